@@ -1,0 +1,47 @@
+"""The vocabulary of cxr as frozen pydantic models; this package imports nothing of ours."""
+
+from schemas.base import Frozen
+from schemas.finding import Finding, JudgedFinding, NormalForm
+from schemas.text import Quote, Section, Span
+from schemas.vocabulary import (
+    QUESTION_FINDINGS,
+    Certainty,
+    Change,
+    EvidenceKind,
+    Finding14,
+    Licence,
+    Presence,
+    Progression,
+    RejectReason,
+    Severity,
+    Side,
+    Stage,
+    Task,
+    Verdict,
+    ViewPosition,
+)
+
+__all__ = [
+    "QUESTION_FINDINGS",
+    "Certainty",
+    "Change",
+    "EvidenceKind",
+    "Finding",
+    "Finding14",
+    "Frozen",
+    "JudgedFinding",
+    "Licence",
+    "NormalForm",
+    "Presence",
+    "Progression",
+    "Quote",
+    "RejectReason",
+    "Section",
+    "Severity",
+    "Side",
+    "Span",
+    "Stage",
+    "Task",
+    "Verdict",
+    "ViewPosition",
+]

@@ -1,0 +1,53 @@
+"""Findings: what somebody says about an image, as written and in normal form."""
+
+from pydantic import Field
+
+from schemas.base import Frozen
+from schemas.text import Quote, Span
+from schemas.vocabulary import Certainty, Change, Presence, Severity, Side, Verdict
+
+
+class NormalForm(Frozen):
+    """One concept of a finding with its attributes; None means that the words do not say."""
+
+    concept: str = Field(min_length=1, description="an id of the lexicon, e.g. pleural_effusion")
+    presence: Presence
+    certainty: Certainty = Certainty.CERTAIN
+    locations: tuple[str, ...] = ()
+    side: Side | None = None
+    severity: Severity | None = None
+    size_mm: float | None = Field(default=None, gt=0)
+    number: str | None = Field(default=None, description="single, multiple or a count")
+    change: Change | None = None
+
+
+class Finding(Frozen):
+    """An observation and its status, as free text, and what they mean.
+
+    A compound observation ("effusion or pneumothorax": "not present") has one normal form per part;
+    words that the language layer does not know, or that assert nothing, have none.
+    """
+
+    observation: str
+    status: str = ""
+    normal_forms: tuple[NormalForm, ...] = ()
+    span: Span | None = Field(default=None, description="where the finding stands in the text it was read from")
+
+
+class JudgedFinding(Frozen):
+    """A finding with the verdict of a judge and the report spans that decided it."""
+
+    finding: Finding
+    verdict: Verdict
+    reason: str = Field(description="in words, e.g. entailed_by_clear_lungs, severity_conflict, not_mentioned")
+    evidence: tuple[Quote, ...] = ()
+    extra_detail: bool = Field(
+        default=False, description="supported, but with a side, place or severity that the report does not state"
+    )
+
+    @property
+    def factual(self) -> bool | None:
+        """True or False as RadRScore counts it (paper, section 2); None where nothing can be checked."""
+        if self.verdict is Verdict.NOT_ASSESSABLE:
+            return None
+        return self.verdict in {Verdict.SUPPORTED, Verdict.UNMENTIONED_NORMAL}

@@ -1,0 +1,161 @@
+"""The closed word lists of the project: one enum per concept, used in code, columns, CLI and docs."""
+
+from enum import StrEnum
+
+
+class Finding14(StrEnum):
+    """The 14 CheXpert findings by their published names (Irvin et al. 2019, arXiv 1901.07031)."""
+
+    NO_FINDING = "No Finding"
+    ENLARGED_CARDIOMEDIASTINUM = "Enlarged Cardiomediastinum"
+    CARDIOMEGALY = "Cardiomegaly"
+    LUNG_OPACITY = "Lung Opacity"
+    LUNG_LESION = "Lung Lesion"
+    EDEMA = "Edema"
+    CONSOLIDATION = "Consolidation"
+    PNEUMONIA = "Pneumonia"
+    ATELECTASIS = "Atelectasis"
+    PNEUMOTHORAX = "Pneumothorax"
+    PLEURAL_EFFUSION = "Pleural Effusion"
+    PLEURAL_OTHER = "Pleural Other"
+    FRACTURE = "Fracture"
+    SUPPORT_DEVICES = "Support Devices"
+
+
+# Questions are asked about these 12: the reference benchmark drops the other two (formats.md section 9).
+QUESTION_FINDINGS: tuple[Finding14, ...] = tuple(
+    finding for finding in Finding14 if finding not in {Finding14.NO_FINDING, Finding14.PLEURAL_OTHER}
+)
+
+
+class Task(StrEnum):
+    """The five kinds of diagnostic question (paper, section 2)."""
+
+    BINARY = "binary"
+    SINGLE = "single"
+    MULTIPLE = "multiple"
+    ANOMALY = "anomaly"
+    TEMPORAL = "temporal"
+
+
+class Presence(StrEnum):
+    """What a finding asserts about its concept."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+
+
+class Certainty(StrEnum):
+    """Whether the writer commits to the presence or hedges ("may represent", "cannot be excluded")."""
+
+    CERTAIN = "certain"
+    UNCERTAIN = "uncertain"
+
+
+class Side(StrEnum):
+    """Laterality, from the patient's point of view as in a report."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    BILATERAL = "bilateral"
+    MIDLINE = "midline"
+
+
+class Severity(StrEnum):
+    """A four-point scale; sizes of effusions and pneumothoraces map onto it (small = mild, large = severe)."""
+
+    MINIMAL = "minimal"
+    MILD = "mild"
+    MODERATE = "moderate"
+    SEVERE = "severe"
+
+
+class Change(StrEnum):
+    """Change since the prior examination, as a report states it."""
+
+    NEW = "new"
+    WORSENED = "worsened"
+    UNCHANGED = "unchanged"
+    IMPROVED = "improved"
+    RESOLVED = "resolved"
+
+
+class Progression(StrEnum):
+    """The three answers of a temporal question (MS-CXR-T)."""
+
+    WORSENING = "worsening"
+    STABLE = "stable"
+    IMPROVING = "improving"
+
+
+class Verdict(StrEnum):
+    """What a report says about a finding (the rubric's five labels)."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    UNMENTIONED_NORMAL = "unmentioned_normal"
+    UNMENTIONED_ABNORMAL = "unmentioned_abnormal"
+    NOT_ASSESSABLE = "not_assessable"
+
+
+class EvidenceKind(StrEnum):
+    """Where a piece of evidence comes from."""
+
+    QUOTED = "quoted"
+    """The report says it, and the quotes show where."""
+    INFERRED_NORMAL = "inferred_normal"
+    """The report is silent, which is read as normal: physicians do not omit abnormal findings (paper, section 2)."""
+
+
+class Licence(StrEnum):
+    """Who may see a corpus's text."""
+
+    PUBLIC = "public"
+    """Anyone, under the data set's own terms."""
+    CREDENTIALED = "credentialed"
+    """Signed data use agreement: loopback endpoints only, unless attested (formats.md section 0)."""
+
+
+class ViewPosition(StrEnum):
+    """The projection of an image, coarse enough to exist in every corpus."""
+
+    FRONTAL = "frontal"
+    LATERAL = "lateral"
+    OTHER = "other"
+
+
+class Stage(StrEnum):
+    """The steps a row can be written or rejected in."""
+
+    INGEST = "ingest"
+    ASK = "ask"
+    MINE = "mine"
+    SCORE = "score"
+    FILTER = "filter"
+    JUDGE = "judge"
+    LABEL = "label"
+    RADRSCORE = "radrscore"
+
+
+class RejectReason(StrEnum):
+    """Why an input row did not become an output row; a count of these should read like a report."""
+
+    NO_FINDINGS_NOR_IMPRESSION = "no_findings_nor_impression"
+    DUPLICATE_KEY = "duplicate_key"
+    MISSING_KEY = "missing_key"
+    BROKEN_XML = "broken_xml"
+    NOT_UTF8 = "not_utf8"
+    UNSAFE_PATH = "unsafe_path"
+    UNKNOWN_STUDY = "unknown_study"
+    BAD_VALUE = "bad_value"
+    NOT_JSON = "not_json"
+    WRONG_FIELDS = "wrong_fields"
+    NO_REPORT = "no_report"
+    QUOTE_NOT_FOUND = "quote_not_found"
+    EVIDENCE_CONTRADICTS_ANSWER = "evidence_contradicts_answer"
+    EVIDENCE_INCOMPLETE = "evidence_incomplete"
+    ANSWER_MISMATCH = "answer_mismatch"
+    MENTIONS_REPORT = "mentions_report"
+    MODEL_OUTPUT_INVALID = "model_output_invalid"
+    MODEL_CALL_FAILED = "model_call_failed"
+    POLICY_REFUSED = "policy_refused"
