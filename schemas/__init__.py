@@ -2,6 +2,9 @@
 
 from schemas.base import Frozen
 from schemas.finding import Finding, JudgedFinding, NormalForm
+from schemas.question import Option, Question
+from schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
+from schemas.study import Report
 from schemas.text import Quote, Section, Span
 from schemas.vocabulary import (
     QUESTION_FINDINGS,
@@ -24,7 +27,10 @@ from schemas.vocabulary import (
 __all__ = [
     "QUESTION_FINDINGS",
     "Certainty",
+    "Chain",
+    "ChainStep",
     "Change",
+    "Evidence",
     "EvidenceKind",
     "Finding",
     "Finding14",
@@ -32,10 +38,15 @@ __all__ = [
     "JudgedFinding",
     "Licence",
     "NormalForm",
+    "Option",
+    "Plan",
+    "PlanItem",
     "Presence",
     "Progression",
+    "Question",
     "Quote",
     "RejectReason",
+    "Report",
     "Section",
     "Severity",
     "Side",

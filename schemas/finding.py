@@ -31,7 +31,9 @@ class Finding(Frozen):
     observation: str
     status: str = ""
     normal_forms: tuple[NormalForm, ...] = ()
-    span: Span | None = Field(default=None, description="where the finding stands in the text it was read from")
+    span: Span | None = Field(
+        default=None, description="where the finding stands in the text it was read from"
+    )
 
 
 class JudgedFinding(Frozen):
@@ -39,10 +41,13 @@ class JudgedFinding(Frozen):
 
     finding: Finding
     verdict: Verdict
-    reason: str = Field(description="in words, e.g. entailed_by_clear_lungs, severity_conflict, not_mentioned")
+    reason: str = Field(
+        description="in words, e.g. entailed_by_clear_lungs, severity_conflict, not_mentioned"
+    )
     evidence: tuple[Quote, ...] = ()
     extra_detail: bool = Field(
-        default=False, description="supported, but with a side, place or severity that the report does not state"
+        default=False,
+        description="supported, but with a side, place or severity that the report does not state",
     )
 
     @property

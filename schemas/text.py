@@ -28,9 +28,7 @@ class Quote(Span):
     @model_validator(mode="after")
     def _text_fills_the_span(self) -> Self:
         if len(self.text) != self.end - self.start:
-            raise ValueError(
-                f"a quote of {len(self.text)} characters cannot span [{self.start}, {self.end})"
-            )
+            raise ValueError(f"a quote of {len(self.text)} characters cannot span [{self.start}, {self.end})")
         return self
 
 

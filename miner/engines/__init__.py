@@ -1,0 +1,30 @@
+"""Engines turn a question and its report into plan, evidence and chain; `rules` and `llm` share one protocol."""
+
+from typing import Protocol
+
+from schemas.question import Question
+from schemas.reasoning import Chain, Evidence, Plan
+from schemas.study import Report
+
+
+class Engine(Protocol):
+    """Three steps, each a function of the ones before; a step that cannot be done raises `MiningReject`."""
+
+    name: str
+    version: str
+
+    def settings(self) -> dict[str, object]:
+        """Everything that can change the output: it is hashed into the chain ids and kept in `runs`."""
+        ...
+
+    def plan(self, question: Question, report: Report) -> Plan:
+        """Give what to look for, with one item for every finding of the question."""
+        ...
+
+    def evidence(self, question: Question, plan: Plan, report: Report) -> tuple[Evidence, ...]:
+        """Give at least one piece of evidence for every planned finding, quoting the report where it speaks."""
+        ...
+
+    def chain(self, question: Question, plan: Plan, evidence: tuple[Evidence, ...], report: Report) -> Chain:
+        """Give the reasoning that leads from the evidence to the question's answer."""
+        ...

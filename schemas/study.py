@@ -1,0 +1,26 @@
+"""A study's report, as the store keeps it."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from schemas.base import Frozen
+from schemas.text import Section
+from schemas.vocabulary import Licence
+
+
+class Report(Frozen):
+    """The radiologist's words about one study; every offset in the project points into `text`."""
+
+    study_id: str = Field(min_length=1)
+    text: str
+    sections: tuple[Section, ...] = ()
+    licence: Licence = Licence.CREDENTIALED
+
+    @model_validator(mode="after")
+    def _sections_lie_inside(self) -> Self:
+        if any(section.end > len(self.text) for section in self.sections):
+            raise ValueError(
+                f"a section of {self.study_id} ends after its report's {len(self.text)} characters"
+            )
+        return self
