@@ -31,9 +31,7 @@ class Finding(Frozen):
     observation: str
     status: str = ""
     normal_forms: tuple[NormalForm, ...] = ()
-    span: Span | None = Field(
-        default=None, description="where the finding stands in the text it was read from"
-    )
+    span: Span | None = Field(default=None, description="where the finding stands in the text it was read from")
 
 
 class JudgedFinding(Frozen):
@@ -41,9 +39,7 @@ class JudgedFinding(Frozen):
 
     finding: Finding
     verdict: Verdict
-    reason: str = Field(
-        description="in words, e.g. entailed_by_clear_lungs, severity_conflict, not_mentioned"
-    )
+    reason: str = Field(description="in words, e.g. entailed_by_clear_lungs, severity_conflict, not_mentioned")
     evidence: tuple[Quote, ...] = ()
     extra_detail: bool = Field(
         default=False,

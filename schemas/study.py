@@ -20,7 +20,5 @@ class Report(Frozen):
     @model_validator(mode="after")
     def _sections_lie_inside(self) -> Self:
         if any(section.end > len(self.text) for section in self.sections):
-            raise ValueError(
-                f"a section of {self.study_id} ends after its report's {len(self.text)} characters"
-            )
+            raise ValueError(f"a section of {self.study_id} ends after its report's {len(self.text)} characters")
         return self

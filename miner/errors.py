@@ -1,0 +1,50 @@
+"""What can go wrong, as a tree; the message of each is one sentence: found, expected, what to try.
+
+CxrError
+├── InputError          a file, folder or record that cannot be used (also a ValueError)
+├── SettingsError       an option or configuration value that cannot be used (also a ValueError)
+├── StoreError          the DuckDB file cannot be opened, read or migrated
+│   └── StoreLocked     another process is writing to it
+├── PolicyError         report text would go where its licence does not allow
+├── EngineStopped       a permanent error of an engine: no later question can succeed
+└── MiningReject        one question cannot be mined; carries the reason for the `rejects` table
+"""
+
+from schemas.vocabulary import RejectReason
+
+
+class CxrError(Exception):
+    """The root: the command line prints it as one sentence and exits with 1."""
+
+
+class InputError(CxrError, ValueError):
+    """A file, folder or record that cannot be used."""
+
+
+class SettingsError(CxrError, ValueError):
+    """An option or configuration value that cannot be used; the command line exits with 2."""
+
+
+class StoreError(CxrError):
+    """The DuckDB file cannot be opened, read or migrated."""
+
+
+class StoreLocked(StoreError):  # noqa: N818 - the name is the explanation
+    """Another process holds the store for writing."""
+
+
+class PolicyError(CxrError):
+    """Report text would go where its licence does not allow."""
+
+
+class EngineStopped(CxrError):  # noqa: N818 - not the engine's error but its end
+    """A permanent error: no later question can succeed, so the run stops."""
+
+
+class MiningReject(CxrError):  # noqa: N818 - becomes a row of `rejects`, not a failure
+    """One question that cannot become a chain, and why."""
+
+    def __init__(self, reason: RejectReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
