@@ -1,0 +1,175 @@
+"""Print how well and how fast the rules judge judges: the table of agreement and the time per completion.
+
+    python benchmarks/judge.py            # the whole table
+    python benchmarks/judge.py --errors   # and the rows of dev-look that differ, by kind
+
+The development files are split by a hash of the report id. `dev-look` may be read while rules are written;
+of `dev-hold` only figures are read. The public files lie beside the repository, in ../shared.
+"""
+
+import argparse
+import hashlib
+import json
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from miner.agreement import Agreement, agreement
+from miner.judge import RulesJudge
+from schemas import Finding, Verdict
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+HALVES = ("dev-look", "dev-hold", "both")
+TARGETS = {  # issue 4: least agreement and kappa
+    "factual or not": (0.94, 0.87),
+    "five verdicts": (0.88, None),
+    "recall": (0.90, 0.79),
+}
+FACTUAL = {Verdict.SUPPORTED.value, Verdict.UNMENTIONED_NORMAL.value}
+WORDS = 150
+
+
+def half(report_id: str) -> str:
+    """Say which half of the development data a report belongs to."""
+    even = int(hashlib.sha256(report_id.encode()).hexdigest(), 16) % 2 == 0
+    return "dev-look" if even else "dev-hold"
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+
+def finding(item: dict[str, Any]) -> Finding:
+    return Finding(observation=item["observation"], status=item["status"])
+
+
+Row = tuple[str, str, str, str]  # report id, gold label, predicted label, what differs in words
+
+
+def verdict_rows(judge: RulesJudge) -> list[Row]:
+    rows = []
+    for record in read(SHARED / "gold" / "factuality_dev.jsonl"):
+        judged = judge.verdicts(record["report"], [finding(item) for item in record["findings"]])
+        for item, answer in zip(record["findings"], judged, strict=True):
+            words = f"{item['observation']} | {item['status']} ({answer.reason})"
+            rows.append((record["id"], item["verdict"], answer.verdict.value, words))
+    return rows
+
+
+def factual_rows(rows: list[Row]) -> list[Row]:
+    """Fold five verdicts into factual, not factual, or not assessable counted as not factual."""
+    return [
+        (report, str(gold in FACTUAL), str(predicted in FACTUAL), words)
+        for report, gold, predicted, words in rows
+        if gold != Verdict.NOT_ASSESSABLE.value
+    ]
+
+
+def recall_rows(judge: RulesJudge) -> list[Row]:
+    rows = []
+    for record in read(SHARED / "gold" / "recall_dev.jsonl"):
+        reference = record["reference"]
+        answers = judge.contained(
+            [finding(item) for item in reference], [finding(item) for item in record["prediction"]]
+        )
+        for item, answer in zip(reference, answers, strict=True):
+            if item["recalled"] is not None:
+                words = f"{item['observation']} | {item['status']}"
+                rows.append((record["id"], str(item["recalled"]), str(answer), words))
+    return rows
+
+
+def compare(rows: list[Row]) -> Agreement:
+    return agreement([row[1] for row in rows], [row[2] for row in rows], clusters=[row[0] for row in rows])
+
+
+def shown(value: float | None, result: Agreement, *, kappa: bool) -> str:
+    interval = result.kappa_interval if kappa else result.accuracy_interval
+    if value is None or interval is None:
+        return "-"
+    if kappa:
+        return f"{value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
+    return f"{value:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
+
+
+def print_table(tables: dict[str, list[Row]]) -> None:
+    print(f"{'measure':16} {'half':9} {'n':>4}  {'agreement [95 %]':24} {'kappa [95 %]':20} target")
+    for measure, rows in tables.items():
+        for name in HALVES:
+            part = [row for row in rows if name in (half(row[0]), "both")]
+            result = compare(part)
+            least, least_kappa = TARGETS[measure]
+            target = f"{least:.0%}" + (f", {least_kappa:.2f}" if least_kappa else "")
+            print(
+                f"{measure:16} {name:9} {result.n:4}  {shown(result.accuracy, result, kappa=False):24} "
+                f"{shown(result.kappa, result, kappa=True):20} {target}"
+            )
+
+
+def print_errors(tables: dict[str, list[Row]], reports: dict[str, str]) -> None:
+    for measure in ("five verdicts", "recall"):
+        kinds: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        for row in tables[measure]:
+            if half(row[0]) == "dev-look" and row[1] != row[2]:
+                kinds[row[1], row[2]].append(row)
+        for (gold, predicted), rows in sorted(kinds.items(), key=lambda kind: -len(kind[1])):
+            print(f"\n== {measure}: gold {gold}, judged {predicted}: {len(rows)}")
+            for report, _, _, words in rows:
+                print(f"  {report}  {words}\n      {reports.get(report, '')}")
+
+
+def completions() -> Iterator[tuple[str, str]]:
+    """Give completions of about 150 words, cut from mined reasoning, each with its report."""
+    for record in read(SHARED / "gold" / "openi_gpt4o_mined.jsonl"):
+        words = " ".join(record["steps"]).split()
+        if len(words) >= WORDS:
+            yield " ".join(words[:WORDS]), record["report"]
+
+
+def print_speed(judge: RulesJudge, most: int) -> None:
+    samples = list(completions())[:most]
+    times = []
+    for completion, report in samples:
+        judge.verdicts(report, [])  # the report's analysis is cached, as in a group of rollouts
+        start = time.perf_counter()
+        judge.verdicts(report, judge.extract(completion))
+        times.append((time.perf_counter() - start) * 1000)
+    if not times:
+        print("no completion is long enough to time")
+        return
+    times.sort()
+    late = times[int(0.95 * (len(times) - 1))]
+    print(
+        f"\ntime to extract and judge a completion of {WORDS} words, report cached, one core: "
+        f"median {statistics.median(times):.2f} ms, 95 % under {late:.2f} ms ({len(times)} completions; target 1 ms)"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--errors", action="store_true", help="also print the rows of dev-look that differ")
+    parser.add_argument("--completions", type=int, default=200, help="how many completions to time")
+    options = parser.parse_args()
+    if not SHARED.is_dir():
+        raise SystemExit("the public data is not there: expected the folder 'shared' beside the repository")
+    start = time.perf_counter()
+    judge = RulesJudge()
+    judge.verdicts("Lungs are clear.", [Finding(observation="opacity", status="not present")])
+    print(f"judge {judge.name} {judge.version}; first verdict after {time.perf_counter() - start:.2f} s\n")
+    verdicts = verdict_rows(judge)
+    tables = {
+        "factual or not": factual_rows(verdicts),
+        "five verdicts": verdicts,
+        "recall": recall_rows(judge),
+    }
+    print_table(tables)
+    if options.errors:
+        print_errors(tables, {row["id"]: row["report"] for row in read(SHARED / "gold" / "factuality_dev.jsonl")})
+    print_speed(judge, options.completions)
+
+
+if __name__ == "__main__":
+    main()
