@@ -1,0 +1,68 @@
+# `make demo` and `make test` do all their own set-up in .venv; nothing has to be installed by hand.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "cxr needs Python 3.11 or later; point to one with: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# The stamps are newer than what they were made from, so an install happens once per change.
+$(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(PIP) install --quiet --constraint constraints.txt $$($(BIN)/python -c "import tomllib; \
+	  print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['dev'])" | sed 's/>=[0-9.]*//g')
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/.installed  ## make .venv and install cxr into it
+
+.PHONY: demo
+demo: $(VENV)/.installed  ## mine a bundled corpus of invented studies from reports to factual chains
+	@$(BIN)/cxr demo
+
+.PHONY: test
+test: lint types contracts  ## run the whole check: ruff, mypy --strict, the import contracts, pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+.PHONY: lint
+lint: $(VENV)/.dev  ## ruff: errors, style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: $(VENV)/.dev  ## mypy --strict
+	$(BIN)/mypy
+
+.PHONY: contracts
+contracts: $(VENV)/.dev  ## which room may import which
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(VENV)/.dev  ## let ruff rewrite the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(VENV)/.dev  ## print the main job's timings on OpenI (OPENI=folder with the CSVs)
+	$(BIN)/python benchmarks/main_job.py $(OPENI)
+
+.PHONY: bench-judge
+bench-judge: $(VENV)/.dev  ## print how well the judge agrees with careful readings (GOLD=folder)
+	$(BIN)/python benchmarks/judge.py $(GOLD)
+
+.PHONY: clean
+clean:  ## remove the environment and caches, never a store
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -1,0 +1,125 @@
+"""One frozen settings model per stage: command line, else `CXR_<STAGE>_*`, else `cxr.toml`, else the default.
+
+`cxr.toml` stands beside the store, with a table per stage:
+
+    [mine]
+    engine = "llm"
+    model = "gpt-4o"
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self, get_args
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    PyprojectTomlConfigSettingsSource,
+    SettingsConfigDict,
+)
+
+from miner.errors import SettingsError
+from schemas.vocabulary import Task
+
+EngineName = Literal["rules", "llm"]
+JudgeName = Literal["rules"]
+Balance = Literal["strict", "none"]
+
+
+def _split_commas(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    unknown = [name for name in names if name not in set(Task)]
+    if unknown or not names:
+        raise ValueError(f"expected some of {', '.join(Task)}, separated by commas")
+    return tuple(Task(name) for name in dict.fromkeys(names))
+
+
+# On the command line, in the environment and in cxr.toml alike: binary,single
+Tasks = Annotated[tuple[Task, ...], NoDecode, BeforeValidator(_split_commas)]
+
+
+class StageSettings(BaseSettings):
+    """What one stage was told to do; the same settings and inputs give the same rows."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_ignore_empty=True)
+    stage: ClassVar[str]
+    _toml: ClassVar[Path] = Path("cxr.toml")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class names it
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: what comes first wins."""
+        # The source made for pyproject.toml reads one table of any TOML file.
+        return init_settings, env_settings, PyprojectTomlConfigSettingsSource(settings_cls, cls._toml)
+
+    @classmethod
+    def resolve(cls, store: Path, **given: object) -> Self:
+        """Give the settings of a stage for a store; `None` in `given` means that the user did not say.
+
+        Raises SettingsError with one sentence for a value that cannot be used, wherever it came from.
+        """
+        toml = store.parent / "cxr.toml"
+        bound = type(cls.__name__, (cls,), {"_toml": toml, "__module__": cls.__module__})
+        try:
+            settings: Self = bound(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            raise SettingsError(_sentence(cls.stage, error)) from None
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"{toml} is not valid TOML ({error}); mend it or move it away") from None
+        return settings
+
+
+def _sentence(stage: str, error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"]) or "settings"
+    found = "" if first["type"] in {"missing", "extra_forbidden"} else f", not {first['input']!r}"
+    return f"{stage}: {name}: {first['msg'].removeprefix('Value error, ').rstrip('.')}{found}; see `cxr {stage} --help`"
+
+
+class AskSettings(StageSettings):
+    """Which questions to ask, and how to sample them."""
+
+    stage: ClassVar[str] = "ask"
+    model_config = SettingsConfigDict(env_prefix="CXR_ASK_", pyproject_toml_table_header=("ask",))
+
+    tasks: Tasks = (Task.BINARY, Task.SINGLE, Task.MULTIPLE, Task.ANOMALY)
+    seed: int = 0
+    balance: Balance = "strict"
+    min_positives: int = Field(default=15, ge=1)
+    labeler: str | None = None
+
+
+class MineSettings(StageSettings):
+    """Which engine mines, and on what."""
+
+    stage: ClassVar[str] = "mine"
+    model_config = SettingsConfigDict(env_prefix="CXR_MINE_", pyproject_toml_table_header=("mine",))
+
+    engine: EngineName = "rules"
+    model: str | None = None
+    base_url: str | None = None
+    limit: int | None = Field(default=None, ge=1)
+    tasks: Tasks | None = None
+
+
+class ScoreSettings(StageSettings):
+    """Which judge scores."""
+
+    stage: ClassVar[str] = "score"
+    model_config = SettingsConfigDict(env_prefix="CXR_SCORE_", pyproject_toml_table_header=("score",))
+
+    judge: JudgeName = "rules"
+
+
+ENGINES: tuple[str, ...] = get_args(EngineName)
+JUDGES: tuple[str, ...] = get_args(JudgeName)
