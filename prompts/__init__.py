@@ -1,0 +1,99 @@
+"""The prompts room: one plain file per prompt and version, worked examples as JSON, and their loader.
+
+A published version stays as it is, since rows in the store name its hash; an improvement is a new file
+(`plan.v2.md`) whose opening says what it fixes. A file has an opening for people, then `## system` and `## user`;
+only the last two are sent. Examples are invented studies in the form of `WorkedCase`, checked on load.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+from pydantic import Field, TypeAdapter
+
+from prompts.render import fill, stage_values
+from prompts.replies import ChainReply, EvidenceReply, PlanReply, Reply, WorkedCase
+from schemas.base import Frozen
+
+__all__ = ["ChainReply", "EvidenceReply", "PlanReply", "Prompt", "Reply", "WorkedCase", "available", "load"]
+
+_FILE_NAME = re.compile(r"^(?P<name>[a-z_]+)\.v(?P<version>[1-9]\d*)\.md$")
+_LAYOUT = re.compile(
+    r"\A(?P<note>.*?)^examples: (?P<examples>\S+)\n\n## system\n(?P<system>.*?)^## user\n(?P<user>.*)\Z",
+    re.DOTALL | re.MULTILINE,
+)
+_CASES = TypeAdapter(tuple[WorkedCase, ...])
+
+
+class Prompt(Frozen):
+    """One version of one prompt, with everything that makes up its words."""
+
+    name: str
+    version: int = Field(ge=1)
+    hash: str = Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the prompt file and its examples file")
+    note: str = Field(description="what this version is for; never sent")
+    system: str
+    user_template: str
+    examples: tuple[WorkedCase, ...]
+
+    def messages(self, values: Mapping[str, str]) -> list[dict[str, str]]:
+        """Give the chat messages: system, each example as question and reply, and the filled template.
+
+        Raises ValueError if `values` are not exactly the template's placeholders.
+        """
+        messages = [{"role": "system", "content": self.system}]
+        for case in self.examples:
+            shown = stage_values(self.name, case.question, case.report, case.plan.items, case.evidence.items)
+            messages.append({"role": "user", "content": fill(self.user_template, shown)})
+            messages.append({"role": "assistant", "content": _reply_of(case, self.name).model_dump_json()})
+        messages.append({"role": "user", "content": fill(self.user_template, values)})
+        return messages
+
+
+def available() -> dict[str, tuple[int, ...]]:
+    """Give every prompt's name with its versions, oldest first."""
+    found: dict[str, list[int]] = {}
+    for entry in resources.files(__name__).iterdir():
+        if match := _FILE_NAME.match(entry.name):
+            found.setdefault(match["name"], []).append(int(match["version"]))
+    return {name: tuple(sorted(found[name])) for name in sorted(found)}
+
+
+@cache
+def load(name: str, version: int | None = None) -> Prompt:
+    """Read one prompt, the newest version unless another is asked for.
+
+    Raises LookupError for a prompt or version that does not exist, ValueError for a file that is not laid out as the
+    module describes or whose examples do not fit the reply models.
+    """
+    versions = available().get(name)
+    if versions is None:
+        raise LookupError(f"there is no prompt {name!r}; there are {', '.join(available())}")
+    chosen = versions[-1] if version is None else version
+    if chosen not in versions:
+        raise LookupError(f"prompt {name!r} has no version {chosen}; it has {', '.join(map(str, versions))}")
+    prompt_bytes = _read(f"{name}.v{chosen}.md")
+    match = _LAYOUT.match(prompt_bytes.decode("utf-8").replace("\r\n", "\n"))
+    if match is None:
+        raise ValueError(f"{name}.v{chosen}.md needs a line 'examples: FILE', then '## system', then '## user'")
+    examples_bytes = _read(match["examples"])
+    return Prompt(
+        name=name,
+        version=chosen,
+        hash=hashlib.sha256(prompt_bytes + b"\0" + examples_bytes).hexdigest(),
+        note=match["note"].strip(),
+        system=match["system"].strip(),
+        user_template=match["user"].strip(),
+        examples=_CASES.validate_json(examples_bytes),
+    )
+
+
+def _read(file_name: str) -> bytes:
+    return resources.files(__name__).joinpath(file_name).read_bytes()
+
+
+def _reply_of(case: WorkedCase, name: str) -> Reply:
+    replies: dict[str, Reply] = {"plan": case.plan, "evidence": case.evidence, "chain": case.chain}
+    return replies[name]

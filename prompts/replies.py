@@ -1,0 +1,82 @@
+"""What a model must reply, one model per step; every description is part of the instructions it is sent.
+
+The JSON schema of each class meets the strict form of structured outputs as it is: every field is required, no other
+field is allowed, and no constraint is used that servers do not know. What a schema cannot say (a quote must be in the
+report) is checked in `miner.engines.checks` and sent back to the model in words.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.base import Frozen
+from schemas.question import Question
+
+
+class Reply(BaseModel):
+    """The base of all replies; errors never show what was in the reply, which can be report text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class PlanItemReply(Reply):
+    """What to look for to confirm or exclude one finding."""
+
+    finding: str = Field(description="name of the finding, exactly as listed in the question")
+    look_for: str = Field(description="where to look and which signs speak for or against it; one or two sentences")
+
+
+class PlanReply(Reply):
+    """The reading plan."""
+
+    items: tuple[PlanItemReply, ...] = Field(description="exactly one item for every finding asked about")
+
+
+class EvidenceItemReply(Reply):
+    """What the report says about one planned finding."""
+
+    finding: str = Field(description="name of the finding, exactly as in the plan")
+    kind: Literal["quoted", "inferred_normal"] = Field(
+        description="quoted if the report speaks about the finding, inferred_normal if it is silent"
+    )
+    presence: Literal["present", "absent"] = Field(
+        description="whether the finding is there; absent if the kind is inferred_normal"
+    )
+    statement: str = Field(description="one sentence as said while looking at the image; never mentions a report")
+    quotes: tuple[str, ...] = Field(
+        description="the deciding words, each one unbroken piece of the report copied character by character; "
+        "empty if and only if the kind is inferred_normal"
+    )
+
+
+class EvidenceReply(Reply):
+    """The evidence on the whole plan; its items are numbered from 1 in this order."""
+
+    items: tuple[EvidenceItemReply, ...] = Field(description="at least one item for every finding of the plan")
+
+
+class StepReply(Reply):
+    """One step of the reasoning."""
+
+    text: str = Field(description="one or two sentences of a radiologist thinking aloud at the image")
+    evidence: tuple[int, ...] = Field(
+        description="numbers of the observations this step rests on; empty for the opening step"
+    )
+
+
+class ChainReply(Reply):
+    """The chain of reasoning."""
+
+    steps: tuple[StepReply, ...] = Field(description="an opening, the examination of the findings, the conclusion")
+    answer: str = Field(description="the correct answer as given; the letter alone where there are options")
+
+
+class WorkedCase(Frozen):
+    """An invented study with the reply that each of the three steps should get; shown to the model as an example."""
+
+    name: str = Field(min_length=1)
+    report: str = Field(min_length=1)
+    question: Question
+    plan: PlanReply
+    evidence: EvidenceReply
+    chain: ChainReply
