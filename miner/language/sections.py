@@ -1,0 +1,438 @@
+"""Sections of a radiology report, with offsets into the text as it was written.
+
+Reads the layout of MIMIC-CXR (wrapped lines, wet reads, addenda), of CheXpert Plus (NARRATIVE, capitals, literal
+two-character newlines) and of OpenI and hand-made CSVs (one line, headers in the middle). `outline` tiles the text:
+every character belongs to exactly one block, so no text is lost. Linear in the length of the text; never raises.
+
+Differences to the public MIMIC-CXR section parser (MIT-LCP/mimic-code, mimic-iv-cxr/txt) are explained case by case
+in docs/sections.md.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from miner.language.section_headers import (
+    MAX_HEADER,
+    READINGS,
+    Header,
+    HeaderRole,
+    SectionName,
+    in_line_header,
+    line_header,
+)
+from schemas.text import Section, Span
+
+__all__ = ["ASSERTIVE", "Block", "SectionName", "final_text_spans", "outline", "parse_sections", "trimmed"]
+
+ASSERTIVE: frozenset[str] = frozenset(
+    {*READINGS, SectionName.LAST_PARAGRAPH, SectionName.FULL_REPORT}
+)  # fmt: skip
+"""Sections that state what the radiologist finally read on the image."""
+
+_FINDINGS = frozenset({SectionName.FINDINGS, SectionName.FINDINGS_AND_IMPRESSION})
+# A reading without a header hides behind one of these (formats.md 1.1, number 6 and 7).
+_CONTEXT = frozenset(
+    {
+        SectionName.PREAMBLE, SectionName.EXAMINATION, SectionName.INDICATION, SectionName.HISTORY,
+        SectionName.COMPARISON, SectionName.TECHNIQUE, SectionName.NARRATIVE, SectionName.OTHER,
+    }
+)  # fmt: skip
+
+
+class Block(NamedTuple):
+    """A part of the text: its header is `text[header:start]` (may be empty), its body `text[start:end]`."""
+
+    name: SectionName
+    header: int
+    start: int
+    end: int
+
+
+class _Mark(NamedTuple):
+    """Something that may begin a block."""
+
+    begin: int
+    end: int
+    what: Header
+
+
+class _Part(NamedTuple):
+    """A stretch between separator lines or report titles; `cut` is where its own text begins."""
+
+    begin: int
+    cut: int
+    end: int
+    final: bool
+    """It stands under a FINAL REPORT title."""
+    rule_follows: bool = False
+    title_follows: bool = False
+    """A FINAL REPORT title comes later in the text."""
+
+
+_LINE_MARK = re.compile(
+    r"^[ \t]*(?:(?P<rule>_{5,}|[-=*]{10,})"
+    r"|(?P<final>FINAL (?:REPORT|READ|INTERPRETATION))"
+    r"|(?P<title>WET ?READ|PRELIMINARY (?:REPORT|READ|INTERPRETATION)|(?:LATE )?ADDENDUM(?: (?:BEGINS|\#?\d+))?"
+    r"|FINDINGS|IMPRESSION|FINDINGS AND IMPRESSION|INDICATION|COMPARISON|TECHNIQUE|HISTORY|CLINICAL HISTORY"
+    r"|END OF IMPRESSION|CONCLUSION|Findings|Impression|RECOMMENDATIONS?))[ \t\r]*$",
+    re.MULTILINE,
+)
+_DASHED = re.compile(
+    r"^[ \t]*(?P<title>FINDINGS|IMPRESSION|INDICATION|COMPARISON|TECHNIQUE|HISTORY|CONCLUSION|ADDENDUM)"
+    r"[ \t]+[-\u2013\u2014][ \t]+",
+    re.MULTILINE,
+)
+_PARAGRAPH = re.compile(r"\n[ \t\r]*\n")
+_WORD = re.compile(r"[A-Za-z]{2,}")
+_CAPITALS_LINE = re.compile(r"[^a-z\n]*\Z")
+_EDGE = " \t\r\n\f\v\x1c\x1d\x1e\x1f\x85\xa0"
+
+
+def parse_sections(text: str) -> tuple[Section, ...]:
+    """Return the non-empty sections in text order, bodies without surrounding blanks; empty for a blank text.
+
+    A name occurs more than once where the report has the section more than once (two examinations).
+    """
+    return tuple(Section(name=str(name), start=start, end=end) for name, start, end in trimmed(text))
+
+
+def final_text_spans(text: str) -> tuple[Span, ...]:
+    """Return the spans that state what the radiologist finally read, in text order; empty for a blank text.
+
+    These are findings and impression of the final report; without them the last paragraph, without that the
+    comparison (some radiologists report under it), without that the last section that holds prose, and at last
+    everything. Wet reads and addenda are left out unless the text consists of them.
+    """
+    return tuple(Span(start=start, end=end) for start, end in _final_spans(text, trimmed(text)))
+
+
+def trimmed(text: str) -> list[tuple[SectionName, int, int]]:
+    """Return (name, start, end) of each non-empty section: `parse_sections` for bulk work, without models."""
+    found = []
+    for block in outline(text):
+        start, end = _trim(text, block.start, block.end)
+        if start < end:
+            found.append((block.name, start, end))
+    return found
+
+
+def outline(text: str) -> tuple[Block, ...]:
+    """Tile the text with blocks: each begins where the one before ends, the first at 0, the last ends the text."""
+    if not text:
+        return ()
+    marks, rules = _marks(text)
+    parts = _parts(text, rules)
+    begins = [mark.begin for mark in marks]
+    blocks: list[Block] = []
+    for part in parts:
+        own = marks[bisect_left(begins, part.cut) : bisect_left(begins, part.end)]
+        early = None if part.final or part is parts[-1] else _kind_of_early_part(text, part, own)
+        blocks.extend(_blocks(text, part, own) if early is None else _early_blocks(text, part, own, early))
+    return tuple(_name_the_reading(text, blocks))
+
+
+# --- headers -------------------------------------------------------------------------------------------------
+
+
+def _marks(text: str) -> tuple[list[_Mark], list[_Mark]]:
+    """Find headers, and apart from them the rules and report titles that divide the text into parts."""
+    marks = list(_colon_marks(text))
+    rules: list[_Mark] = []
+    for match in _LINE_MARK.finditer(text):
+        if match["rule"] or match["final"]:
+            what = HeaderRole.FINAL if match["final"] else SectionName.OTHER
+            rules.append(_Mark(match.start(), match.end(), what))
+        elif _begins_paragraph(text, match.start()):
+            marks.extend(_titled(match))
+    if "- " in text or "\u2013 " in text or "\u2014 " in text:
+        for match in _DASHED.finditer(text):
+            marks.extend(_titled(match))
+    marks.sort()
+    rules.extend(mark for mark in marks if mark.what is HeaderRole.FINAL)
+    rules.sort()
+    marks = [mark for mark in marks if mark.what is not HeaderRole.FINAL]
+    return marks, rules
+
+
+def _titled(match: re.Match[str]) -> list[_Mark]:
+    what = line_header(match["title"])
+    return [] if what is None else [_Mark(match.start("title"), match.end(), what)]
+
+
+def _begins_paragraph(text: str, position: int) -> bool:
+    """Say whether the line before ended a sentence: FINDINGS after a line that ends in "no acute" is prose."""
+    before = text[max(0, position - 100) : position].rstrip(_EDGE)
+    return not before or before[-1] in ".?!:;_)" or before.endswith("REPORT") or _blank_line(text, position)
+
+
+def _blank_line(text: str, position: int) -> bool:
+    line_before = text.rfind("\n", max(0, position - 100), max(0, position - 1))
+    return line_before >= 0 and not text[line_before:position].strip(_EDGE)
+
+
+def _colon_marks(text: str) -> Iterator[_Mark]:
+    shouting = text.isupper()
+    floor = 0  # where the header before ended
+    colon = text.find(":")
+    while colon >= 0:
+        if not _inside_a_time(text, colon):
+            low = max(floor, colon - MAX_HEADER)
+            line, at_line_start = _line_start(text, low, colon)
+            mark = _mark_before(text, line, colon, at_line_start=at_line_start, shouting=shouting)
+            if mark is not None:
+                yield mark
+                floor = mark.end
+        colon = text.find(":", colon + 1)
+
+
+def _inside_a_time(text: str, colon: int) -> bool:
+    return text[colon - 1 : colon].isdigit() and text[colon + 1 : colon + 2].isdigit()
+
+
+def _line_start(text: str, low: int, colon: int) -> tuple[int, bool]:
+    """Return where the line of the colon begins, not before `low`, and whether a line begins there.
+
+    CheXpert Plus writes some newlines as a backslash and an n.
+    """
+    newline = text.rfind("\n", low, colon) + 1
+    literal = text.rfind("\\n", low, colon)
+    best = max(newline, literal + 2 if literal >= 0 else 0)
+    if best:
+        return best, True
+    return low, low == 0 or text[low - 1] == "\n"
+
+
+def _mark_before(text: str, line: int, colon: int, *, at_line_start: bool, shouting: bool) -> _Mark | None:
+    window = text[line:colon]
+    what = line_header(window) if at_line_start else None
+    if window.lstrip()[:1].islower() and not _begins_paragraph(text, line):
+        what = None  # a wrapped sentence
+    if what is None or what is HeaderRole.UNKNOWN:
+        found = in_line_header(window, shouting=shouting)
+        if found is not None:
+            return _Mark(line + found[0], colon + 1, found[1])
+    return None if what is None else _Mark(line + len(window) - len(window.lstrip()), colon + 1, what)
+
+
+# --- parts ---------------------------------------------------------------------------------------------------
+
+
+def _parts(text: str, rules: list[_Mark]) -> list[_Part]:
+    """Cut the text at rules and titles; a rule and the title after it make one cut."""
+    parts: list[_Part] = []
+    last_title = max((rule.begin for rule in rules if rule.what is HeaderRole.FINAL), default=-1)
+    begin, cut, final = 0, 0, False
+    for rule in rules:
+        is_title = rule.what is HeaderRole.FINAL
+        if text[cut : rule.begin].strip(_EDGE):
+            parts.append(_Part(begin, cut, rule.begin, final, not is_title, last_title >= rule.begin))
+            begin, final = rule.begin, False
+        # The title stays in the body of the preamble, as in the public parser; a rule belongs to no body.
+        cut = rule.begin if is_title else rule.end
+        final = final or is_title
+    parts.append(_Part(begin, cut, len(text), final))
+    return parts
+
+
+def _kind_of_early_part(text: str, part: _Part, marks: list[_Mark]) -> SectionName | None:
+    """Say whether a part above a rule or title is a wet read or an addendum; None for a part of the report."""
+    names = [mark.what for mark in marks]
+    for name in (SectionName.WET_READ, SectionName.ADDENDUM):
+        if name in names:
+            return name
+    if any(name in READINGS for name in names):
+        return SectionName.WET_READ if part.title_follows else None
+    if names or len(_WORD.findall(text, part.cut, part.end)) < 5:
+        return None
+    if part.rule_follows:
+        return SectionName.ADDENDUM
+    return SectionName.WET_READ if part.title_follows else None
+
+
+def _early_blocks(text: str, part: _Part, marks: list[_Mark], name: SectionName) -> list[Block]:
+    """Keep a whole wet read or addendum together, with the headers that it has of its own."""
+    first = next((mark for mark in marks if mark.what is name), None)
+    if first is None:
+        return [Block(name, part.begin, part.cut, part.end)]
+    left, right = _trim(text, part.cut, first.begin)
+    if left == right:
+        return [Block(name, part.begin, first.end, part.end)]
+    lead = Block(SectionName.PREAMBLE, part.begin, part.cut, first.begin)
+    return [lead, Block(name, first.begin, first.end, part.end)]
+
+
+def _blocks(text: str, part: _Part, marks: list[_Mark]) -> Iterator[Block]:
+    """Turn the headers of one part of the report into blocks."""
+    name, header, start = SectionName.PREAMBLE, part.begin, part.cut
+    seen_reading = False
+    last_findings = max((m.begin for m in marks if m.what in _FINDINGS), default=-1)
+    last_reading = max((m.begin for m in marks if m.what in READINGS), default=-1)
+    for index, mark in enumerate(marks):
+        end = marks[index + 1].begin if index + 1 < len(marks) else part.end
+        around = _Around(name, seen_reading, end, last_findings > mark.begin, last_reading > mark.begin)
+        target = _target(text, mark, around)
+        if target is None:
+            continue
+        if mark.begin > header:
+            yield Block(name, header, start, mark.begin)
+        name, header = target, mark.begin
+        # A heading inside findings stays in the body: "LUNGS: clear" says more than "clear".
+        start = mark.begin if mark.what is HeaderRole.INSIDE else mark.end
+        seen_reading = seen_reading or target in READINGS
+    yield Block(name, header, start, part.end)
+
+
+class _Around(NamedTuple):
+    """Where a header stands."""
+
+    current: SectionName
+    after_reading: bool
+    next_header: int
+    findings_follow: bool
+    reading_follows: bool
+
+
+def _target(text: str, mark: _Mark, around: _Around) -> SectionName | None:
+    """Return the section that a header begins, or None where it stays inside the current one."""
+    reading = around.current in READINGS
+    if isinstance(mark.what, SectionName):
+        return _named_target(mark.what, around)
+    if mark.what is HeaderRole.INSIDE:
+        stays = reading or around.current in (SectionName.WET_READ, SectionName.ADDENDUM)
+        return None if stays else SectionName.FINDINGS
+    if mark.what is HeaderRole.UNKNOWN:
+        return None if reading else SectionName.OTHER
+    return _view_target(text, mark, around)
+
+
+def _named_target(what: SectionName, around: _Around) -> SectionName | None:
+    if what is SectionName.SUMMARY and not around.after_reading:
+        return SectionName.IMPRESSION
+    below = around.current is SectionName.ADDENDUM and around.after_reading
+    # An addendum below the report keeps its own headers.
+    return None if below and what is not SectionName.ADDENDUM else what
+
+
+def _view_target(text: str, mark: _Mark, around: _Around) -> SectionName | None:
+    """Read a view header: findings where prose follows, a second examination after an impression."""
+    if around.current in READINGS:
+        second = around.current is not SectionName.FINDINGS and around.reading_follows
+        if not (second and _begins_paragraph(text, mark.begin)):
+            return None
+    prose = len(_WORD.findall(text, mark.end, min(around.next_header, mark.end + 400))) >= 5
+    if around.current is SectionName.TECHNIQUE and not prose:
+        return None
+    return SectionName.FINDINGS if prose and not around.findings_follow else SectionName.EXAMINATION
+
+
+# --- readings without a header ---------------------------------------------------------------------------------
+
+
+def _name_the_reading(text: str, blocks: list[Block]) -> list[Block]:
+    """Find the reading where no header announces it."""
+    headed = any(block.name is not SectionName.PREAMBLE for block in blocks)
+    if not headed:
+        return _split_titles(text, blocks, SectionName.FULL_REPORT)
+    if not any(block.name in READINGS and _has_words(text, block) for block in blocks):
+        return _split_context(text, blocks, SectionName.LAST_PARAGRAPH, least_words=3)
+    if any(block.name in _FINDINGS for block in blocks):
+        return blocks
+    titled = _split_titles(text, blocks, SectionName.FINDINGS)
+    if len(titled) > len(blocks):
+        return titled
+    first = next(index for index, block in enumerate(titled) if block.name is SectionName.IMPRESSION)
+    above = _split_context(text, titled[:first], SectionName.FINDINGS, least_words=8)
+    return [*above, *titled[first:]]
+
+
+def _split_context(text: str, blocks: list[Block], name: SectionName, *, least_words: int) -> list[Block]:
+    """Name what stands after the first paragraph of the last section that can hide a reading."""
+    for index in range(len(blocks) - 1, -1, -1):
+        block = blocks[index]
+        cut = _first_paragraph_end(text, block) if block.name in _CONTEXT else None
+        if cut is not None and len(_WORD.findall(text, cut, block.end)) >= least_words:
+            tail = Block(name, cut, cut, block.end)
+            return [*blocks[:index], block._replace(end=cut), tail, *blocks[index + 1 :]]
+    return blocks
+
+
+def _has_words(text: str, block: Block) -> bool:
+    body = text[block.start : block.end]
+    return any(set(word.upper()) != {"X"} for word in _WORD.findall(body))
+
+
+def _first_paragraph_end(text: str, block: Block) -> int | None:
+    start, end = _trim(text, block.start, block.end)
+    match = _PARAGRAPH.search(text, start, end)
+    return match.end() if match else None
+
+
+def _split_titles(text: str, blocks: list[Block], name: SectionName) -> list[Block]:
+    """Give the prose under the titles of each preamble its name: "FINAL REPORT" stays, sentences become a section."""
+    result: list[Block] = []
+    for block in blocks:
+        cut = _end_of_titles(text, block)
+        prose = block.name is SectionName.PREAMBLE and _is_prose(text[cut : block.end], whole=len(blocks) == 1)
+        if not prose:
+            result.append(block)
+        elif text[block.start : cut].strip(_EDGE):
+            result += [block._replace(end=cut), Block(name, cut, cut, block.end)]
+        else:
+            result.append(block._replace(name=name))
+    return result
+
+
+def _end_of_titles(text: str, block: Block) -> int:
+    """Return where the lines in capitals at the top of a block end: those without a full stop are titles."""
+    position = block.start
+    while position < block.end:
+        newline = text.find("\n", position, block.end)
+        stop = block.end if newline < 0 else newline
+        line = text[position:stop].strip(_EDGE)
+        centred = text[position:stop].startswith(" " * 8)
+        if line and (line.endswith(".") or not _CAPITALS_LINE.match(line)) and not centred:
+            break
+        if newline < 0:
+            return block.start if position == block.start else position
+        position = newline + 1
+    return position
+
+
+def _is_prose(body: str, *, whole: bool) -> bool:
+    words = _WORD.findall(body)
+    return bool(words) if whole else len(words) >= 3 and any(mark in body for mark in ".;")
+
+
+# --- the final read --------------------------------------------------------------------------------------------
+
+
+def _final_spans(text: str, sections: list[tuple[SectionName, int, int]]) -> list[tuple[int, int]]:
+    stated = [(start, end) for name, start, end in sections if name in ASSERTIVE and _says(text, start, end)]
+    if stated:
+        return stated
+    for wanted in (frozenset({SectionName.COMPARISON}), _CONTEXT | {SectionName.RECOMMENDATIONS}):
+        prose = [
+            (start, end)
+            for name, start, end in sections
+            if name in wanted and len(_WORD.findall(text, start, end)) >= 5 and "." in text[start:end]
+        ]
+        if prose:
+            return prose[-1:]
+    rest = [(s, e) for name, s, e in sections if name not in (SectionName.WET_READ, SectionName.ADDENDUM)]
+    return rest or [(start, end) for _, start, end in sections]
+
+
+def _says(text: str, start: int, end: int) -> bool:
+    return any(set(word.upper()) != {"X"} for word in _WORD.findall(text, start, end))
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    """Shrink a stretch to what is not blank; a literal backslash-n at the end is blank too."""
+    body = text[start:end]
+    left = len(body) - len(body.lstrip(_EDGE))
+    right = body.rstrip(_EDGE)
+    while right.endswith("\\n"):
+        right = right[:-2].rstrip(_EDGE)
+    return (start + left, start + len(right)) if left < len(right) else (start, start)
