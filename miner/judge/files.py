@@ -29,7 +29,9 @@ def judge_line(record: object, judge: Judge) -> Json:
         findings = judge.extract(_text(line, "text"))
         given = [_written(finding) for finding in findings]
     else:
-        raise ValueError('the line has neither "findings" nor "text"; give a list of findings or the text to read them from')
+        raise ValueError(
+            'the line has neither "findings" nor "text"; give a list of findings or the text to read them from'
+        )
     judged = judge.verdicts(report, findings)
     answers = [{**item, **_verdict(answer)} for item, answer in zip(given, judged, strict=True)]
     return {**line, "findings": answers, "judge": _signature(judge)}
@@ -58,8 +60,7 @@ def radrscore_line(record: object, judge: Judge, *, empty: Empty | str = Empty.Z
         for item, answer, effective in zip(predicted_objects, scored.prediction, scored.effective, strict=True)
     ]
     reference = [
-        {**item, "recalled": recalled}
-        for item, recalled in zip(expected_objects, scored.recalled, strict=True)
+        {**item, "recalled": recalled} for item, recalled in zip(expected_objects, scored.recalled, strict=True)
     ]
     return {
         **line,
