@@ -29,7 +29,7 @@ class StoreError(CxrError):
     """The DuckDB file cannot be opened, read or migrated."""
 
 
-class StoreLocked(StoreError):  # noqa: N818 - the name is the explanation
+class StoreLocked(StoreError):
     """Another process holds the store for writing."""
 
 
@@ -37,11 +37,11 @@ class PolicyError(CxrError):
     """Report text would go where its licence does not allow."""
 
 
-class EngineStopped(CxrError):  # noqa: N818 - not the engine's error but its end
+class EngineStopped(CxrError):
     """A permanent error: no later question can succeed, so the run stops."""
 
 
-class MiningReject(CxrError):  # noqa: N818 - becomes a row of `rejects`, not a failure
+class MiningReject(CxrError):
     """One question that cannot become a chain, and why."""
 
     def __init__(self, reason: RejectReason, message: str) -> None:

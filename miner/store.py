@@ -140,11 +140,19 @@ class Store:
             self.connection.unregister("incoming")
         return frame.height
 
-    def frame(self, sql: str, parameters: list[object] | None = None) -> pl.DataFrame:
+    def replace_temporary(self, table: str, frame: pl.DataFrame) -> None:
+        """Make a temporary table of a frame, in the place of an earlier one of that name."""
+        self.connection.register("incoming", frame.to_arrow())
+        try:
+            self.connection.execute(f"create or replace temporary table {table} as select * from incoming")
+        finally:
+            self.connection.unregister("incoming")
+
+    def frame(self, sql: str, parameters: list[object] | dict[str, object] | None = None) -> pl.DataFrame:
         """Give a query's result as a Polars frame."""
         return self.connection.execute(sql, parameters or []).pl()
 
-    def rows(self, sql: str, parameters: list[object] | None = None) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, parameters: list[object] | dict[str, object] | None = None) -> list[tuple[Any, ...]]:
         """Give a query's result as tuples."""
         return self.connection.execute(sql, parameters or []).fetchall()
 

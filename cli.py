@@ -1,0 +1,358 @@
+"""The command line `cxr`: every command parses, calls one function and prints what came back."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    import click
+
+    from miner.engines import Engine
+
+# Nothing heavy is imported up here: `cxr --help` has to be instant, and mining must never load torch.
+
+
+class Exit(IntEnum):
+    """What the exit code means."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    BUDGET = 3
+    REJECTS = 4
+    INTERRUPTED = 130
+
+
+class Commands(TyperGroup):
+    """Turns the project's errors into one sentence on stderr and an exit code."""
+
+    def invoke(self, ctx: "click.Context") -> Any:
+        """Run the command that was typed."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _fail("interrupted; what was finished is kept, and the same command goes on from there", Exit.INTERRUPTED)
+        except BrokenPipeError:
+            # The reader of a pipe has seen enough (`cxr sql ... | head`).
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(Exit.FAILED) from None
+        except Exception as error:
+            from miner.errors import CxrError, SettingsError
+
+            if isinstance(error, SettingsError):
+                _fail(str(error), Exit.USAGE)
+            if isinstance(error, CxrError):
+                _fail(str(error), Exit.FAILED)
+            raise
+
+    def resolve_command(
+        self, ctx: "click.Context", args: list[str]
+    ) -> tuple[str | None, "click.Command | None", list[str]]:
+        """Find the command; say what there is where it does not exist."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            kind = "dataset" if ctx.info_name == "ingest" else "command"
+            known = ", ".join(self.list_commands(ctx))
+            _fail(f"unknown {kind} {args[0]!r}; expected one of {known}; see `{ctx.command_path} --help`", Exit.USAGE)
+        return super().resolve_command(ctx, args)
+
+
+def _fail(message: str, code: Exit) -> NoReturn:
+    typer.echo(f"cxr: {message}", err=True)
+    raise typer.Exit(code)
+
+
+app = typer.Typer(
+    name="cxr",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Mine radiologists' reasoning out of chest X-ray reports: ingest, ask, mine, score, filter.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 budget reached, 4 done with rejects (see `cxr status`).",
+)
+ingest_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Read a corpus into the store.")
+app.add_typer(ingest_app, name="ingest")
+
+Db = Annotated[Path, typer.Option("--db", envvar="CXR_DB", help="The store, a DuckDB file.", show_envvar=True)]
+DEFAULT_DB = Path("cxr.duckdb")
+Source = Annotated[Path, typer.Argument(metavar="IN.jsonl", help="JSON Lines: one record a line.")]
+Target = Annotated[Path, typer.Option("-o", "--output", help="Where to write; appears only when complete.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import importlib.metadata
+
+        typer.echo(f"cxr {importlib.metadata.version('cxr')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Mine radiologists' reasoning out of chest X-ray reports."""
+
+
+@contextmanager
+def _exit_with_rejects(rejects: dict[str, int], what: str) -> Iterator[None]:
+    """After a command's output, say how many rejects stand and why, and exit with 4 if there are any."""
+    yield
+    if rejects:
+        from miner.console import say
+
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejects.items())
+        say(f"{sum(rejects.values()):,} {what} rejected: {reasons}")
+        raise typer.Exit(Exit.REJECTS)
+
+
+@ingest_app.command("openi")
+def ingest_openi(
+    path: Annotated[Path, typer.Argument(help="The folder with the CSVs, the .tgz of XML, or a folder of XML.")],
+    layout: Annotated[
+        str, typer.Option(help="auto, csv, tgz or xml; auto takes the first of these that is there.")
+    ] = "auto",
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Read the Indiana University collection (NLM Open-i), and label its reports."""
+    from miner.console import progress, say
+    from miner.ingest import ingest
+    from miner.ingest.openi import read_openi
+
+    with progress("ingest openi") as advance:
+        result = ingest(db, lambda: read_openi(path, layout=layout), advance)
+    with _exit_with_rejects(result.rejects, "reports"):
+        say(result.sentence)
+
+
+@app.command()
+def ask(
+    tasks: Annotated[
+        str | None, typer.Option(help="Of binary, single, multiple, anomaly; separated by commas.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Names the draw; the same seed asks the same questions.")] = None,
+    balance: Annotated[
+        str | None, typer.Option(help="strict: no finding asked more than twice as often as another; none: ask all.")
+    ] = None,
+    min_positives: Annotated[
+        int | None, typer.Option(help="Under strict, findings with fewer positives are left out (and named).")
+    ] = None,
+    labeler: Annotated[
+        str | None, typer.Option(help="Whose labels to use; default: people, the corpus's, ours.")
+    ] = None,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Turn labels into questions."""
+    from miner import ask as stage
+    from miner.console import out, say, table
+    from miner.settings import AskSettings
+    from miner.store import Store
+
+    settings = AskSettings.resolve(
+        db, tasks=tasks, seed=seed, balance=balance, min_positives=min_positives, labeler=labeler
+    )
+    with Store.write(db) as store:
+        result = stage.ask(store, settings)
+    if result.added:
+        out().print(table("Questions added", ["task", "questions"], list(result.added.items())))
+    for report in result.balance:
+        if report.too_rare:
+            rare = ", ".join(f"{finding} ({count})" for finding, count in report.too_rare.items())
+            say(f"{report.corpus}, {report.task}: fewer than {settings.min_positives} positives, left out: {rare}")
+    say(f"{sum(result.added.values()):,} questions added, {result.existing:,} were there already")
+
+
+@app.command()
+def mine(
+    engine: Annotated[str | None, typer.Option(help="rules (offline) or llm (an OpenAI-compatible server).")] = None,
+    model: Annotated[str | None, typer.Option(help="For llm: the model's name at the server.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="For llm: the server, e.g. http://127.0.0.1:8000/v1.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Mine only these tasks; separated by commas.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Mine at most this many questions now.")] = None,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Turn questions into plan, evidence and chain; a rerun does only what is missing."""
+    from miner.console import progress, say
+    from miner.engines.make import make_engine
+    from miner.mine import mine as stage
+    from miner.settings import MineSettings
+    from miner.store import Store
+
+    settings = MineSettings.resolve(db, engine=engine, model=model, base_url=base_url, tasks=tasks, limit=limit)
+    with Store.write(db) as store, make_engine(settings, store) as made, progress(f"mine with {made.name}") as advance:
+        result = stage(store, made, settings, advance)
+        say(_mined_sentence(made, result.mined, result.already))
+    with _exit_with_rejects(result.rejects, "questions"):
+        pass
+
+
+def _mined_sentence(engine: "Engine", mined: int, already: int) -> str:
+    return f"{mined:,} chains mined by {engine.name} {engine.version}, {already:,} were there already"
+
+
+@app.command()
+def score(
+    judge: Annotated[str | None, typer.Option(help="Who judges: rules.")] = None,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Score chains with RadRScore: factuality, completeness, effectiveness."""
+    from miner.console import out, progress, say, table
+    from miner.judge import make_judge
+    from miner.score import score as stage
+    from miner.settings import ScoreSettings
+    from miner.store import Store
+
+    settings = ScoreSettings.resolve(db, judge=judge)
+    with Store.write(db) as store, progress("score") as advance:
+        result = stage(store, make_judge(settings.judge), settings, advance)
+    columns = ["task", "chains", "factuality", "completeness", "effectiveness", "RadRScore"]
+    if result.scored:
+        out().print(table(f"RadRScore by judge {result.judge}", columns, result.means))
+    say(f"{result.scored:,} chains scored by {result.judge}, {result.already:,} were already")
+
+
+@app.command("filter")
+def filter_(
+    min_factuality: Annotated[float, typer.Option(help="Keep chains with at least this factuality.")] = 1.0,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the kept chains here, as JSONL.")] = None,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Keep the factual chains, and those reviewed well where there are reviews."""
+    from miner.console import out, say, table
+    from miner.filtering import filter_chains
+    from miner.store import Store
+
+    with Store.read(db) as store:
+        result = filter_chains(store, min_factuality, output)
+    rows = [(task, kept, total, kept / total) for task, (kept, total) in result.kept.items()]
+    out().print(table(f"Chains with factuality of at least {min_factuality:g}", ["task", "kept", "of", "share"], rows))
+    if result.unscored:
+        say(f"{result.unscored:,} chains are not scored yet and were left out; `cxr score` scores them")
+    if output is not None:
+        kept = sum(kept for kept, _ in result.kept.values())
+        say(f"{kept:,} chains written to {output}, judged by {', '.join(result.judges) or 'nobody'}")
+        if result.credentialed:
+            say(
+                f"{result.credentialed:,} of them hold credentialed text: {output} may be shared only under its licence"
+            )
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="One SQL statement; the store is opened read-only.")],
+    format_: Annotated[str, typer.Option("--format", help="table, csv or json (one object a line).")] = "table",
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Run SQL on the store: tables studies, reports, questions, chains, findings, scores, rejects, runs ..."""
+    from miner.sql import print_query
+    from miner.store import Store
+
+    with Store.read(db) as store:
+        print_query(store, query, format_)
+
+
+@app.command()
+def status(db: Db = DEFAULT_DB) -> None:
+    """Show what the store holds: corpora, questions, chains, scores, rejects with their reasons, last runs."""
+    from miner.console import out
+    from miner.status import status_tables
+    from miner.store import Store
+
+    with Store.read(db) as store:
+        for made in status_tables(store):
+            out().print(made)
+
+
+@app.command()
+def show(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="A question_id or chain_id.")],
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Show one question with its plan, quotes in context, chain and verdicts."""
+    from miner.console import out
+    from miner.show import show_chain
+    from miner.store import Store
+
+    with Store.read(db) as store:
+        for part in show_chain(store, identity):
+            out().print(part)
+
+
+@app.command()
+def judge(
+    source: Source,
+    output: Target,
+    judge_name: Annotated[str, typer.Option("--judge", help="Who judges: rules.")] = "rules",
+) -> None:
+    """Judge findings against reports: {"id", "report", "findings": [{"observation", "status"}]} or "text"."""
+    from miner.judge import make_judge
+    from miner.judge.files import judge_line
+    from schemas.vocabulary import Stage
+
+    made = make_judge(judge_name)
+    _transform(source, output, Stage.JUDGE, lambda record: judge_line(record, made))
+
+
+@app.command()
+def label(source: Source, output: Target) -> None:
+    """Label reports with the 14 CheXpert findings: {"id", "report"} comes back with "labels"."""
+    from miner.labeler import label_line
+    from schemas.vocabulary import Stage
+
+    _transform(source, output, Stage.LABEL, label_line)
+
+
+@app.command()
+def radrscore(
+    source: Source,
+    output: Target,
+    judge_name: Annotated[str, typer.Option("--judge", help="Who judges: rules.")] = "rules",
+    empty: Annotated[
+        str, typer.Option(help="What a share of nothing is: zero (as published) or skip (left out, and counted).")
+    ] = "zero",
+) -> None:
+    """Score reasoning: {"id", "prediction", "reference", "report"}, each side text or a list of findings."""
+    from miner.errors import SettingsError
+    from miner.judge import make_judge
+    from miner.judge.files import radrscore_line
+    from miner.judge.radrscore import Empty
+    from schemas.vocabulary import Stage
+
+    if empty not in set(Empty):
+        raise SettingsError(f"radrscore: --empty {empty!r} is unknown; choose from {', '.join(Empty)}")
+    made = make_judge(judge_name)
+    _transform(source, output, Stage.RADRSCORE, lambda record: radrscore_line(record, made, empty=empty))
+
+
+def _transform(source: Path, output: Path, stage: Any, convert: Any) -> None:
+    from miner.console import say
+    from miner.jsonl import transform
+
+    counts = transform(source, output, stage, convert)
+    say(f"{counts.written:,} records written to {output}")
+    if counts.rejects:
+        say(f"{counts.rejects:,} lines rejected; see {output}.rejects.jsonl for line, id and reason")
+        raise typer.Exit(Exit.REJECTS)
+
+
+@app.command()
+def demo(
+    db: Annotated[Path, typer.Option("--db", help="The demo's own store.")] = Path("cxr-demo.duckdb"),
+) -> None:
+    """Mine a bundled corpus of invented studies, from reports to factual chains, offline."""
+    from miner.demo import run_demo
+
+    run_demo(db)
+
+
+if __name__ == "__main__":
+    app()

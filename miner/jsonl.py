@@ -1,0 +1,116 @@
+"""JSON Lines in and out: a bad line is a reject with its number, and output appears whole or not at all."""
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from miner.errors import InputError
+from schemas.vocabulary import RejectReason, Stage
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many lines became output and how many were rejected."""
+
+    written: int
+    rejects: int
+
+
+def transform(
+    source: Path, target: Path, stage: Stage, convert: Callable[[Record], Record], tick: Callable[[], None]
+) -> Counts:
+    """Convert each record of a JSONL file into a line of another.
+
+    Lines that are not JSON objects, and records that `convert` refuses with a ValueError, go to
+    `<target>.rejects.jsonl` with line number, id, reason and message; the rest is kept.
+    Raises InputError where the source cannot be read or the target's folder does not exist.
+    """
+    if not source.is_file():
+        raise InputError(f"{source} is not a file; expected JSON Lines, one record a line")
+    if source.resolve() == target.resolve():
+        raise InputError(f"{target} is both input and output; give another -o")
+    rejects_path = target.with_name(target.name + ".rejects.jsonl")
+    written = rejects = 0
+    with whole_file(target) as out, whole_file(rejects_path) as rejected:
+        for number, line in _lines(source):
+            record: object = None
+            try:
+                record = _parse(line)
+                result = convert(record)
+            except _BadLine as bad:
+                rejects += 1
+                _write(rejected, _reject(stage, number, None, bad.reason, str(bad)))
+            except ValueError as error:
+                rejects += 1
+                identity = record.get("id") if isinstance(record, dict) else None
+                _write(rejected, _reject(stage, number, identity, RejectReason.WRONG_FIELDS, str(error)))
+            else:
+                written += 1
+                _write(out, result)
+            tick()
+    if not rejects:
+        rejects_path.unlink()
+    return Counts(written, rejects)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """Open a text file that takes its name only when it is complete; raises InputError where it cannot be made."""
+    if not path.parent.is_dir():
+        raise InputError(f"the folder {path.parent} for {path.name} does not exist; create it or write elsewhere")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="\n") as handle:
+            yield handle
+        partial.replace(path)
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder; expected a file name to write to") from None
+    except PermissionError:
+        raise InputError(f"{path} cannot be written; check the permissions of its folder") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class _BadLine(ValueError):
+    def __init__(self, reason: RejectReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def _lines(source: Path) -> Iterator[tuple[int, bytes]]:
+    with source.open("rb") as handle:
+        for number, line in enumerate(handle, start=1):
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")  # noqa: PLW2901 - a byte order mark is no content
+            if line.strip():
+                yield number, line
+
+
+def _parse(line: bytes) -> Record:
+    try:
+        record = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise _BadLine(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8; save the file as UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise _BadLine(
+            RejectReason.NOT_JSON, f"not JSON at column {error.colno} ({error.msg}); expected one object a line"
+        ) from None
+    except RecursionError:
+        raise _BadLine(RejectReason.NOT_JSON, "JSON nested too deeply; expected one flat object a line") from None
+    if not isinstance(record, dict):
+        raise _BadLine(RejectReason.WRONG_FIELDS, f"a {type(record).__name__}; expected a JSON object")
+    return record
+
+
+def _reject(stage: Stage, line: int, identity: object, reason: RejectReason, message: str) -> Record:
+    return {"stage": stage, "line": line, "id": identity, "reason": reason, "message": message}
+
+
+def _write(handle: TextIO, record: Record) -> None:
+    handle.write(json.dumps(record, ensure_ascii=False) + "\n")

@@ -1,0 +1,98 @@
+"""`cxr show`: one question with its plan, the quotes in the report's context, the chain and its verdicts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from miner.console import table
+from miner.errors import CxrError
+from miner.store import Store
+
+CONTEXT = 60
+
+
+def show_chain(store: Store, identity: str) -> list[RenderableType]:
+    """Give what is to be printed about a question or chain; raises CxrError where there is neither."""
+    chains = store.frame(
+        "select chains.*, questions.text as question, questions.answer as expected, reports.text as report "
+        "from chains join questions using (question_id) join reports on reports.study_id = chains.study_id "
+        "where chain_id = $id or question_id = $id order by engine, chain_id",
+        {"id": identity},
+    )
+    if chains.is_empty():
+        return _show_without_chain(store, identity)
+    parts: list[RenderableType] = []
+    for row in chains.iter_rows(named=True):
+        parts += _chain_parts(store, row)
+    return parts
+
+
+def _show_without_chain(store: Store, identity: str) -> list[RenderableType]:
+    questions = store.rows("select study_id, text, answer from questions where question_id = ?", [identity])
+    if not questions:
+        raise CxrError(
+            f"no question and no chain has the id {identity!r}; "
+            '`cxr sql "select question_id, task, text from questions limit 5"` lists some'
+        )
+    study_id, text, answer = questions[0]
+    rejects = store.rows("select reason, message from rejects where reject_key = ?", [identity])
+    parts = [_heading(f"{study_id}: {text}"), Text(f"Answer: {answer}")]
+    parts += [Text(f"Rejected: {reason}: {message}") for reason, message in rejects]
+    return [*parts, *([] if rejects else [Text("Not mined yet; `cxr mine` does that.")])]
+
+
+def _chain_parts(store: Store, row: dict[str, Any]) -> list[RenderableType]:
+    parts: list[RenderableType] = [
+        _heading(f"{row['study_id']}, {row['task']}, question {row['question_id']}"),
+        Text(f"{row['question']}\n"),
+        _heading("Plan"),
+        *[Text(f"  {item['finding']}: {item['look_for']}") for item in row["plan"]],
+        _heading("\nEvidence"),
+    ]
+    for piece in row["evidence"]:
+        parts.append(Text(f"  {piece['evidence_no']}. {piece['finding']} {piece['presence']}: {piece['statement']}"))
+        parts += [_in_context(row["report"], quote) for quote in piece["quotes"]]
+        if not piece["quotes"]:
+            parts.append(Text("     the report is silent: inferred normal", style="dim"))
+    parts += [_heading(f"\nChain {row['chain_id']} by {row['engine']} {row['engine_version']}"), Text(row["text"])]
+    parts.append(Text(f"Answer: {row['answer']}\n", style="bold"))
+    return [*parts, *_verdicts(store, row["chain_id"])]
+
+
+def _in_context(report: str, quote: dict[str, Any]) -> Text:
+    """Show a quote, marked, between what stands before and after it."""
+    start, end = quote["start"], quote["end"]
+    before = report[max(0, start - CONTEXT) : start]
+    if start > CONTEXT:
+        before = before.partition(" ")[2]
+    after = report[end : end + CONTEXT].rpartition(" ")[0] if end + CONTEXT < len(report) else report[end:]
+    line = Text("     ")
+    line.append(before.replace("\n", " "), style="dim")
+    line.append(f"«{quote['text']}»".replace("\n", " "), style="bold green")
+    line.append(after.replace("\n", " "), style="dim")
+    line.append(f"  [{start}, {end})", style="dim")
+    return line
+
+
+def _verdicts(store: Store, chain_id: str) -> Sequence[RenderableType]:
+    scores = store.frame(
+        "select judge || ' ' || judge_version as judge, factuality, completeness, effectiveness, radrscore "
+        "from scores where chain_id = ? order by judge",
+        [chain_id],
+    )
+    findings = store.frame(
+        "select judge, observation, status, verdict, reason, "
+        "array_to_string(list_transform(evidence, lambda q: q.text), ' | ') as evidence from findings where chain_id = ? and origin = 'chain' order by judge, finding_no",
+        [chain_id],
+    )
+    return [
+        table(title, frame.columns, frame.rows())
+        for title, frame in (("RadRScore", scores), ("Verdicts", findings))
+        if frame.height
+    ]
+
+
+def _heading(text: str) -> Text:
+    return Text(text, style="bold")

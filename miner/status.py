@@ -1,0 +1,74 @@
+"""`cxr status`: what a store holds, stage by stage, and what was lost on the way."""
+
+from rich.table import Table
+
+from miner.console import table
+from miner.store import Store
+
+_TABLES: tuple[tuple[str, str], ...] = (
+    (
+        "Corpora",
+        """
+        select corpus, any_value(licence) as licence, count(*) as studies, count(distinct patient_id) as patients,
+               count(reports.study_id) as reports, sum(image_count)::bigint as images,
+               count(*) filter (where split = 'train') as train, count(*) filter (where split = 'validate') as validate,
+               count(*) filter (where split = 'test') as test
+        from studies left join reports using (study_id)
+        left join (select study_id, count(*) as image_count from images group by study_id) using (study_id)
+        group by corpus order by corpus
+        """,
+    ),
+    (
+        "Labels",
+        """
+        select corpus, labeler || ' ' || coalesce(labeler_version, '') as labeler, finding,
+               count(*) filter (where value = 1) as positive, count(*) filter (where value = 0) as negative,
+               count(*) filter (where value = -1) as uncertain, count(*) filter (where value is null) as "not mentioned"
+        from labels join studies using (study_id) group by all order by corpus, labeler, finding
+        """,
+    ),
+    (
+        "Questions and chains",
+        """
+        select corpus, questions.task, count(distinct question_id) as questions,
+               engine || ' ' || engine_version as engine,
+               count(chain_id) as chains, count(factuality) as scored,
+               count(*) filter (where factuality >= 1) as factual, avg(factuality) as "mean factuality",
+               judge || ' ' || judge_version as judge
+        from questions left join chains using (question_id) left join latest_scores using (chain_id)
+        group by all order by corpus, questions.task, engine, judge
+        """,
+    ),
+    (
+        "Calls to language models",
+        """
+        select engine, model, stage, count(*) as calls, count(*) filter (where cache_hit) as "from cache",
+               count(error) as failed, sum(prompt_tokens)::bigint as "prompt tokens",
+               sum(completion_tokens)::bigint as "completion tokens"
+        from calls group by all order by all
+        """,
+    ),
+    (
+        "Rejects",
+        "select stage, corpus, reason, count(*) as rejects from rejects group by all order by stage, rejects desc",
+    ),
+    (
+        "Last runs",
+        """
+        select strftime(started_at, '%Y-%m-%d %H:%M:%S') as started, command,
+               if(status = 'running', 'running, or killed', status) as status, rows_written as rows, rejects,
+               round(date_diff('millisecond', started_at, ended_at) / 1000, 1) as seconds
+        from runs order by started_at desc limit 8
+        """,
+    ),
+)
+
+
+def status_tables(store: Store) -> list[Table]:
+    """Give a table per subject that has rows."""
+    made = []
+    for title, query in _TABLES:
+        frame = store.frame(query)
+        if frame.height:
+            made.append(table(title, frame.columns, frame.rows()))
+    return made
