@@ -298,13 +298,20 @@ def _target(text: str, mark: _Mark, around: _Around) -> SectionName | None:
     """Return the section that a header begins, or None where it stays inside the current one."""
     reading = around.current in READINGS
     if isinstance(mark.what, SectionName):
-        return _named_target(mark.what, around)
+        aside = reading and mark.what in _CONTEXT and not around.findings_follow
+        return None if aside and not _ends_sentence(text, mark.begin) else _named_target(mark.what, around)
     if mark.what is HeaderRole.INSIDE:
         stays = reading or around.current in (SectionName.WET_READ, SectionName.ADDENDUM)
         return None if stays else SectionName.FINDINGS
     if mark.what is HeaderRole.UNKNOWN:
         return None if reading else SectionName.OTHER
     return _view_target(text, mark, around)
+
+
+def _ends_sentence(text: str, position: int) -> bool:
+    """Say whether a header may stand here after findings: "Chest  Comparison: ..." goes on with the findings."""
+    before = text[max(0, position - MAX_HEADER) : position].rstrip(" \t")
+    return not before or before[-1] in "\n.?!:;_)" or before.endswith("\\n")
 
 
 def _named_target(what: SectionName, around: _Around) -> SectionName | None:

@@ -1,0 +1,1 @@
+"""From the files that a data owner ships to frames ready for the store."""
