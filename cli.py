@@ -125,7 +125,7 @@ def ingest_openi(
 ) -> None:
     """Read the Indiana University collection (NLM Open-i), and label its reports."""
     from miner.console import progress, say
-    from miner.ingest import ingest
+    from miner.ingest.ingest import ingest
     from miner.ingest.openi import read_openi
 
     with progress("ingest openi") as advance:

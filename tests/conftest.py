@@ -1,0 +1,52 @@
+"""Fixtures: a private working folder, the real command line in a process, and the shared public data."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of public data beside the project; absent on most machines, required in CI."""
+    if SHARED.is_dir():
+        return SHARED
+    if os.environ.get("CXR_REQUIRE_SHARED") == "1":
+        pytest.fail(f"CXR_REQUIRE_SHARED=1, but there is no folder {SHARED}")
+    pytest.skip("needs the public data in ../shared, which is not part of the project")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine's user reaches a test, and no key does."""
+    for name in list(os.environ):
+        if name.startswith("CXR_") and name != "CXR_REQUIRE_SHARED":
+            monkeypatch.delenv(name)
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def cxr(tmp_path: Path) -> Cli:
+    """Run the installed `cxr` in a process of its own, in an empty folder."""
+
+    def run(*arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [Path(sys.executable).with_name("cxr"), *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, "COLUMNS": "200", **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
