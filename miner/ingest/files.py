@@ -25,6 +25,9 @@ MAX_RATIO = 250
 """Unpacked to packed size. Text packs to a fifth, OpenI's XML to a fiftieth, a bomb to a thousandth."""
 _RATIO_MATTERS_FROM = 64 * 1024 * 1024
 
+ROW = "row_number"
+"""The column that `read_csv` adds: the number of the row in the file, the header being 1."""
+
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -96,6 +99,8 @@ def read_tar(path: Path, suffix: str) -> Iterator[Member | Reject]:
                     handle = archive.extractfile(info)
                     count += 1
                     yield Member(info.name, handle.read() if handle else b"")
+            while archive.fileobj is not None and archive.fileobj.read(_RATIO_MATTERS_FROM):
+                pass  # to the very end, where a cut gzip file betrays itself
     except (EOFError, zlib.error, tarfile.TarError, OSError) as error:
         raise _damaged(path, count, error) from None
 
@@ -143,7 +148,7 @@ def _damaged(path: Path, count: int, error: Exception) -> InputError:
 
 
 class Table(NamedTuple):
-    """A CSV file as text columns, null where a cell is blank, with the row number (header = 1) in `row`."""
+    """A CSV file as text columns, null where a cell is blank, with each row's number in ROW."""
 
     frame: pl.DataFrame
     rejects: list[Reject]
@@ -164,16 +169,17 @@ def read_csv(data: bytes, name: str, required: Sequence[str], key: str) -> Table
     except (UnicodeDecodeError, PolarsError):
         frame, rejects = _read_row_by_row(data, name, key)
     frame = frame.rename({column: column.strip() for column in frame.columns})
+    found = [column for column in frame.columns if column != ROW]
     missing = [column for column in required if column not in frame.columns]
     if missing:
         raise InputError(
-            f"{name} has no column {', '.join(missing)} (found: {', '.join(frame.columns[:12])}); "
+            f"{name} has no column {', '.join(missing)} (found: {', '.join(found[:12])}); "
             f"expected {', '.join(required)}"
         )
-    if "row" not in frame.columns:
-        frame = frame.with_row_index("row", offset=2)
+    if ROW not in frame.columns:
+        frame = frame.with_row_index(ROW, offset=2)
     blank = [pl.when(pl.col(c).str.strip_chars() != "").then(pl.col(c)).alias(c) for c in required]
-    return Table(frame.select(pl.col("row").cast(pl.Int64), *blank), rejects)
+    return Table(frame.select(pl.col(ROW).cast(pl.Int64), *blank), rejects)
 
 
 def _read_row_by_row(data: bytes, name: str, key: str) -> tuple[pl.DataFrame, list[Reject]]:
@@ -199,8 +205,10 @@ def _read_row_by_row(data: bytes, name: str, key: str) -> tuple[pl.DataFrame, li
         raise InputError(
             f"{name} cannot be read as CSV ({error}); expected comma-separated UTF-8 with a header line"
         ) from None
-    names = ["row", *(column.encode("utf-8", "replace").decode() for column in header)]
-    return pl.DataFrame(kept, schema=dict.fromkeys(names, pl.String) | {"row": pl.Int64}, orient="row"), rejects
+    if len(set(header)) < len(header):
+        raise InputError(f"{name} names a column twice in its header; expected each column once")
+    names = [ROW, *(column.encode("utf-8", "replace").decode() for column in header)]
+    return pl.DataFrame(kept, schema=dict.fromkeys(names, pl.String) | {ROW: pl.Int64}, orient="row"), rejects
 
 
 def _is_text(value: str) -> bool:

@@ -8,6 +8,7 @@ an image, and that a spreadsheet turned three indications into `#NAME?` (read as
 linkage (every report is its own patient), no dates, and no split (see `split_of`).
 """
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -32,7 +33,7 @@ from miner.ingest.corpus import (
     split_of,
     text_hash,
 )
-from miner.ingest.files import Member, read_bytes, read_csv, read_tar, source_file, source_folder
+from miner.ingest.files import ROW, Member, read_bytes, read_csv, read_tar, source_file, source_folder
 from schemas.vocabulary import Licence, RejectReason, ViewPosition
 
 REPORTS_CSV = "indiana_reports.csv"
@@ -84,7 +85,9 @@ def read_openi(path: Path, layout: Layout = Layout.AUTO) -> Ingested:
     chosen, place, also = _find(path, layout)
     root = path if path.is_dir() else path.parent
     raw = {Layout.CSV: _read_csv_layout, Layout.TGZ: _read_tgz, Layout.XML: _read_xml_folder}[chosen](place, root)
-    notes = raw.notes
+    if raw.reports.is_empty() and not raw.rejects:
+        raise InputError(f"{place.name} holds no report; expected one row or file for each report")
+    notes = (*raw.notes, *_count_note(chosen, raw.reports.height))
     if also:
         found = " and ".join(f"{other} layout" for other in also)
         notes = (*notes, f"read the {chosen} layout; {path.name} also holds the {found} (--layout chooses)")
@@ -140,10 +143,17 @@ def _image_files(root: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for folder in _IMAGE_FOLDERS:
         place = root / folder
-        if place.is_dir():
+        with contextlib.suppress(OSError):  # no such folder, or one that we may not look into
             images = (file for file in place.iterdir() if file.suffix in (".png", ".jpg", ".dcm"))
             found.update((file.name, file.relative_to(root).as_posix()) for file in images)
     return found
+
+
+def _count_note(layout: Layout, found: int) -> tuple[str, ...]:
+    published = OPENI.published["csv_reports" if layout is Layout.CSV else "xml_reports"]
+    if found == published:
+        return ()
+    return (f"found {found:,} reports; the published {layout} layout has {published:,}",)
 
 
 # --- the CSV layout ------------------------------------------------------------------------------------------
@@ -154,7 +164,7 @@ def _read_csv_layout(path: Path, root: Path) -> _Raw:
     table = read_csv(data, path.name, ("uid", *SECTIONS), key="uid")
     sections = [pl.when(pl.col(name) != _SPREADSHEET_ERROR).then(pl.col(name)).alias(name) for name in SECTIONS]
     number = pl.col("uid").str.strip_chars()
-    key = pl.coalesce(number, pl.format("{}:{}", pl.lit(path.name), pl.col("row")))
+    key = pl.coalesce(number, pl.format("{}:{}", pl.lit(path.name), pl.col(ROW)))
     reports = table.frame.select(key.alias("key"), number.alias("number"), *sections)
     images, rejects, sources, notes = _read_projections(path.parent / PROJECTIONS_CSV, root)
     return _Raw(
@@ -181,14 +191,14 @@ def _read_projections(
         uid.alias("number"),
         pl.col("filename").alias("path"),
         pl.when(known).then(view).when(view.is_not_null()).then(pl.lit("other")).alias("view"),
-        pl.col("row"),
+        pl.col(ROW),
     )
     bad = frame.filter(pl.col("number").is_null() | pl.col("path").is_null())
     rejects = [
         Reject(f"{path.name}:{row}", RejectReason.MISSING_KEY, f"row {row} of {path.name} has no uid or no filename")
-        for row in bad["row"]
+        for row in bad[ROW]
     ]
-    images = frame.filter(pl.col("number").is_not_null() & pl.col("path").is_not_null()).drop("row")
+    images = frame.filter(pl.col("number").is_not_null() & pl.col("path").is_not_null()).drop(ROW)
     return images, table.rejects + rejects, (source_file(path, root, data),), ()
 
 

@@ -13,15 +13,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from miner.language.section_headers import (
-    MAX_HEADER,
-    READINGS,
-    Header,
-    HeaderRole,
-    SectionName,
-    in_line_header,
-    line_header,
-)
+from miner.language.section_headers import MAX_HEADER, READINGS, HeaderRole, SectionName
+from miner.language.section_marks import EDGE, Mark, begins_paragraph, find_marks
 from schemas.text import Section, Span
 
 __all__ = ["ASSERTIVE", "Block", "SectionName", "final_text_spans", "outline", "parse_sections", "trimmed"]
@@ -50,14 +43,6 @@ class Block(NamedTuple):
     end: int
 
 
-class _Mark(NamedTuple):
-    """Something that may begin a block."""
-
-    begin: int
-    end: int
-    what: Header
-
-
 class _Part(NamedTuple):
     """A stretch between separator lines or report titles; `cut` is where its own text begins."""
 
@@ -71,23 +56,9 @@ class _Part(NamedTuple):
     """A FINAL REPORT title comes later in the text."""
 
 
-_LINE_MARK = re.compile(
-    r"^[ \t]*(?:(?P<rule>_{5,}|[-=*]{10,})"
-    r"|(?P<final>FINAL (?:REPORT|READ|INTERPRETATION))"
-    r"|(?P<title>WET ?READ|PRELIMINARY (?:REPORT|READ|INTERPRETATION)|(?:LATE )?ADDENDUM(?: (?:BEGINS|\#?\d+))?"
-    r"|FINDINGS|IMPRESSION|FINDINGS AND IMPRESSION|INDICATION|COMPARISON|TECHNIQUE|HISTORY|CLINICAL HISTORY"
-    r"|END OF IMPRESSION|CONCLUSION|Findings|Impression|RECOMMENDATIONS?))[ \t\r]*$",
-    re.MULTILINE,
-)
-_DASHED = re.compile(
-    r"^[ \t]*(?P<title>FINDINGS|IMPRESSION|INDICATION|COMPARISON|TECHNIQUE|HISTORY|CONCLUSION|ADDENDUM)"
-    r"[ \t]+[-\u2013\u2014][ \t]+",
-    re.MULTILINE,
-)
 _PARAGRAPH = re.compile(r"\n[ \t\r]*\n")
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _CAPITALS_LINE = re.compile(r"[^a-z\n]*\Z")
-_EDGE = " \t\r\n\f\v\x1c\x1d\x1e\x1f\x85\xa0"
 
 
 def parse_sections(text: str) -> tuple[Section, ...]:
@@ -122,7 +93,7 @@ def outline(text: str) -> tuple[Block, ...]:
     """Tile the text with blocks: each begins where the one before ends, the first at 0, the last ends the text."""
     if not text:
         return ()
-    marks, rules = _marks(text)
+    marks, rules = find_marks(text)
     parts = _parts(text, rules)
     begins = [mark.begin for mark in marks]
     blocks: list[Block] = []
@@ -133,100 +104,17 @@ def outline(text: str) -> tuple[Block, ...]:
     return tuple(_name_the_reading(text, blocks))
 
 
-# --- headers -------------------------------------------------------------------------------------------------
-
-
-def _marks(text: str) -> tuple[list[_Mark], list[_Mark]]:
-    """Find headers, and apart from them the rules and report titles that divide the text into parts."""
-    marks = list(_colon_marks(text))
-    rules: list[_Mark] = []
-    for match in _LINE_MARK.finditer(text):
-        if match["rule"] or match["final"]:
-            what = HeaderRole.FINAL if match["final"] else SectionName.OTHER
-            rules.append(_Mark(match.start(), match.end(), what))
-        elif _begins_paragraph(text, match.start()):
-            marks.extend(_titled(match))
-    if "- " in text or "\u2013 " in text or "\u2014 " in text:
-        for match in _DASHED.finditer(text):
-            marks.extend(_titled(match))
-    marks.sort()
-    rules.extend(mark for mark in marks if mark.what is HeaderRole.FINAL)
-    rules.sort()
-    marks = [mark for mark in marks if mark.what is not HeaderRole.FINAL]
-    return marks, rules
-
-
-def _titled(match: re.Match[str]) -> list[_Mark]:
-    what = line_header(match["title"])
-    return [] if what is None else [_Mark(match.start("title"), match.end(), what)]
-
-
-def _begins_paragraph(text: str, position: int) -> bool:
-    """Say whether the line before ended a sentence: FINDINGS after a line that ends in "no acute" is prose."""
-    before = text[max(0, position - 100) : position].rstrip(_EDGE)
-    return not before or before[-1] in ".?!:;_)" or before.endswith("REPORT") or _blank_line(text, position)
-
-
-def _blank_line(text: str, position: int) -> bool:
-    line_before = text.rfind("\n", max(0, position - 100), max(0, position - 1))
-    return line_before >= 0 and not text[line_before:position].strip(_EDGE)
-
-
-def _colon_marks(text: str) -> Iterator[_Mark]:
-    shouting = text.isupper()
-    floor = 0  # where the header before ended
-    colon = text.find(":")
-    while colon >= 0:
-        if not _inside_a_time(text, colon):
-            low = max(floor, colon - MAX_HEADER)
-            line, at_line_start = _line_start(text, low, colon)
-            mark = _mark_before(text, line, colon, at_line_start=at_line_start, shouting=shouting)
-            if mark is not None:
-                yield mark
-                floor = mark.end
-        colon = text.find(":", colon + 1)
-
-
-def _inside_a_time(text: str, colon: int) -> bool:
-    return text[colon - 1 : colon].isdigit() and text[colon + 1 : colon + 2].isdigit()
-
-
-def _line_start(text: str, low: int, colon: int) -> tuple[int, bool]:
-    """Return where the line of the colon begins, not before `low`, and whether a line begins there.
-
-    CheXpert Plus writes some newlines as a backslash and an n.
-    """
-    newline = text.rfind("\n", low, colon) + 1
-    literal = text.rfind("\\n", low, colon)
-    best = max(newline, literal + 2 if literal >= 0 else 0)
-    if best:
-        return best, True
-    return low, low == 0 or text[low - 1] == "\n"
-
-
-def _mark_before(text: str, line: int, colon: int, *, at_line_start: bool, shouting: bool) -> _Mark | None:
-    window = text[line:colon]
-    what = line_header(window) if at_line_start else None
-    if window.lstrip()[:1].islower() and not _begins_paragraph(text, line):
-        what = None  # a wrapped sentence
-    if what is None or what is HeaderRole.UNKNOWN:
-        found = in_line_header(window, shouting=shouting)
-        if found is not None:
-            return _Mark(line + found[0], colon + 1, found[1])
-    return None if what is None else _Mark(line + len(window) - len(window.lstrip()), colon + 1, what)
-
-
 # --- parts ---------------------------------------------------------------------------------------------------
 
 
-def _parts(text: str, rules: list[_Mark]) -> list[_Part]:
+def _parts(text: str, rules: list[Mark]) -> list[_Part]:
     """Cut the text at rules and titles; a rule and the title after it make one cut."""
     parts: list[_Part] = []
     last_title = max((rule.begin for rule in rules if rule.what is HeaderRole.FINAL), default=-1)
     begin, cut, final = 0, 0, False
     for rule in rules:
         is_title = rule.what is HeaderRole.FINAL
-        if text[cut : rule.begin].strip(_EDGE):
+        if text[cut : rule.begin].strip(EDGE):
             parts.append(_Part(begin, cut, rule.begin, final, not is_title, last_title >= rule.begin))
             begin, final = rule.begin, False
         # The title stays in the body of the preamble, as in the public parser; a rule belongs to no body.
@@ -236,7 +124,7 @@ def _parts(text: str, rules: list[_Mark]) -> list[_Part]:
     return parts
 
 
-def _kind_of_early_part(text: str, part: _Part, marks: list[_Mark]) -> SectionName | None:
+def _kind_of_early_part(text: str, part: _Part, marks: list[Mark]) -> SectionName | None:
     """Say whether a part above a rule or title is a wet read or an addendum; None for a part of the report."""
     names = [mark.what for mark in marks]
     for name in (SectionName.WET_READ, SectionName.ADDENDUM):
@@ -251,7 +139,7 @@ def _kind_of_early_part(text: str, part: _Part, marks: list[_Mark]) -> SectionNa
     return SectionName.WET_READ if part.title_follows else None
 
 
-def _early_blocks(text: str, part: _Part, marks: list[_Mark], name: SectionName) -> list[Block]:
+def _early_blocks(text: str, part: _Part, marks: list[Mark], name: SectionName) -> list[Block]:
     """Keep a whole wet read or addendum together, with the headers that it has of its own."""
     first = next((mark for mark in marks if mark.what is name), None)
     if first is None:
@@ -263,7 +151,7 @@ def _early_blocks(text: str, part: _Part, marks: list[_Mark], name: SectionName)
     return [lead, Block(name, first.begin, first.end, part.end)]
 
 
-def _blocks(text: str, part: _Part, marks: list[_Mark]) -> Iterator[Block]:
+def _blocks(text: str, part: _Part, marks: list[Mark]) -> Iterator[Block]:
     """Turn the headers of one part of the report into blocks."""
     name, header, start = SectionName.PREAMBLE, part.begin, part.cut
     seen_reading = False
@@ -294,7 +182,7 @@ class _Around(NamedTuple):
     reading_follows: bool
 
 
-def _target(text: str, mark: _Mark, around: _Around) -> SectionName | None:
+def _target(text: str, mark: Mark, around: _Around) -> SectionName | None:
     """Return the section that a header begins, or None where it stays inside the current one."""
     reading = around.current in READINGS
     if isinstance(mark.what, SectionName):
@@ -322,11 +210,11 @@ def _named_target(what: SectionName, around: _Around) -> SectionName | None:
     return None if below and what is not SectionName.ADDENDUM else what
 
 
-def _view_target(text: str, mark: _Mark, around: _Around) -> SectionName | None:
+def _view_target(text: str, mark: Mark, around: _Around) -> SectionName | None:
     """Read a view header: findings where prose follows, a second examination after an impression."""
     if around.current in READINGS:
         second = around.current is not SectionName.FINDINGS and around.reading_follows
-        if not (second and _begins_paragraph(text, mark.begin)):
+        if not (second and begins_paragraph(text, mark.begin)):
             return None
     prose = len(_WORD.findall(text, mark.end, min(around.next_header, mark.end + 400))) >= 5
     if around.current is SectionName.TECHNIQUE and not prose:
@@ -384,7 +272,7 @@ def _split_titles(text: str, blocks: list[Block], name: SectionName) -> list[Blo
         prose = block.name is SectionName.PREAMBLE and _is_prose(text[cut : block.end], whole=len(blocks) == 1)
         if not prose:
             result.append(block)
-        elif text[block.start : cut].strip(_EDGE):
+        elif text[block.start : cut].strip(EDGE):
             result += [block._replace(end=cut), Block(name, cut, cut, block.end)]
         else:
             result.append(block._replace(name=name))
@@ -397,7 +285,7 @@ def _end_of_titles(text: str, block: Block) -> int:
     while position < block.end:
         newline = text.find("\n", position, block.end)
         stop = block.end if newline < 0 else newline
-        line = text[position:stop].strip(_EDGE)
+        line = text[position:stop].strip(EDGE)
         centred = text[position:stop].startswith(" " * 8)
         if line and (line.endswith(".") or not _CAPITALS_LINE.match(line)) and not centred:
             break
@@ -438,8 +326,8 @@ def _says(text: str, start: int, end: int) -> bool:
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:
     """Shrink a stretch to what is not blank; a literal backslash-n at the end is blank too."""
     body = text[start:end]
-    left = len(body) - len(body.lstrip(_EDGE))
-    right = body.rstrip(_EDGE)
+    left = len(body) - len(body.lstrip(EDGE))
+    right = body.rstrip(EDGE)
     while right.endswith("\\n"):
-        right = right[:-2].rstrip(_EDGE)
+        right = right[:-2].rstrip(EDGE)
     return (start + left, start + len(right)) if left < len(right) else (start, start)
