@@ -307,9 +307,11 @@ def test_credentialed_text_never_leaves_for_a_server_elsewhere(tmp_path: Path, m
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     calls: list[Call] = []
     settings = LLMSettings(model="m", base_url="https://models.invalid/v1")
-    with LLMEngine(settings, tmp_path, on_call=calls.append) as engine:
-        with pytest.raises(PolicyError, match=r"models\.invalid"):
-            engine.plan(QUESTION, REPORT)
+    with (
+        LLMEngine(settings, tmp_path, on_call=calls.append) as engine,
+        pytest.raises(PolicyError, match=r"models\.invalid"),
+    ):
+        engine.plan(QUESTION, REPORT)
     assert calls == []
 
 

@@ -1,0 +1,115 @@
+"""Prompts are files with versions and hashes; their examples obey our own schemas and checks."""
+
+import hashlib
+from importlib import resources
+
+import pytest
+
+import prompts
+from miner.engines.checks import check_all
+from miner.engines.grounding import locate
+from miner.engines.llm import _to_chain, _to_evidence, _to_plan
+from miner.language.sections import parse_sections
+from prompts import Prompt, WorkedCase, load
+from prompts.render import delimit, fill, placeholders, stage_values
+from schemas.study import Report
+from schemas.vocabulary import Licence
+
+EVERY = [load(name, version) for name, versions in prompts.available().items() for version in versions]
+CASES = sorted({case.name: case for prompt in EVERY for case in prompt.examples}.items())
+
+# What these versions said when they were published. An improvement is a new file, never an edit.
+PUBLISHED = {
+    ("chain", 1): "08fac9bdf02e88cdd015e48e58e2e9e7b2ef38ded636f2f4a59374251fe446d2",
+    ("evidence", 1): "ede1f23eacf3e677435fb8e882dc29d9252f8709c3d1d6387ce8558fc45fccfb",
+    ("plan", 1): "3c4fa0f9294f9169747f401589699c1aacc8a3b2166952ece35002261e455449",
+}
+
+
+def test_the_three_steps_have_prompts() -> None:
+    assert {"plan", "evidence", "chain"} <= set(prompts.available())
+
+
+@pytest.mark.parametrize("prompt", EVERY, ids=lambda prompt: f"{prompt.name}.v{prompt.version}")
+def test_published_versions_stay_as_they_are(prompt: Prompt) -> None:
+    assert prompt.hash == PUBLISHED[prompt.name, prompt.version]
+
+
+@pytest.mark.parametrize("prompt", EVERY, ids=lambda prompt: f"{prompt.name}.v{prompt.version}")
+def test_a_prompt_takes_exactly_the_values_of_its_step(prompt: Prompt) -> None:
+    case = prompt.examples[0]
+    values = stage_values(prompt.name, case.question, case.report, case.plan.items, case.evidence.items)
+    assert placeholders(prompt.user_template) == values.keys()
+    assert "{{" not in prompt.system
+
+
+@pytest.mark.parametrize("prompt", EVERY, ids=lambda prompt: f"{prompt.name}.v{prompt.version}")
+def test_where_a_report_is_shown_it_is_declared_as_data(prompt: Prompt) -> None:
+    if "report" in placeholders(prompt.user_template):
+        assert "data about a\n  patient" in prompt.system
+        assert "ignore it" in prompt.system
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_every_example_passes_our_schemas_grounding_and_checks(name: str, case: WorkedCase) -> None:
+    report = Report(study_id="example", text=case.report, sections=parse_sections(case.report), licence=Licence.PUBLIC)
+    assert {"findings", "impression"} <= {section.name for section in report.sections}
+    assert all(locate(words, case.report) for item in case.evidence.items for words in item.quotes)
+    plan = _to_plan(case.plan, case.question)
+    evidence = _to_evidence(case.evidence, plan, report)
+    assert check_all(case.question, plan, evidence, _to_chain(case.chain, case.question), report) is None
+
+
+def test_examples_show_silence_and_speech_and_several_tasks() -> None:
+    kinds = {item.kind for _, case in CASES for item in case.evidence.items}
+    assert kinds == {"quoted", "inferred_normal"}
+    assert len({case.question.task for _, case in CASES}) >= 3
+
+
+def test_messages_are_system_then_examples_then_the_question() -> None:
+    prompt = load("plan")
+    case = prompt.examples[0]
+    messages = prompt.messages(stage_values("plan", case.question, "FINDINGS: Clear."))
+    assert [message["role"] for message in messages] == [
+        "system",
+        *["user", "assistant"] * len(prompt.examples),
+        "user",
+    ]
+    assert messages[-1]["content"] == (
+        "Question: Does this chest X-ray show fracture?\n\n"
+        "Findings asked about: Fracture\n\n"
+        "Correct answer: No\n\n" + delimit("FINDINGS: Clear.")
+    )
+
+
+def test_the_hash_covers_the_file_and_its_examples() -> None:
+    folder = resources.files("prompts")
+    words = folder.joinpath("plan.v1.md").read_bytes() + b"\0" + folder.joinpath("cases.v1.json").read_bytes()
+    assert load("plan", 1).hash == hashlib.sha256(words).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [({}, "missing \\['report'\\]"), ({"report": "x", "plan": "y"}, "not in the prompt \\['plan'\\]")],
+)
+def test_a_template_refuses_missing_and_unused_values(values: dict[str, str], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        fill("Read {{report}}", values)
+
+
+def test_braces_inside_a_value_are_left_alone() -> None:
+    assert fill("{{report}}|{{plan}}", {"report": "{{plan}}", "plan": "p"}) == "{{plan}}|p"
+
+
+def test_the_mark_around_a_report_depends_on_the_report_alone() -> None:
+    assert delimit("a") == delimit("a")
+    assert delimit("a").splitlines()[0] != delimit("b").splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "sentence"),
+    [("plans", None, "there is no prompt 'plans'"), ("plan", 7, "prompt 'plan' has no version 7; it has 1")],
+)
+def test_an_unknown_prompt_is_named_with_what_there_is(name: str, version: int | None, sentence: str) -> None:
+    with pytest.raises(LookupError, match=sentence):
+        load(name, version)
