@@ -13,9 +13,6 @@ from miner.language.section_headers import (
     line_header,
 )
 
-EDGE = " \t\r\n\f\v\x1c\x1d\x1e\x1f\x85\xa0"
-"""What is blank at the edge of a section."""
-
 
 class Mark(NamedTuple):
     """Something that may begin a block."""
@@ -67,13 +64,13 @@ def _titled(match: re.Match[str]) -> list[Mark]:
 
 def begins_paragraph(text: str, position: int) -> bool:
     """Say whether the line before ended a sentence: FINDINGS after a line that ends in "no acute" is prose."""
-    before = text[max(0, position - 100) : position].rstrip(EDGE)
+    before = text[max(0, position - 100) : position].rstrip()
     return not before or before[-1] in ".?!:;_)" or before.endswith("REPORT") or _blank_line(text, position)
 
 
 def _blank_line(text: str, position: int) -> bool:
     line_before = text.rfind("\n", max(0, position - 100), max(0, position - 1))
-    return line_before >= 0 and not text[line_before:position].strip(EDGE)
+    return line_before >= 0 and not text[line_before:position].strip()
 
 
 def _colon_marks(text: str) -> Iterator[Mark]:

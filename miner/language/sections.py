@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from miner.language.section_headers import MAX_HEADER, READINGS, HeaderRole, SectionName
-from miner.language.section_marks import EDGE, Mark, begins_paragraph, find_marks
+from miner.language.section_marks import Mark, begins_paragraph, find_marks
 from schemas.text import Section, Span
 
 __all__ = ["ASSERTIVE", "Block", "SectionName", "final_text_spans", "outline", "parse_sections", "trimmed"]
@@ -114,7 +114,7 @@ def _parts(text: str, rules: list[Mark]) -> list[_Part]:
     begin, cut, final = 0, 0, False
     for rule in rules:
         is_title = rule.what is HeaderRole.FINAL
-        if text[cut : rule.begin].strip(EDGE):
+        if text[cut : rule.begin].strip():
             parts.append(_Part(begin, cut, rule.begin, final, not is_title, last_title >= rule.begin))
             begin, final = rule.begin, False
         # The title stays in the body of the preamble, as in the public parser; a rule belongs to no body.
@@ -272,7 +272,7 @@ def _split_titles(text: str, blocks: list[Block], name: SectionName) -> list[Blo
         prose = block.name is SectionName.PREAMBLE and _is_prose(text[cut : block.end], whole=len(blocks) == 1)
         if not prose:
             result.append(block)
-        elif text[block.start : cut].strip(EDGE):
+        elif text[block.start : cut].strip():
             result += [block._replace(end=cut), Block(name, cut, cut, block.end)]
         else:
             result.append(block._replace(name=name))
@@ -285,7 +285,7 @@ def _end_of_titles(text: str, block: Block) -> int:
     while position < block.end:
         newline = text.find("\n", position, block.end)
         stop = block.end if newline < 0 else newline
-        line = text[position:stop].strip(EDGE)
+        line = text[position:stop].strip()
         centred = text[position:stop].startswith(" " * 8)
         if line and (line.endswith(".") or not _CAPITALS_LINE.match(line)) and not centred:
             break
@@ -326,8 +326,8 @@ def _says(text: str, start: int, end: int) -> bool:
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:
     """Shrink a stretch to what is not blank; a literal backslash-n at the end is blank too."""
     body = text[start:end]
-    left = len(body) - len(body.lstrip(EDGE))
-    right = body.rstrip(EDGE)
+    left = len(body) - len(body.lstrip())
+    right = body.rstrip()
     while right.endswith("\\n"):
-        right = right[:-2].rstrip(EDGE)
+        right = right[:-2].rstrip()
     return (start + left, start + len(right)) if left < len(right) else (start, start)
