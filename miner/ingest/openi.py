@@ -225,6 +225,7 @@ def _from_xml(members: Iterable[Member | Reject], path: Path, sources: tuple[Sou
     images: list[tuple[str, str, str, str | None]] = []
     rejects: list[Reject] = []
     seen = 0
+    numbers: set[str] = set()
     for member in members:
         if isinstance(member, Reject):
             rejects.append(member)
@@ -236,7 +237,8 @@ def _from_xml(members: Iterable[Member | Reject], path: Path, sources: tuple[Sou
             continue
         number = _number(root)
         reports.append((number or member.name, number, *_abstract(root)))
-        if number is not None:
+        if number is not None and number not in numbers:
+            numbers.add(number)
             images.extend((image, number, f"{image}.png", None) for image in _image_ids(root))
     if not seen:
         raise InputError(f"{path} holds no XML reports; expected those of {REPORTS_TGZ}")
@@ -339,7 +341,7 @@ def _why(reason: RejectReason, images: int) -> str:
         case RejectReason.BAD_VALUE:
             return "the report's id is not a number, as every OpenI id is"
         case RejectReason.DUPLICATE_KEY:
-            return "an earlier report has the same id; the first was kept"
+            return "an earlier report has the same id; that one and its images were kept"
         case _:
             return f"the report has neither findings nor impression; its {images} images are left out with it"
 
