@@ -1,5 +1,7 @@
 """One attempt at a model, as the `calls` table keeps it."""
 
+from datetime import datetime
+
 from pydantic import Field
 
 from schemas.base import Frozen
@@ -11,7 +13,6 @@ class Call(Frozen):
     stage: str = Field(description="the step that asked: plan, evidence or chain")
     question_id: str
     model: str
-    base_url: str
     prompt_name: str
     prompt_version: int = Field(ge=1)
     prompt_hash: str = Field(description="sha256 of the prompt file and its examples")
@@ -21,4 +22,5 @@ class Call(Frozen):
     prompt_tokens: int = Field(ge=0, description="as the server counted; 0 for a cache hit, which costs nothing")
     completion_tokens: int = Field(ge=0, description="as the server counted; 0 for a cache hit, which costs nothing")
     latency_s: float = Field(ge=0, description="seconds from sending to the whole reply")
+    called_at: datetime = Field(description="when the reply or the failure was there, in UTC without a zone")
     error: str | None = Field(default=None, description="kind of failure and HTTP status; None for a reply")

@@ -1,15 +1,18 @@
 """The llm engine against a real server on this machine that follows a script."""
 
+import json
 import logging
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from miner.engines.calls import call_rows
 from miner.engines.llm import LLMEngine
 from miner.engines.settings import LLMSettings
 from miner.errors import EngineStopped, MiningReject, PolicyError, SettingsError
@@ -346,16 +349,65 @@ def test_a_report_cannot_close_its_own_mark_or_become_an_instruction(tmp_path: P
 def test_settings_name_everything_that_can_change_the_output(tmp_path: Path) -> None:
     with engine_on({}, tmp_path) as (engine, _):
         settings = engine.settings()
-    assert {
-        "model",
-        "base_url",
-        "temperature",
-        "plan_hash",
-        "evidence_hash",
-        "chain_hash",
-        "reply_schemas_hash",
-    } <= set(settings)
+    assert {"model", "base_url", "temperature", "reply_schemas_hash"} <= settings.keys()
+    prompts = settings["prompts"]
+    assert isinstance(prompts, list)
+    assert [prompt["name"] for prompt in prompts] == ["plan", "evidence", "chain"]
     assert "timeout_s" not in settings
+
+
+def test_a_server_that_fails_one_question_after_the_other_ends_the_run(tmp_path: Path) -> None:
+    with engine_on({"PlanReply": [Fail(400)]}, tmp_path, max_failures_in_row=3) as (engine, server):
+        for _ in range(2):
+            with pytest.raises(MiningReject):
+                engine.plan(QUESTION, REPORT)
+        with pytest.raises(EngineStopped, match="3 questions in a row"):
+            engine.plan(QUESTION, REPORT)
+        assert len(server.requests) == 3
+
+
+def test_a_reply_in_between_keeps_the_run_alive(tmp_path: Path) -> None:
+    acts: list[Act] = [Fail(400), Say(PLAN), Fail(400)]
+    with engine_on({"PlanReply": acts}, tmp_path, max_failures_in_row=2) as (engine, _):
+        for number, act in enumerate(acts):
+            question = QUESTION.model_copy(update={"text": f"{QUESTION.text} ({number})"})
+            if isinstance(act, Say):
+                engine.plan(question, REPORT)
+            else:
+                with pytest.raises(MiningReject):
+                    engine.plan(question, REPORT)
+
+
+@pytest.mark.parametrize("mode", ["json_schema", "tools"])
+def test_raw_control_signs_in_a_reply_are_read_without_asking_again(tmp_path: Path, mode: str) -> None:
+    broken = json.dumps(PLAN).replace("Look there.", "Look\n\tthere.")
+    with engine_on({"PlanReply": [Say(broken)]}, tmp_path, mode=mode) as (engine, server):
+        plan = engine.plan(QUESTION, REPORT)
+        assert len(server.requests) == 1
+    assert plan.items[0].look_for == "Look\n\tthere."
+
+
+def test_several_threads_can_share_an_engine(tmp_path: Path) -> None:
+    calls: list[Call] = []
+    questions = [
+        QUESTION.model_copy(update={"question_id": f"q{n}", "text": f"{QUESTION.text} ({n})"}) for n in range(24)
+    ]
+    with engine_on({}, tmp_path, calls) as (engine, server), ThreadPoolExecutor(8) as pool:
+        plans = list(pool.map(lambda question: engine.plan(question, REPORT), questions))
+        assert len(server.requests) == 24
+    assert len(plans) == 24
+    assert sorted(call.question_id for call in calls) == sorted(question.question_id for question in questions)
+
+
+def test_calls_become_rows_with_ids_of_their_own(tmp_path: Path) -> None:
+    calls: list[Call] = []
+    with engine_on({"PlanReply": [Fail(500), Say(PLAN)]}, tmp_path, calls) as (engine, _):
+        engine.plan(QUESTION, REPORT)
+        engine.plan(QUESTION, REPORT)
+    rows = call_rows(calls, "llm", "run")
+    assert len({row["call_id"] for row in rows}) == 3
+    assert [row["cost_usd"] for row in rows] == [None, None, 0.0]
+    assert [row["error"] for row in rows] == ["InternalServerError 500", None, None]
 
 
 def test_a_temporal_question_is_a_reject(tmp_path: Path) -> None:

@@ -62,12 +62,20 @@ class LLMEngine:
 
     def settings(self) -> dict[str, object]:
         """Give what can change the output: model, server, options, and the words of prompts and reply schemas."""
-        asked = self._settings.model_dump(mode="json", exclude={"timeout_s", "max_tries"})
-        for name, prompt in self._prompts.items():
-            asked[f"{name}_version"] = prompt.version
-            asked[f"{name}_hash"] = prompt.hash
-        asked["reply_schemas_hash"] = _schemas_hash()
-        return asked
+        unchanging = {"timeout_s", "max_tries", "max_failures_in_row"}
+        asked = self._settings.model_dump(
+            mode="json", exclude=unchanging | {f"{name}_version" for name in self._prompts}
+        )
+        return {
+            "engine": self.name,
+            "engine_version": self.version,
+            **asked,
+            "prompts": [
+                {"name": prompt.name, "version": str(prompt.version), "hash": prompt.hash}
+                for prompt in self._prompts.values()
+            ],
+            "reply_schemas_hash": _schemas_hash(),
+        }
 
     @property
     def attestations_used(self) -> tuple[str, ...]:

@@ -20,6 +20,9 @@ class LLMSettings(Frozen):
     max_completion_tokens: int = Field(default=4096, gt=0)
     max_reasks: int = Field(default=2, ge=0, description="how often a reply that fails a check is sent back")
     max_tries: int = Field(default=4, ge=1, description="how often one request is tried where the server falters")
+    max_failures_in_row: int = Field(
+        default=5, ge=1, description="how many questions without a reply, one after the other, end the run"
+    )
     timeout_s: float = Field(default=120.0, gt=0, description="seconds for one reply")
     plan_version: int | None = Field(default=None, ge=1, description="None takes the newest prompt")
     evidence_version: int | None = Field(default=None, ge=1, description="None takes the newest prompt")
