@@ -92,6 +92,9 @@ def schema_name(request: dict[str, Any]) -> str:
 def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Head and body in one packet: sent apart, the second waits 40 ms for the client's acknowledgement.
+        wbufsize = -1
+        disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -118,6 +121,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(data)
+            self.wfile.flush()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
             """Keep the test output quiet."""
