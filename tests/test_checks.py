@@ -237,10 +237,35 @@ def test_a_chain_ends_with_the_answer_and_rests_on_its_evidence(
 
 
 @pytest.mark.parametrize(
-    "conclusion", ["Option B it is.", "B) fits.", "This is cardiomegaly.", "The answer is a large heart: cardiomegaly."]
+    "conclusion",
+    [
+        "Option B it is.",
+        "B) fits.",
+        "This is cardiomegaly.",
+        "The answer is B.",
+        "It fits choice B.",
+        "Option 'B' is left.",
+        "The answer is a large heart: cardiomegaly.",
+    ],
 )
 def test_a_conclusion_names_the_letter_or_the_finding(conclusion: str) -> None:
     assert check_chain(SINGLE, EVIDENCE, chain(OPENING, MIDDLE, (conclusion, ()))) is None
+
+
+@pytest.mark.parametrize(
+    ("conclusion", "names_all"),
+    [
+        ("There is cardiomegaly with a pleural effusion.", True),
+        ("There is cardiomegaly with pleural effusions.", True),
+        ("There is cardiomegaly.", False),
+    ],
+)
+def test_an_open_conclusion_names_every_finding(conclusion: str, names_all: bool) -> None:
+    evidence = (EVIDENCE[0], EVIDENCE[1].model_copy(update={"finding": "Pleural Effusion"}))
+    rejection = check_chain(
+        ANOMALY, evidence, chain(OPENING, ("Seen.", (1, 2)), (conclusion, ()), answer=ANOMALY.answer)
+    )
+    assert (rejection is None) is names_all
 
 
 def test_a_binary_conclusion_may_not_state_the_opposite() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miner.engines.grounding import locate
+from miner.engines.grounding import leaves_out_negation, locate
 
 WORDS = st.text(alphabet="abcdeßéABC019", min_size=1, max_size=8)
 GAPS = st.text(alphabet=" \n\t\u00a0", min_size=1, max_size=4)
@@ -99,6 +99,26 @@ def test_typography_and_layout_do_not_matter(words: str, report: str, found: str
 )
 def test_what_the_report_does_not_say_in_whole_words_is_not_found(words: str, report: str) -> None:
     assert locate(words, report) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "report", "left_out"),
+    [
+        ("pneumothorax", "There is no pneumothorax.", True),
+        ("effusion", "No pneumothorax, consolidation or\npleural effusion.", True),
+        ("focal consolidation", "The lungs are free of focal consolidation.", True),
+        ("no pneumothorax", "There is no pneumothorax.", False),
+        ("small effusion", "No pneumothorax. A small effusion.", False),
+        ("small effusion", "No pneumothorax but a small effusion.", False),
+        ("Nodule", "1. No effusion\n\n2. Nodule", False),
+        ("effusion", "There is notable effusion", False),
+        ("a 2 cm mass", "No effusion of 3.5 cm; a 2 cm mass", False),
+    ],
+)
+def test_a_quote_that_is_cut_out_of_its_negation_is_noticed(words: str, report: str, left_out: bool) -> None:
+    quote = locate(words, report)
+    assert quote is not None
+    assert leaves_out_negation(quote, report) is left_out
 
 
 def test_a_hostile_report_takes_no_longer_than_a_plain_one() -> None:

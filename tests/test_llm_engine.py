@@ -268,6 +268,21 @@ def test_a_passing_failure_is_tried_again(tmp_path: Path) -> None:
     assert [call.attempt for call in calls] == [1, 2, 3]
 
 
+def test_a_finding_cut_out_of_its_negation_is_asked_again(tmp_path: Path) -> None:
+    """Verbatim, and yet the opposite of what the report says."""
+    report = REPORT.model_copy(
+        update={"text": "FINDINGS: No left pleural effusion. The heart is not enlarged.", "sections": ()}
+    )
+    cut = evidence_reply("left pleural effusion")
+    whole = evidence_reply("No left pleural effusion.", presence="absent")
+    with engine_on({"EvidenceReply": [Say(cut), Say(whole)]}, tmp_path) as (engine, server):
+        plan = engine.plan(QUESTION, report)
+        with pytest.raises(MiningReject) as caught:
+            engine.evidence(QUESTION, plan, report)
+        assert "leaves out a negation" in server.asked("EvidenceReply")[1]["messages"][-1]["content"]
+    assert caught.value.reason is RejectReason.EVIDENCE_CONTRADICTS_ANSWER
+
+
 def test_every_reply_comes_from_the_cache_the_second_time_and_costs_nothing(tmp_path: Path) -> None:
     calls: list[Call] = []
     with engine_on({}, tmp_path, calls) as (engine, server):

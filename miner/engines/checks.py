@@ -27,7 +27,10 @@ _TALK_OF_THE_REPORT = re.compile(
 )
 # A letter counts only as a capital, or the article of "the answer is a small effusion" would be option A.
 _STATED_ANSWER = re.compile(r"(?i:\banswer\s*(?:is|:)?\s*(?:option\s*)?)[\"'(]?((?i:yes|no)|[A-Z])\b")
-_NAMED_LETTER = re.compile(r"\b[Oo]ptions?\s+\(?([A-Z])\b|\(([A-Z])\)|\b([A-Z])\)")
+_NAMED_LETTER = re.compile(
+    r"(?i:\b(?:options?|choice|answer)\b\s*(?:is|:)?\s*)[\"'(]?([A-Z])\b|\(([A-Z])\)|\b([A-Z])\)"
+)
+_ARTICLES = frozenset({"a", "an", "the"})
 # Where a report observes; a finding's name under "indication" is a reason to look, not something seen.
 _OBSERVING_SECTIONS = frozenset({"findings", "impression"})
 _NOT_OBSERVING_SECTIONS = frozenset({"indication", "history", "comparison", "technique", "examination"})
@@ -187,8 +190,14 @@ def _names_answer(question: Question, text: str) -> bool:
     letters = {letter for groups in _NAMED_LETTER.findall(text) for letter in groups if letter}
     if question.options and question.answer in letters:
         return True
-    folded = _fold(text)
-    return all(_fold(finding) in folded for finding in question.answer_findings)
+    said = _stems(text)
+    return all(_stems(finding) in said for finding in question.answer_findings)
+
+
+def _stems(text: str) -> str:
+    """Give a text's words without articles and plurals, so that "the support device" names Support Devices."""
+    words = re.findall(r"[a-z0-9]+", text.casefold())
+    return f" {' '.join(word.removesuffix('s') for word in words if word not in _ARTICLES)} "
 
 
 def _check_silence(evidence: tuple[Evidence, ...], report: Report) -> Rejection | None:

@@ -4,6 +4,7 @@ A quote has to consist of whole words of the report. Without that rule "normal" 
 "displaced" in "non-displaced", which turns the meaning round.
 """
 
+import re
 import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
@@ -21,6 +22,12 @@ _TYPOGRAPHY = {
 _INVISIBLE = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
 # Stands where a word begins or ends, so that one search finds whole words only; no report contains it once folded.
 _EDGE = "\x00"
+
+# Where what is said before no longer governs what follows.
+_CLAUSE_END = re.compile(r"[.;:!?](?=\s)|\n\s*\n|\b(?:but|however|although|though)\b", re.IGNORECASE)
+_NEGATION = re.compile(r"\b(?:no|not|without|never|nor|neither|free of|absence of|negative for)\b", re.IGNORECASE)
+# A negation further away than this is in another sentence, whatever the punctuation.
+_LONGEST_CLAUSE = 300
 
 
 class _Folded(NamedTuple):
@@ -46,6 +53,16 @@ def locate(words: str, report_text: str) -> Quote | None:
     inner = [report.origin[i] for i in range(at, at + len(needle)) if report.text[i] != _EDGE]
     start, end = inner[0], inner[-1] + 1
     return Quote(start=start, end=end, text=report_text[start:end])
+
+
+def leaves_out_negation(quote: Quote, report_text: str) -> bool:
+    """Tell whether a negation stands before a quote in its clause: "pneumothorax" cut out of "no pneumothorax".
+
+    A hint to quote more, not a judgement: "no change in the small effusion" has one too.
+    """
+    before = report_text[max(0, quote.start - _LONGEST_CLAUSE) : quote.start]
+    *_, clause = _CLAUSE_END.split(before)
+    return _NEGATION.search(clause) is not None
 
 
 def _fold(text: str) -> _Folded:

@@ -10,7 +10,7 @@ from typing import Self
 
 from miner.engines.cache import ReplyCache
 from miner.engines.checks import Rejection, check_answer_supported, check_chain, check_evidence, check_plan, same_answer
-from miner.engines.grounding import locate
+from miner.engines.grounding import leaves_out_negation, locate
 from miner.engines.policy import Attestation
 from miner.engines.settings import LLMSettings
 from miner.errors import MiningReject, SettingsError
@@ -225,7 +225,14 @@ def _check_evidence_reply(reply: EvidenceReply, plan: Plan, report: Report) -> R
                 f"item {number} is inferred_normal, so its presence must be absent and it can have no quote",
             )
         for quote_number, words in enumerate(item.quotes, start=1):
-            if _find(words, report) is None:
+            quote = _find(words, report)
+            if quote is not None and item.presence == "present" and leaves_out_negation(quote, report.text):
+                return Rejection(
+                    RejectReason.EVIDENCE_INCOMPLETE,
+                    f"quote {quote_number} of item {number} leaves out a negation that stands before it in its sentence; "
+                    "quote from the negation on, and give the presence that the whole sentence states",
+                )
+            if quote is None:
                 return Rejection(
                     RejectReason.QUOTE_NOT_FOUND,
                     f"quote {quote_number} of item {number} does not occur in the report; copy whole words from the "
