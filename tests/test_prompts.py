@@ -8,7 +8,7 @@ import pytest
 import prompts
 from miner.engines.checks import check_all
 from miner.engines.grounding import locate
-from miner.engines.llm import _to_chain, _to_evidence, _to_plan
+from miner.engines.replies import to_chain, to_evidence, to_plan
 from miner.language.sections import parse_sections
 from prompts import Prompt, WorkedCase, load
 from prompts.render import delimit, fill, placeholders, stage_values
@@ -55,9 +55,9 @@ def test_every_example_passes_our_schemas_grounding_and_checks(name: str, case: 
     report = Report(study_id="example", text=case.report, sections=parse_sections(case.report), licence=Licence.PUBLIC)
     assert {"findings", "impression"} <= {section.name for section in report.sections}
     assert all(locate(words, case.report) for item in case.evidence.items for words in item.quotes)
-    plan = _to_plan(case.plan, case.question)
-    evidence = _to_evidence(case.evidence, plan, report)
-    assert check_all(case.question, plan, evidence, _to_chain(case.chain, case.question), report) is None
+    plan = to_plan(case.plan, case.question)
+    evidence = to_evidence(case.evidence, plan, report)
+    assert check_all(case.question, plan, evidence, to_chain(case.chain, case.question), report) is None
 
 
 def test_examples_show_silence_and_speech_and_several_tasks() -> None:

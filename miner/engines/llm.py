@@ -9,19 +9,25 @@ from types import TracebackType
 from typing import Self
 
 from miner.engines.cache import ReplyCache
-from miner.engines.checks import Rejection, check_answer_supported, check_chain, check_evidence, check_plan, same_answer
-from miner.engines.grounding import leaves_out_negation, locate
+from miner.engines.checks import check_answer_supported
 from miner.engines.policy import Attestation
+from miner.engines.replies import (
+    check_chain_reply,
+    check_evidence_reply,
+    check_plan_reply,
+    to_chain,
+    to_evidence,
+    to_plan,
+)
 from miner.engines.settings import LLMSettings
 from miner.errors import MiningReject, SettingsError
 from prompts import ChainReply, EvidenceReply, PlanReply, Prompt, Reply, load
 from prompts.render import stage_values
 from schemas.call import Call
 from schemas.question import Question
-from schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
+from schemas.reasoning import Chain, Evidence, Plan
 from schemas.study import Report
-from schemas.text import Quote
-from schemas.vocabulary import EvidenceKind, Presence, RejectReason, Task
+from schemas.vocabulary import RejectReason, Task
 
 
 class LLMEngine:
@@ -95,11 +101,11 @@ class LLMEngine:
             self._prompts["plan"],
             values,
             PlanReply,
-            lambda reply: _check_plan_reply(reply, question),
+            lambda reply: check_plan_reply(reply, question),
             question_id=question.question_id,
             licence=report.licence,
         )
-        return _to_plan(reply, question)
+        return to_plan(reply, question)
 
     def evidence(self, question: Question, plan: Plan, report: Report) -> tuple[Evidence, ...]:
         """Ask what the report says on each planned finding, and locate every quote in it.
@@ -112,11 +118,11 @@ class LLMEngine:
             self._prompts["evidence"],
             values,
             EvidenceReply,
-            lambda reply: _check_evidence_reply(reply, plan, report),
+            lambda reply: check_evidence_reply(reply, plan, report),
             question_id=question.question_id,
             licence=report.licence,
         )
-        evidence = _to_evidence(reply, plan, report)
+        evidence = to_evidence(reply, plan, report)
         if contradiction := check_answer_supported(question, evidence):
             raise MiningReject(contradiction.reason, contradiction.message)
         return evidence
@@ -128,11 +134,11 @@ class LLMEngine:
             self._prompts["chain"],
             values,
             ChainReply,
-            lambda reply: _check_chain_reply(reply, question, evidence),
+            lambda reply: check_chain_reply(reply, question, evidence),
             question_id=question.question_id,
             licence=report.licence,
         )
-        return _to_chain(reply, question)
+        return to_chain(reply, question)
 
     def close(self) -> None:
         """Close connections and cache."""
@@ -152,98 +158,3 @@ def _schemas_hash() -> str:
     types: tuple[type[Reply], ...] = (PlanReply, EvidenceReply, ChainReply)
     schemas = json.dumps([reply.model_json_schema() for reply in types], sort_keys=True)
     return hashlib.sha256(schemas.encode()).hexdigest()
-
-
-def _to_plan(reply: PlanReply, question: Question) -> Plan:
-    """Give the plan with the question's spelling of its findings."""
-    spelling = {finding.casefold(): finding for finding in question.findings}
-    return Plan(
-        items=tuple(
-            PlanItem(finding=spelling.get(item.finding.strip().casefold(), item.finding), look_for=item.look_for)
-            for item in reply.items
-        )
-    )
-
-
-def _to_evidence(reply: EvidenceReply, plan: Plan, report: Report) -> tuple[Evidence, ...]:
-    """Give the evidence with quotes located; the reply must have passed its check."""
-    spelling = {item.finding.casefold(): item.finding for item in plan.items}
-    return tuple(
-        Evidence(
-            evidence_no=number,
-            finding=spelling.get(item.finding.strip().casefold(), item.finding),
-            kind=EvidenceKind(item.kind),
-            presence=Presence(item.presence),
-            statement=item.statement,
-            quotes=tuple(quote for words in item.quotes if (quote := _find(words, report))),
-        )
-        for number, item in enumerate(reply.items, start=1)
-    )
-
-
-def _to_chain(reply: ChainReply, question: Question) -> Chain:
-    """Give the chain with the question's spelling of the answer, if it is the same answer."""
-    return Chain(
-        steps=tuple(
-            ChainStep(step_no=number, text=step.text, evidence=step.evidence)
-            for number, step in enumerate(reply.steps, start=1)
-        ),
-        answer=question.answer if same_answer(reply.answer, question) else reply.answer,
-    )
-
-
-def _find(words: str, report: Report) -> Quote | None:
-    return locate(words, report.text)
-
-
-def _check_plan_reply(reply: PlanReply, question: Question) -> Rejection | None:
-    if not reply.items or any(not item.finding.strip() or not item.look_for.strip() for item in reply.items):
-        return Rejection(
-            RejectReason.MODEL_OUTPUT_INVALID, "a plan needs items, each with a finding and with what to look for"
-        )
-    return check_plan(question, _to_plan(reply, question))
-
-
-def _check_evidence_reply(reply: EvidenceReply, plan: Plan, report: Report) -> Rejection | None:
-    """Check what the schema of `Evidence` would refuse, in words a model can act on; then the medical checks."""
-    if not reply.items:
-        return Rejection(
-            RejectReason.EVIDENCE_INCOMPLETE, "the evidence has no items; answer every finding of the plan"
-        )
-    for number, item in enumerate(reply.items, start=1):
-        if not item.finding.strip() or not item.statement.strip():
-            return Rejection(RejectReason.MODEL_OUTPUT_INVALID, f"item {number} has no finding or no statement")
-        if item.kind == "quoted" and not item.quotes:
-            return Rejection(
-                RejectReason.EVIDENCE_INCOMPLETE,
-                f"item {number} is quoted but has no quote; copy the deciding words, or make it inferred_normal if "
-                "the report is silent",
-            )
-        if item.kind == "inferred_normal" and (item.quotes or item.presence == "present"):
-            return Rejection(
-                RejectReason.EVIDENCE_INCOMPLETE,
-                f"item {number} is inferred_normal, so its presence must be absent and it can have no quote",
-            )
-        for quote_number, words in enumerate(item.quotes, start=1):
-            quote = _find(words, report)
-            if quote is not None and item.presence == "present" and leaves_out_negation(quote, report.text):
-                return Rejection(
-                    RejectReason.EVIDENCE_INCOMPLETE,
-                    f"quote {quote_number} of item {number} leaves out a negation that stands before it in its sentence; "
-                    "quote from the negation on, and give the presence that the whole sentence states",
-                )
-            if quote is None:
-                return Rejection(
-                    RejectReason.QUOTE_NOT_FOUND,
-                    f"quote {quote_number} of item {number} does not occur in the report; copy whole words from the "
-                    "report, character by character, as one unbroken piece",
-                )
-    return check_evidence(plan, _to_evidence(reply, plan, report), report)
-
-
-def _check_chain_reply(reply: ChainReply, question: Question, evidence: tuple[Evidence, ...]) -> Rejection | None:
-    if len(reply.steps) < 2 or any(not step.text.strip() for step in reply.steps) or not reply.answer.strip():
-        return Rejection(
-            RejectReason.MODEL_OUTPUT_INVALID, "a chain needs at least two steps, each with a text, and an answer"
-        )
-    return check_chain(question, evidence, _to_chain(reply, question))
