@@ -1,0 +1,126 @@
+"""Whether two mentions of the same abnormality agree in side, place, severity and number."""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import NamedTuple
+
+from miner.judge.reasons import Reason
+from miner.judge.relations import Relations
+from schemas import NormalForm, Severity, Side
+
+SCALE = {Severity.MINIMAL: 0, Severity.MILD: 1, Severity.MODERATE: 2, Severity.SEVERE: 3}
+SIDED = {Side.LEFT, Side.RIGHT, Side.BILATERAL}
+SINGLE = {"single", "1"}
+
+
+class Fit(Enum):
+    """How a finding's details relate to those of a fact about the same thing."""
+
+    SAME = "same"
+    """All that the finding says, the fact says."""
+    MORE_DETAIL = "more_detail"
+    """The finding says more than the fact, against nothing in it."""
+    CONFLICT = "conflict"
+    """The two cannot describe the same thing."""
+    ELSEWHERE = "elsewhere"
+    """The two are in different organs: the fact says nothing on the finding."""
+
+
+class Match(NamedTuple):
+    """A fit, and the detail that conflicts."""
+
+    fit: Fit
+    conflict: Reason | None = None
+
+
+SAME = Match(Fit.SAME)
+MORE_DETAIL = Match(Fit.MORE_DETAIL)
+ELSEWHERE = Match(Fit.ELSEWHERE)
+
+
+def compare(finding: NormalForm, fact: NormalForm, relations: Relations) -> Match:
+    """Compare the details of a finding with those of a fact whose concept is the finding's or a kind of it."""
+    place = compare_places(finding, fact, relations)
+    if place.fit is Fit.ELSEWHERE:
+        return place
+    parts = (compare_sides(finding, fact), place, compare_severity(finding, fact), compare_number(finding, fact))
+    for part in parts:
+        if part.fit is Fit.CONFLICT:
+            return part
+    return MORE_DETAIL if any(part.fit is Fit.MORE_DETAIL for part in parts) else SAME
+
+
+def compare_sides(finding: NormalForm, fact: NormalForm) -> Match:
+    """Left against right conflicts, and so does "bilateral" against one side; one side of a bilateral thing fits."""
+    asked, known = finding.side, fact.side
+    if asked not in SIDED or asked is known:
+        return SAME
+    if known not in SIDED:
+        return MORE_DETAIL
+    if known is Side.BILATERAL:
+        return SAME
+    return Match(Fit.CONFLICT, Reason.SIDE_CONFLICT)
+
+
+def compare_severity(finding: NormalForm, fact: NormalForm) -> Match:
+    """Severities conflict when they differ; "minimal" and "mild" are used for each other."""
+    asked, known = finding.severity, fact.severity
+    if asked is None or asked is known:
+        return SAME
+    if known is None:
+        return MORE_DETAIL
+    if {asked, known} == {Severity.MINIMAL, Severity.MILD}:
+        return SAME
+    return Match(Fit.CONFLICT, Reason.SEVERITY_CONFLICT)
+
+
+def compare_number(finding: NormalForm, fact: NormalForm) -> Match:
+    """Several against one conflicts; a number that the fact does not give is a detail."""
+    asked, known = finding.number, fact.number
+    if asked is None or asked in SINGLE or asked == known:
+        return SAME
+    if known is None:
+        return MORE_DETAIL
+    if known in SINGLE:
+        return Match(Fit.CONFLICT, Reason.NUMBER_CONFLICT)
+    return SAME
+
+
+def compare_places(finding: NormalForm, fact: NormalForm, relations: Relations) -> Match:
+    """Compare where the two are: inside, around, beside each other in one organ, or in different organs."""
+    asked = relations.telling_places(finding)
+    known = relations.telling_places(fact)
+    if not asked:
+        return SAME
+    if not known:
+        return MORE_DETAIL if relations.place_fits_concept(asked, fact.concept) else ELSEWHERE
+    fits = [_place_fit(one, other, relations) for one in asked for other in known]
+    for fit in (Fit.SAME, Fit.MORE_DETAIL, Fit.CONFLICT):
+        if fit in fits:
+            return Match(fit, Reason.LOCATION_CONFLICT if fit is Fit.CONFLICT else None)
+    return ELSEWHERE
+
+
+def _place_fit(asked: str, known: str, relations: Relations) -> Fit:
+    """Compare one place with another."""
+    if asked == known or relations.is_part(known, asked) or relations.overlap(asked, known):
+        return Fit.SAME
+    if relations.is_part(asked, known):
+        return Fit.MORE_DETAIL
+    return Fit.CONFLICT if relations.in_one_lung(asked, known) else Fit.ELSEWHERE
+
+
+def covers(denial: NormalForm, finding: NormalForm, relations: Relations) -> bool:
+    """Say whether a denial reaches as far as the finding: "no right effusion" does not cover the left side."""
+    if denial.side in SIDED and denial.side is not Side.BILATERAL and finding.side is not denial.side:
+        return False
+    places = relations.telling_places(denial)
+    if not places:
+        return True
+    asked = relations.telling_places(finding)
+    return bool(asked) and all(_inside_any(place, places, relations) for place in asked)
+
+
+def _inside_any(place: str, places: Sequence[str], relations: Relations) -> bool:
+    """Say whether a place is one of the places, or a part of one of them."""
+    return any(place == other or relations.is_part(place, other) or relations.overlap(place, other) for other in places)

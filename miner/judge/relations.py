@@ -1,0 +1,215 @@
+"""The lexicon as relations: kinds, names of the same thing, signs, denials, places.
+
+Everything here is data (`miner/language/data`); this module closes the relations over their chains once and
+answers look-ups.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from miner.judge.reasons import Reason
+from miner.language.lexicon import DATA, Lexicon, load_lexicon
+from schemas import NormalForm
+
+ANYWHERE = {"chest", "cardiopulmonary"}
+
+
+class Normal(NamedTuple):
+    """A normal of the lexicon: what follows from it and what cannot be there when it holds."""
+
+    entails: frozenset[str]
+    """The normal itself and the normals that follow from it."""
+    excludes: tuple[str, ...]
+    """The abnormalities that it rules out; the first is the structure's own."""
+    said_by: tuple[str, ...]
+    """The abnormalities whose denial amounts to calling the structure normal."""
+
+
+class Relations:
+    """What follows from what, between concepts and between places."""
+
+    def __init__(self, lexicon: Lexicon, table: Mapping[str, Any]) -> None:
+        kinds: Mapping[str, list[str]] = table.get("kinds", {})
+        self._broad = frozenset(kinds.get("broad", ()))
+        self._acute = frozenset(kinds.get("acute_in_general", ()))
+        self._same = _groups(group["concepts"] for group in table.get("same", ()))
+        self._signs: Mapping[str, list[str]] = table.get("signs", {})
+        self._hints: Mapping[str, list[str]] = table.get("hints", {})
+        self._usual: Mapping[str, list[str]] = table.get("usual_places", {})
+        concepts = lexicon.concepts.values()
+        self._region = {concept.id: concept.region for concept in concepts}
+        self._devices = {concept.id for concept in concepts if concept.kind == "device"}
+        parents = {concept.id: concept.is_a for concept in concepts}
+        self._kinds = {name: self._with_names(_closure(name, parents)) for name in parents}
+        self._implied = {name: self._implications(name) for name in parents}
+        self.normals = _normals(lexicon, table.get("normal_when_denied", {}))
+        self._part_region = {name: part.region.id for name, part in lexicon.parts.items()}
+        self._around = {name: whole - {name} for name, whole in lexicon.places.items()}
+        self._overlapping = _groups(group["places"] for group in table.get("overlapping_places", ()))
+        self._organs = _groups_of_regions(table.get("organs", {}))
+        self._places_of = lru_cache(maxsize=4096)(self._find_telling_places)
+
+    def _with_names(self, concepts: set[str]) -> frozenset[str]:
+        """Add the other names of each concept, without what those are kinds of."""
+        return frozenset(concepts | {name for concept in concepts for name in self._same.get(concept, ())})
+
+    def _implications(self, concept: str) -> dict[str, Reason]:
+        """Give what a present concept implies and in which way: itself, its kinds, and their signs."""
+        implied = dict.fromkeys(self._kinds[concept], Reason.MORE_GENERAL)
+        for kind in self._kinds[concept]:
+            for sign in self._signs.get(kind, ()):
+                for broader in self._kinds[sign]:
+                    implied.setdefault(broader, Reason.ENTAILED_BY_SIGN)
+        for name in (concept, *self._same.get(concept, ())):
+            implied[name] = Reason.STATED
+        return implied
+
+    def implied_by(self, concept: str) -> Iterable[str]:
+        """Give all concepts that are present when this one is."""
+        return self._implied.get(concept, {concept: Reason.STATED})
+
+    def why_implied(self, concept: str, implied: str) -> Reason:
+        """Say in which way a present concept implies another."""
+        return self._implied.get(concept, {}).get(implied, Reason.STATED)
+
+    def denied_with(self, concept: str) -> Iterable[str]:
+        """Give the concepts whose denial denies this one: itself and everything that it is a kind of."""
+        return self._kinds.get(concept, (concept,))
+
+    def hinted_absent_by(self, concept: str) -> Iterable[str]:
+        """Give the concepts whose denial speaks for the absence of this one."""
+        return self._hints.get(concept, ())
+
+    def same_thing(self, one: str, other: str) -> bool:
+        """Say whether two concepts name one abnormality."""
+        return one == other or other in self._same.get(one, ())
+
+    def is_broad(self, concept: str) -> bool:
+        """Say whether a chest may hold several unrelated instances of the concept."""
+        return concept in self._broad
+
+    def is_acute_only(self, concept: str) -> bool:
+        """Say whether a concept stands for acute abnormality in general."""
+        return concept in self._acute
+
+    def is_device(self, concept: str) -> bool:
+        """Say whether a concept is something that was put into or onto the patient."""
+        return concept in self._devices
+
+    def is_part(self, place: str, whole: str) -> bool:
+        """Say whether a place lies in another."""
+        return whole in self._around.get(place, ())
+
+    def overlap(self, one: str, other: str) -> bool:
+        """Say whether two places are used for each other."""
+        return other in self._overlapping.get(one, ())
+
+    def in_one_lung(self, one: str, other: str) -> bool:
+        """Say whether both places are zones of the lungs, where another zone is another place of the same thing."""
+        return "lungs" in self._organ_of_place(one) and "lungs" in self._organ_of_place(other)
+
+    def telling_places(self, form: NormalForm) -> tuple[str, ...]:
+        """Give the places of a form that narrow its concept down: not the organ that it is in anyway."""
+        return self._places_of(form.concept, form.locations)
+
+    def place_fits_concept(self, places: Iterable[str], concept: str) -> bool:
+        """Say whether something that is somewhere in its region may be at one of these places."""
+        region = self._region.get(concept, "chest")
+        if region in ANYWHERE or region in {"devices", "soft_tissues"}:
+            return True
+        organs = self._organ(region)
+        for place in places:
+            near = {place, *self._around.get(place, ()), *self._overlapping.get(place, ())}
+            if any(self._organ_of_place(other) & organs for other in near):
+                return True
+        return False
+
+    def place_is_denied(self, denial: NormalForm, form: NormalForm) -> bool:
+        """Say whether a denial without a place reaches the finding's: clear lungs say nothing about hila."""
+        places = self.telling_places(form)
+        if not places or denial.concept == form.concept:
+            return True
+        return self.place_fits_concept(places, denial.concept)
+
+    def _organ_of_place(self, place: str) -> frozenset[str]:
+        return self._organ(self._part_region.get(place, place))
+
+    def _organ(self, region: str) -> frozenset[str]:
+        return self._organs.get(region, frozenset({region}))
+
+    def _find_telling_places(self, concept: str, locations: tuple[str, ...]) -> tuple[str, ...]:
+        if not locations:
+            return tuple(self._usual.get(concept, ()))
+        region = self._region.get(concept)
+        told = [
+            place
+            for place in locations
+            if self._part_region.get(place) not in ANYWHERE
+            and (self._part_region.get(place) != region or self._around.get(place))
+        ]
+        return tuple(
+            place for place in told if not any(place in self._around.get(other, ()) for other in told if other != place)
+        )
+
+
+def _closure(start: str, edges: Mapping[str, Iterable[str]]) -> set[str]:
+    """Follow edges from a name to everything that can be reached, the name included."""
+    reached: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting.extend(edges.get(name, ()))
+    return reached
+
+
+def _groups(groups: Iterable[Iterable[str]]) -> dict[str, frozenset[str]]:
+    """Give each name the other members of its groups."""
+    members: dict[str, frozenset[str]] = {}
+    for group in groups:
+        names = frozenset(group)
+        for name in names:
+            members[name] = members.get(name, frozenset()) | (names - {name})
+    return members
+
+
+def _groups_of_regions(organs: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]]:
+    """Give each region the organs that it belongs to."""
+    belongs: dict[str, frozenset[str]] = {}
+    for organ, regions in organs.items():
+        for region in regions:
+            belongs[region] = belongs.get(region, frozenset()) | {organ}
+    return belongs
+
+
+def _normals(lexicon: Lexicon, said_by: Mapping[str, list[str]]) -> dict[str, Normal]:
+    """Collect the lexicon's normals with all that follows from them."""
+    normals = {}
+    for name, concept in lexicon.concepts.items():
+        if concept.kind != "normal":
+            continue
+        entailed = lexicon.also_normal[name]
+        excluded = tuple(
+            dict.fromkeys(
+                absent
+                for normal in (name, *sorted(entailed - {name}))
+                for absent in lexicon.concepts[normal].entails_absence
+            )
+        )
+        normals[name] = Normal(entailed, excluded, tuple(said_by.get(name, ())) or excluded[:1])
+    return normals
+
+
+@lru_cache(maxsize=1)
+def read_table() -> dict[str, Any]:
+    """Read the judge's own data file, once."""
+    return tomllib.loads((DATA / "relations.toml").read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=1)
+def load_relations() -> Relations:
+    """Read the relations from the lexicon's data files, once."""
+    return Relations(load_lexicon(), read_table())

@@ -1,0 +1,114 @@
+"""The rules judge: the rubric over the language layer's findings; deterministic, offline, on a CPU."""
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+
+from miner.judge.containment import holds
+from miner.judge.facts import Fact, Facts
+from miner.judge.relations import load_relations
+from miner.judge.verdicts import Outcome, combine, judge_form
+from miner.judge.words import WordSentence, judge_by_words, word_sentences
+from miner.language import analyse
+from miner.language.statements import read_finding
+from schemas import Finding, JudgedFinding, Quote
+
+JUDGE = "rules"
+JUDGE_VERSION = "1"
+
+
+class RulesJudge:
+    """Judges findings by `gold/rubric.md`; holds no state of its own, so one instance serves all threads."""
+
+    name = JUDGE
+    version = JUDGE_VERSION
+
+    def extract(self, text: str) -> list[Finding]:
+        """Give what a text asserts, in text order: each distinct statement once, where it is first made.
+
+        A reasoning chain repeats its findings step after step; counting each repetition would weight RadRScore
+        by verbosity. Two mentions are the same statement when their normal forms are equal.
+        """
+        seen = set()
+        findings = []
+        for finding in analyse(text).findings:
+            if finding.normal_forms and finding.normal_forms not in seen:
+                seen.add(finding.normal_forms)
+                findings.append(finding)
+        return findings
+
+    def verdicts(self, report: str, findings: Sequence[Finding]) -> list[JudgedFinding]:
+        """Give one verdict per finding, in order; the report's analysis is cached between calls."""
+        facts, sentences = report_facts(report)
+        return [self._verdict(understood(finding), finding, facts, sentences) for finding in findings]
+
+    def contained(self, findings: Sequence[Finding], within: Sequence[Finding]) -> list[bool]:
+        """Say of each finding whether the list `within` holds it (the rubric's recall section)."""
+        return holds([understood(item) for item in findings], [understood(item) for item in within], load_relations())
+
+    def verdicts_batch(
+        self, reports: Sequence[str], findings: Sequence[Sequence[Finding]], *, processes: int = 1
+    ) -> list[list[JudgedFinding]]:
+        """Judge many lists, each against its report; `processes` above 1 uses that many cores.
+
+        Raises ValueError when there are not as many reports as lists.
+        """
+        if len(reports) != len(findings):
+            raise ValueError(
+                f"there are {len(reports)} reports and {len(findings)} lists of findings; give one list per report"
+            )
+        if processes <= 1:
+            return [self.verdicts(report, items) for report, items in zip(reports, findings, strict=True)]
+        # Chunks large enough that starting a task costs little beside judging it.
+        chunk = max(1, len(reports) // (processes * 4))
+        with ProcessPoolExecutor(processes) as pool:
+            return list(pool.map(_verdicts_of_pair, reports, findings, chunksize=chunk))
+
+    def _verdict(
+        self, read: Finding, given: Finding, facts: Facts, sentences: tuple[WordSentence, ...]
+    ) -> JudgedFinding:
+        forms = read.normal_forms
+        if forms:
+            outcome = combine([judge_form(form, facts) for form in forms], forms)
+        else:
+            outcome = judge_by_words(read, sentences)
+        return JudgedFinding(
+            finding=given,
+            verdict=outcome.verdict,
+            reason=outcome.reason,
+            evidence=quotes(outcome),
+            extra_detail=outcome.extra_detail,
+        )
+
+
+def quotes(outcome: Outcome) -> tuple[Quote, ...]:
+    """Give the report spans that decided an outcome, each once, in report order."""
+    found = {fact.quote for fact in outcome.facts if fact.quote is not None}
+    return tuple(sorted(found, key=lambda quote: (quote.start, quote.end)))
+
+
+@lru_cache(maxsize=8192)
+def _read(observation: str, status: str) -> Finding:
+    return read_finding(observation, status)
+
+
+def understood(finding: Finding) -> Finding:
+    """Give a finding with its normal forms, reading its words where it has none."""
+    if finding.normal_forms:
+        return finding
+    return _read(finding.observation, finding.status)
+
+
+@lru_cache(maxsize=2048)
+def report_facts(report: str) -> tuple[Facts, tuple[WordSentence, ...]]:
+    """Give what a report states outside of its history, comparison and technique; cached by text."""
+    facts = Facts(load_relations())
+    for mention in analyse(report).mentions:
+        start, end = mention.clause_start, mention.clause_end
+        facts.add(Fact(mention.form, Quote(start=start, end=end, text=report[start:end]), report[start:end].lower()))
+    return facts, word_sentences(report)
+
+
+def _verdicts_of_pair(report: str, findings: Sequence[Finding]) -> list[JudgedFinding]:
+    """Judge one list in a worker process."""
+    return RulesJudge().verdicts(report, findings)

@@ -1,0 +1,226 @@
+"""The rubric as code: one normal form against the facts of a report, then a finding of several forms."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from miner.judge.compare import Fit, compare, covers
+from miner.judge.facts import Fact, Facts, reworded
+from miner.judge.reasons import Reason
+from schemas import Certainty, Change, NormalForm, Presence, Severity, Side, Verdict
+
+
+class Outcome(NamedTuple):
+    """A verdict, why, the facts that decided it, and whether the finding says more than they do."""
+
+    verdict: Verdict
+    reason: Reason
+    facts: tuple[Fact, ...] = ()
+    extra_detail: bool = False
+
+
+NOTHING = Outcome(Verdict.NOT_ASSESSABLE, Reason.ASSERTS_NOTHING)
+NORMAL_REASONS = {
+    "clear_lungs": Reason.ENTAILED_BY_CLEAR_LUNGS,
+    "normal_heart": Reason.ENTAILED_BY_NORMAL_HEART_SIZE,
+}
+
+
+def judge_form(form: NormalForm, facts: Facts) -> Outcome:
+    """Judge one normal form."""
+    if form.concept in facts.relations.normals:
+        return judge_normal(form, facts)
+    return judge_presence(form, facts) if asserts_presence(form) else judge_absence(form, facts)
+
+
+def asserts_presence(form: NormalForm) -> bool:
+    """Say whether a finding asserts that its concept is there; what has resolved is not."""
+    return form.presence is Presence.PRESENT and form.change is not Change.RESOLVED
+
+
+def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
+    """Judge "X is present": stated, denied, in conflict with what is stated, or unmentioned."""
+    fitting: list[tuple[bool, Fact]] = []  # does the finding say more, and the fact
+    conflicting: list[tuple[Reason, Fact]] = []
+    for fact in facts.instances(form.concept):
+        match = compare(form, fact.form, facts.relations)
+        if match.fit is Fit.CONFLICT and match.conflict is not None:
+            conflicting.append((match.conflict, fact))
+        elif match.fit is not Fit.ELSEWHERE:
+            fitting.append((match.fit is Fit.MORE_DETAIL, fact))
+    if not fitting and form.side is Side.BILATERAL:
+        fitting = [(False, fact) for fact in _both_sides(conflicting)]
+    if fitting:
+        return _supported_presence(form, fitting, facts)
+    denials = [fact for fact in facts.denials(form.concept) if _excludes(fact, form, facts)]
+    same_kind = [pair for pair in conflicting if facts.relations.same_thing(pair[1].form.concept, form.concept)]
+    if same_kind:
+        reason, fact = same_kind[0]
+        return Outcome(Verdict.CONTRADICTED, reason, (fact,))
+    if denials:
+        return Outcome(Verdict.CONTRADICTED, _why_denied(denials[0], form, facts, opposite=True), tuple(denials[:2]))
+    if conflicting and not facts.relations.is_broad(form.concept):
+        reason, fact = conflicting[0]
+        return Outcome(Verdict.CONTRADICTED, reason, (fact,))
+    return Outcome(Verdict.UNMENTIONED_ABNORMAL, Reason.NOT_MENTIONED)
+
+
+def judge_absence(form: NormalForm, facts: Facts) -> Outcome:
+    """Judge "no X": the same denial wins, then a present X, then wider denials and other variants."""
+    denials = [fact for fact in facts.denials(form.concept) if covers(fact.form, form, facts.relations)]
+    same = [fact for fact in denials if _same_statement(fact, form)]
+    against: list[tuple[Reason, Fact]] = []
+    variants: list[Fact] = []
+    for fact in facts.instances(form.concept):
+        match = compare(form, fact.form, facts.relations)
+        if match.fit is Fit.CONFLICT:
+            variants.append(fact)
+        elif match.fit is not Fit.ELSEWHERE:
+            against.append((_why_present(fact, form, match.fit, facts), fact))
+    if form.side is Side.BILATERAL and (both := _both_sides([(Reason.SIDE_CONFLICT, f) for f in variants])):
+        against.extend((Reason.OPPOSITE_STATED, fact) for fact in both)
+    if same:
+        return Outcome(Verdict.SUPPORTED, _why_denied(same[0], form, facts), tuple(same[:2]))
+    if against:
+        return Outcome(Verdict.CONTRADICTED, against[0][0], tuple(fact for _, fact in against[:3]))
+    if denials:
+        return Outcome(Verdict.SUPPORTED, _why_denied(denials[0], form, facts), tuple(denials[:2]))
+    if variants:
+        return Outcome(Verdict.SUPPORTED, Reason.OTHER_VARIANT, tuple(variants[:2]))
+    weak = facts.weak_denials(form.concept)
+    if weak:
+        return Outcome(Verdict.SUPPORTED, Reason.NORMAL_SIGN_OF_ABSENCE, tuple(weak[:2]))
+    return Outcome(Verdict.UNMENTIONED_NORMAL, Reason.NOT_MENTIONED)
+
+
+def judge_normal(form: NormalForm, facts: Facts) -> Outcome:
+    """Judge "the structure is normal", and its denial, which asserts that something there is abnormal."""
+    normal = facts.relations.normals[form.concept]
+    abnormal = [
+        fact
+        for concept in normal.excludes
+        for fact in facts.instances(concept)
+        if compare(reworded(form, concept, Presence.PRESENT), fact.form, facts.relations).fit
+        not in {Fit.CONFLICT, Fit.ELSEWHERE}
+    ]
+    stated = [fact for fact in facts.normal.get(form.concept, ()) if covers(fact.form, form, facts.relations)]
+    denied = [fact for concept in normal.said_by for fact in facts.denials(concept)]
+    if asserts_presence(form):
+        return _called_normal(form, stated, abnormal, denied, facts)
+    return _called_abnormal(abnormal, [*stated, *denied])
+
+
+def _called_normal(
+    form: NormalForm, stated: Sequence[Fact], abnormal: Sequence[Fact], denied: Sequence[Fact], facts: Facts
+) -> Outcome:
+    """Judge "normal": the report's own "normal" wins, then anything abnormal there, then what entails it."""
+    exact = [fact for fact in stated if fact.form.concept == form.concept and "otherwise" not in fact.words]
+    if exact:
+        return Outcome(Verdict.SUPPORTED, Reason.STATED, tuple(exact[:2]))
+    if abnormal:
+        return Outcome(Verdict.CONTRADICTED, Reason.KIND_PRESENT, tuple(abnormal[:3]))
+    if stated:
+        return Outcome(Verdict.SUPPORTED, Reason.ENTAILED_BY_NORMAL_STRUCTURE, tuple(stated[:2]))
+    if denied:
+        return Outcome(Verdict.SUPPORTED, _why_denied(denied[0], form, facts), tuple(denied[:2]))
+    return Outcome(Verdict.UNMENTIONED_NORMAL, Reason.NOT_MENTIONED)
+
+
+def _called_abnormal(abnormal: Sequence[Fact], normal: Sequence[Fact]) -> Outcome:
+    """Judge "not normal": supported by anything abnormal there, contradicted by "normal"."""
+    if abnormal:
+        return Outcome(Verdict.SUPPORTED, Reason.MORE_GENERAL, tuple(abnormal[:3]))
+    if normal:
+        return Outcome(Verdict.CONTRADICTED, Reason.OPPOSITE_STATED, tuple(normal[:2]))
+    return Outcome(Verdict.UNMENTIONED_ABNORMAL, Reason.NOT_MENTIONED)
+
+
+def combine(outcomes: Sequence[Outcome], forms: Sequence[NormalForm]) -> Outcome:
+    """Combine the parts of a compound finding by the rubric's first edge case."""
+    if not outcomes:
+        return NOTHING
+    if len(outcomes) == 1:
+        return outcomes[0]
+    contradicted = [item for item in outcomes if item.verdict is Verdict.CONTRADICTED]
+    if contradicted:
+        return contradicted[0]
+    missing = [item for item in outcomes if item.verdict is Verdict.UNMENTIONED_ABNORMAL]
+    if missing:
+        return missing[0]
+    supported = [item for item in outcomes if item.verdict is Verdict.SUPPORTED]
+    presence = [asserts_presence(form) for form in forms]
+    if supported:
+        facts = tuple(dict.fromkeys(fact for item in supported for fact in item.facts))
+        extra = any(item.extra_detail for item in supported) or (any(presence) and not all(presence))
+        return Outcome(Verdict.SUPPORTED, supported[0].reason, facts, extra and supported[0].extra_detail)
+    return outcomes[0]
+
+
+def _supported_presence(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], facts: Facts) -> Outcome:
+    """Choose the fact that says most of the finding, and say why it supports it."""
+    more, fact = min(
+        fitting,
+        key=lambda pair: (
+            pair[1].form.certainty is Certainty.UNCERTAIN,
+            pair[0],
+            not facts.relations.same_thing(pair[1].form.concept, form.concept),
+        ),
+    )
+    hedged = fact.form.certainty is Certainty.UNCERTAIN and form.certainty is Certainty.CERTAIN
+    if hedged:
+        reason = Reason.HEDGED
+    elif more:
+        reason = Reason.EXTRA_DETAIL
+    else:
+        reason = facts.relations.why_implied(fact.form.concept, form.concept)
+    evidence = [other for _, other in fitting if other is not fact]
+    return Outcome(Verdict.SUPPORTED, reason, (fact, *evidence[:2]), more or hedged)
+
+
+def _both_sides(conflicting: Iterable[tuple[Reason, Fact]]) -> list[Fact]:
+    """Give facts for the left and the right when there are both, so that "bilateral" is met by two facts."""
+    sided = {fact.form.side: fact for reason, fact in conflicting if reason is Reason.SIDE_CONFLICT}
+    if Side.LEFT in sided and Side.RIGHT in sided:
+        return [sided[Side.LEFT], sided[Side.RIGHT]]
+    return []
+
+
+def _excludes(denial: Fact, form: NormalForm, facts: Facts) -> bool:
+    """Say whether a denial rules the finding out: "no large effusion" and "no new opacity" leave room."""
+    denied = denial.form
+    if denied.severity in {Severity.MODERATE, Severity.SEVERE} and form.severity is not denied.severity:
+        return False
+    if denied.change in {Change.NEW, Change.WORSENED} and form.change is not denied.change:
+        return False
+    if denied.certainty is Certainty.UNCERTAIN:
+        return True
+    return covers(denied, form, facts.relations) and facts.relations.place_is_denied(denied, form)
+
+
+def _same_statement(denial: Fact, form: NormalForm) -> bool:
+    """Say whether the report makes the very statement: same concept, as wide, and not "otherwise"."""
+    if denial.form.concept != form.concept or "otherwise" in denial.words:
+        return False
+    return denial.form.severity is None and denial.form.change is None
+
+
+def _why_present(fact: Fact, form: NormalForm, fit: Fit, facts: Facts) -> Reason:
+    """Say why a present fact contradicts a denial."""
+    if fact.form.certainty is Certainty.UNCERTAIN:
+        return Reason.HEDGED_IN_REPORT
+    if fit is Fit.MORE_DETAIL:
+        return Reason.COULD_BE_THE_DENIED_VARIANT
+    same = facts.relations.same_thing(fact.form.concept, form.concept)
+    return Reason.OPPOSITE_STATED if same else Reason.KIND_PRESENT
+
+
+def _why_denied(fact: Fact, form: NormalForm, facts: Facts, *, opposite: bool = False) -> Reason:
+    """Say in which way the report denies the finding."""
+    if fact.form.change is Change.RESOLVED:
+        return Reason.RESOLVED
+    if facts.relations.is_acute_only(fact.form.concept):
+        return Reason.ENTAILED_BY_NO_ACUTE_ABNORMALITY
+    if fact.normal is not None:
+        return NORMAL_REASONS.get(fact.normal, Reason.ENTAILED_BY_NORMAL_STRUCTURE)
+    if facts.relations.same_thing(fact.form.concept, form.concept):
+        return Reason.OPPOSITE_STATED if opposite else Reason.STATED
+    return Reason.DENIED_IN_GENERAL

@@ -1,0 +1,149 @@
+"""The fallback for words that the lexicon does not know: shared words in one sentence, and polarity.
+
+It speaks only where nearly all content words of the finding stand together in one sentence of the report, and
+where at least one of them is more than a place or a quality; otherwise the finding is unmentioned.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from miner.judge.facts import Fact
+from miner.judge.reasons import Reason
+from miner.judge.relations import read_table
+from miner.judge.verdicts import NOTHING, Outcome
+from miner.language.lexicon import Role, load_lexicon
+from miner.language.tokens import fold_compound, lowered, tokenise
+from schemas import Finding, NormalForm, Presence, Quote, Verdict
+
+# Most of the finding's content words; one of three may be a word of the speaker's own.
+SHARED = 0.66
+_SENTENCE = re.compile(r"[^.;\n]+")
+_QUALIFIERS = Role.PART | Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.STATE
+_NON_COMMITTAL = Role.NOT_ASSESSABLE | Role.QUALITY
+UNKNOWN = "unknown_words"
+
+
+@lru_cache(maxsize=1)
+def _word_lists() -> tuple[frozenset[str], frozenset[str]]:
+    """Read the words without meaning of their own and the words that deny, folded."""
+    table = read_table()["words"]
+    return frozenset(folded(table["empty"])), frozenset(folded(table["denying"]))
+
+
+class WordSentence(NamedTuple):
+    """A sentence of a report as words."""
+
+    quote: Quote
+    words: frozenset[str]
+    denied: bool
+
+
+def folded(text: str) -> list[str]:
+    """Give the words of a text in the lexicon's spelling, signs and line ends left out."""
+    return [part for word, _, _ in tokenise(lowered(text)) if word[0].isalnum() for part in fold_compound(word)]
+
+
+def content(words: Sequence[str]) -> frozenset[str]:
+    """Keep the words that carry meaning."""
+    empty, _ = _word_lists()
+    return frozenset(word for word in words if len(word) > 2 and word not in empty)
+
+
+def denies(words: Sequence[str]) -> bool:
+    """Say whether a word among them denies."""
+    _, denying = _word_lists()
+    return not denying.isdisjoint(words)
+
+
+@lru_cache(maxsize=2048)
+def word_sentences(text: str) -> tuple[WordSentence, ...]:
+    """Split a report into sentences as word sets, each with its own polarity."""
+    sentences = []
+    for match in _SENTENCE.finditer(text):
+        stripped = match.group().strip()
+        if not stripped:
+            continue
+        start = match.start() + match.group().index(stripped)
+        words = folded(stripped)
+        quote = Quote(start=start, end=start + len(stripped), text=stripped)
+        sentences.append(WordSentence(quote, content(words), denies(words)))
+    return tuple(sentences)
+
+
+def is_non_committal(finding: Finding) -> bool:
+    """Say whether the words commit to nothing: no words, a remark on the picture, or a status like "uncertain"."""
+    status = folded(finding.status)
+    if _has_phrase(status, Role.NOT_ASSESSABLE):
+        return True
+    observation = folded(finding.observation)
+    return not content(observation) or _has_phrase(observation, Role.QUALITY)
+
+
+def is_denied(finding: Finding) -> bool:
+    """Say whether a finding of unknown words denies them."""
+    status = folded(finding.status)
+    if status:
+        return denies(status) or _has_phrase(status, Role.DENY_BACKWARD)
+    return denies(folded(finding.observation))
+
+
+def asserts_normal(finding: Finding) -> bool:
+    """Say whether a finding of unknown words calls something normal."""
+    words = set(folded(finding.status)) or set(folded(finding.observation))
+    return not words.isdisjoint({"normal", "unremarkable", "intact", "clear", "preserved", "symmetric", "adequate"})
+
+
+def judge_by_words(finding: Finding, sentences: Sequence[WordSentence]) -> Outcome:
+    """Judge a finding without normal forms by shared words; never an exception, whatever the words."""
+    if is_non_committal(finding):
+        return NOTHING
+    denied = is_denied(finding)
+    best = best_sentence(finding, sentences)
+    if best is not None:
+        form = NormalForm(concept=UNKNOWN, presence=Presence.ABSENT if best.denied else Presence.PRESENT)
+        fact = Fact(form, best.quote, best.quote.text.lower())
+        verdict = Verdict.SUPPORTED if best.denied == denied else Verdict.CONTRADICTED
+        return Outcome(verdict, Reason.WORD_OVERLAP, (fact,))
+    if denied or asserts_normal(finding):
+        return Outcome(Verdict.UNMENTIONED_NORMAL, Reason.NOT_MENTIONED)
+    return Outcome(Verdict.UNMENTIONED_ABNORMAL, Reason.NOT_MENTIONED)
+
+
+def best_sentence(finding: Finding, sentences: Sequence[WordSentence]) -> WordSentence | None:
+    """Give the sentence that shares most of the finding's content words, where it shares enough."""
+    words = content(folded(finding.observation))
+    telling = frozenset(word for word in words if not _is_qualifier(word))
+    if not telling:
+        return None
+    best, most = None, 0.0
+    for sentence in sentences:
+        if telling.isdisjoint(sentence.words):
+            continue
+        shared = len(words & sentence.words) / len(words)
+        if shared >= SHARED and shared > most:
+            best, most = sentence, shared
+    return best
+
+
+@lru_cache(maxsize=8192)
+def _is_qualifier(word: str) -> bool:
+    """Say whether a word alone is a place, side, severity, number, change or state."""
+    entry = load_lexicon().entries.get((word,))
+    return entry is not None and bool(entry.roles & _QUALIFIERS)
+
+
+def _has_phrase(words: Sequence[str], role: Role) -> bool:
+    """Say whether a phrase of that role stands anywhere in the words."""
+    tree = load_lexicon().tree
+    for start in range(len(words)):
+        level = tree
+        for word in words[start:]:
+            node = level.get(word)
+            if node is None:
+                break
+            if node.entry is not None and node.entry.roles & role:
+                return True
+            level = node.next
+    return False
