@@ -1,0 +1,112 @@
+"""Analyse a text: its sentences and the findings they state, with exact offsets."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from miner.language.lexicon import load_lexicon
+from miner.language.reader import read_sentence
+from miner.language.sections import final_text_spans, outline
+from miner.language.sentences import split_sentences
+from schemas import Certainty, Finding, NormalForm, Presence, Span
+
+# Sections that speak of the patient's past, of other images or of the technique: nothing is asserted there.
+_SILENT_SECTIONS = frozenset({"indication", "history", "comparison", "technique", "examination"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One normal form and where it stands: the mention `[start, end)`, its clause, its sentence, in the text."""
+
+    form: NormalForm
+    start: int
+    end: int
+    clause_start: int
+    clause_end: int
+    sentence: int
+    """Index into `Analysis.sentences`."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A text and what it states; `findings` has one finding per mention, in text order."""
+
+    text: str
+    cuts: tuple[tuple[int, int], ...]
+    """Offsets of the sentences."""
+    mentions: tuple[Mention, ...]
+
+    @cached_property
+    def sentences(self) -> tuple[Span, ...]:
+        """The sentences that were read."""
+        return tuple(_span(start, end) for start, end in self.cuts)
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """One finding per mention, with its exact span; built when first asked for."""
+        return tuple(_finding(self.text, mention) for mention in self.mentions)
+
+    def sentence_of(self, index: int) -> Span:
+        """Return the sentence that holds `findings[index]`."""
+        return self.sentences[self.mentions[index].sentence]
+
+
+def _span(start: int, end: int) -> Span:
+    return Span.model_construct(start=start, end=end)
+
+
+def status_of(form: NormalForm) -> str:
+    """Return the words for a form's presence and certainty: present, possible, not present, unlikely, normal."""
+    normal = load_lexicon().concepts[form.concept].kind == "normal"
+    if form.presence is Presence.ABSENT:
+        return "not confirmed" if normal else "not present"
+    if form.certainty is Certainty.UNCERTAIN:
+        return "possible"
+    return "normal" if normal else "present"
+
+
+def _finding(text: str, mention: Mention) -> Finding:
+    return Finding.model_construct(
+        observation=" ".join(text[mention.start : mention.end].split()),
+        status=status_of(mention.form),
+        normal_forms=(mention.form,),
+        span=_span(mention.start, mention.end),
+    )
+
+
+def _spoken(text: str) -> list[tuple[int, int]]:
+    """Return the stretches of a text that can assert something: all but history, comparison and technique."""
+    blocks = outline(text)
+    kept = [(block.start, block.end) for block in blocks if str(block.name) not in _SILENT_SECTIONS]
+    return kept if kept else [(0, len(text))]
+
+
+def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
+    sentences: list[tuple[int, int]] = []
+    mentions: list[Mention] = []
+    for start, end in spans:
+        for begin, stop in split_sentences(text, start, end):
+            number = len(sentences)
+            sentences.append((begin, stop))
+            for r in read_sentence(text[begin:stop]):
+                mentions.append(
+                    Mention(
+                        r.form, r.start + begin, r.end + begin, r.clause_start + begin, r.clause_end + begin, number
+                    )
+                )
+    return Analysis(text=text, cuts=tuple(sentences), mentions=tuple(mentions))
+
+
+@lru_cache(maxsize=4096)
+def analyse(text: str) -> Analysis:
+    """Return what a text states; empty for an empty text, never raises. Cached by text.
+
+    Sections on history, comparison and technique are left out: they assert nothing of this image.
+    """
+    return _read(text, _spoken(text))
+
+
+@lru_cache(maxsize=1024)
+def analyse_report(report: str) -> Analysis:
+    """Return what the final reading of a report states (findings, impression); empty where there is none."""
+    return _read(report, ((span.start, span.end) for span in final_text_spans(report)))

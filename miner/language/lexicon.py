@@ -1,0 +1,374 @@
+"""The lexicon: concepts, places, qualifiers and cues, read once from the TOML files in `data/`.
+
+A contributor adds a synonym in `data/`; nothing here names a finding. `load_lexicon` raises `LexiconError`
+where the files contradict each other (an unknown parent, a cycle, a phrase with two meanings).
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntFlag, auto
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from miner.language.tokens import phrase_words
+from schemas import Change, Severity, Side
+
+DATA = Path(__file__).parent / "data"
+_FINDING_FILES = ("findings_lungs.toml", "findings_chest.toml", "findings_bones_devices.toml")
+_CHOICE = re.compile(r"\[([^\]]*)\]")
+
+
+class LexiconError(ValueError):
+    """The lexicon's files contradict each other; the message names the file entry and what to change."""
+
+
+class Role(IntFlag):
+    """What a phrase can do in a sentence; one phrase may have several roles."""
+
+    CONCEPT = auto()
+    PART = auto()
+    STATE = auto()
+    SIDE = auto()
+    SEVERITY = auto()
+    NUMBER = auto()
+    CHANGE = auto()
+    DENY_FORWARD = auto()
+    DENY_BACKWARD = auto()
+    HEDGE_FORWARD = auto()
+    HEDGE_BACKWARD = auto()
+    PROBABLE = auto()
+    AFFIRM_BACKWARD = auto()
+    NOTHING_SENTENCE = auto()
+    NOTHING_CLAUSE = auto()
+    NOTHING_FORWARD = auto()
+    PAST = auto()
+    BREAK = auto()
+    COPULA = auto()
+    PREPOSITION = auto()
+    WITH = auto()
+    CONJUNCTION = auto()
+    ACUTE = auto()
+    CHRONIC = auto()
+    GENERIC = auto()
+    NOT_ASSESSABLE = auto()
+    QUALITY = auto()
+    COMMA = auto()
+    COLON = auto()
+    WORD = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """One thing a report can state: an abnormality, a device, or something that is right."""
+
+    id: str
+    name: str
+    kind: str
+    """abnormality, device or normal"""
+    region: str
+    course: str | None
+    """acute, chronic, or None where it can be either"""
+    is_a: tuple[str, ...]
+    equivalent: tuple[str, ...]
+    entails: tuple[str, ...]
+    entails_absence: tuple[str, ...]
+    chexpert: str | None
+    chexpert_absent: tuple[str, ...]
+    incidental: bool
+    """Its presence leaves a chest without finding, as the CheXpert labeler counts (tortuous aorta, clips)."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A structure whose state is described: which concepts "normal", "abnormal" and adjectives make of it."""
+
+    id: str
+    normal: str | None
+    abnormal: str | None
+    acute: str | None
+    states: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A place, e.g. lung_base, with the region it belongs to and the places it lies in."""
+
+    id: str
+    region: Region
+    part_of: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """An adjective of a structure: its polarity is normal or abnormal."""
+
+    id: str
+    normal: bool
+    hedge: bool
+    severity: Severity | None
+
+
+@dataclass(slots=True)
+class Entry:
+    """Everything that one phrase can mean."""
+
+    phrase: tuple[str, ...]
+    roles: int = 0
+    concepts: tuple[str, ...] = ()
+    part: Part | None = None
+    state: State | None = None
+    side: Side | None = None
+    severity: Severity | None = None
+    number: str | None = None
+    change: Change | None = None
+
+
+@dataclass(slots=True)
+class Node:
+    """One step of the phrase tree."""
+
+    next: dict[str, "Node"] = field(default_factory=dict)
+    entry: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """The loaded lexicon: concepts and places by id, the phrase tree, and the relations in closed form."""
+
+    concepts: dict[str, Concept]
+    parts: dict[str, Part]
+    regions: dict[str, Region]
+    entries: dict[tuple[str, ...], Entry]
+    tree: dict[str, Node]
+    ancestors: dict[str, frozenset[str]]
+    """Everything that a concept is, itself and its equivalents included."""
+    descendants: dict[str, frozenset[str]]
+    """Everything that is a kind of the concept, itself and its equivalents included."""
+    ruled_out: dict[str, frozenset[str]]
+    """For a normal: all concepts that cannot be there when it is."""
+    also_normal: dict[str, frozenset[str]]
+    """For a normal: itself and the normals that follow from it."""
+    places: dict[str, frozenset[str]]
+    """A place and all the places that it lies in."""
+
+
+def variants(phrase: str) -> Iterator[str]:
+    """Write out the alternatives of a phrase: "[lung|] base" gives "lung base" and "base"."""
+    pieces = _CHOICE.split(phrase)
+    choices = [piece.split("|") if index % 2 else [piece] for index, piece in enumerate(pieces)]
+    for combination in product(*choices):
+        yield " ".join("".join(combination).split())
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads((DATA / name).read_text(encoding="utf-8"))
+
+
+def _concept(concept_id: str, table: dict[str, Any], kind: str) -> Concept:
+    return Concept(
+        id=concept_id,
+        name=table["name"],
+        kind=table.get("kind", kind),
+        region=table["region"],
+        course=table.get("course"),
+        is_a=tuple(table.get("is_a", ())),
+        equivalent=tuple(table.get("equivalent", ())),
+        entails=tuple(table.get("entails", ())),
+        entails_absence=tuple(table.get("entails_absence", ())),
+        chexpert=table.get("chexpert"),
+        chexpert_absent=tuple(table.get("chexpert_absent", ())),
+        incidental=bool(table.get("incidental")),
+        source=table["source"],
+    )
+
+
+class _Builder:
+    """Collects entries by phrase and refuses a second meaning of the same kind."""
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, ...], Entry] = {}
+
+    def entry(self, phrase: str) -> Iterator[Entry]:
+        for text in variants(phrase):
+            words = phrase_words(text)
+            if not words:
+                raise LexiconError(f"the phrase {phrase!r} has no words; write at least one")
+            found = self.entries.get(words)
+            if found is None:
+                found = self.entries[words] = Entry(words)
+            yield found
+
+    def concept(self, phrase: str, ids: tuple[str, ...]) -> None:
+        for entry in self.entry(phrase):
+            if entry.concepts and entry.concepts != ids:
+                raise LexiconError(
+                    f"the phrase {' '.join(entry.phrase)!r} means {entry.concepts} and {ids}; "
+                    "keep it in one place, or declare it in compounds.toml"
+                )
+            entry.concepts = ids
+            entry.roles |= Role.CONCEPT
+
+    def part(self, phrase: str, part: Part, side: Side | None) -> None:
+        for entry in self.entry(phrase):
+            if entry.part is not None and entry.part != part:
+                raise LexiconError(f"{' '.join(entry.phrase)!r} is both {entry.part.id} and {part.id}; keep one")
+            entry.part = part
+            entry.side = side or entry.side
+            entry.roles |= Role.PART
+
+    def state(self, phrase: str, state: State) -> None:
+        for entry in self.entry(phrase):
+            if entry.state is not None and entry.state != state:
+                raise LexiconError(f"{' '.join(entry.phrase)!r} is both {entry.state.id} and {state.id}; keep one")
+            entry.state = state
+            entry.roles |= Role.STATE
+
+
+def _add_modifiers(builder: _Builder) -> None:
+    data = _read("modifiers.toml")
+    for state_id, table in data["state"].items():
+        severity = Severity(table["severity"]) if "severity" in table else None
+        state = State(state_id, table["polarity"] == "normal", bool(table.get("hedge")), severity)
+        for phrase in table["phrases"]:
+            builder.state(phrase, state)
+    for side, phrases in data["side"].items():
+        for phrase in phrases:
+            for entry in builder.entry(phrase):
+                entry.side, entry.roles = Side(side), entry.roles | Role.SIDE
+    for severity_id, phrases in data["severity"].items():
+        for phrase in phrases:
+            for entry in builder.entry(phrase):
+                entry.severity, entry.roles = Severity(severity_id), entry.roles | Role.SEVERITY
+    for number, phrases in data["number"].items():
+        for phrase in phrases:
+            for entry in builder.entry(phrase):
+                entry.number, entry.roles = number, entry.roles | Role.NUMBER
+    for change, phrases in data["change"].items():
+        for phrase in phrases:
+            for entry in builder.entry(phrase):
+                entry.change, entry.roles = Change(change), entry.roles | Role.CHANGE
+
+
+def _add_anatomy(builder: _Builder) -> tuple[dict[str, Region], dict[str, Part]]:
+    data = _read("anatomy.toml")
+    regions = {
+        region_id: Region(
+            region_id, table.get("normal"), table.get("abnormal"), table.get("acute"), table.get("states", {})
+        )
+        for region_id, table in data["region"].items()
+    }
+    parts: dict[str, Part] = {}
+    for part_id, table in data["part"].items():
+        if table["region"] not in regions:
+            raise LexiconError(f"part {part_id} names the unknown region {table['region']}; declare it")
+        part = parts[part_id] = Part(part_id, regions[table["region"]], tuple(table.get("part_of", ())))
+        for phrase in table["phrases"]:
+            builder.part(phrase, part, None)
+        for side, phrases in table.get("sided", {}).items():
+            for phrase in phrases:
+                builder.part(phrase, part, Side(side))
+    return regions, parts
+
+
+def _add_cues(builder: _Builder) -> None:
+    for name, table in _read("cues.toml").items():
+        role = Role[name.upper()]
+        for phrase in table["phrases"]:
+            for entry in builder.entry(phrase):
+                entry.roles |= role
+
+
+def _tree(entries: dict[tuple[str, ...], Entry]) -> dict[str, Node]:
+    root: dict[str, Node] = {}
+    for words, entry in entries.items():
+        level = root
+        node = Node()
+        for word in words:
+            node = level.setdefault(word, Node())
+            level = node.next
+        node.entry = entry
+    return root
+
+
+def _closure(start: str, step: dict[str, tuple[str, ...]]) -> frozenset[str]:
+    seen, todo = {start}, [start]
+    while todo:
+        for target in step.get(todo.pop(), ()):
+            if target not in seen:
+                seen.add(target)
+                todo.append(target)
+    return frozenset(seen)
+
+
+def _check(concepts: dict[str, Concept], regions: dict[str, Region], parts: dict[str, Part]) -> None:
+    for concept in concepts.values():
+        for target in (*concept.is_a, *concept.equivalent, *concept.entails, *concept.entails_absence):
+            if target not in concepts:
+                raise LexiconError(f"{concept.id} refers to the unknown concept {target}; declare it or fix the name")
+        if concept.region not in regions and concept.region not in parts:
+            raise LexiconError(f"{concept.id} names the unknown region {concept.region}; declare it in anatomy.toml")
+        upward = {c.id: c.is_a for c in concepts.values()}
+        if any(concept.id in _closure(parent, upward) for parent in concept.is_a):
+            raise LexiconError(f"{concept.id} is its own ancestor; break the cycle in is_a")
+    for region in regions.values():
+        for target in (region.normal, region.abnormal, region.acute, *region.states.values()):
+            if target is not None and target not in concepts:
+                raise LexiconError(f"region {region.id} refers to the unknown concept {target}; declare it")
+    for part in parts.values():
+        for target in part.part_of:
+            if target not in parts:
+                raise LexiconError(f"part {part.id} lies in the unknown part {target}; declare it")
+
+
+@lru_cache(maxsize=1)
+def load_lexicon() -> Lexicon:
+    """Return the lexicon, read and checked once per process; raises `LexiconError` on a contradiction."""
+    builder = _Builder()
+    concepts: dict[str, Concept] = {}
+    tables = [(name, "abnormality") for name in _FINDING_FILES] + [("normals.toml", "normal")]
+    for name, kind in tables:
+        for concept_id, table in _read(name).items():
+            if concept_id in concepts:
+                raise LexiconError(f"{concept_id} is declared twice, the second time in {name}; merge the two")
+            concepts[concept_id] = _concept(concept_id, table, kind)
+            for phrase in table["phrases"]:
+                builder.concept(phrase, (concept_id,))
+    for phrase, ids in _read("compounds.toml")["phrases"].items():
+        for entry in builder.entry(phrase):
+            entry.concepts, entry.roles = tuple(ids), entry.roles | Role.CONCEPT
+    regions, parts = _add_anatomy(builder)
+    _add_modifiers(builder)
+    _add_cues(builder)
+    _check(concepts, regions, parts)
+    upward = {c.id: (*c.is_a, *c.equivalent) for c in concepts.values()}
+    ancestors = {c: _closure(c, upward) for c in concepts}
+    descendants = {c: frozenset(d for d in concepts if c in ancestors[d]) for c in concepts}
+    entails = {c.id: c.entails for c in concepts.values()}
+    also_normal = {c: _closure(c, entails) for c in concepts}
+    ruled_out = {
+        c: frozenset(
+            below
+            for normal in also_normal[c]
+            for absent in concepts[normal].entails_absence
+            for below in descendants[absent]
+        )
+        for c in concepts
+    }
+    within = {p.id: p.part_of for p in parts.values()}
+    return Lexicon(
+        concepts=concepts,
+        parts=parts,
+        regions=regions,
+        entries=builder.entries,
+        tree=_tree(builder.entries),
+        ancestors=ancestors,
+        descendants=descendants,
+        ruled_out=ruled_out,
+        also_normal=also_normal,
+        places={p: _closure(p, within) for p in parts},
+    )

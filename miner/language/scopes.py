@@ -1,0 +1,261 @@
+"""Who denies whom: which items of a sentence stand under a denial, a hedge, or assert nothing.
+
+Follows ConText (Harkema et al. 2009): a forward cue reaches to the end of its clause or list, a backward cue
+("... is not seen") to the coordinated subjects before it.
+"""
+
+from dataclasses import dataclass
+
+from miner.language.items import Items
+from miner.language.lexicon import Role
+
+MENTION = int(Role.CONCEPT | Role.GENERIC)
+_STOP = int(Role.BREAK)
+_BACKWARD = int(Role.DENY_BACKWARD | Role.HEDGE_BACKWARD)
+_FORWARD = int(Role.DENY_FORWARD | Role.HEDGE_FORWARD)
+_LIST = int(Role.COMMA | Role.CONJUNCTION)
+_MODIFIER = int(
+    Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.PART | Role.STATE | Role.ACUTE | Role.CHRONIC | Role.WORD
+)
+CONCEPT, PART, STATE, SEVERITY, CHANGE = map(int, (Role.CONCEPT, Role.PART, Role.STATE, Role.SEVERITY, Role.CHANGE))
+COMMA, CONJUNCTION, COPULA, COLON, WITH = map(
+    int, (Role.COMMA, Role.CONJUNCTION, Role.COPULA, Role.COLON, Role.WITH)
+)
+DENY_FORWARD, DENY_BACKWARD = int(Role.DENY_FORWARD), int(Role.DENY_BACKWARD)
+HEDGE_FORWARD, HEDGE_BACKWARD = int(Role.HEDGE_FORWARD), int(Role.HEDGE_BACKWARD)
+AFFIRM = int(Role.AFFIRM_BACKWARD)
+_ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or")})
+_UNDECIDED = frozenset({("versus",), ("vs",)})
+
+
+@dataclass(slots=True)
+class Scopes:
+    """For each item: is it denied, hedged, or silent (in a part that asserts nothing)?"""
+
+    denied: list[bool]
+    hedged: list[bool]
+    silent: list[bool]
+    cue: list[int]
+    """Index of the cue that denies or hedges the item, or -1."""
+
+
+def read_scopes(items: Items) -> Scopes:
+    """Resolve every cue of a sentence."""
+    total = len(items.roles)
+    scopes = Scopes([False] * total, [False] * total, [False] * total, [-1] * total)
+    _silence(items, scopes)
+    _forward(items, scopes)
+    for index, roles in enumerate(items.roles):
+        if roles & _BACKWARD and not (roles & _FORWARD and not _looks_back(items, index)):
+            _apply_backward(items, scopes, index)
+    _alternatives(items, scopes)
+    return scopes
+
+
+def _silence(items: Items, scopes: Scopes) -> None:
+    """Mark plans, questions, advice and history."""
+    silent, roles = scopes.silent, items.roles
+    total = len(roles)
+    if items.question:
+        silent[:] = [True] * total
+        return
+    for index, role in enumerate(roles):
+        if role & Role.NOTHING_SENTENCE:
+            silent[:] = [True] * total
+            return
+        if role & Role.NOTHING_FORWARD:
+            silent[index:] = [True] * (total - index)
+        elif role & (Role.NOTHING_CLAUSE | Role.PAST):
+            stop = index
+            while stop < total and not roles[stop] & (COMMA | _STOP):
+                silent[stop] = True
+                stop += 1
+
+
+def _looks_back(items: Items, index: int) -> bool:
+    """Decide for a cue that can work both ways ("absent", "possible", "no") whether it closes a statement."""
+    roles = items.roles
+    before = roles[index - 1] if index else 0
+    if not before or before & (_STOP | Role.PREPOSITION | COMMA):
+        return False
+    follows = index + 1
+    while follows < len(roles) and roles[follows] & _MODIFIER and not roles[follows] & (PART | STATE):
+        follows += 1
+    ahead = roles[follows] if follows < len(roles) else _STOP
+    return not ahead & (MENTION | PART | STATE | Role.DENY_FORWARD | HEDGE_FORWARD)
+
+
+def _forward(items: Items, scopes: Scopes) -> None:
+    deny = hedge = -1
+    deny_used = hedge_used = False
+    roles = items.roles
+    for index, role in enumerate(roles):
+        if role & _FORWARD and not (role & _BACKWARD and _looks_back(items, index)):
+            if role & DENY_FORWARD:
+                deny, deny_used = index, False
+            else:
+                hedge, hedge_used = index, False
+        elif role & _STOP:
+            deny = hedge = -1
+        elif role & COPULA:
+            if deny >= 0 and deny_used and not _affirmed(items, index):
+                deny = -1
+        elif role & WITH:
+            if deny_used:
+                deny = -1
+        elif role & _LIST:
+            if deny >= 0 and deny_used and _begins_statement(items, index):
+                deny = -1
+            if hedge >= 0 and hedge_used and role & COMMA:
+                hedge = -1
+        scopes.denied[index] = deny >= 0
+        scopes.hedged[index] = hedge >= 0
+        scopes.cue[index] = deny if deny >= 0 else hedge
+        if role & MENTION:
+            deny_used = hedge_used = True
+        elif role & STATE and deny >= 0 and not _leads_to_mention(items, index):
+            deny_used = True
+
+
+def _leads_to_mention(items: Items, index: int) -> bool:
+    for role in items.roles[index + 1 :]:
+        if role & MENTION:
+            return True
+        if not role & _MODIFIER:
+            return False
+    return False
+
+
+def _affirmed(items: Items, index: int) -> bool:
+    """Tell whether a copula only rounds a denial off ("no effusion is seen")."""
+    for role in items.roles[index + 1 : index + 4]:
+        if role & (AFFIRM | DENY_BACKWARD):
+            return True
+        if not role & (Role.WORD | COPULA):
+            return False
+    return False
+
+
+def _begins_statement(items: Items, index: int) -> bool:
+    """Tell whether the part after a comma or "and" is a new statement rather than the next in a denied list."""
+    roles, entries = items.roles, items.entries
+    if roles[index] & CONJUNCTION and entries[index].phrase in _ALTERNATIVE:
+        return _has_predicate(items, index + 1)
+    start = index + 1
+    while start < len(roles) and roles[start] & _LIST:
+        if entries[start].phrase in _ALTERNATIVE:
+            return _has_predicate(items, start + 1)
+        start += 1
+    if start >= len(roles):
+        return False
+    if _has_predicate(items, start):
+        return True
+    first = roles[start]
+    if first & STATE and (state := entries[start].state) is not None and state.normal:
+        return True
+    if first & (SEVERITY | CHANGE) and not first & DENY_FORWARD:
+        rest = start
+        while rest < len(roles) and not roles[rest] & (_STOP | WITH):
+            if entries[rest].phrase in _ALTERNATIVE:
+                return False
+            rest += 1
+        return True
+    return False
+
+
+def _has_predicate(items: Items, start: int) -> bool:
+    """Tell whether a statement of its own ("the heart is normal", "lungs clear") begins at an item."""
+    saw_part = False
+    for index in range(start, len(items.roles)):
+        role = items.roles[index]
+        if role & (_LIST | _STOP | WITH | DENY_FORWARD) and not (role & CONJUNCTION and saw_part):
+            return False
+        if role & COPULA:
+            return not _affirmed(items, index)
+        if role & MENTION:
+            saw_part = False
+        elif role & PART:
+            saw_part = True
+        elif role & STATE and saw_part:
+            state = items.entries[index].state
+            return state is not None and (state.normal or index + 1 == len(items.roles))
+    return False
+
+
+def subjects(items: Items, index: int, wanted: int) -> list[int]:
+    """Return the items with a wanted role that a predicate at `index` speaks about: the list before it."""
+    roles = items.roles
+    found: list[int] = []
+    joined = own_copula = False
+    position = index - 1
+    while position >= 0:
+        role = roles[position]
+        if role & _STOP or (role & WITH and found):
+            break
+        if role & COPULA:
+            if found or own_copula:
+                break
+            own_copula = position < index - 1 and not roles[position + 1] & Role.WORD
+        elif role & wanted:
+            found.append(position)
+        elif role & CONJUNCTION:
+            joined = True
+        elif role & COMMA and found and not joined:
+            if not _list_continues(items, position, wanted):
+                break
+        elif role & (_BACKWARD | AFFIRM) and not role & (STATE | CONCEPT | PART | SEVERITY) and position < index - 1 and found:
+            break
+        position -= 1
+    return found[::-1]
+
+
+def _list_continues(items: Items, position: int, wanted: int) -> bool:
+    """Tell whether the words before a comma are more of the same list and not a statement of their own."""
+    for index in range(position - 1, -1, -1):
+        role = items.roles[index]
+        if role & wanted:
+            return not role & CONCEPT
+        if role & (COPULA | _STOP | STATE | WITH):
+            return False
+    return False
+
+
+def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
+    roles = items.roles[index]
+    before = items.roles[index - 1] if index else 0
+    targets = subjects(items, index, MENTION)
+    if not targets or (roles & STATE and not before & (COPULA | COLON | CONCEPT)):
+        return
+    for target in targets:
+        if roles & DENY_BACKWARD:
+            scopes.denied[target] = True
+        elif not scopes.denied[target]:
+            scopes.hedged[target] = True
+        scopes.cue[target] = index
+
+
+def _alternatives(items: Items, scopes: Scopes) -> None:
+    """Hedge both sides of "atelectasis versus infiltrate" and "scar or atelectasis" where they are asserted."""
+    for index, entry in enumerate(items.entries):
+        if entry.phrase not in _ALTERNATIVE:
+            continue
+        left = _neighbour(items, index, -1)
+        right = _neighbour(items, index, 1)
+        if left < 0 or right < 0:
+            continue
+        if entry.phrase in _UNDECIDED or not (scopes.denied[left] or scopes.denied[right]):
+            for side in (left, right):
+                if not scopes.denied[side]:
+                    scopes.hedged[side] = True
+
+
+def _neighbour(items: Items, index: int, step: int) -> int:
+    position = index + step
+    while 0 <= position < len(items.roles):
+        role = items.roles[position]
+        if role & CONCEPT:
+            return position
+        if not role & (_MODIFIER | Role.PREPOSITION) or role & COMMA:
+            return -1
+        position += step
+    return -1

@@ -1,0 +1,47 @@
+"""Cut a text into sentences, list entries and heading lines, as half-open offsets."""
+
+import re
+
+# A sentence ends at . ? ! before a space, a capital or the end; at a semicolon; or at a line end that ends a paragraph
+# or a list entry. A wrapped line (60 characters or more, as in MIMIC-CXR) does not end it.
+_END = re.compile(r"[.?!]+(?=[\s\"')\]*]|$|[A-Z])|;|\n")
+_ABBREVIATION = re.compile(r"(?:\b(?:dr|vs|e\.g|i\.e|eg|ie|approx|no|st|mr|mrs|ms|resp|incl|ca))$", re.IGNORECASE)
+_NEW_ENTRY = re.compile(r"[ \t]*(?:[-*+\u2022#>]|\d+[.)]|\(?[A-Ha-h][.)]\s|\n|$)")
+_CAPITAL = re.compile(r"[ \t]*[A-Z*]")
+_WRAPPED = 60
+
+
+def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
+    """Return the offsets of the sentences of `text[start:end]`, without surrounding white space."""
+    stop = len(text) if end is None else end
+    found: list[tuple[int, int]] = []
+    begin = line = start
+    for match in _END.finditer(text, start, stop):
+        sign = match.group()
+        at = match.start()
+        if sign == "\n":
+            ends = _line_ends_sentence(text, line, at, match.end(), stop)
+            line = match.end()
+            if not ends:
+                continue
+        elif sign == "." and _ABBREVIATION.search(text, max(begin, at - 8), at) and match.end() < stop - 1:
+            continue
+        _keep(text, begin, match.end(), found)
+        begin = match.end()
+    _keep(text, begin, stop, found)
+    return found
+
+
+def _line_ends_sentence(text: str, line: int, at: int, after: int, stop: int) -> bool:
+    if _NEW_ENTRY.match(text, after, min(stop, after + 12)):
+        return True
+    return at - line < _WRAPPED and _CAPITAL.match(text, after, min(stop, after + 12)) is not None
+
+
+def _keep(text: str, begin: int, end: int, found: list[tuple[int, int]]) -> None:
+    while begin < end and text[begin].isspace():
+        begin += 1
+    while end > begin and text[end - 1].isspace():
+        end -= 1
+    if end > begin:
+        found.append((begin, end))
