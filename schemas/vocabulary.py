@@ -146,6 +146,7 @@ class RejectReason(StrEnum):
     BROKEN_XML = "broken_xml"
     NOT_UTF8 = "not_utf8"
     UNSAFE_PATH = "unsafe_path"
+    WRONG_SPLIT = "wrong_split"
     UNKNOWN_STUDY = "unknown_study"
     BAD_VALUE = "bad_value"
     NOT_JSON = "not_json"
