@@ -148,6 +148,8 @@ class RejectReason(StrEnum):
     UNSAFE_PATH = "unsafe_path"
     WRONG_SPLIT = "wrong_split"
     UNKNOWN_STUDY = "unknown_study"
+    UNREADABLE = "unreadable"
+    """A file or folder that cannot be opened, or an archive member that is damaged."""
     BAD_VALUE = "bad_value"
     NOT_JSON = "not_json"
     WRONG_FIELDS = "wrong_fields"

@@ -1,9 +1,20 @@
-"""What every corpus reader gives back, and the columns that it has to have."""
+"""What every corpus reader gives back, and the columns that it has to have.
 
-from collections.abc import Iterable
+A reader is a function that returns an `Ingested`. It opens nothing for writing and never sees the store;
+`miner.ingest.ingest.ingest` compares what it gives with what the store holds and writes the difference in one
+transaction. `cxr ingest ... --dry-run` calls the same reader and prints `sources`, `counts`, `missing`, `notes`
+and `rejects` (miner.ingest.dry_run), so a reader has to be quick as long as `batches` is not consumed.
+
+Ids: `study_id` is `<slug>/<the owner's id>` ("openi/CXR12", "mimic-cxr/s50414267"), and so are patient_id and
+image_id. A corpus without reports leaves `reports` empty. A study whose report is a reject stays, without one.
+Frames may leave out columns, which are then null, except the first two of each.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -25,7 +36,14 @@ STUDIES: dict[str, pl.DataType | type[pl.DataType]] = {
     "sex": pl.String,
     "licence": pl.String,
     "row_hash": pl.String,
+    "study_date": pl.Date,
+    "demographics": pl.String,
 }
+"""`study_order` counts a patient's studies in time from 1, equal for studies of one moment; `study_datetime` needs
+date and time of day, `study_date` the date alone; `age` in years; `sex` F or M; `demographics` is a JSON object of
+whatever else the owner tells about the patient. `row_hash` is null or a hash of what the other columns do not show:
+a study counts as changed when any of its columns differs."""
+
 IMAGES: dict[str, pl.DataType | type[pl.DataType]] = {
     "image_id": pl.String,
     "study_id": pl.String,
@@ -35,7 +53,13 @@ IMAGES: dict[str, pl.DataType | type[pl.DataType]] = {
     "width": pl.Int32,
     "height": pl.Int32,
     "file_status": pl.String,
+    "procedure": pl.String,
+    "view_code": pl.String,
+    "orientation": pl.String,
 }
+"""`path` is relative to `Ingested.image_root`; `view` is a ViewPosition, `view_position` the owner's word for it;
+width and height in pixels; `file_status` is present or absent (`cxr images check` knows more); procedure, view_code
+(postero-anterior) and orientation (Erect) as the DICOM header gives them."""
 REPORTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "study_id": pl.String,
     "text": pl.String,
@@ -46,6 +70,20 @@ REPORTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "comparison": pl.String,
     "text_hash": pl.String,
 }
+PROGRESSIONS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "study_id": pl.String,
+    "prior_study_id": pl.String,
+    "finding": pl.String,
+    "progression": pl.String,
+    "quality": pl.String,
+    "labeler": pl.String,
+    "corpus": pl.String,
+    "image_id": pl.String,
+    "prior_image_id": pl.String,
+    "source_row": pl.Int64,
+}
+"""The two studies need not be in the store: MS-CXR-T may come before MIMIC-CXR. `finding` is a CheXpert name,
+`source_row` the number of the row in the owner's file, the first below the header being 0 (as in CheXinstruct)."""
 REJECTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "stage": pl.String,
     "reject_key": pl.String,
@@ -86,9 +124,61 @@ class Corpus:
     """Counts that the owner prints or that were counted in the owner's files (formats.md)."""
 
 
+class Count(NamedTuple):
+    """Something that was counted, against what the owner publishes."""
+
+    what: str
+    found: int
+    published: int | None = None
+    """None where the owner gives no number."""
+
+    @property
+    def warning(self) -> str | None:
+        """A sentence that names both numbers where they differ."""
+        if self.published is None or self.found == self.published:
+            return None
+        return f"found {self.found:,} {self.what}; the owner publishes {self.published:,}"
+
+
+class Missing(NamedTuple):
+    """An optional file that is not there, and what will therefore not work."""
+
+    name: str
+    consequence: str
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """All labels of one labeler: a row per study, a column per finding.
+
+    `frame` has study_id (each once, no nulls) and Int8 columns named as in Finding14, or a part of them, with
+    1, 0, -1 and null for not mentioned. Rows of studies that are not in `Ingested.studies` must be rejects already.
+    Labelers: chexpert, negbio, chexbert, radiologist, rsna, siim.
+    """
+
+    labeler: str
+    version: str | None
+    frame: pl.DataFrame
+
+
+class ReportBatch(NamedTuple):
+    """A part of a large corpus's reports: frames with the columns of REPORTS and REJECTS."""
+
+    reports: pl.DataFrame
+    rejects: pl.DataFrame
+
+
+Advance = Callable[[int, int], None]
+"""Told (done, total) while something long goes on."""
+
+
 @dataclass(frozen=True)
 class Ingested:
-    """A corpus as frames with the columns of STUDIES, IMAGES, REPORTS and REJECTS."""
+    """A corpus as frames with the columns of STUDIES, IMAGES, REPORTS, PROGRESSIONS and REJECTS.
+
+    Large corpora give `batches` instead of `reports`: a function that, told where to report progress, yields the
+    reports piece by piece, each study once, all of them studies in `studies`.
+    """
 
     corpus: Corpus
     layout: str
@@ -98,7 +188,33 @@ class Ingested:
     rejects: pl.DataFrame
     sources: tuple[SourceFile, ...]
     notes: tuple[str, ...] = ()
-    """What was missing or ambiguous and what follows from it, a sentence each."""
+    """What was ambiguous or odd and what follows from it, a sentence each."""
+    labels: tuple[LabelTable, ...] = ()
+    progressions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROGRESSIONS))
+    batches: Callable[[Advance], Iterator[ReportBatch]] | None = None
+    counts: tuple[Count, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    image_root: Path | None = None
+    """The folder that `images.path` is relative to."""
+    label_reports: bool = True
+    """Whether our labeler labels the reports: the default for corpora that ship no labels."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """What the user chose and what else decides over the rows: equal settings and sources mean nothing to do."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Everything that the user should know, a sentence each: counts that differ, files that lack, notes."""
+        differing = tuple(count.warning for count in self.counts if count.warning is not None)
+        lacking = tuple(f"{name} is missing: {consequence}" for name, consequence in self.missing)
+        return (*differing, *lacking, *self.notes)
+
+
+def conform(frame: pl.DataFrame, schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
+    """Return the frame with exactly the columns of a schema, in its types; columns that it lacks are null."""
+    present = set(frame.columns)
+    return frame.select(
+        (pl.col(name) if name in present else pl.lit(None)).cast(kind).alias(name) for name, kind in schema.items()
+    )
 
 
 def rejects_frame(rejects: Iterable[Reject]) -> pl.DataFrame:

@@ -29,6 +29,7 @@ from miner.ingest.corpus import (
     Ingested,
     Reject,
     SourceFile,
+    conform,
     rejects_frame,
     split_of,
     text_hash,
@@ -91,7 +92,7 @@ def read_openi(path: Path, layout: Layout = Layout.AUTO) -> Ingested:
     if also:
         found = " and ".join(f"{other} layout" for other in also)
         notes = (*notes, f"read the {chosen} layout; {path.name} also holds the {found} (--layout chooses)")
-    return _assemble(raw, chosen, _image_files(root), notes)
+    return _assemble(raw, chosen, root, notes)
 
 
 # --- finding the files ---------------------------------------------------------------------------------------
@@ -290,10 +291,10 @@ def _image_ids(root: Element) -> list[str]:
 # --- rows of the store ---------------------------------------------------------------------------------------
 
 
-def _assemble(raw: _Raw, layout: Layout, files: dict[str, str], notes: tuple[str, ...]) -> Ingested:
+def _assemble(raw: _Raw, layout: Layout, root: Path, notes: tuple[str, ...]) -> Ingested:
     reports, rejects = _usable(raw.reports, raw.images)
     kept = reports.select(pl.col("number"), pl.format("openi/CXR{}", pl.col("number")).alias("study_id"))
-    images, image_rejects = _usable_images(raw, kept, files)
+    images, image_rejects = _usable_images(raw, kept, _image_files(root))
     texts = _texts(reports.join(kept, on="number", maintain_order="left"))
     return Ingested(
         corpus=OPENI,
@@ -304,6 +305,7 @@ def _assemble(raw: _Raw, layout: Layout, files: dict[str, str], notes: tuple[str
         rejects=rejects_frame([*raw.rejects, *rejects, *image_rejects]),
         sources=raw.sources,
         notes=notes,
+        image_root=root,
     )
 
 
@@ -371,7 +373,7 @@ def _usable_images(raw: _Raw, kept: pl.DataFrame, files: dict[str, str]) -> tupl
         pl.lit(None).alias("height"),
         pl.when(places.is_not_null()).then(pl.lit("present")).otherwise(pl.lit("absent")).alias("file_status"),
     )
-    return frame.select(pl.col(name).cast(kind) for name, kind in IMAGES.items()), rejects
+    return conform(frame, IMAGES), rejects
 
 
 def _texts(reports: pl.DataFrame) -> pl.DataFrame:
@@ -409,8 +411,7 @@ def _studies(texts: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:
         pl.format("CXR{}", pl.col("number")).alias("source_id"),
         pl.col("study_id").alias("patient_id"),
         splits.alias("split"),
-        *(pl.lit(None).alias(name) for name in ("study_order", "study_datetime", "age", "sex")),
         pl.lit(OPENI.licence.value).alias("licence"),
         content.map_elements(text_hash, return_dtype=pl.String).alias("row_hash"),
     )
-    return frame.select(pl.col(name).cast(kind) for name, kind in STUDIES.items())
+    return conform(frame, STUDIES)
