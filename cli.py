@@ -14,7 +14,6 @@ from typer.core import TyperGroup
 if TYPE_CHECKING:
     import click
 
-    from miner.engines import Engine
 
 # Nothing heavy is imported up here: `cxr --help` has to be instant, and mining must never load torch.
 
@@ -186,17 +185,18 @@ def mine(
     from miner.mine import mine as stage
     from miner.settings import MineSettings
     from miner.store import Store
+    from schemas.call import Call
 
     settings = MineSettings.resolve(db, engine=engine, model=model, base_url=base_url, tasks=tasks, limit=limit)
-    with Store.write(db) as store, make_engine(settings, store) as made, progress(f"mine with {made.name}") as advance:
-        result = stage(store, made, settings, advance)
-        say(_mined_sentence(made, result.mined, result.already))
+    calls: list[Call] = []
+    with (
+        Store.write(db) as store,
+        make_engine(settings, db, calls) as made,
+        progress(f"mine with {made.name}") as advance,
+    ):
+        result = stage(store, made, settings, calls, advance)
     with _exit_with_rejects(result.rejects, "questions"):
-        pass
-
-
-def _mined_sentence(engine: "Engine", mined: int, already: int) -> str:
-    return f"{mined:,} chains mined by {engine.name} {engine.version}, {already:,} were there already"
+        say(f"{result.mined:,} chains mined by {made.name} {made.version}, {result.already:,} were there already")
 
 
 @app.command()

@@ -15,9 +15,9 @@ from miner.settings import AskSettings
 from miner.store import Store, digest
 from schemas.vocabulary import QUESTION_FINDINGS, Task
 
-# Where the child is present the parent is true as well (CheXpert's hierarchy, arXiv 1901.07031, figure 1), even
-# if its own label is 0 or not mentioned: offering the parent as a wrong option would make two options right.
-PARENTS: tuple[tuple[str, str], ...] = (
+# Where the first is present the second is true as well (CheXpert's hierarchy, arXiv 1901.07031, figure 1), even
+# if its own label is 0 or not mentioned: offering it as a wrong option would make two options right.
+IMPLIED: tuple[tuple[str, str], ...] = (
     ("Cardiomegaly", "Enlarged Cardiomediastinum"),
     ("Edema", "Lung Opacity"),
     ("Consolidation", "Lung Opacity"),
@@ -25,6 +25,13 @@ PARENTS: tuple[tuple[str, str], ...] = (
     ("Lung Lesion", "Lung Opacity"),
     ("Atelectasis", "Lung Opacity"),
     ("Pneumonia", "Consolidation"),
+)
+# Where the first is present the second may be meant: airspace disease, infiltrate, consolidation and pneumonia name
+# the same abnormality unless the report separates them (rubric, clarification 1), as a label of 0 does.
+POSSIBLE: tuple[tuple[str, str], ...] = (
+    ("Consolidation", "Pneumonia"),
+    ("Lung Opacity", "Consolidation"),
+    ("Lung Opacity", "Pneumonia"),
 )
 
 # Labelers in the order in which a study's labels are taken: people first, then the corpus's own, then ours.
@@ -34,8 +41,8 @@ LARGEST_SET = 5
 
 _NEGATIVES = """
     negatives as (
-        select study_id, finding, draw from picked
-        where coalesce(value, 0) = 0 and (study_id, finding) not in (select (study_id, finding) from implied))
+        select study_id, finding, draw from picked left join implied using (study_id, finding)
+        where coalesce(value, 0) = 0 and not coalesce(firmly, false) and (value = 0 or firmly is null))
 """
 
 _BINARY = f"""
@@ -101,15 +108,16 @@ _MULTIPLE = f"""
     choices as (
         select study_id, findings from right_sets union all select study_id, findings from wrong_sets)
     select study_id, right_sets.findings as answer_findings,
-           list(choices.findings order by md5($seed || study_id || choices.findings)) as sets
+           list(choices.findings order by md5($seed || study_id || array_to_string(choices.findings, '|'))) as sets
     from choices join right_sets using (study_id) group by study_id, right_sets.findings
 """
 
-_ANOMALY = """
-    with known as (
+_ANOMALY = f"""
+    with {_NEGATIVES},
+    known as (
         select study_id, finding, value from picked
         where study_id in (select study_id from chosen)
-          and (value = 1 or (study_id, finding) not in (select (study_id, finding) from implied)))
+          and (value = 1 or (study_id, finding) in (select (study_id, finding) from negatives)))
     select study_id, list(finding order by finding) as findings, 'Which findings are in this chest X-ray?' as text,
            []::STRUCT(letter VARCHAR, findings VARCHAR[])[] as options,
            string_agg(finding, ', ' order by finding) filter (where value = 1) as answer,
@@ -183,12 +191,13 @@ def _pick_labels(store: Store, settings: AskSettings) -> None:
         """,
         {"order": order, "seed": settings.seed, "findings": [str(finding) for finding in QUESTION_FINDINGS]},
     )
-    hierarchy = ", ".join(f"('{child}', '{parent}')" for child, parent in PARENTS)
+    pairs = [(*pair, firmly) for firmly, table in ((True, IMPLIED), (False, POSSIBLE)) for pair in table]
+    store.replace_temporary("pairs", pl.DataFrame(pairs, schema=["shown", "other", "firmly"], orient="row"))
     store.connection.execute(
-        f"""
+        """
         create or replace temporary table implied as
-        select distinct study_id, parent as finding
-        from picked join (values {hierarchy}) as hierarchy(child, parent) on finding = child where value = 1
+        select study_id, other as finding, bool_or(firmly) as firmly
+        from picked join pairs on finding = shown where value = 1 group by all
         """
     )
 

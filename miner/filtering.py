@@ -57,8 +57,8 @@ def _write(store: Store, least: dict[str, float], target: Path) -> None:
     rows = store.frame(
         f"""
         select chain_id, question_id, chains.study_id, questions.corpus, questions.split, licence, chains.task,
-               questions.text as question, options, questions.answer, answer_findings, plan, evidence, steps, chains.text as reasoning, engine,
-               engine_version, model, judge, judge_version, factuality, completeness, effectiveness, radrscore
+               questions.text as question, options, questions.answer, answer_findings, plan, evidence, steps,
+               chains.text as reasoning, engine, engine_version, model, judge, judge_version, factuality, completeness, effectiveness, radrscore
         {_KEPT}
         order by chains.study_id, chains.task, chain_id
         """,

@@ -17,7 +17,7 @@ Choices where the paper leaves room:
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from miner.language.analysis import Analysis, Mention, analyse_report
 from miner.language.lexicon import load_lexicon
@@ -162,3 +162,15 @@ def _evidence(analysis: Analysis, index: int, mention: Mention, value: Value, vi
         quote=Quote(start=start, end=end, text=analysis.text[start:end]),
         via=via,
     )
+
+
+def label_line(record: dict[str, Any]) -> dict[str, Any]:
+    """Label one record `{"id", "report"}`: it comes back whole, with `labels` by CheXpert name and who gave them.
+
+    Raises ValueError, in one sentence, for a record without a report text.
+    """
+    report = record.get("report")
+    if not isinstance(report, str):
+        raise ValueError('the line has no "report" that is text; expected {"id", "report"}')
+    labels = {str(finding): value for finding, value in label(report).items()}
+    return {**record, "labels": labels, "labeler": {"name": LABELER, "version": LABELER_VERSION}}

@@ -6,16 +6,20 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from miner.engines import Engine
+from miner.engines.calls import call_rows
 from miner.engines.checks import check_all
 from miner.errors import MiningReject
 from miner.settings import MineSettings
 from miner.store import Run, Store, digest
+from schemas.call import Call
 from schemas.question import Question
 from schemas.reasoning import Chain, Evidence, Plan
 from schemas.study import Report
-from schemas.vocabulary import Stage
+from schemas.vocabulary import RejectReason, Stage
 
+# Rows of a batch are committed together. A model's reply takes seconds and costs money, so its batches are small.
 BATCH = 500
+BATCH_OF_CALLS = 8
 
 
 @dataclass
@@ -48,9 +52,16 @@ def mine_question(engine: Engine, question: Question, report: Report) -> Mined:
     return Mined(question, plan, evidence, chain)
 
 
-def mine(store: Store, engine: Engine, settings: MineSettings, advance: Callable[[int, int], None]) -> MineResult:
+def mine(
+    store: Store,
+    engine: Engine,
+    settings: MineSettings,
+    calls: list[Call],
+    advance: Callable[[int, int], None],
+) -> MineResult:
     """Mine every question that this engine, with these settings, has neither answered nor rejected.
 
+    `calls` is where the engine notes its attempts at a model; they are stored with each batch, whatever ends it.
     `advance(done, total)` is called after every batch. An interrupt loses at most the batch in hand.
     """
     fingerprint = digest("mine", engine.settings())
@@ -59,8 +70,11 @@ def mine(store: Store, engine: Engine, settings: MineSettings, advance: Callable
     if todo.height:
         recorded = settings.model_dump(mode="json") | {"settings_hash": fingerprint, **engine.settings()}
         with store.run("mine", recorded) as run:
-            for batch in todo.iter_slices(BATCH):
-                chains, rejects = _mine_batch(store, engine, batch, fingerprint, run)
+            for batch in todo.iter_slices(BATCH if engine.name == "rules" else BATCH_OF_CALLS):
+                try:
+                    chains, rejects = _mine_batch(store, engine, batch, fingerprint, run)
+                finally:
+                    _store_calls(store, engine, calls, run)
                 result.mined += chains
                 result.new_rejects += rejects
                 advance(result.mined + result.new_rejects, todo.height)
@@ -80,12 +94,15 @@ def _todo(store: Store, settings: MineSettings, fingerprint: str) -> pl.DataFram
         select question_id from questions join reports using (study_id)
         where question_id not in (select question_id from chains where settings_hash = $fingerprint)
           and question_id not in (
-              select reject_key from rejects where stage = 'mine' and settings_hash = $fingerprint)
+              select reject_key from rejects
+              where stage = 'mine' and settings_hash = $fingerprint and reason <> $passing)
           and ($tasks is null or list_contains($tasks, task))
         order by study_id, task, question_id limit $limit
         """,
         {
             "fingerprint": fingerprint,
+            # A server that did not answer says nothing about the question: it is tried again.
+            "passing": str(RejectReason.MODEL_CALL_FAILED),
             "tasks": None if settings.tasks is None else [str(task) for task in settings.tasks],
             "limit": settings.limit if settings.limit is not None else 2**62,
         },
@@ -117,9 +134,20 @@ def _mine_batch(store: Store, engine: Engine, batch: pl.DataFrame, fingerprint: 
         else:
             chains.append(_row(mined, engine, fingerprint, run))
     with store.transaction():
+        store.connection.execute(
+            "delete from rejects where stage = 'mine' and settings_hash = ? "
+            "and reject_key in (select question_id from batch)",
+            [fingerprint],
+        )
         run.rows_written += store.insert("chains", pl.DataFrame(chains, infer_schema_length=None))
         run.rejects += store.insert("rejects", pl.DataFrame(rejects, infer_schema_length=None))
     return len(chains), len(rejects)
+
+
+def _store_calls(store: Store, engine: Engine, calls: list[Call], run: Run) -> None:
+    store.insert("calls", pl.DataFrame(call_rows(calls, engine.name, run.run_id), infer_schema_length=None))
+    calls.clear()
+    run.attestation = list(engine.attestations_used) or None
 
 
 def load(store: Store, batch: pl.DataFrame) -> Iterator[tuple[Question, Report]]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from miner.judge import Judge, ScoredReasoning, score_reasoning
+from miner.judge import Judge
+from miner.judge.radrscore import ScoredReasoning, score_reasoning
 from miner.mine import BATCH
 from miner.settings import ScoreSettings
 from miner.store import Run, Store

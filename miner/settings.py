@@ -20,6 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from miner.engines.policy import Attestation
 from miner.errors import SettingsError
 from schemas.vocabulary import Task
 
@@ -108,6 +109,9 @@ class MineSettings(StageSettings):
     engine: EngineName = "rules"
     model: str | None = None
     base_url: str | None = None
+    mode: Literal["json_schema", "tools"] | None = None
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    attestations: tuple[Attestation, ...] = ()
     limit: int | None = Field(default=None, ge=1)
     tasks: Tasks | None = None
 

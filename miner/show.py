@@ -84,7 +84,8 @@ def _verdicts(store: Store, chain_id: str) -> Sequence[RenderableType]:
     )
     findings = store.frame(
         "select judge, observation, status, verdict, reason, "
-        "array_to_string(list_transform(evidence, lambda q: q.text), ' | ') as evidence from findings where chain_id = ? and origin = 'chain' order by judge, finding_no",
+        "array_to_string(list_transform(evidence, lambda q: q.text), ' | ') as evidence "
+        "from findings where chain_id = ? and origin = 'chain' order by judge, finding_no",
         [chain_id],
     )
     return [

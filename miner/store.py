@@ -43,7 +43,8 @@ class Run:
     run_id: str
     rows_written: int = 0
     rejects: int = 0
-    attestation: Mapping[str, object] | None = field(default=None)
+    attestation: list[str] | None = field(default=None)
+    """What allowed credentialed text to leave the machine, if it did."""
 
 
 class Store:
@@ -150,7 +151,12 @@ class Store:
 
     def frame(self, sql: str, parameters: list[object] | dict[str, object] | None = None) -> pl.DataFrame:
         """Give a query's result as a Polars frame."""
-        return self.connection.execute(sql, parameters or []).pl()
+        relation = self.connection.sql(sql, params=parameters or None)
+        if relation is None:
+            raise StoreError("a statement without rows was asked for a frame; use execute")
+        result = pl.from_arrow(relation.to_arrow_table())
+        assert isinstance(result, pl.DataFrame)  # noqa: S101 - a table never becomes a series
+        return result
 
     def rows(self, sql: str, parameters: list[object] | dict[str, object] | None = None) -> list[tuple[Any, ...]]:
         """Give a query's result as tuples."""
@@ -200,8 +206,8 @@ def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
 
 
 def _schema_version(connection: duckdb.DuckDBPyConnection) -> int:
-    row = connection.execute("select max(version) from cxr_schema").fetchone()
-    return int(row[0]) if row and row[0] is not None else 0
+    (row,) = connection.execute("select coalesce(max(version), 0) from cxr_schema").fetchall()
+    return int(row[0])
 
 
 def _check_is_ours(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -17,6 +17,11 @@ class Engine(Protocol):
         """Everything that can change the output: it is hashed into the chain ids and kept in `runs`."""
         ...
 
+    @property
+    def attestations_used(self) -> tuple[str, ...]:
+        """What has allowed credentialed text to leave this machine so far, as JSON; empty if none did."""
+        ...
+
     def plan(self, question: Question, report: Report) -> Plan:
         """Give what to look for, with one item for every finding of the question."""
         ...

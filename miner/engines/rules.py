@@ -1,0 +1,265 @@
+"""The `rules` engine: plan, evidence and chain from the language layer, offline and deterministic.
+
+What the report says of a finding is what our labeler found: its mentions decide the label, and the same
+mentions, with their places, become the evidence. Where no mention speaks of a finding it is inferred normal
+(paper, section 2).
+"""
+
+import tomllib
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib import resources
+from typing import NamedTuple
+
+from miner.engines.wording import describe, more_telling
+from miner.errors import MiningReject
+from miner.judge import JUDGE_VERSION, RulesJudge
+from miner.labeler import LABELER_VERSION, LabelEvidence, label_evidence
+from miner.language import load_lexicon
+from miner.store import digest
+from schemas.finding import Finding
+from schemas.question import Question
+from schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
+from schemas.study import Report
+from schemas.text import Quote
+from schemas.vocabulary import EvidenceKind, Finding14, Presence, RejectReason, Task, Verdict
+
+VERSION = "1"
+MOST_QUOTES = 4
+
+
+class _Signs(NamedTuple):
+    region: str
+    noun: str
+    look_for: tuple[str, ...]
+
+
+@lru_cache(maxsize=1)
+def _signs() -> dict[str, _Signs]:
+    text = resources.files("miner.engines").joinpath("signs.toml").read_text(encoding="utf-8")
+    return {
+        finding: _Signs(entry["region"], entry.get("noun", finding.lower()), tuple(entry["look_for"]))
+        for finding, entry in tomllib.loads(text).items()
+    }
+
+
+class RulesEngine:
+    """The offline engine; it knows what to look for in each of the 12 findings that questions are about."""
+
+    name = "rules"
+    version = VERSION
+
+    def settings(self) -> dict[str, object]:
+        """Everything that can change a chain: this engine's version, the signs, and the language layer's version."""
+        signs = digest("signs", {finding: list(signs) for finding, signs in _signs().items()})
+        return {
+            "engine": self.name,
+            "version": self.version,
+            "labeler_version": LABELER_VERSION,
+            "judge_version": JUDGE_VERSION,
+            "signs": signs,
+        }
+
+    @property
+    def attestations_used(self) -> tuple[str, ...]:
+        """Nothing leaves the machine."""
+        return ()
+
+    def plan(self, question: Question, report: Report) -> Plan:  # noqa: ARG002 - a plan does not need the report
+        """Give the signs of every finding of the question; raises MiningReject for a finding without known signs."""
+        unknown = [finding for finding in question.findings if finding not in _signs()]
+        if unknown:
+            raise MiningReject(
+                RejectReason.EVIDENCE_INCOMPLETE,
+                f"the rules engine has no signs for {', '.join(unknown)}; it knows {', '.join(_signs())}",
+            )
+        ordered = sorted(question.findings, key=list(_signs()).index) if question.task is Task.ANOMALY else None
+        findings = ordered or _in_order_of_options(question)
+        return Plan(
+            items=tuple(PlanItem(finding=finding, look_for=_look_for(question, finding)) for finding in findings)
+        )
+
+    def evidence(self, question: Question, plan: Plan, report: Report) -> tuple[Evidence, ...]:
+        """Give one piece of evidence per planned finding, with the mentions that decided it as quotes.
+
+        Raises MiningReject where what the report says contradicts the question's answer.
+        """
+        known = label_evidence(report.text)
+        evidence = tuple(
+            _evidence(number, item.finding, item.finding in question.answer_findings, known[Finding14(item.finding)])
+            for number, item in enumerate(plan.items, start=1)
+        )
+        _demand_silence(report, [piece.finding for piece in evidence if piece.presence is Presence.ABSENT])
+        return evidence
+
+    def chain(
+        self,
+        question: Question,
+        plan: Plan,
+        evidence: tuple[Evidence, ...],
+        report: Report,  # noqa: ARG002
+    ) -> Chain:
+        """Give the reasoning: what is looked for, what is seen, and the answer that follows."""
+        opening, observations = _observe(question, plan, evidence)
+        steps = [(opening, ()), *observations, (_conclusion(question), ())]
+        return Chain(
+            steps=tuple(
+                ChainStep(step_no=number, text=text, evidence=numbers)
+                for number, (text, numbers) in enumerate(steps, start=1)
+            ),
+            answer=question.answer,
+        )
+
+
+def _noun(finding: str) -> str:
+    return _signs()[finding].noun
+
+
+def _in_order_of_options(question: Question) -> list[str]:
+    offered = [finding for option in question.options for finding in option.findings]
+    return list(dict.fromkeys([*offered, *question.findings]))
+
+
+def _look_for(question: Question, finding: str) -> str:
+    wordings = _signs()[finding].look_for
+    return wordings[int(digest(question.question_id, finding, length=8), 16) % len(wordings)]
+
+
+# --- evidence ----------------------------------------------------------------------------------------------
+
+
+def _evidence(number: int, finding: str, expected: bool, mentions: Sequence[LabelEvidence]) -> Evidence:  # noqa: FBT001
+    present = [mention for mention in mentions if mention.value == 1]
+    uncertain = [mention for mention in mentions if mention.value == -1]
+    absent = [mention for mention in mentions if mention.value == 0]
+    if expected:
+        return _present(number, finding, present or uncertain)
+    if present or uncertain:
+        said = "present" if present else "possible"
+        raise MiningReject(
+            RejectReason.EVIDENCE_CONTRADICTS_ANSWER,
+            f"the answer takes {finding} as absent, and the report says that it is {said}",
+        )
+    if absent:
+        return Evidence(
+            evidence_no=number,
+            finding=finding,
+            kind=EvidenceKind.QUOTED,
+            presence=Presence.ABSENT,
+            statement=_absence(finding, absent),
+            quotes=_quotes(absent),
+        )
+    return Evidence(
+        evidence_no=number,
+        finding=finding,
+        kind=EvidenceKind.INFERRED_NORMAL,
+        presence=Presence.ABSENT,
+        statement=f"There is no sign of {_noun(finding)}.",
+    )
+
+
+def _present(number: int, finding: str, mentions: Sequence[LabelEvidence]) -> Evidence:
+    if not mentions:
+        raise MiningReject(
+            RejectReason.EVIDENCE_CONTRADICTS_ANSWER,
+            f"the answer takes {finding} as present, and the report does not say so",
+        )
+    forms = more_telling([form for mention in mentions for form in mention.finding.normal_forms])
+    seen = list(dict.fromkeys(describe(form) for form in forms))
+    statement = f"The image shows {_enumerate(seen)}"
+    if not any(finding.lower() in phrase for phrase in seen):
+        statement += f", which counts as {finding.lower()}"
+    return Evidence(
+        evidence_no=number,
+        finding=finding,
+        kind=EvidenceKind.QUOTED,
+        presence=Presence.PRESENT,
+        statement=f"{statement}.",
+        quotes=_quotes(mentions),
+    )
+
+
+def _demand_silence(report: Report, absent: Sequence[str]) -> None:
+    """Reject a question that takes a finding as absent where the report has something of its kind.
+
+    Labels name 14 findings; the report may name a kind of one that sets no label (a granuloma is a lung lesion).
+    """
+    denials = [Finding(observation=finding, status="not present") for finding in absent]
+    for judged in RulesJudge().verdicts(report.text, denials):
+        if judged.verdict is Verdict.CONTRADICTED:
+            raise MiningReject(
+                RejectReason.EVIDENCE_CONTRADICTS_ANSWER,
+                f"the answer takes {judged.finding.observation} as absent, and the report speaks of its kind "
+                f"({judged.reason})",
+            )
+
+
+def _absence(finding: str, mentions: Sequence[LabelEvidence]) -> str:
+    """Say what is normal where the report says it of that very structure, else that the finding is not there."""
+    lexicon = load_lexicon()
+    normals = [
+        lexicon.concepts[form.concept].name
+        for mention in mentions
+        if mention.via is None
+        for form in mention.finding.normal_forms
+        if lexicon.concepts[form.concept].kind == "normal"
+    ]
+    if normals:
+        return f"The image shows {normals[0]}, with no {_noun(finding)}."
+    return f"No {_noun(finding)} is seen."
+
+
+def _quotes(mentions: Sequence[LabelEvidence]) -> tuple[Quote, ...]:
+    return tuple(dict.fromkeys(mention.quote for mention in mentions))[:MOST_QUOTES]
+
+
+def _enumerate(phrases: Sequence[str], conjunction: str = "and") -> str:
+    return phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} {conjunction} {phrases[-1]}"
+
+
+# --- chain -------------------------------------------------------------------------------------------------
+
+_Step = tuple[str, tuple[int, ...]]
+
+
+def _observe(question: Question, plan: Plan, evidence: tuple[Evidence, ...]) -> tuple[str, list[_Step]]:
+    """Give the opening, and a step per finding; anomalies are read region by region."""
+    if question.task is Task.BINARY:
+        (item,) = plan.items
+        opening = f"To decide whether this chest X-ray shows {item.finding.lower()}, I look for {item.look_for}."
+        return opening, [(piece.statement, (piece.evidence_no,)) for piece in evidence]
+    if question.task is Task.ANOMALY:
+        return _region_by_region(plan, evidence)
+    names = _enumerate([item.finding.lower() for item in plan.items])
+    steps = [
+        (f"For {item.finding.lower()}, I look for {item.look_for}. {piece.statement}", (piece.evidence_no,))
+        for item, piece in zip(plan.items, evidence, strict=True)
+    ]
+    return f"I look for each finding in turn: for {names}.", steps
+
+
+def _region_by_region(plan: Plan, evidence: tuple[Evidence, ...]) -> tuple[str, list[_Step]]:
+    regions: dict[str, list[Evidence]] = {}
+    for item, piece in zip(plan.items, evidence, strict=True):
+        regions.setdefault(_signs()[item.finding].region, []).append(piece)
+    steps: list[_Step] = []
+    for region, pieces in regions.items():
+        # What is there comes first, what is not there follows in one breath.
+        present = [piece.statement for piece in pieces if piece.presence is Presence.PRESENT]
+        absent = [_noun(piece.finding) for piece in pieces if piece.presence is Presence.ABSENT]
+        sentences = [*present, *([f"There is no {_enumerate(absent, 'or')}."] if absent else [])]
+        numbers = tuple(piece.evidence_no for piece in pieces)
+        looked = _enumerate([piece.finding.lower() for piece in pieces])
+        steps.append((f"In the {region}, I look for {looked}. {' '.join(sentences)}", numbers))
+    return "I go through the image region by region, from the lungs to whatever was placed in the chest.", steps
+
+
+def _conclusion(question: Question) -> str:
+    if question.task is Task.BINARY:
+        finding = question.findings[0].lower()
+        shows = "shows" if question.answer == "Yes" else "does not show"
+        return f"In conclusion, this chest X-ray {shows} {finding}: the answer is {question.answer}."
+    named = _enumerate([finding.lower() for finding in question.answer_findings])
+    if question.task is Task.ANOMALY:
+        return f"In conclusion, this chest X-ray shows {named}."
+    return f"In conclusion, this chest X-ray shows {named}: the answer is {question.answer}."
