@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
+from miner.judge.facts import Fact
 from miner.judge.reasons import Reason
 from miner.judge.relations import Relations
 from schemas import NormalForm, Severity, Side
 
-SCALE = {Severity.MINIMAL: 0, Severity.MILD: 1, Severity.MODERATE: 2, Severity.SEVERE: 3}
 SIDED = {Side.LEFT, Side.RIGHT, Side.BILATERAL}
 SINGLE = {"single", "1"}
 
@@ -38,12 +38,13 @@ MORE_DETAIL = Match(Fit.MORE_DETAIL)
 ELSEWHERE = Match(Fit.ELSEWHERE)
 
 
-def compare(finding: NormalForm, fact: NormalForm, relations: Relations) -> Match:
+def compare(finding: NormalForm, fact: Fact, relations: Relations) -> Match:
     """Compare the details of a finding with those of a fact whose concept is the finding's or a kind of it."""
-    place = compare_places(finding, fact, relations)
+    known = fact.form
+    place = compare_places(finding, known, relations)
     if place.fit is Fit.ELSEWHERE:
         return place
-    parts = (compare_sides(finding, fact), place, compare_severity(finding, fact), compare_number(finding, fact))
+    parts = (compare_sides(finding, known), place, compare_severity(finding, fact), compare_number(finding, fact))
     for part in parts:
         if part.fit is Fit.CONFLICT:
             return part
@@ -62,10 +63,10 @@ def compare_sides(finding: NormalForm, fact: NormalForm) -> Match:
     return Match(Fit.CONFLICT, Reason.SIDE_CONFLICT)
 
 
-def compare_severity(finding: NormalForm, fact: NormalForm) -> Match:
-    """Severities conflict when they differ; "minimal" and "mild" are used for each other."""
-    asked, known = finding.severity, fact.severity
-    if asked is None or asked is known:
+def compare_severity(finding: NormalForm, fact: Fact) -> Match:
+    """Severities conflict when they differ; "minimal" and "mild" are used for each other, and ranges have two ends."""
+    asked, known = finding.severity, fact.form.severity
+    if asked is None or asked is known or asked is fact.up_to:
         return SAME
     if known is None:
         return MORE_DETAIL
@@ -74,9 +75,9 @@ def compare_severity(finding: NormalForm, fact: NormalForm) -> Match:
     return Match(Fit.CONFLICT, Reason.SEVERITY_CONFLICT)
 
 
-def compare_number(finding: NormalForm, fact: NormalForm) -> Match:
+def compare_number(finding: NormalForm, fact: Fact) -> Match:
     """Several against one conflicts; a number that the fact does not give is a detail."""
-    asked, known = finding.number, fact.number
+    asked, known = finding.number, "single" if fact.one else fact.form.number
     if asked is None or asked in SINGLE or asked == known:
         return SAME
     if known is None:
@@ -93,10 +94,12 @@ def compare_places(finding: NormalForm, fact: NormalForm, relations: Relations) 
     if not asked:
         return SAME
     if not known:
-        return MORE_DETAIL if relations.place_fits_concept(asked, fact.concept) else ELSEWHERE
-    fits = [_place_fit(one, other, relations) for one in asked for other in known]
+        narrowed = relations.is_diffuse(fact.concept) and fact.concept != finding.concept
+        fits = not narrowed and relations.place_fits_concept(asked, fact.concept)
+        return MORE_DETAIL if fits else ELSEWHERE
+    found = [_place_fit(one, other, relations) for one in asked for other in known]
     for fit in (Fit.SAME, Fit.MORE_DETAIL, Fit.CONFLICT):
-        if fit in fits:
+        if fit in found:
             return Match(fit, Reason.LOCATION_CONFLICT if fit is Fit.CONFLICT else None)
     return ELSEWHERE
 

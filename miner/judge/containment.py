@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from miner.judge.facts import Facts, facts_of
+from miner.judge.facts import Facts, facts_of_list
 from miner.judge.reasons import Reason
 from miner.judge.relations import Relations
 from miner.judge.verdicts import Outcome, asserts_presence, judge_form
@@ -16,7 +16,7 @@ def holds(findings: Sequence[Finding], within: Sequence[Finding], relations: Rel
     Every part of a compound must be held, by one finding of the list or by several together; where the list
     contradicts itself on a part, the part is not held. A present other variant holds no denial.
     """
-    facts = facts_of(within, relations)
+    facts = facts_of_list(within, relations)
     unknown = [item for item in within if not item.normal_forms and not is_non_committal(item)]
     return [_held(finding, facts, unknown) for finding in findings]
 

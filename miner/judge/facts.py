@@ -1,11 +1,24 @@
 """A report, or a list of findings, as facts that can be looked up by what they bear on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from miner.judge.relations import Relations
-from schemas import Finding, NormalForm, Presence, Quote
+from miner.language.analysis import Analysis, Mention
+from miner.language.tokens import fold
+from schemas import Certainty, Finding, NormalForm, Presence, Quote, Severity
+
+# The upper end of a range, as the words after "to" name it; the lower end is the form's own severity.
+_RANGES = (
+    ("to severe", Severity.SEVERE),
+    ("to large", Severity.SEVERE),
+    ("to marked", Severity.SEVERE),
+    ("to moderate", Severity.MODERATE),
+    ("to mild", Severity.MILD),
+    ("to small", Severity.MILD),
+)
+_ONE = ("a ", "an ", "single ", "solitary ")
 
 
 class Fact(NamedTuple):
@@ -17,6 +30,10 @@ class Fact(NamedTuple):
     """The stating words in lower case."""
     normal: str | None = None
     """The normal from which a denial follows ("lungs are clear"), or None where the words deny the thing itself."""
+    one: bool = False
+    """The words speak of a single thing ("a calcified granuloma") without counting."""
+    up_to: Severity | None = None
+    """The upper end of a range ("mild to moderate")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +48,28 @@ class Facts:
     def add(self, fact: Fact) -> None:
         """File a fact under every concept that it can decide."""
         concept = fact.form.concept
-        normal = self.relations.normals.get(concept)
-        if normal is not None:
-            if fact.form.presence is Presence.PRESENT:
-                for entailed in normal.entails:
-                    self.normal.setdefault(entailed, []).append(fact)
-                for excluded in normal.excludes:
-                    denial = fact._replace(form=reworded(fact.form, excluded, Presence.ABSENT), normal=concept)
-                    self.absent.setdefault(excluded, []).append(denial)
-            elif normal.excludes:
-                self.add(fact._replace(form=reworded(fact.form, normal.excludes[0], Presence.PRESENT)))
+        if concept in self.relations.normals:
+            self._add_normal(fact)
         elif fact.form.presence is Presence.PRESENT:
             for implied in self.relations.implied_by(concept):
                 self.present.setdefault(implied, []).append(fact)
         else:
             self.absent.setdefault(concept, []).append(fact)
+
+    def _add_normal(self, fact: Fact) -> None:
+        """File a normal with all that it rules out; "not normal" as the structure's own abnormality."""
+        name = fact.form.concept
+        normal = self.relations.normals[name]
+        # The place of a normal is the structure itself, which says nothing on the place of what it rules out.
+        places = self.relations.telling_places(fact.form)
+        if fact.form.presence is Presence.PRESENT:
+            for entailed in normal.entails:
+                self.normal.setdefault(entailed, []).append(fact)
+            for excluded in normal.excludes:
+                form = reworded(fact.form, excluded, Presence.ABSENT, places)
+                self.absent.setdefault(excluded, []).append(fact._replace(form=form, normal=name))
+        elif normal.excludes:
+            self.add(fact._replace(form=reworded(fact.form, normal.excludes[0], Presence.PRESENT, places)))
 
     def instances(self, concept: str) -> list[Fact]:
         """Give the present facts that are the concept, a kind of it, or a disease of which it is a sign."""
@@ -59,6 +83,10 @@ class Facts:
                 found.extend(self.absent.get(general, ()))
         return found
 
+    def named_denials(self, concept: str) -> list[Fact]:
+        """Give the denials of the concept under any of its names."""
+        return [fact for name in self.relations.names(concept) for fact in self.absent.get(name, ())]
+
     def weak_denials(self, concept: str) -> list[Fact]:
         """Give the denials that speak for the concept's absence without excluding it."""
         found: list[Fact] = []
@@ -67,16 +95,87 @@ class Facts:
         return found
 
 
-def reworded(form: NormalForm, concept: str, presence: Presence) -> NormalForm:
-    """Give a form with another concept and presence, without validating again what was valid."""
-    return form.model_copy(update={"concept": concept, "presence": presence})
+def reworded(form: NormalForm, concept: str, presence: Presence, locations: tuple[str, ...]) -> NormalForm:
+    """Give a form about another concept, without validating again what was valid."""
+    return form.model_copy(update={"concept": concept, "presence": presence, "locations": locations})
 
 
-def facts_of(findings: Iterable[Finding], relations: Relations) -> Facts:
+def facts_of_report(analysis: Analysis, relations: Relations) -> Facts:
+    """Collect what a report states; the quote of a fact is the clause that states it."""
+    facts = Facts(relations)
+    text = analysis.text
+    forms = [mention.form for mention in analysis.mentions]
+    for sentence in _by_sentence(analysis.mentions):
+        share_places(sentence, forms, relations)
+    for mention, form in zip(analysis.mentions, forms, strict=True):
+        words = text[mention.start : mention.end].lower()
+        if relations.is_empty_denial(form, words):
+            continue
+        start, end = mention.clause_start, mention.clause_end
+        quote = Quote(start=start, end=end, text=text[start:end])
+        before = text[max(0, mention.start - 9) : mention.start].lower()
+        facts.add(
+            Fact(
+                relations.calcified(form, words),
+                quote,
+                quote.text.lower(),
+                one=_speaks_of_one(form, words, before, relations),
+                up_to=range_end(words),
+            )
+        )
+    return facts
+
+
+def facts_of_list(findings: Iterable[Finding], relations: Relations) -> Facts:
     """Collect the facts of findings in normal form; they carry no quotes, being a list and not a text."""
     facts = Facts(relations)
     for finding in findings:
         words = f"{finding.observation} {finding.status}".lower()
         for form in finding.normal_forms:
-            facts.add(Fact(form, None, words))
+            facts.add(Fact(form, None, words, up_to=range_end(words)))
     return facts
+
+
+def range_end(words: str) -> Severity | None:
+    """Give the upper end of a severity range, or None where the words name no range."""
+    return next((severity for phrase, severity in _RANGES if phrase in words), None)
+
+
+def share_places(sentence: Sequence[int], forms: list[NormalForm], relations: Relations) -> None:
+    """Let mentions of one thing in a sentence share side and place: "a left base opacity, likely atelectasis"."""
+    placed = [index for index in sentence if forms[index].side is not None or relations.telling_places(forms[index])]
+    for index in sentence:
+        form = forms[index]
+        if index in placed or form.presence is not Presence.PRESENT or form.concept in relations.normals:
+            continue
+        partners = [other for other in placed if _one_thing(form, forms[other], relations)]
+        if len(partners) == 1:
+            partner = forms[partners[0]]
+            forms[index] = form.model_copy(update={"side": partner.side, "locations": partner.locations})
+
+
+def _one_thing(form: NormalForm, other: NormalForm, relations: Relations) -> bool:
+    """Say whether two mentions in a sentence describe one thing: one is a kind of the other, or both are hedged."""
+    if other.presence is not Presence.PRESENT:
+        return False
+    if relations.related(form.concept, other.concept):
+        return True
+    hedged = form.certainty is Certainty.UNCERTAIN and other.certainty is Certainty.UNCERTAIN
+    return hedged and relations.same_region(form.concept, other.concept)
+
+
+def _by_sentence(mentions: Sequence[Mention]) -> list[list[int]]:
+    """Group the indexes of mentions by sentence."""
+    groups: dict[int, list[int]] = {}
+    for index, mention in enumerate(mentions):
+        groups.setdefault(mention.sentence, []).append(index)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _speaks_of_one(form: NormalForm, words: str, before: str, relations: Relations) -> bool:
+    """Say whether a present thing is single by its article, or by the singular of something that is counted."""
+    if form.number is not None or form.presence is not Presence.PRESENT:
+        return False
+    if any(fold(word) != word for word in words.split()):
+        return False
+    return before.endswith(_ONE) or words.startswith(_ONE) or relations.is_counted(form.concept)

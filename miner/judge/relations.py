@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from miner.judge.reasons import Reason
 from miner.language.lexicon import DATA, Lexicon, load_lexicon
-from schemas import NormalForm
+from schemas import NormalForm, Presence
 
 ANYWHERE = {"chest", "cardiopulmonary"}
 
@@ -24,7 +24,9 @@ class Normal(NamedTuple):
     excludes: tuple[str, ...]
     """The abnormalities that it rules out; the first is the structure's own."""
     said_by: tuple[str, ...]
-    """The abnormalities whose denial amounts to calling the structure normal."""
+    """The abnormalities of which one denial amounts to calling the structure normal."""
+    said_by_all: tuple[str, ...]
+    """The abnormalities whose denials together amount to it."""
 
 
 class Relations:
@@ -34,6 +36,10 @@ class Relations:
         kinds: Mapping[str, list[str]] = table.get("kinds", {})
         self._broad = frozenset(kinds.get("broad", ()))
         self._acute = frozenset(kinds.get("acute_in_general", ()))
+        self._counted = frozenset(kinds.get("counted", ()))
+        self._diffuse = frozenset(kinds.get("diffuse", ()))
+        self._calcified: Mapping[str, str] = table.get("calcified", {})
+        self._details: Mapping[str, list[str]] = table.get("details", {})
         self._same = _groups(group["concepts"] for group in table.get("same", ()))
         self._signs: Mapping[str, list[str]] = table.get("signs", {})
         self._hints: Mapping[str, list[str]] = table.get("hints", {})
@@ -44,7 +50,7 @@ class Relations:
         parents = {concept.id: concept.is_a for concept in concepts}
         self._kinds = {name: self._with_names(_closure(name, parents)) for name in parents}
         self._implied = {name: self._implications(name) for name in parents}
-        self.normals = _normals(lexicon, table.get("normal_when_denied", {}))
+        self.normals = _normals(lexicon, table.get("normal_when_denied", {}), table.get("normal_when_all_denied", {}))
         self._part_region = {name: part.region.id for name, part in lexicon.parts.items()}
         self._around = {name: whole - {name} for name, whole in lexicon.places.items()}
         self._overlapping = _groups(group["places"] for group in table.get("overlapping_places", ()))
@@ -60,8 +66,7 @@ class Relations:
         implied = dict.fromkeys(self._kinds[concept], Reason.MORE_GENERAL)
         for kind in self._kinds[concept]:
             for sign in self._signs.get(kind, ()):
-                for broader in self._kinds[sign]:
-                    implied.setdefault(broader, Reason.ENTAILED_BY_SIGN)
+                implied.setdefault(sign, Reason.ENTAILED_BY_SIGN)
         for name in (concept, *self._same.get(concept, ())):
             implied[name] = Reason.STATED
         return implied
@@ -82,6 +87,10 @@ class Relations:
         """Give the concepts whose denial speaks for the absence of this one."""
         return self._hints.get(concept, ())
 
+    def names(self, concept: str) -> Iterable[str]:
+        """Give the concept and its other names."""
+        return (concept, *self._same.get(concept, ()))
+
     def same_thing(self, one: str, other: str) -> bool:
         """Say whether two concepts name one abnormality."""
         return one == other or other in self._same.get(one, ())
@@ -93,6 +102,35 @@ class Relations:
     def is_acute_only(self, concept: str) -> bool:
         """Say whether a concept stands for acute abnormality in general."""
         return concept in self._acute
+
+    def is_counted(self, concept: str) -> bool:
+        """Say whether the singular of the concept's name means one of them ("granuloma", but not "opacity")."""
+        return concept in self._counted
+
+    def is_diffuse(self, concept: str) -> bool:
+        """Say whether the concept spreads over the lungs, so that it says nothing on one zone."""
+        return concept in self._diffuse
+
+    def without_detail(self, concept: str) -> Iterable[str]:
+        """Give the concepts that lack only a detail of this one (granuloma, of calcified granuloma)."""
+        return self._details.get(concept, ())
+
+    def calcified(self, form: NormalForm, words: str) -> NormalForm:
+        """Give the calcified form of a thing that is called calcified anywhere in its mention."""
+        known = self._calcified.get(form.concept)
+        return form.model_copy(update={"concept": known}) if known is not None and "calcif" in words else form
+
+    def is_empty_denial(self, form: NormalForm, words: str) -> bool:
+        """Say whether a denial denies nothing in particular ("without typical findings of", "no complication")."""
+        return form.concept == "abnormality" and form.presence is Presence.ABSENT and "abnormal" not in words
+
+    def related(self, one: str, other: str) -> bool:
+        """Say whether one concept is a kind or a sign of the other, or another name of it."""
+        return other in self._implied.get(one, ()) or one in self._implied.get(other, ())
+
+    def same_region(self, one: str, other: str) -> bool:
+        """Say whether two concepts are at home in the same organ."""
+        return bool(self._organ(self._region.get(one, "")) & self._organ(self._region.get(other, "")))
 
     def is_device(self, concept: str) -> bool:
         """Say whether a concept is something that was put into or onto the patient."""
@@ -121,7 +159,7 @@ class Relations:
             return True
         organs = self._organ(region)
         for place in places:
-            near = {place, *self._around.get(place, ()), *self._overlapping.get(place, ())}
+            near = {place, *self._around.get(place, ())}
             if any(self._organ_of_place(other) & organs for other in near):
                 return True
         return False
@@ -185,7 +223,9 @@ def _groups_of_regions(organs: Mapping[str, Iterable[str]]) -> dict[str, frozens
     return belongs
 
 
-def _normals(lexicon: Lexicon, said_by: Mapping[str, list[str]]) -> dict[str, Normal]:
+def _normals(
+    lexicon: Lexicon, said_by: Mapping[str, list[str]], said_by_all: Mapping[str, list[str]]
+) -> dict[str, Normal]:
     """Collect the lexicon's normals with all that follows from them."""
     normals = {}
     for name, concept in lexicon.concepts.items():
@@ -199,7 +239,10 @@ def _normals(lexicon: Lexicon, said_by: Mapping[str, list[str]]) -> dict[str, No
                 for absent in lexicon.concepts[normal].entails_absence
             )
         )
-        normals[name] = Normal(entailed, excluded, tuple(said_by.get(name, ())) or excluded[:1])
+        one = tuple(said_by.get(name, ())) or excluded[:1]
+        # A group that is not given can never be denied as a whole.
+        together = tuple(said_by_all.get(name, ("",)))
+        normals[name] = Normal(entailed, excluded, one, together)
     return normals
 
 

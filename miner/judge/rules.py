@@ -5,12 +5,12 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 
 from miner.judge.containment import holds
-from miner.judge.facts import Fact, Facts
+from miner.judge.facts import Facts, facts_of_report
 from miner.judge.relations import load_relations
+from miner.judge.understanding import understood
 from miner.judge.verdicts import Outcome, combine, judge_form
 from miner.judge.words import WordSentence, judge_by_words, word_sentences
 from miner.language import analyse
-from miner.language.statements import read_finding
 from schemas import Finding, JudgedFinding, Quote
 
 JUDGE = "rules"
@@ -87,26 +87,10 @@ def quotes(outcome: Outcome) -> tuple[Quote, ...]:
     return tuple(sorted(found, key=lambda quote: (quote.start, quote.end)))
 
 
-@lru_cache(maxsize=8192)
-def _read(observation: str, status: str) -> Finding:
-    return read_finding(observation, status)
-
-
-def understood(finding: Finding) -> Finding:
-    """Give a finding with its normal forms, reading its words where it has none."""
-    if finding.normal_forms:
-        return finding
-    return _read(finding.observation, finding.status)
-
-
 @lru_cache(maxsize=2048)
 def report_facts(report: str) -> tuple[Facts, tuple[WordSentence, ...]]:
     """Give what a report states outside of its history, comparison and technique; cached by text."""
-    facts = Facts(load_relations())
-    for mention in analyse(report).mentions:
-        start, end = mention.clause_start, mention.clause_end
-        facts.add(Fact(mention.form, Quote(start=start, end=end, text=report[start:end]), report[start:end].lower()))
-    return facts, word_sentences(report)
+    return facts_of_report(analyse(report), load_relations()), word_sentences(report)
 
 
 def _verdicts_of_pair(report: str, findings: Sequence[Finding]) -> list[JudgedFinding]:

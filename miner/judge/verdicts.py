@@ -42,11 +42,17 @@ def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
     fitting: list[tuple[bool, Fact]] = []  # does the finding say more, and the fact
     conflicting: list[tuple[Reason, Fact]] = []
     for fact in facts.instances(form.concept):
-        match = compare(form, fact.form, facts.relations)
+        match = compare(form, fact, facts.relations)
         if match.fit is Fit.CONFLICT and match.conflict is not None:
             conflicting.append((match.conflict, fact))
         elif match.fit is not Fit.ELSEWHERE:
             fitting.append((match.fit is Fit.MORE_DETAIL, fact))
+    for lesser in facts.relations.without_detail(form.concept):
+        fitting.extend(
+            (True, fact)
+            for fact in facts.instances(lesser)
+            if compare(form, fact, facts.relations).fit in {Fit.SAME, Fit.MORE_DETAIL}
+        )
     if not fitting and form.side is Side.BILATERAL:
         fitting = [(False, fact) for fact in _both_sides(conflicting)]
     if fitting:
@@ -67,11 +73,11 @@ def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
 def judge_absence(form: NormalForm, facts: Facts) -> Outcome:
     """Judge "no X": the same denial wins, then a present X, then wider denials and other variants."""
     denials = [fact for fact in facts.denials(form.concept) if covers(fact.form, form, facts.relations)]
-    same = [fact for fact in denials if _same_statement(fact, form)]
+    same = [fact for fact in denials if _same_statement(fact, form, facts)]
     against: list[tuple[Reason, Fact]] = []
     variants: list[Fact] = []
     for fact in facts.instances(form.concept):
-        match = compare(form, fact.form, facts.relations)
+        match = compare(form, fact, facts.relations)
         if match.fit is Fit.CONFLICT:
             variants.append(fact)
         elif match.fit is not Fit.ELSEWHERE:
@@ -80,6 +86,9 @@ def judge_absence(form: NormalForm, facts: Facts) -> Outcome:
         against.extend((Reason.OPPOSITE_STATED, fact) for fact in both)
     if same:
         return Outcome(Verdict.SUPPORTED, _why_denied(same[0], form, facts), tuple(same[:2]))
+    # Where the report denies the thing, only what is certainly one of its kinds, at that very place, stands against it.
+    if denials and all(reason is Reason.COULD_BE_THE_DENIED_VARIANT for reason, _ in against):
+        against = [pair for pair in against if facts.relations.same_thing(pair[1].form.concept, form.concept)]
     if against:
         return Outcome(Verdict.CONTRADICTED, against[0][0], tuple(fact for _, fact in against[:3]))
     if denials:
@@ -95,15 +104,19 @@ def judge_absence(form: NormalForm, facts: Facts) -> Outcome:
 def judge_normal(form: NormalForm, facts: Facts) -> Outcome:
     """Judge "the structure is normal", and its denial, which asserts that something there is abnormal."""
     normal = facts.relations.normals[form.concept]
+    places = facts.relations.telling_places(form)
     abnormal = [
         fact
         for concept in normal.excludes
         for fact in facts.instances(concept)
-        if compare(reworded(form, concept, Presence.PRESENT), fact.form, facts.relations).fit
+        if compare(reworded(form, concept, Presence.PRESENT, places), fact, facts.relations).fit
         not in {Fit.CONFLICT, Fit.ELSEWHERE}
     ]
     stated = [fact for fact in facts.normal.get(form.concept, ()) if covers(fact.form, form, facts.relations)]
     denied = [fact for concept in normal.said_by for fact in facts.denials(concept)]
+    together = [facts.named_denials(concept) for concept in normal.said_by_all]
+    if not denied and all(together):
+        denied = [group[0] for group in together]
     if asserts_presence(form):
         return _called_normal(form, stated, abnormal, denied, facts)
     return _called_abnormal(abnormal, [*stated, *denied])
@@ -196,9 +209,11 @@ def _excludes(denial: Fact, form: NormalForm, facts: Facts) -> bool:
     return covers(denied, form, facts.relations) and facts.relations.place_is_denied(denied, form)
 
 
-def _same_statement(denial: Fact, form: NormalForm) -> bool:
+def _same_statement(denial: Fact, form: NormalForm, facts: Facts) -> bool:
     """Say whether the report makes the very statement: same concept, as wide, and not "otherwise"."""
     if denial.form.concept != form.concept or "otherwise" in denial.words:
+        return False
+    if denial.normal is not None and facts.relations.normals[denial.normal].excludes[0] != form.concept:
         return False
     return denial.form.severity is None and denial.form.change is None
 

@@ -1,0 +1,49 @@
+"""What a finding asserts, ready to be judged: its normal forms without those that only introduce another."""
+
+import re
+from functools import lru_cache
+
+from miner.judge.relations import load_relations
+from miner.language.statements import read_finding
+from schemas import Finding, NormalForm, Presence
+
+# "Increased opacity suggesting consolidation: not present" denies the consolidation.
+_LINK = re.compile(
+    r"\b(?:suggest(?:s|ing|ive of)|indicat(?:es|ing|ive of)|consistent with|compatible with|represent(?:s|ing)|"
+    r"reflect(?:s|ing)|due to|related to|signs? of|evidence of)\b",
+    re.IGNORECASE,
+)
+
+
+def understood(finding: Finding) -> Finding:
+    """Give a finding with its normal forms, reading its words where it has none; cached by words."""
+    if finding.normal_forms:
+        return finding
+    return _read(finding.observation, finding.status)
+
+
+@lru_cache(maxsize=8192)
+def _read(observation: str, status: str) -> Finding:
+    read = read_finding(observation, status)
+    forms = read.normal_forms
+    if len(forms) > 1 and all(form.presence is Presence.ABSENT for form in forms):
+        forms = _named_last(observation, status) or forms
+    relations = load_relations()
+    words = observation.lower()
+    forms = tuple(relations.calcified(form, words) for form in _without_generic(forms))
+    return read if forms == read.normal_forms else read.model_copy(update={"normal_forms": forms})
+
+
+def _named_last(observation: str, status: str) -> tuple[NormalForm, ...]:
+    """Read what stands behind a link ("suggesting"), which is what a denial is about; nothing without a link."""
+    links = list(_LINK.finditer(observation))
+    if not links or not observation[: links[-1].start()].strip():
+        return ()
+    link = links[-1]
+    return read_finding(observation[link.end() :], status).normal_forms
+
+
+def _without_generic(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
+    """Drop "abnormality" beside anything named: "abnormal opacities or masses" is about opacities and masses."""
+    named = tuple(form for form in forms if form.concept != "abnormality")
+    return named or forms
