@@ -25,6 +25,8 @@ class Mention:
     clause_end: int
     sentence: int
     """Index into `Analysis.sentences`."""
+    hedge: str = ""
+    """Why the form is uncertain: possible, alternative ("or", "versus") or borderline; empty where certain."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
             for r in read_sentence(text[begin:stop]):
                 mentions.append(
                     Mention(
-                        r.form, r.start + begin, r.end + begin, r.clause_start + begin, r.clause_end + begin, number
+                        r.form, r.start + begin, r.end + begin, r.clause_start + begin, r.clause_end + begin, number, r.hedge
                     )
                 )
     return Analysis(text=text, cuts=tuple(sentences), mentions=tuple(mentions))

@@ -7,7 +7,16 @@ from miner.language.lexicon import Role
 from schemas import Change, Severity, Side
 
 _BOUNDARY = int(
-    Role.CONCEPT | Role.GENERIC | Role.BREAK | Role.WITH | Role.COLON | Role.DENY_FORWARD | Role.HEDGE_FORWARD | Role.PROBABLE
+    Role.CONCEPT
+    | Role.GENERIC
+    | Role.BREAK
+    | Role.WITH
+    | Role.COLON
+    | Role.DENY_FORWARD
+    | Role.HEDGE_FORWARD
+    | Role.HEDGE_LIST
+    | Role.CAUSE
+    | Role.PROBABLE
 )
 _QUALIFIER = int(Role.PART | Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.STATE)
 CONCEPT, PART, SIDE, COPULA = int(Role.CONCEPT), int(Role.PART), int(Role.SIDE), int(Role.COPULA)
@@ -76,7 +85,12 @@ def collect(items: Items, index: int) -> Attributes:
     position = index - 1
     while position >= 0:
         role = roles[position]
-        if role & (_BOUNDARY & ~int(Role.HEDGE_FORWARD)) or role & COPULA or role & PREPOSITION and not role & _QUALIFIER:
+        if (
+            role & (_BOUNDARY & ~int(Role.HEDGE_FORWARD))
+            or role & COPULA
+            or role & PREPOSITION
+            and not role & _QUALIFIER
+        ):
             break
         if role & Role.HEDGE_FORWARD and not role & _QUALIFIER:
             break

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import IntFlag, auto
+from enum import IntEnum
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
@@ -26,39 +26,41 @@ class LexiconError(ValueError):
     """The lexicon's files contradict each other; the message names the file entry and what to change."""
 
 
-class Role(IntFlag):
-    """What a phrase can do in a sentence; one phrase may have several roles."""
+class Role(IntEnum):
+    """What a phrase can do in a sentence: single bits, since one phrase may have several roles."""
 
-    CONCEPT = auto()
-    PART = auto()
-    STATE = auto()
-    SIDE = auto()
-    SEVERITY = auto()
-    NUMBER = auto()
-    CHANGE = auto()
-    DENY_FORWARD = auto()
-    DENY_BACKWARD = auto()
-    HEDGE_FORWARD = auto()
-    HEDGE_BACKWARD = auto()
-    PROBABLE = auto()
-    AFFIRM_BACKWARD = auto()
-    NOTHING_SENTENCE = auto()
-    NOTHING_CLAUSE = auto()
-    NOTHING_FORWARD = auto()
-    PAST = auto()
-    BREAK = auto()
-    COPULA = auto()
-    PREPOSITION = auto()
-    WITH = auto()
-    CONJUNCTION = auto()
-    ACUTE = auto()
-    CHRONIC = auto()
-    GENERIC = auto()
-    NOT_ASSESSABLE = auto()
-    QUALITY = auto()
-    COMMA = auto()
-    COLON = auto()
-    WORD = auto()
+    CONCEPT = 1 << 0
+    PART = 1 << 1
+    STATE = 1 << 2
+    SIDE = 1 << 3
+    SEVERITY = 1 << 4
+    NUMBER = 1 << 5
+    CHANGE = 1 << 6
+    DENY_FORWARD = 1 << 7
+    DENY_BACKWARD = 1 << 8
+    HEDGE_FORWARD = 1 << 9
+    HEDGE_BACKWARD = 1 << 10
+    HEDGE_LIST = 1 << 11
+    CAUSE = 1 << 12
+    PROBABLE = 1 << 13
+    AFFIRM_BACKWARD = 1 << 14
+    NOTHING_SENTENCE = 1 << 15
+    NOTHING_CLAUSE = 1 << 16
+    NOTHING_FORWARD = 1 << 17
+    PAST = 1 << 18
+    BREAK = 1 << 19
+    COPULA = 1 << 20
+    PREPOSITION = 1 << 21
+    WITH = 1 << 22
+    CONJUNCTION = 1 << 23
+    ACUTE = 1 << 24
+    CHRONIC = 1 << 25
+    GENERIC = 1 << 26
+    NOT_ASSESSABLE = 1 << 27
+    QUALITY = 1 << 28
+    COMMA = 1 << 29
+    COLON = 1 << 30
+    WORD = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from schemas import Certainty, Change, NormalForm, Presence, Severity, Side
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _PASSES = int(Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.WORD | Role.ACUTE | Role.CHRONIC)
-_ASSERTABLE_GENERICS = frozenset({"abnormality", "abnormal", "disease", "pathology", "anomaly", "irregularity", "change"})
+_ASSERTABLE_GENERICS = frozenset(
+    {"abnormality", "abnormal", "disease", "pathology", "anomaly", "irregularity", "change"}
+)
 _REVERSIBLE = frozenset({Change.WORSENED, Change.IMPROVED})
 
 
@@ -25,6 +27,8 @@ class Reading:
     end: int
     clause_start: int
     clause_end: int
+    hedge: str = ""
+    """Why it is uncertain: possible, alternative ("or", "versus") or borderline; empty where it is certain."""
 
 
 @lru_cache(maxsize=65_536)
@@ -121,10 +125,22 @@ class _Sentence:
         )
         cue = self.scopes.cue[index]
         first, last = found.first, found.last
+        hedge = ""
+        if hedged and not denied:
+            hedge = "alternative" if self.scopes.alternative[index] else "possible"
+            if found.hedged:
+                hedge = "borderline"
         clause_first = min(first, cue) if cue >= 0 and (denied or hedged) else first
         clause_last = max(last, cue) if cue >= 0 and (denied or hedged) else last
         self.readings.append(
-            Reading(form, items.starts[first], items.ends[last], items.starts[clause_first], items.ends[clause_last])
+            Reading(
+                form,
+                items.starts[first],
+                items.ends[last],
+                items.starts[clause_first],
+                items.ends[clause_last],
+                hedge,
+            )
         )
 
     # ---- "no acute bony abnormality"
@@ -223,6 +239,7 @@ class _Sentence:
         for concept_id, ats in concepts.items():
             found = self._state_attributes(index, ats)
             hedged = self.scopes.hedged[index] or state.hedge
+            found.hedged = found.hedged or state.hedge
             if state.severity is not None and found.severity is None:
                 found.severity = state.severity
             change = found.change
@@ -234,14 +251,20 @@ class _Sentence:
         before = items.roles[index - 1] if index else 0
         right = self._attributive(index)
         behind = index
-        while behind and items.roles[behind - 1] & (_PASSES | Role.DENY_FORWARD | Role.AFFIRM_BACKWARD) and not (
-            items.roles[behind - 1] & PART
+        while (
+            behind
+            and items.roles[behind - 1] & (_PASSES | Role.DENY_FORWARD | Role.AFFIRM_BACKWARD)
+            and not (items.roles[behind - 1] & PART)
         ):
             behind -= 1
         before = items.roles[behind - 1] if behind else 0
         if right and not (before & (Role.COPULA | Role.COLON)):
             return right, False
-        left = subjects(items, index, PART) if before & (PART | Role.COPULA | Role.COLON | STATE | _LIST | Role.WITH) else []
+        left = (
+            subjects(items, index, PART)
+            if before & (PART | Role.COPULA | Role.COLON | STATE | _LIST | Role.WITH)
+            else []
+        )
         if left and self._mention_between(left[-1], index):
             left = []
         if left:

@@ -12,15 +12,21 @@ from miner.language.lexicon import Role
 MENTION = int(Role.CONCEPT | Role.GENERIC)
 _STOP = int(Role.BREAK)
 _BACKWARD = int(Role.DENY_BACKWARD | Role.HEDGE_BACKWARD)
-_FORWARD = int(Role.DENY_FORWARD | Role.HEDGE_FORWARD)
+_FORWARD = int(Role.DENY_FORWARD | Role.HEDGE_FORWARD | Role.HEDGE_LIST)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _MODIFIER = int(
-    Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.PART | Role.STATE | Role.ACUTE | Role.CHRONIC | Role.WORD
+    Role.SIDE
+    | Role.SEVERITY
+    | Role.NUMBER
+    | Role.CHANGE
+    | Role.PART
+    | Role.STATE
+    | Role.ACUTE
+    | Role.CHRONIC
+    | Role.WORD
 )
 CONCEPT, PART, STATE, SEVERITY, CHANGE = map(int, (Role.CONCEPT, Role.PART, Role.STATE, Role.SEVERITY, Role.CHANGE))
-COMMA, CONJUNCTION, COPULA, COLON, WITH = map(
-    int, (Role.COMMA, Role.CONJUNCTION, Role.COPULA, Role.COLON, Role.WITH)
-)
+COMMA, CONJUNCTION, COPULA, COLON, WITH = map(int, (Role.COMMA, Role.CONJUNCTION, Role.COPULA, Role.COLON, Role.WITH))
 DENY_FORWARD, DENY_BACKWARD = int(Role.DENY_FORWARD), int(Role.DENY_BACKWARD)
 HEDGE_FORWARD, HEDGE_BACKWARD = int(Role.HEDGE_FORWARD), int(Role.HEDGE_BACKWARD)
 AFFIRM = int(Role.AFFIRM_BACKWARD)
@@ -34,6 +40,8 @@ class Scopes:
 
     denied: list[bool]
     hedged: list[bool]
+    alternative: list[bool]
+    """Hedged only as one of two ("atelectasis versus scar")."""
     silent: list[bool]
     cue: list[int]
     """Index of the cue that denies or hedges the item, or -1."""
@@ -42,7 +50,7 @@ class Scopes:
 def read_scopes(items: Items) -> Scopes:
     """Resolve every cue of a sentence."""
     total = len(items.roles)
-    scopes = Scopes([False] * total, [False] * total, [False] * total, [-1] * total)
+    scopes = Scopes([False] * total, [False] * total, [False] * total, [False] * total, [-1] * total)
     _silence(items, scopes)
     _forward(items, scopes)
     for index, roles in enumerate(items.roles):
@@ -87,7 +95,7 @@ def _looks_back(items: Items, index: int) -> bool:
 
 def _forward(items: Items, scopes: Scopes) -> None:
     deny = hedge = -1
-    deny_used = hedge_used = False
+    deny_used = hedge_used = lasting = False
     roles = items.roles
     for index, role in enumerate(roles):
         if role & _FORWARD and not (role & _BACKWARD and _looks_back(items, index)):
@@ -95,18 +103,20 @@ def _forward(items: Items, scopes: Scopes) -> None:
                 deny, deny_used = index, False
             else:
                 hedge, hedge_used = index, False
+                lasting = bool(role & Role.HEDGE_LIST)
         elif role & _STOP:
             deny = hedge = -1
         elif role & COPULA:
             if deny >= 0 and deny_used and not _affirmed(items, index):
                 deny = -1
-        elif role & WITH:
+        elif role & (WITH | Role.CAUSE):
             if deny_used:
                 deny = -1
         elif role & _LIST:
-            if deny >= 0 and deny_used and _begins_statement(items, index):
+            closed = role & COMMA and index and roles[index - 1] & AFFIRM  # "no effusion is seen, ..."
+            if deny >= 0 and deny_used and (closed or _begins_statement(items, index)):
                 deny = -1
-            if hedge >= 0 and hedge_used and role & COMMA:
+            if hedge >= 0 and hedge_used and role & COMMA and not lasting and not _or_follows(items, index + 1):
                 hedge = -1
         scopes.denied[index] = deny >= 0
         scopes.hedged[index] = hedge >= 0
@@ -115,6 +125,16 @@ def _forward(items: Items, scopes: Scopes) -> None:
             deny_used = hedge_used = True
         elif role & STATE and deny >= 0 and not _leads_to_mention(items, index):
             deny_used = True
+
+
+def _or_follows(items: Items, index: int) -> bool:
+    """Tell whether a list that a comma continues ends in "or ..."."""
+    for position in range(index, len(items.roles)):
+        if items.entries[position].phrase in _ALTERNATIVE:
+            return True
+        if items.roles[position] & (_STOP | COPULA | WITH | DENY_FORWARD):
+            return False
+    return False
 
 
 def _leads_to_mention(items: Items, index: int) -> bool:
@@ -203,7 +223,12 @@ def subjects(items: Items, index: int, wanted: int) -> list[int]:
         elif role & COMMA and found and not joined:
             if not _list_continues(items, position, wanted):
                 break
-        elif role & (_BACKWARD | AFFIRM) and not role & (STATE | CONCEPT | PART | SEVERITY) and position < index - 1 and found:
+        elif (
+            role & (_BACKWARD | AFFIRM)
+            and not role & (STATE | CONCEPT | PART | SEVERITY)
+            and position < index - 1
+            and found
+        ):
             break
         position -= 1
     return found[::-1]
@@ -224,6 +249,8 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
     roles = items.roles[index]
     before = items.roles[index - 1] if index else 0
     targets = subjects(items, index, MENTION)
+    if not targets and before & _STOP and items.entries[index - 1].phrase == ("but",):
+        targets = subjects(items, index - 1, MENTION)  # "less likely but not excluded"
     if not targets or (roles & STATE and not before & (COPULA | COLON | CONCEPT)):
         return
     for target in targets:
@@ -245,8 +272,8 @@ def _alternatives(items: Items, scopes: Scopes) -> None:
             continue
         if entry.phrase in _UNDECIDED or not (scopes.denied[left] or scopes.denied[right]):
             for side in (left, right):
-                if not scopes.denied[side]:
-                    scopes.hedged[side] = True
+                if not scopes.denied[side] and not scopes.hedged[side]:
+                    scopes.hedged[side] = scopes.alternative[side] = True
 
 
 def _neighbour(items: Items, index: int, step: int) -> int:

@@ -103,9 +103,13 @@ def _denied_before(roles: list[int], index: int) -> bool:
 
 def _about_the_picture(observed: Items) -> bool:
     roles = observed.roles
-    return any(r & Role.QUALITY for r in roles) and not any(r & Role.CONCEPT for r in roles) and not any(
-        r & Role.PART and (part := observed.entries[i].part) is not None and part.id != "chest"
-        for i, r in enumerate(roles)
+    return (
+        any(r & Role.QUALITY for r in roles)
+        and not any(r & Role.CONCEPT for r in roles)
+        and not any(
+            r & Role.PART and (part := observed.entries[i].part) is not None and part.id != "chest"
+            for i, r in enumerate(roles)
+        )
     )
 
 
@@ -114,9 +118,7 @@ def _adjusted(reading: Reading, polarity: Polarity, stated: Items, lexicon: Lexi
     form = reading.form
     presence, certainty = form.presence, form.certainty
     normal = lexicon.concepts[form.concept].kind == "normal"
-    if presence is Presence.PRESENT and (
-        polarity is Polarity.DENIED or (polarity is Polarity.NORMAL and not normal)
-    ):
+    if presence is Presence.PRESENT and (polarity is Polarity.DENIED or (polarity is Polarity.NORMAL and not normal)):
         presence, certainty = Presence.ABSENT, Certainty.CERTAIN
     elif polarity is Polarity.AFFIRMED and any(r & Role.AFFIRM_BACKWARD for r in stated.roles):
         certainty = Certainty.CERTAIN

@@ -181,7 +181,38 @@ COMPOUNDS = {
     "rul": ("right", "upper", "lobe"),
     "rml": ("right", "middle", "lobe"),
 }
-_KEEP_S = frozenset({"is", "was", "has", "as", "this", "its", "us", "vs", "yes", "thus", "does", "plus", "less", "lens", "whereas", "besides", "towards", "perhaps", "series", "pus", "gas", "dis", "s", "always", "across", "versus", "previous", "xxxx"})
+_KEEP_S = frozenset(
+    {
+        "is",
+        "was",
+        "has",
+        "as",
+        "this",
+        "its",
+        "us",
+        "vs",
+        "yes",
+        "thus",
+        "does",
+        "plus",
+        "less",
+        "lens",
+        "whereas",
+        "besides",
+        "towards",
+        "perhaps",
+        "series",
+        "pus",
+        "gas",
+        "dis",
+        "s",
+        "always",
+        "across",
+        "versus",
+        "previous",
+        "xxxx",
+    }
+)
 
 
 @lru_cache(maxsize=50_000)
