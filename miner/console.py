@@ -1,5 +1,6 @@
 """What people see: tables and progress on a terminal, plain lines elsewhere; data goes to stdout, talk to stderr."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,16 +12,23 @@ from rich.table import Table
 from rich.text import Text
 
 PLAIN_LINE_EVERY_S = 5.0
+# A file or a pipe has no width of its own; narrower, and tables fold.
+PLAIN_WIDTH = 160
 
 
 def out() -> Console:
     """Give the console for results."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return _console(sys.stdout.isatty(), stderr=False)
 
 
 def talk() -> Console:
     """Give the console for everything that is not a result."""
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return _console(sys.stderr.isatty(), stderr=True)
+
+
+def _console(is_terminal: bool, *, stderr: bool) -> Console:  # noqa: FBT001
+    width = None if is_terminal or "COLUMNS" in os.environ else PLAIN_WIDTH
+    return Console(stderr=stderr, highlight=False, soft_wrap=not is_terminal, width=width)
 
 
 def say(message: str) -> None:

@@ -13,7 +13,7 @@ from miner.store import Store
 CONTEXT = 60
 
 
-def show_chain(store: Store, identity: str) -> list[RenderableType]:
+def show_chain(store: Store, identity: str, *, verdicts: bool = True) -> list[RenderableType]:
     """Give what is to be printed about a question or chain; raises CxrError where there is neither."""
     chains = store.frame(
         "select chains.*, questions.text as question, questions.answer as expected, reports.text as report "
@@ -25,7 +25,9 @@ def show_chain(store: Store, identity: str) -> list[RenderableType]:
         return _show_without_chain(store, identity)
     parts: list[RenderableType] = []
     for row in chains.iter_rows(named=True):
-        parts += _chain_parts(store, row)
+        parts += _chain_parts(row)
+        if verdicts:
+            parts += _verdicts(store, row["chain_id"])
     return parts
 
 
@@ -43,7 +45,7 @@ def _show_without_chain(store: Store, identity: str) -> list[RenderableType]:
     return [*parts, *([] if rejects else [Text("Not mined yet; `cxr mine` does that.")])]
 
 
-def _chain_parts(store: Store, row: dict[str, Any]) -> list[RenderableType]:
+def _chain_parts(row: dict[str, Any]) -> list[RenderableType]:
     parts: list[RenderableType] = [
         _heading(f"{row['study_id']}, {row['task']}, question {row['question_id']}"),
         Text(f"{row['question']}\n"),
@@ -57,8 +59,7 @@ def _chain_parts(store: Store, row: dict[str, Any]) -> list[RenderableType]:
         if not piece["quotes"]:
             parts.append(Text("     the report is silent: inferred normal", style="dim"))
     parts += [_heading(f"\nChain {row['chain_id']} by {row['engine']} {row['engine_version']}"), Text(row["text"])]
-    parts.append(Text(f"Answer: {row['answer']}\n", style="bold"))
-    return [*parts, *_verdicts(store, row["chain_id"])]
+    return [*parts, Text(f"Answer: {row['answer']}\n", style="bold")]
 
 
 def _in_context(report: str, quote: dict[str, Any]) -> Text:

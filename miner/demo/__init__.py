@@ -1,0 +1,80 @@
+"""`cxr demo`: the main job on a bundled corpus of invented studies, offline and in seconds."""
+
+from importlib import resources
+from pathlib import Path
+
+from miner.ask import ask
+from miner.console import out, progress, say, table
+from miner.engines.rules import RulesEngine
+from miner.filtering import filter_chains
+from miner.ingest.ingest import ingest
+from miner.ingest.own_csv import read_csv_corpus
+from miner.judge import RulesJudge
+from miner.mine import mine
+from miner.score import score
+from miner.settings import AskSettings, MineSettings, ScoreSettings
+from miner.show import show_chain
+from miner.store import Store
+from schemas.vocabulary import Licence
+
+COLUMNS = {
+    "study_id": "uid",
+    "indication": "indication",
+    "comparison": "comparison",
+    "findings": "findings",
+    "impression": "impression",
+}
+# Every invented study counts: with 42 of them no finding can be called rare.
+MIN_POSITIVES = 2
+
+_FUNNEL = """
+    select questions.task, count(distinct questions.study_id) as studies, count(*) as questions,
+           count(chain_id) as chains, count(*) filter (where factuality >= 1) as factual, avg(factuality) as factuality,
+           avg(completeness) as completeness, avg(effectiveness) as effectiveness, avg(radrscore) as "RadRScore"
+    from questions left join chains using (question_id) left join latest_scores using (chain_id)
+    group by questions.task order by questions.task
+"""
+# A chain worth reading: two findings seen, most of the others quoted as absent, and short enough for a screen.
+_WORTH_SHOWING = """
+    select chain_id from factual_chains where task = 'multiple'
+    order by abs(len(list_filter(evidence, lambda e: e.presence = 'present')) - 2),
+             len(list_filter(evidence, lambda e: e.kind = 'inferred_normal')), len(evidence), study_id, chain_id
+    limit 1
+"""
+
+WORTH_TYPING = (
+    "select task, count(*), avg(factuality) from factual_chains group by task",
+    "select finding, presence, quotes from chain_evidence where kind = 'quoted' limit 10",
+    "select step_no, text from chain_steps where task = 'anomaly' limit 8",
+)
+
+
+def run_demo(db: Path) -> None:
+    """Ingest, ask, mine, score and filter the invented studies; a second run finds all of it done."""
+    with resources.as_file(resources.files("miner.demo").joinpath("reports.csv")) as reports:
+        with progress("ingest") as advance:
+            ingested = ingest(db, lambda: read_csv_corpus(reports, COLUMNS, "demo", Licence.PUBLIC), advance)
+        say(f"ingest  {ingested.sentence}")
+    with Store.write(db) as store:
+        asked = ask(store, AskSettings.resolve(db, seed=0, balance="strict", min_positives=MIN_POSITIVES))
+        say(f"ask     {sum(asked.added.values()):,} questions added, {asked.existing:,} were there already")
+        with progress("mine") as advance:
+            mined = mine(store, RulesEngine(), MineSettings.resolve(db, engine="rules"), [], advance)
+        say(f"mine    {mined.mined:,} chains by the rules engine, {mined.already:,} were there already")
+        if mined.rejects:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in mined.rejects.items())
+            say(f"        {sum(mined.rejects.values()):,} questions rejected: {reasons}")
+        with progress("score") as advance:
+            scored = score(store, RulesJudge(), ScoreSettings.resolve(db, judge="rules"), advance)
+        say(f"score   {scored.scored:,} chains by judge {scored.judge}, {scored.already:,} were scored already")
+    with Store.read(db) as store:
+        kept = filter_chains(store, 1.0, None)
+        say(f"filter  {sum(kept for kept, _ in kept.kept.values()):,} chains are factual\n")
+        funnel = store.frame(_FUNNEL)
+        out().print(table("42 invented studies, from reports to factual chains", funnel.columns, funnel.rows()))
+        ((chain_id,),) = store.rows(_WORTH_SHOWING)
+        for part in show_chain(store, chain_id, verdicts=False):
+            out().print(part)
+    say("\nWorth typing next:")
+    for query in WORTH_TYPING:
+        say(f'  cxr sql --db {db} "{query}"')
