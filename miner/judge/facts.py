@@ -104,11 +104,11 @@ def facts_of_report(analysis: Analysis, relations: Relations) -> Facts:
     """Collect what a report states; the quote of a fact is the clause that states it."""
     facts = Facts(relations)
     text = analysis.text
-    forms = [mention.form for mention in analysis.mentions]
+    spoken = [text[mention.start : mention.end].lower() for mention in analysis.mentions]
+    forms = [relations.sharpened(mention.form, words) for mention, words in zip(analysis.mentions, spoken, strict=True)]
     for sentence in _by_sentence(analysis.mentions):
         share_places(sentence, forms, relations)
-    for mention, form in zip(analysis.mentions, forms, strict=True):
-        words = text[mention.start : mention.end].lower()
+    for mention, form, words in zip(analysis.mentions, forms, spoken, strict=True):
         if relations.is_empty_denial(form, words):
             continue
         start, end = mention.clause_start, mention.clause_end
@@ -116,7 +116,7 @@ def facts_of_report(analysis: Analysis, relations: Relations) -> Facts:
         before = text[max(0, mention.start - 9) : mention.start].lower()
         facts.add(
             Fact(
-                relations.calcified(form, words),
+                form,
                 quote,
                 quote.text.lower(),
                 one=_speaks_of_one(form, words, before, relations),
@@ -141,22 +141,32 @@ def range_end(words: str) -> Severity | None:
     return next((severity for phrase, severity in _RANGES if phrase in words), None)
 
 
-def share_places(sentence: Sequence[int], forms: list[NormalForm], relations: Relations) -> None:
-    """Let mentions of one thing in a sentence share side and place: "a left base opacity, likely atelectasis"."""
+def share_places(
+    sentence: Iterable[int], forms: list[NormalForm], relations: Relations, *, listed: bool = False
+) -> None:
+    """Let mentions of one thing in a sentence share side and place: "a left base opacity, likely atelectasis".
+
+    In a finding (`listed`) the parts of a list share them too: "atelectasis or scarring at the lung apex".
+    """
+    sentence = tuple(sentence)
     placed = [index for index in sentence if forms[index].side is not None or relations.telling_places(forms[index])]
     for index in sentence:
         form = forms[index]
-        if index in placed or form.presence is not Presence.PRESENT or form.concept in relations.normals:
+        if index in placed or form.concept in relations.normals:
             continue
-        partners = [other for other in placed if _one_thing(form, forms[other], relations)]
+        partners = [other for other in placed if _one_thing(form, forms[other], relations, listed=listed)]
         if len(partners) == 1:
             partner = forms[partners[0]]
             forms[index] = form.model_copy(update={"side": partner.side, "locations": partner.locations})
 
 
-def _one_thing(form: NormalForm, other: NormalForm, relations: Relations) -> bool:
-    """Say whether two mentions in a sentence describe one thing: one is a kind of the other, or both are hedged."""
-    if other.presence is not Presence.PRESENT:
+def _one_thing(form: NormalForm, other: NormalForm, relations: Relations, *, listed: bool) -> bool:
+    """Say whether two mentions describe one thing, or two of a list at one place of one organ."""
+    if other.presence is not form.presence or other.concept in relations.normals:
+        return False
+    if listed:
+        return relations.same_region(form.concept, other.concept)
+    if form.presence is Presence.ABSENT:
         return False
     if relations.related(form.concept, other.concept):
         return True

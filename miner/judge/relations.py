@@ -39,6 +39,7 @@ class Relations:
         self._counted = frozenset(kinds.get("counted", ()))
         self._diffuse = frozenset(kinds.get("diffuse", ()))
         self._calcified: Mapping[str, str] = table.get("calcified", {})
+        self._at_place: Mapping[str, Mapping[str, str]] = table.get("at_place", {})
         self._details: Mapping[str, list[str]] = table.get("details", {})
         self._same = _groups(group["concepts"] for group in table.get("same", ()))
         self._signs: Mapping[str, list[str]] = table.get("signs", {})
@@ -115,10 +116,14 @@ class Relations:
         """Give the concepts that lack only a detail of this one (granuloma, of calcified granuloma)."""
         return self._details.get(concept, ())
 
-    def calcified(self, form: NormalForm, words: str) -> NormalForm:
-        """Give the calcified form of a thing that is called calcified anywhere in its mention."""
-        known = self._calcified.get(form.concept)
-        return form.model_copy(update={"concept": known}) if known is not None and "calcif" in words else form
+    def sharpened(self, form: NormalForm, words: str) -> NormalForm:
+        """Give the form under the concept that its place and the word "calcified" make of it."""
+        concept = form.concept
+        if "calcif" in words:
+            concept = self._calcified.get(concept, concept)
+        for place in self.telling_places(form):
+            concept = self._at_place.get(self._part_region.get(place, ""), {}).get(concept, concept)
+        return form if concept == form.concept else form.model_copy(update={"concept": concept})
 
     def is_empty_denial(self, form: NormalForm, words: str) -> bool:
         """Say whether a denial denies nothing in particular ("without typical findings of", "no complication")."""

@@ -3,6 +3,7 @@
 import re
 from functools import lru_cache
 
+from miner.judge.facts import share_places
 from miner.judge.relations import load_relations
 from miner.language.statements import read_finding
 from schemas import Finding, NormalForm, Presence
@@ -25,13 +26,20 @@ def understood(finding: Finding) -> Finding:
 @lru_cache(maxsize=8192)
 def _read(observation: str, status: str) -> Finding:
     read = read_finding(observation, status)
-    forms = read.normal_forms
+    forms = read_finding(_named(observation), status).normal_forms or read.normal_forms
     if len(forms) > 1 and all(form.presence is Presence.ABSENT for form in forms):
         forms = _named_last(observation, status) or forms
     relations = load_relations()
     words = observation.lower()
-    forms = tuple(relations.calcified(form, words) for form in _without_generic(forms))
+    sharpened = [relations.sharpened(form, words) for form in _without_generic(forms)]
+    share_places(range(len(sharpened)), sharpened, relations, listed=True)
+    forms = tuple(dict.fromkeys(sharpened))
     return read if forms == read.normal_forms else read.model_copy(update={"normal_forms": forms})
+
+
+def _named(observation: str) -> str:
+    """Cut the explanation off: "Bullous emphysema - air-filled spaces causing radiolucencies" names emphysema."""
+    return observation.split(" - ", 1)[0]
 
 
 def _named_last(observation: str, status: str) -> tuple[NormalForm, ...]:

@@ -72,7 +72,7 @@ def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
 
 def judge_absence(form: NormalForm, facts: Facts) -> Outcome:
     """Judge "no X": the same denial wins, then a present X, then wider denials and other variants."""
-    denials = [fact for fact in facts.denials(form.concept) if covers(fact.form, form, facts.relations)]
+    denials = [fact for fact in facts.denials(form.concept) if _reaches(fact, form, facts)]
     same = [fact for fact in denials if _same_statement(fact, form, facts)]
     against: list[tuple[Reason, Fact]] = []
     variants: list[Fact] = []
@@ -204,9 +204,16 @@ def _excludes(denial: Fact, form: NormalForm, facts: Facts) -> bool:
         return False
     if denied.change in {Change.NEW, Change.WORSENED} and form.change is not denied.change:
         return False
-    if denied.certainty is Certainty.UNCERTAIN:
-        return True
-    return covers(denied, form, facts.relations) and facts.relations.place_is_denied(denied, form)
+    if denied.change is Change.RESOLVED:
+        # What is gone is spoken of as such, with a side or without: only the other side stays open.
+        return form.side in {None, denied.side} or denied.side is None
+    return _reaches(denial, form, facts)
+
+
+def _reaches(denial: Fact, form: NormalForm, facts: Facts) -> bool:
+    """Say whether a denial speaks of the finding's side and place at all."""
+    relations = facts.relations
+    return covers(denial.form, form, relations) and relations.place_is_denied(denial.form, form)
 
 
 def _same_statement(denial: Fact, form: NormalForm, facts: Facts) -> bool:
