@@ -1,25 +1,23 @@
 """Frames that every table-shaped corpus is built from: texts with offsets, views, cells that do not parse, hashes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import csv
+import io
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import polars as pl
 
-from miner.ingest.corpus import SECTION, Reject, text_hash
-from miner.language.sections import trimmed
-from schemas.vocabulary import RejectReason, ViewPosition
+from miner.errors import InputError
+from miner.ingest.corpus import SECTION, LabelTable, Reject, text_hash
+from schemas.vocabulary import Finding14, RejectReason, ViewPosition
 
-Columns = Mapping[str, pl.DataType | type[pl.DataType]]
+FINDINGS = tuple(str(finding) for finding in Finding14)
 
 _FRONTAL = ("ap", "pa", "frontal", "ap axial", "postero-anterior", "antero-posterior", "ap_pa", "pa_ap")
 _LATERAL = ("lateral", "ll", "lat", "rl", "left lateral", "xtable lateral", "l")
-
-
-def conform(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
-    """Return the frame with exactly these columns and types; a column that it lacks is null."""
-    there = set(frame.columns)
-    return frame.select(
-        (pl.col(name) if name in there else pl.lit(None)).cast(kind).alias(name) for name, kind in columns.items()
-    )
 
 
 def view_of(code: pl.Expr) -> pl.Expr:
@@ -39,9 +37,9 @@ def view_of(code: pl.Expr) -> pl.Expr:
 
 
 def sex_of(word: pl.Expr) -> pl.Expr:
-    """Return M, F or O (DICOM's codes) of Male, female, m ...; null for anything else."""
-    first = word.str.strip_chars().str.to_uppercase().replace({"MALE": "M", "FEMALE": "F", "OTHER": "O"})
-    return pl.when(first.is_in(["M", "F", "O"])).then(first)
+    """Return M or F of Male, female, m ...; null for anything else."""
+    first = word.str.strip_chars().str.to_uppercase().replace({"MALE": "M", "FEMALE": "F"})
+    return pl.when(first.is_in(["M", "F"])).then(first)
 
 
 def split_name(word: pl.Expr) -> pl.Expr:
@@ -53,11 +51,32 @@ def split_name(word: pl.Expr) -> pl.Expr:
 
 
 def label_value(cell: pl.Expr) -> pl.Expr:
-    """Return 1, 0 or -1 of a label cell (1.0, 0, -1.0, true, no ...); null for a blank or foreign one."""
-    plain = cell.str.strip_chars().str.to_lowercase()
-    words = {"true": "1", "yes": "1", "positive": "1", "false": "0", "no": "0", "negative": "0", "uncertain": "-1"}
-    number = plain.replace(words).cast(pl.Float64, strict=False)
+    """Return 1, 0 or -1 of a label cell (1.0, 0, -1.0); null for a blank or foreign one."""
+    number = cell.str.strip_chars().cast(pl.Float64, strict=False)
     return pl.when(number.is_in([-1.0, 0.0, 1.0])).then(number.cast(pl.Int8, strict=False))
+
+
+def label_table(
+    rows: pl.DataFrame, labeler: str, name: str, version: str | None = None
+) -> tuple[LabelTable, list[Reject]]:
+    """Turn text cells (study_id, and columns named as findings) into labels.
+
+    A study with a cell outside the coding is left out of the table as a whole, with a reject per such cell: a null
+    there would say "not mentioned", which counts as a negative. A study without any label has no row either.
+    """
+    there = [finding for finding in FINDINGS if finding in rows.columns]
+    values = rows.select("study_id", *(label_value(pl.col(finding)).alias(finding) for finding in there))
+    foreign = {f: rows[f].is_not_null() & values[f].is_null() for f in there}
+    bad = pl.Series("bad", [False] * rows.height)
+    rejects: list[Reject] = []
+    for finding, mask in foreign.items():
+        message = f"{name}: the label for {finding} is none of 1, 0, -1 and blank; the study's labels were left out"
+        rejects += [
+            Reject(f"{study.partition('/')[2]}:{finding}", RejectReason.BAD_LABEL, message)
+            for study in rows.filter(mask)["study_id"]
+        ]
+        bad = bad | mask
+    return LabelTable(labeler, version, values.filter(~bad)), rejects
 
 
 def unreadable_cells(
@@ -103,54 +122,54 @@ def section_span(name: str, start: pl.Expr, end: pl.Expr) -> pl.Expr:
     return pl.struct(pl.lit(name).alias("name"), start.cast(pl.Int32).alias("start"), end.cast(pl.Int32).alias("end"))
 
 
-def parsed_sections(texts: Iterable[str | None]) -> pl.Series:
-    """Return the sections that our parser finds in each text, as the column `sections`; null for a null text."""
-    rows = [
-        None
-        if text is None
-        else [{"name": str(name), "start": start, "end": end} for name, start, end in trimmed(text)]
-        for text in texts
-    ]
-    return pl.Series("sections", rows, dtype=pl.List(SECTION))
-
-
-def section_bodies(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """Add a column per name with the body of that section of `text`; the last one where a report has several.
-
-    The last is the final read's (formats.md 1.1, number 7); all of them stay in `sections`.
-    """
-    bodies: dict[str, list[str | None]] = {name: [] for name in names}
-    for text, sections in frame.select("text", "sections").iter_rows():
-        found = {section["name"]: text[section["start"] : section["end"]] for section in sections or ()}
-        for name in names:
-            bodies[name].append(found.get(name))
-    return frame.with_columns(pl.Series(name, values, dtype=pl.String) for name, values in bodies.items())
-
-
 def hashes(texts: pl.Expr) -> pl.Expr:
     """Return 32 hexadecimal digits of each text's SHA-256."""
     return texts.map_elements(text_hash, return_dtype=pl.String)
 
 
-def row_hashes(
-    studies: pl.DataFrame, images: pl.DataFrame, texts: pl.DataFrame, labels: pl.DataFrame | None = None
-) -> pl.DataFrame:
-    """Add `row_hash` to the studies: it changes when anything about the study changes.
+def csv_header(data: bytes, name: str, expected: str) -> list[str]:
+    """Return the column names of a CSV, stripped; InputError where it has none."""
+    text = data[: 1 << 20].removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    try:
+        header = next(csv.reader(io.StringIO(text, newline="")), [])
+    except csv.Error as error:
+        raise InputError(f"{name} cannot be read as CSV ({error}); expected {expected}") from None
+    if not header:
+        raise InputError(f"{name} is empty; expected {expected}")
+    return [column.strip() for column in header]
 
-    `texts` has study_id and text_hash; images and labels are counted in whatever order they come.
+
+_FEW = 2_000
+
+
+def file_status(root: Path, paths: pl.Series) -> pl.Series:
+    """Say of every relative path whether the file is there: present or absent; null paths are absent.
+
+    Looks at few files one by one, else lists the folders that they name, with as many threads as help on a network
+    file system.
     """
-    listed = _listed(images, ("image_id", "path", "view", "view_position", "file_status"), "listed_images")
-    joined = studies.join(texts.select("study_id", "text_hash"), on="study_id", how="left", maintain_order="left")
-    joined = joined.join(listed, on="study_id", how="left", maintain_order="left")
-    parts = [name for name in studies.columns if name != "row_hash"] + ["text_hash", "listed_images"]
-    if labels is not None:
-        listed = _listed(labels, ("labeler", "labeler_version", "finding", "value"), "listed_labels")
-        joined = joined.join(listed, on="study_id", how="left", maintain_order="left")
-        parts.append("listed_labels")
-    content = pl.concat_str([pl.col(part).cast(pl.String).fill_null("") for part in parts], separator="\x1f")
-    return joined.with_columns(hashes(content).alias("row_hash")).select(*studies.columns, "row_hash")
+    unique = paths.drop_nulls().unique()
+    if unique.len() <= _FEW:
+        there = {path for path in unique if (root / path).is_file()}
+    else:
+        folders = unique.str.extract(r"^(.*)/[^/]*$", 1).fill_null("").unique()
+        tops = [top for top in folders.str.extract(r"^([^/]*)", 1).unique() if (root / top).is_dir()]
+        wanted = [folder for folder in folders if folder.partition("/")[0] in set(tops)]
+        with ThreadPoolExecutor(8) as threads:
+            chunks = [wanted[start : start + 500] for start in range(0, len(wanted), 500)]
+            there = set().union(*threads.map(lambda chunk: _listed(root, chunk), chunks)) if chunks else set()
+    return (
+        paths.is_in(list(there))
+        .fill_null(value=False)
+        .replace_strict({True: "present", False: "absent"}, return_dtype=pl.String)
+        .alias("file_status")
+    )
 
 
-def _listed(frame: pl.DataFrame, columns: Sequence[str], name: str) -> pl.DataFrame:
-    row = pl.concat_str([pl.col(column).cast(pl.String).fill_null("") for column in columns], separator=" ")
-    return frame.group_by("study_id").agg(row.sort().str.join("\n").alias(name))
+def _listed(root: Path, folders: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for folder in folders:
+        with suppress(OSError), os.scandir(root / folder if folder else root) as entries:
+            prefix = f"{folder}/" if folder else ""
+            found.update(f"{prefix}{entry.name}" for entry in entries if not entry.is_dir())
+    return found

@@ -6,8 +6,6 @@ second row of a study is a reject. A study without text is kept for its labels (
 Without a split column patients are split by `split_of`, without a patient column each study is its own patient.
 """
 
-import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -15,22 +13,33 @@ from types import MappingProxyType
 import polars as pl
 
 from miner.errors import InputError
-from miner.ingest.corpus import IMAGES, REPORTS, STUDIES, Corpus, Ingested, Reject, rejects_frame, split_of
+from miner.ingest.corpus import (
+    IMAGES,
+    REPORTS,
+    STUDIES,
+    Corpus,
+    Count,
+    Ingested,
+    LabelTable,
+    Reject,
+    conform,
+    rejects_frame,
+    split_of,
+)
 from miner.ingest.files import ROW, read_bytes, read_csv, source_file
 from miner.ingest.frames import (
     canonical_texts,
-    conform,
+    csv_header,
+    file_status,
     hashes,
-    label_value,
-    parsed_sections,
-    row_hashes,
-    section_bodies,
+    label_table,
     sex_of,
     split_name,
     unreadable_cells,
     view_of,
 )
 from miner.ingest.mapping import FIELDS, SECTION_FIELDS, check_name, columns_of, named_fields
+from miner.ingest.members import report_table
 from schemas.vocabulary import Finding14, Licence, RejectReason
 
 LONGEST_ID = 64
@@ -62,41 +71,38 @@ def read_csv_corpus(
     if not path.is_file():
         raise InputError(f"{path} is no file; expected a CSV of reports with a header line")
     data = read_bytes(path)
-    columns = columns_of(_header(data, path.name), named_fields(mapping), path.name)
+    header = csv_header(data, path.name, "a CSV of reports with a header line")
+    columns = columns_of(header, named_fields(mapping), path.name)
     table = read_csv(data, path.name, tuple(dict.fromkeys(columns.values())), key=columns["study_id"])
     rows = table.frame.select(pl.col(ROW), *(pl.col(column).alias(field) for field, column in columns.items()))
     rows = conform(rows, {ROW: pl.Int64, **dict.fromkeys((*FIELDS, *_findings(columns)), pl.String)})
-    studies, extra, rejects = _usable(rows, path.name)
-    cells = _cells(date_format, _findings(columns))
-    rejects += unreadable_cells(
-        studies, "study_id", cells, _EXPECTED | dict.fromkeys(_findings(columns), "1, 0 or -1"), path.name
-    )
-    studies = studies.with_columns(value.alias(field) for field, value in cells.items())
-    studies, silent = _with_something_to_say(studies, columns, path.name)
+    first, extra, rejects = _usable(rows, path.name)
+    said, silent = _with_something_to_say(first, columns, path.name)
+    cells = _cells(date_format)
+    odd = unreadable_cells(said, "study_id", cells, _EXPECTED, path.name)
+    labels, odd_labels = _labels(said, name, labeler, columns, path.name)
+    timed = _has_time(date_format).alias("timed")
+    studies = said.with_columns(timed, *(value.alias(field) for field, value in cells.items()))
     images, image_rejects = _images(studies, extra, name, path.parent)
-    texts = _texts(studies, name)
-    frame = row_hashes(_studies(studies, name, licence), images, texts)
     return Ingested(
         corpus=Corpus(slug=name, title=f"{name} ({path.name})", licence=licence, published=MappingProxyType({})),
         layout="csv",
-        studies=conform(frame, STUDIES),
+        studies=_studies(studies, name, licence),
         images=images,
-        reports=conform(texts, REPORTS),
-        rejects=rejects_frame([*table.rejects, *rejects, *silent, *image_rejects]),
+        reports=conform(_texts(studies, name), REPORTS),
+        rejects=rejects_frame([*table.rejects, *rejects, *silent, *odd, *odd_labels, *image_rejects]),
         sources=(source_file(path, path.parent, data),),
         notes=_notes(columns, studies, images),
+        labels=labels,
+        counts=(Count("studies", studies.height), Count("images", images.height)),
+        image_root=path.parent,
+        settings={
+            "columns": columns,
+            "licence": licence.value,
+            "labeler": labeler if labels else None,
+            "date_format": date_format,
+        },
     )
-
-
-def _header(data: bytes, name: str) -> list[str]:
-    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
-    try:
-        header = next(csv.reader(io.StringIO(text[: 1 << 20], newline="")), [])
-    except csv.Error as error:
-        raise InputError(f"{name} cannot be read as CSV ({error}); expected a header line") from None
-    if not header:
-        raise InputError(f"{name} is empty; expected a CSV of reports with a header line")
-    return [column.strip() for column in header]
 
 
 def _findings(columns: Mapping[str, str]) -> list[str]:
@@ -107,23 +113,42 @@ _EXPECTED = {
     "study_datetime": "a date and time (ISO 8601, or as --date-format says)",
     "study_order": "a whole number",
     "age": "years between 0 and 130",
-    "sex": "M, F, O, male, female or other",
+    "sex": "M, F, male or female",
 }
 
 
-def _cells(date_format: str | None, findings: list[str]) -> dict[str, pl.Expr]:
+def _cells(date_format: str | None) -> dict[str, pl.Expr]:
     """Give per field the value made of its cell, null where that fails."""
     when = pl.col("study_datetime").str.strip_chars()
     formats = (date_format,) if date_format else _DATE_FORMATS
     dates = [when.str.to_datetime(form, strict=False, time_unit="us") for form in formats]
     years = pl.col("age").str.strip_chars().str.strip_chars_end("Yy").cast(pl.Float64, strict=False)
+    number = pl.col("study_order").str.strip_chars().cast(pl.Float64, strict=False)
     return {
         "study_datetime": pl.coalesce(dates),
-        "study_order": pl.col("study_order").str.strip_chars().cast(pl.Float64, strict=False).cast(pl.Int64),
+        "study_order": number.cast(pl.Int64, strict=False),
         "age": pl.when(years.is_between(0, 130)).then(years),
         "sex": sex_of(pl.col("sex")),
-        **{finding: label_value(pl.col(finding)) for finding in findings},
     }
+
+
+def _has_time(date_format: str | None) -> pl.Expr:
+    """Say whether study_datetime tells the time of day; a date alone is no midnight."""
+    if date_format is not None:
+        return pl.lit(any(directive in date_format for directive in ("%H", "%I", "%T", "%R", "%X", "%c")))
+    return pl.col("study_datetime").str.strip_chars().str.contains(r"[ T:]|^[0-9]{14}")
+
+
+def _labels(
+    rows: pl.DataFrame, name: str, labeler: str, columns: Mapping[str, str], file: str
+) -> tuple[tuple[LabelTable, ...], list[Reject]]:
+    """Give the label columns as one table of the studies that have any label."""
+    findings = _findings(columns)
+    if not findings:
+        return (), []
+    labeled = rows.filter(pl.any_horizontal(pl.col(finding).is_not_null() for finding in findings))
+    table, rejects = label_table(labeled.with_columns(_study_id(name)).select("study_id", *findings), labeler, file)
+    return (table,), rejects
 
 
 def _usable(rows: pl.DataFrame, name: str) -> tuple[pl.DataFrame, pl.DataFrame, list[Reject]]:
@@ -189,15 +214,14 @@ def _with_something_to_say(
 
 
 def _texts(studies: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Give study_id, text, sections and the bodies of the four main sections of every study with a text."""
-    reading = pl.any_horizontal(pl.col(field).is_not_null() for field in ("report", "findings", "impression"))
-    built = canonical_texts(studies.filter(reading), [(field, field) for field in SECTION_FIELDS])
-    raw = built.filter(pl.col("report").is_not_null()).with_columns(text=pl.col("report"))
-    raw = section_bodies(
-        raw.with_columns(parsed_sections(raw["text"])), ("findings", "impression", "indication", "comparison")
-    )
-    together = pl.concat([built.filter(pl.col("report").is_null()), raw])
-    return together.with_columns(_study_id(name), hashes(pl.col("text")).alias("text_hash")).sort(ROW)
+    """Give the columns of REPORTS for every study with a text."""
+    named = studies.with_columns(_study_id(name))
+    raw = named.filter(pl.col("report").is_not_null()).select("study_id", "report").rows()
+    parsed = pl.from_arrow(report_table(raw))
+    reading = pl.any_horizontal(pl.col(field).is_not_null() for field in ("findings", "impression"))
+    built = canonical_texts(named.filter(reading & pl.col("report").is_null()), [(f, f) for f in SECTION_FIELDS])
+    built = built.with_columns(pl.coalesce("indication", "history"), hashes(pl.col("text")).alias("text_hash"))
+    return pl.concat([conform(pl.DataFrame(parsed), REPORTS), conform(built, REPORTS)])
 
 
 def _study_id(name: str) -> pl.Expr:
@@ -208,19 +232,22 @@ def _studies(studies: pl.DataFrame, name: str, licence: Licence) -> pl.DataFrame
     owner = pl.coalesce("patient_id", "study_id")
     patients = studies.select(pl.format("{}/{}", pl.lit(name), owner).alias("patient_id"))["patient_id"]
     drawn = patients.map_elements(split_of, return_dtype=pl.String)
+    given = pl.col("study_order")
+    in_time = pl.col("study_datetime").rank("dense").over(patients).cast(pl.Int64)
     frame = studies.select(
         _study_id(name),
         pl.lit(name).alias("corpus"),
         pl.col("study_id").alias("source_id"),
         patients,
         pl.coalesce(split_name(pl.col("split")), drawn).alias("split"),
-        "study_order",
-        "study_datetime",
+        pl.coalesce(given, in_time).alias("study_order"),
+        pl.when("timed").then(pl.col("study_datetime")).alias("study_datetime"),
+        pl.col("study_datetime").dt.date().alias("study_date"),
         "age",
         "sex",
         pl.lit(licence.value).alias("licence"),
     )
-    return conform(frame, {column: kind for column, kind in STUDIES.items() if column != "row_hash"})
+    return conform(frame, STUDIES)
 
 
 def _images(studies: pl.DataFrame, extra: pl.DataFrame, name: str, root: Path) -> tuple[pl.DataFrame, list[Reject]]:
@@ -237,13 +264,12 @@ def _images(studies: pl.DataFrame, extra: pl.DataFrame, name: str, root: Path) -
         for study, path in again
     ]
     single = single.filter(pl.col("path").is_first_distinct())
-    there = [(root / path).is_file() for path in single["path"]]
     frame = single.with_columns(
         pl.format("{}/{}", pl.lit(name), pl.col("path")).alias("image_id"),
         _study_id(name),
         view_of(pl.col("view")).alias("view"),
         pl.col("view").str.strip_chars().alias("view_position"),
-        pl.Series("file_status", ["present" if is_there else "absent" for is_there in there], dtype=pl.String),
+        file_status(root, single["path"]),
     )
     return conform(frame, IMAGES), rejects
 
