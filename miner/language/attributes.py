@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from miner.language.items import Items
-from miner.language.lexicon import Role
+from miner.language.lexicon import Entry, Role
 from schemas import Change, Severity, Side
 
 _BOUNDARY = int(
@@ -21,6 +21,11 @@ _BOUNDARY = int(
 _QUALIFIER = int(Role.PART | Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.STATE)
 CONCEPT, PART, SIDE, COPULA = int(Role.CONCEPT), int(Role.PART), int(Role.SIDE), int(Role.COPULA)
 COMMA, CONJUNCTION, PREPOSITION = int(Role.COMMA), int(Role.CONJUNCTION), int(Role.PREPOSITION)
+SEVERITY, CHANGE, NUMBER, STATE = int(Role.SEVERITY), int(Role.CHANGE), int(Role.NUMBER), int(Role.STATE)
+WORD, CHRONIC = int(Role.WORD), int(Role.CHRONIC)
+_KIND = PART | SIDE | SEVERITY | NUMBER
+_OF = frozenset({("in",), ("of",)})
+_TO_BE = frozenset({"is", "are", "was", "were", "be"})
 _MAX_WORDS = 4
 """Unknown words (streaky, rounded, blanks) that may stand between a mention and its qualifier."""
 
@@ -38,6 +43,7 @@ class Attributes:
     change: Change | None = None
     change_at: int = -1
     hedged: bool = False
+    chronic: bool = False
     size_mm: float | None = None
 
     def side(self) -> Side | None:
@@ -50,8 +56,7 @@ class Attributes:
         return Side.BILATERAL if Side.LEFT in unique and Side.RIGHT in unique or Side.BILATERAL in unique else None
 
 
-def _take(found: Attributes, items: Items, index: int, *, left: bool) -> None:
-    entry = items.entries[index]
+def _take_entry(found: Attributes, entry: Entry, index: int = -1) -> None:
     if entry.part is not None and entry.part.id not in found.places:
         found.places.append(entry.part.id)
     if entry.side is not None:
@@ -62,11 +67,9 @@ def _take(found: Attributes, items: Items, index: int, *, left: bool) -> None:
         found.number = entry.number
     if entry.change is not None and found.change is None:
         found.change, found.change_at = entry.change, index
-    if entry.state is not None and entry.state.hedge and left:
-        found.hedged = True
 
 
-def _leads_to_mention(items: Items, index: int) -> bool:
+def leads_to_mention(items: Items, index: int) -> bool:
     """Tell whether qualifiers that begin at an item belong to a later mention."""
     for position in range(index, len(items.roles)):
         role = items.roles[position]
@@ -80,87 +83,120 @@ def _leads_to_mention(items: Items, index: int) -> bool:
 def collect(items: Items, index: int) -> Attributes:
     """Return the qualifiers of the mention at an item index."""
     found = Attributes(index, index)
-    roles = items.roles
-    words = 0
-    position = index - 1
-    while position >= 0:
-        role = roles[position]
-        if (
-            role & (_BOUNDARY & ~int(Role.HEDGE_FORWARD))
-            or role & COPULA
-            or role & PREPOSITION
-            and not role & _QUALIFIER
-        ):
-            break
-        if role & Role.HEDGE_FORWARD and not role & _QUALIFIER:
-            break
-        if role & (COMMA | CONJUNCTION) and not _joins_qualifiers(items, position):
-            break
-        if role & _QUALIFIER:
-            _take(found, items, position, left=True)
-            found.first = position
-            words = 0
-        elif role & Role.WORD:
-            words += 1
-            if words > _MAX_WORDS:
-                break
-        position -= 1
-    _subject_place(items, position, found)
+    position = _leftward(items, index, found)
+    for inner in items.entries[index].inner:
+        _take_entry(found, inner)
     _rightward(items, index, found)
+    if not found.places and not found.sides:
+        _place_before(items, position, found)
     for at, size in items.sizes:
         if found.first - 3 <= at <= found.last + _MAX_WORDS:
             found.size_mm = size if found.size_mm is None else max(found.size_mm, size)
     return found
 
 
+def _leftward(items: Items, index: int, found: Attributes) -> int:
+    """Take what stands before the mention; return the item that ended the walk, or -1."""
+    roles = items.roles
+    words = 0
+    position = index - 1
+    while position >= 0:
+        role = roles[position]
+        if role & PREPOSITION and not role & _QUALIFIER:
+            if not (position and roles[position - 1] & CHANGE and items.entries[position].phrase in _OF):
+                break
+        elif role & (_BOUNDARY | COPULA) and not role & _QUALIFIER:
+            break
+        elif role & (COMMA | CONJUNCTION):
+            if not _joins_qualifiers(items, position):
+                break
+        elif role & _QUALIFIER:
+            if not (role & SEVERITY and roles[position + 1] & CHANGE):  # "slightly increased" is no size
+                _take_entry(found, items.entries[position], position)
+            if items.entries[position].state is not None and items.entries[position].state.hedge:
+                found.hedged = True
+            found.first = position
+            words = 0
+        elif role & CHRONIC:
+            found.chronic = True
+            found.first = position
+        elif role & WORD:
+            words += 1
+            if words > _MAX_WORDS:
+                break
+        position -= 1
+    return position
+
+
 def _joins_qualifiers(items: Items, position: int) -> bool:
-    """Tell whether a comma or "and" stands between two qualifiers of one mention ("small, left effusion")."""
+    """Tell whether a comma or "and" stands between qualifiers of one mention ("small, left effusion")."""
     if position == 0 or position + 1 >= len(items.roles):
         return False
-    both = int(Role.PART | Role.SIDE | Role.SEVERITY | Role.NUMBER)
-    return bool(items.roles[position - 1] & both and items.roles[position + 1] & both)
+    if items.roles[position - 1] & _KIND and items.roles[position + 1] & _KIND:
+        return True
+    # "Bilateral, left greater than right, pleural effusions": nothing but qualifiers since the beginning
+    if not items.roles[position] & COMMA or not items.roles[0] & SIDE:
+        return False
+    return all(role & (_KIND | WORD | COMMA) for role in items.roles[:position])
 
 
-def _subject_place(items: Items, position: int, found: Attributes) -> None:
-    """Take the place from a subject: "the right lung shows an opacity"."""
-    if found.places or found.sides or position < 0 or not items.roles[position] & COPULA:
+def _place_before(items: Items, position: int, found: Attributes) -> None:
+    """Take the place from a subject ("the right lung shows an opacity") or an opening ("in the left base, there is")."""
+    roles = items.roles
+    if position < 0:
         return
-    if items.entries[position].phrase and items.entries[position].phrase[0] in {"is", "are", "was", "were", "be"}:
-        return
-    position -= 1
-    while position >= 0 and items.roles[position] & (_QUALIFIER | Role.WORD):
-        if items.roles[position] & (PART | SIDE):
-            _take(found, items, position, left=False)
+    if roles[position] & COPULA:
+        if items.entries[position].phrase[0] in _TO_BE:
+            return
         position -= 1
+        while position >= 0 and roles[position] & (_QUALIFIER | WORD):
+            if roles[position] & (PART | SIDE):
+                _take_entry(found, items.entries[position])
+            position -= 1
+        return
+    if roles[position] & Role.BREAK and roles[0] & PREPOSITION:
+        opening = range(1, position)
+        if all(roles[at] & (PART | SIDE | WORD | COMMA | CONJUNCTION | PREPOSITION) for at in opening):
+            for at in opening:
+                if roles[at] & (PART | SIDE):
+                    _take_entry(found, items.entries[at])
 
 
 def _rightward(items: Items, index: int, found: Attributes) -> None:
+    """Take what stands behind the mention: places after a preposition, degree and change after a verb."""
     roles = items.roles
     after_copula = False
+    linked = 1  # how many unknown words may follow before a place no longer belongs to the mention, plus one
     words = 0
     position = index + 1
     while position < len(roles):
         role = roles[position]
-        if role & _BOUNDARY:
+        if role & _BOUNDARY and not role & _QUALIFIER:
             break
         if role & (COMMA | CONJUNCTION):
             if not _place_follows(items, position + 1):
                 break
+            linked = _MAX_WORDS
         elif role & COPULA:
-            after_copula = True
+            after_copula, linked = True, _MAX_WORDS
+        elif role & PREPOSITION:
+            linked = _MAX_WORDS
         elif role & (PART | SIDE):
-            if _leads_to_mention(items, position):
+            if linked <= 0 or leads_to_mention(items, position):
                 break
-            _take(found, items, position, left=False)
+            _take_entry(found, items.entries[position])
             found.last = position
-        elif role & (Role.SEVERITY | Role.CHANGE | Role.NUMBER):
-            if after_copula or role & Role.CHANGE:
-                _take(found, items, position, left=False)
+            linked = 1
+        elif role & (SEVERITY | CHANGE | NUMBER):
+            degree_of_change = role & SEVERITY and position + 1 < len(roles) and roles[position + 1] & CHANGE
+            if (after_copula or role & CHANGE) and not degree_of_change:
+                _take_entry(found, items.entries[position], position)
                 found.last = position
-        elif role & Role.STATE:
+        elif role & STATE:
             if not after_copula:
                 break
-        elif role & Role.WORD:
+        elif role & WORD:
+            linked -= 1
             words += 1
             if words > _MAX_WORDS + 2:
                 break

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from miner.language.lexicon import Entry, Node, Role, load_lexicon
-from miner.language.tokens import fold_compound, lowered, tokenise
+from miner.language.tokens import ARTICLES, fold_compound, lowered, tokenise
 
 _COMMA = Entry((",",), int(Role.COMMA))
 _COLON = Entry((":",), int(Role.COLON))
@@ -34,6 +34,8 @@ def _words(sentence: str) -> tuple[list[str], list[int], list[int]]:
     ends: list[int] = []
     for token, start, end in tokenise(lowered(sentence)):
         if token[0].isalnum():
+            if token in ARTICLES:
+                continue
             for word in fold_compound(token):
                 words.append(word)
                 starts.append(start)

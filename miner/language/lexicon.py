@@ -22,6 +22,10 @@ _FINDING_FILES = ("findings_lungs.toml", "findings_chest.toml", "findings_bones_
 _CHOICE = re.compile(r"\[([^\]]*)\]")
 
 
+# Regions whose parts tell places apart; elsewhere the concept's own region says enough.
+_DIVIDED = frozenset({"lungs", "bones", "spine"})
+
+
 class LexiconError(ValueError):
     """The lexicon's files contradict each other; the message names the file entry and what to change."""
 
@@ -78,6 +82,10 @@ class Concept:
     equivalent: tuple[str, ...]
     entails: tuple[str, ...]
     entails_absence: tuple[str, ...]
+    at: dict[str, str]
+    """What it is called in another region: calcification of the aorta is atherosclerosis."""
+    chronic_form: str | None
+    """What it is called where the words beside it say old or healed."""
     chexpert: str | None
     chexpert_absent: tuple[str, ...]
     incidental: bool
@@ -93,6 +101,8 @@ class Region:
     normal: str | None
     abnormal: str | None
     acute: str | None
+    lesion: str | None
+    """What a lesion or mass without a name of its own is called there."""
     states: dict[str, str]
 
 
@@ -122,6 +132,8 @@ class Entry:
     phrase: tuple[str, ...]
     roles: int = 0
     concepts: tuple[str, ...] = ()
+    inner: tuple["Entry", ...] = ()
+    """Places, sides and degrees inside a concept's own phrase ("biapical pleural thickening")."""
     part: Part | None = None
     state: State | None = None
     side: Side | None = None
@@ -182,6 +194,8 @@ def _concept(concept_id: str, table: dict[str, Any], kind: str) -> Concept:
         equivalent=tuple(table.get("equivalent", ())),
         entails=tuple(table.get("entails", ())),
         entails_absence=tuple(table.get("entails_absence", ())),
+        at=table.get("at", {}),
+        chronic_form=table.get("chronic_form"),
         chexpert=table.get("chexpert"),
         chexpert_absent=tuple(table.get("chexpert_absent", ())),
         incidental=bool(table.get("incidental")),
@@ -260,7 +274,7 @@ def _add_anatomy(builder: _Builder) -> tuple[dict[str, Region], dict[str, Part]]
     data = _read("anatomy.toml")
     regions = {
         region_id: Region(
-            region_id, table.get("normal"), table.get("abnormal"), table.get("acute"), table.get("states", {})
+            region_id, table.get("normal"), table.get("abnormal"), table.get("acute"), table.get("lesion"), table.get("states", {})
         )
         for region_id, table in data["region"].items()
     }
@@ -283,6 +297,28 @@ def _add_cues(builder: _Builder) -> None:
         for phrase in table["phrases"]:
             for entry in builder.entry(phrase):
                 entry.roles |= role
+
+
+def _inner(
+    entry: Entry, entries: dict[tuple[str, ...], Entry], concepts: dict[str, Concept]
+) -> tuple[Entry, ...]:
+    """Find the qualifiers inside a phrase; a structure that the concept is about anyway is none."""
+    words, found, at = entry.phrase, [], 0
+    region = concepts[entry.concepts[0]].region
+    while at < len(words):
+        for stop in range(len(words), at, -1):
+            part = entries.get(words[at:stop])
+            if part is None or part is entry:
+                continue
+            place = part.part
+            if part.side or (place is not None and place.part_of and place.region.id in _DIVIDED):
+                found.append(part)
+            elif place is None and (part.severity or part.number) and not part.concepts:
+                found.append(part)
+            at = stop - 1
+            break
+        at += 1
+    return tuple(found) if region != "devices" else tuple(p for p in found if p.side)
 
 
 def _tree(entries: dict[tuple[str, ...], Entry]) -> dict[str, Node]:
@@ -309,7 +345,7 @@ def _closure(start: str, step: dict[str, tuple[str, ...]]) -> frozenset[str]:
 
 def _check(concepts: dict[str, Concept], regions: dict[str, Region], parts: dict[str, Part]) -> None:
     for concept in concepts.values():
-        for target in (*concept.is_a, *concept.equivalent, *concept.entails, *concept.entails_absence):
+        for target in (*concept.at.values(), *concept.is_a, *concept.equivalent, *concept.entails, *concept.entails_absence):
             if target not in concepts:
                 raise LexiconError(f"{concept.id} refers to the unknown concept {target}; declare it or fix the name")
         if concept.region not in regions and concept.region not in parts:
@@ -318,7 +354,7 @@ def _check(concepts: dict[str, Concept], regions: dict[str, Region], parts: dict
         if any(concept.id in _closure(parent, upward) for parent in concept.is_a):
             raise LexiconError(f"{concept.id} is its own ancestor; break the cycle in is_a")
     for region in regions.values():
-        for target in (region.normal, region.abnormal, region.acute, *region.states.values()):
+        for target in (region.normal, region.abnormal, region.acute, region.lesion, *region.states.values()):
             if target is not None and target not in concepts:
                 raise LexiconError(f"region {region.id} refers to the unknown concept {target}; declare it")
     for part in parts.values():
@@ -346,6 +382,9 @@ def load_lexicon() -> Lexicon:
     regions, parts = _add_anatomy(builder)
     _add_modifiers(builder)
     _add_cues(builder)
+    for entry in builder.entries.values():
+        if entry.concepts:
+            entry.inner = _inner(entry, builder.entries, concepts)
     _check(concepts, regions, parts)
     upward = {c.id: (*c.is_a, *c.equivalent) for c in concepts.values()}
     ancestors = {c: _closure(c, upward) for c in concepts}

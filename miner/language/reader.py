@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from miner.language.attributes import Attributes, collect
+from miner.language.attributes import Attributes, collect, leads_to_mention
 from miner.language.items import Items, read_items
 from miner.language.lexicon import Lexicon, Part, Role, State, load_lexicon
 from miner.language.scopes import Scopes, read_scopes, subjects
@@ -13,7 +13,7 @@ CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STAT
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _PASSES = int(Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.WORD | Role.ACUTE | Role.CHRONIC)
 _ASSERTABLE_GENERICS = frozenset(
-    {"abnormality", "abnormal", "disease", "pathology", "anomaly", "irregularity", "change"}
+    {"abnormality", "abnormal", "disease", "pathology", "anomaly", "irregularity", "change", "lesion"}
 )
 _REVERSIBLE = frozenset({Change.WORSENED, Change.IMPROVED})
 
@@ -98,6 +98,12 @@ class _Sentence:
         entry = items.entries[index]
         found = collect(items, index)
         for concept_id in entry.concepts:
+            concept = self.lexicon.concepts[concept_id]
+            if found.chronic and concept.chronic_form is not None:
+                concept_id = concept.chronic_form
+            elif concept.at:
+                regions = (self.lexicon.parts[place].region.id for place in found.places)
+                concept_id = next((concept.at[region] for region in regions if region in concept.at), concept_id)
             self._emit(concept_id, index, found, denied=scopes.denied[index], hedged=scopes.hedged[index])
 
     def _emit(self, concept_id: str, index: int, found: Attributes, *, denied: bool, hedged: bool) -> None:
@@ -116,7 +122,7 @@ class _Sentence:
             concept_id,
             Presence.ABSENT if denied else Presence.PRESENT,
             Certainty.UNCERTAIN if hedged else Certainty.CERTAIN,
-            tuple(found.places),
+            self._places(concept_id, found),
             found.side(),
             found.severity,
             found.size_mm,
@@ -143,10 +149,16 @@ class _Sentence:
             )
         )
 
+    def _places(self, concept_id: str, found: Attributes) -> tuple[str, ...]:
+        """Leave out the structure that the concept is about anyway: cardiomegaly is in the heart."""
+        region = self.lexicon.concepts[concept_id].region
+        parts = self.lexicon.parts
+        return tuple(p for p in found.places if parts[p].part_of or parts[p].region.id != region)
+
     # ---- "no acute bony abnormality"
     def _generic(self, index: int) -> None:
         items = self.items
-        if index and items.roles[index - 1] & CONCEPT:
+        if (index and items.roles[index - 1] & CONCEPT) or leads_to_mention(items, index + 1):
             return
         parts, acute, first = self._left_parts(index)
         last = index
@@ -170,7 +182,7 @@ class _Sentence:
             target = "acute_cardiopulmonary_abnormality" if acute else "abnormality"
             self._add(target, index, Attributes(first, last), None, denied=denied, hedged=False)
             return
-        for concept_id in dict.fromkeys(filter(None, (_generic_concept(part, acute=acute) for part in parts))):
+        for concept_id in dict.fromkeys(filter(None, (_generic_concept(part, word, acute=acute) for part in parts))):
             found = Attributes(first, last)
             self._add(concept_id, index, found, None, denied=denied, hedged=hedged and not denied)
 
@@ -346,8 +358,10 @@ def _separated(items: Items, index: int, position: int) -> bool:
     return any(role & (Role.COMMA | Role.CONJUNCTION | Role.DENY_FORWARD) for role in items.roles[index + 1 : position])
 
 
-def _generic_concept(part: Part, *, acute: bool) -> str | None:
+def _generic_concept(part: Part, word: str, *, acute: bool) -> str | None:
     region = part.region
+    if word == "lesion":
+        return region.lesion or region.abnormal
     return (region.acute if acute else None) or region.abnormal
 
 

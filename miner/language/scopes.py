@@ -87,7 +87,8 @@ def _looks_back(items: Items, index: int) -> bool:
     if not before or before & (_STOP | Role.PREPOSITION | COMMA):
         return False
     follows = index + 1
-    while follows < len(roles) and roles[follows] & _MODIFIER and not roles[follows] & (PART | STATE):
+    # "no noticeable abnormality", "no observed calcification": a participle before its noun is a qualifier
+    while follows < len(roles) and roles[follows] & (_MODIFIER | AFFIRM) and not roles[follows] & (PART | STATE):
         follows += 1
     ahead = roles[follows] if follows < len(roles) else _STOP
     return not ahead & (MENTION | PART | STATE | Role.DENY_FORWARD | HEDGE_FORWARD)

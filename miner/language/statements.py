@@ -9,7 +9,8 @@ from miner.language.lexicon import Lexicon, Role, load_lexicon
 from miner.language.reader import Reading, normal_form, read_observation
 from schemas import Certainty, Finding, NormalForm, Presence, Severity, Side
 
-_MENTION = int(Role.CONCEPT | Role.GENERIC | Role.STATE)
+# "suggested by symmetrical shadows": what follows explains, and is no status
+_QUALIFIED = Role.NOTHING_SENTENCE | Role.NOTHING_CLAUSE | Role.NOTHING_FORWARD | Role.PROBABLE
 
 
 class Polarity(StrEnum):
@@ -62,15 +63,50 @@ def read_statement(observation: str, status: str) -> Statement:
     text = f"{observation}: {status}" if status.strip() else observation
     readings = read_observation(text)
     cut = len(observation)
-    own = [reading for reading in readings if reading.end > cut]
-    of_observation = [reading for reading in readings if reading.end <= cut]
-    forms = [_adjusted(reading, polarity, stated, lexicon) for reading in of_observation]
-    restated = [reading.form for reading in own]
-    forms = [form for form in forms if not _restated(form, restated, lexicon)]
-    unique = tuple(dict.fromkeys((*forms, *restated)))
-    if unique and polarity is Polarity.AFFIRMED and all(form.presence is Presence.ABSENT for form in unique):
+    named = [_adjusted(r, polarity, stated, lexicon) for r in readings if r.end <= cut]
+    restated = [reading.form for reading in readings if reading.end > cut]
+    forms = _merged(named, restated, lexicon)
+    if forms and polarity is Polarity.AFFIRMED and all(form.presence is Presence.ABSENT for form in forms):
         polarity = Polarity.DENIED
-    return Statement(observation, status, polarity, unique)
+    return Statement(observation, status, polarity, forms)
+
+
+def _merged(named: list[NormalForm], restated: list[NormalForm], lexicon: Lexicon) -> tuple[NormalForm, ...]:
+    """Join what the observation names with what the status says itself.
+
+    A status that speaks of the same thing decides ("Cardiomegaly": "no signs of cardiomegaly") and takes over the
+    observation's place and side; one that only says it in wider words ("granulomas": "bright densities") adds nothing.
+    """
+    kept: list[NormalForm] = []
+    final = list(restated)
+    for form in named:
+        wider = [o for o in final if o.presence is form.presence and o.concept in lexicon.ancestors[form.concept]]
+        same = [at for at, other in enumerate(final) if _speaks_of(other, form, lexicon) and other not in wider]
+        if same:
+            final = [_completed(other, form) if at in same else other for at, other in enumerate(final)]
+            continue
+        for other in wider:
+            form = _completed(form, other)
+            final.remove(other)
+        kept.append(form)
+    forms = tuple(dict.fromkeys((*kept, *final)))
+    specific = tuple(form for form in forms if form.concept != "abnormality")
+    return specific or forms
+
+
+def _completed(form: NormalForm, other: NormalForm) -> NormalForm:
+    """Fill in the place, side and severity that only the other wording states."""
+    return normal_form(
+        form.concept,
+        form.presence,
+        form.certainty,
+        form.locations or other.locations,
+        form.side or other.side,
+        form.severity or other.severity,
+        form.size_mm or other.size_mm,
+        form.number or other.number,
+        form.change or other.change,
+    )
 
 
 def _polarity(stated: Items, status: str) -> Polarity:
@@ -78,22 +114,23 @@ def _polarity(stated: Items, status: str) -> Polarity:
     if not status.strip():
         return Polarity.AFFIRMED
     roles = stated.roles
-    first_mention = next((i for i, role in enumerate(roles) if role & Role.CONCEPT), len(roles))
     hedged = False
-    for index, role in enumerate(roles[:first_mention]):
-        follows = roles[index + 1 :]
+    for index, role in enumerate(roles):
+        own_mention = any(r & Role.CONCEPT for r in roles[index + 1 :])
         if role & Role.NOT_ASSESSABLE and not any(r & (Role.CONCEPT | Role.AFFIRM_BACKWARD) for r in roles):
             return Polarity.NOTHING
+        if role & (Role.CONCEPT | Role.BREAK) or (role & Role.AFFIRM_BACKWARD and not hedged):
+            break
+        if role & Role.DENY_BACKWARD and not role & Role.STATE and not (role & Role.DENY_FORWARD and own_mention):
+            return Polarity.DENIED
+        if role & _QUALIFIED:
+            break
         if role & Role.STATE and (state := stated.entries[index].state) is not None and state.normal:
             return Polarity.DENIED if _denied_before(roles, index) else Polarity.NORMAL
-        if role & Role.DENY_BACKWARD and not role & Role.DENY_FORWARD:
-            return Polarity.DENIED
-        if role & Role.DENY_FORWARD and not any(r & Role.CONCEPT for r in follows):
-            return Polarity.DENIED
-        if role & (Role.HEDGE_BACKWARD | Role.HEDGE_FORWARD):
-            hedged = True
         if role & Role.DENY_FORWARD:
-            break
+            return Polarity.AFFIRMED if own_mention else Polarity.DENIED
+        if role & Role.HEDGE_BACKWARD or (role & (Role.HEDGE_FORWARD | Role.HEDGE_LIST) and not own_mention):
+            hedged = True
     return Polarity.HEDGED if hedged else Polarity.AFFIRMED
 
 
@@ -124,13 +161,18 @@ def _adjusted(reading: Reading, polarity: Polarity, stated: Items, lexicon: Lexi
         certainty = Certainty.CERTAIN
     elif polarity is Polarity.HEDGED and presence is Presence.PRESENT:
         certainty = Certainty.UNCERTAIN
-    side, severity = form.side, form.severity
+    side, severity, places = form.side, form.severity, form.locations
     if presence is Presence.PRESENT and polarity in {Polarity.AFFIRMED, Polarity.HEDGED}:
         side = side or _first_side(stated)
         severity = severity or _first_severity(stated)
+        places = places or _places(stated)
     return normal_form(
-        form.concept, presence, certainty, form.locations, side, severity, form.size_mm, form.number, form.change
+        form.concept, presence, certainty, places, side, severity, form.size_mm, form.number, form.change
     )
+
+
+def _places(stated: Items) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(entry.part.id for entry in stated.entries if entry.part is not None))
 
 
 def _first_side(stated: Items) -> Side | None:
@@ -141,9 +183,9 @@ def _first_severity(stated: Items) -> Severity | None:
     return next((entry.severity for entry in stated.entries if entry.severity is not None), None)
 
 
-def _restated(form: NormalForm, restated: list[NormalForm], lexicon: Lexicon) -> bool:
-    """Tell whether the status speaks of the same thing itself ("Cardiomegaly": "no signs of cardiomegaly")."""
+def _speaks_of(other: NormalForm, form: NormalForm, lexicon: Lexicon) -> bool:
+    """Tell whether two forms are about one thing: kind of it, wider than it, or the normal that rules it out."""
+    if other.concept == "abnormality":
+        return False
     related = lexicon.ancestors[form.concept] | lexicon.descendants[form.concept]
-    return any(
-        other.concept in related or form.concept in lexicon.ruled_out.get(other.concept, ()) for other in restated
-    )
+    return other.concept in related or form.concept in lexicon.ruled_out.get(other.concept, ())

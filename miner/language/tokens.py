@@ -181,6 +181,8 @@ COMPOUNDS = {
     "rul": ("right", "upper", "lobe"),
     "rml": ("right", "middle", "lobe"),
 }
+ARTICLES = frozenset({"a", "an", "the"})
+"""Left out of phrases and sentences alike: they change no meaning here."""
 _KEEP_S = frozenset(
     {
         "is",
@@ -258,6 +260,6 @@ def phrase_words(phrase: str) -> tuple[str, ...]:
     """Fold a lexicon phrase into the words it is matched by; hyphens count as spaces."""
     words: list[str] = []
     for word, _, _ in tokenise(lowered(phrase)):
-        if word[0].isalnum() or word[0] == "_":
+        if (word[0].isalnum() or word[0] == "_") and word not in ARTICLES:
             words.extend(fold_compound(word))
     return tuple(words)
