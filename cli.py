@@ -125,11 +125,15 @@ def ingest_openi(
     """Read the Indiana University collection (NLM Open-i), and label its reports."""
     from miner.console import progress, say
     from miner.ingest.ingest import ingest
-    from miner.ingest.openi import read_openi
+    from miner.ingest.openi import Layout, read_openi
+    from miner.settings import choose
 
+    chosen = choose(Layout, layout, "ingest openi: --layout")
     with progress("ingest openi") as advance:
-        result = ingest(db, lambda: read_openi(path, layout=layout), advance)
+        result = ingest(db, lambda: read_openi(path, chosen), advance)
     with _exit_with_rejects(result.rejects, "reports"):
+        for note in result.notes:
+            say(note)
         say(result.sentence)
 
 
@@ -321,23 +325,23 @@ def radrscore(
     ] = "zero",
 ) -> None:
     """Score reasoning: {"id", "prediction", "reference", "report"}, each side text or a list of findings."""
-    from miner.errors import SettingsError
     from miner.judge import make_judge
     from miner.judge.files import radrscore_line
     from miner.judge.radrscore import Empty
+    from miner.settings import choose
     from schemas.vocabulary import Stage
 
-    if empty not in set(Empty):
-        raise SettingsError(f"radrscore: --empty {empty!r} is unknown; choose from {', '.join(Empty)}")
+    chosen = choose(Empty, empty, "radrscore: --empty")
     made = make_judge(judge_name)
-    _transform(source, output, Stage.RADRSCORE, lambda record: radrscore_line(record, made, empty=empty))
+    _transform(source, output, Stage.RADRSCORE, lambda record: radrscore_line(record, made, empty=chosen))
 
 
 def _transform(source: Path, output: Path, stage: Any, convert: Any) -> None:
-    from miner.console import say
+    from miner.console import progress, say
     from miner.jsonl import transform
 
-    counts = transform(source, output, stage, convert)
+    with progress(str(stage)) as advance:
+        counts = transform(source, output, stage, convert, advance)
     say(f"{counts.written:,} records written to {output}")
     if counts.rejects:
         say(f"{counts.rejects:,} lines rejected; see {output}.rejects.jsonl for line, id and reason")

@@ -59,7 +59,7 @@ def cell(value: object) -> str:
 
 
 @contextmanager
-def progress(description: str) -> Iterator[Callable[[int, int], None]]:
+def progress(description: str) -> Iterator[Callable[[int, int | None], None]]:
     """Give a function of (done, total) that shows progress: a bar on a terminal, a line now and then elsewhere."""
     console = talk()
     if not console.is_terminal:
@@ -71,13 +71,13 @@ def progress(description: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _plain_lines(description: str) -> Callable[[int, int], None]:
+def _plain_lines(description: str) -> Callable[[int, int | None], None]:
     last = time.monotonic()
 
-    def advance(done: int, total: int) -> None:
+    def advance(done: int, total: int | None) -> None:
         nonlocal last
         if time.monotonic() - last >= PLAIN_LINE_EVERY_S:
             last = time.monotonic()
-            say(f"{description}: {done:,} of {total:,}")
+            say(f"{description}: {done:,}" + ("" if total is None else f" of {total:,}"))
 
     return advance

@@ -23,12 +23,17 @@ class Counts:
 
 
 def transform(
-    source: Path, target: Path, stage: Stage, convert: Callable[[Record], Record], tick: Callable[[], None]
+    source: Path,
+    target: Path,
+    stage: Stage,
+    convert: Callable[[Record], Record],
+    advance: Callable[[int, int | None], None],
 ) -> Counts:
     """Convert each record of a JSONL file into a line of another.
 
     Lines that are not JSON objects, and records that `convert` refuses with a ValueError, go to
-    `<target>.rejects.jsonl` with line number, id, reason and message; the rest is kept.
+    `<target>.rejects.jsonl` with line number, id, reason and message; the rest is kept. `advance(done, None)`
+    counts lines; how many there will be is not known.
     Raises InputError where the source cannot be read or the target's folder does not exist.
     """
     if not source.is_file():
@@ -53,7 +58,7 @@ def transform(
             else:
                 written += 1
                 _write(out, result)
-            tick()
+            advance(written + rejects, None)
     if not rejects:
         rejects_path.unlink()
     return Counts(written, rejects)

@@ -8,8 +8,9 @@
 """
 
 import tomllib
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from typing import Annotated, ClassVar, Literal, Self, TypeVar, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
@@ -27,6 +28,16 @@ from schemas.vocabulary import Task
 EngineName = Literal["rules", "llm"]
 JudgeName = Literal["rules"]
 Balance = Literal["strict", "none"]
+
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def choose(options: type[Choice], given: str, option: str) -> Choice:
+    """Give the member of an enum that the user named; raises SettingsError with all members for any other word."""
+    if given not in set(options):
+        raise SettingsError(f"{option} {given!r} is unknown; choose from {', '.join(options)}")
+    return options(given)
 
 
 def _split_commas(value: object) -> object:
