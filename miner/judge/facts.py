@@ -1,7 +1,9 @@
 """A report, or a list of findings, as facts that can be looked up by what they bear on."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from miner.judge.relations import Relations
@@ -17,6 +19,10 @@ _RANGES = (
     ("to moderate", Severity.MODERATE),
     ("to mild", Severity.MILD),
     ("to small", Severity.MILD),
+)
+_LINK = re.compile(
+    r"represent|reflect|consistent|compatible|suggest|due to|likely|probabl|possibl|\bmay\b|could|xxxx|___",
+    re.IGNORECASE,
 )
 _ONE = ("a ", "an ", "single ", "solitary ")
 
@@ -107,7 +113,8 @@ def facts_of_report(analysis: Analysis, relations: Relations) -> Facts:
     spoken = [text[mention.start : mention.end].lower() for mention in analysis.mentions]
     forms = [relations.sharpened(mention.form, words) for mention, words in zip(analysis.mentions, spoken, strict=True)]
     for sentence in _by_sentence(analysis.mentions):
-        share_places(sentence, forms, relations)
+        linked = _linked(sentence, analysis)
+        share_places(sentence, forms, relations, linked=linked)
     for mention, form, words in zip(analysis.mentions, forms, spoken, strict=True):
         if relations.is_empty_denial(form, words):
             continue
@@ -142,11 +149,17 @@ def range_end(words: str) -> Severity | None:
 
 
 def share_places(
-    sentence: Iterable[int], forms: list[NormalForm], relations: Relations, *, listed: bool = False
+    sentence: Iterable[int],
+    forms: list[NormalForm],
+    relations: Relations,
+    *,
+    listed: bool = False,
+    linked: frozenset[int] = frozenset(),
 ) -> None:
     """Let mentions of one thing in a sentence share side and place: "a left base opacity, likely atelectasis".
 
     In a finding (`listed`) the parts of a list share them too: "atelectasis or scarring at the lung apex".
+    `linked` are the mentions that a word like "representing", or a blank in its place, ties to the one before.
     """
     sentence = tuple(sentence)
     placed = [index for index in sentence if forms[index].side is not None or relations.telling_places(forms[index])]
@@ -154,17 +167,18 @@ def share_places(
         form = forms[index]
         if index in placed or form.concept in relations.normals:
             continue
-        partners = [other for other in placed if _one_thing(form, forms[other], relations, listed=listed)]
+        loosely = listed or index in linked
+        partners = [other for other in placed if _one_thing(form, forms[other], relations, loosely=loosely)]
         if len(partners) == 1:
             partner = forms[partners[0]]
             forms[index] = form.model_copy(update={"side": partner.side, "locations": partner.locations})
 
 
-def _one_thing(form: NormalForm, other: NormalForm, relations: Relations, *, listed: bool) -> bool:
-    """Say whether two mentions describe one thing, or two of a list at one place of one organ."""
+def _one_thing(form: NormalForm, other: NormalForm, relations: Relations, *, loosely: bool) -> bool:
+    """Say whether two mentions describe one thing; `loosely`, it is enough that one organ has them."""
     if other.presence is not form.presence or other.concept in relations.normals:
         return False
-    if listed:
+    if loosely:
         return relations.same_region(form.concept, other.concept)
     if form.presence is Presence.ABSENT:
         return False
@@ -172,6 +186,16 @@ def _one_thing(form: NormalForm, other: NormalForm, relations: Relations, *, lis
         return True
     hedged = form.certainty is Certainty.UNCERTAIN and other.certainty is Certainty.UNCERTAIN
     return hedged and relations.same_region(form.concept, other.concept)
+
+
+def _linked(sentence: Sequence[int], analysis: Analysis) -> frozenset[int]:
+    """Give the mentions that a word of meaning or cause, or a blank, ties to the mention before them."""
+    mentions = analysis.mentions
+    return frozenset(
+        index
+        for before, index in pairwise(sentence)
+        if _LINK.search(analysis.text, mentions[before].end, mentions[index].start)
+    )
 
 
 def _by_sentence(mentions: Sequence[Mention]) -> list[list[int]]:

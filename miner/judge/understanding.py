@@ -14,6 +14,12 @@ _LINK = re.compile(
     r"reflect(?:s|ing)|due to|related to|signs? of|evidence of)\b",
     re.IGNORECASE,
 )
+_POINTING = re.compile(
+    r"\b(?:findings?|features?|characteristics?|appearances?|impression|overall|general|generally|anatom\w*|"
+    r"structures?|typical|condition|x-?ray|radiograph\w*|image|study|result)\b",
+    re.IGNORECASE,
+)
+_ALL_NORMAL = {"normal", "completely normal", "all normal", "entirely normal", "no abnormalities", "no abnormality"}
 
 
 def understood(finding: Finding) -> Finding:
@@ -26,7 +32,7 @@ def understood(finding: Finding) -> Finding:
 @lru_cache(maxsize=8192)
 def _read(observation: str, status: str) -> Finding:
     read = read_finding(observation, status)
-    forms = read_finding(_named(observation), status).normal_forms or read.normal_forms
+    forms = read_finding(_named(observation), status).normal_forms or read.normal_forms or _plain(observation, status)
     if len(forms) > 1 and all(form.presence is Presence.ABSENT for form in forms):
         forms = _named_last(observation, status) or forms
     relations = load_relations()
@@ -40,6 +46,15 @@ def _read(observation: str, status: str) -> Finding:
 def _named(observation: str) -> str:
     """Cut the explanation off: "Bullous emphysema - air-filled spaces causing radiolucencies" names emphysema."""
     return observation.split(" - ", 1)[0]
+
+
+def _plain(observation: str, status: str) -> tuple[NormalForm, ...]:
+    """Read again without words that only point ("normal lung findings"); "Normal: confirmed" is about the chest."""
+    plain = " ".join(_POINTING.sub(" ", observation).split())
+    if plain != observation and (forms := read_finding(plain, status).normal_forms):
+        return forms
+    about_all = plain.lower() in _ALL_NORMAL or (not plain and status.lower().startswith("normal"))
+    return read_finding("normal chest", status).normal_forms if about_all else ()
 
 
 def _named_last(observation: str, status: str) -> tuple[NormalForm, ...]:

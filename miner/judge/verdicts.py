@@ -47,12 +47,7 @@ def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
             conflicting.append((match.conflict, fact))
         elif match.fit is not Fit.ELSEWHERE:
             fitting.append((match.fit is Fit.MORE_DETAIL, fact))
-    for lesser in facts.relations.without_detail(form.concept):
-        fitting.extend(
-            (True, fact)
-            for fact in facts.instances(lesser)
-            if compare(form, fact, facts.relations).fit in {Fit.SAME, Fit.MORE_DETAIL}
-        )
+    fitting.extend((True, fact) for fact in _lesser(form, facts))
     if not fitting and form.side is Side.BILATERAL:
         fitting = [(False, fact) for fact in _both_sides(conflicting)]
     if fitting:
@@ -82,6 +77,7 @@ def judge_absence(form: NormalForm, facts: Facts) -> Outcome:
             variants.append(fact)
         elif match.fit is not Fit.ELSEWHERE:
             against.append((_why_present(fact, form, match.fit, facts), fact))
+    against.extend((Reason.COULD_BE_THE_DENIED_VARIANT, fact) for fact in _lesser(form, facts))
     if form.side is Side.BILATERAL and (both := _both_sides([(Reason.SIDE_CONFLICT, f) for f in variants])):
         against.extend((Reason.OPPOSITE_STATED, fact) for fact in both)
     if same:
@@ -153,6 +149,7 @@ def combine(outcomes: Sequence[Outcome], forms: Sequence[NormalForm]) -> Outcome
         return NOTHING
     if len(outcomes) == 1:
         return outcomes[0]
+    outcomes = _without_failed_alternatives(outcomes, forms)
     contradicted = [item for item in outcomes if item.verdict is Verdict.CONTRADICTED]
     if contradicted:
         return contradicted[0]
@@ -166,6 +163,20 @@ def combine(outcomes: Sequence[Outcome], forms: Sequence[NormalForm]) -> Outcome
         extra = any(item.extra_detail for item in supported) or (any(presence) and not all(presence))
         return Outcome(Verdict.SUPPORTED, supported[0].reason, facts, extra and supported[0].extra_detail)
     return outcomes[0]
+
+
+def _without_failed_alternatives(outcomes: Sequence[Outcome], forms: Sequence[NormalForm]) -> Sequence[Outcome]:
+    """Drop the alternatives of a finding that hold not ("edema or pneumonia possible") where one of them holds."""
+    hedged = [form.certainty is Certainty.UNCERTAIN and asserts_presence(form) for form in forms]
+    if sum(hedged) < 2 or not any(
+        item.verdict is Verdict.SUPPORTED for item, is_hedged in zip(outcomes, hedged, strict=True) if is_hedged
+    ):
+        return outcomes
+    return [
+        item
+        for item, is_hedged in zip(outcomes, hedged, strict=True)
+        if not is_hedged or item.verdict is Verdict.SUPPORTED
+    ]
 
 
 def _supported_presence(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], facts: Facts) -> Outcome:
@@ -187,6 +198,17 @@ def _supported_presence(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], 
         reason = facts.relations.why_implied(fact.form.concept, form.concept)
     evidence = [other for _, other in fitting if other is not fact]
     return Outcome(Verdict.SUPPORTED, reason, (fact, *evidence[:2]), more or hedged)
+
+
+def _lesser(form: NormalForm, facts: Facts) -> list[Fact]:
+    """Give the facts that name the finding's thing without the detail that its concept adds ("granuloma")."""
+    return [
+        fact
+        for lesser in facts.relations.without_detail(form.concept)
+        for fact in facts.instances(lesser)
+        if facts.relations.same_thing(fact.form.concept, lesser)
+        and compare(form, fact, facts.relations).fit in {Fit.SAME, Fit.MORE_DETAIL}
+    ]
 
 
 def _both_sides(conflicting: Iterable[tuple[Reason, Fact]]) -> list[Fact]:

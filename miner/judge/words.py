@@ -25,11 +25,22 @@ _NON_COMMITTAL = Role.NOT_ASSESSABLE | Role.QUALITY
 UNKNOWN = "unknown_words"
 
 
+class WordLists(NamedTuple):
+    """The fallback's word lists, from the data file."""
+
+    empty: frozenset[str]
+    """Words that carry no meaning of their own."""
+    denying: frozenset[str]
+    """Words that deny."""
+    normal: frozenset[str]
+    """Words that call something normal."""
+
+
 @lru_cache(maxsize=1)
-def _word_lists() -> tuple[frozenset[str], frozenset[str]]:
-    """Read the words without meaning of their own and the words that deny, folded."""
+def _word_lists() -> WordLists:
+    """Read the fallback's word lists, folded."""
     table = read_table()["words"]
-    return frozenset(folded(table["empty"])), frozenset(folded(table["denying"]))
+    return WordLists(*(frozenset(folded(table[name])) for name in WordLists._fields))
 
 
 class WordSentence(NamedTuple):
@@ -47,14 +58,13 @@ def folded(text: str) -> list[str]:
 
 def content(words: Sequence[str]) -> frozenset[str]:
     """Keep the words that carry meaning."""
-    empty, _ = _word_lists()
+    empty = _word_lists().empty
     return frozenset(word for word in words if len(word) > 2 and word not in empty)
 
 
 def denies(words: Sequence[str]) -> bool:
     """Say whether a word among them denies."""
-    _, denying = _word_lists()
-    return not denying.isdisjoint(words)
+    return not _word_lists().denying.isdisjoint(words)
 
 
 @lru_cache(maxsize=2048)
@@ -91,8 +101,8 @@ def is_denied(finding: Finding) -> bool:
 
 def asserts_normal(finding: Finding) -> bool:
     """Say whether a finding of unknown words calls something normal."""
-    words = set(folded(finding.status)) or set(folded(finding.observation))
-    return not words.isdisjoint({"normal", "unremarkable", "intact", "clear", "preserved", "symmetric", "adequate"})
+    words = {*folded(finding.status), *folded(finding.observation)}
+    return not words.isdisjoint(_word_lists().normal)
 
 
 def judge_by_words(finding: Finding, sentences: Sequence[WordSentence]) -> Outcome:
