@@ -1,5 +1,6 @@
 """A sentence as a list of known phrases: the longest phrase of the lexicon wins at every word."""
 
+import re
 from dataclasses import dataclass
 
 from miner.language.lexicon import Entry, Node, Role, load_lexicon
@@ -10,6 +11,8 @@ _COLON = Entry((":",), int(Role.COLON))
 _SLASH = Entry(("/",), int(Role.CONJUNCTION))
 _OPEN = Entry(("(",), int(Role.COMMA))
 _SIGNS = {",": _COMMA, ":": _COLON, "/": _SLASH, "(": _OPEN, ")": _COMMA, ";": Entry((";",), int(Role.BREAK))}
+_HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")
+_OPTION = re.compile(r"[\s*\-\"'(]*[A-H][).:]\**\s")
 _WORD = Entry(("",), int(Role.WORD))
 _UNITS = {"cm": 10.0, "mm": 1.0, "centimeter": 10.0, "millimeter": 1.0}
 
@@ -25,6 +28,10 @@ class Items:
     sizes: list[tuple[int, float]]
     """(item index, size in mm) of each measurement."""
     question: bool
+    heading: bool = False
+    """A line in bold or under # marks: it names what follows and states nothing itself."""
+    option: bool = False
+    """A line that begins with an answer letter, "B) ...": it repeats an option."""
 
 
 def _words(sentence: str) -> tuple[list[str], list[int], list[int]]:
@@ -56,6 +63,8 @@ def read_items(sentence: str) -> Items:
     tree = load_lexicon().tree
     words, starts, ends = _words(sentence)
     items = Items([], [], [], [], [], question=False)
+    items.heading = _HEADING.match(sentence) is not None
+    items.option = _OPTION.match(sentence) is not None
     position, total = 0, len(words)
     while position < total:
         word = words[position]

@@ -51,6 +51,8 @@ class Role(IntEnum):
     NOTHING_SENTENCE = 1 << 15
     NOTHING_CLAUSE = 1 << 16
     NOTHING_FORWARD = 1 << 17
+    OPTION = 1 << 40
+    IMPERATIVE = 1 << 41
     PAST = 1 << 18
     BREAK = 1 << 19
     COPULA = 1 << 20

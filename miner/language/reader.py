@@ -6,7 +6,7 @@ from functools import lru_cache
 from miner.language.attributes import Attributes, collect, leads_to_mention
 from miner.language.items import Items, read_items
 from miner.language.lexicon import Lexicon, Part, Role, State, load_lexicon
-from miner.language.scopes import Scopes, read_scopes, subjects
+from miner.language.scopes import Scopes, affirmed, read_scopes, subjects
 from schemas import Certainty, Change, NormalForm, Presence, Severity, Side
 
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
@@ -300,7 +300,7 @@ class _Sentence:
             if role & PART:
                 found.append(position)
             elif role & Role.COPULA:
-                return [] if found else found
+                return found if affirmed(items, position) else []  # "calcified nodes are seen", "large heart is ..."
             elif role & _LIST and found:
                 if not _next_is_part(items, position + 1):
                     break

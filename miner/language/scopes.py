@@ -30,7 +30,10 @@ COMMA, CONJUNCTION, COPULA, COLON, WITH = map(int, (Role.COMMA, Role.CONJUNCTION
 DENY_FORWARD, DENY_BACKWARD = int(Role.DENY_FORWARD), int(Role.DENY_BACKWARD)
 HEDGE_FORWARD, HEDGE_BACKWARD = int(Role.HEDGE_FORWARD), int(Role.HEDGE_BACKWARD)
 AFFIRM = int(Role.AFFIRM_BACKWARD)
+NOTHING_SENTENCE, NOTHING_CLAUSE = int(Role.NOTHING_SENTENCE), int(Role.NOTHING_CLAUSE | Role.PAST)
+NOTHING_FORWARD, IMPERATIVE, OPTION = int(Role.NOTHING_FORWARD), int(Role.IMPERATIVE), int(Role.OPTION)
 _ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or")})
+_RELATIVE = frozenset({("which",), ("but",), ("that",), ("however",)})
 _UNDECIDED = frozenset({("versus",), ("vs",)})
 
 
@@ -57,27 +60,48 @@ def read_scopes(items: Items) -> Scopes:
         if roles & _BACKWARD and not (roles & _FORWARD and not _looks_back(items, index)):
             _apply_backward(items, scopes, index)
     _alternatives(items, scopes)
+    _silence_options(items, scopes)
     return scopes
 
 
 def _silence(items: Items, scopes: Scopes) -> None:
-    """Mark plans, questions, advice and history."""
+    """Mark plans, questions, definitions, advice and history."""
     silent, roles = scopes.silent, items.roles
     total = len(roles)
-    if items.question:
+    if items.question or items.heading:
         silent[:] = [True] * total
         return
+    begun = False
     for index, role in enumerate(roles):
-        if role & Role.NOTHING_SENTENCE:
-            silent[:] = [True] * total
-            return
-        if role & Role.NOTHING_FORWARD:
+        if role & NOTHING_SENTENCE or (not begun and role & IMPERATIVE):
+            _silence_plan(roles, silent, index)
+        elif role & NOTHING_FORWARD:
             silent[index:] = [True] * (total - index)
-        elif role & (Role.NOTHING_CLAUSE | Role.PAST):
+        elif role & NOTHING_CLAUSE:
             stop = index
             while stop < total and not roles[stop] & (COMMA | _STOP):
                 silent[stop] = True
                 stop += 1
+        begun = begun or not role & (COMMA | COLON)
+
+
+def _silence_plan(roles: list[int], silent: list[bool], index: int) -> None:
+    """Silence the sentence of a plan; after its colon may stand what was found ("Check the pleura: no effusion")."""
+    colon = next((at for at in range(index, len(roles)) if roles[at] & COLON), len(roles))
+    silent[:colon] = [True] * colon
+
+
+def _silence_options(items: Items, scopes: Scopes) -> None:
+    """In a sentence about answer options keep only what is denied."""
+    if items.option:
+        reach = next((at for at, role in enumerate(items.roles) if role & COLON), len(items.roles))
+    elif any(role & OPTION for role in items.roles):
+        reach = len(items.roles)
+    else:
+        return
+    for index in range(reach):
+        if not scopes.denied[index]:
+            scopes.silent[index] = True
 
 
 def _looks_back(items: Items, index: int) -> bool:
@@ -108,7 +132,7 @@ def _forward(items: Items, scopes: Scopes) -> None:
         elif role & _STOP:
             deny = hedge = -1
         elif role & COPULA:
-            if deny >= 0 and deny_used and not _affirmed(items, index):
+            if deny >= 0 and deny_used and not affirmed(items, index):
                 deny = -1
         elif role & (WITH | Role.CAUSE):
             if deny_used:
@@ -147,7 +171,7 @@ def _leads_to_mention(items: Items, index: int) -> bool:
     return False
 
 
-def _affirmed(items: Items, index: int) -> bool:
+def affirmed(items: Items, index: int) -> bool:
     """Tell whether a copula only rounds a denial off ("no effusion is seen")."""
     for role in items.roles[index + 1 : index + 4]:
         if role & (AFFIRM | DENY_BACKWARD):
@@ -192,7 +216,7 @@ def _has_predicate(items: Items, start: int) -> bool:
         if role & (_LIST | _STOP | WITH | DENY_FORWARD) and not (role & CONJUNCTION and saw_part):
             return False
         if role & COPULA:
-            return not _affirmed(items, index)
+            return not affirmed(items, index)
         if role & MENTION:
             saw_part = False
         elif role & PART:
@@ -250,16 +274,27 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
     roles = items.roles[index]
     before = items.roles[index - 1] if index else 0
     targets = subjects(items, index, MENTION)
-    if not targets and before & _STOP and items.entries[index - 1].phrase == ("but",):
-        targets = subjects(items, index - 1, MENTION)  # "less likely but not excluded"
+    if not targets:
+        targets = _across_relative(items, index)
     if not targets or (roles & STATE and not before & (COPULA | COLON | CONCEPT)):
         return
     for target in targets:
         if roles & DENY_BACKWARD:
             scopes.denied[target] = True
+            scopes.silent[target] = scopes.silent[target] and bool(items.question)
         elif not scopes.denied[target]:
             scopes.hedged[target] = True
         scopes.cue[target] = index
+
+
+def _across_relative(items: Items, index: int) -> list[int]:
+    """Find what "which is not seen", "but not excluded" speak of: the mentions before "which" or "but"."""
+    position = index - 1
+    while position >= 0 and items.roles[position] & (COPULA | Role.WORD | AFFIRM):
+        position -= 1
+    if position > 0 and items.entries[position].phrase in _RELATIVE:
+        return subjects(items, position, MENTION)
+    return []
 
 
 def _alternatives(items: Items, scopes: Scopes) -> None:
