@@ -124,6 +124,8 @@ class State:
     id: str
     normal: bool
     hedge: bool
+    predicative: bool
+    """It describes a structure only from behind ("the trachea is central")."""
     severity: Severity | None
 
 
@@ -251,7 +253,7 @@ def _add_modifiers(builder: _Builder) -> None:
     data = _read("modifiers.toml")
     for state_id, table in data["state"].items():
         severity = Severity(table["severity"]) if "severity" in table else None
-        state = State(state_id, table["polarity"] == "normal", bool(table.get("hedge")), severity)
+        state = State(state_id, table["polarity"] == "normal", bool(table.get("hedge")), bool(table.get("predicative")), severity)
         for phrase in table["phrases"]:
             builder.state(phrase, state)
     for side, phrases in data["side"].items():

@@ -261,7 +261,8 @@ class _Sentence:
         """Return the structures an adjective speaks of, and whether it stands behind them ("is enlarged")."""
         items = self.items
         before = items.roles[index - 1] if index else 0
-        right = self._attributive(index)
+        state = items.entries[index].state
+        right = [] if state is not None and state.predicative else self._attributive(index)
         behind = index
         while (
             behind

@@ -33,7 +33,7 @@ AFFIRM = int(Role.AFFIRM_BACKWARD)
 NOTHING_SENTENCE, NOTHING_CLAUSE = int(Role.NOTHING_SENTENCE), int(Role.NOTHING_CLAUSE | Role.PAST)
 NOTHING_FORWARD, IMPERATIVE, OPTION = int(Role.NOTHING_FORWARD), int(Role.IMPERATIVE), int(Role.OPTION)
 _ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or")})
-_RELATIVE = frozenset({("which",), ("but",), ("that",), ("however",)})
+_RELATIVE = frozenset({("which",), ("but",), ("however",)})
 _UNDECIDED = frozenset({("versus",), ("vs",)})
 
 
@@ -60,6 +60,7 @@ def read_scopes(items: Items) -> Scopes:
         if roles & _BACKWARD and not (roles & _FORWARD and not _looks_back(items, index)):
             _apply_backward(items, scopes, index)
     _alternatives(items, scopes)
+    _keep_denied(items, scopes)
     _silence_options(items, scopes)
     return scopes
 
@@ -89,6 +90,18 @@ def _silence_plan(roles: list[int], silent: list[bool], index: int) -> None:
     """Silence the sentence of a plan; after its colon may stand what was found ("Check the pleura: no effusion")."""
     colon = next((at for at in range(index, len(roles)) if roles[at] & COLON), len(roles))
     silent[:colon] = [True] * colon
+
+
+def _keep_denied(items: Items, scopes: Scopes) -> None:
+    """Keep what a sentence denies before it explains: "no opacities that would suggest pneumonia"."""
+    if items.question or items.heading:
+        return
+    explains = next((at for at, role in enumerate(items.roles) if role & NOTHING_SENTENCE), -1)
+    if explains <= 0 or items.roles[0] & IMPERATIVE:
+        return
+    for index, denied in enumerate(scopes.denied):
+        if denied and 0 <= scopes.cue[index] < explains and items.roles[scopes.cue[index]] & DENY_FORWARD:
+            scopes.silent[index] = False
 
 
 def _silence_options(items: Items, scopes: Scopes) -> None:
