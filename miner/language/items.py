@@ -87,15 +87,25 @@ def read_items(sentence: str) -> Items:
             node = node.next.get(words[probe]) if probe < total else None
         if entry is None:
             if word in _UNITS and position and words[position - 1].replace(".", "", 1).isdigit():
-                size = float(words[position - 1]) * _UNITS[word]
-                if size > 0:
-                    items.sizes.append((len(items.entries), size))
+                first, largest = _measured(words, position)
+                if largest > 0:
+                    items.sizes.append((len(items.entries) - (position - first), largest * _UNITS[word]))
             _add(items, _WORD, starts[position], ends[position])
             position += 1
         else:
             _add(items, entry, starts[position], ends[stop - 1])
             position = stop
     return items
+
+
+def _measured(words: list[str], unit: int) -> tuple[int, float]:
+    """Read the numbers before a unit ("4.5 x 3.2 cm"); return where they begin and the largest."""
+    first = unit - 1
+    largest = float(words[first])
+    while first >= 2 and words[first - 1] in {"x", "by"} and words[first - 2].replace(".", "", 1).isdigit():
+        first -= 2
+        largest = max(largest, float(words[first]))
+    return first, largest
 
 
 def _add(items: Items, entry: Entry, start: int, end: int) -> None:

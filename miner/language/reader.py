@@ -15,6 +15,7 @@ _PASSES = int(Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.WORD 
 _ASSERTABLE_GENERICS = frozenset(
     {"abnormality", "abnormal", "disease", "pathology", "anomaly", "irregularity", "change", "lesion"}
 )
+_ADVERSATIVE = frozenset({("but",), ("yet",), ("although",), ("though",)})
 _REVERSIBLE = frozenset({Change.WORSENED, Change.IMPROVED})
 
 
@@ -64,15 +65,18 @@ class _Sentence:
 
     def read(self) -> list[Reading]:
         colon = self._heading_end()
-        for index, role in enumerate(self.items.roles):
-            if self.scopes.silent[index] or index < colon:
+        roles, silent = self.items.roles, self.scopes.silent
+        described: set[int] = set()  # structures whose state is said: "interstitial markings are normal"
+        for index, role in enumerate(roles):
+            if role & STATE and not role & CONCEPT and not silent[index] and index >= colon:
+                described.update(self._state(index))
+        for index, role in enumerate(roles):
+            if silent[index] or index < colon:
                 continue
-            if role & CONCEPT:
+            if role & CONCEPT and index not in described:
                 self._mention(index)
             elif role & GENERIC:
                 self._generic(index)
-            elif role & STATE:
-                self._state(index)
         self.readings.sort(key=lambda reading: (reading.start, reading.end))
         return self.readings
 
@@ -231,14 +235,13 @@ class _Sentence:
         return parts, last
 
     # ---- "the heart is enlarged", "clear lungs"
-    def _state(self, index: int) -> None:
+    def _state(self, index: int) -> list[int]:
+        """Read an adjective; return the structures that it describes."""
         items = self.items
         state = items.entries[index].state
         if state is None:
-            return
+            return []
         targets, predicative = self._state_targets(index)
-        if not targets:
-            return
         concepts: dict[str, list[int]] = {}
         for at in targets:
             part = items.entries[at].part
@@ -246,7 +249,7 @@ class _Sentence:
             if concept_id is not None:
                 concepts.setdefault(concept_id, []).append(at)
         if not concepts:
-            return
+            return []
         denied = self._state_denied(index, targets, predicative=predicative)
         for concept_id, ats in concepts.items():
             found = self._state_attributes(index, ats)
@@ -256,6 +259,7 @@ class _Sentence:
                 found.severity = state.severity
             change = found.change
             self._add(concept_id, index, found, change, denied=denied, hedged=hedged and not denied)
+        return targets
 
     def _state_targets(self, index: int) -> tuple[list[int], bool]:
         """Return the structures an adjective speaks of, and whether it stands behind them ("is enlarged")."""
@@ -282,7 +286,22 @@ class _Sentence:
             left = []
         if left:
             return left, True
+        if not right:
+            return self._earlier_subject(index), True
         return right, False
+
+    def _earlier_subject(self, index: int) -> list[int]:
+        """Find the subject of a second predicate: "the lungs are hyperexpanded but clear"."""
+        items = self.items
+        position = index - 1
+        joined = False
+        while position >= 0 and not items.roles[position] & Role.COPULA:
+            role = items.roles[position]
+            if role & PART or (role & Role.BREAK and items.entries[position].phrase not in _ADVERSATIVE):
+                return []
+            joined = joined or bool(role & (_LIST | Role.BREAK))
+            position -= 1
+        return subjects(items, position, PART) if joined and position > 0 else []
 
     def _mention_between(self, first: int, last: int) -> bool:
         return any(role & CONCEPT for role in self.items.roles[first + 1 : last])
@@ -347,7 +366,9 @@ def scopes_cue_before(scopes: Scopes, index: int, change_at: int) -> bool:
 
 
 def _next_is_part(items: Items, index: int) -> bool:
-    for role in items.roles[index : index + 4]:
+    for role in items.roles[index : index + 5]:
+        if role & _LIST and not role & PART:
+            continue
         if role & PART:
             return True
         if not role & _PASSES or role & STATE:
