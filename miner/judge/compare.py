@@ -94,7 +94,9 @@ def compare_places(finding: NormalForm, fact: NormalForm, relations: Relations) 
     if not asked:
         return SAME
     if not known:
-        narrowed = relations.is_diffuse(fact.concept) and fact.concept != finding.concept
+        # "Opacity in the left base" is not what "edema" or "a granuloma", somewhere, speaks of.
+        other_kind = not relations.same_thing(fact.concept, finding.concept)
+        narrowed = other_kind and (relations.is_diffuse(fact.concept) or relations.is_counted(fact.concept))
         fits = not narrowed and relations.place_fits_concept(asked, fact.concept)
         return MORE_DETAIL if fits else ELSEWHERE
     found = [_place_fit(one, other, relations) for one in asked for other in known]

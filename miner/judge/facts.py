@@ -47,6 +47,7 @@ class Facts:
     """Facts by concept: what is present, under everything that it is a kind or a sign of; what is denied; normals."""
 
     relations: Relations
+    in_report: bool = False
     present: dict[str, list[Fact]] = field(default_factory=dict)
     absent: dict[str, list[Fact]] = field(default_factory=dict)
     normal: dict[str, list[Fact]] = field(default_factory=dict)
@@ -69,9 +70,10 @@ class Facts:
         # The place of a normal is the structure itself, which says nothing on the place of what it rules out.
         places = self.relations.telling_places(fact.form)
         if fact.form.presence is Presence.PRESENT:
-            for entailed in normal.entails:
+            entails = normal.entails if not self.in_report or name != "normal_chest" else {name}
+            for entailed in entails:
                 self.normal.setdefault(entailed, []).append(fact)
-            for excluded in normal.excludes:
+            for excluded in self.relations.ruled_out_by(name, fact.words, in_report=self.in_report):
                 form = reworded(fact.form, excluded, Presence.ABSENT, places)
                 self.absent.setdefault(excluded, []).append(fact._replace(form=form, normal=name))
         elif normal.excludes:
@@ -108,7 +110,7 @@ def reworded(form: NormalForm, concept: str, presence: Presence, locations: tupl
 
 def facts_of_report(analysis: Analysis, relations: Relations) -> Facts:
     """Collect what a report states; the quote of a fact is the clause that states it."""
-    facts = Facts(relations)
+    facts = Facts(relations, in_report=True)
     text = analysis.text
     spoken = [text[mention.start : mention.end].lower() for mention in analysis.mentions]
     forms = [relations.sharpened(mention.form, words) for mention, words in zip(analysis.mentions, spoken, strict=True)]

@@ -23,6 +23,8 @@ class Normal(NamedTuple):
     """The normal itself and the normals that follow from it."""
     excludes: tuple[str, ...]
     """The abnormalities that it rules out; the first is the structure's own."""
+    broken_by: tuple[str, ...]
+    """The abnormalities that stand against it."""
     said_by: tuple[str, ...]
     """The abnormalities of which one denial amounts to calling the structure normal."""
     said_by_all: tuple[str, ...]
@@ -39,6 +41,8 @@ class Relations:
         self._counted = frozenset(kinds.get("counted", ()))
         self._diffuse = frozenset(kinds.get("diffuse", ()))
         self._calcified: Mapping[str, str] = table.get("calcified", {})
+        self._report_ruled_out: Mapping[str, list[str]] = table.get("report_ruled_out", {})
+        self._intact_ruled_out: Mapping[str, list[str]] = table.get("intact_ruled_out", {})
         self._at_place: Mapping[str, Mapping[str, str]] = table.get("at_place", {})
         self._details: Mapping[str, list[str]] = table.get("details", {})
         self._same = _groups(group["concepts"] for group in table.get("same", ()))
@@ -51,7 +55,7 @@ class Relations:
         parents = {concept.id: concept.is_a for concept in concepts}
         self._kinds = {name: self._with_names(_closure(name, parents)) for name in parents}
         self._implied = {name: self._implications(name) for name in parents}
-        self.normals = _normals(lexicon, table.get("normal_when_denied", {}), table.get("normal_when_all_denied", {}))
+        self.normals = _normals(lexicon, table)
         self._part_region = {name: part.region.id for name, part in lexicon.parts.items()}
         self._around = {name: whole - {name} for name, whole in lexicon.places.items()}
         self._overlapping = _groups(group["places"] for group in table.get("overlapping_places", ()))
@@ -111,6 +115,14 @@ class Relations:
     def is_diffuse(self, concept: str) -> bool:
         """Say whether the concept spreads over the lungs, so that it says nothing on one zone."""
         return concept in self._diffuse
+
+    def ruled_out_by(self, normal: str, words: str, *, in_report: bool) -> Iterable[str]:
+        """Give what a normal rules out in these words; in a report "negative chest" is about acute disease only."""
+        if "intact" in words and normal in self._intact_ruled_out:
+            return self._intact_ruled_out[normal]
+        if in_report and normal in self._report_ruled_out:
+            return self._report_ruled_out[normal]
+        return self.normals[normal].excludes
 
     def without_detail(self, concept: str) -> Iterable[str]:
         """Give the concepts that lack only a detail of this one (granuloma, of calcified granuloma)."""
@@ -228,27 +240,33 @@ def _groups_of_regions(organs: Mapping[str, Iterable[str]]) -> dict[str, frozens
     return belongs
 
 
-def _normals(
-    lexicon: Lexicon, said_by: Mapping[str, list[str]], said_by_all: Mapping[str, list[str]]
-) -> dict[str, Normal]:
+def _normals(lexicon: Lexicon, table: Mapping[str, Any]) -> dict[str, Normal]:
     """Collect the lexicon's normals with all that follows from them."""
+    ruled_out, broken_by = table.get("ruled_out", {}), table.get("broken_by", {})
+    denied, all_denied = table.get("normal_when_denied", {}), table.get("normal_when_all_denied", {})
     normals = {}
     for name, concept in lexicon.concepts.items():
         if concept.kind != "normal":
             continue
         entailed = lexicon.also_normal[name]
-        excluded = tuple(
-            dict.fromkeys(
-                absent
-                for normal in (name, *sorted(entailed - {name}))
-                for absent in lexicon.concepts[normal].entails_absence
-            )
+        chain = (name, *sorted(entailed - {name}))
+        own = {each: lexicon.concepts[each].entails_absence for each in chain}
+        excluded = _union(ruled_out.get(each, own[each]) for each in chain)
+        broken = _union(broken_by.get(each, own[each]) for each in chain)
+        normals[name] = Normal(
+            entails=entailed,
+            excludes=excluded,
+            broken_by=broken,
+            said_by=tuple(denied.get(name, ())) or excluded[:1],
+            # A group that is not given can never be denied as a whole.
+            said_by_all=tuple(all_denied.get(name, ("",))),
         )
-        one = tuple(said_by.get(name, ())) or excluded[:1]
-        # A group that is not given can never be denied as a whole.
-        together = tuple(said_by_all.get(name, ("",)))
-        normals[name] = Normal(entailed, excluded, one, together)
     return normals
+
+
+def _union(groups: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """Give the members of all groups, each once, in order."""
+    return tuple(dict.fromkeys(member for group in groups for member in group))
 
 
 @lru_cache(maxsize=1)

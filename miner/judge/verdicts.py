@@ -50,7 +50,7 @@ def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
     fitting.extend((True, fact) for fact in _lesser(form, facts))
     if not fitting and form.side is Side.BILATERAL:
         fitting = [(False, fact) for fact in _both_sides(conflicting)]
-    if fitting:
+    if fitting and not _denied_by_name(form, fitting, facts):
         return _supported_presence(form, fitting, facts)
     denials = [fact for fact in facts.denials(form.concept) if _excludes(fact, form, facts)]
     same_kind = [pair for pair in conflicting if facts.relations.same_thing(pair[1].form.concept, form.concept)]
@@ -103,7 +103,7 @@ def judge_normal(form: NormalForm, facts: Facts) -> Outcome:
     places = facts.relations.telling_places(form)
     abnormal = [
         fact
-        for concept in normal.excludes
+        for concept in normal.broken_by
         for fact in facts.instances(concept)
         if compare(reworded(form, concept, Presence.PRESENT, places), fact, facts.relations).fit
         not in {Fit.CONFLICT, Fit.ELSEWHERE}
@@ -179,6 +179,14 @@ def _without_failed_alternatives(outcomes: Sequence[Outcome], forms: Sequence[No
     ]
 
 
+def _denied_by_name(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], facts: Facts) -> bool:
+    """Say whether the report denies this very name, while what supports it is only possible and named otherwise."""
+    if any(fact.form.certainty is Certainty.CERTAIN or fact.form.concept == form.concept for _, fact in fitting):
+        return False
+    named = facts.absent.get(form.concept, ())
+    return any(fact.normal is None and _excludes(fact, form, facts) for fact in named)
+
+
 def _supported_presence(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], facts: Facts) -> Outcome:
     """Choose the fact that says most of the finding, and say why it supports it."""
     more, fact = min(
@@ -242,7 +250,11 @@ def _same_statement(denial: Fact, form: NormalForm, facts: Facts) -> bool:
     """Say whether the report makes the very statement: same concept, as wide, and not "otherwise"."""
     if denial.form.concept != form.concept or "otherwise" in denial.words:
         return False
-    if denial.normal is not None and facts.relations.normals[denial.normal].excludes[0] != form.concept:
+    if denial.normal is not None and (
+        facts.relations.normals[denial.normal].excludes[0] != form.concept
+        or form.side is not None
+        or facts.relations.telling_places(form)
+    ):
         return False
     return denial.form.severity is None and denial.form.change is None
 

@@ -110,6 +110,8 @@ def judge_by_words(finding: Finding, sentences: Sequence[WordSentence]) -> Outco
     if is_non_committal(finding):
         return NOTHING
     denied = is_denied(finding)
+    if not _telling(content(folded(finding.observation))) and not denied and not asserts_normal(finding):
+        return NOTHING
     best = best_sentence(finding, sentences)
     if best is not None:
         form = NormalForm(concept=UNKNOWN, presence=Presence.ABSENT if best.denied else Presence.PRESENT)
@@ -124,7 +126,7 @@ def judge_by_words(finding: Finding, sentences: Sequence[WordSentence]) -> Outco
 def best_sentence(finding: Finding, sentences: Sequence[WordSentence]) -> WordSentence | None:
     """Give the sentence that shares most of the finding's content words, where it shares enough."""
     words = content(folded(finding.observation))
-    telling = frozenset(word for word in words if not _is_qualifier(word))
+    telling = _telling(words)
     if not telling:
         return None
     best, most = None, 0.0
@@ -135,6 +137,11 @@ def best_sentence(finding: Finding, sentences: Sequence[WordSentence]) -> WordSe
         if shared >= SHARED and shared > most:
             best, most = sentence, shared
     return best
+
+
+def _telling(words: frozenset[str]) -> frozenset[str]:
+    """Keep the words that are more than a place or a quality."""
+    return frozenset(word for word in words if not _is_qualifier(word))
 
 
 @lru_cache(maxsize=8192)
