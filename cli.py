@@ -12,7 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
-    import click
+    # Typer carries its own copy of click; only its type names are taken from there.
+    from typer._click.core import Command, Context
 
 
 # Nothing heavy is imported up here: `cxr --help` has to be instant, and mining must never load torch.
@@ -32,7 +33,7 @@ class Exit(IntEnum):
 class Commands(TyperGroup):
     """Turns the project's errors into one sentence on stderr and an exit code."""
 
-    def invoke(self, ctx: "click.Context") -> Any:
+    def invoke(self, ctx: "Context") -> Any:
         """Run the command that was typed."""
         try:
             return super().invoke(ctx)
@@ -51,9 +52,7 @@ class Commands(TyperGroup):
                 _fail(str(error), Exit.FAILED)
             raise
 
-    def resolve_command(
-        self, ctx: "click.Context", args: list[str]
-    ) -> tuple[str | None, "click.Command | None", list[str]]:
+    def resolve_command(self, ctx: "Context", args: list[str]) -> tuple[str | None, "Command | None", list[str]]:
         """Find the command; say what there is where it does not exist."""
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             kind = "dataset" if ctx.info_name == "ingest" else "command"

@@ -40,8 +40,8 @@ def filter_chains(store: Store, min_factuality: float, target: Path | None) -> F
     least = {"least": min_factuality}
     if target is not None:
         _write(store, least, target)
-    kept = dict(store.rows(f"select chains.task, count(*) {_KEPT} group by 1 order by 1", least))
-    total = dict(store.rows("select task, count(*) from chains group by 1 order by 1"))
+    kept: dict[str, int] = dict(store.rows(f"select chains.task, count(*) {_KEPT} group by 1 order by 1", least))
+    total: dict[str, int] = dict(store.rows("select task, count(*) from chains group by 1 order by 1"))
     return FilterResult(
         kept={task: (kept.get(task, 0), count) for task, count in total.items()},
         unscored=store.count("select count(*) from chains where chain_id not in (select chain_id from scores)"),
@@ -58,7 +58,8 @@ def _write(store: Store, least: dict[str, float], target: Path) -> None:
         f"""
         select chain_id, question_id, chains.study_id, questions.corpus, questions.split, licence, chains.task,
                questions.text as question, options, questions.answer, answer_findings, plan, evidence, steps,
-               chains.text as reasoning, engine, engine_version, model, judge, judge_version, factuality, completeness, effectiveness, radrscore
+               chains.text as reasoning, engine, engine_version, model, judge, judge_version,
+               factuality, completeness, effectiveness, radrscore
         {_KEPT}
         order by chains.study_id, chains.task, chain_id
         """,

@@ -6,7 +6,7 @@ import importlib.metadata
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +17,9 @@ import polars as pl
 
 from miner.errors import StoreError, StoreLocked
 from miner.migrations import MIGRATIONS
+
+# Values that are bound to a statement, by position or by name.
+Parameters = Sequence[object] | Mapping[str, object] | None
 
 _MEMORY_LIMIT = "2GB"
 
@@ -149,7 +152,7 @@ class Store:
         finally:
             self.connection.unregister("incoming")
 
-    def frame(self, sql: str, parameters: list[object] | dict[str, object] | None = None) -> pl.DataFrame:
+    def frame(self, sql: str, parameters: Parameters = None) -> pl.DataFrame:
         """Give a query's result as a Polars frame."""
         relation = self.connection.sql(sql, params=parameters or None)
         if relation is None:
@@ -158,11 +161,11 @@ class Store:
         assert isinstance(result, pl.DataFrame)  # noqa: S101 - a table never becomes a series
         return result
 
-    def rows(self, sql: str, parameters: list[object] | dict[str, object] | None = None) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, parameters: Parameters = None) -> list[tuple[Any, ...]]:
         """Give a query's result as tuples."""
         return self.connection.execute(sql, parameters or []).fetchall()
 
-    def count(self, sql: str, parameters: list[object] | None = None) -> int:
+    def count(self, sql: str, parameters: Parameters = None) -> int:
         """Give the single number that a query returns."""
         (row,) = self.rows(sql, parameters)
         return int(row[0])

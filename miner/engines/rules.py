@@ -226,16 +226,20 @@ def _observe(question: Question, plan: Plan, evidence: tuple[Evidence, ...]) -> 
     """Give the opening, and a step per finding; anomalies are read region by region."""
     if question.task is Task.BINARY:
         (item,) = plan.items
-        opening = f"To decide whether this chest X-ray shows {item.finding.lower()}, I look for {item.look_for}."
+        opening = f"To decide whether this chest X-ray shows {item.finding.lower()}, {_search(item)}."
         return opening, [(piece.statement, (piece.evidence_no,)) for piece in evidence]
     if question.task is Task.ANOMALY:
         return _region_by_region(plan, evidence)
     names = _enumerate([item.finding.lower() for item in plan.items])
-    steps = [
-        (f"For {item.finding.lower()}, I look for {item.look_for}. {piece.statement}", (piece.evidence_no,))
+    steps: list[_Step] = [
+        (f"Now {_search(item)}. {piece.statement}", (piece.evidence_no,))
         for item, piece in zip(plan.items, evidence, strict=True)
     ]
-    return f"I look for each finding in turn: for {names}.", steps
+    return f"I look for {names}, one after the other.", steps
+
+
+def _search(item: PlanItem) -> str:
+    return f"I look for signs of {_noun(item.finding)}, such as {item.look_for}"
 
 
 def _region_by_region(plan: Plan, evidence: tuple[Evidence, ...]) -> tuple[str, list[_Step]]:

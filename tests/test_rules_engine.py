@@ -1,0 +1,126 @@
+"""The rules engine: what it looks for asserts nothing, what it says is seen is what the report says."""
+
+import pytest
+
+from miner.engines.checks import check_all
+from miner.engines.rules import RulesEngine
+from miner.errors import MiningReject
+from miner.judge import RulesJudge
+from miner.language import analyse
+from miner.mine import mine_question
+from schemas.question import Option, Question
+from schemas.study import Report
+from schemas.vocabulary import QUESTION_FINDINGS, EvidenceKind, Presence, RejectReason, Task
+
+
+def _binary(finding: str, answer: str) -> Question:
+    return Question(
+        question_id=f"{finding}-{answer}",
+        study_id="test/1",
+        task=Task.BINARY,
+        text=f"Does this chest X-ray show {finding.lower()}?",
+        findings=(finding,),
+        answer=answer,
+        answer_findings=(finding,) if answer == "Yes" else (),
+    )
+
+
+def _report(text: str) -> Report:
+    return Report(study_id="test/1", text=text)
+
+
+@pytest.mark.parametrize("finding", QUESTION_FINDINGS)
+@pytest.mark.parametrize("number", range(6))
+def test_saying_what_to_look_for_asserts_nothing(finding: str, number: int) -> None:
+    question = _binary(finding, "No").model_copy(update={"question_id": str(number)})
+    mined = mine_question(RulesEngine(), question, _report("FINDINGS: Unremarkable."))
+    assert [found.observation for found in analyse(mined.chain.steps[0].text).findings] == []
+
+
+@pytest.mark.parametrize(
+    ("report", "finding", "statement"),
+    [
+        ("FINDINGS: There is a small left pleural effusion.", "Pleural Effusion", "small left pleural effusion"),
+        ("FINDINGS: Large right pneumothorax.", "Pneumothorax", "large right pneumothorax"),
+        ("FINDINGS: The heart is moderately enlarged.", "Cardiomegaly", "moderate cardiomegaly"),
+        (
+            "FINDINGS: Mild atelectasis in the left lower lobe.",
+            "Atelectasis",
+            "mild atelectasis in the left lower lobe",
+        ),
+        ("FINDINGS: There is a 2.4 cm nodule in the right upper lobe.", "Lung Lesion", "in the right upper lobe"),
+        ("FINDINGS: Bibasilar atelectasis.", "Atelectasis", "atelectasis in both lung bases"),
+    ],
+)
+def test_what_the_report_says_is_said_of_the_image_with_its_side_place_and_size(
+    report: str, finding: str, statement: str
+) -> None:
+    mined = mine_question(RulesEngine(), _binary(finding, "Yes"), _report(report))
+    (piece,) = mined.evidence
+    assert piece.kind is EvidenceKind.QUOTED
+    assert piece.presence is Presence.PRESENT
+    assert statement in piece.statement
+    assert all(report[quote.start : quote.end] == quote.text for quote in piece.quotes)
+
+
+@pytest.mark.parametrize(
+    ("report", "finding", "kind"),
+    [
+        ("FINDINGS: No pleural effusion.", "Pleural Effusion", EvidenceKind.QUOTED),
+        ("FINDINGS: Heart size is normal.", "Cardiomegaly", EvidenceKind.QUOTED),
+        ("FINDINGS: The lungs are clear.", "Consolidation", EvidenceKind.QUOTED),
+        ("FINDINGS: The lungs are clear.", "Fracture", EvidenceKind.INFERRED_NORMAL),
+    ],
+)
+def test_absence_is_quoted_where_the_report_speaks_and_inferred_where_it_is_silent(
+    report: str, finding: str, kind: EvidenceKind
+) -> None:
+    mined = mine_question(RulesEngine(), _binary(finding, "No"), _report(report))
+    assert [piece.kind for piece in mined.evidence] == [kind]
+
+
+@pytest.mark.parametrize(
+    ("report", "finding", "answer"),
+    [
+        ("FINDINGS: There is a left pneumothorax.", "Pneumothorax", "No"),
+        ("FINDINGS: No pneumothorax.", "Pneumothorax", "Yes"),
+        ("FINDINGS: The lungs are clear.", "Fracture", "Yes"),
+        ("FINDINGS: Possible pneumonia in the left lower lobe.", "Pneumonia", "No"),
+        ("FINDINGS: Bibasilar atelectasis.", "Lung Opacity", "No"),
+    ],
+)
+def test_a_report_that_contradicts_the_answer_is_a_reject(report: str, finding: str, answer: str) -> None:
+    with pytest.raises(MiningReject) as caught:
+        mine_question(RulesEngine(), _binary(finding, answer), _report(report))
+    assert caught.value.reason is RejectReason.EVIDENCE_CONTRADICTS_ANSWER
+    assert report not in caught.value.message
+
+
+def test_a_question_with_options_is_answered_with_a_chain_that_the_judge_supports() -> None:
+    question = Question(
+        question_id="q",
+        study_id="test/1",
+        task=Task.SINGLE,
+        text="Which finding is in this chest X-ray?",
+        findings=("Atelectasis", "Edema", "Fracture", "Pneumothorax"),
+        options=tuple(
+            Option(letter=letter, findings=(finding,))
+            for letter, finding in zip("ABCD", ("Edema", "Fracture", "Atelectasis", "Pneumothorax"), strict=True)
+        ),
+        answer="C",
+        answer_findings=("Atelectasis",),
+    )
+    report = _report("FINDINGS: Linear atelectasis at the left base. No pneumothorax. IMPRESSION: Atelectasis.")
+    mined = mine_question(RulesEngine(), question, report)
+    assert check_all(question, mined.plan, mined.evidence, mined.chain, report) is None
+    assert [item.finding for item in mined.plan.items] == ["Edema", "Fracture", "Atelectasis", "Pneumothorax"]
+    judge = RulesJudge()
+    judged = judge.verdicts(report.text, judge.extract(mined.chain.text))
+    assert len(judged) >= 4
+    assert all(verdict.factual for verdict in judged), [(item.finding.observation, item.reason) for item in judged]
+    assert mined.chain.steps[-1].text.endswith("the answer is C.")
+
+
+def test_a_finding_without_known_signs_is_a_reject() -> None:
+    with pytest.raises(MiningReject, match="no signs for Gizzard Stones"):
+        mine_question(RulesEngine(), _binary("Gizzard Stones", "No"), _report("FINDINGS: Normal."))
