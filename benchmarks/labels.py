@@ -20,7 +20,7 @@ from miner.labeler import label
 from miner.language import analyse, load_lexicon, read_statement
 from miner.language.analysis import analyse_report
 from miner.language.reader import read_sentence
-from schemas import Presence
+from schemas import Finding14, Presence
 
 GOLD: dict[str, tuple[str, ...]] = {
     "Atelectasis": ("atelectasis", "lobar_collapse"),
@@ -36,6 +36,19 @@ GOLD: dict[str, tuple[str, ...]] = {
     "Emphysema": ("emphysema",),
     "Fibrosis": ("pulmonary_fibrosis",),
     "Pleural_Thickening": ("pleural_thickening",),
+}
+
+
+# The same gold through the 14 labels: only the columns that have a CheXpert label of their own, 1 against the rest.
+LABELS: dict[str, tuple[str, ...]] = {
+    "Atelectasis": ("Atelectasis",),
+    "Cardiomegaly": ("Cardiomegaly",),
+    "Pleural Effusion": ("Effusion",),
+    "Pneumonia": ("Pneumonia",),
+    "Pneumothorax": ("Pneumothorax",),
+    "Consolidation": ("Consolidation",),
+    "Edema": ("Edema",),
+    "Lung Lesion": ("Mass", "Nodule"),
 }
 
 
@@ -66,12 +79,20 @@ def scores(counts: Counter[str]) -> str:
 
 def gold_labels(shared: Path) -> None:
     rows = {f"CXR{r['uid']}": r for r in csv.DictReader((shared / "data/openi/indiana_reports.csv").open())}
-    total: dict[object, Counter[str]] = {}
+    total: dict[str, Counter[str]] = {}
     for gold in csv.DictReader((shared / "data/openi/openi_gold_labels_dev.csv").open()):
         if gold["filename"] not in rows:
             continue
-        found = predicted(report_text(rows[gold["filename"]]))
-        part = half(gold["filename"])
+        report = report_text(rows[gold["filename"]])
+        found = predicted(report)
+        labels = label(report)
+        for name, columns in LABELS.items():
+            truth, guess = any(gold[column] == "1" for column in columns), labels[Finding14(name)] == 1
+            if truth or guess:
+                kind = "tp" if truth and guess else "fn" if truth else "fp"
+                for key in (f"label {half(gold['filename'])}", f"label {name}"):
+                    total.setdefault(key, Counter())[kind] += 1
+        part = f"half {half(gold['filename'])}"
         for column in GOLD:
             truth, guess = gold[column] == "1", column in found
             if truth or guess:
@@ -79,10 +100,14 @@ def gold_labels(shared: Path) -> None:
                 for key in (part, column, "all"):
                     total.setdefault(key, Counter())[kind] += 1
     print("OpenI gold labels, micro:")
-    for key, name in ((0, "half 0 (looked at)"), (1, "half 1 (never looked at)"), ("all", "both")):
+    for key, name in (("half 0", "half 0 (looked at)"), ("half 1", "half 1 (never looked at)"), ("all", "both")):
         print(f"  {name:26} {scores(total[key])}")
     for column in GOLD:
         print(f"  {column:26} {scores(total.get(column, Counter()))}")
+
+
+    for key in ("label 0", "label 1", *(f"label {name}" for name in LABELS)):
+        print(f"  {key:26} {scores(total[key])}")
 
 
 def extraction(shared: Path) -> None:

@@ -8,8 +8,12 @@ Choices where the paper leaves room:
 - A structure called normal is an explicit negative of its own label: "heart size is normal" is Cardiomegaly 0,
   "mediastinal contours are normal" is Enlarged Cardiomediastinum 0. "Lungs are clear" names no label and sets none.
 - Labels are not passed up the hierarchy: consolidation does not set Lung Opacity. As in the CheXpert phrases, opacity,
-  infiltrate, airspace disease, interstitial markings and scars do; congestion and heart failure count as Edema.
-- "likely" and "consistent with" assert; "possible", "may", "suspicious for", "cannot exclude", "versus" are uncertain.
+  infiltrate, airspace disease, interstitial markings and scars do.
+- What only suggests a label makes it uncertain, where the CheXpert phrases say 1: vascular congestion for Edema, a nodular
+  opacity for Lung Lesion. Radiologists who coded OpenI give congestion and round opacities codes of their own.
+- "likely" and "consistent with" assert; "possible", "may", "suspicious for", "cannot exclude" are uncertain. "Borderline"
+  and the two sides of "atelectasis or scar", "atelectasis versus scar" are 1, for which the CheXpert rules know no hedge
+  (the findings themselves stay uncertain).
 - No Finding is 1 where no abnormality is asserted, not even uncertainly; support devices and incidental things (clips,
   a tortuous aorta, low lung volumes) do not count, as in the CheXpert phrase list. Otherwise it is None.
 """
@@ -21,7 +25,7 @@ from typing import Any, Literal
 
 from miner.language.analysis import Analysis, Mention, analyse_report
 from miner.language.lexicon import load_lexicon
-from schemas import Certainty, Finding, Finding14, NormalForm, Presence, Quote
+from schemas import Finding, Finding14, NormalForm, Presence, Quote
 
 LABELER = "rules"
 LABELER_VERSION = "1"
@@ -48,6 +52,7 @@ class _LabelRules:
     """Which concepts set which label, read off the lexicon once."""
 
     named: dict[str, Finding14]
+    suggested: dict[str, Finding14]
     absent_by_normal: dict[str, tuple[Finding14, ...]]
     entailed: dict[str, tuple[Finding14, ...]]
     """Labels that a denied concept or an asserted normal rules out without naming them."""
@@ -72,6 +77,9 @@ def _rules() -> _LabelRules:
         entailed[concept.id] = ruled(absent)
     return _LabelRules(
         named=named,
+        suggested={
+            c.id: Finding14(c.chexpert_possible) for c in lexicon.concepts.values() if c.chexpert_possible is not None
+        },
         absent_by_normal={
             c.id: tuple(Finding14(name) for name in c.chexpert_absent) for c in lexicon.concepts.values()
         },
@@ -94,13 +102,17 @@ def _core_names(label: Finding14) -> frozenset[str]:
     return frozenset(extra.get(label, {label.value.lower()}))
 
 
-def _explicit(form: NormalForm, rules: _LabelRules) -> Iterator[tuple[Finding14, Value]]:
+def _explicit(mention: Mention, rules: _LabelRules) -> Iterator[tuple[Finding14, Value]]:
+    form = mention.form
     present = form.presence is Presence.PRESENT
     label = rules.named.get(form.concept)
     if label is not None:
-        uncertain = form.certainty is Certainty.UNCERTAIN
+        uncertain = mention.hedge == "possible"
         yield label, (-1 if uncertain else 1) if present else 0
-    elif present:
+    suggested = rules.suggested.get(form.concept)
+    if suggested is not None and present:
+        yield suggested, -1
+    if label is None and present:
         for negative in rules.absent_by_normal[form.concept]:
             yield negative, 0
 
@@ -115,7 +127,7 @@ def label(report: str) -> dict[Finding14, int | None]:
     normal = True
     for mention in analysis.mentions:
         form = mention.form
-        for finding, value in _explicit(form, rules):
+        for finding, value in _explicit(mention, rules):
             previous = labels[finding]
             if previous is None or _RANK[value] > _RANK[previous]:
                 labels[finding] = value
@@ -136,7 +148,7 @@ def label_evidence(report: str) -> dict[Finding14, list[LabelEvidence]]:
     evidence: dict[Finding14, list[LabelEvidence]] = {finding: [] for finding in Finding14}
     for index, mention in enumerate(analysis.mentions):
         form = mention.form
-        stated = dict(_explicit(form, rules))
+        stated = dict(_explicit(mention, rules))
         for finding, value in stated.items():
             evidence[finding].append(_evidence(analysis, index, mention, value, None))
         normal = form.concept in rules.absent_by_normal and rules.absent_by_normal[form.concept] is not None

@@ -113,7 +113,8 @@ def _leftward(items: Items, index: int, found: Attributes) -> int:
         elif role & _QUALIFIER:
             if not (role & SEVERITY and roles[position + 1] & CHANGE):  # "slightly increased" is no size
                 _take_entry(found, items.entries[position], position)
-            if items.entries[position].state is not None and items.entries[position].state.hedge:
+            state = items.entries[position].state
+            if state is not None and state.hedge:
                 found.hedged = True
             found.first = position
             words = 0

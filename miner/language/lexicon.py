@@ -89,6 +89,8 @@ class Concept:
     chronic_form: str | None
     """What it is called where the words beside it say old or healed."""
     chexpert: str | None
+    chexpert_possible: str | None
+    """A label that it suggests without naming it: congestion suggests edema."""
     chexpert_absent: tuple[str, ...]
     incidental: bool
     """Its presence leaves a chest without finding, as the CheXpert labeler counts (tortuous aorta, clips)."""
@@ -201,6 +203,7 @@ def _concept(concept_id: str, table: dict[str, Any], kind: str) -> Concept:
         at=table.get("at", {}),
         chronic_form=table.get("chronic_form"),
         chexpert=table.get("chexpert"),
+        chexpert_possible=table.get("chexpert_possible"),
         chexpert_absent=tuple(table.get("chexpert_absent", ())),
         incidental=bool(table.get("incidental")),
         source=table["source"],
@@ -358,8 +361,9 @@ def _check(concepts: dict[str, Concept], regions: dict[str, Region], parts: dict
         if any(concept.id in _closure(parent, upward) for parent in concept.is_a):
             raise LexiconError(f"{concept.id} is its own ancestor; break the cycle in is_a")
     for region in regions.values():
-        for target in (region.normal, region.abnormal, region.acute, region.lesion, *region.states.values()):
-            if target is not None and target not in concepts:
+        named = (region.normal, region.abnormal, region.acute, region.lesion, *region.states.values())
+        for target in filter(None, named):
+            if target not in concepts:
                 raise LexiconError(f"region {region.id} refers to the unknown concept {target}; declare it")
     for part in parts.values():
         for target in part.part_of:
@@ -380,9 +384,9 @@ def load_lexicon() -> Lexicon:
             concepts[concept_id] = _concept(concept_id, table, kind)
             for phrase in table["phrases"]:
                 builder.concept(phrase, (concept_id,))
-    for phrase, ids in _read("compounds.toml")["phrases"].items():
+    for phrase, concept_ids in _read("compounds.toml")["phrases"].items():
         for entry in builder.entry(phrase):
-            entry.concepts, entry.roles = tuple(ids), entry.roles | Role.CONCEPT
+            entry.concepts, entry.roles = tuple(concept_ids), entry.roles | Role.CONCEPT
     regions, parts = _add_anatomy(builder)
     _add_modifiers(builder)
     _add_cues(builder)

@@ -15,6 +15,7 @@ _PASSES = int(Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.WORD 
 _ASSERTABLE_GENERICS = frozenset(
     {"abnormality", "abnormal", "disease", "pathology", "anomaly", "irregularity", "change", "lesion"}
 )
+_PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
 _ADVERSATIVE = frozenset({("but",), ("yet",), ("although",), ("though",)})
 _REVERSIBLE = frozenset({Change.WORSENED, Change.IMPROVED})
 
@@ -62,6 +63,21 @@ class _Sentence:
         if statement:
             self.scopes.silent[:] = [False] * len(self.scopes.silent)
         self.readings: list[Reading] = []
+        self.changes = self._changes()
+
+    def _changes(self) -> dict[int, Change]:
+        """Give a change that is said of several mentions to each ("tube and line have been removed")."""
+        items = self.items
+        changes: dict[int, Change] = {}
+        for index, role in enumerate(items.roles):
+            change = items.entries[index].change
+            if change is None or not index or not (role | items.roles[index - 1]) & Role.COPULA and (
+                items.entries[index].phrase[0] not in _PREDICATES
+            ):
+                continue
+            for subject in subjects(items, index, CONCEPT):
+                changes.setdefault(subject, change)
+        return changes
 
     def read(self) -> list[Reading]:
         colon = self._heading_end()
@@ -106,12 +122,14 @@ class _Sentence:
             if found.chronic and concept.chronic_form is not None:
                 concept_id = concept.chronic_form
             elif concept.at:
-                regions = (self.lexicon.parts[place].region.id for place in found.places)
+                regions = [self.lexicon.parts[place].region.id for place in found.places]
+                if self._of_device(index):
+                    regions.insert(0, "devices")
                 concept_id = next((concept.at[region] for region in regions if region in concept.at), concept_id)
             self._emit(concept_id, index, found, denied=scopes.denied[index], hedged=scopes.hedged[index])
 
     def _emit(self, concept_id: str, index: int, found: Attributes, *, denied: bool, hedged: bool) -> None:
-        change = found.change
+        change = found.change or self.changes.get(index)
         if denied and change in _REVERSIBLE and scopes_cue_before(self.scopes, index, found.change_at):
             denied, change = False, Change.UNCHANGED  # "no worsening of the effusion"
         elif change is Change.RESOLVED:
@@ -152,6 +170,16 @@ class _Sentence:
                 hedge,
             )
         )
+
+    def _of_device(self, index: int) -> bool:
+        """Tell whether a word is said of a device: "the lateral screw is fractured"."""
+        items = self.items
+        before = index - 1
+        while before >= 0 and items.roles[before] & (_PASSES | Role.COPULA) and not items.roles[before] & CONCEPT:
+            before -= 1
+        if before < 0 or not items.roles[before] & CONCEPT:
+            return False
+        return self.lexicon.concepts[items.entries[before].concepts[0]].region == "devices"
 
     def _places(self, concept_id: str, found: Attributes) -> tuple[str, ...]:
         """Leave out the structure that the concept is about anyway: cardiomegaly is in the heart."""
@@ -241,6 +269,8 @@ class _Sentence:
         state = items.entries[index].state
         if state is None:
             return []
+        if state.id == "normal" and index and items.roles[index - 1] & Role.COPULA:
+            self._call_normal(index)
         targets, predicative = self._state_targets(index)
         concepts: dict[str, list[int]] = {}
         for at in targets:
@@ -260,6 +290,13 @@ class _Sentence:
             change = found.change
             self._add(concept_id, index, found, change, denied=denied, hedged=hedged and not denied)
         return targets
+
+    def _call_normal(self, index: int) -> None:
+        """Deny abnormalities that are called normal ("vascular engorgement appears within normal limits")."""
+        for at in subjects(self.items, index, CONCEPT):
+            if self.lexicon.concepts[self.items.entries[at].concepts[0]].kind == "abnormality":
+                self.scopes.denied[at] = True
+                self.scopes.cue[at] = index
 
     def _state_targets(self, index: int) -> tuple[list[int], bool]:
         """Return the structures an adjective speaks of, and whether it stands behind them ("is enlarged")."""

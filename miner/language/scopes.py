@@ -34,6 +34,7 @@ NOTHING_SENTENCE, NOTHING_CLAUSE = int(Role.NOTHING_SENTENCE), int(Role.NOTHING_
 NOTHING_FORWARD, IMPERATIVE, OPTION = int(Role.NOTHING_FORWARD), int(Role.IMPERATIVE), int(Role.OPTION)
 _ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or")})
 _RELATIVE = frozenset({("which",), ("but",), ("however",)})
+_AWAY = frozenset({("from",), ("to",), ("than",)})
 _UNDECIDED = frozenset({("versus",), ("vs",)})
 
 
@@ -154,7 +155,7 @@ def _forward(items: Items, scopes: Scopes) -> None:
             closed = role & COMMA and index and roles[index - 1] & AFFIRM  # "no effusion is seen, ..."
             if deny >= 0 and deny_used and (closed or _begins_statement(items, index)):
                 deny = -1
-            if hedge >= 0 and hedge_used and role & COMMA and not lasting and not _or_follows(items, index + 1):
+            if hedge >= 0 and (hedge_used or index - hedge > 1) and role & COMMA and not lasting and not _or_follows(items, index + 1):
                 hedge = -1
         scopes.denied[index] = deny >= 0
         scopes.hedged[index] = hedge >= 0
@@ -248,6 +249,8 @@ def subjects(items: Items, index: int, wanted: int) -> list[int]:
     position = index - 1
     while position >= 0:
         role = roles[position]
+        if role & Role.PREPOSITION and items.entries[position].phrase in _AWAY:
+            found.clear()  # "unchanged from the previous exam": a comparison is no subject
         if role & _STOP or (role & WITH and found):
             break
         if role & COPULA:
