@@ -151,8 +151,6 @@ class RejectReason(StrEnum):
     UNREADABLE = "unreadable"
     """A file or folder that cannot be opened, or an archive member that is damaged."""
     BAD_VALUE = "bad_value"
-    BAD_LABEL = "bad_label"
-    """A label outside the coding 1, 0, -1, blank."""
     NOT_JSON = "not_json"
     WRONG_FIELDS = "wrong_fields"
     NO_REPORT = "no_report"

@@ -164,7 +164,7 @@ def _labels(rows: pl.DataFrame) -> tuple[list[LabelTable], list[Reject]]:
         word = pl.concat_str([pl.col(finding).fill_null("") for finding in FINDINGS], separator="|")
         torn = mine.filter(word != word.first().over("study_id"))["image"]
         message = "the labels differ from those of the study's first image; those were kept"
-        rejects += [Reject(image, RejectReason.BAD_LABEL, message) for image in torn]
+        rejects += [Reject(image, RejectReason.BAD_VALUE, message) for image in torn]
         table, odd = label_table(mine.unique("study_id", keep="first", maintain_order=True), labeler, f"{folder}.csv")
         tables.append(table)
         rejects += odd

@@ -66,13 +66,17 @@ def label_table(
     """
     there = [finding for finding in FINDINGS if finding in rows.columns]
     values = rows.select("study_id", *(label_value(pl.col(finding)).alias(finding) for finding in there))
-    foreign = {f: rows[f].is_not_null() & values[f].is_null() for f in there}
+    blank = ["", "nan", "null", "na"]
+    filled = rows.select(
+        (pl.col(f).is_not_null() & ~pl.col(f).str.strip_chars().str.to_lowercase().is_in(blank)).alias(f) for f in there
+    )
+    foreign = {f: filled[f] & values[f].is_null() for f in there}
     bad = pl.Series("bad", [False] * rows.height)
     rejects: list[Reject] = []
     for finding, mask in foreign.items():
         message = f"{name}: the label for {finding} is none of 1, 0, -1 and blank; the study's labels were left out"
         rejects += [
-            Reject(f"{study.partition('/')[2]}:{finding}", RejectReason.BAD_LABEL, message)
+            Reject(f"{study.partition('/')[2]}:{finding}", RejectReason.BAD_VALUE, message)
             for study in rows.filter(mask)["study_id"]
         ]
         bad = bad | mask

@@ -1,0 +1,105 @@
+"""Where sections that came as columns stand in the raw report, so that quotes point into what was written."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from miner.ingest.corpus import REPORTS, conform, text_hash
+from miner.language.sections import SectionName, trimmed
+
+Spans = list[tuple[str, int, int]]
+_READING = (SectionName.FINDINGS, SectionName.IMPRESSION)
+
+
+class Placed(NamedTuple):
+    """A report's text with its sections, and how they were found."""
+
+    text: str
+    spans: Spans
+    how: str
+    """located, parsed or canonical."""
+
+
+def plain_newlines(cell: pl.Expr) -> pl.Expr:
+    r"""Return the text with each literal two-character `\n` as a newline and a blank, so that no offset moves."""
+    return cell.str.replace_all("\\n", "\n ", literal=True)
+
+
+def place(raw: str | None, sections: Sequence[tuple[str, str | None]]) -> Placed | None:
+    """Find the text and sections of a report, given with its section columns (name, body) in their order.
+
+    The raw report with the columns' offsets in it, if findings and impression can be located; with the sections that
+    our parser finds, if the columns hold no reading; else a text made of the columns ("FINDINGS: ..."). None where
+    there is no text at all.
+    """
+    filled = [(name, body.strip()) for name, body in sections if body is not None and body.strip()]
+    reads = any(name in _READING for name, _ in filled)
+    if raw is None or not raw.strip():
+        return _canonical(filled) if reads else None
+    if not reads:
+        return Placed(raw, [(str(name), start, end) for name, start, end in trimmed(raw)], "parsed")
+    spans = _locate(raw, filled)
+    found = {name for name, _, _ in spans}
+    if all(name in found for name, _ in filled if name in _READING):
+        return Placed(raw, spans, "located")
+    return _canonical(filled)
+
+
+def _locate(raw: str, sections: Sequence[tuple[str, str]]) -> Spans:
+    """Give the spans of the sections that are in the text, looked for one after another."""
+    spans: Spans = []
+    position = 0
+    for name, body in sections:
+        span = _find(raw, body, position) or _find(raw, body, 0)
+        if span is not None and not any(start < span[1] and span[0] < end for _, start, end in spans):
+            spans.append((name, *span))
+            position = span[1]
+    return sorted(spans, key=lambda span: span[1])
+
+
+def _find(raw: str, body: str, position: int) -> tuple[int, int] | None:
+    start = raw.find(body, position)
+    if start >= 0:
+        return start, start + len(body)
+    if position:  # only the second, wider look may cost more
+        return None
+    words = re.compile(r"\s+".join(map(re.escape, body.split())))
+    match = words.search(raw)
+    return match.span() if match else None
+
+
+def _canonical(sections: Sequence[tuple[str, str]]) -> Placed:
+    spans: Spans = []
+    lines: list[str] = []
+    position = 0
+    for name, body in sections:
+        header = f"{name.upper().replace('_', ' ')}: "
+        spans.append((name, position + len(header), position + len(header) + len(body)))
+        lines.append(header + body)
+        position = spans[-1][2] + 1
+    return Placed("\n".join(lines), spans, "canonical")
+
+
+def report_frame(placed: Iterable[tuple[str, Placed]]) -> pl.DataFrame:
+    """Return (study_id, placed) pairs as rows of the store's `reports`."""
+    rows = [_row(study_id, report) for study_id, report in placed]
+    return conform(pl.DataFrame(rows, schema=REPORTS), REPORTS)
+
+
+def _row(study_id: str, report: Placed) -> dict[str, object]:
+    bodies: dict[str, str] = {}
+    for name, start, end in report.spans:
+        bodies[name] = report.text[start:end]
+    joint = bodies.get(SectionName.FINDINGS_AND_IMPRESSION)
+    return {
+        "study_id": study_id,
+        "text": report.text,
+        "sections": [{"name": name, "start": start, "end": end} for name, start, end in report.spans],
+        "findings": bodies.get(SectionName.FINDINGS, joint),
+        "impression": bodies.get(SectionName.IMPRESSION, joint),
+        "indication": bodies.get(SectionName.INDICATION, bodies.get(SectionName.HISTORY)),
+        "comparison": bodies.get(SectionName.COMPARISON),
+        "text_hash": text_hash(report.text),
+    }
