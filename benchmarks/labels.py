@@ -1,10 +1,15 @@
 """How well the labeler and the language layer read OpenI, and how fast: `python benchmarks/labels.py [SHARED]`.
 
 Gold (`openi_gold_labels_dev.csv`, NegBio) holds report-level codes of MeSH indexers for 14 findings of NIH ChestX-ray
-and "normal". They are mapped to concepts of the lexicon (`GOLD`): a column is predicted 1 where one of its concepts,
-is asserted in the report without a hedge: MeSH indexers do not code what a report calls possible, but code borderline
-cardiomegaly and both sides of "atelectasis versus scar". Nodular opacities and volume loss have codes of their own. "Hernia" is left out: the column holds no 1, hiatal hernias count 0 there. Scars have
-a MeSH code of their own (Cicatrix) and are no Fibrosis. Reports are split by the last bit of the CRC-32 of their id: rules were written while looking at half 0 only.
+and "normal". They are mapped twice:
+- to concepts of the lexicon (`GOLD`): a column is predicted 1 where one of its concepts is asserted without a hedge.
+  MeSH indexers do not code what a report calls possible, but code borderline cardiomegaly and both sides of
+  "atelectasis versus scar". Nodular opacities and volume loss have codes of their own. "Hernia" is left out: the column
+  holds no 1, hiatal hernias count 0 there. Scars have a MeSH code of their own (Cicatrix) and are no Fibrosis.
+- to the 14 labels (`LABELS`): Effusion is Pleural Effusion, Mass or Nodule is Lung Lesion, and the columns that have a
+  CheXpert label of the same name; a label of 1 against all other values.
+
+Reports are split by the last bit of the CRC-32 of their id: rules were written while looking at half 0 only.
 """
 
 import csv
@@ -64,8 +69,7 @@ def predicted(report: str) -> set[str]:
     present = {
         mention.form.concept
         for mention in analyse_report(report).mentions
-        if mention.form.presence is Presence.PRESENT
-        and mention.hedge != "possible"
+        if mention.form.presence is Presence.PRESENT and mention.hedge != "possible"
     }
     return {column for column, concepts in GOLD.items() if not present.isdisjoint(concepts)}
 
@@ -104,7 +108,6 @@ def gold_labels(shared: Path) -> None:
         print(f"  {name:26} {scores(total[key])}")
     for column in GOLD:
         print(f"  {column:26} {scores(total.get(column, Counter()))}")
-
 
     for key in ("label 0", "label 1", *(f"label {name}" for name in LABELS)):
         print(f"  {key:26} {scores(total[key])}")

@@ -9,11 +9,11 @@ Choices where the paper leaves room:
   "mediastinal contours are normal" is Enlarged Cardiomediastinum 0. "Lungs are clear" names no label and sets none.
 - Labels are not passed up the hierarchy: consolidation does not set Lung Opacity. As in the CheXpert phrases, opacity,
   infiltrate, airspace disease, interstitial markings and scars do.
-- What only suggests a label makes it uncertain, where the CheXpert phrases say 1: vascular congestion for Edema, a nodular
-  opacity for Lung Lesion. Radiologists who coded OpenI give congestion and round opacities codes of their own.
-- "likely" and "consistent with" assert; "possible", "may", "suspicious for", "cannot exclude" are uncertain. "Borderline"
-  and the two sides of "atelectasis or scar", "atelectasis versus scar" are 1, for which the CheXpert rules know no hedge
-  (the findings themselves stay uncertain).
+- What only suggests a label makes it uncertain, where the CheXpert phrases say 1: vascular congestion for Edema, a
+  nodular opacity for Lung Lesion. The indexers of OpenI give congestion and round opacities codes of their own.
+- "likely" and "consistent with" assert; "possible", "may", "suspicious for", "cannot exclude" are uncertain.
+  "Borderline" and the two sides of "atelectasis or scar", "atelectasis versus scar" are 1, since the CheXpert rules
+  have no hedge for them (the findings themselves stay uncertain in their normal form).
 - No Finding is 1 where no abnormality is asserted, not even uncertainly; support devices and incidental things (clips,
   a tortuous aorta, low lung volumes) do not count, as in the CheXpert phrase list. Otherwise it is None.
 """

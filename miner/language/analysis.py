@@ -80,7 +80,7 @@ def _spoken(text: str) -> list[tuple[int, int]]:
     """Return the stretches of a text that can assert something: all but history, comparison and technique."""
     blocks = outline(text)
     kept = [(block.start, block.end) for block in blocks if str(block.name) not in _SILENT_SECTIONS]
-    return kept if kept else [(0, len(text))]
+    return kept or [(0, len(text))]
 
 
 def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
@@ -90,12 +90,18 @@ def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
         for begin, stop in split_sentences(text, start, end):
             number = len(sentences)
             sentences.append((begin, stop))
-            for r in read_sentence(text[begin:stop]):
-                mentions.append(
-                    Mention(
-                        r.form, r.start + begin, r.end + begin, r.clause_start + begin, r.clause_end + begin, number, r.hedge
-                    )
+            mentions.extend(
+                Mention(
+                    reading.form,
+                    reading.start + begin,
+                    reading.end + begin,
+                    reading.clause_start + begin,
+                    reading.clause_end + begin,
+                    number,
+                    reading.hedge,
                 )
+                for reading in read_sentence(text[begin:stop])
+            )
     return Analysis(text=text, cuts=tuple(sentences), mentions=tuple(mentions))
 
 

@@ -53,7 +53,7 @@ class Attributes:
             return None
         if len(unique) == 1:
             return self.sides[0]
-        return Side.BILATERAL if Side.LEFT in unique and Side.RIGHT in unique or Side.BILATERAL in unique else None
+        return Side.BILATERAL if (Side.LEFT in unique and Side.RIGHT in unique) or Side.BILATERAL in unique else None
 
 
 def _take_entry(found: Attributes, entry: Entry, index: int = -1) -> None:
@@ -142,7 +142,7 @@ def _joins_qualifiers(items: Items, position: int) -> bool:
 
 
 def _place_before(items: Items, position: int, found: Attributes) -> None:
-    """Take the place from a subject ("the right lung shows an opacity") or an opening ("in the left base, there is")."""
+    """Take the place from a subject ("the right lung shows ...") or an opening ("in the left base, there is ...")."""
     roles = items.roles
     if position < 0:
         return
@@ -172,15 +172,11 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
     position = index + 1
     while position < len(roles):
         role = roles[position]
-        if role & _BOUNDARY and not role & _QUALIFIER:
+        listed = role & (COMMA | CONJUNCTION)
+        if (role & _BOUNDARY and not role & _QUALIFIER) or (listed and not _place_follows(items, position + 1)):
             break
-        if role & (COMMA | CONJUNCTION):
-            if not _place_follows(items, position + 1):
-                break
-            linked = _MAX_WORDS
-        elif role & COPULA:
-            after_copula, linked = True, _MAX_WORDS
-        elif role & PREPOSITION:
+        if listed or role & (COPULA | PREPOSITION):
+            after_copula = after_copula or bool(role & COPULA)
             linked = _MAX_WORDS
         elif role & (PART | SIDE):
             if linked <= 0 or leads_to_mention(items, position):
@@ -193,14 +189,11 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
             if (after_copula or role & CHANGE) and not degree_of_change:
                 _take_entry(found, items.entries[position], position)
                 found.last = position
-        elif role & STATE:
-            if not after_copula:
-                break
-        elif role & WORD:
+        elif role & WORD and words < _MAX_WORDS + 2:
             linked -= 1
             words += 1
-            if words > _MAX_WORDS + 2:
-                break
+        elif role & WORD or (role & STATE and not after_copula):
+            break
         position += 1
 
 

@@ -39,20 +39,16 @@ def _words(sentence: str) -> tuple[list[str], list[int], list[int]]:
     words: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
-    for token, start, end in tokenise(lowered(sentence)):
-        if token[0].isalnum():
-            if token in ARTICLES:
+    for piece, start, end in tokenise(lowered(sentence)):
+        if piece[0].isalnum():
+            if piece in ARTICLES:
                 continue
-            for word in fold_compound(token):
+            for word in fold_compound(piece):
                 words.append(word)
                 starts.append(start)
                 ends.append(end)
-        elif token in _SIGNS or token == "?":
-            words.append(token)
-            starts.append(start)
-            ends.append(end)
-        elif token[0] == "_":
-            words.append("xxxx")
+        elif piece in _SIGNS or piece == "?" or piece[0] == "_":
+            words.append("xxxx" if piece[0] == "_" else piece)
             starts.append(start)
             ends.append(end)
     return words, starts, ends

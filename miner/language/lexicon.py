@@ -7,15 +7,30 @@ where the files contradict each other (an unknown parent, a cycle, a phrase with
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import IntEnum
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from miner.language.entries import Concept, Entry, Node, Part, Region, Role, State
 from miner.language.tokens import phrase_words
 from schemas import Change, Severity, Side
+
+__all__ = [
+    "DATA",
+    "Concept",
+    "Entry",
+    "Lexicon",
+    "LexiconError",
+    "Node",
+    "Part",
+    "Region",
+    "Role",
+    "State",
+    "load_lexicon",
+    "variants",
+]
 
 DATA = Path(__file__).parent / "data"
 _FINDING_FILES = ("findings_lungs.toml", "findings_chest.toml", "findings_bones_devices.toml")
@@ -28,132 +43,6 @@ _DIVIDED = frozenset({"lungs", "bones", "spine"})
 
 class LexiconError(ValueError):
     """The lexicon's files contradict each other; the message names the file entry and what to change."""
-
-
-class Role(IntEnum):
-    """What a phrase can do in a sentence: single bits, since one phrase may have several roles."""
-
-    CONCEPT = 1 << 0
-    PART = 1 << 1
-    STATE = 1 << 2
-    SIDE = 1 << 3
-    SEVERITY = 1 << 4
-    NUMBER = 1 << 5
-    CHANGE = 1 << 6
-    DENY_FORWARD = 1 << 7
-    DENY_BACKWARD = 1 << 8
-    HEDGE_FORWARD = 1 << 9
-    HEDGE_BACKWARD = 1 << 10
-    HEDGE_LIST = 1 << 11
-    CAUSE = 1 << 12
-    PROBABLE = 1 << 13
-    AFFIRM_BACKWARD = 1 << 14
-    NOTHING_SENTENCE = 1 << 15
-    NOTHING_CLAUSE = 1 << 16
-    NOTHING_FORWARD = 1 << 17
-    OPTION = 1 << 40
-    IMPERATIVE = 1 << 41
-    PAST = 1 << 18
-    BREAK = 1 << 19
-    COPULA = 1 << 20
-    PREPOSITION = 1 << 21
-    WITH = 1 << 22
-    CONJUNCTION = 1 << 23
-    ACUTE = 1 << 24
-    CHRONIC = 1 << 25
-    GENERIC = 1 << 26
-    NOT_ASSESSABLE = 1 << 27
-    QUALITY = 1 << 28
-    COMMA = 1 << 29
-    COLON = 1 << 30
-    WORD = 1 << 31
-
-
-@dataclass(frozen=True, slots=True)
-class Concept:
-    """One thing a report can state: an abnormality, a device, or something that is right."""
-
-    id: str
-    name: str
-    kind: str
-    """abnormality, device or normal"""
-    region: str
-    course: str | None
-    """acute, chronic, or None where it can be either"""
-    is_a: tuple[str, ...]
-    equivalent: tuple[str, ...]
-    entails: tuple[str, ...]
-    entails_absence: tuple[str, ...]
-    at: dict[str, str]
-    """What it is called in another region: calcification of the aorta is atherosclerosis."""
-    chronic_form: str | None
-    """What it is called where the words beside it say old or healed."""
-    chexpert: str | None
-    chexpert_possible: str | None
-    """A label that it suggests without naming it: congestion suggests edema."""
-    chexpert_absent: tuple[str, ...]
-    incidental: bool
-    """Its presence leaves a chest without finding, as the CheXpert labeler counts (tortuous aorta, clips)."""
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A structure whose state is described: which concepts "normal", "abnormal" and adjectives make of it."""
-
-    id: str
-    normal: str | None
-    abnormal: str | None
-    acute: str | None
-    lesion: str | None
-    """What a lesion or mass without a name of its own is called there."""
-    states: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A place, e.g. lung_base, with the region it belongs to and the places it lies in."""
-
-    id: str
-    region: Region
-    part_of: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """An adjective of a structure: its polarity is normal or abnormal."""
-
-    id: str
-    normal: bool
-    hedge: bool
-    predicative: bool
-    """It describes a structure only from behind ("the trachea is central")."""
-    severity: Severity | None
-
-
-@dataclass(slots=True)
-class Entry:
-    """Everything that one phrase can mean."""
-
-    phrase: tuple[str, ...]
-    roles: int = 0
-    concepts: tuple[str, ...] = ()
-    inner: tuple["Entry", ...] = ()
-    """Places, sides and degrees inside a concept's own phrase ("biapical pleural thickening")."""
-    part: Part | None = None
-    state: State | None = None
-    side: Side | None = None
-    severity: Severity | None = None
-    number: str | None = None
-    change: Change | None = None
-
-
-@dataclass(slots=True)
-class Node:
-    """One step of the phrase tree."""
-
-    next: dict[str, "Node"] = field(default_factory=dict)
-    entry: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +115,13 @@ class _Builder:
                 found = self.entries[words] = Entry(words)
             yield found
 
+    def all(self, phrases: list[str], role: Role) -> Iterator[Entry]:
+        """Give each variant of each phrase a role, and yield its entry."""
+        for phrase in phrases:
+            for entry in self.entry(phrase):
+                entry.roles |= role
+                yield entry
+
     def concept(self, phrase: str, ids: tuple[str, ...]) -> None:
         for entry in self.entry(phrase):
             if entry.concepts and entry.concepts != ids:
@@ -256,32 +152,35 @@ def _add_modifiers(builder: _Builder) -> None:
     data = _read("modifiers.toml")
     for state_id, table in data["state"].items():
         severity = Severity(table["severity"]) if "severity" in table else None
-        state = State(state_id, table["polarity"] == "normal", bool(table.get("hedge")), bool(table.get("predicative")), severity)
+        state = State(
+            state_id, table["polarity"] == "normal", bool(table.get("hedge")), bool(table.get("predicative")), severity
+        )
         for phrase in table["phrases"]:
             builder.state(phrase, state)
     for side, phrases in data["side"].items():
-        for phrase in phrases:
-            for entry in builder.entry(phrase):
-                entry.side, entry.roles = Side(side), entry.roles | Role.SIDE
+        for entry in builder.all(phrases, Role.SIDE):
+            entry.side = Side(side)
     for severity_id, phrases in data["severity"].items():
-        for phrase in phrases:
-            for entry in builder.entry(phrase):
-                entry.severity, entry.roles = Severity(severity_id), entry.roles | Role.SEVERITY
+        for entry in builder.all(phrases, Role.SEVERITY):
+            entry.severity = Severity(severity_id)
     for number, phrases in data["number"].items():
-        for phrase in phrases:
-            for entry in builder.entry(phrase):
-                entry.number, entry.roles = number, entry.roles | Role.NUMBER
+        for entry in builder.all(phrases, Role.NUMBER):
+            entry.number = number
     for change, phrases in data["change"].items():
-        for phrase in phrases:
-            for entry in builder.entry(phrase):
-                entry.change, entry.roles = Change(change), entry.roles | Role.CHANGE
+        for entry in builder.all(phrases, Role.CHANGE):
+            entry.change = Change(change)
 
 
 def _add_anatomy(builder: _Builder) -> tuple[dict[str, Region], dict[str, Part]]:
     data = _read("anatomy.toml")
     regions = {
         region_id: Region(
-            region_id, table.get("normal"), table.get("abnormal"), table.get("acute"), table.get("lesion"), table.get("states", {})
+            region_id,
+            table.get("normal"),
+            table.get("abnormal"),
+            table.get("acute"),
+            table.get("lesion"),
+            table.get("states", {}),
         )
         for region_id, table in data["region"].items()
     }
@@ -300,15 +199,11 @@ def _add_anatomy(builder: _Builder) -> tuple[dict[str, Region], dict[str, Part]]
 
 def _add_cues(builder: _Builder) -> None:
     for name, table in _read("cues.toml").items():
-        role = Role[name.upper()]
-        for phrase in table["phrases"]:
-            for entry in builder.entry(phrase):
-                entry.roles |= role
+        for _ in builder.all(table["phrases"], Role[name.upper()]):
+            pass
 
 
-def _inner(
-    entry: Entry, entries: dict[tuple[str, ...], Entry], concepts: dict[str, Concept]
-) -> tuple[Entry, ...]:
+def _inner(entry: Entry, entries: dict[tuple[str, ...], Entry], concepts: dict[str, Concept]) -> tuple[Entry, ...]:
     """Find the qualifiers inside a phrase; a structure that the concept is about anyway is none."""
     words, found, at = entry.phrase, [], 0
     region = concepts[entry.concepts[0]].region
@@ -318,9 +213,9 @@ def _inner(
             if part is None or part is entry:
                 continue
             place = part.part
-            if part.side or (place is not None and place.part_of and place.region.id in _DIVIDED):
-                found.append(part)
-            elif place is None and (part.severity or part.number) and not part.concepts:
+            tells_place = place is not None and place.part_of and place.region.id in _DIVIDED
+            degree = place is None and not part.concepts and (part.severity or part.number)
+            if part.side or tells_place or degree:
                 found.append(part)
             at = stop - 1
             break
@@ -352,7 +247,13 @@ def _closure(start: str, step: dict[str, tuple[str, ...]]) -> frozenset[str]:
 
 def _check(concepts: dict[str, Concept], regions: dict[str, Region], parts: dict[str, Part]) -> None:
     for concept in concepts.values():
-        for target in (*concept.at.values(), *concept.is_a, *concept.equivalent, *concept.entails, *concept.entails_absence):
+        for target in (
+            *concept.at.values(),
+            *concept.is_a,
+            *concept.equivalent,
+            *concept.entails,
+            *concept.entails_absence,
+        ):
             if target not in concepts:
                 raise LexiconError(f"{concept.id} refers to the unknown concept {target}; declare it or fix the name")
         if concept.region not in regions and concept.region not in parts:

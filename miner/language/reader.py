@@ -5,18 +5,24 @@ from functools import lru_cache
 
 from miner.language.attributes import Attributes, collect, leads_to_mention
 from miner.language.items import Items, read_items
-from miner.language.lexicon import Lexicon, Part, Role, State, load_lexicon
-from miner.language.scopes import Scopes, affirmed, read_scopes, subjects
+from miner.language.lexicon import Lexicon, Role, load_lexicon
+from miner.language.scopes import Scopes, read_scopes, subjects
+from miner.language.structures import (
+    PASSES,
+    generic_concept,
+    left_parts,
+    right_parts,
+    state_concept,
+    state_targets,
+)
 from schemas import Certainty, Change, NormalForm, Presence, Severity, Side
 
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
-_LIST = int(Role.COMMA | Role.CONJUNCTION)
-_PASSES = int(Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.WORD | Role.ACUTE | Role.CHRONIC)
 _ASSERTABLE_GENERICS = frozenset(
     {"abnormality", "abnormal", "disease", "pathology", "anomaly", "irregularity", "change", "lesion"}
 )
 _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
-_ADVERSATIVE = frozenset({("but",), ("yet",), ("although",), ("though",)})
+_LIST = int(Role.COMMA | Role.CONJUNCTION)
 _REVERSIBLE = frozenset({Change.WORSENED, Change.IMPROVED})
 
 
@@ -71,9 +77,10 @@ class _Sentence:
         changes: dict[int, Change] = {}
         for index, role in enumerate(items.roles):
             change = items.entries[index].change
-            if change is None or not index or not (role | items.roles[index - 1]) & Role.COPULA and (
-                items.entries[index].phrase[0] not in _PREDICATES
-            ):
+            if change is None or not index:
+                continue
+            said = (role | items.roles[index - 1]) & Role.COPULA or items.entries[index].phrase[0] in _PREDICATES
+            if not said:
                 continue
             for subject in subjects(items, index, CONCEPT):
                 changes.setdefault(subject, change)
@@ -117,16 +124,21 @@ class _Sentence:
         items, scopes = self.items, self.scopes
         entry = items.entries[index]
         found = collect(items, index)
-        for concept_id in entry.concepts:
-            concept = self.lexicon.concepts[concept_id]
-            if found.chronic and concept.chronic_form is not None:
-                concept_id = concept.chronic_form
-            elif concept.at:
-                regions = [self.lexicon.parts[place].region.id for place in found.places]
-                if self._of_device(index):
-                    regions.insert(0, "devices")
-                concept_id = next((concept.at[region] for region in regions if region in concept.at), concept_id)
+        for named in entry.concepts:
+            concept_id = self._concept_here(named, index, found)
             self._emit(concept_id, index, found, denied=scopes.denied[index], hedged=scopes.hedged[index])
+
+    def _concept_here(self, concept_id: str, index: int, found: Attributes) -> str:
+        """Return what a concept is called at its place: old fractures are healed, aortic calcium is atherosclerosis."""
+        concept = self.lexicon.concepts[concept_id]
+        if found.chronic and concept.chronic_form is not None:
+            return concept.chronic_form
+        if not concept.at:
+            return concept_id
+        regions = [self.lexicon.parts[place].region.id for place in found.places]
+        if self._of_device(index):
+            regions.insert(0, "devices")
+        return next((concept.at[region] for region in regions if region in concept.at), concept_id)
 
     def _emit(self, concept_id: str, index: int, found: Attributes, *, denied: bool, hedged: bool) -> None:
         change = found.change or self.changes.get(index)
@@ -175,7 +187,7 @@ class _Sentence:
         """Tell whether a word is said of a device: "the lateral screw is fractured"."""
         items = self.items
         before = index - 1
-        while before >= 0 and items.roles[before] & (_PASSES | Role.COPULA) and not items.roles[before] & CONCEPT:
+        while before >= 0 and items.roles[before] & (PASSES | Role.COPULA) and not items.roles[before] & CONCEPT:
             before -= 1
         if before < 0 or not items.roles[before] & CONCEPT:
             return False
@@ -192,10 +204,10 @@ class _Sentence:
         items = self.items
         if (index and items.roles[index - 1] & CONCEPT) or leads_to_mention(items, index + 1):
             return
-        parts, acute, first = self._left_parts(index)
+        parts, acute, first = left_parts(self.items, index)
         last = index
         if not parts:
-            parts, last = self._right_parts(index)
+            parts, last = right_parts(self.items, index)
         if not parts:
             where = [
                 at
@@ -214,53 +226,9 @@ class _Sentence:
             target = "acute_cardiopulmonary_abnormality" if acute else "abnormality"
             self._add(target, index, Attributes(first, last), None, denied=denied, hedged=False)
             return
-        for concept_id in dict.fromkeys(filter(None, (_generic_concept(part, word, acute=acute) for part in parts))):
+        for concept_id in dict.fromkeys(filter(None, (generic_concept(part, word, acute=acute) for part in parts))):
             found = Attributes(first, last)
             self._add(concept_id, index, found, None, denied=denied, hedged=hedged and not denied)
-
-    def _left_parts(self, index: int) -> tuple[list[Part], bool, int]:
-        """Return the structures before a generic word, whether "acute" is said, and the first item used."""
-        items = self.items
-        parts: list[Part] = []
-        acute = False
-        first = index
-        position = index - 1
-        while position >= 0:
-            role = items.roles[position]
-            if role & PART:
-                part = items.entries[position].part
-                if part is not None:
-                    parts.append(part)
-                first = position
-            elif role & Role.ACUTE:
-                acute = True
-                first = position
-            elif role & Role.GENERIC and parts == [] and position == index - 1:
-                pass  # "disease process"
-            elif not role & (_PASSES | _LIST) or (role & _LIST and not parts and not acute):
-                break
-            position -= 1
-        return parts[::-1], acute, first
-
-    def _right_parts(self, index: int) -> tuple[list[Part], int]:
-        """Return the structures after "abnormality of the ..." and the last item used."""
-        items = self.items
-        parts: list[Part] = []
-        last = index
-        position = index + 1
-        if position >= len(items.roles) or not items.roles[position] & (Role.PREPOSITION | Role.WORD):
-            return parts, last
-        while position < len(items.roles):
-            role = items.roles[position]
-            if role & PART:
-                part = items.entries[position].part
-                if part is not None:
-                    parts.append(part)
-                last = position
-            elif not role & (_PASSES | Role.PREPOSITION) and not (role & _LIST and parts):
-                break
-            position += 1
-        return parts, last
 
     # ---- "the heart is enlarged", "clear lungs"
     def _state(self, index: int) -> list[int]:
@@ -271,11 +239,11 @@ class _Sentence:
             return []
         if state.id == "normal" and index and items.roles[index - 1] & Role.COPULA:
             self._call_normal(index)
-        targets, predicative = self._state_targets(index)
+        targets, predicative = state_targets(self.items, index)
         concepts: dict[str, list[int]] = {}
         for at in targets:
             part = items.entries[at].part
-            concept_id = _state_concept(part, state) if part is not None else None
+            concept_id = state_concept(part, state) if part is not None else None
             if concept_id is not None:
                 concepts.setdefault(concept_id, []).append(at)
         if not concepts:
@@ -297,76 +265,6 @@ class _Sentence:
             if self.lexicon.concepts[self.items.entries[at].concepts[0]].kind == "abnormality":
                 self.scopes.denied[at] = True
                 self.scopes.cue[at] = index
-
-    def _state_targets(self, index: int) -> tuple[list[int], bool]:
-        """Return the structures an adjective speaks of, and whether it stands behind them ("is enlarged")."""
-        items = self.items
-        before = items.roles[index - 1] if index else 0
-        state = items.entries[index].state
-        right = [] if state is not None and state.predicative else self._attributive(index)
-        behind = index
-        while (
-            behind
-            and items.roles[behind - 1] & (_PASSES | Role.DENY_FORWARD | Role.AFFIRM_BACKWARD)
-            and not (items.roles[behind - 1] & PART)
-        ):
-            behind -= 1
-        before = items.roles[behind - 1] if behind else 0
-        if right and not (before & (Role.COPULA | Role.COLON)):
-            return right, False
-        left = (
-            subjects(items, index, PART)
-            if before & (PART | Role.COPULA | Role.COLON | STATE | _LIST | Role.WITH)
-            else []
-        )
-        if left and self._mention_between(left[-1], index):
-            left = []
-        if left:
-            return left, True
-        if not right:
-            return self._earlier_subject(index), True
-        return right, False
-
-    def _earlier_subject(self, index: int) -> list[int]:
-        """Find the subject of a second predicate: "the lungs are hyperexpanded but clear"."""
-        items = self.items
-        position = index - 1
-        joined = False
-        while position >= 0 and not items.roles[position] & Role.COPULA:
-            role = items.roles[position]
-            if role & PART or (role & Role.BREAK and items.entries[position].phrase not in _ADVERSATIVE):
-                return []
-            joined = joined or bool(role & (_LIST | Role.BREAK))
-            position -= 1
-        return subjects(items, position, PART) if joined and position > 0 else []
-
-    def _mention_between(self, first: int, last: int) -> bool:
-        return any(role & CONCEPT for role in self.items.roles[first + 1 : last])
-
-    def _attributive(self, index: int) -> list[int]:
-        """Return the list of structures right after an adjective, unless it describes a mention."""
-        items = self.items
-        roles = items.roles
-        found: list[int] = []
-        position = index + 1
-        while position < len(roles):
-            role = roles[position]
-            if role & (CONCEPT | GENERIC):
-                # "normal" cannot describe an opacity: "normal heart size no effusion" has a denial between
-                return found if _separated(items, index, position) else []
-            if role & PART:
-                found.append(position)
-            elif role & Role.COPULA:
-                return found if affirmed(items, position) else []  # "calcified nodes are seen", "large heart is ..."
-            elif role & _LIST and found:
-                if not _next_is_part(items, position + 1):
-                    break
-            elif role & Role.PREPOSITION and items.entries[position].phrase in {("of",), ("in",)}:
-                pass  # "normal appearance of the heart"
-            elif not role & (_PASSES | STATE):
-                break
-            position += 1
-        return found
 
     def _state_denied(self, index: int, targets: list[int], *, predicative: bool) -> bool:
         if not predicative:
@@ -400,38 +298,6 @@ class _Sentence:
 def scopes_cue_before(scopes: Scopes, index: int, change_at: int) -> bool:
     """Tell whether the denial stands directly before the word of change."""
     return 0 <= scopes.cue[index] == change_at - 1
-
-
-def _next_is_part(items: Items, index: int) -> bool:
-    for role in items.roles[index : index + 5]:
-        if role & _LIST and not role & PART:
-            continue
-        if role & PART:
-            return True
-        if not role & _PASSES or role & STATE:
-            return False
-    return False
-
-
-def _separated(items: Items, index: int, position: int) -> bool:
-    return any(role & (Role.COMMA | Role.CONJUNCTION | Role.DENY_FORWARD) for role in items.roles[index + 1 : position])
-
-
-def _generic_concept(part: Part, word: str, *, acute: bool) -> str | None:
-    region = part.region
-    if word == "lesion":
-        return region.lesion or region.abnormal
-    return (region.acute if acute else None) or region.abnormal
-
-
-def _state_concept(part: Part, state: State) -> str | None:
-    region = part.region
-    concept = region.states.get(state.id)
-    if concept is None and state.normal:
-        concept = region.normal
-    if concept is None and state.id == "abnormal":
-        concept = region.abnormal
-    return concept
 
 
 @lru_cache(maxsize=32_768)

@@ -31,6 +31,7 @@ DENY_FORWARD, DENY_BACKWARD = int(Role.DENY_FORWARD), int(Role.DENY_BACKWARD)
 HEDGE_FORWARD, HEDGE_BACKWARD = int(Role.HEDGE_FORWARD), int(Role.HEDGE_BACKWARD)
 AFFIRM = int(Role.AFFIRM_BACKWARD)
 NOTHING_SENTENCE, NOTHING_CLAUSE = int(Role.NOTHING_SENTENCE), int(Role.NOTHING_CLAUSE | Role.PAST)
+CAUSE = int(Role.CAUSE)
 NOTHING_FORWARD, IMPERATIVE, OPTION = int(Role.NOTHING_FORWARD), int(Role.IMPERATIVE), int(Role.OPTION)
 _ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or")})
 _RELATIVE = frozenset({("which",), ("but",), ("however",)})
@@ -40,7 +41,7 @@ _UNDECIDED = frozenset({("versus",), ("vs",)})
 
 @dataclass(slots=True)
 class Scopes:
-    """For each item: is it denied, hedged, or silent (in a part that asserts nothing)?"""
+    """What the cues of a sentence make of each item; silent are the parts that assert nothing."""
 
     denied: list[bool]
     hedged: list[bool]
@@ -145,17 +146,14 @@ def _forward(items: Items, scopes: Scopes) -> None:
                 lasting = bool(role & Role.HEDGE_LIST)
         elif role & _STOP:
             deny = hedge = -1
-        elif role & COPULA:
-            if deny >= 0 and deny_used and not affirmed(items, index):
-                deny = -1
-        elif role & (WITH | Role.CAUSE):
-            if deny_used:
+        elif role & (COPULA | WITH | CAUSE):
+            if deny_used and not (role & COPULA and affirmed(items, index)):
                 deny = -1
         elif role & _LIST:
-            closed = role & COMMA and index and roles[index - 1] & AFFIRM  # "no effusion is seen, ..."
-            if deny >= 0 and deny_used and (closed or _begins_statement(items, index)):
+            if deny >= 0 and deny_used and _ends_denial(items, index):
                 deny = -1
-            if hedge >= 0 and (hedge_used or index - hedge > 1) and role & COMMA and not lasting and not _or_follows(items, index + 1):
+            reached = hedge >= 0 and (hedge_used or index - hedge > 1)
+            if reached and role & COMMA and not lasting and not _or_follows(items, index + 1):
                 hedge = -1
         scopes.denied[index] = deny >= 0
         scopes.hedged[index] = hedge >= 0
@@ -164,6 +162,12 @@ def _forward(items: Items, scopes: Scopes) -> None:
             deny_used = hedge_used = True
         elif role & STATE and deny >= 0 and not _leads_to_mention(items, index):
             deny_used = True
+
+
+def _ends_denial(items: Items, index: int) -> bool:
+    """Tell whether a comma or "and" ends a denial: after "no effusion is seen", or before a new statement."""
+    closed = items.roles[index] & COMMA and index and items.roles[index - 1] & AFFIRM
+    return bool(closed) or _begins_statement(items, index)
 
 
 def _or_follows(items: Items, index: int) -> bool:
@@ -198,27 +202,27 @@ def affirmed(items: Items, index: int) -> bool:
 def _begins_statement(items: Items, index: int) -> bool:
     """Tell whether the part after a comma or "and" is a new statement rather than the next in a denied list."""
     roles, entries = items.roles, items.entries
-    if roles[index] & CONJUNCTION and entries[index].phrase in _ALTERNATIVE:
-        return _has_predicate(items, index + 1)
-    start = index + 1
+    start = index
+    alternative = False
     while start < len(roles) and roles[start] & _LIST:
-        if entries[start].phrase in _ALTERNATIVE:
-            return _has_predicate(items, start + 1)
+        alternative = alternative or entries[start].phrase in _ALTERNATIVE
         start += 1
-    if start >= len(roles):
+    if alternative or start >= len(roles) or _has_predicate(items, start):
+        return _has_predicate(items, start)
+    first, state = roles[start], entries[start].state
+    if state is not None and state.normal:
+        return True
+    if not first & (SEVERITY | CHANGE) or first & DENY_FORWARD:
         return False
-    if _has_predicate(items, start):
-        return True
-    first = roles[start]
-    if first & STATE and (state := entries[start].state) is not None and state.normal:
-        return True
-    if first & (SEVERITY | CHANGE) and not first & DENY_FORWARD:
-        rest = start
-        while rest < len(roles) and not roles[rest] & (_STOP | WITH):
-            if entries[rest].phrase in _ALTERNATIVE:
-                return False
-            rest += 1
-        return True
+    return not _alternative_follows(items, start)  # "no pneumothorax, small left effusion"
+
+
+def _alternative_follows(items: Items, start: int) -> bool:
+    for role, entry in zip(items.roles[start:], items.entries[start:], strict=True):
+        if role & (_STOP | WITH):
+            return False
+        if entry.phrase in _ALTERNATIVE:
+            return True
     return False
 
 

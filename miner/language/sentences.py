@@ -9,6 +9,8 @@ _ABBREVIATION = re.compile(r"(?:\b(?:dr|vs|e\.g|i\.e|eg|ie|approx|no|st|mr|mrs|m
 _NEW_ENTRY = re.compile(r"[ \t]*(?:[-*+\u2022#>]|\d+[.)]|\(?[A-Ha-h][.)]\s|\n|$)")
 _CAPITAL = re.compile(r"[ \t]*[A-Z*]")
 _WRAPPED = 60
+_LONGEST = 1000
+"""Longer stretches without an end are cut, so that the work per sentence, and thus in all, stays bounded."""
 
 
 def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
@@ -43,5 +45,10 @@ def _keep(text: str, begin: int, end: int, found: list[tuple[int, int]]) -> None
         begin += 1
     while end > begin and text[end - 1].isspace():
         end -= 1
+    while end - begin > _LONGEST:
+        cut = text.rfind(" ", begin + 1, begin + _LONGEST)
+        stop = cut if cut > begin else begin + _LONGEST
+        found.append((begin, stop))
+        begin = stop
     if end > begin:
         found.append((begin, end))

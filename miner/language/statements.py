@@ -85,10 +85,11 @@ def _merged(named: list[NormalForm], restated: list[NormalForm], lexicon: Lexico
         if same:
             final = [_completed(other, form) if at in same else other for at, other in enumerate(final)]
             continue
+        full = form
         for other in wider:
-            form = _completed(form, other)
+            full = _completed(full, other)
             final.remove(other)
-        kept.append(form)
+        kept.append(full)
     forms = tuple(dict.fromkeys((*kept, *final)))
     specific = tuple(form for form in forms if form.concept != "abnormality")
     return specific or forms

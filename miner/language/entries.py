@@ -1,0 +1,132 @@
+"""What the lexicon is made of: roles, concepts, regions, places, adjectives, and entries of phrases."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from schemas import Change, Severity, Side
+
+
+class Role(IntEnum):
+    """What a phrase can do in a sentence: single bits, since one phrase may have several roles."""
+
+    CONCEPT = 1 << 0
+    PART = 1 << 1
+    STATE = 1 << 2
+    SIDE = 1 << 3
+    SEVERITY = 1 << 4
+    NUMBER = 1 << 5
+    CHANGE = 1 << 6
+    DENY_FORWARD = 1 << 7
+    DENY_BACKWARD = 1 << 8
+    HEDGE_FORWARD = 1 << 9
+    HEDGE_BACKWARD = 1 << 10
+    HEDGE_LIST = 1 << 11
+    CAUSE = 1 << 12
+    PROBABLE = 1 << 13
+    AFFIRM_BACKWARD = 1 << 14
+    NOTHING_SENTENCE = 1 << 15
+    NOTHING_CLAUSE = 1 << 16
+    NOTHING_FORWARD = 1 << 17
+    OPTION = 1 << 40
+    IMPERATIVE = 1 << 41
+    PAST = 1 << 18
+    BREAK = 1 << 19
+    COPULA = 1 << 20
+    PREPOSITION = 1 << 21
+    WITH = 1 << 22
+    CONJUNCTION = 1 << 23
+    ACUTE = 1 << 24
+    CHRONIC = 1 << 25
+    GENERIC = 1 << 26
+    NOT_ASSESSABLE = 1 << 27
+    QUALITY = 1 << 28
+    COMMA = 1 << 29
+    COLON = 1 << 30
+    WORD = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """One thing a report can state: an abnormality, a device, or something that is right."""
+
+    id: str
+    name: str
+    kind: str
+    """abnormality, device or normal"""
+    region: str
+    course: str | None
+    """acute, chronic, or None where it can be either"""
+    is_a: tuple[str, ...]
+    equivalent: tuple[str, ...]
+    entails: tuple[str, ...]
+    entails_absence: tuple[str, ...]
+    at: dict[str, str]
+    """What it is called in another region: calcification of the aorta is atherosclerosis."""
+    chronic_form: str | None
+    """What it is called where the words beside it say old or healed."""
+    chexpert: str | None
+    chexpert_possible: str | None
+    """A label that it suggests without naming it: congestion suggests edema."""
+    chexpert_absent: tuple[str, ...]
+    incidental: bool
+    """Its presence leaves a chest without finding, as the CheXpert labeler counts (tortuous aorta, clips)."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A structure whose state is described: which concepts "normal", "abnormal" and adjectives make of it."""
+
+    id: str
+    normal: str | None
+    abnormal: str | None
+    acute: str | None
+    lesion: str | None
+    """What a lesion or mass without a name of its own is called there."""
+    states: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A place, e.g. lung_base, with the region it belongs to and the places it lies in."""
+
+    id: str
+    region: Region
+    part_of: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """An adjective of a structure: its polarity is normal or abnormal."""
+
+    id: str
+    normal: bool
+    hedge: bool
+    predicative: bool
+    """It describes a structure only from behind ("the trachea is central")."""
+    severity: Severity | None
+
+
+@dataclass(slots=True)
+class Entry:
+    """Everything that one phrase can mean."""
+
+    phrase: tuple[str, ...]
+    roles: int = 0
+    concepts: tuple[str, ...] = ()
+    inner: tuple["Entry", ...] = ()
+    """Places, sides and degrees inside a concept's own phrase ("biapical pleural thickening")."""
+    part: Part | None = None
+    state: State | None = None
+    side: Side | None = None
+    severity: Severity | None = None
+    number: str | None = None
+    change: Change | None = None
+
+
+@dataclass(slots=True)
+class Node:
+    """One step of the phrase tree."""
+
+    next: dict[str, "Node"] = field(default_factory=dict)
+    entry: Entry | None = None

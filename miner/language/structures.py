@@ -1,0 +1,158 @@
+"""Which structures an adjective or a word like "abnormality" speaks of: "the heart and aorta are enlarged"."""
+
+from miner.language.entries import Part, Role, State
+from miner.language.items import Items
+from miner.language.scopes import affirmed, subjects
+
+CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
+_LIST = int(Role.COMMA | Role.CONJUNCTION)
+PASSES = int(Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.WORD | Role.ACUTE | Role.CHRONIC)
+"""What may stand between an adjective and its structure."""
+_ADVERSATIVE = frozenset({("but",), ("yet",), ("although",), ("though",)})
+
+
+def left_parts(items: Items, index: int) -> tuple[list[Part], bool, int]:
+    """Return the structures before a generic word, whether "acute" is said, and the first item used."""
+    parts: list[Part] = []
+    acute = False
+    first = index
+    position = index - 1
+    while position >= 0:
+        role = items.roles[position]
+        if role & PART:
+            part = items.entries[position].part
+            if part is not None:
+                parts.append(part)
+            first = position
+        elif role & Role.ACUTE:
+            acute = True
+            first = position
+        elif role & Role.GENERIC and parts == [] and position == index - 1:
+            pass  # "disease process"
+        elif not role & (PASSES | _LIST) or (role & _LIST and not parts and not acute):
+            break
+        position -= 1
+    return parts[::-1], acute, first
+
+
+def right_parts(items: Items, index: int) -> tuple[list[Part], int]:
+    """Return the structures after "abnormality of the ..." and the last item used."""
+    parts: list[Part] = []
+    last = index
+    position = index + 1
+    if position >= len(items.roles) or not items.roles[position] & (Role.PREPOSITION | Role.WORD):
+        return parts, last
+    while position < len(items.roles):
+        role = items.roles[position]
+        if role & PART:
+            part = items.entries[position].part
+            if part is not None:
+                parts.append(part)
+            last = position
+        elif not role & (PASSES | Role.PREPOSITION) and not (role & _LIST and parts):
+            break
+        position += 1
+    return parts, last
+
+
+def state_targets(items: Items, index: int) -> tuple[list[int], bool]:
+    """Return the structures an adjective speaks of, and whether it stands behind them ("is enlarged")."""
+    before = items.roles[index - 1] if index else 0
+    state = items.entries[index].state
+    right = [] if state is not None and state.predicative else _attributive(items, index)
+    behind = index
+    while (
+        behind
+        and items.roles[behind - 1] & (PASSES | Role.DENY_FORWARD | Role.AFFIRM_BACKWARD)
+        and not (items.roles[behind - 1] & PART)
+    ):
+        behind -= 1
+    before = items.roles[behind - 1] if behind else 0
+    if right and not (before & (Role.COPULA | Role.COLON)):
+        return right, False
+    left = (
+        subjects(items, index, PART) if before & (PART | Role.COPULA | Role.COLON | STATE | _LIST | Role.WITH) else []
+    )
+    if left and _mention_between(items, left[-1], index):
+        left = []
+    if left:
+        return left, True
+    if not right:
+        return _earlier_subject(items, index), True
+    return right, False
+
+
+def _earlier_subject(items: Items, index: int) -> list[int]:
+    """Find the subject of a second predicate: "the lungs are hyperexpanded but clear"."""
+    position = index - 1
+    joined = False
+    while position >= 0 and not items.roles[position] & Role.COPULA:
+        role = items.roles[position]
+        if role & PART or (role & Role.BREAK and items.entries[position].phrase not in _ADVERSATIVE):
+            return []
+        joined = joined or bool(role & (_LIST | Role.BREAK))
+        position -= 1
+    return subjects(items, position, PART) if joined and position > 0 else []
+
+
+def _mention_between(items: Items, first: int, last: int) -> bool:
+    return any(role & CONCEPT for role in items.roles[first + 1 : last])
+
+
+def _attributive(items: Items, index: int) -> list[int]:
+    """Return the list of structures right after an adjective, unless it describes a mention."""
+    roles = items.roles
+    found: list[int] = []
+    position = index + 1
+    while position < len(roles):
+        role = roles[position]
+        if role & (CONCEPT | GENERIC):
+            # "normal" cannot describe an opacity: "normal heart size no effusion" has a denial between
+            return found if _separated(items, index, position) else []
+        if role & PART:
+            found.append(position)
+        elif role & Role.COPULA:
+            return found if affirmed(items, position) else []  # "calcified nodes are seen", "large heart is ..."
+        elif role & _LIST and found:
+            if not _next_is_part(items, position + 1):
+                break
+        elif role & Role.PREPOSITION and items.entries[position].phrase in {("of",), ("in",)}:
+            pass  # "normal appearance of the heart"
+        elif not role & (PASSES | STATE):
+            break
+        position += 1
+    return found
+
+
+def _next_is_part(items: Items, index: int) -> bool:
+    for role in items.roles[index : index + 5]:
+        if role & _LIST and not role & PART:
+            continue
+        if role & PART:
+            return True
+        if not role & PASSES or role & STATE:
+            return False
+    return False
+
+
+def _separated(items: Items, index: int, position: int) -> bool:
+    return any(role & (Role.COMMA | Role.CONJUNCTION | Role.DENY_FORWARD) for role in items.roles[index + 1 : position])
+
+
+def generic_concept(part: Part, word: str, *, acute: bool) -> str | None:
+    """Return what "abnormality", "disease", "lesion" is called in a structure; None where it has no name."""
+    region = part.region
+    if word == "lesion":
+        return region.lesion or region.abnormal
+    return (region.acute if acute else None) or region.abnormal
+
+
+def state_concept(part: Part, state: State) -> str | None:
+    """Return the concept that an adjective makes of a structure; None where it makes none."""
+    region = part.region
+    concept = region.states.get(state.id)
+    if concept is None and state.normal:
+        concept = region.normal
+    if concept is None and state.id == "abnormal":
+        concept = region.abnormal
+    return concept
