@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from miner.judge.compare import Fit, compare, covers
-from miner.judge.facts import Facts, facts_of_list
+from miner.judge.compare import Fit, compare
+from miner.judge.facts import Fact, Facts, facts_of_list
 from miner.judge.reasons import Reason
 from miner.judge.relations import Relations
-from miner.judge.verdicts import asserts_presence, judge_form
+from miner.judge.verdicts import asserts_presence, excludes, judge_form
 from miner.judge.words import content, folded, is_denied, is_non_committal
 from schemas import Certainty, Finding, NormalForm, Presence, Verdict
 
 # Three of four content words: enough to call two findings the same words, too much for another place or side.
-SAME_WORDS = 0.75
+SAME_WORDS = 0.7
 
 
 def holds(findings: Sequence[Finding], within: Sequence[Finding], relations: Relations) -> list[bool]:
@@ -26,17 +26,27 @@ def holds(findings: Sequence[Finding], within: Sequence[Finding], relations: Rel
 
 def _held(finding: Finding, facts: Facts, within: Sequence[Finding]) -> bool:
     if not finding.normal_forms and is_non_committal(finding):
-        return False
-    wanted = _asserted(finding.normal_forms)
+        return any(_nothing_against(other) and _share_words(finding, other) for other in within)
+    wanted = _asserted(finding.normal_forms, facts.relations)
     if wanted and all(_form_held(form, facts) for form in wanted):
         return True
-    return any(_same_words(finding, other) for other in within) and not any(
+    return any(_share_words(finding, other) and _polarity(finding) == _polarity(other) for other in within) and not any(
         _denied_by_list(form, facts) for form in wanted
     )
 
 
-def _asserted(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
-    """Give what must be held: beside a plain finding its hedged causes need not be ("opacity, maybe pneumonia")."""
+def _nothing_against(other: Finding) -> bool:
+    """Say whether a finding of the list agrees with one that commits to nothing: so does it, or it denies."""
+    return _polarity(other) if other.normal_forms else is_non_committal(other) or is_denied(other)
+
+
+def _asserted(forms: tuple[NormalForm, ...], relations: Relations) -> tuple[NormalForm, ...]:
+    """Give what must be held of a finding.
+
+    "No fractures or abnormalities" asks for the fractures; beside a plain finding its hedged causes need not be
+    held ("opacity, maybe pneumonia").
+    """
+    forms = tuple(form for form in forms if not relations.says_little(form.concept)) or forms
     present = [form for form in forms if asserts_presence(form)]
     if len(present) < 2 or len(present) < len(forms):
         return forms
@@ -47,9 +57,26 @@ def _asserted(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
 def _form_held(form: NormalForm, facts: Facts) -> bool:
     """Say whether the facts support one form and nothing in them speaks against it."""
     outcome = judge_form(form, facts)
-    if outcome.verdict is not Verdict.SUPPORTED or outcome.reason is Reason.OTHER_VARIANT:
+    supported = outcome.verdict is Verdict.SUPPORTED and outcome.reason is not Reason.OTHER_VARIANT
+    unmentioned = outcome.verdict is Verdict.UNMENTIONED_NORMAL
+    if not supported and not (unmentioned and _denied_more_narrowly(form, facts)):
         return False
     return not _denied_by_list(form, facts)
+
+
+def _denied_more_narrowly(form: NormalForm, facts: Facts) -> bool:
+    """Say whether the list denies the same thing with a detail that does not contradict the finding's.
+
+    The rubric asks for the same observation and status, "side/severity not contradicting".
+    """
+    if asserts_presence(form):
+        return False
+    asked = Fact(form, None, "")
+    return any(
+        compare(fact.form, asked, facts.relations).fit in {Fit.SAME, Fit.MORE_DETAIL}
+        for fact in facts.named_denials(form.concept)
+        if fact.normal is None
+    )
 
 
 def _denied_by_list(form: NormalForm, facts: Facts) -> bool:
@@ -58,7 +85,7 @@ def _denied_by_list(form: NormalForm, facts: Facts) -> bool:
         return False
     presence = Presence.ABSENT if asserts_presence(form) else Presence.PRESENT
     if presence is Presence.ABSENT:
-        return any(covers(fact.form, form, facts.relations) for fact in facts.named_denials(form.concept))
+        return any(excludes(fact, form, facts) for fact in facts.named_denials(form.concept))
     opposite = form.model_copy(update={"presence": presence, "certainty": Certainty.CERTAIN})
     return any(
         facts.relations.same_thing(fact.form.concept, form.concept)
@@ -67,12 +94,10 @@ def _denied_by_list(form: NormalForm, facts: Facts) -> bool:
     )
 
 
-def _same_words(one: Finding, other: Finding) -> bool:
-    """Say whether two findings use nearly the same words with the same polarity."""
+def _share_words(one: Finding, other: Finding) -> bool:
+    """Say whether two observations use nearly the same words."""
     mine, theirs = content(folded(one.observation)), content(folded(other.observation))
-    if not mine or not theirs or len(mine & theirs) < SAME_WORDS * len(mine | theirs):
-        return False
-    return _polarity(one) == _polarity(other)
+    return bool(mine and theirs) and len(mine & theirs) >= SAME_WORDS * len(mine | theirs)
 
 
 def _polarity(finding: Finding) -> bool:

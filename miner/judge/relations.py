@@ -23,6 +23,8 @@ class Normal(NamedTuple):
     """The normal itself and the normals that follow from it."""
     excludes: tuple[str, ...]
     """The abnormalities that it rules out; the first is the structure's own."""
+    everything: tuple[str, ...]
+    """All abnormalities of the structure and of those that are normal with it."""
     broken_by: tuple[str, ...]
     """The abnormalities that stand against it."""
     said_by: tuple[str, ...]
@@ -41,6 +43,8 @@ class Relations:
         self._counted = frozenset(kinds.get("counted", ()))
         self._diffuse = frozenset(kinds.get("diffuse", ()))
         self._calcified: Mapping[str, str] = table.get("calcified", {})
+        self._list_ruled_out: Mapping[str, list[str]] = table.get("list_ruled_out", {})
+        self._little = frozenset(kinds.get("says_little", ()))
         self._report_ruled_out: Mapping[str, list[str]] = table.get("report_ruled_out", {})
         self._intact_ruled_out: Mapping[str, list[str]] = table.get("intact_ruled_out", {})
         self._at_place: Mapping[str, Mapping[str, str]] = table.get("at_place", {})
@@ -108,6 +112,10 @@ class Relations:
         """Say whether a concept stands for acute abnormality in general."""
         return concept in self._acute
 
+    def says_little(self, concept: str) -> bool:
+        """Say whether a concept only says that something is wrong with a structure, or that a device sits well."""
+        return concept in self._little
+
     def is_counted(self, concept: str) -> bool:
         """Say whether the singular of the concept's name means one of them ("granuloma", but not "opacity")."""
         return concept in self._counted
@@ -117,12 +125,16 @@ class Relations:
         return concept in self._diffuse
 
     def ruled_out_by(self, normal: str, words: str, *, in_report: bool) -> Iterable[str]:
-        """Give what a normal rules out in these words; in a report "negative chest" is about acute disease only."""
+        """Give what a normal rules out in these words.
+
+        In a report only what follows directly: "intact" bones are unbroken, a "negative chest" has nothing acute.
+        In a list of findings a normal structure holds the absence of all that could be wrong with it.
+        """
+        if not in_report:
+            return self._list_ruled_out.get(normal, self.normals[normal].everything)
         if "intact" in words and normal in self._intact_ruled_out:
             return self._intact_ruled_out[normal]
-        if in_report and normal in self._report_ruled_out:
-            return self._report_ruled_out[normal]
-        return self.normals[normal].excludes
+        return self._report_ruled_out.get(normal, self.normals[normal].excludes)
 
     def without_detail(self, concept: str) -> Iterable[str]:
         """Give the concepts that lack only a detail of this one (granuloma, of calcified granuloma)."""
@@ -256,6 +268,7 @@ def _normals(lexicon: Lexicon, table: Mapping[str, Any]) -> dict[str, Normal]:
         normals[name] = Normal(
             entails=entailed,
             excludes=excluded,
+            everything=_union(own.values()),
             broken_by=broken,
             said_by=tuple(denied.get(name, ())) or excluded[:1],
             # A group that is not given can never be denied as a whole.

@@ -14,6 +14,12 @@ _LINK = re.compile(
     r"reflect(?:s|ing)|due to|related to|signs? of|evidence of)\b",
     re.IGNORECASE,
 )
+# "Not present, normal findings": the first word decides, the rest comments on it.
+_PLAIN_STATUS = re.compile(
+    r"\s*((?:not (?:present|seen|visible|observed|evident|identified|detected)|absent|present|confirmed|unlikely|"
+    r"excluded|ruled out))\s*[,;.(]",
+    re.IGNORECASE,
+)
 _POINTING = re.compile(
     r"\b(?:findings?|features?|characteristics?|appearances?|impression|overall|general|generally|anatom\w*|"
     r"structures?|typical|condition|x-?ray|radiograph\w*|image|study|result)\b",
@@ -31,8 +37,10 @@ def understood(finding: Finding) -> Finding:
 
 @lru_cache(maxsize=8192)
 def _read(observation: str, status: str) -> Finding:
-    read = read_finding(observation, status)
-    forms = read_finding(_named(observation), status).normal_forms or read.normal_forms or _plain(observation, status)
+    plain = _PLAIN_STATUS.match(status)
+    status = plain.group(1) if plain else status
+    read = read_finding(_named(observation), status)
+    forms = read.normal_forms or _without_pointers(observation, status)
     if len(forms) > 1 and all(form.presence is Presence.ABSENT for form in forms):
         forms = _named_last(observation, status) or forms
     relations = load_relations()
@@ -45,10 +53,11 @@ def _read(observation: str, status: str) -> Finding:
 
 def _named(observation: str) -> str:
     """Cut the explanation off: "Bullous emphysema - air-filled spaces causing radiolucencies" names emphysema."""
-    return observation.split(" - ", 1)[0]
+    named, dash, _ = observation.partition(" - ")
+    return named if dash and read_finding(named, "").normal_forms else observation
 
 
-def _plain(observation: str, status: str) -> tuple[NormalForm, ...]:
+def _without_pointers(observation: str, status: str) -> tuple[NormalForm, ...]:
     """Read again without words that only point ("normal lung findings"); "Normal: confirmed" is about the chest."""
     plain = " ".join(_POINTING.sub(" ", observation).split())
     if plain != observation and (forms := read_finding(plain, status).normal_forms):
@@ -67,6 +76,17 @@ def _named_last(observation: str, status: str) -> tuple[NormalForm, ...]:
 
 
 def _without_generic(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
-    """Drop "abnormality" beside anything named: "abnormal opacities or masses" is about opacities and masses."""
-    named = tuple(form for form in forms if form.concept != "abnormality")
+    """Drop "abnormality" beside anything named: "abnormal opacities or masses" is about opacities and masses.
+
+    "Abnormalities in the mediastinum: no mass" denies, so a region's own abnormality goes too where the rest denies.
+    """
+    relations = load_relations()
+    denied = any(form.presence is Presence.ABSENT for form in forms)
+    named = tuple(
+        form
+        for form in forms
+        if not relations.says_little(form.concept)
+        or (form.presence is Presence.ABSENT and form.concept != "abnormality")
+        or (form.presence is Presence.PRESENT and form.concept != "abnormality" and not denied)
+    )
     return named or forms

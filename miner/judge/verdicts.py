@@ -6,7 +6,7 @@ from typing import NamedTuple
 from miner.judge.compare import Fit, compare, covers
 from miner.judge.facts import Fact, Facts, reworded
 from miner.judge.reasons import Reason
-from schemas import Certainty, Change, NormalForm, Presence, Severity, Side, Verdict
+from schemas import Certainty, Change, NormalForm, Presence, Side, Verdict
 
 
 class Outcome(NamedTuple):
@@ -52,7 +52,7 @@ def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
         fitting = [(False, fact) for fact in _both_sides(conflicting)]
     if fitting and not _denied_by_name(form, fitting, facts):
         return _supported_presence(form, fitting, facts)
-    denials = [fact for fact in facts.denials(form.concept) if _excludes(fact, form, facts)]
+    denials = [fact for fact in facts.denials(form.concept) if excludes(fact, form, facts)]
     same_kind = [pair for pair in conflicting if facts.relations.same_thing(pair[1].form.concept, form.concept)]
     if same_kind:
         reason, fact = same_kind[0]
@@ -184,7 +184,7 @@ def _denied_by_name(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], fact
     if any(fact.form.certainty is Certainty.CERTAIN or fact.form.concept == form.concept for _, fact in fitting):
         return False
     named = facts.absent.get(form.concept, ())
-    return any(fact.normal is None and _excludes(fact, form, facts) for fact in named)
+    return any(fact.normal is None and excludes(fact, form, facts) for fact in named)
 
 
 def _supported_presence(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], facts: Facts) -> Outcome:
@@ -227,10 +227,12 @@ def _both_sides(conflicting: Iterable[tuple[Reason, Fact]]) -> list[Fact]:
     return []
 
 
-def _excludes(denial: Fact, form: NormalForm, facts: Facts) -> bool:
+def excludes(denial: Fact, form: NormalForm, facts: Facts) -> bool:
     """Say whether a denial rules the finding out: "no large effusion" and "no new opacity" leave room."""
     denied = denial.form
-    if denied.severity in {Severity.MODERATE, Severity.SEVERE} and form.severity is not denied.severity:
+    if denied.severity is not None and form.severity is not denied.severity:
+        return False
+    if denied.number is not None and form.number != denied.number:
         return False
     if denied.change in {Change.NEW, Change.WORSENED} and form.change is not denied.change:
         return False
