@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -14,6 +14,8 @@ from typer.core import TyperGroup
 if TYPE_CHECKING:
     # Typer carries its own copy of click; only its type names are taken from there.
     from typer._click.core import Command, Context
+
+    from miner.ingest.corpus import Fingerprint, Ingested
 
 
 # Nothing heavy is imported up here: `cxr --help` has to be instant, and mining must never load torch.
@@ -38,18 +40,21 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            _fail("interrupted; what was finished is kept, and the same command goes on from there", Exit.INTERRUPTED)
+            _interrupted()
         except BrokenPipeError:
             # The reader of a pipe has seen enough (`cxr sql ... | head`).
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(Exit.FAILED) from None
         except Exception as error:
             from miner.errors import CxrError, SettingsError
+            from miner.store import is_interrupt
 
             if isinstance(error, SettingsError):
                 _fail(str(error), Exit.USAGE)
             if isinstance(error, CxrError):
                 _fail(str(error), Exit.FAILED)
+            if is_interrupt(error):
+                _interrupted()
             raise
 
     def resolve_command(self, ctx: "Context", args: list[str]) -> tuple[str | None, "Command | None", list[str]]:
@@ -59,6 +64,10 @@ class Commands(TyperGroup):
             known = ", ".join(self.list_commands(ctx))
             _fail(f"unknown {kind} {args[0]!r}; expected one of {known}; see `{ctx.command_path} --help`", Exit.USAGE)
         return super().resolve_command(ctx, args)
+
+
+def _interrupted() -> NoReturn:
+    _fail("interrupted; what was finished is kept, and the same command goes on from there", Exit.INTERRUPTED)
 
 
 def _fail(message: str, code: Exit) -> NoReturn:
@@ -113,27 +122,85 @@ def _exit_with_rejects(rejects: dict[str, int], what: str) -> Iterator[None]:
         raise typer.Exit(Exit.REJECTS)
 
 
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what is found and what is missing; write nothing.")]
+
+
+def _ingest(
+    name: str,
+    db: Path,
+    read: "Callable[[], Ingested]",
+    *,
+    dry_run: bool,
+    fingerprint: "Callable[[], Fingerprint] | None" = None,
+) -> None:
+    """Run any `cxr ingest` command: read and write, or with `dry_run` read and print."""
+    from miner.console import out, progress, say
+    from miner.ingest.dry_run import dry_run_tables
+    from miner.ingest.ingest import ingest
+
+    if dry_run:
+        ingested = read()
+        for made in dry_run_tables(ingested):
+            out().print(made)
+        for warning in ingested.warnings:
+            say(warning)
+        say(f"dry run: nothing was written to {db}")
+        return
+    with progress(f"ingest {name}") as advance:
+        result = ingest(db, read, advance, None if fingerprint is None else fingerprint())
+    with _exit_with_rejects(result.rejects, "rows"):
+        for note in result.notes:
+            say(note)
+        say(result.sentence)
+
+
 @ingest_app.command("openi")
 def ingest_openi(
     path: Annotated[Path, typer.Argument(help="The folder with the CSVs, the .tgz of XML, or a folder of XML.")],
     layout: Annotated[
         str, typer.Option(help="auto, csv, tgz or xml; auto takes the first of these that is there.")
     ] = "auto",
+    dry_run: DryRun = False,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read the Indiana University collection (NLM Open-i), and label its reports."""
-    from miner.console import progress, say
-    from miner.ingest.ingest import ingest
     from miner.ingest.openi import Layout, read_openi
     from miner.settings import choose
 
     chosen = choose(Layout, layout, "ingest openi: --layout")
-    with progress("ingest openi") as advance:
-        result = ingest(db, lambda: read_openi(path, chosen), advance)
-    with _exit_with_rejects(result.rejects, "reports"):
-        for note in result.notes:
-            say(note)
-        say(result.sentence)
+    _ingest("openi", db, lambda: read_openi(path, chosen), dry_run=dry_run)
+
+
+@ingest_app.command("mimic-cxr")
+def ingest_mimic_cxr(
+    path: Annotated[
+        Path, typer.Argument(help="The folder of MIMIC-CXR (zip or tree of reports), the zip, or a sectioned CSV.")
+    ],
+    jpg: Annotated[
+        Path | None, typer.Option(help="The folder of MIMIC-CXR-JPG: its CSVs and images; default: the same folder.")
+    ] = None,
+    layout: Annotated[
+        str, typer.Option(help="auto, zip, tree or sectioned; auto takes the first of these that is there.")
+    ] = "auto",
+    label: Annotated[
+        bool, typer.Option("--label", help="Label all reports by our rules too, beside the labels shipped (slow).")
+    ] = False,
+    dry_run: DryRun = False,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Read MIMIC-CXR: reports, and from MIMIC-CXR-JPG images, views, dates, split and labels."""
+    from miner.ingest.mimic import find_mimic, mimic_fingerprint, read_mimic
+    from miner.ingest.mimic_reports import Layout
+    from miner.settings import choose
+
+    files = find_mimic(path, jpg, choose(Layout, layout, "ingest mimic-cxr: --layout"))
+    _ingest(
+        "mimic-cxr",
+        db,
+        lambda: read_mimic(files, label=label),
+        dry_run=dry_run,
+        fingerprint=lambda: mimic_fingerprint(files, label=label),
+    )
 
 
 @app.command()

@@ -168,6 +168,20 @@ class ReportBatch(NamedTuple):
     rejects: pl.DataFrame
 
 
+class Fingerprint(NamedTuple):
+    """What decides over the rows of a corpus: equal ones mean that there is nothing to do."""
+
+    corpus: str
+    layout: str
+    sources: tuple[SourceFile, ...]
+    settings: Mapping[str, object]
+
+    @property
+    def files(self) -> list[tuple[str, int, str]]:
+        """Path, size and hash of each source, in order."""
+        return sorted((file.path, file.size, file.sha256) for file in self.sources)
+
+
 Advance = Callable[[int, int], None]
 """Told (done, total) while something long goes on."""
 
@@ -198,8 +212,16 @@ class Ingested:
     """The folder that `images.path` is relative to."""
     label_reports: bool = True
     """Whether our labeler labels the reports: the default for corpora that ship no labels."""
+    unknown: frozenset[str] = frozenset()
+    """Columns of studies, and "images", that the files at hand say nothing about because an optional one is missing:
+    what the store holds of them stays."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """What the user chose and what else decides over the rows: equal settings and sources mean nothing to do."""
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What these rows were made of."""
+        return Fingerprint(self.corpus.slug, self.layout, self.sources, self.settings)
 
     @property
     def warnings(self) -> tuple[str, ...]:

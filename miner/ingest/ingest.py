@@ -1,22 +1,38 @@
-"""Write a corpus into the store: what is new or changed, in one transaction, its reports labeled by our rules."""
+"""Write a corpus into the store: what is new or changed, in one transaction.
 
+Reports of corpora that ship no labels are labeled by our rules. What was derived from words or labels that changed
+(questions, chains, their findings and scores) goes with them.
+"""
+
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
-from miner.ingest.corpus import Ingested
+from miner.ingest.corpus import REJECTS, Advance, Fingerprint, Ingested, LabelTable, ReportBatch
+from miner.ingest.differences import (
+    PROGRESSION_KEY,
+    as_rows,
+    compare_labels,
+    findings_of,
+    has_differences,
+    register_labels,
+    stage,
+    vanished_labels,
+)
 from miner.labeler import LABELER, LABELER_VERSION, label
 from miner.store import Run, Store
+from schemas.vocabulary import Finding14
 
-# Everything that was derived from a report's words and cannot outlive them.
-_DERIVED = ("findings", "scores", "chains", "questions")
+LARGE_CORPUS_MEMORY = "400MB"
+"""DuckDB's share of a gigabyte while worker processes read reports beside it; more spills to disk."""
 
 
 @dataclass
 class IngestResult:
-    """What `cxr ingest` did to the store; counts are studies."""
+    """What `cxr ingest` did to the store; counts are studies, `progressions` rows."""
 
     corpus: str
     layout: str
@@ -24,44 +40,305 @@ class IngestResult:
     changed: int = 0
     unchanged: int = 0
     labeled: int = 0
+    progressions: int = 0
     removed_chains: int = 0
+    wrote: bool = False
     notes: tuple[str, ...] = ()
     rejects: dict[str, int] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:
         """The result in words."""
-        if not (self.new or self.changed or self.labeled):
+        if not (self.new or self.changed or self.labeled or self.progressions):
             return f"{self.corpus}: nothing to do, all {self.unchanged:,} studies are in the store as they are"
         parts = [f"{self.new:,} new studies", f"{self.changed:,} changed", f"{self.unchanged:,} unchanged"]
         words = f"{self.corpus} ({self.layout} layout): {', '.join(parts)}, {self.labeled:,} reports labeled"
+        if self.progressions:
+            words += f", {self.progressions:,} progressions written"
         if self.removed_chains:
             words += f"; {self.removed_chains:,} chains of changed reports were removed, mine them again"
         return words
 
 
-def ingest(db: Path, read: Callable[[], Ingested], advance: Callable[[int, int], None]) -> IngestResult:
-    """Read a corpus, then write what is new or changed; `advance(done, total)` counts labeled reports.
+def ingest(
+    db: Path, read: Callable[[], Ingested], advance: Advance, fingerprint: Fingerprint | None = None
+) -> IngestResult:
+    """Read a corpus, then write what is new or changed; `advance(done, total)` counts reports.
 
-    A corpus that cannot be read raises before the store is touched; an interrupt leaves the store as it was.
+    A corpus that cannot be read raises before the store is touched; an interrupt leaves the store as it was. Where
+    the last ingest of the corpus had the same `fingerprint`, nothing is read.
     """
+    if fingerprint is not None and db.exists():
+        with Store.write(db) as store:
+            if _is_last(store, fingerprint):
+                return _nothing_to_do(store, fingerprint)
     ingested = read()
-    result = IngestResult(ingested.corpus.slug, ingested.layout, notes=ingested.notes)
+    result = IngestResult(ingested.corpus.slug, ingested.layout, notes=ingested.warnings)
     with Store.write(db, create=True) as store:
-        _compare(store, ingested, result)
-        if result.new or result.changed or _unlabeled(store).height or _rejects_differ(store, ingested):
+        if ingested.batches is not None:
+            store.connection.execute(f"set memory_limit = '{LARGE_CORPUS_MEMORY}'")
+            store.connection.execute("set preserve_insertion_order = false")
+        stage(store, ingested)
+        if ingested.batches is not None or has_differences(store, ingested) or _unlabeled(store, ingested).height:
             with store.run("ingest", _provenance(ingested)) as run, store.transaction():
-                _write(store, result, run)
-                _label(store, result, run, advance)
-                _write_rejects(store, ingested, run)
-        result.rejects = dict(
-            store.rows(
-                "select reason, count(*) from rejects where stage = 'ingest' and corpus = ? "
-                "group by reason order by count(*) desc, reason",
-                [ingested.corpus.slug],
-            )
-        )
+                _write(store, ingested, result, run, advance)
+            result.wrote = True
+        else:
+            result.unchanged = ingested.studies.height
+        result.rejects = _rejects(store, ingested.corpus.slug)
     return result
+
+
+def _write(store: Store, ingested: Ingested, result: IngestResult, run: Run, advance: Advance) -> None:
+    result.new = store.count("select count(*) from delta_studies where is_new")
+    _note_changes(store, "select study_id from delta_studies where not is_new union select study_id from delta_images")
+    _replace(store, run, "studies", "study_id")
+    _replace(store, run, "images", "image_id")
+    _write_reports(store, ingested, run, advance)
+    for table in ingested.labels:
+        _write_labels(store, table, run)
+    _write_progressions(store, result, run)
+    result.removed_chains = _drop_derived(store)
+    if ingested.label_reports:
+        _label(store, ingested, result, run, advance)
+    _write_rejects(store, ingested, run)
+    _write_corpus(store, ingested, run)
+    result.changed = store.count(
+        "select count(distinct study_id) from changed_studies "
+        "where study_id not in (select study_id from delta_studies where is_new)"
+    )
+    result.unchanged = ingested.studies.height - result.new - result.changed
+
+
+def _note_changes(store: Store, sql: str) -> None:
+    store.connection.execute(f"insert into changed_studies {sql}")
+
+
+def _replace(store: Store, run: Run, table: str, key: str) -> None:
+    """Put the incoming rows of a table's delta in the place of the standing ones."""
+    ids = f"(select {key} from delta_{table})"
+    columns = ", ".join(f'"{name}"' for name in store.frame(f"select * from incoming_{table} limit 0").columns)
+    store.connection.execute(f"delete from {table} where {key} in {ids}")
+    (written,) = store.rows(
+        f"insert into {table} ({columns}, run_id) select {columns}, ? from incoming_{table} where {key} in {ids}",
+        [run.run_id],
+    )[0]
+    run.rows_written += written
+
+
+# --- reports -------------------------------------------------------------------------------------------------------
+
+
+def _write_reports(store: Store, ingested: Ingested, run: Run, advance: Advance) -> None:
+    store.connection.execute("insert into reworded select study_id from delta_reports where is_reworded")
+    _note_changes(store, "select study_id from delta_reports")
+    _replace(store, run, "reports", "study_id")
+    if ingested.batches is None:
+        return
+    store.connection.execute(
+        "create or replace temporary table standing_reports as select study_id, text_hash from reports "
+        "semi join incoming_studies using (study_id)"
+    )
+    for batch in ingested.batches(advance):
+        _write_batch(store, batch, run)
+
+
+def _write_batch(store: Store, batch: ReportBatch, run: Run) -> None:
+    store.connection.register("batch", batch.reports.to_arrow())
+    store.connection.execute(
+        "create or replace temporary table delta_batch as "
+        "select study_id, standing_reports.study_id is not null as is_reworded "
+        "from batch left join standing_reports using (study_id) "
+        "where standing_reports.text_hash is distinct from batch.text_hash"
+    )
+    if store.count("select count(*) from delta_batch where is_reworded"):
+        store.connection.execute("delete from reports where study_id in (select study_id from delta_batch)")
+        store.connection.execute("insert into reworded select study_id from delta_batch where is_reworded")
+    _note_changes(store, "select study_id from delta_batch")
+    columns = ", ".join(f'"{name}"' for name in batch.reports.columns if name != "labels")
+    (written,) = store.rows(
+        f"insert into reports ({columns}, run_id) select {columns}, ? from batch "
+        "where study_id in (select study_id from delta_batch)",
+        [run.run_id],
+    )[0]
+    run.rows_written += written
+    if "labels" in batch.reports.columns:
+        _write_own_labels(store, run)
+    store.connection.unregister("batch")
+    store.insert("incoming_rejects", batch.rejects.select(REJECTS.keys()))
+
+
+def _write_own_labels(store: Store, run: Run) -> None:
+    """Write the labels that the workers derived, for reports that have none by this version of our labeler."""
+    store.connection.execute(
+        "create or replace temporary table relabel as select study_id from batch anti join "
+        "(select study_id from labels where labeler = ? and labeler_version = ?) using (study_id) "
+        "union select study_id from delta_batch",
+        [LABELER, LABELER_VERSION],
+    )
+    store.connection.execute(
+        "delete from labels where labeler = ? and study_id in (select study_id from relabel)", [LABELER]
+    )
+    (written,) = store.rows(
+        "insert into labels (study_id, labeler, labeler_version, finding, value, run_id) "
+        "select study_id, $labeler, $version, unnest($findings), unnest(labels), $run from batch "
+        "where study_id in (select study_id from relabel)",
+        {
+            "labeler": LABELER,
+            "version": LABELER_VERSION,
+            "findings": [str(finding) for finding in Finding14],
+            "run": run.run_id,
+        },
+    )[0]
+    run.rows_written += written
+
+
+# --- labels and progressions -----------------------------------------------------------------------------------------
+
+
+def _write_labels(store: Store, table: LabelTable, run: Run) -> None:
+    """Write one labeler's labels, finding by finding: a long table of all of them would not fit into memory."""
+    register_labels(store, table)
+    vanished = f"select study_id from ({vanished_labels()})"
+    store.connection.execute(
+        f"insert into relabeled select study_id, $1 from ({vanished.replace('?', '$1')})", [table.labeler]
+    )
+    store.connection.execute(
+        f"delete from labels where labeler = $1 and study_id in ({vanished.replace('?', '$1')})", [table.labeler]
+    )
+    for finding in findings_of(table):
+        new, changed = compare_labels(store, table, finding)
+        if changed:
+            store.connection.execute(
+                "delete from labels where labeler = ? and finding = ? "
+                "and study_id in (select study_id from delta_labels where not is_new)",
+                [table.labeler, finding],
+            )
+            store.connection.execute(
+                "insert into relabeled select study_id, ? from delta_labels where not is_new", [table.labeler]
+            )
+        if new or changed:
+            store.connection.execute(
+                "insert into labels (study_id, labeler, labeler_version, finding, value, run_id) "
+                "select study_id, ?, ?, ?, value, ? from delta_labels",
+                [table.labeler, table.version, finding, run.run_id],
+            )
+            run.rows_written += new + changed
+    _note_changes(store, "select study_id from relabeled")
+    store.connection.unregister("incoming_labels")
+
+
+def _write_progressions(store: Store, result: IngestResult, run: Run) -> None:
+    key = ", ".join(PROGRESSION_KEY)
+    delta = f"(select {key} from delta_progressions)"
+    store.connection.execute(f"delete from progressions where ({key}) in {delta}")
+    columns = ", ".join(store.frame("select * from incoming_progressions limit 0").columns)
+    (written,) = store.rows(
+        f"insert into progressions ({columns}, run_id) select {columns}, ? from incoming_progressions "
+        f"where ({key}) in {delta}",
+        [run.run_id],
+    )[0]
+    run.rows_written += written
+    result.progressions = written
+    store.connection.execute("insert into relabeled select study_id, labeler from delta_progressions where not is_new")
+
+
+def _drop_derived(store: Store) -> int:
+    """Delete the questions that rest on other words, labels or progressions than before, and all that came of them.
+
+    Returns the number of chains that went. Questions follow their study into another split.
+    """
+    store.connection.execute(
+        """
+        create or replace temporary table stale_questions as
+        select question_id from questions
+        where study_id in (select study_id from reworded) or prior_study_id in (select study_id from reworded)
+           or (study_id, labeler) in (select (study_id, labeler) from relabeled)
+        """
+    )
+    chains = "(select chain_id from chains where question_id in (select question_id from stale_questions))"
+    removed = store.count(f"select count(*) from {chains}")
+    for table in ("findings", "scores", "chains"):
+        store.connection.execute(f"delete from {table} where chain_id in {chains}")
+    store.connection.execute("delete from questions where question_id in (select question_id from stale_questions)")
+    store.connection.execute(
+        "delete from labels where labeler = ? and study_id in (select study_id from reworded)", [LABELER]
+    )
+    store.connection.execute(
+        "update questions set split = studies.split from studies semi join delta_studies using (study_id) "
+        "where questions.study_id = studies.study_id and questions.split is distinct from studies.split"
+    )
+    return removed
+
+
+def _unlabeled(store: Store, ingested: Ingested) -> pl.DataFrame:
+    """Give the reports of the corpus that should have labels by this version of our labeler and have none."""
+    if not ingested.label_reports:
+        return pl.DataFrame(schema={"study_id": pl.String, "text": pl.String})
+    return store.frame(
+        "select study_id, text from reports semi join (select study_id from studies where corpus = ?) using (study_id) "
+        "anti join (select study_id from labels where labeler = ? and labeler_version = ?) using (study_id) "
+        "order by study_id",
+        [ingested.corpus.slug, LABELER, LABELER_VERSION],
+    )
+
+
+def _label(store: Store, ingested: Ingested, result: IngestResult, run: Run, advance: Advance) -> None:
+    todo = _unlabeled(store, ingested)
+    rows: list[tuple[str, str, int | None]] = []
+    for done, (study_id, text) in enumerate(todo.iter_rows(), start=1):
+        rows += [(study_id, str(finding), value) for finding, value in label(text).items()]
+        advance(done, todo.height)
+    frame = pl.DataFrame(rows, schema={"study_id": pl.Utf8, "finding": pl.Utf8, "value": pl.Int8}, orient="row")
+    store.replace_temporary("relabel", todo.select("study_id"))
+    store.connection.execute(
+        "delete from labels where labeler = ? and study_id in (select study_id from relabel)", [LABELER]
+    )
+    labels = frame.with_columns(labeler=pl.lit(LABELER), labeler_version=pl.lit(LABELER_VERSION))
+    run.rows_written += store.insert("labels", as_rows(labels, run.run_id))
+    result.labeled = store.count(
+        "select count(distinct study_id) from labels where run_id = ? and labeler = ?", [run.run_id, LABELER]
+    )
+
+
+# --- rejects and provenance ------------------------------------------------------------------------------------------
+
+
+def _write_rejects(store: Store, ingested: Ingested, run: Run) -> None:
+    corpus = ingested.corpus.slug
+    store.connection.execute("delete from rejects where stage = 'ingest' and corpus = ?", [corpus])
+    (run.rejects,) = store.rows(
+        "insert into rejects (stage, reject_key, reason, message, corpus, run_id) "
+        "select stage, reject_key, reason, message, ?, ? from incoming_rejects",
+        [corpus, run.run_id],
+    )[0]
+
+
+def _rejects(store: Store, corpus: str) -> dict[str, int]:
+    return dict(
+        store.rows(
+            "select reason, count(*) from rejects where stage = 'ingest' and corpus = ? "
+            "group by reason order by count(*) desc, reason",
+            [corpus],
+        )
+    )
+
+
+def _write_corpus(store: Store, ingested: Ingested, run: Run) -> None:
+    store.connection.execute("delete from corpora where corpus = ?", [ingested.corpus.slug])
+    store.connection.execute(
+        "insert into corpora values (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            ingested.corpus.slug,
+            ingested.corpus.title,
+            ingested.corpus.licence.value,
+            ingested.layout,
+            None if ingested.image_root is None else str(ingested.image_root.resolve()),
+            [count._asdict() for count in ingested.counts],
+            list(ingested.warnings),
+            run.run_id,
+        ],
+    )
 
 
 def _provenance(ingested: Ingested) -> dict[str, object]:
@@ -69,79 +346,42 @@ def _provenance(ingested: Ingested) -> dict[str, object]:
         {"path": file.path, "size": file.size, "modified": file.modified.isoformat(), "sha256": file.sha256}
         for file in ingested.sources
     ]
-    return {"corpus": ingested.corpus.slug, "layout": ingested.layout, "files": files, "notes": list(ingested.notes)}
+    return {
+        "corpus": ingested.corpus.slug,
+        "layout": ingested.layout,
+        "files": files,
+        "settings": dict(ingested.settings),
+        "notes": list(ingested.warnings),
+    }
 
 
-def _compare(store: Store, ingested: Ingested, result: IngestResult) -> None:
-    """Make temporary tables of the corpus, and `touched`: the studies to write, and whether their words changed."""
-    store.replace_temporary("incoming_studies", ingested.studies)
-    store.replace_temporary("incoming_reports", ingested.reports)
-    store.replace_temporary("incoming_images", ingested.images)
-    store.connection.execute(
-        """
-        create or replace temporary table touched as
-        select study_id, studies.study_id is null as is_new,
-               reports.text_hash is distinct from incoming_reports.text_hash as new_words
-        from incoming_studies left join studies using (study_id)
-        left join reports using (study_id) left join incoming_reports using (study_id)
-        where studies.study_id is null or studies.row_hash <> incoming_studies.row_hash
-        """
+def _is_last(store: Store, fingerprint: Fingerprint) -> bool:
+    """Say whether the last ingest of a corpus that ended well had this fingerprint."""
+    found = store.rows(
+        "select settings from runs where command = 'ingest' and status = 'done' and settings->>'corpus' = ? "
+        "order by started_at desc limit 1",
+        [fingerprint.corpus],
     )
-    result.new = store.count("select count(*) from touched where is_new")
-    result.changed = store.count("select count(*) from touched where not is_new")
-    result.unchanged = ingested.studies.height - result.new - result.changed
-
-
-def _write(store: Store, result: IngestResult, run: Run) -> None:
-    reworded = "(select study_id from touched where not is_new and new_words)"
-    result.removed_chains = store.count(f"select count(*) from chains where study_id in {reworded}")
-    for table in _DERIVED:
-        owner = "study_id" if table in {"chains", "questions"} else "chain_id"
-        inside = reworded if owner == "study_id" else f"(select chain_id from chains where study_id in {reworded})"
-        store.connection.execute(f"delete from {table} where {owner} in {inside}")
-    store.connection.execute(f"delete from labels where labeler = ? and study_id in {reworded}", [LABELER])
-    for table in ("studies", "reports", "images"):
-        incoming = store.frame(f"select incoming_{table}.* from incoming_{table} semi join touched using (study_id)")
-        store.connection.execute(f"delete from {table} where study_id in (select study_id from touched)")
-        run.rows_written += store.insert(table, incoming.with_columns(run_id=pl.lit(run.run_id)))
-
-
-def _unlabeled(store: Store) -> pl.DataFrame:
-    """Give the reports without labels by this version of our labeler."""
-    return store.frame(
-        "select study_id, text from reports anti join "
-        "(select study_id from labels where labeler = ? and labeler_version = ?) using (study_id) order by study_id",
-        [LABELER, LABELER_VERSION],
+    if not found:
+        return False
+    last = json.loads(found[0][0])
+    files = sorted((file["path"], file["size"], file["sha256"]) for file in last["files"])
+    return bool(
+        files == fingerprint.files
+        and last["layout"] == fingerprint.layout
+        and last.get("settings") == dict(fingerprint.settings)
     )
 
 
-def _label(store: Store, result: IngestResult, run: Run, advance: Callable[[int, int], None]) -> None:
-    todo = _unlabeled(store)
-    rows: list[tuple[str, str, int | None]] = []
-    for done, (study_id, text) in enumerate(todo.iter_rows(), start=1):
-        rows += [(study_id, str(finding), value) for finding, value in label(text).items()]
-        advance(done, todo.height)
-    frame = pl.DataFrame(rows, schema={"study_id": pl.Utf8, "finding": pl.Utf8, "value": pl.Int8}, orient="row")
-    store.replace_temporary("relabeled", todo.select("study_id"))
-    store.connection.execute(
-        "delete from labels where labeler = ? and study_id in (select study_id from relabeled)", [LABELER]
+def _nothing_to_do(store: Store, fingerprint: Fingerprint) -> IngestResult:
+    studies = store.count("select count(*) from studies where corpus = ?", [fingerprint.corpus])
+    notes = [
+        tuple(notes) for (notes,) in store.rows("select notes from corpora where corpus = ?", [fingerprint.corpus])
+    ]
+    return IngestResult(
+        fingerprint.corpus,
+        fingerprint.layout,
+        unchanged=studies,
+        notes=notes[0] if notes else (),
+        rejects=_rejects(store, fingerprint.corpus),
     )
-    labels = frame.with_columns(
-        labeler=pl.lit(LABELER), labeler_version=pl.lit(LABELER_VERSION), run_id=pl.lit(run.run_id)
-    )
-    run.rows_written += store.insert("labels", labels)
-    result.labeled = todo.height
-
-
-def _rejects_differ(store: Store, ingested: Ingested) -> bool:
-    standing = store.rows(
-        "select reject_key, reason from rejects where stage = 'ingest' and corpus = ? order by all",
-        [ingested.corpus.slug],
-    )
-    return standing != sorted(ingested.rejects.select("reject_key", "reason").iter_rows())
-
-
-def _write_rejects(store: Store, ingested: Ingested, run: Run) -> None:
-    store.connection.execute("delete from rejects where stage = 'ingest' and corpus = ?", [ingested.corpus.slug])
-    rows = ingested.rejects.with_columns(corpus=pl.lit(ingested.corpus.slug), run_id=pl.lit(run.run_id))
-    run.rejects = store.insert("rejects", rows)

@@ -1,0 +1,40 @@
+"""`cxr ingest ... --dry-run`: what was found, what is missing and what that means, before anything is written."""
+
+import re
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from miner.console import table
+from miner.ingest.corpus import Ingested
+
+_RELEASE = re.compile(r"(?<!\d)(\d+\.\d+(?:\.\d+)?)(?!\d)")
+
+
+def dry_run_tables(ingested: Ingested) -> Iterator[Table]:
+    """Yield the tables of a dry run: files, counts against the published ones, what is missing, what was rejected."""
+    corpus = ingested.corpus
+    title = f"{corpus.title}: {ingested.layout} layout, licence {corpus.licence.value}"
+    files = [(source.path, _release(source.path), source.size, source.sha256[:12]) for source in ingested.sources]
+    yield table(title, ["file", "release", "bytes", "sha256"], files)
+    counts = [(count.what, count.found, count.published) for count in ingested.counts] or [
+        ("studies", ingested.studies.height, None),
+        ("images", ingested.images.height, None),
+        ("reports", ingested.reports.height, None),
+        *((f"rows of {labels.labeler} labels", labels.frame.height, None) for labels in ingested.labels),
+    ]
+    if ingested.progressions.height and not any("progressions" in what for what, _, _ in counts):
+        counts.append(("progressions", ingested.progressions.height, None))
+    rows = [(what, found, "not given" if published is None else f"{published:,}") for what, found, published in counts]
+    yield table("Counts", ["what", "found", "published"], rows)
+    if ingested.missing:
+        yield table("Missing", ["file", "so"], ingested.missing)
+    if ingested.rejects.height:
+        reasons = ingested.rejects.group_by("reason", "message").len().sort("len", "reason", descending=True)
+        shown = [(reason, rejected, message) for reason, message, rejected in reasons.head(20).iter_rows()]
+        yield table("Rejects so far (reports are read only by a real ingest)", ["reason", "rows", "why"], shown)
+
+
+def _release(name: str) -> str:
+    found = _RELEASE.search(name)
+    return found[1] if found else ""
