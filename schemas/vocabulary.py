@@ -124,6 +124,17 @@ class ViewPosition(StrEnum):
     OTHER = "other"
 
 
+class FileStatus(StrEnum):
+    """What is known about an image's file: `cxr ingest` tells present from absent, `cxr images check` the rest."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    TRUNCATED = "truncated"
+    """It ends before its own structure does."""
+    UNREADABLE = "unreadable"
+    """Permission denied, or no image of a known format."""
+
+
 class Stage(StrEnum):
     """The steps a row can be written or rejected in."""
 

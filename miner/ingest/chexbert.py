@@ -6,8 +6,7 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
-from miner.ingest.big_csv import hashed_source
-from miner.ingest.corpus import LabelTable, Missing, Reject, SourceFile
+from miner.ingest.corpus import LabelTable, Missing, Reject
 from miner.ingest.files import ROW
 from miner.ingest.frames import FINDINGS, label_table
 from schemas.vocabulary import RejectReason
@@ -21,29 +20,32 @@ LABELERS = {
 _SCHEMA = {"path_to_image": pl.String, **dict.fromkeys(FINDINGS, pl.String)}
 
 
-def read_chexbert(
-    root: Path, images: pl.DataFrame
-) -> tuple[list[LabelTable], list[Reject], list[SourceFile], list[Missing]]:
-    """Read the label files beside the main table or in `chexbert_labels`; `images` has study and image.
+def label_files(root: Path) -> dict[str, Path]:
+    """Return the label files that are there, by name: in `chexbert_labels` or beside the main table."""
+    places = {name: (root / LABEL_FOLDER / name, root / name) for name in LABELERS}
+    found = {name: next((path for path in paths if path.is_file()), None) for name, paths in places.items()}
+    return {name: path for name, path in found.items() if path is not None}
+
+
+def read_chexbert(root: Path, images: pl.DataFrame) -> tuple[list[LabelTable], list[Reject], list[Missing]]:
+    """Read the label files; `images` has study and image.
 
     The label of a study is that of its first image: they are the same for all. Lines about unknown images, broken
     lines and values outside the coding are rejects.
     """
     labels: list[LabelTable] = []
     rejects: list[Reject] = []
-    sources: list[SourceFile] = []
     missing: list[Missing] = []
+    there = label_files(root)
     for name, labeler in LABELERS.items():
-        path = next((f / name for f in (root / LABEL_FOLDER, root) if (f / name).is_file()), None)
-        if path is None:
+        if (path := there.get(name)) is None:
             missing.append(Missing(f"{LABEL_FOLDER}/{name}", f"there are no labels by {labeler}"))
             continue
         rows, broken = _read_lines(path)
         table, odd = _per_study(rows, images, labeler, name)
         labels.append(table)
         rejects += [*broken, *odd]
-        sources.append(hashed_source(path, root))
-    return labels, rejects, sources, missing
+    return labels, rejects, missing
 
 
 def _read_lines(path: Path) -> tuple[pl.DataFrame, list[Reject]]:

@@ -19,9 +19,9 @@ from typing import NamedTuple
 import polars as pl
 
 from miner.errors import InputError
-from miner.ingest.big_csv import REPLACED, BigCsv
-from miner.ingest.chexbert import read_chexbert
-from miner.ingest.chexpert import find_root, image_id, read_chexpert
+from miner.ingest.big_csv import REPLACED, BigCsv, hashed_source
+from miner.ingest.chexbert import label_files, read_chexbert
+from miner.ingest.chexpert import TRAIN, VALID, find_root, image_id, read_chexpert
 from miner.ingest.corpus import (
     IMAGES,
     REJECTS,
@@ -30,6 +30,7 @@ from miner.ingest.corpus import (
     Advance,
     Corpus,
     Count,
+    Fingerprint,
     Ingested,
     LabelTable,
     Reject,
@@ -89,23 +90,24 @@ def read_chexpert_plus(path: Path, chexpert: Path | None = None) -> Ingested:
     """
     main = _main_file(path)
     root = main.parent
+    made_of = fingerprint(path, chexpert)
     table = BigCsv(
         main, ("path_to_image", "report", "section_findings", "section_impression"), f"{MAIN_FILE}'s columns"
     )
     rows = _read_rows(table)
-    labels, label_rejects, sources, missing = read_chexbert(root, rows.images)
+    labels, label_rejects, missing = read_chexbert(root, rows.images)
     if chexpert is not None:
         labels += _labels_of_chexpert(chexpert, rows.studies)
     image_root, suffix = _image_place(root, chexpert)
     images = _images(rows.images, image_root, suffix)
     return Ingested(
         corpus=CHEXPERT_PLUS,
-        layout="csv",
+        layout=made_of.layout,
         studies=_studies(rows.studies),
         images=images,
         reports=pl.DataFrame(schema=REPORTS),
         rejects=rejects_frame([*table.rejects, *rows.rejects, *label_rejects]),
-        sources=(table.source(root), *sources),
+        sources=made_of.sources,
         notes=_notes(images),
         labels=tuple(labels),
         batches=lambda advance: _reports(table, rows.studies, advance),
@@ -113,8 +115,25 @@ def read_chexpert_plus(path: Path, chexpert: Path | None = None) -> Ingested:
         missing=tuple(missing),
         image_root=image_root,
         label_reports=not labels,
-        settings={"chexpert": chexpert is not None},
+        settings=made_of.settings,
     )
+
+
+def fingerprint(path: Path, chexpert: Path | None = None) -> Fingerprint:
+    """Return what decides over the rows, without reading the tables; InputError where the main CSV is missing.
+
+    Image files count as the folder they lie in: `cxr images check` looks at each.
+    """
+    main = _main_file(path)
+    root = main.parent
+    sources = [hashed_source(file, root) for file in (main, *label_files(root).values())]
+    settings: dict[str, object] = {"chexpert": chexpert is not None}
+    if chexpert is not None:
+        theirs = find_root(chexpert)
+        sources += [hashed_source(theirs / n, theirs) for n in (TRAIN, VALID) if (theirs / n).is_file()]
+    image_root, suffix = _image_place(root, chexpert)
+    settings["images"] = f"{image_root.name}/*{suffix}"
+    return Fingerprint(CHEXPERT_PLUS.slug, "csv", tuple(sources), settings)
 
 
 def _main_file(path: Path) -> Path:
