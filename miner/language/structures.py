@@ -8,6 +8,8 @@ CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STAT
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 PASSES = int(Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.WORD | Role.ACUTE | Role.CHRONIC)
 """What may stand between an adjective and its structure."""
+_SHOWING = ("show", "demonstrat", "reveal", "exhibit", "display")
+_QUALIFIER = int(Role.WORD | Role.CHANGE | Role.SEVERITY)
 _ADVERSATIVE = frozenset({("but",), ("yet",), ("although",), ("though",)})
 
 
@@ -68,8 +70,10 @@ def state_targets(items: Items, index: int) -> tuple[list[int], bool]:
     ):
         behind -= 1
     before = items.roles[behind - 1] if behind else 0
-    if right and not (before & (Role.COPULA | Role.COLON)):
+    if right and not (before & (Role.COPULA | Role.COLON) and not _shows(items, behind - 1)):
         return right, False
+    if not right and behind > 1 and items.entries[behind - 1].phrase == ("of",) and items.roles[behind - 2] & PART:
+        return subjects(items, behind - 1, PART), True  # "heart and mediastinum of normal size"
     left = (
         subjects(items, index, PART) if before & (PART | Role.COPULA | Role.COLON | STATE | _LIST | Role.WITH) else []
     )
@@ -80,6 +84,11 @@ def state_targets(items: Items, index: int) -> tuple[list[int], bool]:
     if not right:
         return _earlier_subject(items, index), True
     return right, False
+
+
+def _shows(items: Items, index: int) -> bool:
+    """Tell whether a verb presents what follows ("views show normal size of the heart") and describes nothing."""
+    return bool(items.entries[index].phrase) and items.entries[index].phrase[0].startswith(_SHOWING)
 
 
 def _earlier_subject(items: Items, index: int) -> list[int]:
@@ -116,6 +125,8 @@ def _attributive(items: Items, index: int) -> list[int]:
         elif role & _LIST and found:
             if not _next_is_part(items, position + 1):
                 break
+        elif role & Role.CONJUNCTION and position + 1 < len(roles) and roles[position + 1] & _QUALIFIER:
+            pass  # "normal size and configuration of the heart", "normal and stable contours"
         elif role & Role.PREPOSITION and items.entries[position].phrase in {("of",), ("in",)}:
             pass  # "normal appearance of the heart"
         elif not role & (PASSES | STATE):
