@@ -106,10 +106,10 @@ class Store:
         try:
             yield run
             status = "done"
-        except KeyboardInterrupt:
-            status, message = "interrupted", "interrupted by the user; the same command goes on where it stopped"
-            raise
-        except Exception as error:
+        except BaseException as error:
+            if is_interrupt(error):
+                status, message = "interrupted", "interrupted by the user; the same command goes on where it stopped"
+                raise KeyboardInterrupt from error
             message = f"{type(error).__name__}: {error}"
             raise
         finally:
@@ -169,6 +169,13 @@ class Store:
         """Give the single number that a query returns."""
         (row,) = self.rows(sql, parameters)
         return int(row[0])
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Tell whether an exception is the user's Ctrl-C; while a statement runs, DuckDB turns it into one of its own."""
+    if isinstance(error, KeyboardInterrupt | duckdb.InterruptException):
+        return True
+    return isinstance(error, RuntimeError) and str(error) == "Query interrupted"
 
 
 def _json(value: object) -> str | None:
