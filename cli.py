@@ -86,6 +86,8 @@ app = typer.Typer(
 )
 ingest_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Read a corpus into the store.")
 app.add_typer(ingest_app, name="ingest")
+images_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Look after the image files.")
+app.add_typer(images_app, name="images")
 
 Db = Annotated[Path, typer.Option("--db", envvar="CXR_DB", help="The store, a DuckDB file.", show_envvar=True)]
 DEFAULT_DB = Path("cxr.duckdb")
@@ -201,6 +203,137 @@ def ingest_mimic_cxr(
         dry_run=dry_run,
         fingerprint=lambda: mimic_fingerprint(files, label=label),
     )
+
+
+@ingest_app.command("chexpert")
+def ingest_chexpert(
+    path: Annotated[Path, typer.Argument(help="The folder CheXpert-v1.0 or CheXpert-v1.0-small, or the one above it.")],
+    dry_run: DryRun = False,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Read CheXpert: images and labels, radiologists' labels for validation and test; it has no reports."""
+    from miner.ingest.chexpert import read_chexpert
+
+    _ingest("chexpert", db, lambda: read_chexpert(path), dry_run=dry_run)
+
+
+@ingest_app.command("chexpert-plus")
+def ingest_chexpert_plus(
+    path: Annotated[Path, typer.Argument(help="The folder of CheXpert Plus, or its df_chexpert_plus_240401.csv.")],
+    chexpert: Annotated[
+        Path | None, typer.Option(help="A folder of CheXpert: its labels are taken over, its images used.")
+    ] = None,
+    label: Annotated[
+        bool, typer.Option("--label", help="Label all reports by our rules too, beside the labels shipped (slow).")
+    ] = False,
+    dry_run: DryRun = False,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Read CheXpert Plus: the reports of CheXpert's studies, their sections, CheXbert's labels, demographics."""
+    from miner.ingest.chexpert_plus import fingerprint, read_chexpert_plus
+
+    _ingest(
+        "chexpert-plus",
+        db,
+        lambda: read_chexpert_plus(path, chexpert, label=label),
+        dry_run=dry_run,
+        fingerprint=lambda: fingerprint(path, chexpert, label=label),
+    )
+
+
+@ingest_app.command("rsna")
+def ingest_rsna(
+    path: Annotated[Path, typer.Argument(help="The folder with stage_2_train_labels.csv.")],
+    dry_run: DryRun = False,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Read the RSNA Pneumonia Detection Challenge: labels of single images; it has no reports."""
+    from miner.ingest.rsna import read_rsna
+
+    _ingest("rsna", db, lambda: read_rsna(path), dry_run=dry_run)
+
+
+@ingest_app.command("siim")
+def ingest_siim(
+    path: Annotated[Path, typer.Argument(help="The folder with train-rle.csv, or that file.")],
+    dry_run: DryRun = False,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Read SIIM-ACR Pneumothorax: labels of single images; it has no reports."""
+    from miner.ingest.siim import read_siim
+
+    _ingest("siim", db, lambda: read_siim(path), dry_run=dry_run)
+
+
+@ingest_app.command("csv")
+def ingest_csv(
+    path: Annotated[Path, typer.Argument(help="A CSV with a row per study, or per image.")],
+    name: Annotated[str | None, typer.Option(help="What to call the corpus.")] = None,
+    map_: Annotated[
+        list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN", help="Which column holds what; repeat it.")
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="A TOML file with name, licence, labeler, date_format and [columns].")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="public or credentialed (the default).")] = None,
+    labeler: Annotated[
+        str | None, typer.Option(help="Whose labels the label columns hold, e.g. radiologist; default corpus.")
+    ] = None,
+    date_format: Annotated[str | None, typer.Option(help="Of study_datetime, e.g. %d.%m.%Y; default ISO 8601.")] = None,
+    dry_run: DryRun = False,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Read your own reports from a CSV.
+
+    Fields: study_id, patient_id, report (or findings, impression, indication, history, technique, comparison), split,
+    study_datetime, study_order, age, sex, image, view, and labels by their CheXpert names. Columns that are named like
+    a field need no --map.
+    """
+    from miner.ingest.mapping import csv_settings
+    from miner.ingest.own_csv import read_csv_corpus
+
+    chosen = csv_settings(mapping, map_ or (), name=name, licence=licence, labeler=labeler, date_format=date_format)
+    _ingest(
+        chosen.name,
+        db,
+        lambda: read_csv_corpus(
+            path, chosen.columns, chosen.name, chosen.licence, labeler=chosen.labeler, date_format=chosen.date_format
+        ),
+        dry_run=dry_run,
+    )
+
+
+@images_app.command("check")
+def images_check(
+    root: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--root", metavar="CORPUS=PATH", help="Where a corpus's images lie; default: where ingest saw them."
+        ),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; default: one per processor.", min=1)] = None,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Find missing, truncated and unreadable image files by their headers, and note sizes in the store."""
+    from miner.console import out, progress, say, table
+    from miner.image_files import NO_PYDICOM
+    from miner.images import check_images, parse_roots
+    from miner.store import Store
+    from schemas.vocabulary import FileStatus
+
+    with Store.write(db) as store, progress("images check") as advance:
+        result = check_images(store, parse_roots(root or ()), advance, workers=workers)
+    if result.rows:
+        out().print(table("Image files", ["corpus", "images", *map(str, FileStatus)], result.rows))
+    if result.problems:
+        out().print(table("Of these, for example", ["corpus", "image", "status", "why"], result.problems))
+    for corpus, count in result.skipped.items():
+        say(f"{corpus}: {count:,} images were not looked at; say where they lie with --root {corpus}=PATH")
+    if result.unread_dicom:
+        say(f"{result.unread_dicom:,} DICOM files are there, but their headers were not read; {NO_PYDICOM}")
+    say(f"{result.changed:,} images updated in the store")
+    if result.damaged:
+        raise typer.Exit(Exit.REJECTS)
 
 
 @app.command()

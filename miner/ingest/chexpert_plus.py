@@ -44,6 +44,8 @@ from miner.ingest.located import place, plain_newlines, report_frame
 from miner.language.sections import SectionName
 from schemas.vocabulary import Licence, RejectReason
 
+READER = "1"
+"""Changes when the same files are read into other rows."""
 MAIN_FILE = "df_chexpert_plus_240401.csv"
 _MAIN_FILES = ("df_chexpert_plus_*.csv", "df_master_*.csv")
 _IMAGE = r"^(?:.*/)?((?:train|valid|test)/patient\d+/study\d+/[^/]+\.(?:jpe?g|png|dcm))$"
@@ -83,14 +85,16 @@ class _Rows(NamedTuple):
     rejects: list[Reject]
 
 
-def read_chexpert_plus(path: Path, chexpert: Path | None = None) -> Ingested:
+def read_chexpert_plus(path: Path, chexpert: Path | None = None, *, label: bool = False) -> Ingested:
     """Read CheXpert Plus from its folder or its main CSV; `chexpert` is a folder with CheXpert's own files.
+
+    With `label`, or where no labels are shipped, the reports are labeled by our rules.
 
     Raises InputError where the CSV is missing or lacks columns.
     """
     main = _main_file(path)
     root = main.parent
-    made_of = fingerprint(path, chexpert)
+    made_of = fingerprint(path, chexpert, label=label)
     table = BigCsv(
         main, ("path_to_image", "report", "section_findings", "section_impression"), f"{MAIN_FILE}'s columns"
     )
@@ -114,12 +118,12 @@ def read_chexpert_plus(path: Path, chexpert: Path | None = None) -> Ingested:
         counts=_counts(rows, images),
         missing=tuple(missing),
         image_root=image_root,
-        label_reports=not labels,
+        label_reports=label or not labels,
         settings=made_of.settings,
     )
 
 
-def fingerprint(path: Path, chexpert: Path | None = None) -> Fingerprint:
+def fingerprint(path: Path, chexpert: Path | None = None, *, label: bool = False) -> Fingerprint:
     """Return what decides over the rows, without reading the tables; InputError where the main CSV is missing.
 
     Image files count as the folder they lie in: `cxr images check` looks at each.
@@ -127,7 +131,7 @@ def fingerprint(path: Path, chexpert: Path | None = None) -> Fingerprint:
     main = _main_file(path)
     root = main.parent
     sources = [hashed_source(file, root) for file in (main, *label_files(root).values())]
-    settings: dict[str, object] = {"chexpert": chexpert is not None}
+    settings: dict[str, object] = {"chexpert": chexpert is not None, "label": label, "reader": READER}
     if chexpert is not None:
         theirs = find_root(chexpert)
         sources += [hashed_source(theirs / n, theirs) for n in (TRAIN, VALID) if (theirs / n).is_file()]
