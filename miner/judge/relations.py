@@ -194,9 +194,15 @@ class Relations:
         return False
 
     def place_is_denied(self, denial: NormalForm, form: NormalForm) -> bool:
-        """Say whether a denial without a place reaches the finding's: clear lungs say nothing about hila."""
+        """Say whether a denial without a place reaches the finding's: clear lungs say nothing about the mediastinum.
+
+        The hilum is neither in the lungs nor out of them: a nodule there does not contradict clear lungs, but who
+        denies one "in the lung hilum" is right by clear lungs.
+        """
         places = self.telling_places(form)
         if not places or denial.concept == form.concept:
+            return True
+        if form.presence is Presence.ABSENT and "lung" in form.locations:
             return True
         return self.place_fits_concept(places, denial.concept)
 

@@ -20,6 +20,7 @@ _PLAIN_STATUS = re.compile(
     r"excluded|ruled out))\s*[,;.(]",
     re.IGNORECASE,
 )
+_EXCEPTION = re.compile(r"\b(?:except|but|however|other than|apart from|although|though)\b", re.IGNORECASE)
 _POINTING = re.compile(
     r"\b(?:findings?|features?|characteristics?|appearances?|impression|overall|general|generally|anatom\w*|"
     r"structures?|typical|condition|x-?ray|radiograph\w*|image|study|result)\b",
@@ -45,6 +46,8 @@ def _read(observation: str, status: str) -> Finding:
         forms = _named_last(observation, status) or forms
     relations = load_relations()
     words = observation.lower()
+    if not _EXCEPTION.search(f"{observation} {status}"):
+        forms = _without_what_is_normal(forms)
     sharpened = [relations.sharpened(form, words) for form in _without_generic(forms)]
     share_places(range(len(sharpened)), sharpened, relations, listed=True)
     forms = tuple(dict.fromkeys(sharpened))
@@ -73,6 +76,27 @@ def _named_last(observation: str, status: str) -> tuple[NormalForm, ...]:
         return ()
     link = links[-1]
     return read_finding(observation[link.end() :], status).normal_forms
+
+
+def _without_what_is_normal(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
+    """Drop what the same finding calls normal: "Curvature of the aorta: normal curvature" is no tortuous aorta."""
+    relations = load_relations()
+    present = [form for form in forms if form.presence is Presence.PRESENT]
+    broken = {
+        concept
+        for form in present
+        if form.concept in relations.normals
+        for concept in relations.normals[form.concept].broken_by
+    }
+    if not broken:
+        return forms
+    return tuple(
+        form
+        for form in forms
+        if form not in present
+        or form.concept in relations.normals
+        or broken.isdisjoint(relations.denied_with(form.concept))
+    )
 
 
 def _without_generic(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
