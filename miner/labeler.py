@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 from miner.language.analysis import Analysis, Mention, analyse_report
 from miner.language.lexicon import load_lexicon
-from schemas import Finding, Finding14, NormalForm, Presence, Quote
+from schemas import Finding, Finding14, NormalForm, Presence, Quote, Side
 
 LABELER = "rules"
 LABELER_VERSION = "1"
@@ -162,8 +162,8 @@ def label_evidence(report: str) -> dict[Finding14, list[LabelEvidence]]:
 
 
 def _narrow(form: NormalForm) -> bool:
-    """Tell whether a denial speaks of a part, a side or a degree only, which rules out nothing elsewhere."""
-    return form.presence is Presence.ABSENT and (form.side is not None or form.severity is not None)
+    """Tell whether a form speaks of one side, a place or a degree only, which rules out nothing elsewhere."""
+    return form.side in {Side.LEFT, Side.RIGHT} or bool(form.locations) or form.severity is not None
 
 
 def _evidence(analysis: Analysis, index: int, mention: Mention, value: Value, via: str | None) -> LabelEvidence:

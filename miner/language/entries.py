@@ -5,6 +5,9 @@ from enum import IntEnum
 
 from schemas import Change, Severity, Side
 
+DIVIDED = frozenset({"lungs", "bones", "spine"})
+"""Regions whose parts tell places apart; elsewhere the concept's own region says enough."""
+
 
 class Role(IntEnum):
     """What a phrase can do in a sentence: single bits, since one phrase may have several roles."""
@@ -29,6 +32,8 @@ class Role(IntEnum):
     NOTHING_FORWARD = 1 << 17
     OPTION = 1 << 40
     IMPERATIVE = 1 << 41
+    DEFINITION = 1 << 42
+    ENUMERATION = 1 << 43
     PAST = 1 << 18
     BREAK = 1 << 19
     COPULA = 1 << 20

@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from miner.language.entries import Concept, Entry, Node, Part, Region, Role, State
+from miner.language.entries import DIVIDED, Concept, Entry, Node, Part, Region, Role, State
 from miner.language.tokens import phrase_words
 from schemas import Change, Severity, Side
 
@@ -35,10 +35,6 @@ __all__ = [
 DATA = Path(__file__).parent / "data"
 _FINDING_FILES = ("findings_lungs.toml", "findings_chest.toml", "findings_bones_devices.toml")
 _CHOICE = re.compile(r"\[([^\]]*)\]")
-
-
-# Regions whose parts tell places apart; elsewhere the concept's own region says enough.
-_DIVIDED = frozenset({"lungs", "bones", "spine"})
 
 
 class LexiconError(ValueError):
@@ -213,7 +209,7 @@ def _inner(entry: Entry, entries: dict[tuple[str, ...], Entry], concepts: dict[s
             if part is None or part is entry:
                 continue
             place = part.part
-            tells_place = place is not None and place.part_of and place.region.id in _DIVIDED
+            tells_place = place is not None and place.part_of and place.region.id in DIVIDED
             degree = place is None and not part.concepts and (part.severity or part.number)
             if part.side or tells_place or degree:
                 found.append(part)

@@ -12,6 +12,7 @@ from miner.language.structures import (
     generic_concept,
     left_parts,
     right_parts,
+    says_concept,
     state_concept,
     state_targets,
 )
@@ -195,9 +196,9 @@ class _Sentence:
 
     def _places(self, concept_id: str, found: Attributes) -> tuple[str, ...]:
         """Leave out the structure that the concept is about anyway: cardiomegaly is in the heart."""
+        parts = (self.lexicon.parts[place] for place in found.places)
         region = self.lexicon.concepts[concept_id].region
-        parts = self.lexicon.parts
-        return tuple(p for p in found.places if parts[p].part_of or parts[p].region.id != region)
+        return tuple(part.id for part in parts if not says_concept(part, concept_id, region))
 
     # ---- "no acute bony abnormality"
     def _generic(self, index: int) -> None:

@@ -32,10 +32,12 @@ HEDGE_FORWARD, HEDGE_BACKWARD = int(Role.HEDGE_FORWARD), int(Role.HEDGE_BACKWARD
 AFFIRM = int(Role.AFFIRM_BACKWARD)
 NOTHING_SENTENCE, NOTHING_CLAUSE = int(Role.NOTHING_SENTENCE), int(Role.NOTHING_CLAUSE | Role.PAST)
 CAUSE = int(Role.CAUSE)
+DEFINITION, ENUMERATION = int(Role.DEFINITION), int(Role.ENUMERATION)
 NOTHING_FORWARD, IMPERATIVE, OPTION = int(Role.NOTHING_FORWARD), int(Role.IMPERATIVE), int(Role.OPTION)
 _ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or")})
 _RELATIVE = frozenset({("which",), ("but",), ("however",)})
 _AWAY = frozenset({("from",), ("to",), ("than",)})
+_TO_BE = frozenset({"is", "are"})
 _UNDECIDED = frozenset({("versus",), ("vs",)})
 
 
@@ -75,6 +77,8 @@ def _silence(items: Items, scopes: Scopes) -> None:
         silent[:] = [True] * total
         return
     begun = False
+    if any(role & ENUMERATION for role in roles) and roles[0] & DEFINITION:
+        silent[:] = [True] * total
     for index, role in enumerate(roles):
         if role & NOTHING_SENTENCE or (not begun and role & IMPERATIVE):
             _silence_plan(roles, silent, index)
@@ -207,14 +211,30 @@ def _begins_statement(items: Items, index: int) -> bool:
     while start < len(roles) and roles[start] & _LIST:
         alternative = alternative or entries[start].phrase in _ALTERNATIVE
         start += 1
-    if alternative or start >= len(roles) or _has_predicate(items, start):
+    if start >= len(roles):
+        return False
+    if alternative or _has_predicate(items, start):
         return _has_predicate(items, start)
+    if start == index + 1 and roles[index] & COMMA and _is_affirmed(items, start):
+        return True  # "although there is no effusion, atelectasis is present"
     first, state = roles[start], entries[start].state
     if state is not None and state.normal:
         return True
     if not first & (SEVERITY | CHANGE) or first & DENY_FORWARD:
         return False
     return not _alternative_follows(items, start)  # "no pneumothorax, small left effusion"
+
+
+def _is_affirmed(items: Items, start: int) -> bool:
+    """Tell whether the part from an item is "... is present" by itself, without more members of a list."""
+    for index in range(start, len(items.roles)):
+        role = items.roles[index]
+        said = role & AFFIRM and items.entries[index].phrase[0] in _TO_BE  # "is present" is one phrase
+        if said or role & COPULA:
+            return bool(said or affirmed(items, index)) and not any(r & DENY_BACKWARD for r in items.roles[index:])
+        if role & (_LIST | _STOP | WITH | DENY_FORWARD):
+            return False
+    return False
 
 
 def _alternative_follows(items: Items, start: int) -> bool:
@@ -293,7 +313,7 @@ def _list_continues(items: Items, position: int, wanted: int) -> bool:
 def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
     roles = items.roles[index]
     before = items.roles[index - 1] if index else 0
-    targets = subjects(items, index, MENTION)
+    targets = [at for at in subjects(items, index, MENTION | STATE) if _names_something(items, at)]
     if not targets:
         targets = _across_relative(items, index)
     if not targets or (roles & STATE and not before & (COPULA | COLON | CONCEPT)):
@@ -305,6 +325,18 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
         elif not scopes.denied[target]:
             scopes.hedged[target] = True
         scopes.cue[target] = index
+
+
+def _names_something(items: Items, index: int) -> bool:
+    """Tell whether an item is a mention, or an adjective that makes one of its structure ("enlarged heart")."""
+    if items.roles[index] & MENTION:
+        return True
+    for role in items.roles[index + 1 :]:
+        if role & PART:
+            return True
+        if not role & _MODIFIER:
+            return False
+    return False
 
 
 def _across_relative(items: Items, index: int) -> list[int]:

@@ -1,6 +1,6 @@
 """Which structures an adjective or a word like "abnormality" speaks of: "the heart and aorta are enlarged"."""
 
-from miner.language.entries import Part, Role, State
+from miner.language.entries import DIVIDED, Part, Role, State
 from miner.language.items import Items
 from miner.language.scopes import affirmed, subjects
 
@@ -167,3 +167,12 @@ def state_concept(part: Part, state: State) -> str | None:
     if concept is None and state.id == "abnormal":
         concept = region.abnormal
     return concept
+
+
+def says_concept(part: Part, concept_id: str, region_id: str) -> bool:
+    """Tell whether a place says no more than the concept: the heart of cardiomegaly, the trachea of a midline one."""
+    region = part.region
+    if not part.part_of and region.id == region_id:
+        return True
+    makes = {region.normal, region.abnormal, region.acute, region.lesion, *region.states.values()}
+    return concept_id in makes and not (part.part_of and region.id in DIVIDED)

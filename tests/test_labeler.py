@@ -1,0 +1,77 @@
+"""The 14 labels of reports, and the words that decided them."""
+
+import pytest
+
+from miner.labeler import label, label_evidence
+from schemas import Finding14
+
+TABLE = [
+    ("Findings: The lungs are clear. Impression: No acute disease.", {"No Finding": 1}),
+    ("Findings: No pleural effusion or pneumothorax.", {"No Finding": 1, "Pleural Effusion": 0, "Pneumothorax": 0}),
+    ("Findings: Heart size is normal. Mediastinal contours are normal.",
+     {"No Finding": 1, "Cardiomegaly": 0, "Enlarged Cardiomediastinum": 0}),
+    ("Findings: Mild cardiomegaly. Small effusion.", {"Cardiomegaly": 1, "Pleural Effusion": 1}),
+    ("Findings: Pneumonia cannot be excluded.", {"Pneumonia": -1}),
+    ("Findings: Right lower lobe opacity may represent pneumonia.", {"Lung Opacity": 1, "Pneumonia": -1}),
+    ("Findings: Opacity consistent with pneumonia.", {"Lung Opacity": 1, "Pneumonia": 1}),
+    ("Findings: No consolidation. Impression: Possible consolidation.", {"Consolidation": -1}),
+    ("Findings: Possible consolidation. Impression: Consolidation.", {"Consolidation": 1}),
+    ("Findings: Atelectasis versus scar.", {"Atelectasis": 1, "Lung Opacity": 1}),
+    ("Findings: Borderline cardiomegaly.", {"Cardiomegaly": 1}),
+    ("Findings: Vascular congestion without edema.", {"Edema": -1}),
+    ("Findings: Pulmonary edema.", {"Edema": 1}),
+    ("Findings: Nodular opacity.", {"Lung Opacity": 1, "Lung Lesion": -1}),
+    ("Findings: 5 mm nodule.", {"Lung Lesion": 1}),
+    ("Findings: Pleural thickening.", {"Pleural Other": 1}),
+    ("Findings: Old rib fracture.", {"Fracture": 1}),
+    ("Findings: Right PICC. Lungs are clear.", {"Support Devices": 1, "No Finding": 1}),
+    ("Findings: The effusion has resolved.", {"Pleural Effusion": 0, "No Finding": 1}),
+    ("Findings: Degenerative changes of the spine.", {}),
+    ("Findings: Calcified granuloma.", {}),
+    ("Indication: Pneumonia. Findings: Lungs are clear.", {"No Finding": 1}),
+    ("INDICATION:  Effusion.\n\nFINDINGS:  Consolidation.\n\nIMPRESSION:  Pneumonia.",
+     {"Consolidation": 1, "Pneumonia": 1}),
+    ("Findings: Endotracheal tube has been removed.", {"Support Devices": 0, "No Finding": 1}),
+    ("Findings: Pericardial effusion.", {}),
+    ("", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("report", "expected"), TABLE)
+def test_labels(report: str, expected: dict[str, int]) -> None:
+    labels = label(report)
+    assert list(labels) == list(Finding14)
+    assert {str(finding): value for finding, value in labels.items() if value is not None} == expected
+
+
+def test_evidence_quotes_the_report() -> None:
+    report = "Indication: cough. Findings: No pleural effusion. The lungs are clear."
+    evidence = label_evidence(report)
+    (effusion,) = evidence[Finding14.PLEURAL_EFFUSION]
+    assert (effusion.value, effusion.quote.text, effusion.via) == (0, "No pleural effusion", None)
+    assert report[effusion.quote.start : effusion.quote.end] == "No pleural effusion"
+
+
+@pytest.mark.parametrize(
+    ("report", "finding", "via"),
+    [
+        ("Findings: The lungs are clear.", Finding14.CONSOLIDATION, "clear_lungs"),
+        ("Findings: The lungs are clear.", Finding14.LUNG_LESION, "clear_lungs"),
+        ("Impression: No acute cardiopulmonary process.", Finding14.PNEUMOTHORAX, "acute_cardiopulmonary_abnormality"),
+        ("Findings: Costophrenic angles are sharp.", Finding14.PLEURAL_EFFUSION, "sharp_costophrenic_angles"),
+        ("Findings: Cardiomediastinal silhouette is normal.", Finding14.CARDIOMEGALY, "normal_cardiomediastinum"),
+        ("Findings: Bony structures are intact.", Finding14.FRACTURE, "normal_bones"),
+    ],
+)  # fmt: skip
+def test_absence_that_follows_is_marked_as_such(report: str, finding: Finding14, via: str) -> None:
+    (entailed,) = label_evidence(report)[finding]
+    assert (entailed.value, entailed.via) == (0, via)
+    assert label(report)[finding] is None
+
+
+def test_what_is_right_of_one_side_rules_nothing_out_for_the_other() -> None:
+    assert label_evidence("Findings: The right lung is clear.")[Finding14.CONSOLIDATION] == []
+
+
+def test_no_acute_abnormality_rules_out_no_fracture() -> None:
+    assert label_evidence("Findings: No acute cardiopulmonary abnormality.")[Finding14.FRACTURE] == []
