@@ -21,7 +21,8 @@ _RANGES = (
     ("to small", Severity.MILD),
 )
 _LINK = re.compile(
-    r"represent|reflect|consistent|compatible|suggest|due to|likely|probabl|possibl|\bmay\b|could|xxxx|___",
+    r"represent|reflect|consistent|compatible|suggest|due to|likely|probabl|possibl|\bmay\b|could|\bfrom\b|"
+    r"secondary|related|xxxx|___",
     re.IGNORECASE,
 )
 _ONE = ("a ", "an ", "single ", "solitary ")

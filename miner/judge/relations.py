@@ -47,6 +47,7 @@ class Relations:
         self._little = frozenset(kinds.get("says_little", ()))
         self._report_ruled_out: Mapping[str, list[str]] = table.get("report_ruled_out", {})
         self._intact_ruled_out: Mapping[str, list[str]] = table.get("intact_ruled_out", {})
+        self._reaches: Mapping[str, list[str]] = table.get("reaches", {})
         self._at_place: Mapping[str, Mapping[str, str]] = table.get("at_place", {})
         self._details: Mapping[str, list[str]] = table.get("details", {})
         self._same = _groups(group["concepts"] for group in table.get("same", ()))
@@ -103,6 +104,10 @@ class Relations:
     def same_thing(self, one: str, other: str) -> bool:
         """Say whether two concepts name one abnormality."""
         return one == other or other in self._same.get(one, ())
+
+    def alike(self, one: str, other: str) -> bool:
+        """Say whether two concepts name one abnormality, or two of the things that are counted (nodule, granuloma)."""
+        return self.same_thing(one, other) or (one in self._counted and other in self._counted)
 
     def is_broad(self, concept: str) -> bool:
         """Say whether a chest may hold several unrelated instances of the concept."""
@@ -186,7 +191,7 @@ class Relations:
         region = self._region.get(concept, "chest")
         if region in ANYWHERE or region in {"devices", "soft_tissues"}:
             return True
-        organs = self._organ(region)
+        organs = self._organ(region).union(self._reaches.get(region, ()))
         for place in places:
             near = {place, *self._around.get(place, ())}
             if any(self._organ_of_place(other) & organs for other in near):

@@ -21,6 +21,7 @@ _PLAIN_STATUS = re.compile(
     re.IGNORECASE,
 )
 _EXCEPTION = re.compile(r"\b(?:except|but|however|other than|apart from|although|though)\b", re.IGNORECASE)
+_LUNG_HILUM = re.compile(r"\b(?:lung|pulmonary) hil|hil(?:um|a) of (?:the )?(?:(?:left|right) )?lung", re.IGNORECASE)
 _POINTING = re.compile(
     r"\b(?:findings?|features?|characteristics?|appearances?|impression|overall|general|generally|anatom\w*|"
     r"structures?|typical|condition|x-?ray|radiograph\w*|image|study|result)\b",
@@ -48,6 +49,8 @@ def _read(observation: str, status: str) -> Finding:
     words = observation.lower()
     if not _EXCEPTION.search(f"{observation} {status}"):
         forms = _without_what_is_normal(forms)
+    if _LUNG_HILUM.search(observation):
+        forms = tuple(_in_the_lung(form) for form in forms)
     sharpened = [relations.sharpened(form, words) for form in _without_generic(forms)]
     share_places(range(len(sharpened)), sharpened, relations, listed=True)
     forms = tuple(dict.fromkeys(sharpened))
@@ -76,6 +79,13 @@ def _named_last(observation: str, status: str) -> tuple[NormalForm, ...]:
         return ()
     link = links[-1]
     return read_finding(observation[link.end() :], status).normal_forms
+
+
+def _in_the_lung(form: NormalForm) -> NormalForm:
+    """Add the lung to the places of a form, where the words speak of the hilum as a part of it."""
+    if "hilum" not in form.locations or "lung" in form.locations:
+        return form
+    return form.model_copy(update={"locations": (*form.locations, "lung")})
 
 
 def _without_what_is_normal(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:

@@ -84,7 +84,7 @@ def judge_absence(form: NormalForm, facts: Facts) -> Outcome:
         return Outcome(Verdict.SUPPORTED, _why_denied(same[0], form, facts), tuple(same[:2]))
     # Where the report denies the thing, only what is certainly one of its kinds, at that very place, stands against it.
     if denials and all(reason is Reason.COULD_BE_THE_DENIED_VARIANT for reason, _ in against):
-        against = [pair for pair in against if facts.relations.same_thing(pair[1].form.concept, form.concept)]
+        against = [pair for pair in against if facts.relations.alike(pair[1].form.concept, form.concept)]
     if against:
         return Outcome(Verdict.CONTRADICTED, against[0][0], tuple(fact for _, fact in against[:3]))
     if denials:
