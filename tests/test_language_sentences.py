@@ -56,6 +56,7 @@ HEDGES = [
     ("Opacity is suspicious for malignancy.", ["+lung_opacity", "?malignancy"]),
     ("Opacity, which could be due to pneumonia.", ["+lung_opacity", "?pneumonia"]),
     ("Differential diagnosis includes pneumonia, aspiration, and edema.", ["?pneumonia", "?aspiration", "?edema"]),
+    ("Right base opacity, ? pneumonia.", ["+lung_opacity right lung_base", "?pneumonia"]),
     ("Questionable nodule in the right apex.", ["?nodule right lung_apex"]),
     ("Opacities are likely atelectasis.", ["+lung_opacity", "+atelectasis"]),
     ("Findings consistent with mild edema.", ["+edema mild"]),
@@ -165,7 +166,8 @@ HEADINGS = [
 
 SECTIONS = [
     ("INDICATION: Pneumonia. FINDINGS: The lungs are clear.", ["+clear_lungs"]),
-    ("HISTORY: Effusion.\n\nFINDINGS: No pneumothorax.\n\nIMPRESSION: Normal chest.", ["-pneumothorax", "+normal_chest"]),
+    ("HISTORY: Effusion.\n\nFINDINGS: No pneumothorax.\n\nIMPRESSION: Normal chest.",
+     ["-pneumothorax", "+normal_chest"]),
     ("COMPARISON: Chest radiograph with pneumothorax.\n\nIMPRESSION: No effusion.", ["-pleural_effusion"]),
 ]  # fmt: skip
 

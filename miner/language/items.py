@@ -2,18 +2,26 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from miner.language.lexicon import Entry, Node, Role, load_lexicon
-from miner.language.tokens import ARTICLES, fold_compound, lowered, tokenise
+from miner.language.tokens import ARTICLES, TOKEN, fold_compound, lowered
 
-_COMMA = Entry((",",), int(Role.COMMA))
-_COLON = Entry((":",), int(Role.COLON))
-_SLASH = Entry(("/",), int(Role.CONJUNCTION))
-_OPEN = Entry(("(",), int(Role.COMMA))
-_SIGNS = {",": _COMMA, ":": _COLON, "/": _SLASH, "(": _OPEN, ")": _COMMA, ";": Entry((";",), int(Role.BREAK))}
+_SIGNS = {
+    ",": Entry((",",), int(Role.COMMA)),
+    "(": Entry(("(",), int(Role.COMMA)),
+    ")": Entry((")",), int(Role.COMMA)),
+    ":": Entry((":",), int(Role.COLON)),
+    "/": Entry(("/",), int(Role.CONJUNCTION)),
+    ";": Entry((";",), int(Role.BREAK)),
+    "?": Entry(("?",), int(Role.HEDGE_FORWARD)),  # "? pneumonia"; at the end of a sentence it asks
+}
 _HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")
 _OPTION = re.compile(r"[\s*\-\"'(]*[A-H][).:]\**\s")
 _WORD = Entry(("",), int(Role.WORD))
+_QUESTION = re.compile(r"\?[\s*\"')\]]*$")
+_LARGEST_MM = 600.0
+"""No finding in a chest is larger; a larger number is something else."""
 _UNITS = {"cm": 10.0, "mm": 1.0, "centimeter": 10.0, "millimeter": 1.0}
 
 
@@ -34,81 +42,87 @@ class Items:
     """A line that begins with an answer letter, "B) ...": it repeats an option."""
 
 
-def _words(sentence: str) -> tuple[list[str], list[int], list[int]]:
-    """Fold the words of a sentence; a compound's words share its offsets, hyphens inside words vanish."""
-    words: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    for piece, start, end in tokenise(lowered(sentence)):
-        if piece[0].isalnum():
-            if piece in ARTICLES:
-                continue
-            for word in fold_compound(piece):
-                words.append(word)
-                starts.append(start)
-                ends.append(end)
-        elif piece in _SIGNS or piece == "?" or piece[0] == "_":
-            words.append("xxxx" if piece[0] == "_" else piece)
-            starts.append(start)
-            ends.append(end)
-    return words, starts, ends
+@lru_cache(maxsize=50_000)
+def _folded(piece: str) -> tuple[str, ...]:
+    """Return the words that a token stands for: none for an article or an unknown sign, a blank for underscores."""
+    first = piece[0]
+    if first.isalnum():
+        return () if piece in ARTICLES else fold_compound(piece)
+    if first == "_":
+        return ("xxxx",)
+    return (piece,) if piece in _SIGNS else ()
+
+
+@lru_cache(maxsize=1)
+def _tree() -> dict[str, Node]:
+    """Return the phrase tree of the lexicon with the signs as phrases of their own."""
+    return load_lexicon().tree | {sign: Node({}, entry) for sign, entry in _SIGNS.items()}
 
 
 def read_items(sentence: str) -> Items:
     """Match a sentence against the lexicon; unknown words stay as plain words, blanks too."""
-    tree = load_lexicon().tree
-    words, starts, ends = _words(sentence)
-    items = Items([], [], [], [], [], question=False)
-    items.heading = _HEADING.match(sentence) is not None
-    items.option = _OPTION.match(sentence) is not None
+    words: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    for match in TOKEN.finditer(lowered(sentence)):
+        for word in _folded(match.group()):
+            words.append(word)
+            starts.append(match.start())
+            ends.append(match.end())
+    return _match(words, starts, ends, sentence)
+
+
+def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) -> Items:
+    """Take the longest phrase at every word."""
+    root = _tree()
+    entries: list[Entry] = []
+    first_at: list[int] = []
+    last_at: list[int] = []
+    sizes: list[tuple[int, float]] = []
     position, total = 0, len(words)
     while position < total:
-        word = words[position]
-        sign = _SIGNS.get(word)
-        if sign is not None:
-            _add(items, sign, starts[position], ends[position])
-            position += 1
-            continue
-        if word == "?":
-            items.question = True
-            position += 1
-            continue
-        node = tree.get(word)
-        entry: Entry | None = None
+        entry = _WORD
         stop = probe = position
+        node = root.get(words[position])
         while node is not None:
-            probe += 1
             if node.entry is not None:
                 entry, stop = node.entry, probe
+            probe += 1
             node = node.next.get(words[probe]) if probe < total else None
-        if entry is None:
-            if word in _UNITS and position and words[position - 1].replace(".", "", 1).isdigit():
-                first, largest = _measured(words, position)
-                if largest > 0:
-                    items.sizes.append((len(items.entries) - (position - first), largest * _UNITS[word]))
-            _add(items, _WORD, starts[position], ends[position])
-            position += 1
-        else:
-            _add(items, entry, starts[position], ends[stop - 1])
-            position = stop
-    return items
+        if entry is _WORD and words[position] in _UNITS:
+            _measure(words, position, len(entries), sizes)
+        entries.append(entry)
+        first_at.append(starts[position])
+        last_at.append(ends[stop])
+        position = stop + 1
+    return Items(
+        entries,
+        [entry.roles for entry in entries],
+        first_at,
+        last_at,
+        sizes,
+        question=_QUESTION.search(sentence) is not None,
+        heading=_HEADING.match(sentence) is not None,
+        option=_OPTION.match(sentence) is not None,
+    )
 
 
-def _measured(words: list[str], unit: int) -> tuple[int, float]:
-    """Read the numbers before a unit ("4.5 x 3.2 cm"); return where they begin and the largest."""
+def _measure(words: list[str], unit: int, item: int, sizes: list[tuple[int, float]]) -> None:
+    """Read the numbers before a unit ("4.5 x 3.2 cm") and keep the largest, with the item where they begin."""
     first = unit - 1
+    if first < 0 or not _is_number(words[first]):
+        return
     largest = float(words[first])
-    while first >= 2 and words[first - 1] in {"x", "by"} and words[first - 2].replace(".", "", 1).isdigit():
+    while first >= 2 and words[first - 1] in {"x", "by"} and _is_number(words[first - 2]):
         first -= 2
         largest = max(largest, float(words[first]))
-    return first, largest
+    size = largest * _UNITS[words[unit]]
+    if 0 < size <= _LARGEST_MM:
+        sizes.append((item - (unit - first), size))
 
 
-def _add(items: Items, entry: Entry, start: int, end: int) -> None:
-    items.entries.append(entry)
-    items.roles.append(int(entry.roles))
-    items.starts.append(start)
-    items.ends.append(end)
+def _is_number(word: str) -> bool:
+    return word.replace(".", "", 1).isdecimal()
 
 
 __all__ = ["Items", "Node", "read_items"]

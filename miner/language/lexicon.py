@@ -283,7 +283,7 @@ def load_lexicon() -> Lexicon:
                 builder.concept(phrase, (concept_id,))
     for phrase, concept_ids in _read("compounds.toml")["phrases"].items():
         for entry in builder.entry(phrase):
-            entry.concepts, entry.roles = tuple(concept_ids), entry.roles | Role.CONCEPT
+            entry.concepts, entry.roles = tuple(concept_ids), int(entry.roles | Role.CONCEPT)
     regions, parts = _add_anatomy(builder)
     _add_modifiers(builder)
     _add_cues(builder)

@@ -196,9 +196,7 @@ class _Sentence:
 
     def _places(self, concept_id: str, found: Attributes) -> tuple[str, ...]:
         """Leave out the structure that the concept is about anyway: cardiomegaly is in the heart."""
-        parts = (self.lexicon.parts[place] for place in found.places)
-        region = self.lexicon.concepts[concept_id].region
-        return tuple(part.id for part in parts if not says_concept(part, concept_id, region))
+        return tuple(place for place in found.places if not _says_concept(place, concept_id))
 
     # ---- "no acute bony abnormality"
     def _generic(self, index: int) -> None:
@@ -294,6 +292,12 @@ class _Sentence:
                 found.change = entry.change
         found.places = [part.id for at in ats if (part := items.entries[at].part) is not None]
         return found
+
+
+@lru_cache(maxsize=16_384)
+def _says_concept(place: str, concept_id: str) -> bool:
+    lexicon = load_lexicon()
+    return says_concept(lexicon.parts[place], concept_id, lexicon.concepts[concept_id].region)
 
 
 def scopes_cue_before(scopes: Scopes, index: int, change_at: int) -> bool:

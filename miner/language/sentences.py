@@ -4,7 +4,7 @@ import re
 
 # A sentence ends at . ? ! before a space, a capital or the end; at a semicolon; or at a line end that ends a paragraph
 # or a list entry. A wrapped line (60 characters or more, as in MIMIC-CXR) does not end it.
-_END = re.compile(r"[.?!]+(?=[\s\"')\]*]|$|[A-Z])|;|\n")
+_END = re.compile(r"(?:[.!]|(?<=\S)\?)[.?!]*(?=[\s\"')\]*]|$|[A-Z])|;|\n")
 _ABBREVIATION = re.compile(r"(?:\b(?:dr|vs|e\.g|i\.e|eg|ie|approx|no|st|mr|mrs|ms|resp|incl|ca))$", re.IGNORECASE)
 _NEW_ENTRY = re.compile(r"[ \t]*(?:[-*+\u2022#>]|\d+[.)]|\(?[A-Ha-h][.)]\s|\n|$)")
 _CAPITAL = re.compile(r"[ \t]*[A-Z*]")

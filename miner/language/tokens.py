@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 
 # A word (with an inner apostrophe), a number, a run of line ends, or one other visible character.
-_TOKEN = re.compile(r"[^\W\d_]+(?:['\u2019][a-z]+)?|\d+(?:\.\d+)?|_{2,}|\n\s*|[^\s\w]|\w", re.IGNORECASE)
+TOKEN = re.compile(r"[^\W\d_]+(?:['\u2019][a-z]+)?|\d+(?:\.\d+)?|_{2,}|\n\s*|[^\s\w]|\w", re.IGNORECASE)
 
 _IRREGULAR = {
     "hila": "hilum",
@@ -253,7 +253,7 @@ def lowered(text: str) -> str:
 
 def tokenise(text: str) -> list[tuple[str, int, int]]:
     """Split a lower-cased text into (word, start, end): words, numbers, line ends and single signs."""
-    return [(match.group(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
+    return [(match.group(), match.start(), match.end()) for match in TOKEN.finditer(text)]
 
 
 def phrase_words(phrase: str) -> tuple[str, ...]:
