@@ -102,6 +102,8 @@ def read_chexpert_plus(path: Path, chexpert: Path | None = None, *, label: bool 
     labels, label_rejects, missing = read_chexbert(root, rows.images)
     if chexpert is not None:
         labels += _labels_of_chexpert(chexpert, rows.studies)
+    # What the reports are read by, apart from the facts: these go once the store has them.
+    wanted = rows.studies.select("study", pl.col("report_row").alias(ROW)).drop_nulls()
     image_root, suffix = _image_place(root, chexpert)
     images = _images(rows.images, image_root, suffix)
     return Ingested(
@@ -114,7 +116,7 @@ def read_chexpert_plus(path: Path, chexpert: Path | None = None, *, label: bool 
         sources=made_of.sources,
         notes=_notes(images),
         labels=tuple(labels),
-        batches=lambda advance: _reports(table, rows.studies, advance),
+        batches=lambda advance: _reports(table, wanted, advance),
         counts=_counts(rows, images),
         missing=tuple(missing),
         image_root=image_root,
@@ -218,10 +220,9 @@ def _bad_rows(rows: pl.DataFrame, table: BigCsv) -> list[Reject]:
 # --- reports ---------------------------------------------------------------------------------------------------
 
 
-def _reports(table: BigCsv, studies: pl.DataFrame, advance: Advance) -> Iterator[ReportBatch]:
-    wanted = studies.select("study", pl.col("report_row").alias(ROW)).drop_nulls()
+def _reports(table: BigCsv, wanted: pl.DataFrame, advance: Advance) -> Iterator[ReportBatch]:
     done = 0
-    for batch in table.batches(_TEXTS):
+    for batch in table.batches(_TEXTS, lean=True):  # the store takes its share of memory meanwhile
         mine = batch.join(wanted, on=ROW, how="inner", maintain_order="left")
         if mine.is_empty():
             continue
