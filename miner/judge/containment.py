@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from miner.judge.compare import Fit, compare
+from miner.judge.compare import Fit, compare, covers
 from miner.judge.facts import Fact, Facts, facts_of_list
-from miner.judge.reasons import Reason
 from miner.judge.relations import Relations
-from miner.judge.verdicts import asserts_presence, excludes, judge_form
+from miner.judge.verdicts import asserts_presence, excludes, judge_form, reaches
 from miner.judge.words import content, folded, is_denied, is_non_committal
 from schemas import Certainty, Finding, NormalForm, Presence, Verdict
 
@@ -55,13 +54,27 @@ def _asserted(forms: tuple[NormalForm, ...], relations: Relations) -> tuple[Norm
 
 
 def _form_held(form: NormalForm, facts: Facts) -> bool:
-    """Say whether the facts support one form and nothing in them speaks against it."""
-    outcome = judge_form(form, facts)
-    supported = outcome.verdict is Verdict.SUPPORTED and outcome.reason is not Reason.OTHER_VARIANT
-    unmentioned = outcome.verdict is Verdict.UNMENTIONED_NORMAL
-    if not supported and not (unmentioned and _denied_more_narrowly(form, facts)):
-        return False
-    return not _denied_by_list(form, facts)
+    """Say whether the list states or entails one form and does not state its opposite."""
+    if form.concept in facts.relations.normals:
+        return _normal_held(form, facts)
+    if asserts_presence(form):
+        held = judge_form(form, facts).verdict is Verdict.SUPPORTED
+    else:
+        denials = (*facts.denials(form.concept), *facts.weak_denials(form.concept))
+        held = any(reaches(fact, form, facts) for fact in denials) or _denied_more_narrowly(form, facts)
+    return held and not _denied_by_list(form, facts)
+
+
+def _normal_held(form: NormalForm, facts: Facts) -> bool:
+    """Say whether the list calls a structure normal, or not normal; a granuloma beside "lungs: clear" is no denial."""
+    if not asserts_presence(form):
+        return judge_form(form, facts).verdict is Verdict.SUPPORTED
+    normal = facts.relations.normals[form.concept]
+    if any(covers(fact.form, form, facts.relations) for fact in facts.normal.get(form.concept, ())):
+        return True
+    return judge_form(form, facts).verdict is Verdict.SUPPORTED or any(
+        facts.named_denials(concept) for concept in normal.said_by
+    )
 
 
 def _denied_more_narrowly(form: NormalForm, facts: Facts) -> bool:

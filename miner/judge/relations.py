@@ -61,6 +61,10 @@ class Relations:
         self._kinds = {name: self._with_names(_closure(name, parents)) for name in parents}
         self._implied = {name: self._implications(name) for name in parents}
         self.normals = _normals(lexicon, table)
+        self._normal_of: dict[str, str] = {}
+        for region in lexicon.regions.values():
+            if region.abnormal in self._little and region.normal in self.normals:
+                self._normal_of.setdefault(region.abnormal, region.normal)
         self._part_region = {name: part.region.id for name, part in lexicon.parts.items()}
         self._around = {name: whole - {name} for name, whole in lexicon.places.items()}
         self._overlapping = _groups(group["places"] for group in table.get("overlapping_places", ()))
@@ -153,6 +157,13 @@ class Relations:
         for place in self.telling_places(form):
             concept = self._at_place.get(self._part_region.get(place, ""), {}).get(concept, concept)
         return form if concept == form.concept else form.model_copy(update={"concept": concept})
+
+    def as_normal(self, form: NormalForm) -> NormalForm:
+        """Give "no abnormality of the lungs" as what it means: the lungs are normal."""
+        normal = self._normal_of.get(form.concept)
+        if normal is None or form.presence is not Presence.ABSENT:
+            return form
+        return form.model_copy(update={"concept": normal, "presence": Presence.PRESENT})
 
     def is_empty_denial(self, form: NormalForm, words: str) -> bool:
         """Say whether a denial denies nothing in particular ("without typical findings of", "no complication")."""

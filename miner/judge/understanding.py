@@ -27,6 +27,7 @@ _POINTING = re.compile(
     r"structures?|typical|condition|x-?ray|radiograph\w*|image|study|result)\b",
     re.IGNORECASE,
 )
+_NORMAL = re.compile(r"\b(?:normal|unremarkable)\b", re.IGNORECASE)
 _ALL_NORMAL = {"normal", "completely normal", "all normal", "entirely normal", "no abnormalities", "no abnormality"}
 
 
@@ -52,6 +53,8 @@ def _read(observation: str, status: str) -> Finding:
     if _LUNG_HILUM.search(observation):
         forms = tuple(_in_the_lung(form) for form in forms)
     sharpened = [relations.sharpened(form, words) for form in _without_generic(forms)]
+    if len(sharpened) == 1:
+        sharpened = [relations.as_normal(sharpened[0])]
     share_places(range(len(sharpened)), sharpened, relations, listed=True)
     forms = tuple(dict.fromkeys(sharpened))
     return read if forms == read.normal_forms else read.model_copy(update={"normal_forms": forms})
@@ -68,7 +71,7 @@ def _without_pointers(observation: str, status: str) -> tuple[NormalForm, ...]:
     plain = " ".join(_POINTING.sub(" ", observation).split())
     if plain != observation and (forms := read_finding(plain, status).normal_forms):
         return forms
-    about_all = plain.lower() in _ALL_NORMAL or (not plain and status.lower().startswith("normal"))
+    about_all = plain.lower() in _ALL_NORMAL or (not plain and _NORMAL.search(status))
     return read_finding("normal chest", status).normal_forms if about_all else ()
 
 

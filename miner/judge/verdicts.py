@@ -67,7 +67,7 @@ def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
 
 def judge_absence(form: NormalForm, facts: Facts) -> Outcome:
     """Judge "no X": the same denial wins, then a present X, then wider denials and other variants."""
-    denials = [fact for fact in facts.denials(form.concept) if _reaches(fact, form, facts)]
+    denials = [fact for fact in facts.denials(form.concept) if reaches(fact, form, facts)]
     same = [fact for fact in denials if _same_statement(fact, form, facts)]
     against: list[tuple[Reason, Fact]] = []
     variants: list[Fact] = []
@@ -239,10 +239,10 @@ def excludes(denial: Fact, form: NormalForm, facts: Facts) -> bool:
     if denied.change is Change.RESOLVED:
         # What is gone is spoken of as such, with a side or without: only the other side stays open.
         return form.side in {None, denied.side} or denied.side is None
-    return _reaches(denial, form, facts)
+    return reaches(denial, form, facts)
 
 
-def _reaches(denial: Fact, form: NormalForm, facts: Facts) -> bool:
+def reaches(denial: Fact, form: NormalForm, facts: Facts) -> bool:
     """Say whether a denial speaks of the finding's side and place at all."""
     relations = facts.relations
     return covers(denial.form, form, relations) and relations.place_is_denied(denial.form, form)
