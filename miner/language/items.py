@@ -35,6 +35,8 @@ class Items:
     ends: list[int]
     sizes: list[tuple[int, float]]
     """(item index, size in mm) of each measurement."""
+    union: int
+    """All roles that occur, to skip what cannot apply."""
     question: bool
     heading: bool = False
     """A line in bold or under # marks: it names what follows and states nothing itself."""
@@ -95,12 +97,17 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
         first_at.append(starts[position])
         last_at.append(ends[stop])
         position = stop + 1
+    roles = [entry.roles for entry in entries]
+    union = 0
+    for role in roles:
+        union |= role
     return Items(
         entries,
-        [entry.roles for entry in entries],
+        roles,
         first_at,
         last_at,
         sizes,
+        union,
         question=_QUESTION.search(sentence) is not None,
         heading=_HEADING.match(sentence) is not None,
         option=_OPTION.match(sentence) is not None,

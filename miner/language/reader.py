@@ -23,6 +23,7 @@ _ASSERTABLE_GENERICS = frozenset(
     {"abnormality", "abnormal", "disease", "pathology", "anomaly", "irregularity", "change", "lesion"}
 )
 _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
+COLON, CHANGE = int(Role.COLON), int(Role.CHANGE)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _REVERSIBLE = frozenset({Change.WORSENED, Change.IMPROVED})
 
@@ -70,7 +71,7 @@ class _Sentence:
         if statement:
             self.scopes.silent[:] = [False] * len(self.scopes.silent)
         self.readings: list[Reading] = []
-        self.changes = self._changes()
+        self.changes = self._changes() if items.union & CHANGE else {}
 
     def _changes(self) -> dict[int, Change]:
         """Give a change that is said of several mentions to each ("tube and line have been removed")."""
@@ -88,7 +89,7 @@ class _Sentence:
         return changes
 
     def read(self) -> list[Reading]:
-        colon = self._heading_end()
+        colon = self._heading_end() if self.items.union & COLON else 0
         roles, silent = self.items.roles, self.scopes.silent
         described: set[int] = set()  # structures whose state is said: "interstitial markings are normal"
         for index, role in enumerate(roles):

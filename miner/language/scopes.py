@@ -34,6 +34,7 @@ NOTHING_SENTENCE, NOTHING_CLAUSE = int(Role.NOTHING_SENTENCE), int(Role.NOTHING_
 CAUSE = int(Role.CAUSE)
 DEFINITION, ENUMERATION = int(Role.DEFINITION), int(Role.ENUMERATION)
 NOTHING_FORWARD, IMPERATIVE, OPTION = int(Role.NOTHING_FORWARD), int(Role.IMPERATIVE), int(Role.OPTION)
+_PLANS = NOTHING_SENTENCE | NOTHING_CLAUSE | NOTHING_FORWARD | IMPERATIVE | ENUMERATION
 _ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or")})
 _RELATIVE = frozenset({("which",), ("but",), ("however",)})
 _AWAY = frozenset({("from",), ("to",), ("than",)})
@@ -58,14 +59,21 @@ def read_scopes(items: Items) -> Scopes:
     """Resolve every cue of a sentence."""
     total = len(items.roles)
     scopes = Scopes([False] * total, [False] * total, [False] * total, [False] * total, [-1] * total)
-    _silence(items, scopes)
-    _forward(items, scopes)
-    for index, roles in enumerate(items.roles):
-        if roles & _BACKWARD and not (roles & _FORWARD and not _looks_back(items, index)):
-            _apply_backward(items, scopes, index)
-    _alternatives(items, scopes)
-    _keep_denied(items, scopes)
-    _silence_options(items, scopes)
+    union = items.union
+    if union & _PLANS or items.question or items.heading:
+        _silence(items, scopes)
+    if union & _FORWARD:
+        _forward(items, scopes)
+    if union & _BACKWARD:
+        for index, roles in enumerate(items.roles):
+            if roles & _BACKWARD and not (roles & _FORWARD and not _looks_back(items, index)):
+                _apply_backward(items, scopes, index)
+    if union & CONJUNCTION:
+        _alternatives(items, scopes)
+    if union & NOTHING_SENTENCE:
+        _keep_denied(items, scopes)
+    if union & OPTION or items.option:
+        _silence_options(items, scopes)
     return scopes
 
 
@@ -77,7 +85,7 @@ def _silence(items: Items, scopes: Scopes) -> None:
         silent[:] = [True] * total
         return
     begun = False
-    if any(role & ENUMERATION for role in roles) and roles[0] & DEFINITION:
+    if items.union & ENUMERATION and roles[0] & DEFINITION:
         silent[:] = [True] * total
     for index, role in enumerate(roles):
         if role & NOTHING_SENTENCE or (not begun and role & IMPERATIVE):
@@ -114,10 +122,8 @@ def _silence_options(items: Items, scopes: Scopes) -> None:
     """In a sentence about answer options keep only what is denied."""
     if items.option:
         reach = next((at for at, role in enumerate(items.roles) if role & COLON), len(items.roles))
-    elif any(role & OPTION for role in items.roles):
-        reach = len(items.roles)
     else:
-        return
+        reach = len(items.roles)
     for index in range(reach):
         if not scopes.denied[index]:
             scopes.silent[index] = True
