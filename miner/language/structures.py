@@ -93,6 +93,9 @@ def _shows(items: Items, index: int) -> bool:
 
 def _earlier_subject(items: Items, index: int) -> list[int]:
     """Find the subject of a second predicate: "the lungs are hyperexpanded but clear"."""
+    relative = _before_relative(items, index)
+    if relative:
+        return relative
     position = index - 1
     joined = False
     while position >= 0 and not items.roles[position] & Role.COPULA:
@@ -102,6 +105,26 @@ def _earlier_subject(items: Items, index: int) -> list[int]:
         joined = joined or bool(role & (_LIST | Role.BREAK))
         position -= 1
     return subjects(items, position, PART) if joined and position > 0 else []
+
+
+def _before_relative(items: Items, index: int) -> list[int]:
+    """Find what "which" stands for: "low volumes accentuate the cardiac silhouette, which remains enlarged"."""
+    position = index - 1
+    while position >= 0 and items.roles[position] & (PASSES | Role.COPULA | Role.DENY_FORWARD):
+        position -= 1
+    if position <= 0 or items.entries[position].phrase != ("which",):
+        return []
+    position -= 1
+    if items.roles[position] & Role.COMMA:
+        position -= 1
+    found: list[int] = []
+    while position >= 0 and items.roles[position] & (PART | PASSES | _LIST):
+        if items.roles[position] & PART:
+            found.append(position)
+        elif items.roles[position] & Role.WORD:
+            break
+        position -= 1
+    return found[::-1]
 
 
 def _mention_between(items: Items, first: int, last: int) -> bool:
@@ -172,7 +195,7 @@ def state_concept(part: Part, state: State) -> str | None:
 def says_concept(part: Part, concept_id: str, region_id: str) -> bool:
     """Tell whether a place says no more than the concept: the heart of cardiomegaly, the trachea of a midline one."""
     region = part.region
-    if not part.part_of and region.id == region_id:
+    if region.id == "chest" or (not part.part_of and region.id == region_id):
         return True
     makes = {region.normal, region.abnormal, region.acute, region.lesion, *region.states.values()}
     return concept_id in makes and not (part.part_of and region.id in DIVIDED)
