@@ -27,6 +27,7 @@ def stage(store: Store, ingested: Ingested) -> None:
         "create or replace temporary table relabeled (study_id varchar, labeler varchar)"
     )
     _keep_unknown(store, ingested)
+    _keep_checked(store)
     _compare_studies(store)
     _compare_images(store, ingested)
     _compare_reports(store)
@@ -40,6 +41,22 @@ def _keep_unknown(store: Store, ingested: Ingested) -> None:
             f'update incoming_studies set "{column}" = studies."{column}" from studies '
             "where studies.study_id = incoming_studies.study_id"
         )
+
+
+def _keep_checked(store: Store) -> None:
+    """Take from the store what `cxr images check` found in the files, which the owner's tables do not tell."""
+    store.connection.execute(
+        """
+        update incoming_images set
+            width = coalesce(incoming_images.width, images.width),
+            height = coalesce(incoming_images.height, images.height),
+            view_position = coalesce(incoming_images.view_position, images.view_position),
+            file_status = if(
+                incoming_images.file_status = 'present' and images.file_status in ('truncated', 'unreadable'),
+                images.file_status, incoming_images.file_status)
+        from images where images.image_id = incoming_images.image_id
+        """
+    )
 
 
 def _row(table: str, columns: "tuple[str, ...] | list[str]") -> str:
