@@ -26,31 +26,34 @@ def too_rare(available: Mapping[str, int], min_positives: int) -> dict[str, int]
 def ceilings(available: Mapping[str, int], *, balance: str, min_positives: int) -> dict[str, int]:
     """Give how often each finding may be asked about: at most twice the rarest one's count.
 
-    Findings rarer than `min_positives` get 0 rather than starving the rest; `balance="none"` allows all there is.
+    Findings rarer than `min_positives` do not starve the rest: under `strict` they get 0, under `soft` all they have.
+    `none` allows all there is.
     """
     if balance == "none":
         return dict(available)
     rare = too_rare(available, min_positives)
     usable = {finding: count for finding, count in available.items() if count and finding not in rare}
     ceiling = MAX_RATIO * min(usable.values(), default=0)
-    return {finding: min(count, ceiling) for finding, count in usable.items()}
+    allowed = {finding: min(count, ceiling) for finding, count in usable.items()}
+    return allowed | rare if balance == "soft" else allowed
 
 
 def downsample_sets(sets: Sequence[Sequence[str]], *, balance: str, min_positives: int) -> list[int]:
     """Choose sets of findings so that no finding occurs more than twice as often as another; give their indices.
 
     The sets come in random order and are taken rarest finding first, so that common companions do not crowd a
-    rare finding out. A set that holds a finding that is too rare is left out whole: its answer would name it.
+    rare finding out. Under `strict` a set that holds a finding that is too rare is left out whole, because its
+    answer would name it; under `soft` it stays, and its rare finding sets no ceiling.
     """
     if balance == "none":
         return list(range(len(sets)))
     counts = Counter(finding for members in sets for finding in members)
     rare = set(too_rare(counts, min_positives))
-    candidates = [index for index, members in enumerate(sets) if not rare & set(members)]
+    candidates = [index for index, members in enumerate(sets) if balance == "soft" or not rare & set(members)]
     candidates.sort(key=lambda index: (min(counts[finding] for finding in sets[index]), index))
     ceiling = MAX_RATIO * min((count for finding, count in counts.items() if finding not in rare), default=0)
-    while candidates:
-        chosen, taken = _fill(sets, candidates, ceiling)
+    while candidates and ceiling > 0:
+        chosen, taken = _fill(sets, candidates, ceiling, rare)
         if not taken or max(taken.values()) <= MAX_RATIO * min(taken.values()):
             return sorted(chosen)
         # The rarest finding got fewer places than planned because its companions were full: plan for fewer.
@@ -58,11 +61,15 @@ def downsample_sets(sets: Sequence[Sequence[str]], *, balance: str, min_positive
     return []
 
 
-def _fill(sets: Sequence[Sequence[str]], candidates: Sequence[int], ceiling: int) -> tuple[list[int], Counter[str]]:
+def _fill(
+    sets: Sequence[Sequence[str]], candidates: Sequence[int], ceiling: int, rare: set[str]
+) -> tuple[list[int], Counter[str]]:
+    """Take sets in order while no finding is over the ceiling; give them and the counts of findings that count."""
     chosen: list[int] = []
     taken: Counter[str] = Counter()
     for index in candidates:
-        if all(taken[finding] < ceiling for finding in sets[index]):
+        members = [finding for finding in sets[index] if finding not in rare]
+        if all(taken[finding] < ceiling for finding in members):
             chosen.append(index)
-            taken.update(sets[index])
+            taken.update(members)
     return chosen, taken

@@ -27,7 +27,7 @@ from schemas.vocabulary import Task
 
 EngineName = Literal["rules", "llm"]
 JudgeName = Literal["rules"]
-Balance = Literal["strict", "none"]
+Balance = Literal["strict", "soft", "none"]
 
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -120,8 +120,21 @@ class MineSettings(StageSettings):
     engine: EngineName = "rules"
     model: str | None = None
     base_url: str | None = None
+    api: Literal["openai", "azure"] | None = None
+    api_version: str | None = None
     mode: Literal["json_schema", "tools"] | None = None
+    calls: Literal[1, 3] | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
+    max_completion_tokens: int | None = Field(default=None, gt=0)
+    concurrency: int | None = Field(default=None, ge=1)
+    rpm: float | None = Field(default=None, gt=0)
+    tpm: float | None = Field(default=None, gt=0)
+    timeout_s: float | None = Field(default=None, gt=0)
+    max_tries: int | None = Field(default=None, ge=1)
+    price: str | None = None
+    max_usd: float | None = Field(default=None, gt=0)
+    max_calls: int | None = Field(default=None, ge=1)
+    cache: Path | None = None
     attestations: tuple[Attestation, ...] = ()
     limit: int | None = Field(default=None, ge=1)
     tasks: Tasks | None = None

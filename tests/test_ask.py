@@ -163,6 +163,16 @@ def test_down_sampled_sets_hold_the_ratio_and_no_rare_finding(sets: list[list[st
     assert all(before[finding] >= least for finding in counts)
 
 
+@given(st.lists(st.lists(findings, min_size=1, max_size=5, unique=True), max_size=200), st.integers(1, 10))
+@settings(max_examples=100, deadline=None)
+def test_soft_balance_holds_among_the_findings_that_are_not_rare(sets: list[list[str]], least: int) -> None:
+    kept = [sets[index] for index in downsample_sets(sets, balance="soft", min_positives=least)]
+    before = Counter(finding for members in sets for finding in members)
+    counts = Counter(finding for members in kept for finding in members if before[finding] >= least)
+    if counts:
+        assert max(counts.values()) <= MAX_RATIO * min(counts.values())
+
+
 @given(st.dictionaries(findings, st.integers(0, 1000)), st.integers(1, 50))
 def test_ceilings_hold_the_ratio_and_never_ask_for_more_than_there_is(available: dict[str, int], least: int) -> None:
     allowed = ceilings(available, balance="strict", min_positives=least)
