@@ -90,7 +90,7 @@ def compare_number(finding: NormalForm, fact: Fact) -> Match:
 def compare_places(finding: NormalForm, fact: NormalForm, relations: Relations) -> Match:
     """Compare where the two are: inside, around, beside each other in one organ, or in different organs."""
     asked = relations.telling_places(finding)
-    known = relations.telling_places(fact)
+    known = relations.likely_places(fact)
     if not asked:
         return SAME
     if not known:

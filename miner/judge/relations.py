@@ -152,7 +152,7 @@ class Relations:
     def sharpened(self, form: NormalForm, words: str) -> NormalForm:
         """Give the form under the concept that its place and the word "calcified" make of it."""
         concept = form.concept
-        if "calcif" in words:
+        if "calcif" in words and "no calcif" not in words and "without" not in words:
             concept = self._calcified.get(concept, concept)
         for place in self.telling_places(form):
             concept = self._at_place.get(self._part_region.get(place, ""), {}).get(concept, concept)
@@ -197,6 +197,10 @@ class Relations:
         """Give the places of a form that narrow its concept down: not the organ that it is in anyway."""
         return self._places_of(form.concept, form.locations)
 
+    def likely_places(self, form: NormalForm) -> tuple[str, ...]:
+        """Give the places of something that is there: as told, or where such a thing usually is."""
+        return self.telling_places(form) or tuple(self._usual.get(form.concept, ()))
+
     def place_fits_concept(self, places: Iterable[str], concept: str) -> bool:
         """Say whether something that is somewhere in its region may be at one of these places."""
         region = self._region.get(concept, "chest")
@@ -230,7 +234,7 @@ class Relations:
 
     def _find_telling_places(self, concept: str, locations: tuple[str, ...]) -> tuple[str, ...]:
         if not locations:
-            return tuple(self._usual.get(concept, ()))
+            return ()
         region = self._region.get(concept)
         told = [
             place

@@ -15,10 +15,21 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 # "Not present, normal findings": the first word decides, the rest comments on it.
+_EXPLANATION = re.compile(
+    r" - |,? (?:indicated|evidenced|shown|characteri[sz]ed|manifested|demonstrated) by\b", re.IGNORECASE
+)
+_GROUNDS = re.compile(r",? (?:by|based on|as evidenced by|because of|given)\b", re.IGNORECASE)
+_DENIAL = re.compile(
+    r"\s*(?:no|none|without|absence of|negative for)\b(?!\s+(?:significant\s+|interval\s+)*change)", re.IGNORECASE
+)
 _PLAIN_STATUS = re.compile(
     r"\s*((?:not (?:present|seen|visible|observed|evident|identified|detected)|absent|present|confirmed|unlikely|"
     r"excluded|ruled out))\s*[,;.(]",
     re.IGNORECASE,
+)
+# "Suggestive of a prior resolved infection": the infection is gone, the calcification is not.
+_PAST_CAUSE = re.compile(
+    r"\b(?:resolved|healed|resolving)\s+(?=(?:\w+\s+){0,3}(?:infections?|process\w*|disease|inflam\w+))"
 )
 _EXCEPTION = re.compile(r"\b(?:except|but|however|other than|apart from|although|though)\b", re.IGNORECASE)
 _LUNG_HILUM = re.compile(r"\b(?:lung|pulmonary) hil|hil(?:um|a) of (?:the )?(?:(?:left|right) )?lung", re.IGNORECASE)
@@ -41,29 +52,70 @@ def understood(finding: Finding) -> Finding:
 @lru_cache(maxsize=8192)
 def _read(observation: str, status: str) -> Finding:
     plain = _PLAIN_STATUS.match(status)
-    status = plain.group(1) if plain else status
-    read = read_finding(_named(observation), status)
+    status = plain.group(1) if plain else _PAST_CAUSE.sub("", _without_grounds(status))
+    observation = _named(observation)
+    read = read_finding(observation, status)
     forms = read.normal_forms or _without_pointers(observation, status)
+    if _DENIAL.match(status):
+        forms = _all_denied(forms)
     if len(forms) > 1 and all(form.presence is Presence.ABSENT for form in forms):
         forms = _named_last(observation, status) or forms
     relations = load_relations()
-    words = observation.lower()
+    words = f"{observation} {status}".lower()
     if not _EXCEPTION.search(f"{observation} {status}"):
         forms = _without_what_is_normal(forms)
     if _LUNG_HILUM.search(observation):
         forms = tuple(_in_the_lung(form) for form in forms)
-    sharpened = [relations.sharpened(form, words) for form in _without_generic(forms)]
-    if len(sharpened) == 1:
-        sharpened = [relations.as_normal(sharpened[0])]
+    forms = _without_generic(forms)
+    if len(forms) == 1:
+        forms = (relations.as_normal(forms[0]),)
+    sharpened = [relations.sharpened(form, words) for form in forms]
     share_places(range(len(sharpened)), sharpened, relations, listed=True)
-    forms = tuple(dict.fromkeys(sharpened))
+    forms = _without_implied(tuple(dict.fromkeys(sharpened)))
     return read if forms == read.normal_forms else read.model_copy(update={"normal_forms": forms})
 
 
 def _named(observation: str) -> str:
     """Cut the explanation off: "Bullous emphysema - air-filled spaces causing radiolucencies" names emphysema."""
-    named, dash, _ = observation.partition(" - ")
-    return named if dash and read_finding(named, "").normal_forms else observation
+    named = _EXPLANATION.split(observation, maxsplit=1)[0]
+    return named if named != observation and read_finding(named, "").normal_forms else observation
+
+
+def _without_grounds(status: str) -> str:
+    """Cut off what a status is based on: "confirmed by increased density" confirms."""
+    kept = _GROUNDS.split(status, maxsplit=1)[0]
+    return kept if kept.strip() else status
+
+
+def _without_implied(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
+    """Drop what another part of the finding asserts more exactly ("granuloma, confirmed as calcified")."""
+    relations = load_relations()
+    present = [form for form in forms if form.presence is Presence.PRESENT]
+    return tuple(
+        form
+        for form in forms
+        if form not in present
+        or not any(
+            form.concept != other.concept
+            and form.concept in relations.denied_with(other.concept)
+            and other.concept not in relations.denied_with(form.concept)
+            for other in present
+        )
+    )
+
+
+def _all_denied(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
+    """Let "Consolidation, collapse or mass: no consolidation" deny the whole list, where it denies one of one organ."""
+    relations = load_relations()
+    denied = [form for form in forms if form.presence is Presence.ABSENT]
+    return tuple(
+        form.model_copy(update={"presence": Presence.ABSENT})
+        if form.presence is Presence.PRESENT
+        and form.concept not in relations.normals
+        and any(relations.same_region(form.concept, other.concept) for other in denied)
+        else form
+        for form in forms
+    )
 
 
 def _without_pointers(observation: str, status: str) -> tuple[NormalForm, ...]:

@@ -234,6 +234,8 @@ def excludes(denial: Fact, form: NormalForm, facts: Facts) -> bool:
         return False
     if denied.number is not None and form.number != denied.number:
         return False
+    if denied.side is Side.BILATERAL and form.side is not Side.BILATERAL:
+        return False
     if denied.change in {Change.NEW, Change.WORSENED} and form.change is not denied.change:
         return False
     if denied.change is Change.RESOLVED:
