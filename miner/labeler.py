@@ -11,6 +11,7 @@ Choices where the paper leaves room:
   infiltrate, airspace disease, interstitial markings and scars do.
 - What only suggests a label makes it uncertain, where the CheXpert phrases say 1: vascular congestion for Edema, a
   nodular opacity for Lung Lesion. The indexers of OpenI give congestion and round opacities codes of their own.
+- A calcified nodule is a Lung Lesion, which the CheXpert phrases leave out; a calcified granuloma is none.
 - "likely" and "consistent with" assert; "possible", "may", "suspicious for", "cannot exclude" are uncertain.
   "Borderline" and the two sides of "atelectasis or scar", "atelectasis versus scar" are 1, since the CheXpert rules
   have no hedge for them (the findings themselves stay uncertain in their normal form).

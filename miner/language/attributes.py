@@ -44,6 +44,7 @@ class Attributes:
     change_at: int = -1
     hedged: bool = False
     chronic: bool = False
+    states: list[str] = field(default_factory=list)
     size_mm: float | None = None
 
     def side(self) -> Side | None:
@@ -89,10 +90,20 @@ def collect(items: Items, index: int) -> Attributes:
     _rightward(items, index, found)
     if not found.places and not found.sides:
         _place_before(items, position, found)
-    for at, size in items.sizes:
-        if found.first - 3 <= at <= found.last + _MAX_WORDS:
-            found.size_mm = size if found.size_mm is None else max(found.size_mm, size)
+    if items.sizes:
+        found.size_mm = _size(items, index)
     return found
+
+
+def _size(items: Items, index: int) -> float | None:
+    """Return the largest measurement around a mention, up to the next mention, "and" or preposition before it."""
+    first = index - 1
+    while first >= 0 and items.roles[first] & (_QUALIFIER | WORD) and not items.roles[first] & CONCEPT:
+        first -= 1
+    last = index + 1
+    while last < len(items.roles) and not items.roles[last] & (CONCEPT | CONJUNCTION | Role.GENERIC | Role.BREAK):
+        last += 1
+    return max((size for at, size in items.sizes if first < at < last), default=None)
 
 
 def _leftward(items: Items, index: int, found: Attributes) -> int:
@@ -114,8 +125,9 @@ def _leftward(items: Items, index: int, found: Attributes) -> int:
             if not (role & SEVERITY and roles[position + 1] & CHANGE):  # "slightly increased" is no size
                 _take_entry(found, items.entries[position], position)
             state = items.entries[position].state
-            if state is not None and state.hedge:
-                found.hedged = True
+            if state is not None:
+                found.states.append(state.id)
+                found.hedged = found.hedged or state.hedge
             found.first = position
             words = 0
         elif role & CHRONIC:
@@ -199,6 +211,11 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
 
 def _place_follows(items: Items, index: int) -> bool:
     """Tell whether a list goes on with places ("in the right base and left apex"), not with a new mention."""
+    after_comma = items.roles[index - 1] & COMMA
+    while after_comma and index < len(items.roles) and items.roles[index] & CONJUNCTION:
+        index += 1
+    if after_comma and not (index < len(items.roles) and items.roles[index] & PREPOSITION):
+        return False  # "aortic ectasia, stable mediastinal contours"
     saw_place = False
     for position in range(index, len(items.roles)):
         role = items.roles[position]

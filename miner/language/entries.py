@@ -67,6 +67,8 @@ class Concept:
     entails_absence: tuple[str, ...]
     at: dict[str, str]
     """What it is called in another region: calcification of the aorta is atherosclerosis."""
+    when: dict[str, str]
+    """What it is called under an adjective that stands apart: a calcified right apical granuloma."""
     chronic_form: str | None
     """What it is called where the words beside it say old or healed."""
     chexpert: str | None

@@ -86,6 +86,7 @@ def _concept(concept_id: str, table: dict[str, Any], kind: str) -> Concept:
         entails=tuple(table.get("entails", ())),
         entails_absence=tuple(table.get("entails_absence", ())),
         at=table.get("at", {}),
+        when=table.get("when", {}),
         chronic_form=table.get("chronic_form"),
         chexpert=table.get("chexpert"),
         chexpert_possible=table.get("chexpert_possible"),
@@ -210,8 +211,7 @@ def _inner(entry: Entry, entries: dict[tuple[str, ...], Entry], concepts: dict[s
                 continue
             place = part.part
             tells_place = place is not None and place.part_of and place.region.id in DIVIDED
-            degree = place is None and not part.concepts and (part.severity or part.number)
-            if part.side or tells_place or degree:
+            if part.side or tells_place:
                 found.append(part)
             at = stop - 1
             break
@@ -245,6 +245,7 @@ def _check(concepts: dict[str, Concept], regions: dict[str, Region], parts: dict
     for concept in concepts.values():
         for target in (
             *concept.at.values(),
+            *concept.when.values(),
             *concept.is_a,
             *concept.equivalent,
             *concept.entails,

@@ -135,6 +135,9 @@ class _Sentence:
         concept = self.lexicon.concepts[concept_id]
         if found.chronic and concept.chronic_form is not None:
             return concept.chronic_form
+        for state in found.states:
+            if state in concept.when:
+                return concept.when[state]
         if not concept.at:
             return concept_id
         regions = [self.lexicon.parts[place].region.id for place in found.places]
@@ -237,7 +240,7 @@ class _Sentence:
         state = items.entries[index].state
         if state is None:
             return []
-        if state.id == "normal" and index and items.roles[index - 1] & Role.COPULA:
+        if index and items.roles[index - 1] & Role.COPULA and "normal" in items.entries[index].phrase:
             self._call_normal(index)
         targets, predicative = state_targets(self.items, index)
         concepts: dict[str, list[int]] = {}

@@ -185,7 +185,7 @@ def state_concept(part: Part, state: State) -> str | None:
     """Return the concept that an adjective makes of a structure; None where it makes none."""
     region = part.region
     concept = region.states.get(state.id)
-    if concept is None and state.normal:
+    if concept is None and state.id == "normal":
         concept = region.normal
     if concept is None and state.id == "abnormal":
         concept = region.abnormal
