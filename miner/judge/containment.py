@@ -42,15 +42,26 @@ def _nothing_against(other: Finding) -> bool:
 def _asserted(forms: tuple[NormalForm, ...], relations: Relations) -> tuple[NormalForm, ...]:
     """Give what must be held of a finding.
 
-    "No fractures or abnormalities" asks for the fractures; beside a plain finding its hedged causes need not be
-    held ("opacity, maybe pneumonia").
+    "Bones: normal, no fractures" asks for the fractures; beside a plain finding its hedged causes need not be held
+    ("opacity, maybe pneumonia").
     """
-    forms = tuple(form for form in forms if not relations.says_little(form.concept)) or forms
+    denied = {form.concept for form in forms if not asserts_presence(form)}
+    forms = tuple(form for form in forms if not _sums_up(form, denied, relations)) or forms
     present = [form for form in forms if asserts_presence(form)]
     if len(present) < 2 or len(present) < len(forms):
         return forms
     certain = tuple(form for form in present if form.certainty is Certainty.CERTAIN)
     return certain or forms[:1]
+
+
+def _sums_up(form: NormalForm, denied: set[str], relations: Relations) -> bool:
+    """Say whether a form only sums up denials beside it: "normal" beside "no fracture", a device that sits well."""
+    if relations.says_little(form.concept):
+        return True
+    normal = relations.normals.get(form.concept)
+    if normal is None or not asserts_presence(form):
+        return False
+    return any(not relations.denied_with(concept).isdisjoint(normal.everything) for concept in denied)
 
 
 def _form_held(form: NormalForm, facts: Facts) -> bool:

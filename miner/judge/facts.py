@@ -136,6 +136,13 @@ def facts_of_report(analysis: Analysis, relations: Relations) -> Facts:
     return facts
 
 
+def _graded(form: NormalForm, words: str) -> NormalForm:
+    """Take "significant" for what it is of a present thing: emphasis, not a grade on the scale."""
+    if "significant" in words and form.severity is not None and form.presence is Presence.PRESENT:
+        return form.model_copy(update={"severity": None})
+    return form
+
+
 def facts_of_list(findings: Iterable[Finding], relations: Relations) -> Facts:
     """Collect the facts of findings in normal form; they carry no quotes, being a list and not a text."""
     facts = Facts(relations)

@@ -93,9 +93,9 @@ class Relations:
         """Say in which way a present concept implies another."""
         return self._implied.get(concept, {}).get(implied, Reason.STATED)
 
-    def denied_with(self, concept: str) -> Iterable[str]:
+    def denied_with(self, concept: str) -> frozenset[str]:
         """Give the concepts whose denial denies this one: itself and everything that it is a kind of."""
-        return self._kinds.get(concept, (concept,))
+        return self._kinds.get(concept) or frozenset({concept})
 
     def hinted_absent_by(self, concept: str) -> Iterable[str]:
         """Give the concepts whose denial speaks for the absence of this one."""

@@ -66,9 +66,7 @@ def _read(observation: str, status: str) -> Finding:
         forms = _without_what_is_normal(forms)
     if _LUNG_HILUM.search(observation):
         forms = tuple(_in_the_lung(form) for form in forms)
-    forms = _without_generic(forms)
-    if len(forms) == 1:
-        forms = (relations.as_normal(forms[0]),)
+    forms = tuple(relations.as_normal(form) for form in _without_generic(forms))
     sharpened = [relations.sharpened(form, words) for form in forms]
     share_places(range(len(sharpened)), sharpened, relations, listed=True)
     forms = _without_implied(tuple(dict.fromkeys(sharpened)))
