@@ -147,7 +147,7 @@ def _ingest(
         ingested = read()
         for made in dry_run_tables(ingested):
             out().print(made)
-        for warning in ingested.warnings:
+        for warning in (*ingested.differing, *ingested.notes):
             say(warning)
         say(f"dry run: nothing was written to {db}")
         return
@@ -339,6 +339,18 @@ def images_check(
         raise typer.Exit(Exit.REJECTS)
 
 
+@ingest_app.command("ms-cxr-t")
+def ingest_ms_cxr_t(
+    path: Annotated[Path, typer.Argument(help="The folder of MS-CXR-T, or its temporal image classification CSV.")],
+    dry_run: DryRun = False,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Read MS-CXR-T: how findings changed between two studies of MIMIC-CXR, before or after MIMIC-CXR itself."""
+    from miner.ingest.ms_cxr_t import read_ms_cxr_t
+
+    _ingest("ms-cxr-t", db, lambda: read_ms_cxr_t(path), dry_run=dry_run)
+
+
 @app.command()
 def ask(
     tasks: Annotated[
@@ -383,28 +395,76 @@ def mine(
     engine: Annotated[str | None, typer.Option(help="rules (offline) or llm (an OpenAI-compatible server).")] = None,
     model: Annotated[str | None, typer.Option(help="For llm: the model's name at the server.")] = None,
     base_url: Annotated[str | None, typer.Option(help="For llm: the server, e.g. http://127.0.0.1:8000/v1.")] = None,
+    api: Annotated[str | None, typer.Option(help="For llm: openai or azure (the model is the deployment).")] = None,
+    calls: Annotated[int | None, typer.Option(help="For llm: 3 calls a question, or 1 for all three steps.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="For llm: calls in flight at most.")] = None,
+    rpm: Annotated[float | None, typer.Option(help="For llm: calls a minute; default: what the server allows.")] = None,
+    tpm: Annotated[float | None, typer.Option(help="For llm: tokens a minute; likewise.")] = None,
+    price: Annotated[str | None, typer.Option(help="For llm: INPUT,OUTPUT in USD per million tokens.")] = None,
+    max_usd: Annotated[
+        float | None, typer.Option(help="For llm: stop before a job, reruns included, costs more.")
+    ] = None,
+    max_calls: Annotated[int | None, typer.Option(help="For llm: stop after this many calls, failed ones too.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="For llm: folder of replies; several stores may share it.")] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="For llm: print expected cost and time; ask nothing.")
+    ] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="For llm: half the price, within a day; see `cxr batch`.")
+    ] = False,
     tasks: Annotated[str | None, typer.Option(help="Mine only these tasks; separated by commas.")] = None,
     limit: Annotated[int | None, typer.Option(help="Mine at most this many questions now.")] = None,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Turn questions into plan, evidence and chain; a rerun does only what is missing."""
-    from miner.console import progress, say
-    from miner.engines.make import make_engine
-    from miner.mine import mine as stage
+    from miner.console import out, progress, say
     from miner.settings import MineSettings
-    from miner.store import Store
-    from schemas.call import Call
 
-    settings = MineSettings.resolve(db, engine=engine, model=model, base_url=base_url, tasks=tasks, limit=limit)
-    calls: list[Call] = []
-    with (
-        Store.write(db) as store,
-        make_engine(settings, db, calls) as made,
-        progress(f"mine with {made.name}") as advance,
-    ):
-        result = stage(store, made, settings, calls, advance)
+    settings = MineSettings.resolve(
+        db,
+        engine=engine,
+        model=model,
+        base_url=base_url,
+        api=api,
+        calls=calls,
+        concurrency=concurrency,
+        rpm=rpm,
+        tpm=tpm,
+        price=price,
+        max_usd=max_usd,
+        max_calls=max_calls,
+        cache=cache,
+        tasks=tasks,
+        limit=limit,
+    )
+    if settings.engine == "llm":
+        if estimate:
+            from miner.estimate import estimate_tables
+
+            for made in estimate_tables(db, settings):
+                out().print(made)
+            return
+        if batch:
+            from miner.batches import mine_in_batches
+
+            result = mine_in_batches(db, settings)
+        else:
+            from miner.mine_llm import mine_llm
+
+            result = mine_llm(db, settings)
+    else:
+        from miner.engines.rules import RulesEngine
+        from miner.mine import mine as stage
+        from miner.store import Store
+
+        if estimate or batch:
+            _fail("--estimate and --batch are for --engine llm; the rules engine costs nothing", Exit.USAGE)
+        with Store.write(db) as store, progress("mine with rules") as advance:
+            result = stage(store, RulesEngine(), settings, advance)
     with _exit_with_rejects(result.rejects, "questions"):
-        say(f"{result.mined:,} chains mined by {made.name} {made.version}, {result.already:,} were there already")
+        say(f"{result.mined:,} chains mined by {settings.engine}, {result.already:,} were there already")
+        for note in result.notes:
+            say(note)
 
 
 @app.command()
@@ -550,6 +610,24 @@ def _transform(source: Path, output: Path, stage: Any, convert: Any) -> None:
     if counts.rejects:
         say(f"{counts.rejects:,} lines rejected; see {output}.rejects.jsonl for line, id and reason")
         raise typer.Exit(Exit.REJECTS)
+
+
+@app.command()
+def agreement(
+    gold: Annotated[Path, typer.Argument(metavar="GOLD.jsonl", help="Findings with verdicts, or with recalled.")],
+    predicted: Annotated[Path, typer.Argument(metavar="PREDICTED.jsonl", help="The same findings, judged again.")],
+    retest: Annotated[bool, typer.Option("--retest", help="Both are by one judge: does it agree with itself?")] = False,
+    show: Annotated[int, typer.Option(help="Print at most this many findings on which the two differ.")] = 20,
+) -> None:
+    """Compare two judgements of the same findings: accuracy, kappa, 95 % intervals, confusion, what differs."""
+    from miner.agreement_files import compare_files, comparison_tables
+    from miner.console import out, say
+
+    result = compare_files(gold, predicted, retest=retest)
+    for made in comparison_tables(result, (gold.name, predicted.name), most=show):
+        out().print(made)
+    for side, number in result.unpaired.items():
+        say(f"{number:,} ids are {side} and were left out")
 
 
 @app.command()

@@ -226,9 +226,13 @@ class Ingested:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Everything that the user should know, a sentence each: counts that differ, files that lack, notes."""
-        differing = tuple(count.warning for count in self.counts if count.warning is not None)
         lacking = tuple(f"{name} is missing: {consequence}" for name, consequence in self.missing)
-        return (*differing, *lacking, *self.notes)
+        return (*self.differing, *lacking, *self.notes)
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """A sentence for each count that is not the published one."""
+        return tuple(count.warning for count in self.counts if count.warning is not None)
 
 
 def conform(frame: pl.DataFrame, schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:

@@ -6,7 +6,7 @@ Reports of corpora that ship no labels are labeled by our rules. What was derive
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -26,8 +26,10 @@ from miner.labeler import LABELER, LABELER_VERSION, label
 from miner.store import Run, Store
 from schemas.vocabulary import Finding14
 
-LARGE_CORPUS_MEMORY = "400MB"
+LARGE_CORPUS_MEMORY = "256MB"
 """DuckDB's share of a gigabyte while worker processes read reports beside it; more spills to disk."""
+
+_NONE = pl.DataFrame()
 
 
 @dataclass
@@ -50,7 +52,10 @@ class IngestResult:
     def sentence(self) -> str:
         """The result in words."""
         if not (self.new or self.changed or self.labeled or self.progressions):
-            return f"{self.corpus}: nothing to do, all {self.unchanged:,} studies are in the store as they are"
+            there = f"all {self.unchanged:,} studies are" if self.unchanged else "everything is"
+            return f"{self.corpus}: nothing to do, {there} in the store already"
+        if self.progressions and not (self.new or self.unchanged):
+            return f"{self.corpus} ({self.layout} layout): {self.progressions:,} progressions written"
         parts = [f"{self.new:,} new studies", f"{self.changed:,} changed", f"{self.unchanged:,} unchanged"]
         words = f"{self.corpus} ({self.layout} layout): {', '.join(parts)}, {self.labeled:,} reports labeled"
         if self.progressions:
@@ -79,12 +84,13 @@ def ingest(
             store.connection.execute(f"set memory_limit = '{LARGE_CORPUS_MEMORY}'")
             store.connection.execute("set preserve_insertion_order = false")
         stage(store, ingested)
+        ingested = replace(ingested, studies=_NONE, images=_NONE, reports=_NONE)  # staged: free a tenth of a gigabyte
         if ingested.batches is not None or has_differences(store, ingested) or _unlabeled(store, ingested).height:
             with store.run("ingest", _provenance(ingested)) as run, store.transaction():
                 _write(store, ingested, result, run, advance)
             result.wrote = True
         else:
-            result.unchanged = ingested.studies.height
+            result.unchanged = store.count("select count(*) from incoming_studies")
         result.rejects = _rejects(store, ingested.corpus.slug)
     return result
 
@@ -107,7 +113,7 @@ def _write(store: Store, ingested: Ingested, result: IngestResult, run: Run, adv
         "select count(distinct study_id) from changed_studies "
         "where study_id not in (select study_id from delta_studies where is_new)"
     )
-    result.unchanged = ingested.studies.height - result.new - result.changed
+    result.unchanged = store.count("select count(*) from incoming_studies") - result.new - result.changed
 
 
 def _note_changes(store: Store, sql: str) -> None:
@@ -143,35 +149,37 @@ def _write_reports(store: Store, ingested: Ingested, run: Run, advance: Advance)
         _write_batch(store, batch, run)
 
 
-def _write_batch(store: Store, batch: ReportBatch, run: Run) -> None:
-    store.connection.register("batch", batch.reports.to_arrow())
-    store.connection.execute(
+def _write_batch(store: Store, read: ReportBatch, run: Run) -> None:
+    # SQL below reads `batch` by its Python name: DuckDB would keep a registered table until the transaction ends.
+    batch = read.reports.to_arrow()  # noqa: F841
+    execute = store.connection.execute
+    execute(
         "create or replace temporary table delta_batch as "
         "select study_id, standing_reports.study_id is not null as is_reworded "
         "from batch left join standing_reports using (study_id) "
         "where standing_reports.text_hash is distinct from batch.text_hash"
     )
     if store.count("select count(*) from delta_batch where is_reworded"):
-        store.connection.execute("delete from reports where study_id in (select study_id from delta_batch)")
-        store.connection.execute("insert into reworded select study_id from delta_batch where is_reworded")
+        execute("delete from reports where study_id in (select study_id from delta_batch)")
+        execute("insert into reworded select study_id from delta_batch where is_reworded")
     _note_changes(store, "select study_id from delta_batch")
-    columns = ", ".join(f'"{name}"' for name in batch.reports.columns if name != "labels")
-    (written,) = store.rows(
+    columns = ", ".join(f'"{name}"' for name in read.reports.columns if name != "labels")
+    written = execute(
         f"insert into reports ({columns}, run_id) select {columns}, ? from batch "
         "where study_id in (select study_id from delta_batch)",
         [run.run_id],
-    )[0]
-    run.rows_written += written
-    if "labels" in batch.reports.columns:
-        _write_own_labels(store, run)
-    store.connection.unregister("batch")
-    store.insert("incoming_rejects", batch.rejects.select(REJECTS.keys()))
+    ).fetchall()
+    run.rows_written += written[0][0]
+    if "labels" in read.reports.columns:
+        _write_own_labels(store, read.reports.select("study_id", "labels"), run)
+    store.insert("incoming_rejects", read.rejects.select(REJECTS.keys()))
 
 
-def _write_own_labels(store: Store, run: Run) -> None:
+def _write_own_labels(store: Store, labeled: pl.DataFrame, run: Run) -> None:
     """Write the labels that the workers derived, for reports that have none by this version of our labeler."""
+    store.replace_temporary("labeled_batch", labeled)
     store.connection.execute(
-        "create or replace temporary table relabel as select study_id from batch anti join "
+        "create or replace temporary table relabel as select study_id from labeled_batch anti join "
         "(select study_id from labels where labeler = ? and labeler_version = ?) using (study_id) "
         "union select study_id from delta_batch",
         [LABELER, LABELER_VERSION],
@@ -181,7 +189,7 @@ def _write_own_labels(store: Store, run: Run) -> None:
     )
     (written,) = store.rows(
         "insert into labels (study_id, labeler, labeler_version, finding, value, run_id) "
-        "select study_id, $labeler, $version, unnest($findings), unnest(labels), $run from batch "
+        "select study_id, $labeler, $version, unnest($findings), unnest(labels), $run from labeled_batch "
         "where study_id in (select study_id from relabel)",
         {
             "labeler": LABELER,
@@ -206,7 +214,12 @@ def _write_labels(store: Store, table: LabelTable, run: Run) -> None:
     store.connection.execute(
         f"delete from labels where labeler = $1 and study_id in ({vanished.replace('?', '$1')})", [table.labeler]
     )
+    known = "select 1 from labels semi join incoming_labels using (study_id) where labeler = ? limit 1"
+    is_first = not store.rows(known, [table.labeler])
     for finding in findings_of(table):
+        if is_first:
+            _insert_labels(store, table, finding, f'select study_id, "{finding}" as value from incoming_labels', run)
+            continue
         new, changed = compare_labels(store, table, finding)
         if changed:
             store.connection.execute(
@@ -218,14 +231,18 @@ def _write_labels(store: Store, table: LabelTable, run: Run) -> None:
                 "insert into relabeled select study_id, ? from delta_labels where not is_new", [table.labeler]
             )
         if new or changed:
-            store.connection.execute(
-                "insert into labels (study_id, labeler, labeler_version, finding, value, run_id) "
-                "select study_id, ?, ?, ?, value, ? from delta_labels",
-                [table.labeler, table.version, finding, run.run_id],
-            )
-            run.rows_written += new + changed
+            _insert_labels(store, table, finding, "select study_id, value from delta_labels", run)
     _note_changes(store, "select study_id from relabeled")
     store.connection.unregister("incoming_labels")
+
+
+def _insert_labels(store: Store, table: LabelTable, finding: str, rows: str, run: Run) -> None:
+    (written,) = store.rows(
+        "insert into labels (study_id, labeler, labeler_version, finding, value, run_id) "
+        f"select study_id, ?, ?, ?, value, ? from ({rows})",
+        [table.labeler, table.version, finding, run.run_id],
+    )[0]
+    run.rows_written += written
 
 
 def _write_progressions(store: Store, result: IngestResult, run: Run) -> None:

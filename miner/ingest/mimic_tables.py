@@ -105,7 +105,13 @@ def read_rows(
         path.name,
         "study_id is not a number of eight digits",
     )
-    return Rows(frame.filter(pl.col(STUDY).is_not_null()), pl.concat([shipped, none, bad]), count)
+    usable = frame.filter(pl.col(STUDY).is_not_null()) if none.height or bad.height else frame
+    return Rows(usable, pl.concat([shipped, none, bad]), count)
+
+
+def table_header(path: Path) -> list[str]:
+    """Return the names of a CSV's columns."""
+    return _header(table_bytes(path))
 
 
 def _header(data: bytes) -> list[str]:
@@ -203,15 +209,13 @@ def read_split(path: Path) -> Rows:
 def _keyed(frame: pl.DataFrame, key: str, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Keep the first row of each key."""
     none = rejects_where(frame, pl.col(key).is_null(), RejectReason.MISSING_KEY, name, f"the row has no {key}")
-    frame = frame.filter(pl.col(key).is_not_null())
-    again = rejects_where(
-        frame,
-        ~pl.col(key).is_first_distinct(),
-        RejectReason.DUPLICATE_KEY,
-        name,
-        f"an earlier row has the same {key}; that one was kept",
-    )
-    return frame.filter(pl.col(key).is_first_distinct()), pl.concat([none, again])
+    if none.height:
+        frame = frame.filter(pl.col(key).is_not_null())
+    message = f"an earlier row has the same {key}; that one was kept"
+    again = rejects_where(frame, ~pl.col(key).is_first_distinct(), RejectReason.DUPLICATE_KEY, name, message)
+    if again.height:  # else spare a copy of a large frame
+        frame = frame.filter(pl.col(key).is_first_distinct())
+    return frame, pl.concat([none, again])
 
 
 # --- labels ----------------------------------------------------------------------------------------------------------
