@@ -25,6 +25,10 @@ REPLACED = "\ufffd"
 """What stands for bytes that are not UTF-8."""
 
 
+class _TooFewCells(Exception):
+    """A row may end early."""
+
+
 class BigCsv:
     """A large CSV file; `rejects` are the damaged rows, known after the first complete pass."""
 
@@ -46,15 +50,23 @@ class BigCsv:
             )
 
     def each(self, columns: Sequence[str], convert: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
-        """Return what `convert` makes of all batches, one below the other."""
+        """Return what `convert` makes of all batches, one below the other.
+
+        This first pass looks at every cell: Polars stops at a row with too many, and fills up one with too few, which
+        therefore lacks its last.
+        """
         try:
-            parts = [convert(batch) for batch in self.batches(columns)]
-        except PolarsError:
-            if self._damaged:
-                raise
+            parts = [convert(self._named(batch, columns)) for batch in self._whole_rows()]
+        except (PolarsError, _TooFewCells):
             self._damaged = True
             parts = [convert(batch) for batch in self.batches(columns)]
         return pl.concat(parts) if parts else convert(pl.DataFrame(schema=self._schema(columns)))
+
+    def _whole_rows(self) -> Iterator[pl.DataFrame]:
+        for batch in self._scan(self.header):
+            if batch[self.header[-1]].null_count():
+                raise _TooFewCells
+            yield batch
 
     def batches(self, columns: Sequence[str], *, lean: bool = False) -> Iterator[pl.DataFrame]:
         """Yield batches with ROW (the header being 1) and the columns; one that the file lacks is null.
@@ -65,10 +77,14 @@ class BigCsv:
         """
         there = [column for column in columns if column in self.header]
         made = self._row_by_row(there) if self._damaged or lean else self._scan(there)
+        for batch in made:
+            yield self._named(batch, columns)
+
+    def _named(self, batch: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+        there = [column for column in columns if column in self.header]
         blank = [pl.when(pl.col(c).str.strip_chars() != "").then(pl.col(c)).alias(c) for c in there]
         absent = [pl.lit(None, dtype=pl.String).alias(c) for c in columns if c not in there]
-        for batch in made:
-            yield batch.select(pl.col(ROW).cast(pl.Int64), *blank, *absent).select(ROW, *columns)
+        return batch.select(pl.col(ROW).cast(pl.Int64), *blank, *absent).select(ROW, *columns)
 
     def source(self, root: Path) -> SourceFile:
         """Describe the file without holding it."""
@@ -77,7 +93,7 @@ class BigCsv:
     def _schema(self, columns: Sequence[str]) -> dict[str, type[pl.DataType]]:
         return {ROW: pl.Int64, **dict.fromkeys(columns, pl.String)}
 
-    def _scan(self, columns: list[str]) -> Iterator[pl.DataFrame]:
+    def _scan(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         lines = pl.scan_csv(self.path, infer_schema=False, encoding="utf8-lossy", low_memory=True)
         names = dict(zip(lines.collect_schema().names(), self.header, strict=False))
         numbered = lines.rename(names).with_row_index(ROW, offset=2).select(ROW, *columns)
