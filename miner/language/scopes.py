@@ -34,6 +34,7 @@ NOTHING_SENTENCE, NOTHING_CLAUSE = int(Role.NOTHING_SENTENCE), int(Role.NOTHING_
 CAUSE = int(Role.CAUSE)
 DEFINITION, ENUMERATION = int(Role.DEFINITION), int(Role.ENUMERATION)
 NOTHING_FORWARD, IMPERATIVE, OPTION = int(Role.NOTHING_FORWARD), int(Role.IMPERATIVE), int(Role.OPTION)
+_STATES = COPULA | DENY_FORWARD | DENY_BACKWARD | AFFIRM | STATE
 _PLANS = NOTHING_SENTENCE | NOTHING_CLAUSE | NOTHING_FORWARD | IMPERATIVE | ENUMERATION
 _ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or")})
 _RELATIVE = frozenset({("which",), ("but",), ("however",)})
@@ -103,6 +104,8 @@ def _silence(items: Items, scopes: Scopes) -> None:
 def _silence_plan(roles: list[int], silent: list[bool], index: int) -> None:
     """Silence the sentence of a plan; after its colon may stand what was found ("Check the pleura: no effusion")."""
     colon = next((at for at in range(index, len(roles)) if roles[at] & COLON), len(roles))
+    if not any(role & _STATES for role in roles[colon:]):
+        colon = len(roles)  # "evaluate three issues: effusion, nodules, fractures"
     silent[:colon] = [True] * colon
 
 
@@ -133,11 +136,18 @@ def _looks_back(items: Items, index: int) -> bool:
     """Decide for a cue that can work both ways ("absent", "possible", "no") whether it closes a statement."""
     roles = items.roles
     before = roles[index - 1] if index else 0
+    if items.entries[index].phrase == ("no",) and index + 1 < len(roles) and not roles[index + 1] & (COMMA | _STOP):
+        return False
     if not before or before & (_STOP | Role.PREPOSITION | COMMA):
         return False
     follows = index + 1
     # "no noticeable abnormality", "no observed calcification": a participle before its noun is a qualifier
-    while follows < len(roles) and roles[follows] & (_MODIFIER | AFFIRM) and not roles[follows] & (PART | STATE):
+    # and so are two joined ones: "no patchy or streaky opacity"
+    while (
+        follows < len(roles)
+        and roles[follows] & (_MODIFIER | AFFIRM | CONJUNCTION)
+        and not roles[follows] & (PART | STATE)
+    ):
         follows += 1
     ahead = roles[follows] if follows < len(roles) else _STOP
     return not ahead & (MENTION | PART | STATE | Role.DENY_FORWARD | HEDGE_FORWARD)
