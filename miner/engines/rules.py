@@ -232,10 +232,16 @@ def _observe(question: Question, plan: Plan, evidence: tuple[Evidence, ...]) -> 
         return _region_by_region(plan, evidence)
     names = _enumerate([item.finding.lower() for item in plan.items])
     steps: list[_Step] = [
-        (f"Now {_search(item)}. {piece.statement}", (piece.evidence_no,))
-        for item, piece in zip(plan.items, evidence, strict=True)
+        (f"{_turn(number, len(evidence))}, {_search(item)}. {piece.statement}", (piece.evidence_no,))
+        for number, (item, piece) in enumerate(zip(plan.items, evidence, strict=True))
     ]
     return f"I look for {names}, one after the other.", steps
+
+
+def _turn(number: int, total: int) -> str:
+    if number == 0:
+        return "First"
+    return "Finally" if number == total - 1 else ("Next", "Then")[number % 2]
 
 
 def _search(item: PlanItem) -> str:
