@@ -240,6 +240,8 @@ class _Sentence:
         state = items.entries[index].state
         if state is None:
             return []
+        if not state.normal and leads_to_mention(items, index + 1) and not items.roles[index - 1] & Role.COPULA:
+            return []  # "no abnormal opacities": the adjective is the mention's
         if index and items.roles[index - 1] & Role.COPULA and "normal" in items.entries[index].phrase:
             self._call_normal(index)
         targets, predicative = state_targets(self.items, index)
@@ -265,6 +267,8 @@ class _Sentence:
     def _call_normal(self, index: int) -> None:
         """Deny abnormalities that are called normal ("vascular engorgement appears within normal limits")."""
         for at in subjects(self.items, index, CONCEPT):
+            if any(role & Role.COMMA for role in self.items.roles[at + 1 : index]):
+                continue
             if self.lexicon.concepts[self.items.entries[at].concepts[0]].kind == "abnormality":
                 self.scopes.denied[at] = True
                 self.scopes.cue[at] = index

@@ -95,10 +95,12 @@ def _silence(items: Items, scopes: Scopes) -> None:
             silent[index:] = [True] * (total - index)
         elif role & NOTHING_CLAUSE:
             stop = index
-            while stop < total and not roles[stop] & (COMMA | _STOP):
+            while (
+                stop < total and not roles[stop] & (COMMA | _STOP) and not (stop > index and roles[stop] & DENY_FORWARD)
+            ):
                 silent[stop] = True
                 stop += 1
-        begun = begun or not role & (COMMA | COLON)
+        begun = not role & COLON and (begun or not role & COMMA)  # "Pleura: look for ..." is a plan, too
 
 
 def _silence_plan(roles: list[int], silent: list[bool], index: int) -> None:

@@ -1,5 +1,6 @@
 """Which structures an adjective or a word like "abnormality" speaks of: "the heart and aorta are enlarged"."""
 
+from miner.language.attributes import leads_to_mention
 from miner.language.entries import DIVIDED, Part, Role, State
 from miner.language.items import Items
 from miner.language.scopes import affirmed, subjects
@@ -81,7 +82,7 @@ def state_targets(items: Items, index: int) -> tuple[list[int], bool]:
         left = []
     if left:
         return left, True
-    if not right:
+    if not right and not leads_to_mention(items, index + 1):
         return _earlier_subject(items, index), True
     return right, False
 
