@@ -68,7 +68,7 @@ def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
 def judge_absence(form: NormalForm, facts: Facts) -> Outcome:
     """Judge "no X": the same denial wins, then a present X, then wider denials and other variants."""
     denials = [fact for fact in facts.denials(form.concept) if reaches(fact, form, facts)]
-    same = [fact for fact in denials if _same_statement(fact, form, facts)]
+    same = [fact for fact in denials if _same_statement(fact, form)]
     against: list[tuple[Reason, Fact]] = []
     variants: list[Fact] = []
     for fact in facts.instances(form.concept):
@@ -250,16 +250,12 @@ def reaches(denial: Fact, form: NormalForm, facts: Facts) -> bool:
     return covers(denial.form, form, relations) and relations.place_is_denied(denial.form, form)
 
 
-def _same_statement(denial: Fact, form: NormalForm, facts: Facts) -> bool:
+def _same_statement(denial: Fact, form: NormalForm) -> bool:
     """Say whether the report makes the very statement: same concept, as wide, and not "otherwise"."""
     if denial.form.concept != form.concept or "otherwise" in denial.words:
         return False
-    if denial.normal is not None and (
-        facts.relations.normals[denial.normal].excludes[0] != form.concept
-        or form.side is not None
-        or facts.relations.telling_places(form)
-    ):
-        return False
+    if denial.normal is not None:
+        return False  # "lungs are clear" is not the statement "no opacity": a granuloma beside it is one
     return denial.form.severity is None and denial.form.change is None
 
 
