@@ -1,6 +1,6 @@
 """Print how well and how fast the rules judge judges: the table of agreement and the time per completion.
 
-    python benchmarks/judge.py            # the whole table
+    python benchmarks/judge.py            # the whole table, with the classes of errors counted
     python benchmarks/judge.py --errors   # and the rows of dev-look that differ, by kind
 
 The development files are split by a hash of the report id. `dev-look` may be read while rules are written;
@@ -12,10 +12,10 @@ import hashlib
 import json
 import statistics
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from miner.agreement import Agreement, agreement
 from miner.judge import RulesJudge
@@ -46,7 +46,14 @@ def finding(item: dict[str, Any]) -> Finding:
     return Finding(observation=item["observation"], status=item["status"])
 
 
-Row = tuple[str, str, str, str]  # report id, gold label, predicted label, what differs in words
+class Row(NamedTuple):
+    """One finding: whose report, what the readers said, what the judge said and why, and its words."""
+
+    report: str
+    gold: str
+    judged: str
+    reason: str
+    words: str
 
 
 def verdict_rows(judge: RulesJudge) -> list[Row]:
@@ -54,17 +61,17 @@ def verdict_rows(judge: RulesJudge) -> list[Row]:
     for record in read(SHARED / "gold" / "factuality_dev.jsonl"):
         judged = judge.verdicts(record["report"], [finding(item) for item in record["findings"]])
         for item, answer in zip(record["findings"], judged, strict=True):
-            words = f"{item['observation']} | {item['status']} ({answer.reason})"
-            rows.append((record["id"], item["verdict"], answer.verdict.value, words))
+            words = f"{item['observation']} | {item['status']}"
+            rows.append(Row(record["id"], item["verdict"], answer.verdict.value, str(answer.reason), words))
     return rows
 
 
 def factual_rows(rows: list[Row]) -> list[Row]:
-    """Fold five verdicts into factual, not factual, or not assessable counted as not factual."""
+    """Fold five verdicts into factual or not; a finding judged not assessable counts as not factual."""
     return [
-        (report, str(gold in FACTUAL), str(predicted in FACTUAL), words)
-        for report, gold, predicted, words in rows
-        if gold != Verdict.NOT_ASSESSABLE.value
+        row._replace(gold=str(row.gold in FACTUAL), judged=str(row.judged in FACTUAL))
+        for row in rows
+        if row.gold != Verdict.NOT_ASSESSABLE.value
     ]
 
 
@@ -78,12 +85,12 @@ def recall_rows(judge: RulesJudge) -> list[Row]:
         for item, answer in zip(reference, answers, strict=True):
             if item["recalled"] is not None:
                 words = f"{item['observation']} | {item['status']}"
-                rows.append((record["id"], str(item["recalled"]), str(answer), words))
+                rows.append(Row(record["id"], str(item["recalled"]), str(answer), "", words))
     return rows
 
 
 def compare(rows: list[Row]) -> Agreement:
-    return agreement([row[1] for row in rows], [row[2] for row in rows], clusters=[row[0] for row in rows])
+    return agreement([row.gold for row in rows], [row.judged for row in rows], clusters=[row.report for row in rows])
 
 
 def shown(value: float | None, result: Agreement, *, kappa: bool) -> str:
@@ -99,7 +106,7 @@ def print_table(tables: dict[str, list[Row]]) -> None:
     print(f"{'measure':16} {'half':9} {'n':>4}  {'agreement [95 %]':24} {'kappa [95 %]':20} target")
     for measure, rows in tables.items():
         for name in HALVES:
-            part = [row for row in rows if name in (half(row[0]), "both")]
+            part = [row for row in rows if name in (half(row.report), "both")]
             result = compare(part)
             least, least_kappa = TARGETS[measure]
             target = f"{least:.0%}" + (f", {least_kappa:.2f}" if least_kappa else "")
@@ -109,16 +116,25 @@ def print_table(tables: dict[str, list[Row]]) -> None:
             )
 
 
+def print_classes(tables: dict[str, list[Row]]) -> None:
+    """Print how often each kind of error occurs in each half: counts only, so that dev-hold stays unread."""
+    print("\nerrors by class: gold -> judged (reason): dev-look, dev-hold")
+    for measure in ("five verdicts", "recall"):
+        counts: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+        for row in tables[measure]:
+            if row.gold != row.judged:
+                counts[row.gold, row.judged, row.reason][half(row.report)] += 1
+        for (gold, judged, reason), found in sorted(counts.items(), key=lambda item: -item[1].total()):
+            why = f" ({reason})" if reason else ""
+            print(f"  {measure}: {gold} -> {judged}{why}: {found['dev-look']}, {found['dev-hold']}")
+
+
 def print_errors(tables: dict[str, list[Row]], reports: dict[str, str]) -> None:
     for measure in ("five verdicts", "recall"):
-        kinds: dict[tuple[str, str], list[Row]] = defaultdict(list)
-        for row in tables[measure]:
-            if half(row[0]) == "dev-look" and row[1] != row[2]:
-                kinds[row[1], row[2]].append(row)
-        for (gold, predicted), rows in sorted(kinds.items(), key=lambda kind: -len(kind[1])):
-            print(f"\n== {measure}: gold {gold}, judged {predicted}: {len(rows)}")
-            for report, _, _, words in rows:
-                print(f"  {report}  {words}\n      {reports.get(report, '')}")
+        for row in sorted(tables[measure], key=lambda row: (row.gold, row.judged)):
+            if half(row.report) == "dev-look" and row.gold != row.judged:
+                print(f"\n{measure}: gold {row.gold}, judged {row.judged} ({row.reason})\n  {row.words}")
+                print(f"  {row.report}  {reports.get(row.report, '')}")
 
 
 def completions() -> Iterator[tuple[str, str]]:
@@ -166,6 +182,7 @@ def main() -> None:
         "recall": recall_rows(judge),
     }
     print_table(tables)
+    print_classes(tables)
     if options.errors:
         print_errors(tables, {row["id"]: row["report"] for row in read(SHARED / "gold" / "factuality_dev.jsonl")})
     print_speed(judge, options.completions)

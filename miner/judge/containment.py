@@ -89,16 +89,18 @@ def _normal_held(form: NormalForm, facts: Facts) -> bool:
 
 
 def _denied_more_narrowly(form: NormalForm, facts: Facts) -> bool:
-    """Say whether the list denies the same thing with a detail that does not contradict the finding's.
+    """Say whether the list denies the same thing, or a kind of it, with details that do not contradict the finding's.
 
-    The rubric asks for the same observation and status, "side/severity not contradicting".
+    The rubric asks that the observation and status be "substantially present", "side/severity not contradicting".
     """
     if asserts_presence(form):
         return False
     asked = Fact(form, None, "")
     return any(
         compare(fact.form, asked, facts.relations).fit in {Fit.SAME, Fit.MORE_DETAIL}
-        for fact in facts.named_denials(form.concept)
+        for concept, denials in facts.absent.items()
+        if form.concept in facts.relations.denied_with(concept)
+        for fact in denials
         if fact.normal is None
     )
 
