@@ -30,7 +30,8 @@ _TEXTS = r"""
         from reports join studies using (study_id)),
     normal as (
         select study_id, corpus, split,
-               trim(regexp_replace(regexp_replace(lower(words), '\bx{2,}\b', ' ', 'g'), '[^a-z0-9]+', ' ', 'g')) as words
+               trim(regexp_replace(
+                   regexp_replace(lower(words), '\bx{2,}\b', ' ', 'g'), '[^a-z0-9]+', ' ', 'g')) as words
         from worded)
     select study_id, corpus, split, words, md5_number_lower(words) as text_key from normal where words <> ''
 """
@@ -150,7 +151,7 @@ def find_shared_reports(store: Store, near: float = NEAR, weakest_first: Sequenc
 
     Columns: study_id, corpus, split, kind (exact or near). Splits that `weakest_first` does not name are ignored.
     """
-    parameters = {"weakest_first": list(weakest_first)}
+    parameters = {"weakest_first": list(weakest_first) or [""]}
     run = store.connection.execute
     run(_TEXTS)
     run(_SHINGLED, parameters)

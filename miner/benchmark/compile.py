@@ -1,0 +1,227 @@
+"""Compile: from a store to a benchmark folder; the manifest comes last, so its presence means a finished build."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from miner.benchmark.manifest import (
+    MANIFEST,
+    UNFINISHED,
+    FileEntry,
+    Manifest,
+    hash_file,
+    read_manifest,
+    versions,
+    write_json,
+)
+from miner.benchmark.samples import order_samples, read_shard, shards, write_samples
+from miner.benchmark.selection import Selection, select
+from miner.benchmark.settings import BenchSettings, Existing
+from miner.errors import InputError, SettingsError
+from miner.store import Store, digest
+
+Advance = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class CompileResult:
+    """A finished benchmark, what was chosen for it, and how many files an earlier build had left."""
+
+    manifest: Manifest
+    selection: Selection | None
+    kept_files: int
+    wrote: bool
+
+
+def compile_benchmark(
+    store: Store, folder: Path, settings: BenchSettings, existing: Existing, advance: Advance
+) -> CompileResult:
+    """Choose samples and write them to `folder`; `advance(done, total)` counts samples.
+
+    Raises SettingsError where nothing can be chosen, InputError where the folder exists and `existing` says stop, or
+    says resume and it holds something else.
+    """
+    check_folder(folder, existing)
+    selection = select(store, settings)
+    if not any(goal.reached for goal in selection.reached):
+        raise SettingsError(f"bench compile: no question can be used: {_why(selection)}; see --images and --target")
+    manifest, kept, wrote = write_benchmark(store, folder, settings, selection, existing, advance)
+    return CompileResult(manifest, selection, kept, wrote)
+
+
+def check_folder(folder: Path, existing: Existing) -> None:
+    """Raise InputError where a folder may not be written to; nothing that is not a benchmark is ever replaced."""
+    if not folder.parent.is_dir():
+        raise InputError(f"the folder {folder.parent} for {folder.name} does not exist; create it or give another")
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if existing is Existing.STOP:
+        raise InputError(
+            f"{folder} exists; choose --existing resume (go on with an unfinished build), replace, or another name"
+        )
+    if not ((folder / MANIFEST).is_file() or (folder / UNFINISHED).is_file()):
+        raise InputError(f"{folder} exists and is no benchmark; it is left alone: give another name")
+
+
+def write_benchmark(
+    store: Store, folder: Path, settings: BenchSettings, selection: Selection, existing: Existing, advance: Advance
+) -> tuple[Manifest, int, bool]:
+    """Write the chosen samples; give the manifest, the number of files kept, and whether anything was written."""
+    counts = order_samples(store, settings.seed)
+    mark = fingerprint(store, settings)
+    if existing is Existing.RESUME and (folder / MANIFEST).is_file():
+        manifest = read_manifest(folder)
+        if manifest.fingerprint != mark:
+            raise InputError(
+                f"{folder} is a finished benchmark of other questions or settings; choose --existing replace"
+            )
+        return manifest, len(manifest.files), False
+    kept = _begin(folder, mark, existing)
+    plan = list(shards(counts, settings.shard_rows))
+    total, done, unchanged = sum(counts.values()), 0, 0
+    files: dict[str, FileEntry] = {}
+    for name, split, mode, first, end in plan:
+        path = folder / name
+        if path.is_file() and name in kept and hash_file(path) == kept[name]:
+            unchanged += 1
+        else:
+            write_samples(read_shard(store, split, mode, first, end, settings.max_images), path)
+        files[name] = FileEntry(sha256=hash_file(path), bytes=path.stat().st_size, rows=end - first)
+        write_json(folder / UNFINISHED, {"fingerprint": mark, "files": {n: e.sha256 for n, e in files.items()}})
+        done += end - first
+        advance(done, total)
+    for stray in folder.rglob("*.parquet"):
+        if str(stray.relative_to(folder)) not in files:
+            stray.unlink()
+    manifest = _manifest(store, folder.name, mark, settings, selection, files)
+    write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+    (folder / UNFINISHED).unlink()
+    return manifest, unchanged, True
+
+
+def fingerprint(store: Store, settings: BenchSettings) -> str:
+    """Give a hash of everything that decides the samples: the chosen ids with their chains, and the settings."""
+    ((samples, ids),) = store.rows(
+        """
+        select count(*), bit_xor(md5_number(concat_ws('|', split, mode, place, question_id, chain_id, licence)))
+        from bench_order join questions using (question_id, split) join studies using (study_id)
+        left join bench_chains on bench_chains.question_id = bench_order.question_id and mode = 'reasoning'
+        """
+    )
+    return digest("benchmark", samples, str(ids), _settings(settings), versions(), length=32)
+
+
+def _settings(settings: BenchSettings) -> dict[str, Any]:
+    return settings.model_dump(mode="json")
+
+
+def _begin(folder: Path, mark: str, existing: Existing) -> dict[str, str]:
+    """Make the folder ready and give the hashes of the files that an earlier build of the same samples finished."""
+    if existing is Existing.REPLACE and folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(exist_ok=True)
+    unfinished = folder / UNFINISHED
+    if not unfinished.is_file():
+        write_json(unfinished, {"fingerprint": mark, "files": {}})
+        return {}
+    started = _read_unfinished(unfinished)
+    if started.get("fingerprint") != mark:
+        raise InputError(f"{folder} is an unfinished build of other questions or settings; choose --existing replace")
+    files = started.get("files")
+    return files if isinstance(files, dict) else {}
+
+
+def _read_unfinished(path: Path) -> dict[str, Any]:
+    import json
+
+    try:
+        read = json.loads(path.read_bytes())
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _why(selection: Selection) -> str:
+    reasons: dict[str, int] = {}
+    for reason, _, questions, _ in selection.excluded:
+        reasons[reason] = reasons.get(reason, 0) + questions
+    said = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
+    return said or "no target asks for any"
+
+
+def _manifest(
+    store: Store,
+    name: str,
+    mark: str,
+    settings: BenchSettings,
+    selection: Selection,
+    files: dict[str, FileEntry],
+) -> Manifest:
+    corpora = store.frame(
+        """
+        select corpus, any_value(title) as title, any_value(studies.licence) as licence, count(*) as samples,
+               count(distinct study_id) as studies, count(distinct patient_id) as patients
+        from bench_order join questions using (question_id) join studies using (study_id, corpus)
+        left join corpora using (corpus) group by corpus order by corpus
+        """
+    ).to_dicts()
+    return Manifest(
+        name=name,
+        licence="credentialed" if any(row["licence"] != "public" for row in corpora) else "public",
+        fingerprint=mark,
+        settings=_settings(settings),
+        versions=versions(),
+        corpora=corpora,
+        made_by=_made_by(store),
+        totals=totals(settings, selection),
+        tasks=[asdict(goal) for goal in selection.reached],
+        findings=store.frame(
+            "select split, mode, task, finding, said as answer, count(*) as samples "
+            "from bench_chosen group by all order by all"
+        ).to_dicts(),
+        shortfalls=[asdict(short) for short in selection.shortfalls],
+        excluded=[
+            {"reason": reason, "split": split, "questions": questions, "studies": studies}
+            for reason, split, questions, studies in selection.excluded
+        ],
+        files=files,
+    )
+
+
+def totals(settings: BenchSettings, selection: Selection) -> list[dict[str, Any]]:
+    """Give target and number reached for each split and mode."""
+    made = []
+    for split, modes in settings.targets.items():
+        for mode, target in modes.items():
+            reached = sum(goal.reached for goal in selection.reached if (goal.split, goal.mode) == (split, mode))
+            wanted = target if isinstance(target, int) else sum(target.values())
+            made.append({"split": split, "mode": str(mode), "target": wanted, "reached": reached})
+    return made
+
+
+def _made_by(store: Store) -> list[dict[str, Any]]:
+    return store.frame(
+        """
+        with used as (
+            select mode, labeler, chain_id from bench_order join questions using (question_id)
+            left join bench_chains on bench_chains.question_id = questions.question_id and mode = 'reasoning'),
+        told as (
+            select 'labeler' as what, labeler as who, count(*) as samples from used where mode = 'answer_only' group by 2
+            union all
+            select 'engine', concat_ws(' ', engine, engine_version, model), count(*)
+            from used join chains using (chain_id) group by 2
+            union all
+            select 'judge', judge || ' ' || judge_version, count(*) from used join latest_scores using (chain_id)
+            group by 2)
+        select * from told order by all
+        """
+    ).to_dicts()
+
+
+def count_rows(path: Path) -> int:
+    """Give the number of rows of a Parquet file from its footer."""
+    return int(pq.read_metadata(path).num_rows)

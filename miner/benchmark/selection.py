@@ -1,0 +1,284 @@
+"""Which questions become samples: what is left out and why, then a balanced draw up to the targets, all in SQL.
+
+Every draw is an order by the MD5 of (seed, question), so the same store and settings choose the same questions, and
+a larger target only adds to a smaller one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from miner.benchmark.settings import SPLITS, BenchSettings, Mode, Target
+from miner.errors import SettingsError
+from miner.filtering import MIN_REVIEW
+from miner.leakage import find_shared_reports, find_told_questions, find_torn_patients
+from miner.store import Store
+from schemas.vocabulary import QUESTION_FINDINGS, RejectReason, Task
+
+# Why a question is in no benchmark, in the order in which reasons are given; a question counts under its first.
+REASONS = {
+    "no_split": "the study is in no split",
+    "split_not_wanted": "no target names the study's split",
+    "patient_in_two_splits": "the patient has studies in more than one split",
+    "study_in_two_splits": "the study is in more than one split",
+    "report_shared_with_another_split": "another split has a study with the same or nearly the same report",
+    "no_image": "the study, or its prior, has no image",
+    "report_in_question": "the question holds words of the report",
+    "answer_in_question": "the question tells its answer",
+    "report_contradicts_label": "mining found that the report contradicts the label",
+}
+
+_IMAGES = """
+    create or replace temporary table bench_images as
+    with usable as (
+        select study_id, image_id, path, coalesce("view", 'other') as "view",
+               -- CheXagent's order of views (formats.md, section 10), completed with the two that it lacks.
+               list_position(['PA', 'AP', 'LATERAL', 'LL', 'AP AXIAL', 'AP LLD', 'AP RLD', 'PA RLD', 'PA LLD', 'LAO',
+                              'RAO', 'LPO', 'RPO', 'XTABLE LATERAL', 'SWIMMERS', 'L5 S1'],
+                             upper(coalesce(view_position, ''))) as rank
+        from images
+        where path is not null and coalesce(file_status, 'present') not in ('truncated', 'unreadable')),
+    ordered as (
+        select *, row_number() over (
+            partition by study_id, "view" order by coalesce(nullif(rank, 0), 99), image_id) as of_view
+        from usable)
+    -- The best frontal image first, then the best lateral one, then the rest.
+    select study_id, list(path order by of_view, "view", coalesce(nullif(rank, 0), 99), image_id) as paths
+    from ordered group by study_id
+"""
+
+# One chain a question: the best one, by RadRScore and then by id, among those that may be used.
+_CHAINS = f"""
+    create or replace temporary table bench_chains as
+    select question_id, chain_id
+    from chains join latest_scores using (chain_id)
+    where factuality >= $least and ($engine is null or engine = $engine)
+      and chain_id not in (
+          select chain_id from reviews where least(factuality, validity, completeness) < {MIN_REVIEW})
+    qualify row_number() over (partition by question_id order by radrscore desc, chain_id) = 1
+"""
+
+_CANDIDATES = f"""
+    create or replace temporary table bench_candidates as
+    select question_id, questions.study_id, questions.corpus, questions.split, task, chain_id,
+           md5_number_lower($seed || '|' || question_id) as draw,
+           coalesce(list_filter(options, lambda o: o.letter = questions.answer)[1].findings[1], questions.answer)
+               as said,
+           findings[1] as asked, answer_findings,
+           case when questions.split is null then 'no_split'
+                when not list_contains($splits, questions.split) then 'split_not_wanted'
+                when patient_id in (select patient_id from leak_patients) then 'patient_in_two_splits'
+                when questions.study_id in (select study_id from leak_studies) then 'study_in_two_splits'
+                when questions.study_id in (select study_id from leak_shared)
+                  or prior_study_id in (select study_id from leak_shared) then 'report_shared_with_another_split'
+                when $needs_image and (questions.study_id not in (select study_id from bench_images)
+                  or (prior_study_id is not null and prior_study_id not in (select study_id from bench_images)))
+                  then 'no_image'
+                when question_id in (select question_id from leak_copied) then 'report_in_question'
+                when question_id in (select question_id from leak_told) then 'answer_in_question'
+                when $drops_contradicted and question_id in (
+                    select reject_key from rejects
+                    where stage = 'mine' and reason = '{RejectReason.EVIDENCE_CONTRADICTS_ANSWER}')
+                  then 'report_contradicts_label'
+           end as reason
+    from questions join studies on studies.study_id = questions.study_id
+    left join bench_chains using (question_id)
+    where $corpora is null or list_contains($corpora, questions.corpus)
+"""
+
+# The stratum of a question: binary by finding and answer, temporal by finding and progression, single by its answer,
+# sets by the rarest finding in the answer, so that rare findings are not crowded out by their companions.
+_STRATA = """
+    create or replace temporary table bench_strata as
+    with usable as (select * from bench_candidates where reason is null),
+    frequency as (
+        select corpus, split, task, finding, count(*) as questions
+        from (select corpus, split, task, unnest(answer_findings) as finding from usable
+              where task in ('multiple', 'anomaly')) group by all),
+    rarest as (
+        select question_id, arg_min(finding, (questions, finding)) as finding
+        from (select question_id, corpus, split, task, unnest(answer_findings) as finding from usable
+              where task in ('multiple', 'anomaly'))
+        join frequency using (corpus, split, task, finding) group by question_id)
+    select question_id, corpus, split, task, chain_id is not null as has_chain, draw,
+           case when task in ('binary', 'temporal') then asked when task = 'single' then answer_findings[1]
+                else coalesce(finding, 'No Finding') end as finding,
+           if(task in ('binary', 'temporal'), said, '') as said
+    from usable left join rarest using (question_id)
+"""
+
+# In turns: the first of every stratum, then the second of every stratum, until the target is reached.
+_DRAW = """
+    insert into bench_chosen
+    select question_id, split, task, $mode, corpus, finding, said
+    from (select *, row_number() over (partition by split, task, corpus, finding, said order by draw, question_id)
+                    as turn
+          from bench_strata where ($mode = 'answer_only' or has_chain))
+    join bench_quota using (split, task)
+    left join (select question_id, true as reasons from bench_chosen where mode = 'reasoning') using (question_id)
+    qualify row_number() over (
+        partition by split, task order by coalesce(reasons, false) desc, turn, draw, question_id) <= quota
+"""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How far one task of one split and mode came towards its target; `target` is None where only a total was set."""
+
+    split: str
+    mode: str
+    task: str
+    target: int | None
+    available: int
+    reached: int
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """A finding that could not give its even share of a task's questions."""
+
+    split: str
+    mode: str
+    task: str
+    finding: str
+    share: int
+    reached: int
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was chosen; the ids are in the temporary table `bench_chosen`."""
+
+    reached: tuple[Reached, ...]
+    shortfalls: tuple[Shortfall, ...]
+    excluded: tuple[tuple[str, str, int, int], ...]
+    """Reason, split, questions and studies."""
+
+
+def select(store: Store, settings: BenchSettings) -> Selection:
+    """Choose samples into the temporary table `bench_chosen` (question_id, split, task, mode, corpus, finding, said).
+
+    Raises SettingsError where the store has no questions, or none of a corpus that was named.
+    """
+    _check(store, settings)
+    wanted = [split for split in SPLITS if split in settings.targets]
+    prepare(store, settings, wanted)
+    run = store.connection.execute
+    run(_STRATA)
+    run(
+        "create or replace temporary table bench_chosen (question_id varchar, split varchar, task varchar, "
+        "mode varchar, corpus varchar, finding varchar, said varchar)"
+    )
+    reached: list[Reached] = []
+    # Reasoning samples first: they are a subset of the answer-only ones (paper, section 2).
+    for mode in (Mode.REASONING, Mode.ANSWER_ONLY):
+        targets = {split: modes[mode] for split, modes in settings.targets.items() if mode in modes}
+        reached += _draw(store, mode, {split: targets[split] for split in wanted if split in targets})
+    return Selection(tuple(reached), tuple(_shortfalls(store, reached)), excluded(store))
+
+
+def prepare(store: Store, settings: BenchSettings, wanted: list[str]) -> None:
+    """Make `bench_candidates`: every question, its best usable chain, and the reason why it may not be used, if any."""
+    weakest_first = [split for split in ("train", "validate", "test") if split in wanted]
+    if settings.duplicates == "train":
+        weakest_first.reverse()
+    find_shared_reports(store, settings.near, weakest_first if settings.duplicates != "both" else ())
+    find_torn_patients(store)
+    find_told_questions(store)
+    run = store.connection.execute
+    run(_IMAGES)
+    run(_CHAINS, {"least": settings.min_factuality, "engine": settings.engine})
+    run(
+        _CANDIDATES,
+        {
+            "seed": str(settings.seed),
+            "splits": wanted,
+            "needs_image": settings.images == "required",
+            "drops_contradicted": settings.contradicted == "drop",
+            "corpora": None if settings.corpora is None else list(settings.corpora),
+        },
+    )
+
+
+def excluded(store: Store) -> tuple[tuple[str, str, int, int], ...]:
+    """Count the questions that may not be used: reason, split, questions, studies."""
+    return tuple(
+        (reason, split, questions, studies)
+        for reason, split, questions, studies in store.rows(
+            "select reason, coalesce(split, ''), count(*), count(distinct study_id) from bench_candidates "
+            "where reason is not null group by all order by all"
+        )
+    )
+
+
+def quotas(target: Target, available: Mapping[Task, int]) -> dict[Task, int]:
+    """Give how many samples of each task to take; never more than there are.
+
+    A table is taken task by task. A total is spread evenly, and what one task cannot give goes to the others.
+    """
+    if not isinstance(target, int):
+        return {task: min(wanted, available.get(task, 0)) for task, wanted in target.items()}
+    given = dict.fromkeys(available, 0)
+    left, open_tasks = target, [task for task, count in available.items() if count]
+    while left > 0 and open_tasks:
+        share = max(left // len(open_tasks), 1)
+        for task in open_tasks:
+            more = min(share, available[task] - given[task], left)
+            given[task] += more
+            left -= more
+        open_tasks = [task for task in open_tasks if given[task] < available[task]]
+    return given
+
+
+def _check(store: Store, settings: BenchSettings) -> None:
+    known = [name for (name,) in store.rows("select distinct corpus from questions order by corpus")]
+    if not known:
+        raise SettingsError("bench compile: the store has no questions; `cxr ask` makes them from labels")
+    unknown = sorted(set(settings.corpora or ()) - set(known))
+    if unknown:
+        raise SettingsError(f"bench compile: no questions about {', '.join(unknown)}; there are {', '.join(known)}")
+
+
+def _draw(store: Store, mode: Mode, targets: Mapping[str, Target]) -> list[Reached]:
+    available: dict[str, dict[Task, int]] = {split: dict.fromkeys(Task, 0) for split in targets}
+    for split, task, questions, with_chain in store.rows(
+        "select split, task, count(*), count(*) filter (where has_chain) from bench_strata group by all"
+    ):
+        if split in available:
+            available[split][Task(task)] = with_chain if mode is Mode.REASONING else questions
+    quota = {split: quotas(target, available[split]) for split, target in targets.items()}
+    rows = [(split, str(task), count) for split, tasks in quota.items() for task, count in tasks.items()]
+    schema = {"split": pl.String, "task": pl.String, "quota": pl.Int64}
+    store.replace_temporary("bench_quota", pl.DataFrame(rows, schema=schema, orient="row"))
+    store.connection.execute(_DRAW, {"mode": str(mode)})
+    made = []
+    for split, target in targets.items():
+        for task, count in quota[split].items():
+            wanted = None if isinstance(target, int) else target[task]
+            made.append(Reached(split, str(mode), str(task), wanted, available[split][task], count))
+    return made
+
+
+def _shortfalls(store: Store, reached: list[Reached]) -> list[Shortfall]:
+    """Name the findings that gave all they have and still less than an even share of their task's target."""
+    counts = {
+        (split, mode, task, finding): count
+        for split, mode, task, finding, count in store.rows(
+            "select split, mode, task, finding, count(*) from bench_chosen group by all"
+        )
+    }
+    temporal = [
+        finding
+        for (finding,) in store.rows("select distinct findings[1] from questions where task = 'temporal' order by 1")
+    ]
+    made = []
+    for goal in reached:
+        # Pairs are labeled for fewer findings than single studies are (MS-CXR-T: five).
+        findings = temporal if goal.task == Task.TEMPORAL else list(QUESTION_FINDINGS)
+        share = (goal.reached if goal.target is None else goal.target) // max(len(findings), 1)
+        for finding in findings:
+            count = counts.get((goal.split, goal.mode, goal.task, finding), 0)
+            if count < share:
+                made.append(Shortfall(goal.split, goal.mode, goal.task, finding, share, count))
+    return made
