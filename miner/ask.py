@@ -4,12 +4,13 @@ Every draw is an order by the MD5 of (seed, study, finding), so that adding a co
 reshuffles the questions of the others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from miner import ask_sql
+from miner.ask_temporal import ask_temporal
 from miner.balance import BalanceReport, ceilings, downsample_sets, too_rare
 from miner.errors import SettingsError
 from miner.settings import AskSettings
@@ -36,7 +37,7 @@ POSSIBLE: tuple[tuple[str, str], ...] = (
 )
 
 # Labelers in the order in which a study's labels are taken: people first, then the corpus's own, then ours.
-LABELER_PREFERENCE = ("radiologist", "chexpert", "chexbert", "negbio", "rules")
+LABELER_PREFERENCE = ("radiologist", "chexpert", "chexbert", "negbio", "corpus", "rules")
 
 LARGEST_SET = 5
 
@@ -56,19 +57,25 @@ class AskResult:
 def ask(store: Store, settings: AskSettings) -> AskResult:
     """Write the questions of the chosen tasks that the store does not hold yet.
 
-    Raises SettingsError where the store has no labels, or none of the labeler that was named.
+    Raises SettingsError where the store has no labels, or none of the labeler that was named, or, for temporal
+    questions, no progression between two of its studies.
     """
-    if Task.TEMPORAL in settings.tasks:
-        raise SettingsError(
-            "ask: temporal questions need progressions between two studies, and no ingested corpus has any; "
-            "choose from binary, single, multiple, anomaly"
-        )
+    of_one_study = [task for task in settings.tasks if task is not Task.TEMPORAL]
+    result = _ask_of_one_study(store, settings, of_one_study) if of_one_study else AskResult({}, 0, ())
+    if Task.TEMPORAL not in settings.tasks:
+        return result
+    added, existing, report = ask_temporal(store, settings)
+    counts = {**result.added, str(Task.TEMPORAL): added} if added else result.added
+    return AskResult(counts, result.existing + existing, (*result.balance, report))
+
+
+def _ask_of_one_study(store: Store, settings: AskSettings, tasks: Sequence[Task]) -> AskResult:
     _pick_labels(store, settings)
     store.connection.execute(f"create or replace temporary table asked ({_COLUMNS})")
     reports = [
         _ask_task(store, settings, corpus, task)
         for (corpus,) in store.rows("select distinct corpus from picked order by corpus")
-        for task in settings.tasks
+        for task in tasks
     ]
     return _write(store, settings, tuple(reports))
 
@@ -129,7 +136,9 @@ def _multiple(store: Store, settings: AskSettings, corpus: str) -> Query:
 
 def _anomaly(store: Store, settings: AskSettings, corpus: str) -> Query:
     """All findings, asked openly."""
-    _choose_studies(store, settings, store.frame(ask_sql.CANDIDATES_ANOMALY, {"corpus": corpus}))
+    _choose_studies(
+        store, settings, store.frame(ask_sql.CANDIDATES_ANOMALY, {"corpus": corpus, "all": len(QUESTION_FINDINGS)})
+    )
     return ask_sql.ANOMALY, {}
 
 

@@ -132,10 +132,11 @@ CANDIDATES_MULTIPLE = """
     order by md5_number_lower('multiple' || min(draw))
 """
 
-# A study with an uncertain label has no sure answer to "which findings".
+# A study with an uncertain label has no sure answer to "which findings", and neither has one whose labeler looked
+# for some of the findings only (SIIM: pneumothorax alone).
 CANDIDATES_ANOMALY = """
     select study_id, list(finding order by finding) filter (where value = 1) as findings
     from picked where corpus = $corpus group by study_id
-    having len(findings) > 0 and count(*) filter (where value = -1) = 0
+    having len(findings) > 0 and count(*) filter (where value = -1) = 0 and count(*) = $all
     order by md5_number_lower('anomaly' || min(draw))
 """
