@@ -109,30 +109,37 @@ def reworded(form: NormalForm, concept: str, presence: Presence, locations: tupl
     return form.model_copy(update={"concept": concept, "presence": presence, "locations": locations})
 
 
+def stated(analysis: Analysis, relations: Relations) -> list[tuple[int, NormalForm, str]]:
+    """Give what a text states: the index of each mention, its form with shared places, and its words in lower case.
+
+    Denials of nothing in particular ("without complication") are left out.
+    """
+    text = analysis.text
+    spoken = [text[mention.start : mention.end].lower() for mention in analysis.mentions]
+    forms = [
+        relations.sharpened(_graded(mention.form, words), words)
+        for mention, words in zip(analysis.mentions, spoken, strict=True)
+    ]
+    for sentence in _by_sentence(analysis.mentions):
+        share_places(sentence, forms, relations, linked=_linked(sentence, analysis))
+    return [
+        (index, form, words)
+        for index, (form, words) in enumerate(zip(forms, spoken, strict=True))
+        if not relations.is_empty_denial(form, words)
+    ]
+
+
 def facts_of_report(analysis: Analysis, relations: Relations) -> Facts:
     """Collect what a report states; the quote of a fact is the clause that states it."""
     facts = Facts(relations, in_report=True)
     text = analysis.text
-    spoken = [text[mention.start : mention.end].lower() for mention in analysis.mentions]
-    forms = [relations.sharpened(mention.form, words) for mention, words in zip(analysis.mentions, spoken, strict=True)]
-    for sentence in _by_sentence(analysis.mentions):
-        linked = _linked(sentence, analysis)
-        share_places(sentence, forms, relations, linked=linked)
-    for mention, form, words in zip(analysis.mentions, forms, spoken, strict=True):
-        if relations.is_empty_denial(form, words):
-            continue
+    for index, form, words in stated(analysis, relations):
+        mention = analysis.mentions[index]
         start, end = mention.clause_start, mention.clause_end
         quote = Quote(start=start, end=end, text=text[start:end])
         before = text[max(0, mention.start - 9) : mention.start].lower()
-        facts.add(
-            Fact(
-                form,
-                quote,
-                quote.text.lower(),
-                one=_speaks_of_one(form, words, before, relations),
-                up_to=range_end(words),
-            )
-        )
+        one = _speaks_of_one(form, words, before, relations)
+        facts.add(Fact(form, quote, quote.text.lower(), one=one, up_to=range_end(words)))
     return facts
 
 

@@ -5,13 +5,13 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 
 from miner.judge.containment import holds
-from miner.judge.facts import Facts, facts_of_report
+from miner.judge.facts import Facts, facts_of_report, stated
 from miner.judge.relations import load_relations
 from miner.judge.understanding import understood
 from miner.judge.verdicts import Outcome, combine, judge_form
-from miner.judge.words import WordSentence, judge_by_words, word_sentences
+from miner.judge.words import judge_by_words, word_sentences
 from miner.language import analyse
-from schemas import Finding, JudgedFinding, Quote
+from schemas import Finding, JudgedFinding, NormalForm, Quote
 
 JUDGE = "rules"
 JUDGE_VERSION = "1"
@@ -29,18 +29,22 @@ class RulesJudge:
         A reasoning chain repeats its findings step after step; counting each repetition would weight RadRScore
         by verbosity. Two mentions are the same statement when their normal forms are equal.
         """
-        seen = set()
+        analysis = analyse(text)
+        seen: set[NormalForm] = set()
         findings = []
-        for finding in analyse(text).findings:
-            if finding.normal_forms and finding.normal_forms not in seen:
-                seen.add(finding.normal_forms)
-                findings.append(finding)
+        for index, form, _ in stated(analysis, load_relations()):
+            if form in seen:
+                continue
+            seen.add(form)
+            finding = analysis.findings[index]
+            same = finding.normal_forms == (form,)
+            findings.append(finding if same else finding.model_copy(update={"normal_forms": (form,)}))
         return findings
 
     def verdicts(self, report: str, findings: Sequence[Finding]) -> list[JudgedFinding]:
         """Give one verdict per finding, in order; the report's analysis is cached between calls."""
-        facts, sentences = report_facts(report)
-        return [self._verdict(understood(finding), finding, facts, sentences) for finding in findings]
+        facts = report_facts(report)
+        return [self._verdict(understood(finding), finding, facts, report) for finding in findings]
 
     def contained(self, findings: Sequence[Finding], within: Sequence[Finding]) -> list[bool]:
         """Say of each finding whether the list `within` holds it (the rubric's recall section)."""
@@ -64,14 +68,12 @@ class RulesJudge:
         with ProcessPoolExecutor(processes) as pool:
             return list(pool.map(_verdicts_of_pair, reports, findings, chunksize=chunk))
 
-    def _verdict(
-        self, read: Finding, given: Finding, facts: Facts, sentences: tuple[WordSentence, ...]
-    ) -> JudgedFinding:
+    def _verdict(self, read: Finding, given: Finding, facts: Facts, report: str) -> JudgedFinding:
         forms = read.normal_forms
         if forms:
             outcome = combine([judge_form(form, facts) for form in forms], forms)
         else:
-            outcome = judge_by_words(read, sentences)
+            outcome = judge_by_words(read, word_sentences(report))
         return JudgedFinding(
             finding=given,
             verdict=outcome.verdict,
@@ -88,9 +90,9 @@ def quotes(outcome: Outcome) -> tuple[Quote, ...]:
 
 
 @lru_cache(maxsize=2048)
-def report_facts(report: str) -> tuple[Facts, tuple[WordSentence, ...]]:
+def report_facts(report: str) -> Facts:
     """Give what a report states outside of its history, comparison and technique; cached by text."""
-    return facts_of_report(analyse(report), load_relations()), word_sentences(report)
+    return facts_of_report(analyse(report), load_relations())
 
 
 def _verdicts_of_pair(report: str, findings: Sequence[Finding]) -> list[JudgedFinding]:

@@ -14,14 +14,17 @@ _LINK = re.compile(
     r"reflect(?:s|ing)|due to|related to|signs? of|evidence of)\b",
     re.IGNORECASE,
 )
-# "Not present, normal findings": the first word decides, the rest comments on it.
+# "Bullous emphysema - air-filled spaces": what follows explains and asserts nothing of its own.
 _EXPLANATION = re.compile(
     r" - |,? (?:indicated|evidenced|shown|characteri[sz]ed|manifested|demonstrated) by\b", re.IGNORECASE
 )
+# "Confirmed by increased density": the ground of a status is no second finding.
 _GROUNDS = re.compile(r",? (?:by|based on|as evidenced by|because of|given)\b", re.IGNORECASE)
+# A status that denies from its first word on, other than "no change".
 _DENIAL = re.compile(
     r"\s*(?:no|none|without|absence of|negative for)\b(?!\s+(?:significant\s+|interval\s+)*change)", re.IGNORECASE
 )
+# "Not present, normal findings": the first words decide, the rest comments on them.
 _PLAIN_STATUS = re.compile(
     r"\s*((?:not (?:present|seen|visible|observed|evident|identified|detected)|absent|present|confirmed|unlikely|"
     r"excluded|ruled out))\s*[,;.(]",
@@ -31,8 +34,10 @@ _PLAIN_STATUS = re.compile(
 _PAST_CAUSE = re.compile(
     r"\b(?:resolved|healed|resolving)\s+(?=(?:\w+\s+){0,3}(?:infections?|process\w*|disease|inflam\w+))"
 )
+# After these, what is called normal may have something abnormal in it.
 _EXCEPTION = re.compile(r"\b(?:except|but|however|other than|apart from|although|though)\b", re.IGNORECASE)
 _LUNG_HILUM = re.compile(r"\b(?:lung|pulmonary) hil|hil(?:um|a) of (?:the )?(?:(?:left|right) )?lung", re.IGNORECASE)
+# Words that only point at what is spoken of: "normal lung findings" are normal lungs.
 _POINTING = re.compile(
     r"\b(?:findings?|features?|characteristics?|appearances?|impression|overall|general|generally|anatom\w*|"
     r"structures?|typical|condition|x-?ray|radiograph\w*|image|study|result)\b",
