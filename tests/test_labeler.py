@@ -1,5 +1,8 @@
 """The 14 labels of reports, and the words that decided them."""
 
+import csv
+from pathlib import Path
+
 import pytest
 
 from miner.labeler import label, label_evidence
@@ -75,3 +78,32 @@ def test_what_is_right_of_one_side_rules_nothing_out_for_the_other() -> None:
 
 def test_no_acute_abnormality_rules_out_no_fracture() -> None:
     assert label_evidence("Findings: No acute cardiopulmonary abnormality.")[Finding14.FRACTURE] == []
+
+
+def test_labels_agree_with_the_indexers_of_openi(shared: Path) -> None:
+    """Micro F1 over the columns that have a CheXpert label of their own; benchmarks/labels.py prints the table."""
+    columns = {
+        Finding14.ATELECTASIS: ("Atelectasis",),
+        Finding14.CARDIOMEGALY: ("Cardiomegaly",),
+        Finding14.PLEURAL_EFFUSION: ("Effusion",),
+        Finding14.PNEUMONIA: ("Pneumonia",),
+        Finding14.PNEUMOTHORAX: ("Pneumothorax",),
+        Finding14.CONSOLIDATION: ("Consolidation",),
+        Finding14.EDEMA: ("Edema",),
+        Finding14.LUNG_LESION: ("Mass", "Nodule"),
+    }
+    folder = shared / "data" / "openi"
+    with (folder / "indiana_reports.csv").open(encoding="utf-8") as file:
+        reports = {
+            f"CXR{row['uid']}": f"Findings: {row['findings']} Impression: {row['impression']}"
+            for row in csv.DictReader(file)
+        }
+    agree = differ = 0
+    with (folder / "openi_gold_labels_dev.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            labels = label(reports[row["filename"]])
+            for finding, names in columns.items():
+                truth, guess = any(row[name] == "1" for name in names), labels[finding] == 1
+                agree += truth and guess
+                differ += truth is not guess
+    assert 2 * agree / (2 * agree + differ) >= 0.93

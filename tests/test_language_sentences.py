@@ -67,6 +67,7 @@ HEDGES = [
 
 CHANGES = [
     ("The effusion has resolved.", ["-pleural_effusion resolved"]),
+    ("Small left effusion, unchanged.", ["+pleural_effusion left mild unchanged"]),
     ("Resolution of left lower lobe pneumonia.", ["-pneumonia left lower_lobe resolved"]),
     ("The nodule is no longer seen.", ["-nodule resolved"]),
     ("Pulmonary edema has improved.", ["+edema improved"]),
@@ -115,6 +116,11 @@ ATTRIBUTES = [
     ("Opacities in the right upper and left lower lobes.", ["+lung_opacity bilateral lower_lobe"]),
     ("The aorta is tortuous and calcified.", ["+tortuous_aorta", "+aortic_atherosclerosis"]),
     ("Old left rib fractures.", ["+healed_fracture left rib"]),
+    ("Calcified 8 mm right apical granuloma.", ["+calcified_granuloma right lung_apex 8mm"]),
+    ("5 mm nodule and 8 mm mass.", ["+nodule 5mm", "+mass 8mm"]),
+    ("Low volumes accentuate the heart, which is enlarged.", ["+hypoinflation", "+cardiomegaly"]),
+    ("Vascular engorgement appears within normal limits.", ["-vascular_prominence"]),
+    ("Mildly tortuous aorta, otherwise the mediastinum is normal.", ["+tortuous_aorta mild", "+normal_mediastinum"]),
     ("Calcification of the aortic arch.", ["+aortic_atherosclerosis"]),
     ("Right LLL opacity.", ["+lung_opacity bilateral lower_lobe"]),
     ("RUL opacity.", ["+lung_opacity right upper_lobe"]),
@@ -144,6 +150,9 @@ SAYS_NOTHING = [
     "Recommend CT to evaluate for nodule.",
     "If there is concern for pneumothorax, obtain expiratory views.",
     "History of pneumonia.",
+    "Finally, we examine the aorta for tortuosity.",
+    "The diaphragms should be rounded and clear.",
+    "If patient is at risk for malignancy, CT would be helpful.",
     "A) consolidation in the right upper lobe",
     "Option B describes severe emphysema and rib fractures.",
     "**Pneumothorax**",
@@ -218,3 +227,62 @@ def test_every_finding_knows_its_sentence() -> None:
 def test_alternatives_and_possibilities_are_told_apart() -> None:
     hedges = [mention.hedge for mention in analyse("Atelectasis versus scar. Possible edema. Effusion.").mentions]
     assert hedges == ["alternative", "alternative", "possible", ""]
+
+
+PORTABLE = """                                 FINAL REPORT
+ EXAMINATION:  CHEST (PORTABLE AP)
+
+ INDICATION:  ___ year old man with heart failure // assess for pneumonia, effusion
+
+ COMPARISON:  Chest radiograph ___
+
+ FINDINGS:
+
+ Endotracheal tube terminates 4.3 cm above the carina.  Right internal jugular
+ central venous catheter terminates in the mid SVC.  Low lung volumes accentuate
+ the cardiac silhouette, which remains moderately enlarged.  There is mild
+ pulmonary vascular congestion, similar to prior.  Bibasilar opacities likely
+ reflect small pleural effusions and adjacent atelectasis, although superimposed
+ infection cannot be excluded.  No pneumothorax is detected.
+
+ IMPRESSION:
+
+ 1.  Standard positioning of support devices.
+ 2.  Stable cardiomegaly.
+"""
+
+
+def test_a_whole_report_in_wrapped_lines() -> None:
+    assert read(PORTABLE) == [
+        "+endotracheal_tube carina 43mm",
+        "+central_line right svc",
+        "+hypoinflation",
+        "+cardiomegaly moderate unchanged",
+        "+vascular_congestion mild unchanged",
+        "+lung_opacity bilateral lung_base",
+        "+pleural_effusion mild",
+        "+atelectasis",
+        "?pneumonia",
+        "-pneumothorax",
+        "+satisfactory_device_position",
+        "+device",
+        "+cardiomegaly unchanged",
+    ]
+
+
+REASONING = """<think>First, we assess for spinal fusion. To determine the finding, we evaluate three issues: effusion, nodules.
+**Cardiomegaly (Option A):** The heart size appears normal.
+- **Pneumothorax:** Look for a visible line, which is not seen.
+- Atelectasis typically appears as increased density. The lungs are clear, with no opacities, indicating no pneumonia.
+Option B describes emphysema. There doesn't appear to be any scoliosis.</think>"""
+
+
+def test_model_reasoning_states_only_what_it_observed() -> None:
+    assert read(REASONING) == [
+        "+normal_heart",
+        "-pneumothorax",
+        "+clear_lungs",
+        "-lung_opacity",
+        "-pneumonia",
+        "-scoliosis",
+    ]

@@ -184,6 +184,9 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
     position = index + 1
     while position < len(roles):
         role = roles[position]
+        if role & COMMA and _change_follows(items, position + 1):
+            position += 1
+            continue
         listed = role & (COMMA | CONJUNCTION)
         if (role & _BOUNDARY and not role & _QUALIFIER) or (listed and not _place_follows(items, position + 1)):
             break
@@ -207,6 +210,11 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
         elif role & WORD or (role & STATE and not after_copula):
             break
         position += 1
+
+
+def _change_follows(items: Items, index: int) -> bool:
+    """Tell whether a comma introduces a change of the mention before it ("small effusion, unchanged")."""
+    return index < len(items.roles) and bool(items.roles[index] & CHANGE) and not leads_to_mention(items, index)
 
 
 def _place_follows(items: Items, index: int) -> bool:

@@ -94,13 +94,19 @@ def _silence(items: Items, scopes: Scopes) -> None:
         elif role & NOTHING_FORWARD:
             silent[index:] = [True] * (total - index)
         elif role & NOTHING_CLAUSE:
-            stop = index
-            while (
-                stop < total and not roles[stop] & (COMMA | _STOP) and not (stop > index and roles[stop] & DENY_FORWARD)
-            ):
-                silent[stop] = True
-                stop += 1
+            stop = _end_of_purpose(roles, index)
+            silent[index:stop] = [True] * (stop - index)
         begun = not role & COLON and (begun or not role & COMMA)  # "Pleura: look for ..." is a plan, too
+
+
+def _end_of_purpose(roles: list[int], index: int) -> int:
+    """Return where "to determine whether ...", "history of ..." ends: at a comma or a denial, but not inside a list."""
+    for at in range(index + 1, len(roles)):
+        if roles[at] & COLON and not any(role & _STATES for role in roles[at:]):
+            return len(roles)  # "we evaluate three issues: effusion, nodules"
+        if roles[at] & (COMMA | _STOP | DENY_FORWARD):
+            return at
+    return len(roles)
 
 
 def _silence_plan(roles: list[int], silent: list[bool], index: int) -> None:
@@ -124,11 +130,11 @@ def _keep_denied(items: Items, scopes: Scopes) -> None:
 
 
 def _silence_options(items: Items, scopes: Scopes) -> None:
-    """In a sentence about answer options keep only what is denied."""
-    if items.option:
-        reach = next((at for at, role in enumerate(items.roles) if role & COLON), len(items.roles))
-    else:
-        reach = len(items.roles)
+    """In a sentence about answer options keep only what is denied, and what a colon introduces."""
+    named = 0 if items.option else next(at for at, role in enumerate(items.roles) if role & OPTION)
+    colon = next((at for at in range(named, len(items.roles)) if items.roles[at] & COLON), len(items.roles))
+    stated = any(role & _STATES for role in items.roles[colon:])
+    reach = colon if stated or items.option else len(items.roles)
     for index in range(reach):
         if not scopes.denied[index]:
             scopes.silent[index] = True
