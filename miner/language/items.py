@@ -37,9 +37,6 @@ class Items:
     """(item index, size in mm) of each measurement."""
     union: int
     """All roles that occur, to skip what cannot apply."""
-    question: bool
-    heading: bool = False
-    """A line in bold or under # marks: it names what follows and states nothing itself."""
     option: bool = False
     """A line that begins with an answer letter, "B) ...": it repeats an option."""
 
@@ -72,6 +69,11 @@ def read_items(sentence: str) -> Items:
             starts.append(match.start())
             ends.append(match.end())
     return _match(words, starts, ends, sentence)
+
+
+def asks_or_names(sentence: str) -> bool:
+    """Tell whether a sentence is a question or a heading line, which state nothing."""
+    return _QUESTION.search(sentence) is not None or _HEADING.match(sentence) is not None
 
 
 def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) -> Items:
@@ -108,8 +110,6 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
         last_at,
         sizes,
         union,
-        question=_QUESTION.search(sentence) is not None,
-        heading=_HEADING.match(sentence) is not None,
         option=_OPTION.match(sentence) is not None,
     )
 

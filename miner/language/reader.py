@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from miner.language.attributes import Attributes, collect, leads_to_mention
-from miner.language.items import Items, read_items
+from miner.language.items import Items, asks_or_names, read_items
 from miner.language.lexicon import Lexicon, Role, load_lexicon
 from miner.language.scopes import Scopes, read_scopes, subjects
 from miner.language.structures import (
@@ -25,6 +25,7 @@ _ASSERTABLE_GENERICS = frozenset(
 _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
 COLON, CHANGE = int(Role.COLON), int(Role.CHANGE)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
+_MEANINGFUL = CONCEPT | STATE | GENERIC
 _REVERSIBLE = frozenset({Change.WORSENED, Change.IMPROVED})
 
 
@@ -316,8 +317,10 @@ def scopes_cue_before(scopes: Scopes, index: int, change_at: int) -> bool:
 @lru_cache(maxsize=32_768)
 def read_sentence(sentence: str) -> tuple[Reading, ...]:
     """Return what a sentence asserts and denies, in text order; empty where it states nothing."""
+    if asks_or_names(sentence):
+        return ()
     items = read_items(sentence)
-    if not items.roles:
+    if not items.union & _MEANINGFUL:
         return ()
     return tuple(_Sentence(items, load_lexicon()).read())
 

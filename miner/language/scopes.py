@@ -61,7 +61,7 @@ def read_scopes(items: Items) -> Scopes:
     total = len(items.roles)
     scopes = Scopes([False] * total, [False] * total, [False] * total, [False] * total, [-1] * total)
     union = items.union
-    if union & _PLANS or items.question or items.heading:
+    if union & _PLANS:
         _silence(items, scopes)
     if union & _FORWARD:
         _forward(items, scopes)
@@ -82,9 +82,6 @@ def _silence(items: Items, scopes: Scopes) -> None:
     """Mark plans, questions, definitions, advice and history."""
     silent, roles = scopes.silent, items.roles
     total = len(roles)
-    if items.question or items.heading:
-        silent[:] = [True] * total
-        return
     begun = False
     if items.union & ENUMERATION and roles[0] & DEFINITION:
         silent[:] = [True] * total
@@ -119,8 +116,6 @@ def _silence_plan(roles: list[int], silent: list[bool], index: int) -> None:
 
 def _keep_denied(items: Items, scopes: Scopes) -> None:
     """Keep what a sentence denies before it explains: "no opacities that would suggest pneumonia"."""
-    if items.question or items.heading:
-        return
     explains = next((at for at, role in enumerate(items.roles) if role & NOTHING_SENTENCE), -1)
     if explains <= 0 or items.roles[0] & IMPERATIVE:
         return
@@ -345,7 +340,7 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
     for target in targets:
         if roles & DENY_BACKWARD:
             scopes.denied[target] = True
-            scopes.silent[target] = scopes.silent[target] and bool(items.question)
+            scopes.silent[target] = False
         elif not scopes.denied[target]:
             scopes.hedged[target] = True
         scopes.cue[target] = index
