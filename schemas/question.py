@@ -35,6 +35,7 @@ class Question(Frozen):
     options: tuple[Option, ...] = ()
     answer: str = Field(min_length=1)
     answer_findings: tuple[str, ...] = ()
+    prior_study_id: str | None = Field(default=None, description="temporal: the study of the reference image")
 
     @model_validator(mode="after")
     def _answer_fits_the_task(self) -> Self:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import NamedTuple
 
+from miner.engines import temporal
 from miner.engines.wording import describe, more_telling
 from miner.errors import MiningReject
 from miner.judge import JUDGE_VERSION, RulesJudge
@@ -85,6 +86,9 @@ class RulesEngine:
         Raises MiningReject where what the report says contradicts the question's answer.
         """
         known = label_evidence(report.text)
+        if question.task is Task.TEMPORAL:
+            finding = question.findings[0]
+            return (temporal.change_evidence(question, _noun(finding), known[Finding14(finding)]),)
         evidence = tuple(
             _evidence(number, item.finding, item.finding in question.answer_findings, known[Finding14(item.finding)])
             for number, item in enumerate(plan.items, start=1)
@@ -116,7 +120,8 @@ def _noun(finding: str) -> str:
 
 
 def _in_order_of_options(question: Question) -> list[str]:
-    offered = [finding for option in question.options for finding in option.findings]
+    # The options of a temporal question are changes, not findings.
+    offered = [finding for option in question.options for finding in option.findings if finding in question.findings]
     return list(dict.fromkeys([*offered, *question.findings]))
 
 
@@ -228,6 +233,8 @@ def _observe(question: Question, plan: Plan, evidence: tuple[Evidence, ...]) -> 
         (item,) = plan.items
         opening = f"To decide whether this chest X-ray shows {item.finding.lower()}, {_search(item)}."
         return opening, [(piece.statement, (piece.evidence_no,)) for piece in evidence]
+    if question.task is Task.TEMPORAL:
+        return temporal.opening(_search(plan.items[0])), [(piece.statement, (piece.evidence_no,)) for piece in evidence]
     if question.task is Task.ANOMALY:
         return _region_by_region(plan, evidence)
     names = _enumerate([item.finding.lower() for item in plan.items])
@@ -265,6 +272,8 @@ def _region_by_region(plan: Plan, evidence: tuple[Evidence, ...]) -> tuple[str, 
 
 
 def _conclusion(question: Question) -> str:
+    if question.task is Task.TEMPORAL:
+        return temporal.conclusion(question)
     if question.task is Task.BINARY:
         finding = question.findings[0].lower()
         shows = "shows" if question.answer == "Yes" else "does not show"
