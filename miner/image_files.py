@@ -7,6 +7,7 @@ DICOM needs pydicom, an extra (`pip install "cxr[images]"`).
 
 import os
 import struct
+import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -153,6 +154,8 @@ def _dicom(file: BinaryIO, size: int) -> Facts:
     import pydicom  # noqa: PLC0415 - an extra
     from pydicom.errors import InvalidDicomError  # noqa: PLC0415
 
+    # It warns about values that nobody here asks for; what is wrong with a file is said in Facts.
+    warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
     file.seek(0)
     try:
         header = pydicom.dcmread(file, stop_before_pixels=True)
