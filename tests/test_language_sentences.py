@@ -24,6 +24,8 @@ DENIALS = [
     ("The costophrenic angles are not blunted.", ["-costophrenic_angle_blunting"]),
     ("There is no consolidation to suggest pneumonia.", ["-consolidation", "-pneumonia"]),
     ("No opacities that would suggest pneumonia.", ["-lung_opacity", "-pneumonia"]),
+    ("No effusion or hilar or mediastinal adenopathy.", ["-pleural_effusion", "-lymphadenopathy"]),
+    ("A nodule is seen on the frontal view, not identified on the lateral view.", ["+nodule"]),
     ("No definite pneumothorax.", ["-pneumothorax"]),
     ("No acute bony abnormality.", ["-acute_bone_abnormality"]),
     ("Osseous structures are without acute abnormality.", ["-acute_bone_abnormality"]),
@@ -106,8 +108,13 @@ ATTRIBUTES = [
     ("There is a 5 mm nodule in the right upper lobe.", ["+nodule right upper_lobe 5mm"]),
     ("A mass measuring 4.5 x 3.2 cm.", ["+mass 45mm"]),
     ("Mild bibasilar atelectasis.", ["+atelectasis bilateral lung_base mild"]),
+    (
+        "Right effusion is small and left effusion is moderate.",
+        ["+pleural_effusion right mild", "+pleural_effusion left moderate"],
+    ),
     ("Multiple rib fractures on the left.", ["+fracture left rib multiple"]),
     ("Large right pleural effusion.", ["+pleural_effusion right severe"]),
+    ("Small, left-sided effusion.", ["+pleural_effusion left mild"]),
     ("The cardiac silhouette is moderately enlarged.", ["+cardiomegaly moderate"]),
     ("The right hemidiaphragm is elevated.", ["+elevated_hemidiaphragm right"]),
     ("In the left lower lobe, there is a patchy opacity.", ["+lung_opacity left lower_lobe"]),
@@ -273,7 +280,8 @@ def test_a_whole_report_in_wrapped_lines() -> None:
 REASONING = """<think>First, we assess for spinal fusion. To determine the finding, we evaluate three issues: effusion, nodules.
 **Cardiomegaly (Option A):** The heart size appears normal.
 - **Pneumothorax:** Look for a visible line, which is not seen.
-- Atelectasis typically appears as increased density. The lungs are clear, with no opacities, indicating no pneumonia.
+- Atelectasis typically appears as increased density.
+The lungs are clear, with no opacities, indicating no pneumonia.
 Option B describes emphysema. There doesn't appear to be any scoliosis.</think>"""
 
 

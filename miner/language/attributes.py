@@ -146,7 +146,10 @@ def _joins_qualifiers(items: Items, position: int) -> bool:
     if position == 0 or position + 1 >= len(items.roles):
         return False
     if items.roles[position - 1] & _KIND and items.roles[position + 1] & _KIND:
-        return True
+        first = position - 1
+        while first >= 0 and items.roles[first] & _KIND:
+            first -= 1
+        return first < 0 or not items.roles[first] & COPULA  # not "the right effusion is small and left effusion ..."
     # "Bilateral, left greater than right, pleural effusions": nothing but qualifiers since the beginning
     if not items.roles[position] & COMMA or not items.roles[0] & SIDE:
         return False
@@ -225,12 +228,11 @@ def _place_follows(items: Items, index: int) -> bool:
     if after_comma and not (index < len(items.roles) and items.roles[index] & PREPOSITION):
         return False  # "aortic ectasia, stable mediastinal contours"
     saw_place = False
-    for position in range(index, len(items.roles)):
-        role = items.roles[position]
+    for role in items.roles[index:]:
         if role & (PART | SIDE):
             saw_place = True
-        elif role & (Role.CONCEPT | Role.GENERIC | COPULA | Role.STATE):
-            return False
-        elif not role & (Role.WORD | PREPOSITION | Role.CHANGE | Role.SEVERITY):
+        elif role & (CONCEPT | Role.GENERIC | COPULA | STATE):
+            return False  # the places are those of a later mention: "effusion or hilar or mediastinal adenopathy"
+        elif not role & (WORD | PREPOSITION | CHANGE | SEVERITY | CONJUNCTION):
             break
     return saw_place

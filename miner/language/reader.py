@@ -241,7 +241,7 @@ class _Sentence:
         state = items.entries[index].state
         if state is None:
             return []
-        if not state.normal and leads_to_mention(items, index + 1) and not items.roles[index - 1] & Role.COPULA:
+        if leads_to_mention(items, index + 1) and not items.roles[index - 1] & Role.COPULA:
             return []  # "no abnormal opacities": the adjective is the mention's
         if index and items.roles[index - 1] & Role.COPULA and "normal" in items.entries[index].phrase:
             self._call_normal(index)

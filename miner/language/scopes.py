@@ -338,12 +338,19 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
     if not targets or (roles & STATE and not before & (COPULA | COLON | CONCEPT)):
         return
     for target in targets:
+        if roles & DENY_BACKWARD and _seen_elsewhere(items, target, index):
+            continue
         if roles & DENY_BACKWARD:
             scopes.denied[target] = True
             scopes.silent[target] = False
         elif not scopes.denied[target]:
             scopes.hedged[target] = True
         scopes.cue[target] = index
+
+
+def _seen_elsewhere(items: Items, target: int, index: int) -> bool:
+    """Tell whether a denial is about another view only: "seen on the frontal view, not identified on the lateral"."""
+    return bool(items.roles[index - 1] & COMMA) and any(role & AFFIRM for role in items.roles[target + 1 : index])
 
 
 def _names_something(items: Items, index: int) -> bool:
