@@ -244,28 +244,35 @@ def ingest_chexpert_plus(
     )
 
 
+Headers = Annotated[
+    bool, typer.Option("--headers", help="Read age, sex, view and size from the DICOM headers (needs cxr[images]).")
+]
+
+
 @ingest_app.command("rsna")
 def ingest_rsna(
     path: Annotated[Path, typer.Argument(help="The folder with stage_2_train_labels.csv.")],
+    headers: Headers = False,
     dry_run: DryRun = False,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read the RSNA Pneumonia Detection Challenge: labels of single images; it has no reports."""
     from miner.ingest.rsna import read_rsna
 
-    _ingest("rsna", db, lambda: read_rsna(path), dry_run=dry_run)
+    _ingest("rsna", db, lambda: read_rsna(path, headers=headers), dry_run=dry_run)
 
 
 @ingest_app.command("siim")
 def ingest_siim(
     path: Annotated[Path, typer.Argument(help="The folder with train-rle.csv, or that file.")],
+    headers: Headers = False,
     dry_run: DryRun = False,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read SIIM-ACR Pneumothorax: labels of single images; it has no reports."""
     from miner.ingest.siim import read_siim
 
-    _ingest("siim", db, lambda: read_siim(path), dry_run=dry_run)
+    _ingest("siim", db, lambda: read_siim(path, headers=headers), dry_run=dry_run)
 
 
 @ingest_app.command("csv")

@@ -1,24 +1,16 @@
 """`cxr images check`: are the image files there, whole and readable? Header facts, in parallel, into the store."""
 
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
 from miner.errors import InputError, SettingsError
-from miner.image_files import NO_PYDICOM, Facts, read_facts
+from miner.image_files import NO_PYDICOM, Facts
+from miner.image_workers import all_facts
 from miner.store import Store
 from schemas.vocabulary import FileStatus
-
-CHUNK = 512
-_THREADS = 8
-"""Per process: a network file system answers slowly, but many questions at once."""
-_ALONE = 4_000
-"""Files that are checked faster than worker processes start."""
 
 Row = tuple[str, str, int | None, int | None, str | None]
 
@@ -98,7 +90,7 @@ def check_images(
     paths = [str(places[corpus] / path) for corpus, path in here.select("corpus", "path").iter_rows()]
     found: list[Row] = []
     for (corpus, image_id), facts in zip(
-        here.select("corpus", "image_id").iter_rows(), _all_facts(paths, advance, workers), strict=True
+        here.select("corpus", "image_id").iter_rows(), all_facts(paths, advance, workers), strict=True
     ):
         _count(result, corpus, image_id, facts)
         found.append((image_id, str(facts.status), facts.width, facts.height, facts.view_position))
@@ -145,38 +137,3 @@ def _write(store: Store, found: Sequence[Row], places: Mapping[str, Path], resul
             """
         )
         run.rows_written = result.changed
-
-
-# --- in parallel -----------------------------------------------------------------------------------------------
-
-
-def _all_facts(paths: Sequence[str], advance: Callable[[int, int], None], workers: int | None) -> Iterator[Facts]:
-    """Yield the facts of the files in order."""
-    chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
-    count = workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or 2
-    if len(paths) <= _ALONE or count == 1:
-        answers: Iterator[list[Facts]] = map(read_chunk, chunks)
-        yield from _told(answers, len(paths), advance)
-        return
-    # Spawned, not forked: a fork after Polars and DuckDB have started their threads can hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context) as processes:
-        try:
-            yield from _told(processes.map(read_chunk, chunks), len(paths), advance)
-        except BaseException:
-            processes.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _told(answers: Iterator[list[Facts]], total: int, advance: Callable[[int, int], None]) -> Iterator[Facts]:
-    done = 0
-    for facts in answers:
-        yield from facts
-        done += len(facts)
-        advance(done, total)
-
-
-def read_chunk(paths: Sequence[str]) -> list[Facts]:
-    """Return the facts of some files; runs in a worker process."""
-    with ThreadPoolExecutor(_THREADS) as threads:
-        return list(threads.map(read_facts, paths))

@@ -16,7 +16,8 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPE
 from miner import image_files
 from miner.errors import SettingsError
 from miner.image_files import Facts, read_facts
-from miner.images import parse_roots, read_chunk
+from miner.image_workers import read_chunk
+from miner.images import parse_roots
 from schemas.vocabulary import FileStatus
 from tests.conftest import Cli
 from tests.trees import write_rsna

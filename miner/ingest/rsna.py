@@ -8,7 +8,7 @@ is then uncertain (-1), so that nothing is asked about it.
 
 `patientId` is an image id: each image is a study and a patient of its own. The split is the public one of GLoRIA,
 which CheXagent and the reference benchmark use: sorted by id, 70/15/15 as scikit-learn's train_test_split draws with
-random_state 0. Age, sex and view stand in the DICOM headers alone: `cxr images check` reads the size.
+random_state 0. Age, sex and view stand in the DICOM headers alone and are read with `headers`.
 """
 
 import random
@@ -36,6 +36,7 @@ from miner.ingest.corpus import (
 )
 from miner.ingest.files import ROW, read_bytes, read_csv, source_file
 from miner.ingest.frames import file_status
+from miner.ingest.headers import FROM_HEADERS, with_headers
 from schemas.vocabulary import Licence, RejectReason
 
 LABELS_CSV = "stage_2_train_labels.csv"
@@ -58,8 +59,8 @@ RSNA = Corpus(
 )  # fmt: skip
 
 
-def read_rsna(path: Path) -> Ingested:
-    """Read the labels, and the classes and images where they are there.
+def read_rsna(path: Path, *, headers: bool = False) -> Ingested:
+    """Read the labels, and the classes and images where they are there; with `headers` also the DICOM headers.
 
     Raises InputError where stage_2_train_labels.csv is missing or lacks columns.
     """
@@ -72,6 +73,8 @@ def read_rsna(path: Path) -> Ingested:
     classes, class_rejects, class_sources = _read_classes(root / CLASSES_CSV, root, images)
     studies = _studies(images)
     shown = _images(images, root)
+    if headers:
+        studies, shown = with_headers(studies, shown, root)
     return Ingested(
         corpus=RSNA,
         layout="stage 2",
@@ -84,6 +87,8 @@ def read_rsna(path: Path) -> Ingested:
         counts=_counts(rows, images),
         missing=_missing(root, class_sources, shown),
         image_root=root,
+        settings={"headers": headers},
+        unknown=frozenset() if headers else FROM_HEADERS,
     )
 
 

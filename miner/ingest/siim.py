@@ -29,6 +29,7 @@ from miner.ingest.corpus import (
     split_of,
 )
 from miner.ingest.files import ROW, read_bytes, read_csv, source_file
+from miner.ingest.headers import FROM_HEADERS, with_headers
 from schemas.vocabulary import Licence, RejectReason
 
 RLE_FILES = ("train-rle.csv", "stage_2_train.csv", "train-rle-sample.csv")
@@ -48,8 +49,8 @@ SIIM = Corpus(
 )
 
 
-def read_siim(path: Path) -> Ingested:
-    """Read the masks, and find the DICOM files where they are there.
+def read_siim(path: Path, *, headers: bool = False) -> Ingested:
+    """Read the masks, and find the DICOM files where they are there; with `headers` read their headers.
 
     Raises InputError where the CSV of masks is missing or lacks columns.
     """
@@ -57,11 +58,14 @@ def read_siim(path: Path) -> Ingested:
     root = file.parent
     rows, rejects, source = _read_masks(file, root)
     images = rows.group_by("ImageId", maintain_order=True).agg(pl.col("masked").max())
+    studies = _studies(images)
     shown, missing = _images(images, root)
+    if headers:
+        studies, shown = with_headers(studies, shown, root)
     return Ingested(
         corpus=SIIM,
         layout=file.name,
-        studies=_studies(images),
+        studies=studies,
         images=shown,
         reports=pl.DataFrame(schema=REPORTS),
         rejects=rejects_frame(rejects),
@@ -70,6 +74,8 @@ def read_siim(path: Path) -> Ingested:
         counts=_counts(rows, images),
         missing=missing,
         image_root=root,
+        settings={"headers": headers},
+        unknown=frozenset() if headers else FROM_HEADERS,
     )
 
 
