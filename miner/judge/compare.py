@@ -7,10 +7,16 @@ from typing import NamedTuple
 from miner.judge.facts import Fact
 from miner.judge.reasons import Reason
 from miner.judge.relations import Relations
-from schemas import NormalForm, Severity, Side
+from schemas import Change, NormalForm, Severity, Side
 
 SIDED = {Side.LEFT, Side.RIGHT, Side.BILATERAL}
 SINGLE = {"single", "1"}
+_TREND: dict[Change | None, str] = {
+    Change.NEW: "worse",
+    Change.WORSENED: "worse",
+    Change.UNCHANGED: "same",
+    Change.IMPROVED: "better",
+}
 
 
 class Fit(Enum):
@@ -44,7 +50,13 @@ def compare(finding: NormalForm, fact: Fact, relations: Relations) -> Match:
     place = compare_places(finding, known, relations)
     if place.fit is Fit.ELSEWHERE:
         return place
-    parts = (compare_sides(finding, known), place, compare_severity(finding, fact), compare_number(finding, fact))
+    parts = (
+        compare_sides(finding, known),
+        place,
+        compare_severity(finding, fact),
+        compare_number(finding, fact),
+        compare_change(finding, known),
+    )
     for part in parts:
         if part.fit is Fit.CONFLICT:
             return part
@@ -85,6 +97,16 @@ def compare_number(finding: NormalForm, fact: Fact) -> Match:
     if known in SINGLE:
         return Match(Fit.CONFLICT, Reason.NUMBER_CONFLICT)
     return SAME
+
+
+def compare_change(finding: NormalForm, fact: NormalForm) -> Match:
+    """Worse or new conflicts with the same or better, and better with the same; a change not given is a detail."""
+    asked, known = _TREND.get(finding.change), _TREND.get(fact.change)
+    if asked is None or asked == known:
+        return SAME
+    if known is None:
+        return MORE_DETAIL
+    return Match(Fit.CONFLICT, Reason.CHANGE_CONFLICT)
 
 
 def compare_places(finding: NormalForm, fact: NormalForm, relations: Relations) -> Match:

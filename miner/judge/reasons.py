@@ -48,6 +48,8 @@ class Reason(StrEnum):
     """Same abnormality, other place."""
     NUMBER_CONFLICT = "number_conflict"
     """Same abnormality, one where the finding says several."""
+    CHANGE_CONFLICT = "change_conflict"
+    """Same abnormality, other change since the prior examination."""
     WORD_OVERLAP = "word_overlap"
     """Words unknown to the lexicon; a sentence of the report shares them, with or against the polarity."""
     NOT_MENTIONED = "not_mentioned"

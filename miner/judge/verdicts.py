@@ -67,7 +67,7 @@ def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
 
 def judge_absence(form: NormalForm, facts: Facts) -> Outcome:
     """Judge "no X": the same denial wins, then a present X, then wider denials and other variants."""
-    denials = [fact for fact in facts.denials(form.concept) if reaches(fact, form, facts)]
+    denials = [fact for fact in facts.denials(form.concept) if reaches(fact, form, facts) or _has_resolved(fact, form)]
     same = [fact for fact in denials if _same_statement(fact, form)]
     against: list[tuple[Reason, Fact]] = []
     variants: list[Fact] = []
@@ -180,8 +180,11 @@ def _without_failed_alternatives(outcomes: Sequence[Outcome], forms: Sequence[No
 
 
 def _denied_by_name(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], facts: Facts) -> bool:
-    """Say whether the report denies this very name, while what supports it is only possible and named otherwise."""
-    if any(fact.form.certainty is Certainty.CERTAIN or fact.form.concept == form.concept for _, fact in fitting):
+    """Say whether the report denies this very name, while what might support it is vaguer and named otherwise."""
+    if any(
+        fact.form.concept == form.concept or (fact.form.certainty is Certainty.CERTAIN and not more)
+        for more, fact in fitting
+    ):
         return False
     named = facts.absent.get(form.concept, ())
     return any(fact.normal is None and excludes(fact, form, facts) for fact in named)
@@ -238,10 +241,15 @@ def excludes(denial: Fact, form: NormalForm, facts: Facts) -> bool:
         return False
     if denied.change in {Change.NEW, Change.WORSENED} and form.change is not denied.change:
         return False
-    if denied.change is Change.RESOLVED:
-        # What is gone is spoken of as such, with a side or without: only the other side stays open.
-        return form.side in {None, denied.side} or denied.side is None
+    if _has_resolved(denial, form):
+        return True
     return reaches(denial, form, facts)
+
+
+def _has_resolved(denial: Fact, form: NormalForm) -> bool:
+    """Say whether a thing is gone; it is spoken of as such, with a side or without: only the other side stays open."""
+    denied = denial.form
+    return denied.change is Change.RESOLVED and (form.side in {None, denied.side} or denied.side is None)
 
 
 def reaches(denial: Fact, form: NormalForm, facts: Facts) -> bool:
