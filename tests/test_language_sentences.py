@@ -277,7 +277,7 @@ def test_a_whole_report_in_wrapped_lines() -> None:
     ]
 
 
-REASONING = """<think>First, we assess for spinal fusion. To determine the finding, we evaluate three issues: effusion, nodules.
+REASONING = """<think>First, we assess for fusion. To find out, we evaluate two issues: effusion, nodules.
 **Cardiomegaly (Option A):** The heart size appears normal.
 - **Pneumothorax:** Look for a visible line, which is not seen.
 - Atelectasis typically appears as increased density.
