@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from miner.judge.relations import Relations
 from miner.language.analysis import Analysis, Mention
+from miner.language.lexicon import load_lexicon
 from miner.language.tokens import fold
-from schemas import Certainty, Finding, NormalForm, Presence, Quote, Severity
+from schemas import Certainty, Finding, NormalForm, Presence, Quote, Severity, Side
 
 # The upper end of a range, as the words after "to" name it; the lower end is the form's own severity.
 _RANGES = (
@@ -123,10 +124,28 @@ def stated(analysis: Analysis, relations: Relations) -> list[tuple[int, NormalFo
     for sentence in _by_sentence(analysis.mentions):
         share_places(sentence, forms, relations, linked=_linked(sentence, analysis))
     return [
-        (index, form, words)
+        (index, part, words)
         for index, (form, words) in enumerate(zip(forms, spoken, strict=True))
         if not relations.is_empty_denial(form, words)
+        for part in by_side(form, words)
     ]
+
+
+def by_side(form: NormalForm, words: str) -> list[NormalForm]:
+    """Split "moderate right and small left effusions" into the two; anything else stays one."""
+    if form.side is not Side.BILATERAL or form.severity is None:
+        return [form]
+    entries = load_lexicon().entries
+    told = [entry for word in words.split() if (entry := entries.get((word,))) is not None]
+    grades = [entry.severity or entry.side for entry in told if entry.severity or entry.side]
+    match grades:
+        case [Severity() as first, Side() as one, Severity() as second, Side() as other] if one is not other:
+            return [
+                form.model_copy(update={"severity": first, "side": one}),
+                form.model_copy(update={"severity": second, "side": other}),
+            ]
+        case _:
+            return [form]
 
 
 def facts_of_report(analysis: Analysis, relations: Relations) -> Facts:

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from miner.judge.facts import share_places
 from miner.judge.relations import load_relations
+from miner.language.items import read_items
 from miner.language.statements import read_finding
 from schemas import Finding, NormalForm, Presence
 
@@ -72,7 +73,7 @@ def _read(observation: str, status: str) -> Finding:
     if _LUNG_HILUM.search(observation):
         forms = tuple(_in_the_lung(form) for form in forms)
     forms = tuple(relations.as_normal(form) for form in _without_generic(forms))
-    sharpened = [relations.sharpened(form, words) for form in forms]
+    sharpened = [_changed(relations.sharpened(form, words), status) for form in forms]
     share_places(range(len(sharpened)), sharpened, relations, listed=True)
     forms = _without_implied(tuple(dict.fromkeys(sharpened)))
     return read if forms == read.normal_forms else read.model_copy(update={"normal_forms": forms})
@@ -137,6 +138,14 @@ def _named_last(observation: str, status: str) -> tuple[NormalForm, ...]:
         return ()
     link = links[-1]
     return read_finding(observation[link.end() :], status).normal_forms
+
+
+def _changed(form: NormalForm, status: str) -> NormalForm:
+    """Take a change since the prior examination from the status: "pulmonary edema: improved"."""
+    if form.change is not None or form.presence is Presence.ABSENT or not status:
+        return form
+    change = next((entry.change for entry in read_items(status).entries if entry.change is not None), None)
+    return form if change is None else form.model_copy(update={"change": change})
 
 
 def _in_the_lung(form: NormalForm) -> NormalForm:
