@@ -1,7 +1,6 @@
 """Image files: facts from headers, what is truncated or unreadable, and `cxr images check` on a store."""
 
 import csv
-import io
 import os
 import random
 import struct
@@ -9,9 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.encaps import encapsulate
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
+from pydicom.uid import ImplicitVRLittleEndian, JPEGBaseline8Bit
 
 from miner import image_files
 from miner.errors import SettingsError
@@ -20,34 +17,8 @@ from miner.image_workers import read_chunk
 from miner.images import parse_roots
 from schemas.vocabulary import FileStatus
 from tests.conftest import Cli
+from tests.pictures import HEIGHT, WIDTH, dicom, picture
 from tests.trees import write_rsna
-
-WIDTH, HEIGHT = 70, 40
-
-
-def picture(kind: str, **options: object) -> bytes:
-    pixels = random.Random(0).randbytes(WIDTH * HEIGHT)
-    buffer = io.BytesIO()
-    Image.frombytes("L", (WIDTH, HEIGHT), pixels).save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def dicom(syntax: UID = ExplicitVRLittleEndian) -> bytes:
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = syntax
-    meta.MediaStorageSOPClassUID = UID("1.2.840.10008.5.1.4.1.1.1")
-    meta.MediaStorageSOPInstanceUID = UID("1.2.3")
-    made = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    made.Rows, made.Columns = HEIGHT, WIDTH
-    made.SamplesPerPixel, made.BitsAllocated, made.BitsStored, made.HighBit = 1, 8, 8, 7
-    made.PixelRepresentation, made.PhotometricInterpretation = 0, "MONOCHROME2"
-    made.ViewPosition, made.PatientAge, made.PatientSex = "PA", "061Y", "F"
-    made.PixelData = encapsulate([picture("JPEG")]) if syntax == JPEGBaseline8Bit else bytes(WIDTH * HEIGHT)
-    made["PixelData"].is_undefined_length = syntax == JPEGBaseline8Bit
-    buffer = io.BytesIO()
-    made.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
-
 
 WHOLE = {
     "png": picture("PNG"),

@@ -11,6 +11,7 @@ from miner.ingest.corpus import Ingested
 from miner.ingest.rsna import permutation, public_split, read_rsna
 from miner.ingest.siim import read_siim
 from tests.conftest import Cli
+from tests.pictures import dicom
 from tests.trees import RSNA_LABELS, write_csv, write_rsna, write_siim
 
 IMAGE = "00000001-0000-4000-8000-000000000000"
@@ -163,6 +164,26 @@ def test_siim_bad_rows_are_named(tmp_path: Path, line: str, key: str, reason: st
     read = read_siim(tmp_path)
     assert reasons(read) == {key: reason}
     assert labels(read)["1.3"] == {"Pneumothorax": 1}
+
+
+def test_age_sex_view_and_size_stand_in_the_headers_and_outlast_an_ingest_without_them(
+    cxr: Cli, tmp_path: Path
+) -> None:
+    folder = write_rsna(tmp_path / "in")
+    images = folder / "stage_2_train_images"
+    images.mkdir()
+    (images / f"{IMAGE}.dcm").write_bytes(dicom(age="51"))
+    (images / f"{IMAGE.replace('1', '2', 1)}.dcm").write_bytes(dicom(age="155"))
+    assert cxr("ingest", "rsna", "in", "--headers").returncode == 0
+    query = (
+        "select age, sex, view_position, width, height from studies join images using (study_id) "
+        "where sex is not null order by study_id"
+    )
+    expected = ["51.0,F,PA,70,40", ",F,PA,70,40"]
+    assert cxr("sql", "--format", "csv", query).stdout.splitlines()[1:] == expected
+    again = cxr("ingest", "rsna", "in")
+    assert "nothing to do" in again.stderr
+    assert cxr("sql", "--format", "csv", query).stdout.splitlines()[1:] == expected
 
 
 # --- both ------------------------------------------------------------------------------------------------------
