@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -167,8 +168,9 @@ def write_temporal(folder: Path, rows: Iterable[Mapping[str, object]]) -> Path:
 
 def write_csv(path: Path, header: Iterable[object], rows: Iterable[Iterable[object]]) -> None:
     """Write a CSV, gzipped where its name says so."""
-    opened = gzip.open(path, "wt", newline="") if path.suffix == ".gz" else path.open("w", newline="")
-    with opened as handle:
-        writer = csv.writer(handle)
-        writer.writerow(list(header))
-        writer.writerows(rows)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(list(header))
+    writer.writerows(rows)
+    data = text.getvalue().encode()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
