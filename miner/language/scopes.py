@@ -333,7 +333,8 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
     roles = items.roles[index]
     before = items.roles[index - 1] if index else 0
     targets = [at for at in subjects(items, index, MENTION | STATE) if _names_something(items, at)]
-    if not targets:
+    relative = not targets
+    if relative:
         targets = _across_relative(items, index)
     if not targets or (roles & STATE and not before & (COPULA | COLON | CONCEPT)):
         return
@@ -342,7 +343,8 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
             continue
         if roles & DENY_BACKWARD:
             scopes.denied[target] = True
-            scopes.silent[target] = False
+            if relative:
+                scopes.silent[target] = False  # "look for plaques, which are not seen"
         elif not scopes.denied[target]:
             scopes.hedged[target] = True
         scopes.cue[target] = index
