@@ -1,5 +1,6 @@
 """Compile: from a store to a benchmark folder; the manifest comes last, so its presence means a finished build."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,7 +20,7 @@ from miner.benchmark.manifest import (
     write_json,
 )
 from miner.benchmark.samples import order_samples, read_shard, shards, write_samples
-from miner.benchmark.selection import Selection, select
+from miner.benchmark.selection import Selection, findings, select
 from miner.benchmark.settings import BenchSettings, Existing
 from miner.errors import InputError, SettingsError
 from miner.store import Store, digest
@@ -136,8 +137,6 @@ def _begin(folder: Path, mark: str, existing: Existing) -> dict[str, str]:
 
 
 def _read_unfinished(path: Path) -> dict[str, Any]:
-    import json
-
     try:
         read = json.loads(path.read_bytes())
     except ValueError:
@@ -179,10 +178,7 @@ def _manifest(
         made_by=_made_by(store),
         totals=totals(settings, selection),
         tasks=[asdict(goal) for goal in selection.reached],
-        findings=store.frame(
-            "select split, mode, task, finding, said as answer, count(*) as samples "
-            "from bench_chosen group by all order by all"
-        ).to_dicts(),
+        findings=findings(store),
         shortfalls=[asdict(short) for short in selection.shortfalls],
         excluded=[
             {"reason": reason, "split": split, "questions": questions, "studies": studies}
@@ -210,7 +206,8 @@ def _made_by(store: Store) -> list[dict[str, Any]]:
             select mode, labeler, chain_id from bench_order join questions using (question_id)
             left join bench_chains on bench_chains.question_id = questions.question_id and mode = 'reasoning'),
         told as (
-            select 'labeler' as what, labeler as who, count(*) as samples from used where mode = 'answer_only' group by 2
+            select 'labeler' as what, labeler as who, count(*) as samples from used
+            where mode = 'answer_only' group by 2
             union all
             select 'engine', concat_ws(' ', engine, engine_version, model), count(*)
             from used join chains using (chain_id) group by 2

@@ -4,8 +4,9 @@ Every draw is an order by the MD5 of (seed, question), so the same store and set
 a larger target only adds to a smaller one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -111,7 +112,7 @@ _STRATA = """
 # In turns: the first of every stratum, then the second of every stratum, until the target is reached.
 _DRAW = """
     insert into bench_chosen
-    select question_id, split, task, $mode, corpus, finding, said
+    select question_id, split, task, $mode
     from (select *, row_number() over (partition by split, task, corpus, finding, said order by draw, question_id)
                     as turn
           from bench_strata where ($mode = 'answer_only' or has_chain))
@@ -119,6 +120,18 @@ _DRAW = """
     left join (select question_id, true as reasons from bench_chosen where mode = 'reasoning') using (question_id)
     qualify row_number() over (
         partition by split, task order by coalesce(reasons, false) desc, turn, draw, question_id) <= quota
+"""
+
+
+# What the chosen questions are about: binary and temporal by finding and answer, others by the findings in the answer.
+_FINDINGS = """
+    select split, mode, task, finding, answer, count(*) as samples
+    from (select mode, split, task,
+                 unnest(if(task in ('binary', 'temporal'), findings[:1], answer_findings)) as finding,
+                 if(task in ('binary', 'temporal'), coalesce(list_filter(
+                    options, lambda o: o.letter = questions.answer)[1].findings[1], questions.answer), '') as answer
+          from bench_chosen join questions using (question_id, split, task))
+    group by all order by all
 """
 
 
@@ -155,9 +168,23 @@ class Selection:
     excluded: tuple[tuple[str, str, int, int], ...]
     """Reason, split, questions and studies."""
 
+    @classmethod
+    def from_records(
+        cls,
+        tasks: Iterable[Mapping[str, Any]],
+        shortfalls: Iterable[Mapping[str, Any]],
+        excluded: Iterable[Mapping[str, Any]],
+    ) -> "Selection":
+        """Build the selection again from a manifest's records."""
+        return cls(
+            tuple(Reached(**record) for record in tasks),
+            tuple(Shortfall(**record) for record in shortfalls),
+            tuple((row["reason"], row["split"], row["questions"], row["studies"]) for row in excluded),
+        )
+
 
 def select(store: Store, settings: BenchSettings) -> Selection:
-    """Choose samples into the temporary table `bench_chosen` (question_id, split, task, mode, corpus, finding, said).
+    """Choose samples into the temporary table `bench_chosen` (question_id, split, task, mode).
 
     Raises SettingsError where the store has no questions, or none of a corpus that was named.
     """
@@ -167,8 +194,8 @@ def select(store: Store, settings: BenchSettings) -> Selection:
     run = store.connection.execute
     run(_STRATA)
     run(
-        "create or replace temporary table bench_chosen (question_id varchar, split varchar, task varchar, "
-        "mode varchar, corpus varchar, finding varchar, said varchar)"
+        "create or replace temporary table bench_chosen "
+        "(question_id varchar, split varchar, task varchar, mode varchar)"
     )
     reached: list[Reached] = []
     # Reasoning samples first: they are a subset of the answer-only ones (paper, section 2).
@@ -178,7 +205,7 @@ def select(store: Store, settings: BenchSettings) -> Selection:
     return Selection(tuple(reached), tuple(_shortfalls(store, reached)), excluded(store))
 
 
-def prepare(store: Store, settings: BenchSettings, wanted: list[str]) -> None:
+def prepare(store: Store, settings: BenchSettings, wanted: Sequence[str]) -> None:
     """Make `bench_candidates`: every question, its best usable chain, and the reason why it may not be used, if any."""
     weakest_first = [split for split in ("train", "validate", "test") if split in wanted]
     if settings.duplicates == "train":
@@ -186,19 +213,23 @@ def prepare(store: Store, settings: BenchSettings, wanted: list[str]) -> None:
     find_shared_reports(store, settings.near, weakest_first if settings.duplicates != "both" else ())
     find_torn_patients(store)
     find_told_questions(store)
-    run = store.connection.execute
-    run(_IMAGES)
-    run(_CHAINS, {"least": settings.min_factuality, "engine": settings.engine})
-    run(
+    images_and_chains(store, settings)
+    store.connection.execute(
         _CANDIDATES,
         {
             "seed": str(settings.seed),
-            "splits": wanted,
+            "splits": list(wanted),
             "needs_image": settings.images == "required",
             "drops_contradicted": settings.contradicted == "drop",
             "corpora": None if settings.corpora is None else list(settings.corpora),
         },
     )
+
+
+def images_and_chains(store: Store, settings: BenchSettings) -> None:
+    """Make `bench_images` (a study's usable images, best first) and `bench_chains` (a question's best usable chain)."""
+    store.connection.execute(_IMAGES)
+    store.connection.execute(_CHAINS, {"least": settings.min_factuality, "engine": settings.engine})
 
 
 def excluded(store: Store) -> tuple[tuple[str, str, int, int], ...]:
@@ -210,6 +241,11 @@ def excluded(store: Store) -> tuple[tuple[str, str, int, int], ...]:
             "where reason is not null group by all order by all"
         )
     )
+
+
+def findings(store: Store) -> list[dict[str, Any]]:
+    """Count the chosen questions: split, mode, task, finding, answer, samples."""
+    return store.frame(_FINDINGS).to_dicts()
 
 
 def quotas(target: Target, available: Mapping[Task, int]) -> dict[Task, int]:
@@ -262,12 +298,10 @@ def _draw(store: Store, mode: Mode, targets: Mapping[str, Target]) -> list[Reach
 
 def _shortfalls(store: Store, reached: list[Reached]) -> list[Shortfall]:
     """Name the findings that gave all they have and still less than an even share of their task's target."""
-    counts = {
-        (split, mode, task, finding): count
-        for split, mode, task, finding, count in store.rows(
-            "select split, mode, task, finding, count(*) from bench_chosen group by all"
-        )
-    }
+    counts: dict[tuple[str, str, str, str], int] = {}
+    for row in findings(store):
+        key = (row["split"], row["mode"], row["task"], row["finding"])
+        counts[key] = counts.get(key, 0) + row["samples"]
     temporal = [
         finding
         for (finding,) in store.rows("select distinct findings[1] from questions where task = 'temporal' order by 1")
@@ -275,9 +309,9 @@ def _shortfalls(store: Store, reached: list[Reached]) -> list[Shortfall]:
     made = []
     for goal in reached:
         # Pairs are labeled for fewer findings than single studies are (MS-CXR-T: five).
-        findings = temporal if goal.task == Task.TEMPORAL else list(QUESTION_FINDINGS)
-        share = (goal.reached if goal.target is None else goal.target) // max(len(findings), 1)
-        for finding in findings:
+        asked = temporal if goal.task == Task.TEMPORAL else [str(finding) for finding in QUESTION_FINDINGS]
+        share = (goal.reached if goal.target is None else goal.target) // max(len(asked), 1)
+        for finding in asked:
             count = counts.get((goal.split, goal.mode, goal.task, finding), 0)
             if count < share:
                 made.append(Shortfall(goal.split, goal.mode, goal.task, finding, share, count))

@@ -54,7 +54,7 @@ def parse_targets(given: Iterable[str]) -> Targets:
                 f"bench compile: --target {text!r} cannot be read; expected SPLIT.MODE=N or SPLIT.MODE.TASK=N, e.g. "
                 "test.reasoning=1000 or train.answer_only.binary=300000"
             )
-        split: Split = match[1]  # type: ignore[assignment]
+        split: Split = match[1]
         mode, number = Mode(match[2]), int(match[4])
         modes = targets.setdefault(split, {})
         if match[3] is None:

@@ -1,0 +1,142 @@
+"""Croissant 1.0 metadata (MLCommons): files with their hashes, and the columns of each configuration."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from miner.benchmark.manifest import Manifest
+from miner.export.card import FIELDS, TERMS
+from miner.export.parquet import IMAGE
+
+_CONTEXT = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileProperty": "cr:fileProperty",
+    "fileObject": "cr:fileObject",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}
+
+
+def croissant(manifest: Manifest, columns: Mapping[str, pa.Schema], hashes: Mapping[str, str]) -> dict[str, Any]:
+    """Describe an export; `columns` by mode, `hashes` are the SHA-256 of its Parquet files by name."""
+    terms = sorted({TERMS.get(row["corpus"], f"the terms of {row['corpus']}") for row in manifest.corpora})
+    return {
+        "@context": _CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": manifest.name,
+        "description": "Diagnostic questions about chest X-rays, with reasoning mined from radiology reports. "
+        f"Licence tag: {manifest.licence}.",
+        "license": "; ".join(terms),
+        "version": f"1.0.0+{manifest.fingerprint[:12]}",
+        "isLiveDataset": False,
+        "citeAs": "ChestX-Reasoner, arXiv 2504.20930",
+        "url": "https://arxiv.org/abs/2504.20930",
+        "distribution": [*_file_objects(hashes), *_file_sets(columns, hashes)],
+        "recordSet": [_record_set(mode, schema) for mode, schema in columns.items()],
+    }
+
+
+def _file_objects(hashes: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "@type": "cr:FileObject",
+            "@id": name,
+            "name": name,
+            "contentUrl": name,
+            "encodingFormat": "application/x-parquet",
+            "sha256": sha256,
+        }
+        for name, sha256 in hashes.items()
+    ]
+
+
+def _file_sets(columns: Mapping[str, pa.Schema], hashes: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "@type": "cr:FileSet",
+            "@id": f"{mode}-files",
+            "name": f"{mode}-files",
+            "containedIn": [{"@id": name} for name in hashes if name.startswith(f"{mode}/")],
+            "encodingFormat": "application/x-parquet",
+            "includes": f"{mode}/*.parquet",
+        }
+        for mode in columns
+    ]
+
+
+def _record_set(mode: str, schema: pa.Schema) -> dict[str, Any]:
+    return {
+        "@type": "cr:RecordSet",
+        "@id": mode,
+        "name": mode,
+        "key": {"@id": f"{mode}/sample_id"},
+        "field": [_field(mode, field) for field in schema],
+    }
+
+
+def _field(mode: str, field: pa.Field) -> dict[str, Any]:
+    kind, repeated = field.type, False
+    if pa.types.is_list(kind):
+        kind, repeated = kind.value_type, True
+    identity = f"{mode}/{field.name}"
+    made: dict[str, Any] = {
+        "@type": "cr:Field",
+        "@id": identity,
+        "name": field.name,
+        "description": FIELDS[field.name],
+        "source": {"fileSet": {"@id": f"{mode}-files"}, "extract": {"column": field.name}},
+    }
+    if repeated:
+        made["repeated"] = True
+    if pa.types.is_struct(kind) and kind != IMAGE:
+        made["subField"] = [
+            {
+                "@type": "cr:Field",
+                "@id": f"{identity}/{part.name}",
+                "name": part.name,
+                "dataType": "sc:Text",
+                "source": {
+                    "fileSet": {"@id": f"{mode}-files"},
+                    "extract": {"column": field.name},
+                    "transform": {"jsonPath": part.name},
+                },
+                **({"repeated": True} if pa.types.is_list(part.type) else {}),
+            }
+            for part in kind
+        ]
+    else:
+        made["dataType"] = "sc:ImageObject" if kind == IMAGE else "sc:Float" if kind == pa.float64() else "sc:Text"
+    return made

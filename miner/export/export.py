@@ -1,0 +1,146 @@
+"""`cxr export`: may it go there, what is written, and the note of it in `runs`."""
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from miner.benchmark.manifest import hash_file, write_json
+from miner.benchmark.settings import Existing
+from miner.errors import InputError, PolicyError
+from miner.export import grpo, hf, jsonl, label_studio, radrbench, sft, verl
+from miner.export.card import write_card
+from miner.export.croissant import croissant
+from miner.export.rows import Benchmark, splits_of
+from miner.export.settings import ExportSettings, Format
+from miner.store import Store
+
+NOTE = "export.json"
+
+Writer = Callable[[Benchmark, str, Path, ExportSettings], list[tuple[Path, int]]]
+
+_WRITERS: dict[Format, Writer] = {
+    Format.SFT: sft.write,
+    Format.GRPO: grpo.write,
+    Format.HF: hf.write,
+    Format.VERL: verl.write,
+    Format.JSONL: jsonl.write,
+    Format.RADRBENCH: radrbench.write,
+    Format.LABEL_STUDIO: label_studio.write,
+}
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What was written: files with their rows, and the licence that they carry."""
+
+    files: tuple[tuple[str, int], ...]
+    licence: str
+
+
+def may_export(licence: str, target: str, *, public: bool, allowed_because: str | None) -> None:
+    """Raise PolicyError where credentialed samples would go to a public place and nobody said why they may."""
+    if licence == "public" or not (public or is_address(target)) or allowed_because:
+        return
+    raise PolicyError(
+        "these samples derive from a credentialed corpus, whose agreement forbids sharing it with others "
+        "(PhysioNet Credentialed Health Data License 1.5.0; Stanford's research use agreement): keep the export "
+        "where only signatories reach it, share a recipe instead (cxr bench compile --recipe), or say why it is "
+        'allowed with --i-am-allowed "WHY", which is recorded'
+    )
+
+
+def is_address(target: str) -> bool:
+    """Tell whether a destination is an address on a network (hf://, s3://, https://) and not a folder."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", target) is not None
+
+
+def export(
+    store: Store,
+    source: Path,
+    target: str,
+    format_: Format,
+    settings: ExportSettings,
+    existing: Existing,
+    *,
+    public: bool = False,
+    allowed_because: str | None = None,
+    advance: Callable[[int, int | None], None],
+) -> ExportResult:
+    """Write a benchmark in another format to a new folder, and note in `runs` what went where, and why it may.
+
+    Raises PolicyError for credentialed samples with a public destination, InputError where the benchmark is not
+    finished or the folder exists and `existing` says stop.
+    """
+    benchmark = Benchmark.open(source)
+    may_export(benchmark.manifest.licence, target, public=public, allowed_because=allowed_because)
+    if is_address(target):
+        raise InputError(f"{target} is no folder; export to a folder and upload that with the place's own client")
+    folder = Path(target)
+    rooted = settings.model_copy(update={"image_roots": _image_roots(store, settings)})
+    splits = splits_of(benchmark, rooted)
+    _make_folder(folder, existing)
+    write_json(folder / NOTE, {"unfinished": True, "licence": benchmark.manifest.licence})
+    recorded = settings.model_dump(mode="json") | {
+        "format": str(format_),
+        "benchmark": benchmark.manifest.name,
+        "fingerprint": benchmark.manifest.fingerprint,
+        "target": str(folder.resolve()),
+        "public": public,
+        "licence": benchmark.manifest.licence,
+    }
+    with store.run("export", recorded) as run:
+        run.attestation = [f"allowed to publish: {allowed_because}"] if allowed_because else None
+        written: list[tuple[Path, int]] = []
+        for split in splits:
+            written += _WRITERS[format_](benchmark, split, folder, rooted)
+            advance(sum(rows for _, rows in written), None)
+        run.rows_written = sum(rows for _, rows in written)
+        files = {str(path.relative_to(folder)): rows for path, rows in written}
+        if not files:
+            raise InputError(f"{source} has no reasoning samples, which {format_} is made of; see its manifest.json")
+        _describe(benchmark, format_, folder, files, settings)
+    return ExportResult(tuple(files.items()), benchmark.manifest.licence)
+
+
+def _image_roots(store: Store, settings: ExportSettings) -> dict[str, str]:
+    """Give where images lie: as the user said, else where ingest saw them."""
+    known = dict(store.rows("select corpus, image_root from corpora where image_root is not null"))
+    return {**({} if "*" in settings.image_roots else known), **settings.image_roots}
+
+
+def _make_folder(folder: Path, existing: Existing) -> None:
+    if not folder.parent.is_dir():
+        raise InputError(f"the folder {folder.parent} for {folder.name} does not exist; create it or give another -o")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; expected a folder to write to")
+    if folder.is_dir() and any(folder.iterdir()):
+        if existing is not Existing.REPLACE:
+            raise InputError(f"{folder} exists; choose --existing replace, or another -o")
+        if not (folder / NOTE).is_file():
+            raise InputError(f"{folder} exists and is no export of cxr; it is left alone: give another -o")
+        shutil.rmtree(folder)
+    folder.mkdir(exist_ok=True)
+
+
+def _describe(
+    benchmark: Benchmark, format_: Format, folder: Path, files: dict[str, int], settings: ExportSettings
+) -> None:
+    hashes = {name: hash_file(folder / name) for name in files}
+    if format_ is Format.HF:
+        modes = [mode for mode in settings.modes if any(name.startswith(f"{mode}/") for name in files)]
+        columns = {mode: hf.schema_of(mode) for mode in modes}
+        write_card(benchmark.manifest, columns, list(files), folder)
+        write_json(folder / "croissant.json", croissant(benchmark.manifest, columns, hashes))
+    write_json(
+        folder / NOTE,
+        {
+            "format": str(format_),
+            "benchmark": benchmark.manifest.name,
+            "fingerprint": benchmark.manifest.fingerprint,
+            "licence": benchmark.manifest.licence,
+            "settings": settings.model_dump(mode="json"),
+            "files": {name: {"rows": rows, "sha256": hashes[name]} for name, rows in files.items()},
+        },
+    )

@@ -1,0 +1,41 @@
+"""GRPO: a prompt, and what the rewards need to know: answer, options, report and mode."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from miner.export.parquet import IMAGES, IMAGES_SQL, write_shards
+from miner.export.rows import Benchmark, Slices
+from miner.export.settings import ExportSettings
+from miner.export.sft import MESSAGES, PROMPT_SQL
+
+SCHEMA = pa.schema(
+    [
+        ("images", IMAGES),
+        ("prompt", MESSAGES),
+        ("answer", pa.string()),
+        ("answer_text", pa.string()),
+        ("answer_findings", pa.list_(pa.string())),
+        ("options", pa.list_(pa.string())),
+        ("report", pa.string()),
+        ("mode", pa.string()),
+        ("task", pa.string()),
+        ("corpus", pa.string()),
+        ("licence", pa.string()),
+        ("sample_id", pa.string()),
+        ("patient_id", pa.string()),
+    ]
+)
+"""`report` is null for answer-only samples, so that their process reward is none; `options` read "A) ..."."""
+
+SELECT = (
+    f"select {IMAGES_SQL}, {PROMPT_SQL}, answer, answer_text, answer_findings, "
+    "list_transform(options, lambda o: o.letter || ') ' || o.text) as options, report, mode, task, corpus, licence, "
+    "sample_id, patient_id from samples"
+)
+
+
+def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettings) -> list[tuple[Path, int]]:
+    """Write `data/<split>-*.parquet`: both modes mixed by their weights."""
+    slices = Slices(benchmark, settings, split)
+    return write_shards(slices.tables(SELECT), slices.count, SCHEMA, folder / "data", split)

@@ -1,0 +1,75 @@
+"""Sharded Parquet with the features that Hugging Face `datasets` reads from a file's footer."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from miner.errors import InputError
+
+# How `datasets` stores an image: pixels as bytes, or none and a path.
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+IMAGES = pa.list_(IMAGE)
+
+# In a query: paths as images without pixels.
+IMAGES_SQL = "list_transform(images, lambda p: {'bytes': null::blob, 'path': p}) as images"
+
+
+def features(schema: pa.Schema) -> dict[str, Any]:
+    """Describe columns as `datasets` does (its version 4 and later: List for lists)."""
+    return {field.name: _feature(field.type) for field in schema}
+
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    if kind == IMAGE:
+        return {"_type": "Image"}
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "List"}
+    if pa.types.is_struct(kind):
+        return {field.name: _feature(field.type) for field in kind}
+    return {"dtype": "float64" if pa.types.is_float64(kind) else str(kind), "_type": "Value"}
+
+
+def with_features(schema: pa.Schema) -> pa.Schema:
+    """Put the description of the columns into the schema's metadata, where `datasets` looks for it."""
+    return schema.with_metadata({"huggingface": json.dumps({"info": {"features": features(schema)}})})
+
+
+def write_shards(
+    tables: Iterable[pa.Table], count: int, schema: pa.Schema, folder: Path, stem: str, *, embed: bool = False
+) -> list[tuple[Path, int]]:
+    """Write one file per table, named as `datasets` names shards; give the files with their rows."""
+    written = []
+    described = with_features(schema)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, table in enumerate(tables):
+        rows = table.select(schema.names).cast(schema)
+        if embed:
+            rows = _embedded(rows)
+        path = folder / f"{stem}-{number:05d}-of-{count:05d}.parquet"
+        pq.write_table(rows.cast(described), path, compression="zstd", row_group_size=1_000 if embed else 20_000)
+        written.append((path, rows.num_rows))
+    return written
+
+
+def _embedded(table: pa.Table) -> pa.Table:
+    """Put the image files' bytes into the table; raises InputError for a file that cannot be read."""
+    pixels = [
+        [{"bytes": _read(image["path"]), "path": Path(image["path"]).name} for image in images]
+        for images in table["images"].to_pylist()
+    ]
+    place = table.schema.get_field_index("images")
+    return table.set_column(place, table.schema.field("images"), pa.array(pixels, type=IMAGES))
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        raise InputError(
+            f"the image {path} cannot be read; say where images lie with --image-root CORPUS=PATH, "
+            "or export paths only (--pixels paths)"
+        ) from None

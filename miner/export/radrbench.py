@@ -1,0 +1,77 @@
+"""The reference project's own JSON layout (formats.md, section 9): lists of objects, a file per corpus and task.
+
+Training records carry `process` where there is reasoning; test records with reasoning carry the report, the plan by
+finding, and `reason_steps` as their files do: text for binary, a list for sets, an object for pairs.
+"""
+
+from pathlib import Path
+
+from miner.benchmark.settings import Mode
+from miner.export.jsonl import write_json_lines
+from miner.export.rows import Benchmark, Slices
+from miner.export.settings import ExportSettings
+
+# Their names of our tasks: an anomaly question is the multiple one without options.
+TASK_FILES = {
+    "binary": "binary",
+    "single": "single",
+    "multiple": "multi_option",
+    "anomaly": "multi_no_option",
+    "temporal": "temporal_cls",
+}
+# The data source that ends an item_id.
+SOURCES = {"mimic-cxr": "MIMIC-CXR", "chexpert": "CheXpert-Public", "chexpert-plus": "CheXpert-Public",
+           "ms-cxr-t": "MS-CXR-T", "openi": "OpenI", "rsna": "RSNA", "siim": "SIIM"}  # fmt: skip
+
+_SOURCE = "case corpus " + " ".join(f"when '{ours}' then '{theirs}'" for ours, theirs in SOURCES.items())
+
+_BASE = f"""
+    '[' || corpus || '] [' || regexp_replace(substr(study_id, length(corpus) + 2), '^s(\\d+)$', '\\1') || ']'
+        || {_SOURCE} else corpus end as item_id,
+    case when task = 'temporal' then 'Temporal Image Classification' else 'reason Image Classification' end
+        as dataset_name,
+    images as image_path, question, answer, answer_text as answer_content, corpus as data_source, licence
+"""
+
+_TRAINED = "reasoning as process"
+
+_STEPS = {
+    "binary": "reasoning",
+    "temporal": "to_json(map_from_entries(list_transform(steps, lambda s, i: {'key': 'step ' || i, 'value': s})))",
+}
+
+_PLAN = "to_json(map_from_entries(list_transform(plan, lambda p: {'key': p.finding, 'value': p.look_for}))) as plan"
+
+
+def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettings) -> list[tuple[Path, int]]:
+    """Write `<reason|answer>_<split>/<corpus>_<task>.json` for every corpus and task that the split has."""
+    written = []
+    once = settings.model_copy(update={"mix": dict.fromkeys(Mode, 1.0), "shard_rows": 2**40})
+    for mode in Mode:
+        if mode not in settings.modes or not benchmark.files(split, mode):
+            continue
+        place = folder / f"{'reason' if mode is Mode.REASONING else 'answer'}_{split}"
+        place.mkdir(parents=True, exist_ok=True)
+        for corpus in (row["corpus"] for row in benchmark.manifest.corpora):
+            for task, name in TASK_FILES.items():
+                select = f"select {_columns(mode, split, task)} from samples where task = '{task}'"
+                (table,) = Slices(benchmark, once, split, (mode,)).tables(f"{select} and corpus = '{corpus}'")
+                if table.num_rows:
+                    path = place / f"{corpus.replace('-', '_')}_{name}.json"
+                    write_json_lines(table, path, array=True)
+                    path.with_name(f".{path.name}.part").replace(path)
+                    written.append((path, table.num_rows))
+    return written
+
+
+def _columns(mode: str, split: str, task: str) -> str:
+    if mode != Mode.REASONING:
+        return _BASE
+    if split != "test":
+        return f"{_BASE}, {_TRAINED}"
+    report = (
+        "prior_report as original_report1, report as original_report2"
+        if task == "temporal"
+        else "report as original_report"
+    )
+    return f"{_BASE}, {report}, {_PLAN}, {_STEPS.get(task, 'steps')} as reason_steps, true as correct"

@@ -1,0 +1,146 @@
+"""The rows that every format is made from: slices of a benchmark's samples, mixed, in a fixed order."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from miner.benchmark.manifest import Manifest, read_manifest
+from miner.benchmark.samples import REASONING
+from miner.benchmark.settings import SPLITS, Mode
+from miner.errors import InputError
+from miner.export.settings import ExportSettings
+
+# What a format reads: the samples of one slice, with images as places on this machine, and the mode's repetitions.
+_VIEW = """
+    create or replace temporary view samples as
+    with mixed as (
+        select incoming.* replace (
+                   list_transform(images, lambda path: if(starts_with(path, '/'), path, rooted.root || path))
+                       as images),
+               -- 2.25 is two times, and a third time for every fourth sample.
+               floor(weight)::bigint
+                 + (md5_number_lower($seed || sample_id) / 18446744073709551616.0 < weight - floor(weight))::bigint
+                 as copies
+        from incoming join weights using (mode) join rooted using (corpus))
+    select * exclude (copies, copy), copy
+    from (select *, unnest(range(copies)) as copy from mixed)
+"""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark folder that is read, never changed."""
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: Path) -> "Benchmark":
+        """Read the manifest; raises InputError where the folder holds no finished benchmark or a file is missing."""
+        manifest = read_manifest(folder)
+        for name in manifest.files:
+            if not (folder / name).is_file():
+                raise InputError(f"{folder} lacks {name}; `cxr bench verify {folder}` says what else is wrong")
+        return cls(folder, manifest)
+
+    def files(self, split: str, mode: str) -> list[Path]:
+        """Give the Parquet files of a split and mode, in order."""
+        return [self.folder / name for name in sorted(self.manifest.files) if name.startswith(f"{split}/{mode}-")]
+
+
+def splits_of(benchmark: Benchmark, settings: ExportSettings) -> list[str]:
+    """Give the wanted splits that the benchmark has samples in; raises InputError where that is none."""
+    chosen: list[str] = [
+        split
+        for split in SPLITS
+        if split in settings.splits and any(benchmark.files(split, mode) for mode in settings.modes)
+    ]
+    if not chosen:
+        raise InputError(
+            f"{benchmark.folder} has no samples of split {' or '.join(settings.splits)} "
+            f"and mode {' or '.join(settings.modes)}; see its manifest.json"
+        )
+    return chosen
+
+
+class Slices:
+    """Slices of one split, each of about `shard_rows` samples, with every mode in its share."""
+
+    def __init__(
+        self, benchmark: Benchmark, settings: ExportSettings, split: str, modes: tuple[str, ...] | None = None
+    ) -> None:
+        self._settings = settings
+        self._files = {mode: benchmark.files(split, mode) for mode in modes or tuple(Mode) if mode in settings.modes}
+        self._counts = {mode: sum(_rows(path) for path in files) for mode, files in self._files.items()}
+        weighted = sum(count * settings.mix.get(Mode(mode), 1.0) for mode, count in self._counts.items())
+        self.count = max(1, -(-int(weighted) // settings.shard_rows))
+        self._connection = duckdb.connect()
+        self._connection.execute("set memory_limit = '1GB'")
+        self._prepare([row["corpus"] for row in benchmark.manifest.corpora])
+
+    def tables(self, select: str) -> Iterator[pa.Table]:
+        """Give the rows of a query over the view `samples`, slice by slice; each slice in an order of its own draw.
+
+        `$first` in the query is the number of rows of the slices before.
+        """
+        first = 0
+        for number in range(self.count):
+            frames = [self._slice(mode, number) for mode, count in self._counts.items() if count]
+            if not frames:
+                continue
+            incoming = pa.concat_tables([_completed(frame) for frame in frames])
+            self._connection.register("incoming", incoming)
+            self._connection.execute(_VIEW.replace("$seed", f"'{self._settings.seed}'"))
+            chosen = select.replace("$first", str(first))
+            query = f"{chosen} order by md5_number_lower('{self._settings.seed}' || sample_id), sample_id, copy"
+            made = self._connection.sql(query).to_arrow_table()
+            self._connection.unregister("incoming")
+            first += made.num_rows
+            yield made
+
+    def _prepare(self, corpora: list[str]) -> None:
+        roots = self._settings.image_roots
+        rooted = [(corpus, _with_slash(roots.get(corpus, roots.get("*", "")))) for corpus in corpora]
+        weights = [(str(mode), weight) for mode, weight in self._settings.mix.items()]
+        _make(self._connection, "rooted", pl.DataFrame(rooted, schema=["corpus", "root"], orient="row"))
+        _make(self._connection, "weights", pl.DataFrame(weights, schema=["mode", "weight"], orient="row"))
+
+    def _slice(self, mode: str, number: int) -> pa.Table:
+        count = self._counts[mode]
+        first, end = count * number // self.count, count * (number + 1) // self.count
+        pieces, start = [], 0
+        for path in self._files[mode]:
+            rows = _rows(path)
+            low, high = max(first - start, 0), min(end - start, rows)
+            if low < high:
+                pieces.append(pq.read_table(path).slice(low, high - low))
+            start += rows
+        return pa.concat_tables(pieces) if pieces else REASONING.empty_table()
+
+
+def _rows(path: Path) -> int:
+    return int(pq.read_metadata(path).num_rows)
+
+
+def _completed(table: pa.Table) -> pa.Table:
+    """Give a table every column of a reasoning sample; what it lacks is null."""
+    columns = [
+        table[field.name] if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
+        for field in REASONING
+    ]
+    return pa.table(columns, schema=REASONING)
+
+
+def _with_slash(root: str) -> str:
+    return root if not root or root.endswith("/") else f"{root}/"
+
+
+def _make(connection: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
+    connection.register("made", frame.to_arrow())
+    connection.execute(f"create or replace temporary table {name} as select * from made")
+    connection.unregister("made")

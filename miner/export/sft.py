@@ -1,0 +1,47 @@
+"""Supervised fine-tuning: prompt and completion as messages, as TRL's SFTTrainer reads them."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from miner.export.parquet import IMAGES, IMAGES_SQL, write_shards
+from miner.export.rows import Benchmark, Slices
+from miner.export.settings import ExportSettings
+from prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
+
+MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+
+SCHEMA = pa.schema(
+    [
+        ("images", IMAGES),
+        ("prompt", MESSAGES),
+        ("completion", MESSAGES),
+        ("mode", pa.string()),
+        ("task", pa.string()),
+        ("corpus", pa.string()),
+        ("licence", pa.string()),
+        ("sample_id", pa.string()),
+        ("patient_id", pa.string()),
+    ]
+)
+
+# The paper's two formats (section 6.2); a reasoning-augmented question is in the benchmark in both modes.
+PROMPT_SQL = (
+    f"[{{'role': 'system', 'content': '{SYSTEM}'}}, {{'role': 'user', 'content': question || ' ' || "
+    f"if(mode = 'reasoning', '{ASK_WITH_REASONING}', '{ASK_FOR_ANSWER}')}}] as prompt"
+)
+COMPLETION_SQL = (
+    "[{'role': 'assistant', 'content': if(mode = 'reasoning', '<think> ' || reasoning || ' </think>', '') "
+    "|| '<answer> ' || answer || ' </answer>'}] as completion"
+)
+
+SELECT = (
+    f"select {IMAGES_SQL}, {PROMPT_SQL}, {COMPLETION_SQL}, mode, task, corpus, licence, sample_id, patient_id "
+    "from samples"
+)
+
+
+def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettings) -> list[tuple[Path, int]]:
+    """Write `data/<split>-*.parquet`: both modes mixed by their weights."""
+    slices = Slices(benchmark, settings, split)
+    return write_shards(slices.tables(SELECT), slices.count, SCHEMA, folder / "data", split)

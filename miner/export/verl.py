@@ -1,0 +1,74 @@
+"""verl: the columns that its trainer reads, and a reward function file that calls ours."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from miner.export.parquet import write_shards
+from miner.export.rows import Benchmark, Slices
+from miner.export.settings import ExportSettings
+from miner.export.sft import MESSAGES
+from prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
+
+_EXTRA = pa.struct(
+    [
+        ("split", pa.string()),
+        ("index", pa.int64()),
+        ("sample_id", pa.string()),
+        ("mode", pa.string()),
+        ("task", pa.string()),
+        ("question", pa.string()),
+        ("answer", pa.string()),
+        ("answer_text", pa.string()),
+        ("answer_findings", pa.list_(pa.string())),
+        ("options", pa.list_(pa.string())),
+        ("report", pa.string()),
+        ("licence", pa.string()),
+    ]
+)
+
+SCHEMA = pa.schema(
+    [
+        ("data_source", pa.string()),
+        ("prompt", MESSAGES),
+        # qwen_vl_utils, through which verl reads images, takes a path under this key.
+        ("images", pa.list_(pa.struct([("image", pa.string())]))),
+        ("ability", pa.string()),
+        ("reward_model", pa.struct([("style", pa.string()), ("ground_truth", pa.string())])),
+        ("extra_info", _EXTRA),
+    ]
+)
+
+_SELECT = f"""
+    select corpus || '/' || task as data_source,
+           [{{'role': 'system', 'content': '{SYSTEM}'}},
+            {{'role': 'user', 'content': repeat('<image>', len(images)) || question || ' ' ||
+                if(mode = 'reasoning', '{ASK_WITH_REASONING}', '{ASK_FOR_ANSWER}')}}] as prompt,
+           list_transform(images, lambda p: {{'image': p}}) as images,
+           'radiology' as ability, {{'style': 'rule', 'ground_truth': answer}} as reward_model,
+           {{'split': split, 'index': $first + row_number() over (order by sample_id, copy) - 1,
+             'sample_id': sample_id, 'mode': mode, 'task': task, 'question': question,
+             'answer': answer, 'answer_text': answer_text, 'answer_findings': answer_findings,
+             'options': list_transform(options, lambda o: o.letter || ') ' || o.text), 'report': report,
+             'licence': licence}} as extra_info
+    from samples
+"""
+
+REWARD = '''"""The reward of every sample in this folder, by cxr's own functions.
+
+    verl: custom_reward_function.path=reward.py custom_reward_function.name=compute_score
+
+Needs cxr in the environment of the reward workers (`pip install cxr`); no GPU, no network.
+"""
+
+from trainer.verl_reward import compute_score
+
+__all__ = ["compute_score"]
+'''
+
+
+def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettings) -> list[tuple[Path, int]]:
+    """Write `<split>-*.parquet` and `reward.py`."""
+    (folder / "reward.py").write_text(REWARD, encoding="utf-8")
+    slices = Slices(benchmark, settings, split)
+    return write_shards(slices.tables(_SELECT), slices.count, SCHEMA, folder, split)
