@@ -94,7 +94,7 @@ PORTABLE_VERDICTS = [
     ("Chest tube", "in place", UA),
     ("Interstitial edema", "", UA),
     ("Scoliosis", "", UA),
-    ("Degenerative changes", "absent", UN),
+    ("Degenerative changes", "absent", S),
     ("Clear lungs", "", UN),
     ("Emphysema", "-", UA),
 ]

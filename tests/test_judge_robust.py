@@ -1,6 +1,10 @@
 """What the judge must never do: raise, change its mind with the order of sentences, or take more than linear time."""
 
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -184,6 +188,32 @@ def test_batches_equal_single_calls_in_one_process_and_in_two() -> None:
     assert JUDGE.verdicts_batch(reports, lists, processes=2) == single
     with pytest.raises(ValueError, match="2 reports and 1 lists"):
         JUDGE.verdicts_batch(["a", "b"], [[]])
+
+
+SCRIPT = """
+from miner.judge import RulesJudge
+from schemas import Finding
+report = "Lungs are clear. No focal opacity, consolidation or infiltrate. No acute disease. Normal heart. No pneumonia."
+for name in ("consolidation", "airspace disease", "infiltrate", "atelectasis", "nodule", "cardiomegaly", "effusion"):
+    for status in ("present", "absent"):
+        answer = RulesJudge().verdicts(report, [Finding(observation=name, status=status)])[0]
+        print(answer.verdict, answer.reason, [(quote.start, quote.end) for quote in answer.evidence])
+"""
+
+
+def test_verdict_reason_and_evidence_do_not_depend_on_the_hash_seed() -> None:
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            capture_output=True,
+            check=True,
+            text=True,
+            cwd=Path(__file__).parents[1],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(outputs) == 1
 
 
 def test_a_chain_that_repeats_itself_states_each_finding_once() -> None:

@@ -53,6 +53,7 @@ class Facts:
     present: dict[str, list[Fact]] = field(default_factory=dict)
     absent: dict[str, list[Fact]] = field(default_factory=dict)
     normal: dict[str, list[Fact]] = field(default_factory=dict)
+    hinted: dict[str, list[Fact]] = field(default_factory=dict)
 
     def add(self, fact: Fact) -> None:
         """File a fact under every concept that it can decide."""
@@ -75,9 +76,12 @@ class Facts:
             entails = normal.entails if not self.in_report or name != "normal_chest" else {name}
             for entailed in entails:
                 self.normal.setdefault(entailed, []).append(fact)
-            for excluded in self.relations.ruled_out_by(name, fact.words, in_report=self.in_report):
-                form = reworded(fact.form, excluded, Presence.ABSENT, places)
-                self.absent.setdefault(excluded, []).append(fact._replace(form=form, normal=name))
+            ruled_out = self.relations.ruled_out_by(name, fact.words, in_report=self.in_report)
+            hinted = self.relations.hinted_by(name, fact.words) if self.in_report else ()
+            for filed, concepts in ((self.absent, ruled_out), (self.hinted, hinted)):
+                for excluded in concepts:
+                    form = reworded(fact.form, excluded, Presence.ABSENT, places)
+                    filed.setdefault(excluded, []).append(fact._replace(form=form, normal=name))
         elif normal.excludes:
             self.add(fact._replace(form=reworded(fact.form, normal.excludes[0], Presence.PRESENT, places)))
 
@@ -88,7 +92,7 @@ class Facts:
     def denials(self, concept: str) -> list[Fact]:
         """Give the denials of the concept and of everything that it is a kind of; those in so many words first."""
         found: list[Fact] = list(self.absent.get(concept, ()))
-        for general in self.relations.denied_with(concept):
+        for general in self.relations.chain(concept):
             if general != concept:
                 found.extend(self.absent.get(general, ()))
         return found
@@ -102,6 +106,8 @@ class Facts:
         found: list[Fact] = []
         for hint in self.relations.hinted_absent_by(concept):
             found.extend(self.absent.get(hint, ()))
+        for general in self.relations.chain(concept):
+            found.extend(self.hinted.get(general, ()))
         return found
 
 

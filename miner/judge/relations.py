@@ -58,7 +58,8 @@ class Relations:
         self._region = {concept.id: concept.region for concept in concepts}
         self._devices = {concept.id for concept in concepts if concept.kind == "device"}
         parents = {concept.id: concept.is_a for concept in concepts}
-        self._kinds = {name: self._with_names(_closure(name, parents)) for name in parents}
+        self._chains = {name: self._with_names(_closure(name, parents)) for name in parents}
+        self._kinds = {name: frozenset(chain) for name, chain in self._chains.items()}
         self._implied = {name: self._implications(name) for name in parents}
         self.normals = _normals(lexicon, table)
         self._normal_of: dict[str, str] = {}
@@ -71,14 +72,14 @@ class Relations:
         self._organs = _groups_of_regions(table.get("organs", {}))
         self._places_of = lru_cache(maxsize=4096)(self._find_telling_places)
 
-    def _with_names(self, concepts: set[str]) -> frozenset[str]:
-        """Add the other names of each concept, without what those are kinds of."""
-        return frozenset(concepts | {name for concept in concepts for name in self._same.get(concept, ())})
+    def _with_names(self, concepts: Iterable[str]) -> tuple[str, ...]:
+        """Add the other names of each concept, without what those are kinds of; narrow before wide."""
+        return _union((concept, *sorted(self._same.get(concept, ()))) for concept in concepts)
 
     def _implications(self, concept: str) -> dict[str, Reason]:
         """Give what a present concept implies and in which way: itself, its kinds, and their signs."""
-        implied = dict.fromkeys(self._kinds[concept], Reason.MORE_GENERAL)
-        for kind in self._kinds[concept]:
+        implied = dict.fromkeys(self._chains[concept], Reason.MORE_GENERAL)
+        for kind in self._chains[concept]:
             for sign in self._signs.get(kind, ()):
                 implied.setdefault(sign, Reason.ENTAILED_BY_SIGN)
         for name in (concept, *self._same.get(concept, ())):
@@ -97,13 +98,17 @@ class Relations:
         """Give the concepts whose denial denies this one: itself and everything that it is a kind of."""
         return self._kinds.get(concept) or frozenset({concept})
 
+    def chain(self, concept: str) -> tuple[str, ...]:
+        """Give the same concepts in a fixed order, narrow before wide, so that evidence never depends on hashing."""
+        return self._chains.get(concept) or (concept,)
+
     def hinted_absent_by(self, concept: str) -> Iterable[str]:
         """Give the concepts whose denial speaks for the absence of this one."""
         return self._hints.get(concept, ())
 
     def names(self, concept: str) -> Iterable[str]:
         """Give the concept and its other names."""
-        return (concept, *self._same.get(concept, ()))
+        return (concept, *sorted(self._same.get(concept, ())))
 
     def same_thing(self, one: str, other: str) -> bool:
         """Say whether two concepts name one abnormality."""
@@ -144,6 +149,11 @@ class Relations:
         if "intact" in words and normal in self._intact_ruled_out:
             return self._intact_ruled_out[normal]
         return self._report_ruled_out.get(normal, self.normals[normal].excludes)
+
+    def hinted_by(self, normal: str, words: str) -> Iterable[str]:
+        """Give what these words for a normal speak against without ruling it out: "intact" bones are hardly crooked."""
+        intact = "intact" in words and normal in self._intact_ruled_out
+        return self.normals[normal].excludes if intact else ()
 
     def without_detail(self, concept: str) -> Iterable[str]:
         """Give the concepts that lack only a detail of this one (granuloma, of calcified granuloma)."""
@@ -247,16 +257,12 @@ class Relations:
         )
 
 
-def _closure(start: str, edges: Mapping[str, Iterable[str]]) -> set[str]:
-    """Follow edges from a name to everything that can be reached, the name included."""
-    reached: set[str] = set()
-    waiting = [start]
-    while waiting:
-        name = waiting.pop()
-        if name not in reached:
-            reached.add(name)
-            waiting.extend(edges.get(name, ()))
-    return reached
+def _closure(start: str, edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """Follow edges from a name to everything that can be reached, the name first, near before far."""
+    reached = [start]
+    for name in reached:
+        reached.extend(target for target in edges.get(name, ()) if target not in reached)
+    return tuple(dict.fromkeys(reached))
 
 
 def _groups(groups: Iterable[Iterable[str]]) -> dict[str, frozenset[str]]:

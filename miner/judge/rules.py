@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
+from multiprocessing import get_context
 
 from miner.judge.containment import holds
 from miner.judge.facts import Facts, facts_of_report, stated
@@ -55,7 +56,8 @@ class RulesJudge:
     ) -> list[list[JudgedFinding]]:
         """Judge many lists, each against its report; `processes` above 1 uses that many cores.
 
-        Raises ValueError when there are not as many reports as lists.
+        The worker processes start with the first such call and are kept for the next one, so that a trainer which
+        judges every step pays for them once. Raises ValueError when there are not as many reports as lists.
         """
         if len(reports) != len(findings):
             raise ValueError(
@@ -65,8 +67,7 @@ class RulesJudge:
             return [self.verdicts(report, items) for report, items in zip(reports, findings, strict=True)]
         # Chunks large enough that starting a task costs little beside judging it.
         chunk = max(1, len(reports) // (processes * 4))
-        with ProcessPoolExecutor(processes) as pool:
-            return list(pool.map(_verdicts_of_pair, reports, findings, chunksize=chunk))
+        return list(_workers(processes).map(_verdicts_of_pair, reports, findings, chunksize=chunk))
 
     def _verdict(self, read: Finding, given: Finding, facts: Facts, report: str) -> JudgedFinding:
         forms = read.normal_forms
@@ -93,6 +94,12 @@ def quotes(outcome: Outcome) -> tuple[Quote, ...]:
 def report_facts(report: str) -> Facts:
     """Give what a report states outside of its history, comparison and technique; cached by text."""
     return facts_of_report(analyse(report), load_relations())
+
+
+@lru_cache(maxsize=1)
+def _workers(processes: int) -> ProcessPoolExecutor:
+    """Start worker processes; spawned, not forked, because the caller may hold threads and a GPU."""
+    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
 
 
 def _verdicts_of_pair(report: str, findings: Sequence[Finding]) -> list[JudgedFinding]:
