@@ -32,8 +32,19 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+# The order of the help: first the way of the data, then what reads the store, then what needs none.
+ORDER = (
+    "demo ingest images ask mine batch score filter bench export import sql status show prompts judge label radrscore "
+    "agreement"
+).split()
+
+
 class Commands(TyperGroup):
     """Turns the project's errors into one sentence on stderr and an exit code."""
+
+    def list_commands(self, ctx: "Context") -> list[str]:
+        """Give the commands in the order in which one uses them."""
+        return sorted(super().list_commands(ctx), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
     def invoke(self, ctx: "Context") -> Any:
         """Run the command that was typed."""
