@@ -19,11 +19,44 @@ _TABLES: tuple[tuple[str, str], ...] = (
         """,
     ),
     (
+        "Counts against the published ones",
+        """
+        select corpus, count.what, count.found, count.published, count.found - count.published as difference
+        from (select corpus, unnest(counts) as count from corpora) order by corpus
+        """,
+    ),
+    (
+        "Sections of reports",
+        """
+        with present as (
+            select corpus, unnest(list_distinct(list_transform(sections, lambda s: s.name))) as section
+            from reports join studies using (study_id)),
+        total as (select corpus, count(*) as reports from reports join studies using (study_id) group by corpus)
+        select corpus, section, count(*) as reports, count(*) / any_value(total.reports) as share
+        from present join total using (corpus) group by corpus, section order by corpus, reports desc, section
+        """,
+    ),
+    (
+        "Progressions",
+        """
+        select progressions.corpus, finding, count(*) filter (where progression = 'worsening') as worsening,
+               count(*) filter (where progression = 'stable') as stable,
+               count(*) filter (where progression = 'improving') as improving,
+               count(*) filter (where quality = 'disagreement') as disagreement,
+               count(*) filter (where later.study_id <> earlier.study_id) as "both studies here"
+        from progressions left join studies as later using (study_id)
+        left join studies as earlier on earlier.study_id = prior_study_id
+        group by all order by all
+        """,
+    ),
+    (
         "Labels",
         """
         select corpus, labeler || ' ' || coalesce(labeler_version, '') as labeler, finding,
                count(*) filter (where value = 1) as positive, count(*) filter (where value = 0) as negative,
-               count(*) filter (where value = -1) as uncertain, count(*) filter (where value is null) as "not mentioned"
+               count(*) filter (where value = -1) as uncertain,
+               count(*) filter (where value is null) as "not mentioned",
+               count(*) filter (where value = 1) / count(*) as prevalence
         from labels join studies using (study_id) group by all order by corpus, labeler, finding
         """,
     ),

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import sys
 import zipfile
 from collections.abc import Callable
 from datetime import datetime, time
@@ -526,7 +527,7 @@ def test_worker_processes_give_what_one_process_gives(
 def test_a_worker_that_dies_is_an_error_and_not_a_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ingested = read(write_zip(tmp_path / "mimic"))
     monkeypatch.setattr(workers, "_ALONE", 0)
-    monkeypatch.setattr(workers.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(InputError, match="worker process"):
         reports_of(ingested)
 

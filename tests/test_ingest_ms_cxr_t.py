@@ -62,8 +62,8 @@ def test_the_file_without_quality_columns_and_the_file_itself_are_taken(tmp_path
         ({**PAIR}, ["bad_value"], 0),
         ({**PAIR, "edema": "stable", "edema_quality": "nobody"}, ["bad_value"], 1),
         ({"current": LATER, "prior": LATER, "edema": "stable"}, ["bad_value"], 0),
-        ({"current": LATER, "prior": EARLIER._replace(study="x"), "edema": "stable"}, ["bad_value"], 0),
-        ({"current": LATER._replace(study=""), "prior": EARLIER, "edema": "stable"}, ["missing_key"], 0),
+        ({"current": LATER, "prior": EARLIER._replace(study=0), "edema": "stable"}, ["bad_value"], 0),
+        ({"current": LATER._replace(study=-1), "prior": EARLIER, "edema": "stable"}, ["missing_key"], 0),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named(
@@ -75,7 +75,8 @@ def test_a_row_that_cannot_be_used_is_named(
     assert isinstance(now, Study)
     assert isinstance(before, Study)
     cells = [row.get(name, "") for name in PROGRESSIONS] + [row.get(f"{name}_quality", "") for name in PROGRESSIONS]
-    write_csv(tmp_path / TEMPORAL_CSV, header, [("p10/a", "p10/b", now.subject, now.study, before.study, *cells)])
+    number = "" if now.study < 0 else now.study
+    write_csv(tmp_path / TEMPORAL_CSV, header, [("p10/a", "p10/b", now.subject, number, before.study, *cells)])
     assert rejected(tmp_path) == [(f"{TEMPORAL_CSV}:2", reason) for reason in reasons]
     assert read_ms_cxr_t(tmp_path).progressions.height == kept
 

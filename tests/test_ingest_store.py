@@ -1,0 +1,435 @@
+"""What ingest does to the store: differences only, one transaction, provenance, priors; over invented corpora."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from miner.errors import InputError
+from miner.ingest.corpus import (
+    IMAGES,
+    REJECTS,
+    REPORTS,
+    STUDIES,
+    Corpus,
+    Ingested,
+    LabelTable,
+    ReportBatch,
+    conform,
+    text_hash,
+)
+from miner.ingest.ingest import IngestResult, ingest
+from miner.ingest.mimic import find_mimic, mimic_fingerprint, read_mimic
+from miner.store import Store
+from schemas.vocabulary import Licence
+from tests import mimic_corpus as mimic
+from tests.conftest import Cli
+
+TABLES = {
+    "studies": "*", "images": "*", "reports": "*", "labels": "*", "progressions": "*", "rejects": "*",
+}  # fmt: skip
+
+
+def rows(db: Path, sql: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(db), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def content(db: Path) -> dict[str, list[tuple[object, ...]]]:
+    return {table: rows(db, f"select {columns} from {table} order by all") for table, columns in TABLES.items()}
+
+
+def last_run(db: Path, table: str, columns: str = "*") -> list[tuple[object, ...]]:
+    """Give the rows that the last run wrote."""
+    last = "(select arg_max(run_id, started_at) from runs)"
+    return rows(db, f"select {columns} from {table} where run_id = {last} order by all")
+
+
+def read_in(db: Path, folder: Path, jpg: Path | None = None) -> IngestResult:
+    files = find_mimic(folder, jpg)
+    return ingest(db, lambda: read_mimic(files), lambda done, total: None, mimic_fingerprint(files))
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    return tmp_path / "cxr.duckdb"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return mimic.write_mimic(tmp_path / "mimic")
+
+
+# --- first, second, changed ----------------------------------------------------------------------------------------
+
+
+def test_everything_of_a_corpus_is_in_the_store(db: Path, folder: Path) -> None:
+    result = read_in(db, folder)
+    assert (result.new, result.changed, result.unchanged) == (5, 0, 0)
+    assert rows(db, "select count(*) from reports") == [(5,)]
+    assert rows(db, "select count(*) from images") == [(9,)]
+    assert rows(db, "select labeler, count(*) from labels group by 1 order by 1") == [
+        ("chexpert", 70), ("negbio", 70), ("radiologist", 14),
+    ]  # fmt: skip
+    assert rows(db, "select distinct licence from studies") == [("credentialed",)]
+
+
+def test_a_second_ingest_reads_nothing_and_changes_nothing(db: Path, folder: Path) -> None:
+    read_in(db, folder)
+    before, runs = content(db), rows(db, "select count(*) from runs")
+
+    def never() -> Ingested:
+        raise AssertionError("read again")
+
+    result = ingest(db, never, lambda done, total: None, mimic_fingerprint(find_mimic(folder)))
+    assert "nothing to do" in result.sentence
+    assert result.unchanged == 5
+    assert content(db) == before
+    assert rows(db, "select count(*) from runs") == runs
+
+
+def test_the_same_rows_in_other_files_change_nothing(db: Path, folder: Path) -> None:
+    read_in(db, folder)
+    before = content(db)
+    mimic.write_csv(folder / mimic.META_CSV, mimic.METADATA, reversed(mimic.metadata_rows()))
+    result = read_in(db, folder)
+    assert (result.new, result.changed, result.unchanged) == (0, 0, 5)
+    assert content(db) == before
+
+
+def changed_report(folder: Path) -> None:
+    changed = mimic.STUDIES[0]._replace(findings="The lungs are clear.")
+    mimic.write_zip(folder, [changed, *mimic.STUDIES[1:]])
+
+
+def changed_label(folder: Path) -> None:
+    path = folder / mimic.CHEXPERT_CSV
+    lines = mimic.label_rows()
+    lines[0] = (*lines[0][:2], "1.0", *lines[0][3:])
+    mimic.write_csv(path, ("subject_id", "study_id", *mimic.LABELS), lines)
+
+
+def changed_view(folder: Path) -> None:
+    lines = mimic.metadata_rows()
+    lines[0] = (*lines[0][:4], "AP", *lines[0][5:])
+    mimic.write_csv(folder / mimic.META_CSV, mimic.METADATA, lines)
+
+
+@pytest.mark.parametrize(
+    ("change", "table"), [(changed_report, "reports"), (changed_label, "labels"), (changed_view, "images")]
+)
+def test_a_release_with_one_changed_row_updates_that_row_alone(
+    db: Path, folder: Path, change: object, table: str
+) -> None:
+    read_in(db, folder)
+    assert callable(change)
+    change(folder)
+    result = read_in(db, folder)
+    assert (result.new, result.changed, result.unchanged) == (0, 1, 4)
+    for name in ("studies", "images", "reports", "labels"):
+        assert len(last_run(db, name)) == (1 if name == table else 0), name
+    assert last_run(db, table, "study_id") == [("mimic-cxr/s50414267",)]
+    assert rows(db, f"select count(*) from {table}") == [(154 if table == "labels" else 9 if table == "images" else 5,)]
+
+
+def test_a_study_that_comes_later_is_added(db: Path, tmp_path: Path) -> None:
+    folder = mimic.write_mimic(tmp_path / "mimic", mimic.STUDIES[:3])
+    read_in(db, folder)
+    result = read_in(db, mimic.write_mimic(folder, mimic.STUDIES))
+    assert (result.new, result.changed, result.unchanged) == (2, 0, 3)
+
+
+def test_an_ingest_without_the_jpg_files_keeps_what_they_said(db: Path, folder: Path, tmp_path: Path) -> None:
+    read_in(db, folder)
+    before = content(db)
+    result = read_in(db, mimic.write_zip(tmp_path / "reports only"))
+    assert (result.new, result.changed) == (0, 0)
+    assert {name: kept for name, kept in content(db).items() if name != "rejects"} == {
+        name: kept for name, kept in before.items() if name != "rejects"
+    }
+
+
+def test_an_image_that_is_downloaded_later_is_marked_present(db: Path, folder: Path) -> None:
+    read_in(db, folder)
+    image = folder / mimic.image_path(mimic.STUDIES[0], 0)
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"jpeg")
+    assert read_in(db, folder).changed == 1
+    assert last_run(db, "images", "file_status") == [("present",)]
+
+
+# --- what hangs on it ----------------------------------------------------------------------------------------------
+
+
+def main_job(cxr: Cli, folder: Path) -> None:
+    for arguments in (("ingest", "mimic-cxr", folder), ("ask", "--balance", "none"), ("mine",), ("score",)):
+        done = cxr(*arguments)
+        assert done.returncode in {0, 4}, done.stderr
+
+
+def questions_by_study(db: Path) -> dict[str, object]:
+    return {str(study): number for study, number in rows(db, "select study_id, count(*) from questions group by 1")}
+
+
+def test_questions_come_from_shipped_labels_and_end_as_chains_or_rejects(cxr: Cli, db: Path, folder: Path) -> None:
+    main_job(cxr, folder)
+    assert rows(db, "select distinct labeler from questions order by 1") == [("chexpert",), ("radiologist",)]
+    ends = rows(
+        db,
+        "select question_id, count(chain_id) + count(reject_key) from questions left join chains using (question_id) "
+        "left join rejects on reject_key = question_id group by 1",
+    )
+    assert ends
+    assert {number for _, number in ends} == {1}
+
+
+@pytest.mark.parametrize("change", [changed_report, changed_label])
+def test_changed_words_and_labels_take_what_was_derived_from_them_with_them(
+    cxr: Cli, db: Path, folder: Path, change: object
+) -> None:
+    main_job(cxr, folder)
+    before = questions_by_study(db)
+    assert "mimic-cxr/s50414267" in before
+    assert callable(change)
+    change(folder)
+    cxr("ingest", "mimic-cxr", folder)
+    after = questions_by_study(db)
+    assert after == {study: number for study, number in before.items() if study != "mimic-cxr/s50414267"}
+    for table in ("chains", "scores", "findings"):
+        assert rows(
+            db, f"select count(*) from {table} where chain_id not in (select chain_id from chains)"
+        ) == [(0,)]  # fmt: skip
+    assert rows(db, "select count(*) from chains where study_id = 'mimic-cxr/s50414267'") == [(0,)]
+
+
+def test_questions_follow_their_study_into_another_split(cxr: Cli, db: Path, folder: Path) -> None:
+    main_job(cxr, folder)
+    before = rows(db, "select question_id from questions order by 1")
+    mimic.write_mimic(folder, [mimic.STUDIES[0]._replace(split="test"), *mimic.STUDIES[1:]])
+    cxr("ingest", "mimic-cxr", folder)
+    assert rows(db, "select question_id from questions order by 1") == before
+    assert rows(db, "select distinct split from questions where study_id = 'mimic-cxr/s50414267'") == [("test",)]
+
+
+def test_our_labels_are_made_only_when_asked_for(cxr: Cli, db: Path, folder: Path) -> None:
+    cxr("ingest", "mimic-cxr", folder)
+    assert rows(db, "select count(*) from labels where labeler = 'rules'") == [(0,)]
+    done = cxr("ingest", "mimic-cxr", folder, "--label")
+    assert "5 reports labeled" in done.stderr
+    assert rows(db, "select count(*) from labels where labeler = 'rules'") == [(70,)]
+    assert "nothing to do" in cxr("ingest", "mimic-cxr", folder, "--label").stderr
+
+
+# --- one transaction ------------------------------------------------------------------------------------------------
+
+
+def frame(schema: dict[str, pl.DataType | type[pl.DataType]], records: Sequence[Mapping[str, object]]) -> pl.DataFrame:
+    return conform(pl.DataFrame(records) if records else pl.DataFrame(schema=schema), schema)
+
+
+def broken_on_the_way(number: int) -> Ingested:
+    """Give a corpus whose reports break off after the first batch."""
+    study = {"study_id": "x/1", "corpus": "x", "source_id": "1", "licence": "public"}
+    text = f"FINDINGS: {number}"
+
+    def batches(advance: object) -> "list[ReportBatch]":
+        def parts() -> "list[ReportBatch]":
+            report = {"study_id": "x/1", "text": text, "text_hash": text_hash(text)}
+            return [ReportBatch(frame(REPORTS, [report]), frame(REJECTS, []))]
+
+        def iterate():  # type: ignore[no-untyped-def]
+            yield from parts()
+            raise InputError("a worker died")
+
+        return iterate()  # type: ignore[no-any-return, no-untyped-call]
+
+    return Ingested(
+        Corpus("x", "X", Licence.PUBLIC), "batches", frame(STUDIES, [study]), frame(IMAGES, []), frame(REPORTS, []),
+        frame(REJECTS, []), (), batches=batches,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def test_an_error_in_the_middle_leaves_the_store_as_it_was(db: Path, folder: Path) -> None:
+    read_in(db, folder)
+    before = content(db)
+    with pytest.raises(InputError, match="worker"):
+        ingest(db, lambda: broken_on_the_way(1), lambda done, total: None)
+    assert content(db) == before
+    assert rows(db, "select status from runs order by started_at") == [("done",), ("failed",)]
+
+
+def test_a_corpus_that_cannot_be_read_touches_no_store(cxr: Cli, db: Path, folder: Path) -> None:
+    (folder / mimic.META_CSV).write_bytes(b"\x1f\x8b broken")
+    done = cxr("ingest", "mimic-cxr", folder)
+    assert done.returncode == 1
+    assert mimic.META_CSV in done.stderr
+    assert not db.exists()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_a_kill_in_the_middle_leaves_the_old_store_and_no_worker(
+    cxr: Cli, db: Path, folder: Path, tmp_path: Path, stop: signal.Signals
+) -> None:
+    cxr("ingest", "mimic-cxr", folder)
+    before = content(db)
+    many = [
+        mimic.Study(
+            10000000 + number, 51000000 + number, "21800506", "80556.875", "The lungs are clear. " * 9, "Normal."
+        )
+        for number in range(30_000)
+    ]
+    large = mimic.write_zip(tmp_path / "large", many)
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("cxr"), "ingest", "mimic-cxr", str(large)],
+        cwd=tmp_path,
+        stderr=subprocess.DEVNULL,
+    )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    workers: list[str] = []
+    deadline = time.monotonic() + 30
+    while not workers and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+        workers = children.read_text().split() if children.exists() else []
+    time.sleep(0.2)
+    process.send_signal(stop)
+    process.wait(timeout=60)
+    if process.returncode == 0:
+        pytest.skip("the machine was faster than the signal")
+    assert content(db) == before
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{worker}/status").exists() for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [worker for worker in workers if Path(f"/proc/{worker}/status").exists()]
+    done = cxr("ingest", "mimic-cxr", large)
+    assert "30,000 new studies" in done.stderr
+
+
+# --- provenance, dry run, status ------------------------------------------------------------------------------------
+
+
+def test_a_run_names_its_files_and_their_hashes(db: Path, folder: Path) -> None:
+    read_in(db, folder)
+    ((settings,),) = rows(db, "select settings from runs")
+    recorded = json.loads(str(settings))
+    assert {file["path"] for file in recorded["files"]} >= {mimic.ZIP, mimic.META_CSV, mimic.CHEXPERT_CSV}
+    assert all(len(file["sha256"]) == 64 for file in recorded["files"])
+
+
+def test_what_is_known_of_a_corpus_is_kept(db: Path, folder: Path) -> None:
+    read_in(db, folder)
+    ((layout, root, counts),) = rows(db, "select layout, image_root, counts from corpora")
+    assert (layout, root) == ("zip", str(folder.resolve()))
+    assert {"what": "reports", "found": 5, "published": 227_835} in counts  # type: ignore[operator]
+
+
+def test_a_dry_run_prints_files_counts_and_what_is_missing_and_writes_nothing(cxr: Cli, db: Path, folder: Path) -> None:
+    (folder / mimic.SPLIT_CSV).unlink()
+    done = cxr("ingest", "mimic-cxr", folder, "--dry-run")
+    assert done.returncode == 0
+    assert mimic.ZIP in done.stdout
+    assert "2.0.0" in done.stdout
+    assert "227,835" in done.stdout
+    assert mimic.SPLIT_CSV in done.stdout
+    assert "cannot tell train from test" in done.stdout
+    assert not db.exists()
+
+
+def test_a_dry_run_without_reports_fails_before_anything_is_written(cxr: Cli, db: Path, tmp_path: Path) -> None:
+    done = cxr("ingest", "mimic-cxr", tmp_path, "--dry-run")
+    assert done.returncode == 1
+    assert mimic.ZIP in done.stderr
+    assert not db.exists()
+
+
+def test_status_shows_counts_against_the_published_ones_prevalence_sections_and_splits(cxr: Cli, folder: Path) -> None:
+    cxr("ingest", "mimic-cxr", folder)
+    said = cxr("status").stdout
+    for words in ("227,835", "377,110", "Pleural Effusion", "findings", "impression", "validate"):
+        assert words in said, words
+
+
+def test_no_report_text_is_printed_or_kept_outside_reports(cxr: Cli, db: Path, folder: Path) -> None:
+    bad = mimic.report_text(mimic.STUDIES[0]).encode() + b"\xff"
+    mimic.write_zip(folder, mimic.STUDIES[1:], {mimic.report_path(mimic.STUDIES[0]): bad})
+    done = cxr("ingest", "mimic-cxr", folder)
+    assert done.returncode == 4
+    everything = done.stdout + done.stderr + str(rows(db, "select message from rejects"))
+    assert "effusion" not in everything
+
+
+# --- priors ----------------------------------------------------------------------------------------------------------
+
+
+def priors_of(tmp_path: Path, moments: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+    """Ingest studies of one patient at (name, date, time) and give the prior of each by name."""
+    numbers = {name: 50000001 + index for index, (name, _, _) in enumerate(moments)}
+    studies = [mimic.Study(10000032, numbers[name], date, clock, "Clear.", "Normal.") for name, date, clock in moments]
+    db = tmp_path / "priors.duckdb"
+    read_in(db, mimic.write_mimic(tmp_path / "mimic", studies))
+    names = {f"mimic-cxr/s{number}": name for name, number in numbers.items()}
+    return {
+        names[str(study)]: names[str(prior)] for study, prior in rows(db, "select study_id, prior_study_id from priors")
+    }
+
+
+@pytest.mark.parametrize(
+    ("moments", "priors"),
+    [
+        ([("b", "21800102", "80000.0"), ("a", "21800101", "90000.0"), ("c", "21800103", "70000.0")],
+         {"b": "a", "c": "b"}),
+        ([("a", "21800101", "80556.875"), ("b", "21800101", "213014.531")], {"b": "a"}),
+        ([("a", "21800101", "80000.0"), ("b", "21800101", "80000.0")], {}),
+        ([("a", "21800101", "97812.0"), ("b", "21800101", "213014.531")], {}),
+        ([("a", "21800101", "97812.0"), ("b", "21800102", "97812.0")], {"b": "a"}),
+        ([("a", "soon", "80000.0"), ("b", "21800102", "80000.0")], {}),
+    ],
+)  # fmt: skip
+def test_the_prior_is_the_nearest_study_of_the_patient_that_is_certainly_earlier(
+    tmp_path: Path, moments: Sequence[tuple[str, str, str]], priors: dict[str, str]
+) -> None:
+    assert priors_of(tmp_path, moments) == priors
+
+
+def test_a_corpus_without_dates_is_ordered_by_its_study_numbers(db: Path) -> None:
+    with Store.write(db, create=True) as store:
+        store.connection.execute(
+            "insert into studies (study_id, corpus, patient_id, study_order) values "
+            "('c/1/1', 'c', 'c/1', 1), ('c/1/3', 'c', 'c/1', 3), ('c/1/2', 'c', 'c/1', 2), ('c/2/9', 'c', 'c/2', 9)"
+        )
+    assert rows(db, "select study_id, prior_study_id from priors order by 1") == [
+        ("c/1/2", "c/1/1"), ("c/1/3", "c/1/2"),
+    ]  # fmt: skip
+
+
+# --- labels of any labeler -------------------------------------------------------------------------------------------
+
+
+def labeled(value: int | None, studies: Sequence[str] = ("x/1", "x/2")) -> Ingested:
+    records = [{"study_id": study, "corpus": "x", "source_id": study, "licence": "public"} for study in ("x/1", "x/2")]
+    table = pl.DataFrame(
+        {"study_id": list(studies), "Edema": [value] * len(studies)}, schema_overrides={"Edema": pl.Int8}
+    )
+    return Ingested(
+        Corpus("x", "X", Licence.PUBLIC), "csv", frame(STUDIES, records), frame(IMAGES, []), frame(REPORTS, []),
+        frame(REJECTS, []), (), labels=(LabelTable("rsna", None, table),),
+    )  # fmt: skip
+
+
+def test_labels_that_vanish_from_a_file_vanish_from_the_store(db: Path) -> None:
+    ingest(db, lambda: labeled(1), lambda done, total: None)
+    assert rows(db, "select study_id, value from labels order by 1") == [("x/1", 1), ("x/2", 1)]
+    result = ingest(db, lambda: labeled(1, ["x/2"]), lambda done, total: None)
+    assert result.changed == 1
+    assert rows(db, "select study_id, value from labels order by 1") == [("x/2", 1)]
+    ingest(db, lambda: labeled(None, ["x/2"]), lambda done, total: None)
+    assert rows(db, "select study_id, value from labels") == [("x/2", None)]
+    runs = rows(db, "select count(*) from runs")
+    assert "nothing to do" in ingest(db, lambda: labeled(None, ["x/2"]), lambda done, total: None).sentence
+    assert rows(db, "select count(*) from runs") == runs
