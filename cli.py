@@ -33,10 +33,27 @@ class Exit(IntEnum):
 
 
 # The order of the help: first the way of the data, then what reads the store, then what needs none.
-ORDER = (
-    "demo ingest images ask mine batch score filter bench export import sql status show prompts judge label radrscore "
-    "agreement"
-).split()
+ORDER = [
+    "demo",
+    "ingest",
+    "images",
+    "ask",
+    "mine",
+    "batch",
+    "score",
+    "filter",
+    "bench",
+    "export",
+    "import",
+    "sql",
+    "status",
+    "show",
+    "prompts",
+    "judge",
+    "label",
+    "radrscore",
+    "agreement",
+]
 
 
 class Commands(TyperGroup):
@@ -99,6 +116,9 @@ ingest_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Read a corpus
 app.add_typer(ingest_app, name="ingest")
 images_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Look after the image files.")
 app.add_typer(images_app, name="images")
+
+bench_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Compile a benchmark, and check it.")
+app.add_typer(bench_app, name="bench")
 
 Db = Annotated[Path, typer.Option("--db", envvar="CXR_DB", help="The store, a DuckDB file.", show_envvar=True)]
 DEFAULT_DB = Path("cxr.duckdb")
@@ -437,6 +457,8 @@ def mine(
     """Turn questions into plan, evidence and chain; a rerun does only what is missing."""
     from miner.console import out, progress, say
     from miner.settings import MineSettings
+    from miner.status import answer_only
+    from miner.store import Store
 
     settings = MineSettings.resolve(
         db,
@@ -473,7 +495,6 @@ def mine(
     else:
         from miner.engines.rules import RulesEngine
         from miner.mine import mine as stage
-        from miner.store import Store
 
         if estimate or batch:
             _fail("--estimate and --batch are for --engine llm; the rules engine costs nothing", Exit.USAGE)
@@ -483,6 +504,9 @@ def mine(
         say(f"{result.mined:,} chains mined by {settings.engine}, {result.already:,} were there already")
         for note in result.notes:
             say(note)
+        with Store.read(db) as store:
+            if unmineable := answer_only(store):
+                say(f"{unmineable:,} questions are about studies without a report: they stay answer-only")
 
 
 @app.command()
@@ -530,6 +554,165 @@ def filter_(
             say(
                 f"{result.credentialed:,} of them hold credentialed text: {output} may be shared only under its licence"
             )
+
+
+Existing_ = Annotated[str, typer.Option("--existing", help="Where the folder exists: resume, replace or stop.")]
+
+
+@bench_app.command("compile")
+def bench_compile(
+    name: Annotated[Path, typer.Argument(help="The benchmark's folder; its last part is its name.")],
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target", metavar="SPLIT.MODE[.TASK]=N", help="How many, e.g. test.reasoning=1000; default: the paper's."
+        ),
+    ] = None,
+    only: Annotated[bool, typer.Option("--only", help="Only the targets given here, none of the paper's.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Names the draw; the same seed chooses the same samples.")] = None,
+    corpora: Annotated[str | None, typer.Option(help="Only these corpora; separated by commas.")] = None,
+    engine: Annotated[str | None, typer.Option(help="Only chains by this engine; default: the best of any.")] = None,
+    min_factuality: Annotated[float | None, typer.Option(help="Take chains with at least this factuality.")] = None,
+    duplicates: Annotated[
+        str | None, typer.Option(help="The split that keeps reports that two share: test, train, or both.")
+    ] = None,
+    near: Annotated[float | None, typer.Option(help="Share of word trigrams from which reports are the same.")] = None,
+    images: Annotated[str | None, typer.Option(help="required: only studies with images; optional.")] = None,
+    max_images: Annotated[int | None, typer.Option(help="Images of a study, best views first.")] = None,
+    contradicted: Annotated[
+        str | None, typer.Option(help="Questions whose label the report contradicts, as mining found: drop or keep.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="Write ids, seeds and options here, and no report text, for others to replay.")
+    ] = None,
+    existing: Existing_ = "stop",
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Choose questions and chains to target sizes and write them, with a manifest that a rebuild reproduces."""
+    from miner.benchmark.compile import compile_benchmark
+    from miner.benchmark.report import say_compiled
+    from miner.benchmark.settings import Existing, bench_settings
+    from miner.console import progress
+    from miner.settings import choose
+    from miner.store import Store
+
+    settings = bench_settings(
+        db, target or (), only=only, seed=seed, corpora=corpora, engine=engine, min_factuality=min_factuality,
+        duplicates=duplicates, near=near, images=images, max_images=max_images, contradicted=contradicted,
+    )  # fmt: skip
+    chosen = choose(Existing, existing, "bench compile: --existing")
+    with Store.write(db) as store, progress("bench compile") as advance:
+        result = compile_benchmark(store, name, settings, chosen, advance, recipe)
+    say_compiled(name, result, recipe)
+
+
+@bench_app.command("verify")
+def bench_verify(folder: Annotated[Path, typer.Argument(help="A benchmark's folder.")]) -> None:
+    """Check a benchmark against its manifest: every file's hash, and no study or patient in two splits."""
+    from miner.benchmark.manifest import read_manifest, verify
+    from miner.console import say
+
+    problems = verify(folder)
+    for problem in problems:
+        say(problem)
+    if problems:
+        raise typer.Exit(Exit.FAILED)
+    manifest = read_manifest(folder)
+    samples = sum(entry.rows for entry in manifest.files.values())
+    say(f"{folder} is as its manifest says: {len(manifest.files):,} files, {samples:,} samples, {manifest.fingerprint}")
+
+
+@bench_app.command("replay")
+def bench_replay(
+    recipe: Annotated[Path, typer.Argument(help="A recipe by `cxr bench compile --recipe`.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The benchmark's folder.")],
+    existing: Existing_ = "stop",
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Build another group's benchmark from your own copy of its corpora, and compare every file's hash."""
+    from miner.benchmark.replay import replay
+    from miner.benchmark.settings import Existing
+    from miner.console import progress, say
+    from miner.settings import choose
+    from miner.store import Store
+
+    chosen = choose(Existing, existing, "bench replay: --existing")
+    with Store.write(db) as store, progress("bench replay") as advance:
+        result = replay(store, recipe, output, chosen, advance)
+    if result.asked:
+        say(f"{result.asked:,} questions were asked with the recipe's settings")
+    for name in result.different:
+        say(f"{name} differs from the recipe's")
+    if result.different:
+        raise typer.Exit(Exit.FAILED)
+    say(f"{output}: all {len(result.manifest.files):,} files are the recipe's, byte for byte")
+
+
+@bench_app.command("leakage")
+def bench_leakage(
+    near: Annotated[float, typer.Option(help="Share of word trigrams from which reports are the same.")] = 0.8,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Report what splits share: repeated reports, patients, studies; and questions that tell their answer."""
+    from miner.benchmark.report import leakage_tables
+    from miner.console import out, say
+    from miner.leakage import leakage
+    from miner.store import Store
+
+    with Store.read(db) as store:
+        found = leakage(store, near)
+    for made in leakage_tables(found):
+        out().print(made)
+    say("no leakage found" if found.is_clean else "`cxr bench compile` keeps all of this on one side")
+
+
+@app.command("export")
+def export_(
+    format_: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="sft, grpo, hf, verl, jsonl, radrbench or label-studio.")
+    ],
+    benchmark: Annotated[Path, typer.Argument(help="A benchmark's folder.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="The folder to write to.")],
+    mix: Annotated[
+        list[str] | None,
+        typer.Option("--mix", metavar="MODE=WEIGHT", help="How often samples of a mode are taken, e.g. reasoning=2."),
+    ] = None,
+    splits: Annotated[str | None, typer.Option(help="Only these splits; separated by commas.")] = None,
+    modes: Annotated[str | None, typer.Option(help="Only these of answer_only,reasoning.")] = None,
+    image_root: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--image-root", metavar="[CORPUS=]PATH", help="Put before image paths; default: where ingest saw images."
+        ),
+    ] = None,
+    pixels: Annotated[str | None, typer.Option(help="hf: paths, or embed the image files.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Names the order and the draws of --mix.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="The folder is going to be public.")] = False,
+    allowed: Annotated[
+        str | None, typer.Option("--i-am-allowed", metavar="WHY", help="Why credentialed samples may be published.")
+    ] = None,
+    existing: Existing_ = "stop",
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Write a benchmark in the form that a trainer, a hub or a reviewer reads; it is noted in `runs`."""
+    from miner.benchmark.settings import Existing
+    from miner.console import progress, say
+    from miner.export.export import export
+    from miner.export.settings import ExportSettings, Format, parse_image_roots, parse_mix
+    from miner.settings import choose
+    from miner.store import Store
+
+    chosen = choose(Format, format_, "export:")
+    settings = ExportSettings.resolve(
+        db, seed=seed, splits=splits, modes=modes, pixels=pixels, mix=parse_mix(mix) if mix else None,
+        image_roots=parse_image_roots(image_root) if image_root else None,
+    )  # fmt: skip
+    on_existing = choose(Existing, existing, "export: --existing")
+    with Store.write(db, create=True) as store, progress(f"export {chosen}") as advance:
+        result = export(store, benchmark, output, chosen, settings, on_existing, public=public,
+                        allowed_because=allowed, advance=advance)  # fmt: skip
+    rows = sum(count for _, count in result.files)
+    say(f"{rows:,} rows in {len(result.files):,} files written to {output}; licence tag: {result.licence}")
 
 
 @app.command()
