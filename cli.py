@@ -33,27 +33,11 @@ class Exit(IntEnum):
 
 
 # The order of the help: first the way of the data, then what reads the store, then what needs none.
-ORDER = [
-    "demo",
-    "ingest",
-    "images",
-    "ask",
-    "mine",
-    "batch",
-    "score",
-    "filter",
-    "bench",
-    "export",
-    "import",
-    "sql",
-    "status",
-    "show",
-    "prompts",
-    "judge",
-    "label",
-    "radrscore",
-    "agreement",
-]
+ORDER = (
+    *("demo", "ingest", "images", "ask", "mine", "batch", "score", "filter", "bench", "export", "import"),
+    *("sql", "status", "show", "prompts"),
+    *("judge", "label", "radrscore", "agreement"),
+)
 
 
 class Commands(TyperGroup):
