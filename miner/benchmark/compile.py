@@ -19,6 +19,7 @@ from miner.benchmark.manifest import (
     versions,
     write_json,
 )
+from miner.benchmark.recipe import write_recipe
 from miner.benchmark.samples import order_samples, read_shard, shards, write_samples
 from miner.benchmark.selection import Selection, findings, select
 from miner.benchmark.settings import BenchSettings, Existing
@@ -39,7 +40,12 @@ class CompileResult:
 
 
 def compile_benchmark(
-    store: Store, folder: Path, settings: BenchSettings, existing: Existing, advance: Advance
+    store: Store,
+    folder: Path,
+    settings: BenchSettings,
+    existing: Existing,
+    advance: Advance,
+    recipe: Path | None = None,
 ) -> CompileResult:
     """Choose samples and write them to `folder`; `advance(done, total)` counts samples.
 
@@ -47,10 +53,17 @@ def compile_benchmark(
     says resume and it holds something else.
     """
     check_folder(folder, existing)
+    if recipe is not None and not recipe.parent.is_dir():
+        raise InputError(f"the folder {recipe.parent} for the recipe does not exist; create it or write elsewhere")
     selection = select(store, settings)
     if not any(goal.reached for goal in selection.reached):
         raise SettingsError(f"bench compile: no question can be used: {_why(selection)}; see --images and --target")
-    manifest, kept, wrote = write_benchmark(store, folder, settings, selection, existing, advance)
+    recorded = _settings(settings) | {"folder": str(folder.resolve())}
+    with store.run("bench compile", recorded) as run:
+        manifest, kept, wrote = write_benchmark(store, folder, settings, selection, existing, advance)
+        run.rows_written = sum(entry.rows for entry in manifest.files.values())
+        if recipe is not None:
+            write_recipe(store, manifest, recipe)
     return CompileResult(manifest, selection, kept, wrote)
 
 

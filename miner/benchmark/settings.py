@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
@@ -71,6 +72,16 @@ def merge_targets(base: Targets, given: Mapping[Split, Mapping[Mode, Target]]) -
     for split, modes in given.items():
         merged.setdefault(split, {}).update(modes)
     return merged
+
+
+def bench_settings(store: Path, targets: Iterable[str], *, only: bool, **given: object) -> "BenchSettings":
+    """Resolve the settings of a compile; single targets are laid over the configured ones, or with `only` alone."""
+    settings = BenchSettings.resolve(store, **given)
+    parsed = parse_targets(targets)
+    if not parsed:
+        return settings
+    chosen = parsed if only else merge_targets(settings.targets, parsed)
+    return settings.model_copy(update={"targets": chosen})
 
 
 def _split_commas(value: object) -> object:
