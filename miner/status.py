@@ -105,3 +105,8 @@ def status_tables(store: Store) -> list[Table]:
         if frame.height:
             made.append(table(title, frame.columns, frame.rows()))
     return made
+
+
+def answer_only(store: Store) -> int:
+    """Give the number of questions that nothing can be mined for, because their studies have no report."""
+    return store.count("select count(*) from questions anti join reports using (study_id)")

@@ -153,6 +153,28 @@ def test_a_study_without_text_is_kept_for_its_labels(tmp_path: Path) -> None:
     assert own.rejects.is_empty()
 
 
+def test_a_column_called_image_that_holds_captions_is_left_alone(tmp_path: Path) -> None:
+    own = read(write(tmp_path / "in.csv", row(image="Chest, 2 views"), row("b", image="Chest, 2 views")))
+    assert own.images.is_empty()
+    assert own.rejects.is_empty()
+    assert any("holds no names of image files" in warning for warning in own.warnings)
+
+
+def test_numbers_of_ones_own_become_places_in_the_order_of_studies(tmp_path: Path) -> None:
+    rows = [row("a", offset="-3"), row("b", offset="12"), row("c", offset="0"), row("d", mrn="p2", offset="7")]
+    studies = read(write(tmp_path / "in.csv", *rows), study_order="offset").studies
+    assert dict(studies.select("source_id", "study_order").iter_rows()) == {"a": 1, "c": 2, "b": 3, "d": 1}
+
+
+@pytest.mark.parametrize(
+    "cell", ["2020-03-04", "20200304", "2020/03/04", "04-MAR-2020", "March 4, 2020", "4 March 2020"]
+)
+def test_dates_that_say_which_number_is_the_month_are_read(tmp_path: Path, cell: str) -> None:
+    own = read(write(tmp_path / "in.csv", row(when=cell)), study_datetime="when")
+    assert own.studies["study_date"].to_list() == [date(2020, 3, 4)]
+    assert own.studies["study_datetime"].to_list() == [None]
+
+
 # --- bad input -------------------------------------------------------------------------------------------------
 
 

@@ -209,5 +209,6 @@ def test_answer_only_corpora_go_from_ingest_to_mine(cxr: Cli, tmp_path: Path, co
     mined = cxr("mine")
     assert mined.returncode == 0, mined.stderr
     assert "0 chains mined" in mined.stderr
+    assert "questions are about studies without a report: they stay answer-only" in mined.stderr
     counted = cxr("sql", "--format", "csv", "select answer, count(*) as n from questions group by answer order by 1")
     assert counted.stdout.split()[1:] == ["No,40", "Yes,40"] if corpus == "siim" else counted.stdout.count("\n") == 3

@@ -47,9 +47,11 @@ LONGEST_ID = 64
 
 _IMAGE_FIELDS = ("image", "view")
 _SEPARATORS = r"[;|]"
+# Those that say which number is the month.
 _DATE_FORMATS = (
     "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d", "%Y%m%d",
-    "%Y%m%d%H%M%S", "%Y%m%d %H%M%S",
+    "%Y%m%d%H%M%S", "%Y%m%d %H%M%S", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%d-%b-%Y", "%d-%b-%Y %H:%M:%S", "%B %d, %Y",
+    "%d %B %Y",
 )  # fmt: skip
 
 
@@ -76,6 +78,11 @@ def read_csv_corpus(
     table = read_csv(data, path.name, tuple(dict.fromkeys(columns.values())), key=columns["study_id"])
     rows = table.frame.select(pl.col(ROW), *(pl.col(column).alias(field) for field, column in columns.items()))
     rows = conform(rows, {ROW: pl.Int64, **dict.fromkeys((*FIELDS, *_findings(columns)), pl.String)})
+    notes: list[str] = []
+    if "image" in columns and "image" not in named_fields(mapping) and not _names_files(rows["image"]):
+        columns.pop("image")
+        rows = rows.with_columns(pl.lit(None, dtype=pl.String).alias("image"))
+        notes.append("the column image holds no names of image files and was not read; --map image=image reads it")
     first, extra, rejects = _usable(rows, path.name)
     said, silent = _with_something_to_say(first, columns, path.name)
     cells = _cells(date_format)
@@ -92,7 +99,7 @@ def read_csv_corpus(
         reports=conform(_texts(studies, name), REPORTS),
         rejects=rejects_frame([*table.rejects, *rejects, *silent, *odd, *odd_labels, *image_rejects]),
         sources=(source_file(path, path.parent, data),),
-        notes=_notes(columns, studies, images),
+        notes=(*notes, *_notes(columns, studies, images)),
         labels=labels,
         counts=(Count("studies", studies.height), Count("images", images.height)),
         image_root=path.parent,
@@ -103,6 +110,11 @@ def read_csv_corpus(
             "date_format": date_format,
         },
     )
+
+
+def _names_files(cells: pl.Series) -> bool:
+    """Say whether a column that happens to be called image holds paths; OpenI's holds captions."""
+    return bool(cells.drop_nulls().str.contains(r"(?i)\.(png|jpe?g|dcm|dicom)['\"\]\s]*$").any())
 
 
 def _findings(columns: Mapping[str, str]) -> list[str]:
@@ -136,7 +148,7 @@ def _has_time(date_format: str | None) -> pl.Expr:
     """Say whether study_datetime tells the time of day; a date alone is no midnight."""
     if date_format is not None:
         return pl.lit(any(directive in date_format for directive in ("%H", "%I", "%T", "%R", "%X", "%c")))
-    return pl.col("study_datetime").str.strip_chars().str.contains(r"[ T:]|^[0-9]{14}")
+    return pl.col("study_datetime").str.strip_chars().str.contains(r":|^[0-9]{8}[ T]?[0-9]{6}$")
 
 
 def _labels(
@@ -232,15 +244,16 @@ def _studies(studies: pl.DataFrame, name: str, licence: Licence) -> pl.DataFrame
     owner = pl.coalesce("patient_id", "study_id")
     patients = studies.select(pl.format("{}/{}", pl.lit(name), owner).alias("patient_id"))["patient_id"]
     drawn = patients.map_elements(split_of, return_dtype=pl.String)
-    given = pl.col("study_order")
-    in_time = pl.col("study_datetime").rank("dense").over(patients).cast(pl.Int64)
+    # Numbers of one's own (days since admission) become places in the patient's order of studies.
+    order = "study_order" if studies["study_order"].count() else "study_datetime"
+    place = pl.col(order).rank("dense").over(patients).cast(pl.Int64)
     frame = studies.select(
         _study_id(name),
         pl.lit(name).alias("corpus"),
         pl.col("study_id").alias("source_id"),
         patients,
         pl.coalesce(split_name(pl.col("split")), drawn).alias("split"),
-        pl.coalesce(given, in_time).alias("study_order"),
+        place.alias("study_order"),
         pl.when("timed").then(pl.col("study_datetime")).alias("study_datetime"),
         pl.col("study_datetime").dt.date().alias("study_date"),
         "age",
