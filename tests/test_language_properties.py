@@ -113,7 +113,7 @@ def test_time_is_linear_in_length(unit: str) -> None:
         return time.perf_counter() - started
 
     seconds(1_000)
-    assert seconds(100_000) < 40 * max(seconds(10_000), 0.003)
+    assert seconds(100_000) < 40 * max(seconds(10_000), 0.02)
 
 
 def test_order_of_sentences_does_not_matter() -> None:

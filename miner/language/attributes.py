@@ -145,7 +145,10 @@ def _joins_qualifiers(items: Items, position: int) -> bool:
     """Tell whether a comma or "and" stands between qualifiers of one mention ("small, left effusion")."""
     if position == 0 or position + 1 >= len(items.roles):
         return False
-    if items.roles[position - 1] & _KIND and items.roles[position + 1] & _KIND:
+    before, after = items.roles[position - 1], items.roles[position + 1]
+    degrees = before & (SIDE | SEVERITY | NUMBER) and after & _KIND
+    places = before & PART and after & PART and not items.roles[position] & COMMA  # "hilar and mediastinal adenopathy"
+    if degrees or places:
         first = position - 1
         while first >= 0 and items.roles[first] & _KIND:
             first -= 1

@@ -123,6 +123,8 @@ class Entry:
     concepts: tuple[str, ...] = ()
     inner: tuple["Entry", ...] = ()
     """Places, sides and degrees inside a concept's own phrase ("biapical pleural thickening")."""
+    tail: Part | None = None
+    """The structure that a concept's phrase ends in: another adjective may speak of it ("tortuous calcified aorta")."""
     part: Part | None = None
     state: State | None = None
     side: Side | None = None

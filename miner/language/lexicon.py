@@ -200,6 +200,15 @@ def _add_cues(builder: _Builder) -> None:
             pass
 
 
+def _tail(entry: Entry, entries: dict[tuple[str, ...], Entry]) -> Part | None:
+    """Find the structure that a concept's phrase ends in: the aorta of "calcified aorta"."""
+    for start in range(1, len(entry.phrase)):
+        ending = entries.get(entry.phrase[start:])
+        if ending is not None and ending.part is not None and not ending.concepts:
+            return ending.part
+    return None
+
+
 def _inner(entry: Entry, entries: dict[tuple[str, ...], Entry], concepts: dict[str, Concept]) -> tuple[Entry, ...]:
     """Find the qualifiers inside a phrase; a structure that the concept is about anyway is none."""
     words, found, at = entry.phrase, [], 0
@@ -291,6 +300,7 @@ def load_lexicon() -> Lexicon:
     for entry in builder.entries.values():
         if entry.concepts:
             entry.inner = _inner(entry, builder.entries, concepts)
+            entry.tail = _tail(entry, builder.entries)
     _check(concepts, regions, parts)
     upward = {c.id: (*c.is_a, *c.equivalent) for c in concepts.values()}
     ancestors = {c: _closure(c, upward) for c in concepts}

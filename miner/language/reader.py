@@ -13,6 +13,7 @@ from miner.language.structures import (
     left_parts,
     right_parts,
     says_concept,
+    shared_structure,
     state_concept,
     state_targets,
 )
@@ -95,7 +96,7 @@ class _Sentence:
         described: set[int] = set()  # structures whose state is said: "interstitial markings are normal"
         for index, role in enumerate(roles):
             if role & STATE and not role & CONCEPT and not silent[index] and index >= colon:
-                described.update(self._state(index))
+                described.update(at for at in self._state(index) if roles[at] & PART)
         for index, role in enumerate(roles):
             if silent[index] or index < colon:
                 continue
@@ -241,14 +242,18 @@ class _Sentence:
         state = items.entries[index].state
         if state is None:
             return []
-        if leads_to_mention(items, index + 1) and not items.roles[index - 1] & Role.COPULA:
+        if (
+            shared_structure(items, index) < 0
+            and leads_to_mention(items, index + 1)
+            and not items.roles[index - 1] & Role.COPULA
+        ):
             return []  # "no abnormal opacities": the adjective is the mention's
         if index and items.roles[index - 1] & Role.COPULA and "normal" in items.entries[index].phrase:
             self._call_normal(index)
         targets, predicative = state_targets(self.items, index)
         concepts: dict[str, list[int]] = {}
         for at in targets:
-            part = items.entries[at].part
+            part = items.entries[at].part or items.entries[at].tail
             concept_id = state_concept(part, state) if part is not None else None
             if concept_id is not None:
                 concepts.setdefault(concept_id, []).append(at)

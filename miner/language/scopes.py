@@ -217,7 +217,7 @@ def affirmed(items: Items, index: int) -> bool:
     for role in items.roles[index + 1 : index + 4]:
         if role & (AFFIRM | DENY_BACKWARD):
             return True
-        if not role & (Role.WORD | COPULA):
+        if not role & (Role.WORD | COPULA | CHANGE):
             return False
     return False
 

@@ -60,6 +60,9 @@ def right_parts(items: Items, index: int) -> tuple[list[Part], int]:
 
 def state_targets(items: Items, index: int) -> tuple[list[int], bool]:
     """Return the structures an adjective speaks of, and whether it stands behind them ("is enlarged")."""
+    shared = shared_structure(items, index)
+    if shared >= 0:
+        return [shared], False
     before = items.roles[index - 1] if index else 0
     state = items.entries[index].state
     right = [] if state is not None and state.predicative else _attributive(items, index)
@@ -90,6 +93,19 @@ def state_targets(items: Items, index: int) -> tuple[list[int], bool]:
 def _shows(items: Items, index: int) -> bool:
     """Tell whether a verb presents what follows ("views show normal size of the heart") and describes nothing."""
     return bool(items.entries[index].phrase) and items.entries[index].phrase[0].startswith(_SHOWING)
+
+
+def shared_structure(items: Items, index: int) -> int:
+    """Return the mention whose structure an adjective describes, too ("tortuous, calcified aorta"); -1 for none."""
+    state = items.entries[index].state
+    for position in range(index + 1, len(items.roles)):
+        role = items.roles[position]
+        if role & CONCEPT:
+            tail = items.entries[position].tail
+            return position if tail is not None and state is not None and state.id in tail.region.states else -1
+        if not role & (PASSES | STATE | _LIST) or role & PART:
+            break
+    return -1
 
 
 def _earlier_subject(items: Items, index: int) -> list[int]:
@@ -149,7 +165,7 @@ def _attributive(items: Items, index: int) -> list[int]:
         elif role & _LIST and found:
             if not _next_is_part(items, position + 1):
                 break
-        elif role & Role.CONJUNCTION and position + 1 < len(roles) and roles[position + 1] & _QUALIFIER:
+        elif role & _LIST and position + 1 < len(roles) and roles[position + 1] & _QUALIFIER:
             pass  # "normal size and configuration of the heart", "normal and stable contours"
         elif role & Role.PREPOSITION and items.entries[position].phrase in {("of",), ("in",)}:
             pass  # "normal appearance of the heart"
