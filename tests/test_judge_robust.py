@@ -1,6 +1,7 @@
 """What the judge must never do: raise, change its mind with the order of sentences, or take more than linear time."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -214,6 +215,10 @@ def test_verdict_reason_and_evidence_do_not_depend_on_the_hash_seed() -> None:
         for seed in ("1", "2", "3")
     }
     assert len(outputs) == 1
+
+
+def test_the_version_names_the_code_and_the_lexicon() -> None:
+    assert re.fullmatch(r"1-[0-9a-f]{8}", JUDGE.version)
 
 
 def test_a_chain_that_repeats_itself_states_each_finding_once() -> None:

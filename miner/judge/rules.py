@@ -1,5 +1,6 @@
 """The rules judge: the rubric over the language layer's findings; deterministic, offline, on a CPU."""
 
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
@@ -12,17 +13,23 @@ from miner.judge.understanding import understood
 from miner.judge.verdicts import Outcome, combine, judge_form
 from miner.judge.words import judge_by_words, word_sentences
 from miner.language import analyse
+from miner.language.lexicon import DATA
 from schemas import Finding, JudgedFinding, NormalForm, Quote
 
 JUDGE = "rules"
 JUDGE_VERSION = "1"
+"""Of the code; what stands beside scores is `RulesJudge.version`, which knows the lexicon too."""
 
 
 class RulesJudge:
     """Judges findings by `gold/rubric.md`; holds no state of its own, so one instance serves all threads."""
 
     name = JUDGE
-    version = JUDGE_VERSION
+
+    @property
+    def version(self) -> str:
+        """The code's version and a digest of the lexicon: an edited synonym may change a verdict."""
+        return f"{JUDGE_VERSION}-{lexicon_digest()}"
 
     def extract(self, text: str) -> list[Finding]:
         """Give what a text asserts, in text order: each distinct statement once, where it is first made.
@@ -88,6 +95,16 @@ def quotes(outcome: Outcome) -> tuple[Quote, ...]:
     """Give the report spans that decided an outcome, each once, in report order."""
     found = {fact.quote for fact in outcome.facts if fact.quote is not None}
     return tuple(sorted(found, key=lambda quote: (quote.start, quote.end)))
+
+
+@lru_cache(maxsize=1)
+def lexicon_digest() -> str:
+    """Give eight hexadecimal digits that stand for the contents of all lexicon files."""
+    content = hashlib.sha256()
+    for path in sorted(DATA.glob("*.toml")):
+        content.update(path.name.encode())
+        content.update(path.read_bytes())
+    return content.hexdigest()[:8]
 
 
 @lru_cache(maxsize=2048)
