@@ -1,5 +1,6 @@
 """Does one list of findings hold another: the rubric's recall, on the same relations as the verdicts."""
 
+import re
 from collections.abc import Sequence
 
 from miner.judge.compare import Fit, compare, covers
@@ -9,6 +10,8 @@ from miner.judge.verdicts import asserts_presence, excludes, judge_form, reaches
 from miner.judge.words import content, folded, is_denied, is_non_committal
 from schemas import Certainty, Finding, NormalForm, Presence, Verdict
 
+# Words for a bad picture; remarks on quality agree when both have one or neither.
+_POOR = re.compile(r"\b(?:un\w+|in(?:adequate|sufficient)|poor\w*|limited|suboptimal|not)\b", re.IGNORECASE)
 # Three of four content words: enough to call two findings the same words, too much for another place or side.
 SAME_WORDS = 0.7
 
@@ -25,7 +28,7 @@ def holds(findings: Sequence[Finding], within: Sequence[Finding], relations: Rel
 
 def _held(finding: Finding, facts: Facts, within: Sequence[Finding]) -> bool:
     if not finding.normal_forms and is_non_committal(finding):
-        return any(_nothing_against(other) and _share_words(finding, other) for other in within)
+        return any(_agrees_on_nothing(finding, other) for other in within)
     wanted = _asserted(finding.normal_forms, facts.relations)
     if wanted and all(_form_held(form, facts) for form in wanted):
         return True
@@ -34,9 +37,13 @@ def _held(finding: Finding, facts: Facts, within: Sequence[Finding]) -> bool:
     )
 
 
-def _nothing_against(other: Finding) -> bool:
-    """Say whether a finding of the list agrees with one that commits to nothing: so does it, or it denies."""
-    return _polarity(other) if other.normal_forms else is_non_committal(other) or is_denied(other)
+def _agrees_on_nothing(finding: Finding, other: Finding) -> bool:
+    """Say whether a finding that commits to nothing has its like: the same remark, or a denial of the same words."""
+    if other.normal_forms or not is_non_committal(other):
+        mine, theirs = content(folded(finding.observation)), content(folded(other.observation))
+        return _polarity(other) and bool(theirs) and theirs <= mine
+    same_grade = bool(_POOR.search(finding.status)) == bool(_POOR.search(other.status))
+    return same_grade and _share_words(finding, other)
 
 
 def _asserted(forms: tuple[NormalForm, ...], relations: Relations) -> tuple[NormalForm, ...]:

@@ -68,14 +68,15 @@ def _read(observation: str, status: str) -> Finding:
         forms = _named_last(observation, status) or forms
     relations = load_relations()
     words = f"{observation} {status}".lower()
-    if not _EXCEPTION.search(f"{observation} {status}"):
-        forms = _without_what_is_normal(forms)
     if _LUNG_HILUM.search(observation):
         forms = tuple(_in_the_lung(form) for form in forms)
     forms = tuple(relations.as_normal(form) for form in _without_generic(forms))
     sharpened = [_changed(relations.sharpened(form, words), status) for form in forms]
     share_places(range(len(sharpened)), sharpened, relations, listed=True)
-    forms = _without_implied(tuple(dict.fromkeys(sharpened)))
+    forms = tuple(dict.fromkeys(sharpened))
+    if not _EXCEPTION.search(words):
+        forms = _without_what_is_normal(forms)
+    forms = _without_implied(forms)
     return read if forms == read.normal_forms else read.model_copy(update={"normal_forms": forms})
 
 
