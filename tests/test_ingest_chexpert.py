@@ -1,6 +1,7 @@
 """CheXpert and CheXpert Plus: invented studies in the owners' layouts, good and bad, up to mined chains."""
 
 import json
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -358,6 +359,32 @@ def test_plus_from_ingest_to_mine_with_earlier_studies_of_the_same_patient(cxr: 
         "select count(*) as n from studies a join studies b using (patient_id) where a.study_order < b.study_order",
     )  # fmt: skip
     assert ordered.stdout.split()[1] == "24"
+
+
+def test_a_new_release_with_one_row_changed_updates_that_study_alone(cxr: Cli, tmp_path: Path) -> None:
+    rows = plus_rows()
+    write_plus(tmp_path / "in", rows)
+    assert cxr("ingest", "chexpert-plus", "in").returncode == 0
+    runs = "select study_id from reports where run_id = (select run_id from runs order by started_at desc limit 1)"
+    changed = plus_row("patient00001/study2", plus_report("Clear.", "Normal chest."), order=2)
+    write_plus(tmp_path / "in", [changed if row["path_to_image"] == changed["path_to_image"] else row for row in rows])
+    again = cxr("ingest", "chexpert-plus", "in")
+    assert "0 new studies, 1 changed, 23 unchanged" in again.stderr
+    assert cxr("sql", "--format", "csv", runs).stdout.split()[1:] == ["chexpert-plus/patient00001/study2"]
+    labels_file = tmp_path / "in/chexbert_labels/report_fixed.json"
+    lines = labels_file.read_text("utf-8").splitlines()
+    record = json.loads(lines[0]) | {"Fracture": 1.0}
+    labels_file.write_text("\n".join([json.dumps(record), *lines[1:]]), "utf-8")
+    assert "0 new studies, 1 changed, 23 unchanged" in cxr("ingest", "chexpert-plus", "in").stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_label_file_that_may_not_be_read_stops_before_anything_is_written(cxr: Cli, tmp_path: Path) -> None:
+    folder = write_plus(tmp_path / "in")
+    (folder / "chexbert_labels/report_fixed.json").chmod(0)
+    result = cxr("ingest", "chexpert-plus", "in")
+    assert (result.returncode, "report_fixed.json cannot be read" in result.stderr) == (1, True)
+    assert not (tmp_path / "cxr.duckdb").exists()
 
 
 def test_the_two_corpora_join_on_source_id_in_either_order(cxr: Cli, tmp_path: Path) -> None:

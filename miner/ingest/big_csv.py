@@ -127,9 +127,12 @@ class BigCsv:
 
 
 def hashed_source(path: Path, root: Path) -> SourceFile:
-    """Describe a file without holding it."""
-    stat = path.stat()
-    with path.open("rb") as handle:
-        digest = file_digest(handle, "sha256").hexdigest()
+    """Describe a file without holding it; InputError where it cannot be read."""
+    try:
+        stat = path.stat()
+        with path.open("rb") as handle:
+            digest = file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
     name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
     return SourceFile(name, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC), digest)
