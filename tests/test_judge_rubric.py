@@ -71,6 +71,7 @@ RULES: dict[str, list[Case]] = {
     ],
     "more general than the report": [
         ("Left basilar atelectasis.", "Lung opacity", "present", S),
+        ("Scarring and/or atelectasis in the left lung base.", "Scarring in the left lung base", "present", S),
         ("Left basilar atelectasis.", "Lung opacity", "not present", C),
         ("Right lower lobe pneumonia.", "Opacity in the right lung", "present", S),
         ("Sternotomy wires are intact.", "Support devices", "absent", C),
@@ -102,6 +103,9 @@ RULES: dict[str, list[Case]] = {
         ("Degenerative changes of the thoracic spine.", "Bony structures", "normal", C),
         ("Bony structures are intact.", "Bony structures", "normal", S),
         ("Heart size is normal.", "Cardiomegaly", "not present", S),
+        ("Heart size within normal limits, stable mediastinal contours.", "Heart size", "normal", S),
+        ("Heart and mediastinum of normal size and contour.", "Cardiomegaly", "present", C),
+        ("The heart and pulmonary XXXX are normal.", "Atelectasis", "present", UA),
         ("The cardiomediastinal silhouette is within normal limits.", "Cardiac silhouette", "normal", S),
     ],
     "top normal is normal, borderline is not (v2 7)": [

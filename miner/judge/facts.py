@@ -23,7 +23,7 @@ _RANGES = (
 )
 _LINK = re.compile(
     r"represent|reflect|consistent|compatible|suggest|due to|likely|probabl|possibl|\bmay\b|could|\bfrom\b|"
-    r"secondary|related|xxxx|___",
+    r"secondary|related|\bor\b|versus|\bvs\b|xxxx|___",
     re.IGNORECASE,
 )
 _ONE = ("a ", "an ", "single ", "solitary ")

@@ -166,13 +166,25 @@ def _attributive(items: Items, index: int) -> list[int]:
             if not _next_is_part(items, position + 1):
                 break
         elif role & _LIST and position + 1 < len(roles) and roles[position + 1] & _QUALIFIER:
-            pass  # "normal size and configuration of the heart", "normal and stable contours"
+            if role & Role.COMMA and _has_own_structure(items, index):
+                break  # "heart size within normal limits, stable mediastinal contours"
+            # "normal size and configuration of the heart", "normal and stable contours"
         elif role & Role.PREPOSITION and items.entries[position].phrase in {("of",), ("in",)}:
             pass  # "normal appearance of the heart"
         elif not role & (PASSES | STATE):
             break
         position += 1
     return found
+
+
+def _has_own_structure(items: Items, index: int) -> bool:
+    """Tell whether a structure stands before an adjective in its own part of the sentence."""
+    for role in reversed(items.roles[:index]):
+        if role & PART:
+            return True
+        if role & (Role.COMMA | Role.BREAK | Role.WITH):
+            return False
+    return False
 
 
 def _next_is_part(items: Items, index: int) -> bool:
