@@ -92,6 +92,12 @@ def test_studies_of_a_patient_are_in_order_of_their_dates_and_a_date_is_no_midni
     ]
 
 
+@pytest.mark.parametrize("cell", ["2020-03-01T07:30:00Z", "2020-03-01T07:30:00.000+01:00", "2020-03-01 07:30:00-0500"])
+def test_the_local_time_of_day_counts(tmp_path: Path, cell: str) -> None:
+    studies = read(write(tmp_path / "in.csv", row(when=cell)), study_datetime="when").studies
+    assert studies["study_datetime"].to_list() == [datetime(2020, 3, 1, 7, 30)]  # noqa: DTZ001
+
+
 def test_other_date_formats_are_said(tmp_path: Path) -> None:
     path = write(tmp_path / "in.csv", row(when="04.03.2020"))
     own = read_csv_corpus(path, {**MAPPING, "study_datetime": "when"}, "ward", date_format="%d.%m.%Y")
@@ -241,6 +247,7 @@ def test_a_patient_in_two_splits_is_warned_about(tmp_path: Path) -> None:
         ("accession,text", {"study_id": "accession"}, "has no report, findings, impression or label column"),
         ("accession,text", {"study_id": "uid", "report": "text"}, r"has no column uid \(found: accession, text\)"),
         ("", {}, "is empty; expected a CSV of reports"),
+        ("study_id;report", {}, "has one column, 'study_id;report'; expected commas between columns"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(

@@ -95,6 +95,10 @@ def columns_of(header: Sequence[str], mapping: Mapping[str, str], name: str) -> 
     Raises InputError where a mapped column or any column for study_id is missing, or where nothing could be asked
     about: no report, no section and no label.
     """
+    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
+        raise InputError(
+            f"{name} has one column, {header[0][:80]!r}; expected commas between columns: save it comma-separated"
+        )
     missing = sorted(column for column in mapping.values() if column not in header)
     if missing:
         raise InputError(f"{name} has no column {', '.join(missing)} (found: {', '.join(header[:12])}); check --map")

@@ -131,7 +131,8 @@ _EXPECTED = {
 
 def _cells(date_format: str | None) -> dict[str, pl.Expr]:
     """Give per field the value made of its cell, null where that fails."""
-    when = pl.col("study_datetime").str.strip_chars()
+    # What the clock on the wall said counts, so an offset from UTC is left off.
+    when = pl.col("study_datetime").str.strip_chars().str.replace(r"(:\d\d(?:\.\d+)?)(?:Z|[+-]\d\d:?\d\d)$", "$1")
     formats = (date_format,) if date_format else _DATE_FORMATS
     dates = [when.str.to_datetime(form, strict=False, time_unit="us") for form in formats]
     years = pl.col("age").str.strip_chars().str.strip_chars_end("Yy").cast(pl.Float64, strict=False)
