@@ -294,8 +294,8 @@ def subjects(items: Items, index: int, wanted: int) -> list[int]:
         role = roles[position]
         if role & Role.PREPOSITION and items.entries[position].phrase in _AWAY:
             found.clear()  # "unchanged from the previous exam": a comparison is no subject
-        if role & _STOP or (role & WITH and found):
-            break
+        if role & _STOP or (role & (WITH | COLON) and found):
+            break  # a heading ("Chest: the heart is normal") is no second subject
         if role & COPULA:
             if found or own_copula:
                 break
