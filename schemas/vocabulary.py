@@ -146,6 +146,7 @@ class Stage(StrEnum):
     JUDGE = "judge"
     LABEL = "label"
     RADRSCORE = "radrscore"
+    IMPORT = "import"
 
 
 class RejectReason(StrEnum):
@@ -173,3 +174,5 @@ class RejectReason(StrEnum):
     MODEL_OUTPUT_INVALID = "model_output_invalid"
     MODEL_CALL_FAILED = "model_call_failed"
     POLICY_REFUSED = "policy_refused"
+    UNSUPPORTED_TASK = "unsupported_task"
+    """A record of a benchmark that asks for something else than an answer, such as a whole report."""
