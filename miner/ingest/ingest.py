@@ -26,7 +26,7 @@ from miner.labeler import LABELER, LABELER_VERSION, label
 from miner.store import Run, Store
 from schemas.vocabulary import Finding14
 
-LARGE_CORPUS_MEMORY = "256MB"
+LARGE_CORPUS_MEMORY = "224MB"
 """DuckDB's share of a gigabyte while worker processes read reports beside it; more spills to disk."""
 
 _NONE = pl.DataFrame()
@@ -205,7 +205,7 @@ def _write_own_labels(store: Store, labeled: pl.DataFrame, run: Run) -> None:
 
 
 def _write_labels(store: Store, table: LabelTable, run: Run) -> None:
-    """Write one labeler's labels, finding by finding: a long table of all of them would not fit into memory."""
+    """Write one labeler's labels; differences are sought finding by finding, which takes little memory."""
     register_labels(store, table)
     vanished = f"select study_id from ({vanished_labels()})"
     store.connection.execute(
@@ -215,32 +215,39 @@ def _write_labels(store: Store, table: LabelTable, run: Run) -> None:
         f"delete from labels where labeler = $1 and study_id in ({vanished.replace('?', '$1')})", [table.labeler]
     )
     known = "select 1 from labels semi join incoming_labels using (study_id) where labeler = ? limit 1"
-    is_first = not store.rows(known, [table.labeler])
-    for finding in findings_of(table):
-        if is_first:
-            _insert_labels(store, table, finding, f'select study_id, "{finding}" as value from incoming_labels', run)
-            continue
-        new, changed = compare_labels(store, table, finding)
-        if changed:
-            store.connection.execute(
-                "delete from labels where labeler = ? and finding = ? "
-                "and study_id in (select study_id from delta_labels where not is_new)",
-                [table.labeler, finding],
-            )
-            store.connection.execute(
-                "insert into relabeled select study_id, ? from delta_labels where not is_new", [table.labeler]
-            )
-        if new or changed:
-            _insert_labels(store, table, finding, "select study_id, value from delta_labels", run)
+    if store.rows(known, [table.labeler]):
+        for finding in findings_of(table):
+            _replace_labels(store, table, finding, run)
+    else:
+        findings = findings_of(table)
+        columns = ", ".join(f'"{finding}"' for finding in findings)
+        rows = f"select study_id, unnest($findings) as finding, unnest([{columns}]) as value from incoming_labels"
+        _insert_labels(store, table, rows, {"findings": findings}, run)
     _note_changes(store, "select study_id from relabeled")
     store.connection.unregister("incoming_labels")
 
 
-def _insert_labels(store: Store, table: LabelTable, finding: str, rows: str, run: Run) -> None:
+def _replace_labels(store: Store, table: LabelTable, finding: str, run: Run) -> None:
+    new, changed = compare_labels(store, table, finding)
+    if changed:
+        store.connection.execute(
+            "delete from labels where labeler = ? and finding = ? "
+            "and study_id in (select study_id from delta_labels where not is_new)",
+            [table.labeler, finding],
+        )
+        store.connection.execute(
+            "insert into relabeled select study_id, ? from delta_labels where not is_new", [table.labeler]
+        )
+    if new or changed:
+        rows = "select study_id, $finding as finding, value from delta_labels"
+        _insert_labels(store, table, rows, {"finding": finding}, run)
+
+
+def _insert_labels(store: Store, table: LabelTable, rows: str, named: dict[str, object], run: Run) -> None:
     (written,) = store.rows(
         "insert into labels (study_id, labeler, labeler_version, finding, value, run_id) "
-        f"select study_id, ?, ?, ?, value, ? from ({rows})",
-        [table.labeler, table.version, finding, run.run_id],
+        f"select study_id, $labeler, $version, finding, value, $run from ({rows})",
+        {"labeler": table.labeler, "version": table.version, "run": run.run_id, **named},
     )[0]
     run.rows_written += written
 

@@ -11,18 +11,18 @@ from contextlib import suppress
 from queue import SimpleQueue
 
 import polars as pl
-import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow as pa
 
 from miner.errors import InputError
 from miner.ingest.members import Failed, Member, answer, decode, receive, send
 
-CHUNK = 4_000
-"""Reports per task: about 4 MB of text, so that a few tasks in flight stay small."""
+CHUNK = 2_000
+"""Reports per task: about 2 MB of text, so that a few tasks in flight stay small."""
 LABELED_CHUNK = 500
 """Labeling takes milliseconds a report: smaller tasks show progress."""
 MAX_WORKERS = 4
 """Each takes about 100 MB; the store cannot take in more than four give out."""
-_ALONE = 2_000
+_ALONE = 1_000
 """Reports that are read faster than a worker starts."""
 
 Answer = tuple[pa.Table, list[Failed]]
