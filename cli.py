@@ -103,6 +103,8 @@ app.add_typer(images_app, name="images")
 
 bench_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Compile a benchmark, and check it.")
 app.add_typer(bench_app, name="bench")
+import_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Read published benchmarks.")
+app.add_typer(import_app, name="import")
 
 Db = Annotated[Path, typer.Option("--db", envvar="CXR_DB", help="The store, a DuckDB file.", show_envvar=True)]
 DEFAULT_DB = Path("cxr.duckdb")
@@ -697,6 +699,66 @@ def export_(
                         allowed_because=allowed, advance=advance)  # fmt: skip
     rows = sum(count for _, count in result.files)
     say(f"{rows:,} rows in {len(result.files):,} files written to {output}; licence tag: {result.licence}")
+
+
+_ImageRoots = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--image-root",
+        metavar="[PREFIX=]PATH",
+        help="Where images lie here: in the place of a prefix of someone else's cluster, or of all before their name.",
+    ),
+]
+
+
+def _import(what: str, sources: list[Path], output: Path, split: str, image_root: list[str] | None, existing: str,
+            read: Any, db: Path) -> None:  # fmt: skip
+    """Run any `cxr import` of a published benchmark."""
+    from miner.benchmark.settings import Existing, check_split
+    from miner.console import say
+    from miner.export.settings import parse_image_roots
+    from miner.imports.folder import import_files
+    from miner.settings import choose
+    from miner.store import Store
+
+    on_existing = choose(Existing, existing, f"import {what}: --existing")
+    roots = parse_image_roots(image_root or ())
+    with Store.write(db, create=True) as store:
+        result = import_files(store, what, sources, output, check_split(split), on_existing, read, roots)
+    with _exit_with_rejects(result.rejects, "records"):
+        rows = sum(entry.rows for entry in result.manifest.files.values())
+        say(f"{rows:,} samples written to {output}; licence tag: {result.manifest.licence}")
+        if result.without_images:
+            say(f"{result.without_images:,} questions came without an image path")
+
+
+@import_app.command("radrbench")
+def import_radrbench(
+    sources: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Published JSON files.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The benchmark's folder.")],
+    split: Annotated[str, typer.Option(help="train, validate or test: the files do not say.")] = "test",
+    image_root: _ImageRoots = None,
+    existing: Existing_ = "stop",
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Read RadRBench-CXR as the reference project publishes it, training and test files alike."""
+    from miner.imports.radrbench import read_radrbench
+
+    _import("radrbench", sources, output, split, image_root, existing, read_radrbench, db)
+
+
+@import_app.command("chexbench")
+def import_chexbench(
+    source: Annotated[Path, typer.Argument(metavar="data.json", help="CheXbench's one file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The benchmark's folder.")],
+    image_root: _ImageRoots = None,
+    existing: Existing_ = "stop",
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Read CheXbench as an evaluation set: its multiple-choice tasks."""
+    from miner.imports.chexbench import read_chexbench
+
+    _import("chexbench", [source], output, "test", image_root, existing, read_chexbench, db)
 
 
 @app.command()

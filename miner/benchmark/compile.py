@@ -82,9 +82,18 @@ def check_folder(folder: Path, existing: Existing) -> None:
 
 
 def write_benchmark(
-    store: Store, folder: Path, settings: BenchSettings, selection: Selection, existing: Existing, advance: Advance
+    store: Store,
+    folder: Path,
+    settings: BenchSettings,
+    selection: Selection,
+    existing: Existing,
+    advance: Advance,
+    name: str | None = None,
 ) -> tuple[Manifest, int, bool]:
-    """Write the chosen samples; give the manifest, the number of files kept, and whether anything was written."""
+    """Write the chosen samples; give the manifest, the number of files kept, and whether anything was written.
+
+    The benchmark is called `name`, or else like its folder.
+    """
     counts = order_samples(store, settings.seed)
     mark = fingerprint(store, settings)
     if existing is Existing.RESUME and (folder / MANIFEST).is_file():
@@ -98,20 +107,20 @@ def write_benchmark(
     plan = list(shards(counts, settings.shard_rows))
     total, done, unchanged = sum(counts.values()), 0, 0
     files: dict[str, FileEntry] = {}
-    for name, split, mode, first, end in plan:
-        path = folder / name
-        if path.is_file() and name in kept and hash_file(path) == kept[name]:
+    for file, split, mode, first, end in plan:
+        path = folder / file
+        if path.is_file() and file in kept and hash_file(path) == kept[file]:
             unchanged += 1
         else:
             write_samples(read_shard(store, split, mode, first, end, settings.max_images), path)
-        files[name] = FileEntry(sha256=hash_file(path), bytes=path.stat().st_size, rows=end - first)
+        files[file] = FileEntry(sha256=hash_file(path), bytes=path.stat().st_size, rows=end - first)
         write_json(folder / UNFINISHED, {"fingerprint": mark, "files": {n: e.sha256 for n, e in files.items()}})
         done += end - first
         advance(done, total)
     for stray in folder.rglob("*.parquet"):
         if str(stray.relative_to(folder)) not in files:
             stray.unlink()
-    manifest = _manifest(store, folder.name, mark, settings, selection, files)
+    manifest = _manifest(store, name or folder.name, mark, settings, selection, files)
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
     (folder / UNFINISHED).unlink()
     return manifest, unchanged, True

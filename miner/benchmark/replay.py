@@ -55,7 +55,7 @@ def replay(store: Store, recipe: Path, folder: Path, existing: Existing, advance
         select question_id, split, task, mode from recipe;
         """
     )
-    written, _, _ = write_benchmark(store, folder, settings, _selection(manifest), existing, advance)
+    written, _, _ = write_benchmark(store, folder, settings, _selection(manifest), existing, advance, manifest.name)
     different = [
         name
         for name in sorted({*manifest.files, *written.files})

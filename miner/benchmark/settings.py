@@ -34,6 +34,14 @@ class Existing(StrEnum):
     STOP = "stop"
 
 
+def check_split(name: str) -> Split:
+    """Give a split by its name; raises SettingsError for any other word."""
+    for split in SPLITS:
+        if split == name:
+            return split
+    raise SettingsError(f"the split {name!r} is unknown; choose from {', '.join(SPLITS)}")
+
+
 # One number is spread over the tasks; a table fixes each task.
 Target = int | dict[Task, int]
 Targets = dict[Split, dict[Mode, Target]]

@@ -91,7 +91,7 @@ def _file_sets(columns: Mapping[str, pa.Schema], hashes: Mapping[str, str]) -> l
             "name": f"{mode}-files",
             "containedIn": [{"@id": name} for name in hashes if name.startswith(f"{mode}/")],
             "encodingFormat": "application/x-parquet",
-            "includes": f"{mode}/*.parquet",
+            "includes": "*.parquet",
         }
         for mode in columns
     ]

@@ -1,5 +1,6 @@
 """JSON Lines: every column of a sample, one sample a line, a file per split and mode."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
@@ -31,10 +32,15 @@ def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettin
     return written
 
 
-def write_json_lines(table: pa.Table, path: Path, *, array: bool = False) -> None:
-    """Write a table as JSON beside `path`, as `.<name>.part`: DuckDB does it set-based, in order."""
+def write_json_lines(table: pa.Table, path: Path, *, array: bool = False, objects: Collection[str] = ()) -> None:
+    """Write a table as JSON beside `path`, as `.<name>.part`: DuckDB does it set-based, in order.
+
+    Columns named in `objects` hold JSON as text, and are written as what they hold.
+    """
     part = str(path.with_name(f".{path.name}.part")).replace("'", "''")
     with duckdb.connect() as connection:
         connection.register("rows", table)
         shape = ", array true" if array else ""
-        connection.execute(f"copy (select * from rows) to '{part}' (format json{shape})")
+        held = ", ".join(f"{name}::json as {name}" for name in objects if name in table.column_names)
+        columns = f"* replace ({held})" if held else "*"
+        connection.execute(f"copy (select {columns} from rows) to '{part}' (format json{shape})")

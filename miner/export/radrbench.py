@@ -58,10 +58,14 @@ def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettin
                 (table,) = Slices(benchmark, once, split, (mode,)).tables(f"{select} and corpus = '{corpus}'")
                 if table.num_rows:
                     path = place / f"{corpus.replace('-', '_')}_{name}.json"
-                    write_json_lines(table, path, array=True)
+                    write_json_lines(table, path, array=True, objects=_objects(split, task))
                     path.with_name(f".{path.name}.part").replace(path)
                     written.append((path, table.num_rows))
     return written
+
+
+def _objects(split: str, task: str) -> tuple[str, ...]:
+    return () if split != "test" else ("plan", "reason_steps") if task == "temporal" else ("plan",)
 
 
 def _columns(mode: str, split: str, task: str) -> str:

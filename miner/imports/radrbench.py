@@ -1,0 +1,121 @@
+"""The reference project's JSON (formats.md, section 9): training records, accuracy tests and reasoning tests.
+
+Its files disagree on columns: `reason_steps` is text, a list or an object by task, training records hold `process`
+instead, some items lack images, and paths are those of its cluster.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from miner.errors import InputError
+from miner.imports.records import (
+    BadRecord,
+    Read,
+    Record,
+    Sample,
+    corpus_of,
+    images_of,
+    licence_of,
+    options_in,
+    plan_of,
+    read_json,
+    steps_of,
+    study_of,
+)
+from schemas.vocabulary import Progression, RejectReason, Task
+
+_ITEM = re.compile(r"^(?:\[[^\]]*\] )*?\[(?P<corpus>[^\]]+)\] \[(?P<study>[^\]]+)\]")
+_TAGGED = re.compile(r"</?(?:think|answer)>")
+
+
+def read_radrbench(path: Path, roots: Mapping[str, str]) -> Read:
+    """Read one published file; raises InputError where it is no list of objects."""
+    content = read_json(path)
+    if not isinstance(content, list):
+        raise InputError(f"{path} holds {type(content).__name__}; expected a list of objects, as in RadRBench-CXR")
+    read = Read()
+    seen: set[str] = set()
+    for number, record in enumerate(content, start=1):
+        key = f"{path.name}:{number}"
+        try:
+            if not isinstance(record, dict):
+                raise BadRecord(RejectReason.WRONG_FIELDS, "no JSON object")
+            sample = _sample(record, path, roots)
+            if sample.question_id in seen:
+                raise BadRecord(RejectReason.DUPLICATE_KEY, f"{sample.item_id} asks the same question twice")
+        except BadRecord as bad:
+            read.rejects.append((key, bad.reason, str(bad)))
+        except ValidationError as error:
+            message = error.errors()[0]["msg"].removeprefix("Value error, ")
+            read.rejects.append((key, RejectReason.BAD_VALUE, message))
+        else:
+            seen.add(sample.question_id)
+            read.samples.append(sample)
+            read.without_images += not sample.images
+    return read
+
+
+def _sample(record: Record, path: Path, roots: Mapping[str, str]) -> Sample:
+    question, answer = _text(record, "question"), _text(record, "answer")
+    if not question or not answer:
+        raise BadRecord(RejectReason.WRONG_FIELDS, "no question or no answer; expected both as text")
+    item = _ITEM.match(_text(record, "item_id"))
+    if item is None:
+        raise BadRecord(RejectReason.MISSING_KEY, "no item_id of the form [corpus] [study]source")
+    corpus = corpus_of(item["corpus"])
+    study, patient = study_of(corpus, item["study"])
+    options = options_in(question)
+    answer = _answer(answer, options)
+    steps = steps_of(record.get("reason_steps")) or steps_of(record.get("process"))
+    report = record.get("original_report") or record.get("original_report2")
+    prior = record.get("original_report1")
+    return Sample(
+        item_id=_text(record, "item_id"),
+        task=str(_task(path, question, answer, options, paired=prior is not None)),
+        corpus=corpus,
+        licence=licence_of(corpus),
+        study_id=study,
+        patient_id=patient,
+        images=images_of(record.get("image_path"), roots),
+        question=question,
+        options=options,
+        answer=answer,
+        answer_text=dict(options).get(answer) or _text(record, "answer_content") or answer,
+        steps=tuple(_TAGGED.sub("", step).strip() for step in steps),
+        plan=plan_of(record.get("plan")),
+        report=report if isinstance(report, str) else None,
+        prior_report=prior if isinstance(prior, str) else None,
+    )
+
+
+def _text(record: Record, name: str) -> str:
+    value = record.get(name)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _answer(answer: str, options: tuple[tuple[str, str], ...]) -> str:
+    """Give the letter where there are options: it may be written as `B`, `B) text` or the text alone."""
+    answer = _TAGGED.sub("", answer).strip()
+    if not options:
+        return answer
+    letter = re.match(r"\(?([A-Z])\)?(?:[).:\s]|$)", answer)
+    if letter and letter[1] in dict(options):
+        return letter[1]
+    return next((letter for letter, text in options if text.lower() == answer.lower()), answer)
+
+
+def _task(path: Path, question: str, answer: str, options: tuple[tuple[str, str], ...], *, paired: bool) -> Task:
+    """Tell the task by the file's name, as the published ones are named, and else by the question."""
+    texts = {text.lower() for _, text in options}
+    if paired or "temporal" in path.stem or (texts and texts <= set(Progression)):
+        return Task.TEMPORAL
+    if "binary" in path.stem or texts == {"yes", "no"} or (not options and answer.lower() in {"yes", "no"}):
+        return Task.BINARY
+    if not options:
+        return Task.ANOMALY
+    if "single" in path.stem:
+        return Task.SINGLE
+    return Task.MULTIPLE if "multi" in path.stem or "findings" in question.lower() else Task.SINGLE

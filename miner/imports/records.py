@@ -1,0 +1,181 @@
+"""What readers of published benchmarks share: samples, options in a question's text, image paths, studies' ids."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from miner.errors import InputError
+from miner.store import digest
+from schemas.base import Frozen
+from schemas.vocabulary import Licence, RejectReason
+
+Record = Mapping[str, Any]
+
+# Corpora by the names that published files use, and whose text anybody may see.
+_CORPORA = {
+    "mimic": "mimic-cxr",
+    "mimic-cxr": "mimic-cxr",
+    "chexpert": "chexpert",
+    "chexpert-public": "chexpert",
+    "ms-cxr-t": "ms-cxr-t",
+    "ms-cxr-t-tic": "ms-cxr-t",
+    "openi": "openi",
+    "rsna": "rsna",
+    "siim": "siim",
+}
+PUBLIC_CORPORA = frozenset({"openi", "rsna"})
+
+# Where a path begins to be the owner's own, whatever cluster it was copied to (formats.md, sections 1 to 4).
+_OWN_PATH = re.compile(r"(files/p\d\d/p\d+/.*|(?:train|valid|test)/patient\d+/.*|images_normalized/.*)$")
+_OPTION = re.compile(r"(?:^|\n|\s)\(?([A-Z])\)\s*(.*?)(?=\n\(?[A-Z]\)|\s\(?[A-Z]\)\s|\s*$)", re.DOTALL)
+
+
+class BadRecord(ValueError):
+    """A record that cannot become a sample, and why."""
+
+    def __init__(self, reason: RejectReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Sample(Frozen):
+    """One question of a published benchmark, with its reasoning where it has one."""
+
+    item_id: str
+    task: str = Field(min_length=1)
+    corpus: str = Field(min_length=1)
+    licence: Licence
+    study_id: str
+    patient_id: str | None = None
+    images: tuple[str, ...] = ()
+    question: str = Field(min_length=1)
+    options: tuple[tuple[str, str], ...] = ()
+    answer: str = Field(min_length=1)
+    answer_text: str = Field(min_length=1)
+    steps: tuple[str, ...] = ()
+    plan: tuple[tuple[str, str], ...] = ()
+    report: str | None = None
+    prior_report: str | None = None
+
+    @model_validator(mode="after")
+    def _answer_is_an_option(self) -> "Sample":
+        if self.options and self.answer not in {letter for letter, _ in self.options}:
+            raise ValueError(f"the answer {self.answer!r} is none of the {len(self.options)} options")
+        return self
+
+    @property
+    def question_id(self) -> str:
+        """A hash of what was asked about which study."""
+        return digest("imported", self.item_id, self.task, self.question, self.answer)
+
+
+@dataclass
+class Read:
+    """What a file held: samples, and records that could not be used (key, reason, message)."""
+
+    samples: list[Sample] = field(default_factory=list)
+    rejects: list[tuple[str, RejectReason, str]] = field(default_factory=list)
+    without_images: int = 0
+
+
+def read_json(path: Path) -> object:
+    """Read a JSON file, or JSON Lines; raises InputError for anything else, with the line at which it breaks."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 (byte {error.start}); expected JSON") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); expected a JSON file") from None
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            return [_line(path, number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+        raise InputError(f"{path} is not JSON: {error.msg} in line {error.lineno}; get the file again") from None
+
+
+def _line(path: Path, number: int, line: str) -> object:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is not JSON: {error.msg} in line {number}; get the file again") from None
+
+
+def corpus_of(name: str) -> str:
+    """Give our name of a corpus: lower case with dashes for names that we do not know."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return _CORPORA.get(slug, slug or "unknown")
+
+
+def licence_of(corpus: str) -> Licence:
+    """Give a corpus's licence; what we do not know is credentialed."""
+    return Licence.PUBLIC if corpus in PUBLIC_CORPORA else Licence.CREDENTIALED
+
+
+def study_of(corpus: str, owner_id: str) -> tuple[str, str | None]:
+    """Give our ids of study and patient for an owner's id; the patient is None where the id does not tell."""
+    if corpus == "mimic-cxr" and owner_id.isdigit():
+        owner_id = f"s{owner_id}"
+    if corpus == "openi" and owner_id.isdigit():
+        owner_id = f"CXR{owner_id}"
+    patient = re.match(r"(patient\d+)[_/](study\d+)", owner_id)
+    if patient:
+        return f"{corpus}/{patient[1]}/{patient[2]}", f"{corpus}/{patient[1]}"
+    return f"{corpus}/{owner_id}", None
+
+
+def options_in(question: str) -> tuple[tuple[str, str], ...]:
+    """Find `A) ... B) ...` behind the word Options, as letters and texts; empty where there are none."""
+    _, found, tail = question.partition("Options:")
+    if not found:
+        return ()
+    options = tuple((letter, text.strip(" \n,;")) for letter, text in _OPTION.findall(tail))
+    letters = [letter for letter, _ in options]
+    return options if letters == [chr(ord("A") + place) for place in range(len(letters))] else ()
+
+
+def map_image(path: str, roots: Mapping[str, str]) -> str:
+    """Move a path of someone else's cluster to where images lie here.
+
+    A root with a prefix replaces that prefix; a root alone (key `*`) takes the part that the corpus's owner named.
+    """
+    for prefix, root in roots.items():
+        if prefix != "*" and path.startswith(prefix):
+            return root.rstrip("/") + "/" + path[len(prefix) :].lstrip("/")
+    if "*" not in roots:
+        return path
+    own = _OWN_PATH.search(path)
+    return roots["*"].rstrip("/") + "/" + (own[1] if own else path.rsplit("/", 1)[-1])
+
+
+def images_of(value: object, roots: Mapping[str, str]) -> tuple[str, ...]:
+    """Give image paths from a list, a single path, a list written as text, or nothing."""
+    if isinstance(value, str):
+        value = re.findall(r"['\"]([^'\"]+)['\"]", value) if value.startswith("[") else [value]
+    if not isinstance(value, Iterable):
+        return ()
+    return tuple(map_image(path, roots) for path in value if isinstance(path, str) and path)
+
+
+def steps_of(value: object) -> tuple[str, ...]:
+    """Give steps from text, a list or an object: published records differ by task (formats.md, section 9)."""
+    if isinstance(value, str):
+        return (value.strip(),) if value.strip() else ()
+    if isinstance(value, Mapping):
+        numbered = all(re.search(r"\d", str(key)) for key in value)
+        return tuple(step if numbered else f"{key}: {step}" for key, held in value.items() for step in steps_of(held))
+    if isinstance(value, Iterable):
+        return tuple(step for held in value for step in steps_of(held))
+    return ()
+
+
+def plan_of(value: object) -> tuple[tuple[str, str], ...]:
+    """Give a plan, by finding or option; text alone stands under an empty finding."""
+    if isinstance(value, Mapping):
+        return tuple((str(key), " ".join(steps_of(held))) for key, held in value.items())
+    return tuple(("", step) for step in steps_of(value))
