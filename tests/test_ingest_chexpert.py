@@ -7,6 +7,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from miner.errors import InputError
 from miner.ingest.chexpert import read_chexpert
@@ -234,6 +236,21 @@ def test_sections_are_located_in_the_raw_text_where_they_can_be(
     assert spans.get("impression") == (None if raw == "FINDINGS: Clear." and how == "parsed" else spans["impression"])
     ends = sorted((start, end) for _, start, end in placed.spans)
     assert all(end <= start for (_, end), (start, _) in pairwise(ends))
+
+
+_BODIES = st.text(alphabet="AB. 1\n\u00e9", min_size=1, max_size=30).filter(str.strip)
+
+
+@given(findings=_BODIES, impression=_BODIES, blanks=st.sampled_from([" ", "\n", "\n \n", "  "]))
+def test_whatever_the_blanks_a_located_section_says_what_its_column_says(
+    findings: str, impression: str, blanks: str
+) -> None:
+    raw = blanks.join(f"FINDINGS: {findings} IMPRESSION: {impression}".split(" "))
+    placed = place(raw, [("findings", findings), ("impression", impression)])
+    assert placed is not None
+    assert (placed.how, placed.text) == ("located", raw)
+    bodies = {name: raw[start:end].split() for name, start, end in placed.spans}
+    assert bodies == {"findings": findings.split(), "impression": impression.split()}
 
 
 def test_the_second_of_two_equal_sections_is_found_in_its_own_place() -> None:

@@ -1,6 +1,7 @@
 """Where sections that came as columns stand in the raw report, so that quotes point into what was written."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from miner.ingest.corpus import REPORTS, conform, text_hash
 from miner.language.sections import SectionName, trimmed
 
 Spans = list[tuple[str, int, int]]
+_WORD = re.compile(r"\S+")
 _READING = (SectionName.FINDINGS, SectionName.IMPRESSION)
 
 
@@ -51,23 +53,44 @@ def _locate(raw: str, sections: Sequence[tuple[str, str]]) -> Spans:
     """Give the spans of the sections that are in the text, looked for one after another."""
     spans: Spans = []
     position = 0
+    loose: _Loose | None = None
     for name, body in sections:
-        span = _find(raw, body, position) or _find(raw, body, 0)
+        start = raw.find(body, position)
+        span = (start, start + len(body)) if start >= 0 else None
+        if span is None:
+            loose = loose or _Loose(raw)
+            span = loose.find(body, position) or loose.find(body, 0)
         if span is not None and not any(start < span[1] and span[0] < end for _, start, end in spans):
             spans.append((name, *span))
             position = span[1]
     return sorted(spans, key=lambda span: span[1])
 
 
-def _find(raw: str, body: str, position: int) -> tuple[int, int] | None:
-    start = raw.find(body, position)
-    if start >= 0:
-        return start, start + len(body)
-    if position:  # only the second, wider look may cost more
-        return None
-    words = re.compile(r"\s+".join(map(re.escape, body.split())))
-    match = words.search(raw)
-    return match.span() if match else None
+class _Loose:
+    """A text in which words may be parted by any blanks: for sections whose line ends were lost."""
+
+    def __init__(self, raw: str) -> None:
+        """Note where each word stands in the text, and in the text with single blanks."""
+        words = [match.span() for match in _WORD.finditer(raw)]
+        self._raw = [start for start, _ in words]
+        self._single: list[int] = []
+        position = 0
+        for start, end in words:
+            self._single.append(position)
+            position += end - start + 1
+        self._text = " ".join(raw[start:end] for start, end in words)
+
+    def find(self, body: str, position: int) -> tuple[int, int] | None:
+        """Return where the body stands in the raw text, not before `position`."""
+        words = " ".join(body.split())
+        first = bisect_left(self._raw, position)
+        begin = self._single[first] if first < len(self._single) else len(self._text)
+        start = self._text.find(words, begin)
+        return None if start < 0 else (self._at(start), self._at(start + len(words) - 1) + 1)
+
+    def _at(self, position: int) -> int:
+        word = bisect_right(self._single, position) - 1
+        return self._raw[word] + position - self._single[word]
 
 
 def _canonical(sections: Sequence[tuple[str, str]]) -> Placed:
