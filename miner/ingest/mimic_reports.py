@@ -69,9 +69,9 @@ def find_reports(path: Path, layout: Layout) -> tuple[Layout, Path, list[Layout]
 
     Raises InputError where there is no report to read: without reports nothing can be mined.
     """
-    if not path.exists():
-        raise InputError(f"{path} does not exist; expected the folder of MIMIC-CXR with {REPORTS_ZIP} or files/")
     try:
+        if not path.exists():
+            raise InputError(f"{path} does not exist; expected the folder of MIMIC-CXR with {REPORTS_ZIP} or files/")
         there = _layouts_in(path) if path.is_dir() else _layout_of(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
