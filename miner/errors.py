@@ -7,6 +7,7 @@ CxrError
 │   └── StoreLocked     another process is writing to it
 ├── PolicyError         report text would go where its licence does not allow
 ├── EngineStopped       a permanent error of an engine: no later question can succeed
+├── BudgetReached       the next call would exceed --max-usd or --max-calls; the command line exits with 3
 └── MiningReject        one question cannot be mined; carries the reason for the `rejects` table
 """
 
@@ -39,6 +40,10 @@ class PolicyError(CxrError):
 
 class EngineStopped(CxrError):
     """A permanent error: no later question can succeed, so the run stops."""
+
+
+class BudgetReached(CxrError):
+    """The next call would cost more than the user allows; the command line exits with 3."""
 
 
 class MiningReject(CxrError):

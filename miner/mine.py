@@ -1,12 +1,17 @@
-"""Mine: questions become chains, in batches that are committed whole; a rerun does only what is missing."""
+"""Mine: questions become chains, in batches that are committed whole; a rerun does only what is missing.
 
-from collections.abc import Callable, Iterator
+Here is the mining of engines that answer at once (`rules`), and what they share with those that wait for a server
+(`miner.mine_llm`): which questions are left to do, and how chains, rejects and calls enter the store.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import polars as pl
 
 from miner.engines import Engine
-from miner.engines.calls import call_rows
+from miner.engines.calls import call_frame, call_rows
 from miner.engines.checks import check_all
 from miner.errors import MiningReject
 from miner.settings import MineSettings
@@ -17,9 +22,8 @@ from schemas.reasoning import Chain, Evidence, Plan
 from schemas.study import Report
 from schemas.vocabulary import RejectReason, Stage
 
-# Rows of a batch are committed together. A model's reply takes seconds and costs money, so its batches are small.
+# Rows of a batch are committed together.
 BATCH = 500
-BATCH_OF_CALLS = 8
 
 
 @dataclass
@@ -30,6 +34,8 @@ class MineResult:
     already: int = 0
     new_rejects: int = 0
     rejects: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """What else the user should know, a sentence each."""
 
 
 @dataclass(frozen=True)
@@ -56,42 +62,70 @@ def mine(
     store: Store,
     engine: Engine,
     settings: MineSettings,
-    calls: list[Call],
     advance: Callable[[int, int], None],
 ) -> MineResult:
     """Mine every question that this engine, with these settings, has neither answered nor rejected.
 
-    `calls` is where the engine notes its attempts at a model; they are stored with each batch, whatever ends it.
     `advance(done, total)` is called after every batch. An interrupt loses at most the batch in hand.
     """
-    fingerprint = digest("mine", engine.settings())
-    todo = _todo(store, settings, fingerprint)
-    result = MineResult(already=_count_chains(store, fingerprint))
+    job = Job(engine.name, engine.version, engine.settings())
+    todo = unmined(store, settings, job.fingerprint)
+    result = MineResult(already=count_chains(store, job.fingerprint))
     if todo.height:
-        recorded = settings.model_dump(mode="json") | {"settings_hash": fingerprint, **engine.settings()}
-        with store.run("mine", recorded) as run:
-            for batch in todo.iter_slices(BATCH if engine.name == "rules" else BATCH_OF_CALLS):
-                try:
-                    chains, rejects = _mine_batch(store, engine, batch, fingerprint, run)
-                finally:
-                    _store_calls(store, engine, calls, run)
+        with store.run("mine", job.recorded(settings)) as run:
+            for batch in todo.iter_slices(BATCH):
+                outcomes = [_outcome(engine, question, report) for question, report in load(store, batch)]
+                chains, rejects = commit(store, job, run, outcomes)
                 result.mined += chains
                 result.new_rejects += rejects
                 advance(result.mined + result.new_rejects, todo.height)
-    result.rejects = dict(
-        store.rows(
-            "select reason, count(*) from rejects where stage = 'mine' and settings_hash = ? "
-            "group by reason order by count(*) desc",
-            [fingerprint],
-        )
-    )
+    result.rejects = standing_rejects(store, job.fingerprint)
     return result
 
 
-def _todo(store: Store, settings: MineSettings, fingerprint: str) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Job:
+    """An engine with its settings, under which chains, rejects and spending are counted."""
+
+    engine: str
+    version: str
+    settings: dict[str, object]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The `settings_hash` of everything that this job writes."""
+        return digest("mine", self.settings)
+
+    def recorded(self, settings: MineSettings) -> dict[str, object]:
+        """Give what goes into `runs`."""
+        return settings.model_dump(mode="json") | {"settings_hash": self.fingerprint, **self.settings}
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A question that cannot become a chain, and why."""
+
+    question: Question
+    reject: MiningReject
+
+
+def standing_rejects(store: Store, fingerprint: str) -> dict[str, int]:
+    """Give how many questions stand rejected under these settings, by reason."""
+    return dict(
+        store.rows(
+            "select reason, count(*) from rejects where stage = 'mine' and settings_hash = ? "
+            "group by reason order by count(*) desc, reason",
+            [fingerprint],
+        )
+    )
+
+
+def unmined(store: Store, settings: MineSettings, fingerprint: str) -> pl.DataFrame:
+    """Give the ids of the questions that are neither mined nor rejected, studies together, and their licence."""
     return store.frame(
         """
-        select question_id from questions join reports using (study_id)
+        select question_id, studies.licence
+        from questions join reports using (study_id) join studies using (study_id)
         where question_id not in (select question_id from chains where settings_hash = $fingerprint)
           and question_id not in (
               select reject_key from rejects
@@ -109,45 +143,37 @@ def _todo(store: Store, settings: MineSettings, fingerprint: str) -> pl.DataFram
     )
 
 
-def _count_chains(store: Store, fingerprint: str) -> int:
+def count_chains(store: Store, fingerprint: str) -> int:
+    """Give how many chains were mined under these settings."""
     return store.count("select count(*) from chains where settings_hash = ?", [fingerprint])
 
 
-def _mine_batch(store: Store, engine: Engine, batch: pl.DataFrame, fingerprint: str, run: Run) -> tuple[int, int]:
-    chains: list[dict[str, object]] = []
-    rejects: list[dict[str, object]] = []
-    for question, report in load(store, batch):
-        try:
-            mined = mine_question(engine, question, report)
-        except MiningReject as reject:
-            rejects.append(
-                {
-                    "stage": str(Stage.MINE),
-                    "corpus": question.study_id.partition("/")[0],
-                    "reject_key": question.question_id,
-                    "settings_hash": fingerprint,
-                    "reason": str(reject.reason),
-                    "message": reject.message,
-                    "run_id": run.run_id,
-                }
-            )
-        else:
-            chains.append(_row(mined, engine, fingerprint, run))
+def _outcome(engine: Engine, question: Question, report: Report) -> Mined | Rejected:
+    try:
+        return mine_question(engine, question, report)
+    except MiningReject as reject:
+        return Rejected(question, reject)
+
+
+def commit(
+    store: Store, job: Job, run: Run, outcomes: Sequence[Mined | Rejected], calls: Sequence[Call] = ()
+) -> tuple[int, int]:
+    """Write outcomes and calls in one transaction and give the numbers of chains and rejects."""
+    chains = [_row(outcome, job, run) for outcome in outcomes if isinstance(outcome, Mined)]
+    rejects = [_reject_row(outcome, job, run) for outcome in outcomes if isinstance(outcome, Rejected)]
     with store.transaction():
-        store.connection.execute(
-            "delete from rejects where stage = 'mine' and settings_hash = ? "
-            "and reject_key in (select question_id from batch)",
-            [fingerprint],
-        )
+        if outcomes:
+            ids = pl.DataFrame({"question_id": [outcome.question.question_id for outcome in outcomes]})
+            store.replace_temporary("finished", ids)
+            store.connection.execute(
+                "delete from rejects where stage = 'mine' and settings_hash = ? "
+                "and reject_key in (select question_id from finished)",
+                [job.fingerprint],
+            )
         run.rows_written += store.insert("chains", pl.DataFrame(chains, infer_schema_length=None))
         run.rejects += store.insert("rejects", pl.DataFrame(rejects, infer_schema_length=None))
+        store.insert("calls", call_frame(call_rows(calls, job.engine, run.run_id, job.fingerprint)))
     return len(chains), len(rejects)
-
-
-def _store_calls(store: Store, engine: Engine, calls: list[Call], run: Run) -> None:
-    store.insert("calls", pl.DataFrame(call_rows(calls, engine.name, run.run_id), infer_schema_length=None))
-    calls.clear()
-    run.attestation = list(engine.attestations_used) or None
 
 
 def load(store: Store, batch: pl.DataFrame) -> Iterator[tuple[Question, Report]]:
@@ -170,6 +196,7 @@ def load(store: Store, batch: pl.DataFrame) -> Iterator[tuple[Question, Report]]
             options=tuple(row["options"]),
             answer=row["answer"],
             answer_findings=tuple(row["answer_findings"]),
+            prior_study_id=row["prior_study_id"],
         )
         yield (
             question,
@@ -182,19 +209,30 @@ def load(store: Store, batch: pl.DataFrame) -> Iterator[tuple[Question, Report]]
         )
 
 
-def _row(mined: Mined, engine: Engine, fingerprint: str, run: Run) -> dict[str, object]:
-    dumped = mined.chain.model_dump(mode="json")
-    settings = engine.settings()
+def _reject_row(rejected: Rejected, job: Job, run: Run) -> dict[str, object]:
     return {
-        "chain_id": digest("chain", mined.question.question_id, fingerprint),
+        "stage": str(Stage.MINE),
+        "corpus": rejected.question.study_id.partition("/")[0],
+        "reject_key": rejected.question.question_id,
+        "settings_hash": job.fingerprint,
+        "reason": str(rejected.reject.reason),
+        "message": rejected.reject.message,
+        "run_id": run.run_id,
+    }
+
+
+def _row(mined: Mined, job: Job, run: Run) -> dict[str, object]:
+    dumped = mined.chain.model_dump(mode="json")
+    return {
+        "chain_id": digest("chain", mined.question.question_id, job.fingerprint),
         "question_id": mined.question.question_id,
         "study_id": mined.question.study_id,
         "task": str(mined.question.task),
-        "engine": engine.name,
-        "engine_version": engine.version,
-        "model": settings.get("model"),
-        "prompts": settings.get("prompts", []),
-        "settings_hash": fingerprint,
+        "engine": job.engine,
+        "engine_version": job.version,
+        "model": job.settings.get("model"),
+        "prompts": job.settings.get("prompts", []),
+        "settings_hash": job.fingerprint,
         "plan": mined.plan.model_dump(mode="json")["items"],
         "evidence": [piece.model_dump(mode="json") for piece in mined.evidence],
         "steps": dumped["steps"],

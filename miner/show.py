@@ -28,6 +28,9 @@ def show_chain(store: Store, identity: str, *, verdicts: bool = True) -> list[Re
         parts += _chain_parts(row)
         if verdicts:
             parts += _verdicts(store, row["chain_id"])
+    if verdicts:
+        for question_id in dict.fromkeys(chains["question_id"]):
+            parts += _calls(store, question_id)
     return parts
 
 
@@ -40,8 +43,9 @@ def _show_without_chain(store: Store, identity: str) -> list[RenderableType]:
         )
     study_id, text, answer = questions[0]
     rejects = store.rows("select reason, message from rejects where reject_key = ?", [identity])
-    parts = [_heading(f"{study_id}: {text}"), Text(f"Answer: {answer}")]
+    parts: list[RenderableType] = [_heading(f"{study_id}: {text}"), Text(f"Answer: {answer}")]
     parts += [Text(f"Rejected: {reason}: {message}") for reason, message in rejects]
+    parts += _calls(store, identity)
     return [*parts, *([] if rejects else [Text("Not mined yet; `cxr mine` does that.")])]
 
 
@@ -94,6 +98,28 @@ def _verdicts(store: Store, chain_id: str) -> Sequence[RenderableType]:
         for title, frame in (("RadRScore", scores), ("Verdicts", findings))
         if frame.height
     ]
+
+
+def _calls(store: Store, question_id: str) -> list[RenderableType]:
+    """Show every attempt at a model for this question, with its cost, and their sum."""
+    frame = store.frame(
+        "select stage, attempt, model, prompt_name || ' v' || prompt_version as prompt, "
+        "if(cache_hit, 'cache', if(coalesce(batch, false), 'batch', 'live')) as via, "
+        'prompt_tokens as "prompt tokens", completion_tokens as "reply tokens", cost_usd as USD, '
+        "round(latency_s, 2) as seconds, error from calls where question_id = $id order by called_at, call_id",
+        {"id": question_id},
+    )
+    if frame.is_empty():
+        return []
+    rows = [
+        [f"{value:.6f}" if name == "USD" and value is not None else value for name, value in row.items()]
+        for row in frame.iter_rows(named=True)
+    ]
+    unknown = frame["USD"].null_count()
+    cost = f"Cost of this question: ${frame['USD'].sum():.6f}" + (
+        f", and {unknown} calls of unknown cost" if unknown else ""
+    )
+    return [table("Calls", frame.columns, rows), Text(cost)]
 
 
 def _heading(text: str) -> Text:

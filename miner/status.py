@@ -77,8 +77,17 @@ _TABLES: tuple[tuple[str, str], ...] = (
         """
         select engine, model, stage, count(*) as calls, count(*) filter (where cache_hit) as "from cache",
                count(error) as failed, sum(prompt_tokens)::bigint as "prompt tokens",
-               sum(completion_tokens)::bigint as "completion tokens"
+               sum(completion_tokens)::bigint as "completion tokens", sum(cost_usd) as USD,
+               count(*) filter (where cost_usd is null) as "cost unknown",
+               round(avg(latency_s) filter (where not cache_hit), 2) as "mean seconds"
         from calls group by all order by all
+        """,
+    ),
+    (
+        "Open batches",
+        """
+        select batch_id, model, requests, status, answered, failed, strftime(submitted_at, '%Y-%m-%d %H:%M') as sent
+        from batches where collected_at is null order by submitted_at
         """,
     ),
     (

@@ -8,16 +8,27 @@ only the last two are sent. Examples are invented studies in the form of `Worked
 import hashlib
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 
 from pydantic import Field, TypeAdapter
 
 from prompts.render import fill, stage_values
-from prompts.replies import ChainReply, EvidenceReply, PlanReply, Reply, WorkedCase
+from prompts.replies import ChainReply, EvidenceReply, PlanReply, Reply, WholeReply, WorkedCase
 from schemas.base import Frozen
 
-__all__ = ["ChainReply", "EvidenceReply", "PlanReply", "Prompt", "Reply", "WorkedCase", "available", "load"]
+__all__ = [
+    "ChainReply",
+    "EvidenceReply",
+    "PlanReply",
+    "Prompt",
+    "Reply",
+    "WholeReply",
+    "WorkedCase",
+    "available",
+    "load",
+    "source",
+]
 
 _FILE_NAME = re.compile(r"^(?P<name>[a-z_]+)\.v(?P<version>[1-9]\d*)\.md$")
 _LAYOUT = re.compile(
@@ -43,13 +54,17 @@ class Prompt(Frozen):
 
         Raises ValueError if `values` are not exactly the template's placeholders.
         """
+        return [*self._opening, {"role": "user", "content": fill(self.user_template, values)}]
+
+    @cached_property
+    def _opening(self) -> tuple[dict[str, str], ...]:
+        """What stands before every question; servers bill a beginning that stays the same at the cached price."""
         messages = [{"role": "system", "content": self.system}]
         for case in self.examples:
             shown = stage_values(self.name, case.question, case.report, case.plan.items, case.evidence.items)
             messages.append({"role": "user", "content": fill(self.user_template, shown)})
             messages.append({"role": "assistant", "content": _reply_of(case, self.name).model_dump_json()})
-        messages.append({"role": "user", "content": fill(self.user_template, values)})
-        return messages
+        return tuple(messages)
 
 
 def available() -> dict[str, tuple[int, ...]]:
@@ -59,6 +74,12 @@ def available() -> dict[str, tuple[int, ...]]:
         if match := _FILE_NAME.match(entry.name):
             found.setdefault(match["name"], []).append(int(match["version"]))
     return {name: tuple(sorted(found[name])) for name in sorted(found)}
+
+
+def source(name: str, version: int | None = None) -> str:
+    """Give a prompt's file as it stands; raises LookupError for a prompt or version that does not exist."""
+    prompt = load(name, version)
+    return _read(f"{prompt.name}.v{prompt.version}.md").decode("utf-8")
 
 
 @cache
@@ -95,5 +116,7 @@ def _read(file_name: str) -> bytes:
 
 
 def _reply_of(case: WorkedCase, name: str) -> Reply:
+    if name == "whole":
+        return WholeReply(plan=case.plan, evidence=case.evidence, chain=case.chain)
     replies: dict[str, Reply] = {"plan": case.plan, "evidence": case.evidence, "chain": case.chain}
     return replies[name]

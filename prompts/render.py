@@ -99,8 +99,8 @@ def stage_values(
     plan: Sequence[PlanItemLike] = (),
     evidence: Sequence[EvidenceLike] = (),
 ) -> dict[str, str]:
-    """Give the values of one step's placeholders; raises ValueError for a step that is not plan, evidence or chain."""
-    if name == "plan":
+    """Give the values of one step's placeholders; raises ValueError for a step that does not exist."""
+    if name in {"plan", "whole"}:
         return {
             "question": question.text,
             "findings": ", ".join(question.findings),
@@ -116,4 +116,4 @@ def stage_values(
             "plan": plan_block(plan),
             "evidence": evidence_block(evidence),
         }
-    raise ValueError(f"no prompt step is called {name!r}; there are plan, evidence and chain")
+    raise ValueError(f"no prompt step is called {name!r}; there are plan, evidence, chain and whole")

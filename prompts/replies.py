@@ -71,6 +71,14 @@ class ChainReply(Reply):
     answer: str = Field(description="the correct answer as given; the letter alone where there are options")
 
 
+class WholeReply(Reply):
+    """Plan, evidence and chain in one; the chain's numbers count the items of the evidence from 1."""
+
+    plan: PlanReply = Field(description="the reading plan, made before anything is read off the report")
+    evidence: EvidenceReply = Field(description="what the report says about each finding of the plan")
+    chain: ChainReply = Field(description="the reasoning at the image, which rests on the evidence alone")
+
+
 class WorkedCase(Frozen):
     """An invented study with the reply that each of the three steps should get; shown to the model as an example."""
 

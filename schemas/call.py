@@ -10,7 +10,8 @@ from schemas.base import Frozen
 class Call(Frozen):
     """One request to a model server, answered, failed or found in the cache; never holds text of a report."""
 
-    stage: str = Field(description="the step that asked: plan, evidence or chain")
+    call_id: str = Field(min_length=1, description="an event's own id, given before the request leaves")
+    stage: str = Field(description="the step that asked: plan, evidence, chain, or whole for all three in one")
     question_id: str
     model: str
     prompt_name: str
@@ -19,8 +20,13 @@ class Call(Frozen):
     request_hash: str = Field(description="sha256 of the whole request without the key: the key of the response cache")
     attempt: int = Field(ge=1, description="counts requests of one step of one question, re-asks and retries alike")
     cache_hit: bool
-    prompt_tokens: int = Field(ge=0, description="as the server counted; 0 for a cache hit, which costs nothing")
-    completion_tokens: int = Field(ge=0, description="as the server counted; 0 for a cache hit, which costs nothing")
+    batch: bool = Field(default=False, description="answered by the Batch API, at its price")
+    prompt_tokens: int | None = Field(
+        default=None, ge=0, description="as the server counted; 0 where it did no work, None where nobody knows"
+    )
+    completion_tokens: int | None = Field(default=None, ge=0, description="likewise")
+    cached_tokens: int | None = Field(default=None, ge=0, description="prompt tokens billed at the cached price")
+    cost_usd: float | None = Field(default=None, ge=0, description="None where the price or the usage is unknown")
     latency_s: float = Field(ge=0, description="seconds from sending to the whole reply")
     called_at: datetime = Field(description="when the reply or the failure was there, in UTC without a zone")
     error: str | None = Field(default=None, description="kind of failure and HTTP status; None for a reply")

@@ -1,12 +1,14 @@
-"""A real HTTP server on this machine that speaks /v1/chat/completions from a script."""
+"""A real HTTP server on this machine that speaks /v1/chat/completions from a script, with every bad habit known."""
 
+import asyncio
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
+
+from aiohttp import web
 
 # What a server counts for every reply it makes, so that tests can add up.
 PROMPT_TOKENS = 100
@@ -20,6 +22,7 @@ class Say:
     content: object
     finish_reason: str = "stop"
     refusal: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,44 +46,140 @@ class HangUp:
     """The connection is closed without a reply."""
 
 
-Act = Say | Fail | Raw | HangUp
+@dataclass(frozen=True)
+class Hang:
+    """No reply for a long time."""
+
+    seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A good reply whose body comes in pieces, with pauses, or stops in the middle."""
+
+    content: object
+    pause_s: float = 0.05
+    cut: bool = False
+
+
+Act = Say | Fail | Raw | HangUp | Hang | Slow
+# A script is a list of acts for each schema, or a function of the request.
+Script = Mapping[str, Sequence[Act]] | Callable[[dict[str, Any]], Act]
 
 
 class ScriptedServer:
     """Answers by the name of the asked schema: the first request gets the first act, the last act repeats."""
 
-    def __init__(self, script: Mapping[str, Sequence[Act]]) -> None:
+    def __init__(self, script: Script, latency_s: float = 0.0, *, keep_requests: bool = True) -> None:
         self.script = script
+        self.latency_s = latency_s
+        self.keep_requests = keep_requests
         self.requests: list[dict[str, Any]] = []
-        self.keys: list[str | None] = []
-        self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self.paths: list[str] = []
+        self.headers: list[Mapping[str, str]] = []
+        self.received = 0
+        self.paid = 0
+        self.extra: list[tuple[str, str, Callable[[web.Request], Any]]] = []
+        self._asked: dict[str, int] = {}
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._port = 0
+        self._thread = threading.Thread(target=self._serve, daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_port}/v1"
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    @property
+    def keys(self) -> list[str | None]:
+        return [headers.get("authorization") for headers in self.headers]
 
     def asked(self, schema: str) -> list[dict[str, Any]]:
         """Give the requests for one schema, oldest first."""
         return [request for request in self.requests if schema_name(request) == schema]
 
-    def next_act(self, request: dict[str, Any], key: str | None) -> Act:
-        with self._lock:
+    def next_act(self, request: dict[str, Any]) -> Act:
+        if callable(self.script):
+            return self.script(request)
+        name = schema_name(request)
+        self._asked[name] = number = self._asked.get(name, 0) + 1
+        acts = self.script[name]
+        return acts[min(number, len(acts)) - 1]
+
+    async def complete(self, http: web.Request) -> web.StreamResponse:
+        request = json.loads(await http.read())
+        self.received += 1
+        if self.keep_requests:
             self.requests.append(request)
-            self.keys.append(key)
-            acts = self.script[schema_name(request)]
-            return acts[min(len(self.asked(schema_name(request))), len(acts)) - 1]
+            self.paths.append(http.path_qs)
+            self.headers.append({name.lower(): value for name, value in http.headers.items()})
+        act = self.next_act(request)
+        if isinstance(act, Say | Slow):
+            self.paid += 1
+        if self.latency_s:
+            await asyncio.sleep(self.latency_s)
+        return await self._play(http, request, act)
+
+    async def _play(self, http: web.Request, request: dict[str, Any], act: Act) -> web.StreamResponse:
+        match act:
+            case HangUp():
+                assert http.transport is not None
+                http.transport.close()
+                return web.Response()
+            case Hang(seconds):
+                await asyncio.sleep(seconds)
+                return web.Response(status=500)
+            case Raw(body):
+                return web.Response(text=body, content_type="application/json")
+            case Fail(status, code, headers):
+                error = {"message": f"cannot do {json.dumps(request)}", "type": "error", "code": code}
+                return web.json_response({"error": error}, status=status, headers=headers)
+            case Slow(content, pause_s, cut):
+                return await self._drip(http, completion(request, Say(content)), pause_s, cut=cut)
+            case Say():
+                return web.json_response(completion(request, act), headers=act.headers)
+
+    async def _drip(self, http: web.Request, body: dict[str, Any], pause_s: float, *, cut: bool) -> web.StreamResponse:
+        data = json.dumps(body).encode()
+        reply = web.StreamResponse(headers={"content-type": "application/json", "content-length": str(len(data))})
+        await reply.prepare(http)
+        pieces = [data[at : at + len(data) // 4 + 1] for at in range(0, len(data), len(data) // 4 + 1)]
+        for piece in pieces[:2] if cut else pieces:
+            await reply.write(piece)
+            await asyncio.sleep(pause_s)
+        if cut:
+            assert http.transport is not None
+            http.transport.close()
+        return reply
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._start())
+        self._ready.set()
+        self._loop.run_forever()
+
+    async def _start(self) -> None:
+        app = web.Application(client_max_size=2**28)
+        app.router.add_post("/v1/chat/completions", self.complete)
+        app.router.add_post("/openai/deployments/{name}/chat/completions", self.complete)
+        for method, path, handler in self.extra:
+            app.router.add_route(method, path, handler)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
 
     def __enter__(self) -> Self:
         self._thread.start()
+        self._ready.wait()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._http.shutdown()
-        self._http.server_close()
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
 
 def schema_name(request: dict[str, Any]) -> str:
@@ -89,47 +188,7 @@ def schema_name(request: dict[str, Any]) -> str:
     return str(request["tools"][0]["function"]["name"])
 
 
-def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        # Head and body in one packet: sent apart, the second waits 40 ms for the client's acknowledgement.
-        wbufsize = -1
-        disable_nagle_algorithm = True
-
-        def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            act = server.next_act(request, self.headers.get("authorization"))
-            match act:
-                case HangUp():
-                    self.close_connection = True
-                case Raw(body):
-                    self._send(200, body, {})
-                case Fail(status, code, headers):
-                    error = {"message": f"cannot do {json.dumps(request)}", "type": "error", "code": code}
-                    self._send(status, json.dumps({"error": error}), headers)
-                case Say():
-                    self._send(200, json.dumps(_completion(request, act)), {})
-
-        def _send(self, status: int, body: str, headers: Mapping[str, str]) -> None:
-            data = body.encode()
-            self.send_response(status)
-            for name, value in {
-                "content-type": "application/json",
-                "content-length": str(len(data)),
-                **headers,
-            }.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(data)
-            self.wfile.flush()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-            """Keep the test output quiet."""
-
-    return Handler
-
-
-def _completion(request: dict[str, Any], say: Say) -> dict[str, Any]:
+def completion(request: dict[str, Any], say: Say) -> dict[str, Any]:
     content = say.content if isinstance(say.content, str) else json.dumps(say.content)
     message: dict[str, Any] = {"role": "assistant", "content": content}
     if "tools" in request:

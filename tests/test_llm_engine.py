@@ -1,20 +1,28 @@
 """The llm engine against a real server on this machine that follows a script."""
 
+import asyncio
 import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import pytest
 
+from miner.engines import Reasoning
+from miner.engines.budget import Budget, Spent
+from miner.engines.cache import ReplyCache
 from miner.engines.calls import call_rows
+from miner.engines.client import Client
 from miner.engines.llm import LLMEngine
+from miner.engines.policy import Attestation
+from miner.engines.prices import price_of
 from miner.engines.settings import LLMSettings
+from miner.engines.wire import Wire, key_from_environment
 from miner.errors import EngineStopped, MiningReject, PolicyError, SettingsError
 from schemas.call import Call
 from schemas.question import Option, Question
@@ -22,7 +30,7 @@ from schemas.reasoning import Chain, Evidence, Plan
 from schemas.study import Report
 from schemas.text import Section
 from schemas.vocabulary import EvidenceKind, Licence, Presence, RejectReason, Task
-from tests.scripted_server import COMPLETION_TOKENS, PROMPT_TOKENS, Act, Fail, HangUp, Raw, Say, ScriptedServer
+from tests.scripted_server import COMPLETION_TOKENS, PROMPT_TOKENS, Act, Fail, HangUp, Raw, Say, ScriptedServer, Slow
 
 TEXT = "INDICATION: Rule out fracture.\nFINDINGS: There is a small left pleural effusion. The heart is\nnot enlarged."
 FINDINGS_AT = TEXT.index("There is")
@@ -101,20 +109,70 @@ GOOD: dict[str, Sequence[Act]] = {
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow at once, and no key of the person who runs the tests is used."""
     monkeypatch.setattr("miner.engines.client._LONGEST_WAIT_S", 0.0)
+    monkeypatch.setattr("miner.engines.pace._FIRST_REST_S", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+class Asking:
+    """The engine in a loop of its own, a step at a time."""
+
+    def __init__(
+        self,
+        settings: LLMSettings,
+        folder: Path,
+        attestations: Sequence[Attestation] = (),
+        on_call: Callable[[Call], None] | None = None,
+    ) -> None:
+        wire = Wire(settings, key_from_environment(settings), attestations)
+        self.cache = ReplyCache(folder)
+        self.runner = asyncio.Runner()
+        self.client = Client(settings, wire, self.cache, Budget(settings, price_of(settings), Spent()))
+        if on_call is not None:
+            self.client.on_call = on_call
+        self.engine = LLMEngine(settings, self.client)
+
+    def __enter__(self) -> Self:
+        self.runner.run(self.client.wire.__aenter__())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.runner.run(self.client.wire.__aexit__(None, None, None))
+        self.runner.close()
+        self.cache.close()
+
+    def settings(self) -> dict[str, object]:
+        return self.engine.settings()
+
+    def plan(self, question: Question, report: Report) -> Plan:
+        return self.runner.run(self.engine.plan(question, report))
+
+    def evidence(self, question: Question, plan: Plan, report: Report) -> tuple[Evidence, ...]:
+        return self.runner.run(self.engine.evidence(question, plan, report))
+
+    def chain(self, question: Question, plan: Plan, evidence: tuple[Evidence, ...], report: Report) -> Chain:
+        return self.runner.run(self.engine.chain(question, plan, evidence, report))
+
+    def reason(self, question: Question, report: Report) -> Reasoning:
+        return self.runner.run(self.engine.reason(question, report))
+
+    def reason_all(self, questions: Sequence[Question], report: Report) -> list[Reasoning]:
+        async def everything() -> list[Reasoning]:
+            return list(await asyncio.gather(*(self.engine.reason(question, report) for question in questions)))
+
+        return self.runner.run(everything())
 
 
 @contextmanager
 def engine_on(
     script: Mapping[str, Sequence[Act]], folder: Path, calls: list[Call] | None = None, **options: Any
-) -> Iterator[tuple[LLMEngine, ScriptedServer]]:
+) -> Iterator[tuple[Asking, ScriptedServer]]:
     with ScriptedServer({**GOOD, **script}) as server:
         settings = LLMSettings(model="scripted", base_url=server.url, **options)
-        with LLMEngine(settings, folder, on_call=None if calls is None else calls.append) as engine:
+        with Asking(settings, folder, on_call=None if calls is None else calls.append) as engine:
             yield engine, server
 
 
-def mine(engine: LLMEngine) -> tuple[Plan, tuple[Evidence, ...], Chain]:
+def mine(engine: Asking) -> tuple[Plan, tuple[Evidence, ...], Chain]:
     plan = engine.plan(QUESTION, REPORT)
     evidence = engine.evidence(QUESTION, plan, REPORT)
     return plan, evidence, engine.chain(QUESTION, plan, evidence, REPORT)
@@ -181,7 +239,13 @@ def test_a_wrong_quote_goes_back_with_the_reason_and_the_right_one_is_taken(tmp_
         ("EvidenceReply", Say(evidence_reply("a large effusion")), RejectReason.QUOTE_NOT_FOUND, 3),
         ("EvidenceReply", Say(evidence_reply("Rule out fracture")), RejectReason.QUOTE_NOT_FOUND, 3),
         ("EvidenceReply", Say({"items": evidence_reply()["items"][:2]}), RejectReason.EVIDENCE_INCOMPLETE, 3),
-        ("EvidenceReply", Say(evidence_reply(presence="absent")), RejectReason.EVIDENCE_CONTRADICTS_ANSWER, 1),
+        ("EvidenceReply", Say(evidence_reply(presence="absent")), RejectReason.EVIDENCE_INCOMPLETE, 3),
+        (
+            "EvidenceReply",
+            Say(evidence_reply("heart is not enlarged", presence="absent")),
+            RejectReason.EVIDENCE_CONTRADICTS_ANSWER,
+            1,
+        ),
         ("PlanReply", Say({"items": PLAN["items"][:1]}), RejectReason.EVIDENCE_INCOMPLETE, 3),
         ("PlanReply", Say({"items": []}), RejectReason.MODEL_OUTPUT_INVALID, 3),
         ("ChainReply", Say({**CHAIN, "answer": "C"}), RejectReason.ANSWER_MISMATCH, 3),
@@ -199,7 +263,7 @@ def test_a_wrong_quote_goes_back_with_the_reason_and_the_right_one_is_taken(tmp_
         ("PlanReply", Say("", refusal="I cannot help with that."), RejectReason.MODEL_OUTPUT_INVALID, 1),
         ("PlanReply", Fail(400), RejectReason.MODEL_CALL_FAILED, 1),
         ("PlanReply", Fail(500), RejectReason.MODEL_CALL_FAILED, 4),
-        ("PlanReply", Fail(429, headers={"retry-after": "0"}), RejectReason.MODEL_CALL_FAILED, 4),
+        ("PlanReply", Slow(PLAN, pause_s=0.0, cut=True), RejectReason.MODEL_CALL_FAILED, 4),
         ("PlanReply", HangUp(), RejectReason.MODEL_CALL_FAILED, 4),
         ("PlanReply", Raw('{"choices": []}'), RejectReason.MODEL_CALL_FAILED, 4),
         ("PlanReply", Raw('{"id": "x", "choi'), RejectReason.MODEL_CALL_FAILED, 4),
@@ -237,6 +301,8 @@ def test_what_stays_wrong_becomes_a_reject_with_its_reason(
         (Fail(400, code="model_not_found"), "does not know the model 'scripted'"),
         (Fail(429, code="insufficient_quota"), "quota"),
         (Fail(307, headers={"location": "http://example.invalid/v1"}), "redirects elsewhere"),
+        (Fail(403), "check OPENAI_API_KEY"),
+        (Fail(402), "quota"),
     ],
 )
 def test_a_permanent_error_stops_the_run_at_the_first_request(tmp_path: Path, failure: Fail, sentence: str) -> None:
@@ -250,11 +316,27 @@ def test_a_permanent_error_stops_the_run_at_the_first_request(tmp_path: Path, fa
     assert str(failure.status) in calls[0].error
 
 
+@pytest.mark.parametrize("headers", [{}, {"retry-after": "0"}])
+def test_nothing_but_429_ends_the_run_when_patience_does(tmp_path: Path, headers: Mapping[str, str]) -> None:
+    with engine_on({"PlanReply": [Fail(429, headers=headers)]}, tmp_path, patience_s=0.2) as (engine, server):
+        with pytest.raises(EngineStopped, match="nothing but HTTP 429"):
+            engine.plan(QUESTION, REPORT)
+        assert 2 < len(server.requests) < 20
+
+
+def test_a_429_is_waited_out_and_counts_as_no_failure_of_the_question(tmp_path: Path) -> None:
+    calls: list[Call] = []
+    refused = [Fail(429, headers={"retry-after-ms": "20"})] * 6
+    with engine_on({"PlanReply": [*refused, Say(PLAN)]}, tmp_path, calls, max_tries=1) as (engine, _):
+        assert engine.plan(QUESTION, REPORT)
+    assert [call.error for call in calls] == ["HTTP 429 error"] * 6 + [None]
+
+
 def test_a_server_that_is_not_there_stops_the_run(tmp_path: Path) -> None:
     with ScriptedServer({}) as gone:
         url = gone.url
     with (
-        LLMEngine(LLMSettings(model="m", base_url=url), tmp_path) as engine,
+        Asking(LLMSettings(model="m", base_url=url), tmp_path) as engine,
         pytest.raises(EngineStopped, match="no server can be reached"),
     ):
         engine.plan(QUESTION, REPORT)
@@ -264,7 +346,7 @@ def test_a_passing_failure_is_tried_again(tmp_path: Path) -> None:
     calls: list[Call] = []
     with engine_on({"PlanReply": [Fail(503), HangUp(), Say(PLAN)]}, tmp_path, calls) as (engine, _):
         engine.plan(QUESTION, REPORT)
-    assert [call.error for call in calls] == ["InternalServerError 503", "APIConnectionError", None]
+    assert [call.error for call in calls] == ["HTTP 503 error", "connection broken (ServerDisconnectedError)", None]
     assert [call.attempt for call in calls] == [1, 2, 3]
 
 
@@ -279,7 +361,7 @@ def test_a_finding_cut_out_of_its_negation_is_asked_again(tmp_path: Path) -> Non
         plan = engine.plan(QUESTION, report)
         with pytest.raises(MiningReject) as caught:
             engine.evidence(QUESTION, plan, report)
-        assert "leaves out a negation" in server.asked("EvidenceReply")[1]["messages"][-1]["content"]
+        assert "stands where Pleural Effusion is denied" in server.asked("EvidenceReply")[1]["messages"][-1]["content"]
     assert caught.value.reason is RejectReason.EVIDENCE_CONTRADICTS_ANSWER
 
 
@@ -290,8 +372,8 @@ def test_every_reply_comes_from_the_cache_the_second_time_and_costs_nothing(tmp_
         assert mine(engine) == first
         assert len(server.requests) == 3
     assert [call.cache_hit for call in calls] == [False] * 3 + [True] * 3
-    assert sum(call.prompt_tokens for call in calls) == 3 * PROMPT_TOKENS
-    assert sum(call.completion_tokens for call in calls) == 3 * COMPLETION_TOKENS
+    assert sum(call.prompt_tokens or 0 for call in calls) == 3 * PROMPT_TOKENS
+    assert sum(call.completion_tokens or 0 for call in calls) == 3 * COMPLETION_TOKENS
     assert [call.request_hash for call in calls[:3]] == [call.request_hash for call in calls[3:]]
 
 
@@ -299,9 +381,9 @@ def test_the_cache_outlives_the_engine_and_re_asks_are_replayed(tmp_path: Path) 
     script = {"EvidenceReply": [Say(evidence_reply("a large effusion")), Say(evidence_reply())]}
     with ScriptedServer({**GOOD, **script}) as server:
         settings = LLMSettings(model="scripted", base_url=server.url)
-        with LLMEngine(settings, tmp_path) as engine:
+        with Asking(settings, tmp_path) as engine:
             first = mine(engine)
-        with LLMEngine(settings, tmp_path) as engine:
+        with Asking(settings, tmp_path) as engine:
             assert mine(engine) == first
         assert len(server.requests) == 4
 
@@ -314,7 +396,7 @@ def test_the_key_comes_from_the_environment_and_is_in_no_cache_key(
         settings = LLMSettings(model="scripted", base_url=server.url)
         for key in ("sk-one", "sk-two"):
             monkeypatch.setenv("OPENAI_API_KEY", key)
-            with LLMEngine(settings, tmp_path, on_call=calls.append) as engine:
+            with Asking(settings, tmp_path, on_call=calls.append) as engine:
                 engine.plan(QUESTION, REPORT)
                 assert key not in str(engine.settings())
         assert server.keys == ["Bearer sk-one"]
@@ -326,7 +408,7 @@ def test_credentialed_text_never_leaves_for_a_server_elsewhere(tmp_path: Path, m
     calls: list[Call] = []
     settings = LLMSettings(model="m", base_url="https://models.invalid/v1")
     with (
-        LLMEngine(settings, tmp_path, on_call=calls.append) as engine,
+        Asking(settings, tmp_path, on_call=calls.append) as engine,
         pytest.raises(PolicyError, match=r"models\.invalid"),
     ):
         engine.plan(QUESTION, REPORT)
@@ -343,12 +425,12 @@ def test_a_proxy_is_not_used_for_a_server_on_this_machine(tmp_path: Path, monkey
 
 def test_a_remote_server_needs_a_key(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="OPENAI_API_KEY"):
-        LLMEngine(LLMSettings(model="m"), tmp_path)
+        Asking(LLMSettings(model="m"), tmp_path)
 
 
 def test_an_unknown_prompt_version_is_a_wrong_setting(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="has no version 99"):
-        LLMEngine(LLMSettings(model="m", base_url="http://127.0.0.1:1/v1", plan_version=99), tmp_path)
+        LLMEngine(LLMSettings(model="m", base_url="http://127.0.0.1:1/v1", plan_version=99))
 
 
 def test_a_report_cannot_close_its_own_mark_or_become_an_instruction(tmp_path: Path) -> None:
@@ -364,11 +446,11 @@ def test_a_report_cannot_close_its_own_mark_or_become_an_instruction(tmp_path: P
 def test_settings_name_everything_that_can_change_the_output(tmp_path: Path) -> None:
     with engine_on({}, tmp_path) as (engine, _):
         settings = engine.settings()
-    assert {"model", "base_url", "temperature", "reply_schemas_hash"} <= settings.keys()
+    assert {"model", "temperature", "seed", "calls", "reply_schemas_hash"} <= settings.keys()
     prompts = settings["prompts"]
     assert isinstance(prompts, list)
     assert [prompt["name"] for prompt in prompts] == ["plan", "evidence", "chain"]
-    assert "timeout_s" not in settings
+    assert not {"timeout_s", "base_url", "concurrency", "max_usd"} & settings.keys()
 
 
 def test_a_server_that_fails_one_question_after_the_other_ends_the_run(tmp_path: Path) -> None:
@@ -402,16 +484,16 @@ def test_raw_control_signs_in_a_reply_are_read_without_asking_again(tmp_path: Pa
     assert plan.items[0].look_for == "Look\n\tthere."
 
 
-def test_several_threads_can_share_an_engine(tmp_path: Path) -> None:
+def test_many_questions_can_be_in_flight_at_once(tmp_path: Path) -> None:
     calls: list[Call] = []
     questions = [
         QUESTION.model_copy(update={"question_id": f"q{n}", "text": f"{QUESTION.text} ({n})"}) for n in range(24)
     ]
-    with engine_on({}, tmp_path, calls) as (engine, server), ThreadPoolExecutor(8) as pool:
-        plans = list(pool.map(lambda question: engine.plan(question, REPORT), questions))
-        assert len(server.requests) == 24
-    assert len(plans) == 24
-    assert sorted(call.question_id for call in calls) == sorted(question.question_id for question in questions)
+    with engine_on({}, tmp_path, calls) as (engine, server):
+        made = engine.reason_all(questions, REPORT)
+        assert len(server.requests) == 3 * 24
+    assert {reasoning.chain.answer for reasoning in made} == {"B"}
+    assert sorted({call.question_id for call in calls}) == sorted(question.question_id for question in questions)
 
 
 def test_calls_become_rows_with_ids_of_their_own(tmp_path: Path) -> None:
@@ -419,17 +501,17 @@ def test_calls_become_rows_with_ids_of_their_own(tmp_path: Path) -> None:
     with engine_on({"PlanReply": [Fail(500), Say(PLAN)]}, tmp_path, calls) as (engine, _):
         engine.plan(QUESTION, REPORT)
         engine.plan(QUESTION, REPORT)
-    rows = call_rows(calls, "llm", "run")
+    rows = call_rows(calls, "llm", "run", "settings")
     assert len({row["call_id"] for row in rows}) == 3
-    assert [row["cost_usd"] for row in rows] == [None, None, 0.0]
-    assert [row["error"] for row in rows] == ["InternalServerError 500", None, None]
+    assert [row["cost_usd"] for row in rows] == [0.0, None, 0.0]
+    assert [row["error"] for row in rows] == ["HTTP 500 error", None, None]
 
 
 def test_a_temporal_question_is_a_reject(tmp_path: Path) -> None:
     question = QUESTION.model_copy(update={"task": Task.TEMPORAL})
     with engine_on({}, tmp_path) as (engine, server):
         with pytest.raises(MiningReject, match="two reports"):
-            engine.plan(question, REPORT)
+            engine.reason(question, REPORT)
         assert server.requests == []
 
 

@@ -23,11 +23,12 @@ PUBLISHED = {
     ("chain", 1): "08fac9bdf02e88cdd015e48e58e2e9e7b2ef38ded636f2f4a59374251fe446d2",
     ("evidence", 1): "ede1f23eacf3e677435fb8e882dc29d9252f8709c3d1d6387ce8558fc45fccfb",
     ("plan", 1): "3c4fa0f9294f9169747f401589699c1aacc8a3b2166952ece35002261e455449",
+    ("whole", 1): "f02d40b5bbea7cefa5c7ad8b5b9720ae3c2f50e1c8a91969a078e261862be01e",
 }
 
 
 def test_the_three_steps_have_prompts() -> None:
-    assert {"plan", "evidence", "chain"} <= set(prompts.available())
+    assert {"plan", "evidence", "chain", "whole"} <= set(prompts.available())
 
 
 @pytest.mark.parametrize("prompt", EVERY, ids=lambda prompt: f"{prompt.name}.v{prompt.version}")

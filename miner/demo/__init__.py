@@ -59,7 +59,7 @@ def run_demo(db: Path) -> None:
         asked = ask(store, AskSettings.resolve(db, seed=0, balance="strict", min_positives=MIN_POSITIVES))
         say(f"ask     {sum(asked.added.values()):,} questions added, {asked.existing:,} were there already")
         with progress("mine") as advance:
-            mined = mine(store, RulesEngine(), MineSettings.resolve(db, engine="rules"), [], advance)
+            mined = mine(store, RulesEngine(), MineSettings.resolve(db, engine="rules"), advance)
         say(f"mine    {mined.mined:,} chains by the rules engine, {mined.already:,} were there already")
         if mined.rejects:
             reasons = ", ".join(f"{count} {reason}" for reason, count in mined.rejects.items())

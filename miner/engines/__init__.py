@@ -1,6 +1,6 @@
-"""Engines turn a question and its report into plan, evidence and chain; `rules` and `llm` share one protocol."""
+"""Engines turn a question and its report into plan, evidence and chain; `rules` and `llm` share the three steps."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from schemas.question import Question
 from schemas.reasoning import Chain, Evidence, Plan
@@ -32,4 +32,32 @@ class Engine(Protocol):
 
     def chain(self, question: Question, plan: Plan, evidence: tuple[Evidence, ...], report: Report) -> Chain:
         """Give the reasoning that leads from the evidence to the question's answer."""
+        ...
+
+
+class Reasoning(NamedTuple):
+    """What an engine makes of one question."""
+
+    plan: Plan
+    evidence: tuple[Evidence, ...]
+    chain: Chain
+
+
+class AsyncEngine(Protocol):
+    """An engine that waits for somebody else, so that many questions are in its hands at once."""
+
+    name: str
+    version: str
+
+    def settings(self) -> dict[str, object]:
+        """Everything that can change the output, as `Engine.settings`."""
+        ...
+
+    @property
+    def attestations_used(self) -> tuple[str, ...]:
+        """As `Engine.attestations_used`."""
+        ...
+
+    async def reason(self, question: Question, report: Report) -> Reasoning:
+        """Give plan, evidence and chain; raises MiningReject for a question that cannot be mined."""
         ...

@@ -4,22 +4,25 @@ diskcache evicts by default (of 300,000 entries 226,870 survived its 1 GiB limit
 """
 
 import hashlib
-import json
-from collections.abc import Mapping
+import sqlite3
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import diskcache  # type: ignore[import-untyped]  # the library ships no types
 
+from miner.errors import EngineStopped
+
 # Larger than any disk: diskcache wants a number even when it may not evict.
 _NO_LIMIT_BYTES = 2**60
 
 
-def request_hash(base_url: str, request: Mapping[str, object]) -> str:
-    """Give the sha256 of a request: server, model, messages, schema and options. The key is no part of it."""
-    whole = json.dumps({"base_url": base_url, **request}, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(whole.encode()).hexdigest()
+def request_hash(body: bytes) -> str:
+    """Give the sha256 of a request's body: model, messages, schema and options.
+
+    Neither the key nor the address is part of it: a local server that moves to another port keeps its replies.
+    """
+    return hashlib.sha256(body).hexdigest()
 
 
 class ReplyCache:
@@ -39,8 +42,14 @@ class ReplyCache:
         return found if isinstance(found, str) else None
 
     def put(self, key: str, reply_json: str) -> None:
-        """Store a reply; it is on disk when this returns."""
-        self._disk.set(key, reply_json)
+        """Store a reply; it is on disk when this returns. Raises EngineStopped where it cannot be written."""
+        try:
+            self._disk.set(key, reply_json)
+        except (OSError, sqlite3.Error) as error:
+            raise EngineStopped(
+                f"a reply could not be kept in {self._disk.directory} ({error}); make room there and run the same "
+                "command again: what was kept is not paid for twice"
+            ) from None
 
     def close(self) -> None:
         """Close the files."""

@@ -1,27 +1,35 @@
 """From calls to rows of the `calls` table."""
 
-import hashlib
 from collections.abc import Iterable
+
+import polars as pl
 
 from schemas.call import Call
 
+# Named types: a batch in which nobody counted tokens would otherwise have a column of nothing.
+_TYPES: dict[str, type[pl.DataType]] = {
+    "prompt_tokens": pl.Int64,
+    "completion_tokens": pl.Int64,
+    "cached_tokens": pl.Int64,
+    "cost_usd": pl.Float64,
+    "error": pl.String,
+}
 
-def call_rows(calls: Iterable[Call], engine: str, run_id: str) -> list[dict[str, object]]:
-    """Give one row per attempt, by column name; the cost is null until prices are known, never a guess."""
+
+def call_rows(calls: Iterable[Call], engine: str, run_id: str, settings_hash: str) -> list[dict[str, object]]:
+    """Give one row per attempt, by column name; calls are events, and each has an id of its own."""
     return [
         {
-            "call_id": _call_id(call, run_id),
-            "engine": engine,
-            "cost_usd": 0.0 if call.cache_hit else None,
-            "run_id": run_id,
-            **call.model_dump(exclude={"request_hash", "prompt_version"}),
+            **call.model_dump(exclude={"prompt_version"}),
             "prompt_version": str(call.prompt_version),
+            "engine": engine,
+            "run_id": run_id,
+            "settings_hash": settings_hash,
         }
         for call in calls
     ]
 
 
-def _call_id(call: Call, run_id: str) -> str:
-    """Give an id that differs between attempts and runs; calls are events, so it is not made from content alone."""
-    parts = (run_id, call.question_id, call.stage, str(call.attempt), call.request_hash, call.called_at.isoformat())
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
+def call_frame(rows: list[dict[str, object]]) -> pl.DataFrame:
+    """Give the rows as a frame that the store can take."""
+    return pl.DataFrame(rows, schema_overrides=_TYPES, infer_schema_length=None) if rows else pl.DataFrame()

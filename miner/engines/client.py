@@ -1,114 +1,119 @@
-"""One model server, asked through instructor for typed replies; the only place from which report text leaves.
+"""One model server, asked for typed replies: cache, budget, pace, retries, and a line for every attempt.
 
-Every request goes through `Client._send`: the policy gate, then the cache, then the server. The reply is on disk before
-anybody sees it, and each attempt is handed to `on_call`.
-
-Two things that instructor would do are kept out on purpose. It renders messages as Jinja templates when it gets a
-`context`, which would execute what stands in a report: replies are therefore checked through a context variable. It
-also logs what it could not validate, which can be report text: its log is shut.
+A request goes through `Client._reply`: the cache first, then the budget, then its turn, then the ledger, then the wire
+with its policy gate. A reply is in the cache, on disk, before anybody reads it.
 """
 
 import json
-import logging
-import socket
-import threading
+import os
+import random
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
-from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-import openai
-from instructor import Mode, patch
-from instructor.core.exceptions import InstructorError, InstructorRetryException
 from openai.types.chat import ChatCompletion
-from pydantic import ValidationError, create_model, model_validator
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from pydantic import ValidationError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
+from miner.engines import failures
+from miner.engines.budget import Budget
 from miner.engines.cache import ReplyCache, request_hash
 from miner.engines.checks import Rejection
-from miner.engines.policy import Attestation, check_endpoint, is_loopback
+from miner.engines.failures import Passing, Refused
+from miner.engines.ledger import Ledger
+from miner.engines.pace import LONGEST_PAUSE_S, Pace
 from miner.engines.settings import LLMSettings
-from miner.errors import CxrError, EngineStopped, MiningReject, SettingsError
+from miner.engines.typed import UNUSABLE, typed, without_raw_controls
+from miner.engines.wire import Wire, WireError
+from miner.errors import EngineStopped, MiningReject
 from prompts import Prompt, Reply
 from schemas.call import Call
 from schemas.vocabulary import Licence, RejectReason
 
 R = TypeVar("R", bound=Reply)
 
-_MODES = MappingProxyType({"json_schema": Mode.JSON_SCHEMA, "tools": Mode.TOOLS})
 _LONGEST_WAIT_S = 60.0
-for _library in ("instructor", "openai"):
-    logging.getLogger(_library).setLevel(logging.CRITICAL + 1)
+# Bytes of a request for one token, before a reply has told: English in JSON.
+_BYTES_PER_TOKEN = 4.2
 
 
-class _PassingFailure(Exception):
-    """A failed attempt that may succeed if repeated; `kind` is fit for a log."""
+class Stopping(Exception):
+    """The user wants the run to end: what is in flight is awaited, and nothing new is sent."""
 
-    def __init__(self, kind: str, retry_after_s: float | None = None) -> None:
-        super().__init__(kind)
-        self.kind = kind
-        self.retry_after_s = retry_after_s
+
+class Deferred(Exception):
+    """A request that is not in the cache and was put aside for a batch."""
 
 
 @dataclass
-class _Conversation:
+class Asked:
     """What one step of one question needs to send, and what happened to it so far."""
 
     question_id: str
     prompt: Prompt
     licence: Licence
-    check: Callable[[Any], Rejection | None]
     attempts: int = 0
+    faltered: int = 0
+    """Tries of the present request that failed; waiting for one's turn at a busy server is no failure."""
     rejection: Rejection | None = None
 
 
-_CURRENT: ContextVar[_Conversation] = ContextVar("_CURRENT")
+@dataclass
+class Counters:
+    """What a run has done so far, for people."""
+
+    calls: int = 0
+    cached: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    in_flight: int = 0
+    pauses_s: float = 0.0
 
 
+class Sink(Protocol):
+    """Takes requests that shall not be sent now."""
+
+    def defer(self, key: str, body: bytes, asked: Asked) -> None:
+        """Take one request."""
+        ...
+
+
+@dataclass
 class Client:
-    """Typed replies from one OpenAI-compatible server; may be used from several threads."""
+    """Typed replies from one OpenAI-compatible server; any number of tasks of one event loop may ask at once."""
 
-    def __init__(
-        self,
-        settings: LLMSettings,
-        cache: ReplyCache,
-        api_key: str | None,
-        attestations: Iterable[Attestation] = (),
-        on_call: Callable[[Call], None] | None = None,
-    ) -> None:
-        """Raise SettingsError where the base URL is not one or a key is missing; nothing is sent yet."""
-        local = is_loopback(settings.base_url)
-        if not api_key and not local:
-            raise SettingsError(
-                "the model server is not on this machine and OPENAI_API_KEY is not set; set it in the environment, "
-                "or give a local server with --base-url"
-            )
-        self._settings = settings
-        self._cache = cache
-        self._attestations = tuple(attestations)
-        self._on_call = on_call or _keep_nothing
-        self.attestations_used: set[str] = set()
+    settings: LLMSettings
+    wire: Wire
+    cache: ReplyCache
+    budget: Budget
+    ledger: Ledger | None = None
+    owner: dict[str, str] = field(default_factory=dict)
+    """Run and settings that the attempts belong to, as the ledger keeps them."""
+    on_call: Callable[[Call], None] = lambda _: None
+    sink: Sink | None = None
+    """Where requests go that are not in the cache; None sends them."""
+    stopping: bool = False
+
+    def __post_init__(self) -> None:
+        """Start counting."""
+        self.pace = Pace(self.settings.rpm, self.settings.tpm, self.settings.concurrency)
+        self.counters = Counters()
         self._failures_in_row = 0
-        self._lock = threading.Lock()
-        # A redirect, or a proxy in front of a local server, would carry report text past the policy gate.
-        self._openai = openai.OpenAI(
-            base_url=settings.base_url,
-            api_key=(api_key or "none").strip(),
-            timeout=settings.timeout_s,
-            max_retries=0,
-            http_client=openai.DefaultHttpxClient(follow_redirects=False, trust_env=not local),
-        )
-        self._create = patch(create=self._send, mode=_MODES[settings.mode])
+        self._has_answered = False
+        self._bytes_per_token = _BYTES_PER_TOKEN
+        self._ids = f"{time.time_ns():x}{os.getpid():x}"
+        self._made = 0
+        self._sampling = self.settings.sampling()
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._openai.close()
+    def stop(self) -> None:
+        """Send nothing new from now on; who wants to gets Stopping."""
+        self.stopping = True
+        self.pace.wake()
 
-    def ask(
+    async def ask(
         self,
         prompt: Prompt,
         values: Mapping[str, str],
@@ -120,257 +125,268 @@ class Client:
     ) -> R:
         """Ask one step until the reply fits its type and passes the check, at most `max_reasks` times again.
 
-        Raises MiningReject if it never does or no reply comes, EngineStopped if no request can succeed, and PolicyError
-        before anything is sent where the licence forbids it.
+        Raises MiningReject if it never does or no reply comes, EngineStopped if no request can succeed, BudgetReached
+        if none may, and PolicyError before anything is sent where the licence forbids it.
         """
-        conversation = _Conversation(question_id, prompt, licence, check)
-        token = _CURRENT.set(conversation)
-        try:
-            reply: R = self._create(
-                response_model=_checked(reply_type),
-                messages=prompt.messages(values),
-                max_retries=self._settings.max_reasks,
-                model=self._settings.model,
-                **self._settings.sampling(),
-            )
-        except InstructorRetryException as failure:
-            cause = failure.__cause__
-            if cause is None or isinstance(cause, ValidationError | json.JSONDecodeError | InstructorError):
-                raise _rejected(conversation) from None
-            raise cause from None
-        finally:
-            _CURRENT.reset(token)
-        return reply
+        asked = Asked(question_id, prompt, licence)
+        form = typed(reply_type, self.settings.mode)
+        request: dict[str, Any] = {
+            "messages": prompt.messages(values),
+            "model": self.settings.model,
+            **form.request,
+            **self._sampling,
+        }
 
-    def _send(self, **request: Any) -> ChatCompletion:
-        """Give the reply to one request, from the cache or the server; every request of this class passes here."""
-        conversation = _CURRENT.get()
-        attestation = check_endpoint(str(self._openai.base_url), conversation.licence, self._attestations)
-        if attestation is not None:
-            self.attestations_used.add(attestation.model_dump_json())
-        _make_strict(request)
-        key = request_hash(self._settings.base_url, request)
-        stored = self._cache.get(key)
+        def checked(reply: R) -> Rejection | None:
+            asked.rejection = check(reply)
+            return asked.rejection
+
+        for _ in range(self.settings.max_reasks + 1):
+            completion = _usable(await self._reply(request, asked), asked)
+            asked.rejection = None
+            try:
+                reply: R = form.parse(completion, checked)
+                return reply
+            except UNUSABLE as error:
+                request = form.ask_again(request, completion, error)
+        raise _rejected(asked)
+
+    async def _reply(self, request: Mapping[str, Any], asked: Asked) -> ChatCompletion:
+        """Give the reply to one request, from the cache or the server."""
+        body = json.dumps(request, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode(
+            "utf-8", "surrogatepass"
+        )
+        key = request_hash(body)
+        stored = self.cache.get(key)
         if stored is not None:
-            completion = ChatCompletion.model_validate_json(stored)
-            self._record(conversation, key, completion=None, seconds=0.0, cache_hit=True)
-        else:
-            completion = self._fetch(conversation, key, request)
-        return _usable(completion, conversation)
+            asked.attempts += 1
+            self.counters.cached += 1
+            self.on_call(self._call(asked, key, cache_hit=True))
+            return ChatCompletion.model_validate_json(stored)
+        self.wire.allow(asked.licence, stored=self.sink is not None)
+        if self.sink is not None:
+            self.sink.defer(key, body, asked)
+            raise Deferred
+        return await self._fetch(key, body, asked)
 
-    def _fetch(self, conversation: _Conversation, key: str, request: dict[str, Any]) -> ChatCompletion:
-        """Get a reply from the server, trying again after passing failures, and put it into the cache."""
-        retrying = Retrying(
-            retry=retry_if_exception_type(_PassingFailure),
-            stop=stop_after_attempt(self._settings.max_tries),
-            wait=_wait,
+    async def _fetch(self, key: str, body: bytes, asked: Asked) -> ChatCompletion:
+        """Get a reply from the server, trying again after passing failures."""
+        asked.faltered = 0
+        tries = AsyncRetrying(
+            retry=retry_if_exception_type(Passing),
+            stop=lambda _: asked.faltered >= self.settings.max_tries,
+            wait=lambda state: _wait(state, asked.faltered),
+            sleep=self.pace.nap,
             reraise=True,
         )
         try:
-            return retrying(self._attempt, conversation, key, request)
-        except _PassingFailure as failure:
-            raise self._no_reply(conversation, f"{failure.kind}, {self._settings.max_tries} tries") from None
+            reply: ChatCompletion = await tries(self._attempt, key, body, asked)
+        except Passing as failure:
+            raise self._no_reply(asked, f"{failure.kind}, {self.settings.max_tries} tries") from None
+        except Refused as failure:
+            raise self._no_reply(asked, failure.kind) from None
+        self._failures_in_row = 0
+        return reply
 
-    def _no_reply(self, conversation: _Conversation, what: str) -> CxrError:
+    async def _attempt(self, key: str, body: bytes, asked: Asked) -> ChatCompletion:
+        """Make one request and write it down, whatever comes of it."""
+        if self.stopping:
+            raise Stopping
+        tokens = len(body) / self._bytes_per_token
+        reserved = self.budget.reserve(tokens)
+        asked.attempts += 1
+        call = self._call(asked, key)
+        ended = call.model_copy(update={"error": "dropped in flight"})
+        sent = False
+        try:
+            await self.pace.turn(tokens + self.budget.mean_completion)
+            if self.stopping:
+                raise Stopping
+            if self.ledger is not None:
+                self.ledger.begin(call, self.owner)
+            sent = True
+            self.counters.in_flight += 1
+            started = time.monotonic()
+            try:
+                completion, ended = await self._send(key, body, asked, call, started)
+            except (Passing, Refused, EngineStopped) as failure:
+                ended = _failed(call, failure, time.monotonic() - started)
+                asked.faltered += isinstance(failure, Passing) and not failure.throttled
+                raise
+            return completion
+        finally:
+            if sent:
+                self.counters.in_flight -= 1
+                self._settle(reserved, ended)
+            else:
+                self.budget.release(reserved)
+                asked.attempts -= 1
+
+    async def _send(
+        self, key: str, body: bytes, asked: Asked, call: Call, started: float
+    ) -> tuple[ChatCompletion, Call]:
+        try:
+            reply = await self.wire.complete(body, asked.licence)
+        except WireError as error:
+            raise failures.of_wire(error, self.settings, has_answered=self._has_answered) from None
+        if failure := failures.of_reply(reply, self.settings):
+            if isinstance(failure, Passing) and failure.throttled:
+                self.counters.pauses_s += self._throttled(reply.headers)
+            raise failure
+        self._has_answered = True
+        self.pace.answered(reply.headers)
+        text = reply.body.decode("utf-8", "replace")
+        completion = _completion(text)
+        self.cache.put(key, text)
+        return completion, self.answered(call, completion, time.monotonic() - started)
+
+    def answered(self, call: Call, completion: ChatCompletion, seconds: float) -> Call:
+        """Give a call with what its reply says of tokens, and what they cost."""
+        usage = completion.usage
+        if usage is None:
+            return call.model_copy(update={"latency_s": seconds, "called_at": _now()})
+        cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
+        price = self.budget.price
+        counts = (usage.prompt_tokens, usage.completion_tokens, cached or 0)
+        return call.model_copy(
+            update={
+                "prompt_tokens": usage.prompt_tokens,
+                "completion_tokens": usage.completion_tokens,
+                "cached_tokens": cached,
+                "cost_usd": None if price is None else price.cost(*counts, batch=call.batch),
+                "latency_s": seconds,
+                "called_at": _now(),
+            }
+        )
+
+    def from_batch(self, call: Call, line: Mapping[str, Any]) -> Call:
+        """Take in one line of a batch's result file: the reply goes into the cache, and its call is given back."""
+        reply = line.get("response") or {}
+        body = reply.get("body")
+        status = reply.get("status_code")
+        if status == 200 and isinstance(body, dict):
+            text = json.dumps(body)
+            try:
+                completion = _completion(text)
+            except Passing as failure:
+                return call.model_copy(update={"error": failure.kind})
+            self.cache.put(call.request_hash, text)
+            return self.answered(call, completion, 0.0)
+        kind = f"HTTP {status}" if status else "batch error"
+        return call.model_copy(update={"error": kind, "prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0})
+
+    def _settle(self, reserved: float, ended: Call) -> None:
+        self.counters.calls += 1
+        self.counters.failed += ended.error is not None
+        self.counters.prompt_tokens += ended.prompt_tokens or 0
+        self.counters.completion_tokens += ended.completion_tokens or 0
+        self.budget.settle(reserved, ended.cost_usd, ended.completion_tokens)
+        self.on_call(ended)
+        if self.ledger is not None:
+            self.ledger.end(ended)
+
+    def _throttled(self, headers: Mapping[str, str]) -> float:
+        wait = self.pace.throttled(headers)
+        if wait > LONGEST_PAUSE_S or self.pace.throttled_for_s() > self.settings.patience_s:
+            raise EngineStopped(
+                f"{self.settings.base_url} has answered nothing but HTTP 429 for {self.pace.throttled_for_s():.0f} s "
+                f"and asks for another {wait:.0f} s; run the same command again later, or lower --concurrency or --rpm"
+            )
+        return wait
+
+    def _no_reply(self, asked: Asked, what: str) -> EngineStopped | MiningReject:
         """Reject one question that got no reply, or stop the run when this happens to one after the other."""
-        with self._lock:
-            self._failures_in_row += 1
-            in_row = self._failures_in_row
-        if in_row >= self._settings.max_failures_in_row:
+        self._failures_in_row += 1
+        if self._failures_in_row >= self.settings.max_failures_in_row:
             return EngineStopped(
-                f"{self._settings.base_url} has failed {in_row} questions in a row ({what}); see that the server is "
-                "well and takes the request options, then run the same command again"
+                f"{self.settings.base_url} has failed {self._failures_in_row} questions in a row ({what}); see that "
+                "the server is well and takes the request options, then run the same command again"
             )
         return MiningReject(
             RejectReason.MODEL_CALL_FAILED,
-            f"the {conversation.prompt.name} step of question {conversation.question_id} got no reply ({what})",
+            f"the {asked.prompt.name} step of question {asked.question_id} got no reply ({what})",
         )
 
-    def _attempt(self, conversation: _Conversation, key: str, request: dict[str, Any]) -> ChatCompletion:
-        """Make one request and record it, whatever comes of it."""
-        started = time.monotonic()
-        try:
-            completion = self._openai.chat.completions.create(**request)
-            if not isinstance(completion, ChatCompletion) or not completion.choices:
-                raise _PassingFailure("a reply without choices")
-        except (openai.OpenAIError, _PassingFailure, json.JSONDecodeError, ValidationError) as failure:
-            kind = _kind(failure)
-            self._record(conversation, key, None, time.monotonic() - started, error=kind)
-            raise self._translate(failure, kind, conversation) from None
-        self._cache.put(key, completion.model_dump_json(exclude_unset=True))
-        with self._lock:
-            self._failures_in_row = 0
-        self._record(conversation, key, completion, time.monotonic() - started)
-        return completion
-
-    def _translate(self, failure: Exception, kind: str, conversation: _Conversation) -> Exception:
-        """Turn a failure of the library into one of ours: for this attempt, this question, or the whole run."""
-        if stop := self._permanent(failure):
-            return EngineStopped(stop)
-        status = failure.status_code if isinstance(failure, openai.APIStatusError) else None
-        if status is not None and status < 500 and status not in {408, 409, 425, 429}:
-            return self._no_reply(conversation, kind)
-        return _PassingFailure(kind, _retry_after(failure))
-
-    def _permanent(self, failure: Exception) -> str | None:
-        """Give one sentence if no later request can succeed either, else None."""
-        url, model = self._settings.base_url, self._settings.model
-        code = getattr(failure, "code", None)
-        if isinstance(failure, openai.AuthenticationError | openai.PermissionDeniedError):
-            return f"{url} does not accept the key (HTTP {failure.status_code}); check OPENAI_API_KEY"
-        if isinstance(failure, openai.NotFoundError) or code == "model_not_found":
-            return (
-                f"{url} does not know the model {model!r} (or has no /chat/completions); check --model and --base-url"
-            )
-        if code == "insufficient_quota":
-            return f"the quota of the account at {url} is used up; nothing more can be asked until it is raised"
-        if isinstance(failure, openai.APIConnectionError) and _nobody_there(failure):
-            return f"no server can be reached at {url}; start it or correct --base-url"
-        if isinstance(failure, openai.APIStatusError) and 300 <= failure.status_code < 400:
-            return f"{url} redirects elsewhere, which is never followed; give the final address with --base-url"
-        return None
-
-    def _record(
-        self,
-        conversation: _Conversation,
-        key: str,
-        completion: ChatCompletion | None,
-        seconds: float,
-        *,
-        cache_hit: bool = False,
-        error: str | None = None,
-    ) -> None:
-        conversation.attempts += 1
-        usage = completion.usage if completion else None
-        self._on_call(
-            Call(
-                stage=conversation.prompt.name,
-                question_id=conversation.question_id,
-                model=self._settings.model,
-                prompt_name=conversation.prompt.name,
-                prompt_version=conversation.prompt.version,
-                prompt_hash=conversation.prompt.hash,
-                request_hash=key,
-                attempt=conversation.attempts,
-                cache_hit=cache_hit,
-                prompt_tokens=usage.prompt_tokens if usage else 0,
-                completion_tokens=usage.completion_tokens if usage else 0,
-                latency_s=seconds,
-                called_at=datetime.now(UTC).replace(tzinfo=None),
-                error=error,
-            )
+    def _call(self, asked: Asked, key: str, *, cache_hit: bool = False) -> Call:
+        self._made += 1
+        nothing = 0 if cache_hit else None
+        # Built from our own values at every call: checking them again would cost more than making them.
+        return Call.model_construct(
+            call_id=f"{self._ids}-{self._made:x}",
+            stage=asked.prompt.name,
+            question_id=asked.question_id,
+            model=self.settings.model,
+            prompt_name=asked.prompt.name,
+            prompt_version=asked.prompt.version,
+            prompt_hash=asked.prompt.hash,
+            request_hash=key,
+            attempt=asked.attempts,
+            cache_hit=cache_hit,
+            prompt_tokens=nothing,
+            completion_tokens=nothing,
+            cost_usd=0.0 if cache_hit else None,
+            latency_s=0.0,
+            called_at=_now(),
         )
 
 
-@cache
-def _checked(reply_type: type[R]) -> type[R]:
-    """Give the reply type with the current step's check as its last validator; same name, same schema."""
-
-    def run_check(reply: R) -> R:
-        conversation = _CURRENT.get()
-        conversation.rejection = conversation.check(reply)
-        if conversation.rejection is not None:
-            raise ValueError(conversation.rejection.message)
-        return reply
-
-    return create_model(
-        reply_type.__name__,
-        __base__=reply_type,
-        __doc__=reply_type.__doc__,
-        __validators__={"run_check": model_validator(mode="after")(run_check)},  # type: ignore[dict-item]
-    )
-
-
-def _make_strict(request: dict[str, Any]) -> None:
-    """Ask for strict schemas, which instructor leaves out; our reply models have the strict form already."""
-    if "response_format" in request:
-        form = request["response_format"]
-        request["response_format"] = {**form, "json_schema": {**form["json_schema"], "strict": True}}
-    if "tools" in request:
-        request["tools"] = [{**tool, "function": {**tool["function"], "strict": True}} for tool in request["tools"]]
-
-
-def _usable(completion: ChatCompletion, conversation: _Conversation) -> ChatCompletion:
-    """Give the completion back, or raise MiningReject for one that asking again would not better."""
-    conversation.rejection = None
-    choice = completion.choices[0]
-    if choice.finish_reason == "length":
-        raise _invalid(conversation, "was cut off at max_completion_tokens")
-    if choice.finish_reason == "content_filter":
-        raise _invalid(conversation, "was withheld by the server's content filter")
-    if choice.message.refusal:
-        raise _invalid(conversation, "is a refusal")
-    choice.message.content = _without_raw_controls(choice.message.content)
-    for call in choice.message.tool_calls or ():
-        if call.type == "function":
-            call.function.arguments = _without_raw_controls(call.function.arguments) or ""
+def _completion(text: str) -> ChatCompletion:
+    """Read a reply's body; raises Passing for one that is no completion, paid or not."""
+    try:
+        completion = ChatCompletion.model_validate_json(text)
+    except ValidationError:
+        raise Passing("a reply that is no completion", billed=None) from None
+    if not completion.choices:
+        raise Passing("a reply without choices", billed=None)
     return completion
 
 
-def _without_raw_controls(reply: str | None) -> str | None:
-    """Escape raw control signs in the strings of a JSON reply, which guided decoding lets through.
-
-    vLLM's default backend wrote them into 45 of 64 replies; asking again would pay for the same words twice.
-    """
-    if reply is None or not any(character < " " for character in reply):
-        return reply
-    try:
-        return json.dumps(json.loads(reply, strict=False), ensure_ascii=False)
-    except json.JSONDecodeError:
-        return reply
+def _failed(call: Call, failure: Exception, seconds: float) -> Call:
+    """Give a failed attempt's call: free where the server refused, of unknown cost where the line broke."""
+    kind = getattr(failure, "kind", None) or str(failure).partition(";")[0]
+    update: dict[str, object] = {"error": kind, "latency_s": seconds, "called_at": _now()}
+    if getattr(failure, "billed", False) is False:
+        update |= {"prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0}
+    return call.model_copy(update=update)
 
 
-def _invalid(conversation: _Conversation, what: str) -> MiningReject:
+def _usable(completion: ChatCompletion, asked: Asked) -> ChatCompletion:
+    """Give the completion back, or raise MiningReject for one that asking again would not better."""
+    choice = completion.choices[0]
+    if choice.finish_reason == "length":
+        raise _invalid(asked, "was cut off at max_completion_tokens")
+    if choice.finish_reason == "content_filter":
+        raise _invalid(asked, "was withheld by the server's content filter")
+    if choice.message.refusal:
+        raise _invalid(asked, "is a refusal")
+    choice.message.content = without_raw_controls(choice.message.content)
+    for call in choice.message.tool_calls or ():
+        if call.type == "function":
+            call.function.arguments = without_raw_controls(call.function.arguments) or ""
+    return completion
+
+
+def _invalid(asked: Asked, what: str) -> MiningReject:
     return MiningReject(
         RejectReason.MODEL_OUTPUT_INVALID,
-        f"the reply to the {conversation.prompt.name} step of question {conversation.question_id} {what}",
+        f"the reply to the {asked.prompt.name} step of question {asked.question_id} {what}",
     )
 
 
-def _rejected(conversation: _Conversation) -> MiningReject:
+def _rejected(asked: Asked) -> MiningReject:
     """Say why the last reply was not taken: the check that failed, or that it was no JSON of the schema."""
-    if conversation.rejection is not None:
-        return MiningReject(
-            conversation.rejection.reason, f"{conversation.prompt.name} step: {conversation.rejection.message}"
-        )
-    return _invalid(conversation, f"does not fit its schema, {conversation.attempts} attempts included")
+    if asked.rejection is not None:
+        return MiningReject(asked.rejection.reason, f"{asked.prompt.name} step: {asked.rejection.message}")
+    return _invalid(asked, f"does not fit its schema, {asked.attempts} attempts included")
 
 
-def _keep_nothing(call: Call) -> None:
-    """Take note of no call: for clients whose calls nobody counts."""
-
-
-def _kind(failure: Exception) -> str:
-    """Name a failure without quoting it: servers repeat the request in their errors."""
-    if isinstance(failure, _PassingFailure):
-        return failure.kind
-    name = type(failure).__name__
-    return f"{name} {failure.status_code}" if isinstance(failure, openai.APIStatusError) else name
-
-
-def _nobody_there(failure: BaseException) -> bool:
-    """Tell whether a connection failed since nothing listens there or the host does not exist."""
-    cause: BaseException | None = failure
-    while cause is not None:
-        if isinstance(cause, ConnectionRefusedError | socket.gaierror):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
-
-
-def _retry_after(failure: Exception) -> float | None:
-    """Give the seconds that the server asks to wait; None if it does not say, or says it as a date."""
-    if not isinstance(failure, openai.APIStatusError):
-        return None
-    try:
-        return float(failure.response.headers.get("retry-after", ""))
-    except ValueError:
-        return None
-
-
-def _wait(state: RetryCallState) -> float:
-    """Give the seconds before the next try: what the server asks for, else random and growing."""
+def _wait(state: RetryCallState, faltered: int) -> float:
+    """Give the seconds before the next try: random and growing, so that a server that comes back is not stormed."""
     failure = state.outcome.exception() if state.outcome else None
-    if isinstance(failure, _PassingFailure) and failure.retry_after_s is not None:
-        return min(max(failure.retry_after_s, 0.0), _LONGEST_WAIT_S)
-    return wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_S)(state)
+    if isinstance(failure, Passing) and failure.throttled:
+        return 0.0  # the pace makes everybody wait
+    return random.uniform(0, min(0.5 * 2**faltered, _LONGEST_WAIT_S))  # noqa: S311 - spreads load, hides nothing
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

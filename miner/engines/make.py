@@ -1,31 +1,29 @@
-"""From settings to an engine, closed when the caller is done."""
+"""From the settings of `cxr mine` to those of the llm engine, and to the folder of its replies."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from miner.engines import Engine
-from miner.engines.llm import LLMEngine
-from miner.engines.rules import RulesEngine
 from miner.engines.settings import LLMSettings
 from miner.errors import SettingsError
 from miner.settings import MineSettings
-from schemas.call import Call
 
 
-@contextmanager
-def make_engine(settings: MineSettings, store: Path, calls: list[Call]) -> Iterator[Engine]:
-    """Give the engine that the settings name; every attempt at a model is appended to `calls`.
-
-    Replies of models are cached beside the store. Raises SettingsError for an `llm` engine without a model.
-    """
-    if settings.engine == "rules":
-        yield RulesEngine()
-        return
+def llm_settings(settings: MineSettings) -> LLMSettings:
+    """Give the llm engine's settings; raises SettingsError without a model."""
     if settings.model is None:
         raise SettingsError("mine: the llm engine needs to know which model; give --model, e.g. --model gpt-4o")
-    asked = settings.model_dump(include=set(LLMSettings.model_fields), exclude_none=True)
-    with LLMEngine(
-        LLMSettings(**asked), store.with_suffix(".replies"), settings.attestations, on_call=calls.append
-    ) as engine:
-        yield engine
+    return LLMSettings(**settings.model_dump(include=set(LLMSettings.model_fields), exclude_none=True))
+
+
+def reply_folder(settings: MineSettings, store: Path) -> Path:
+    """Give the folder of the reply cache: the one that was named (several stores may share it), or beside the store."""
+    return settings.cache if settings.cache is not None else store.with_suffix(".replies")
+
+
+def ledger_path(store: Path) -> Path:
+    """Give the file of a store's attempts; it is the store's own even where the cache is shared."""
+    return store.with_name(f"{store.name}.attempts")
+
+
+def progress_path(store: Path) -> Path:
+    """Give the file in which a run says how far it is, for `cxr status` while the store is locked."""
+    return store.with_name(f"{store.name}.progress")

@@ -1,8 +1,16 @@
 """From what a model replied to plan, evidence and chain, and what to tell it where that cannot be done."""
 
-from miner.engines.checks import Rejection, check_chain, check_evidence, check_plan, same_answer
-from miner.engines.grounding import leaves_out_negation, locate
-from prompts import ChainReply, EvidenceReply, PlanReply
+from miner.engines.assertion import contradiction
+from miner.engines.checks import (
+    Rejection,
+    check_answer_supported,
+    check_chain,
+    check_evidence,
+    check_plan,
+    same_answer,
+)
+from miner.engines.grounding import locate
+from prompts import ChainReply, EvidenceReply, PlanReply, WholeReply
 from prompts.replies import EvidenceItemReply
 from schemas.question import Question
 from schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
@@ -100,11 +108,10 @@ def _check_quotes(item: EvidenceItemReply, number: int, report: Report) -> Rejec
                 f"quote {quote_number} of item {number} does not occur in the report; copy whole words from it, "
                 "character by character, as one unbroken piece",
             )
-        if item.presence == "present" and leaves_out_negation(quote, report.text):
+        if what := contradiction(quote, item.finding, Presence(item.presence), report.text):
             return Rejection(
                 RejectReason.EVIDENCE_INCOMPLETE,
-                f"quote {quote_number} of item {number} leaves out a negation that stands before it in its sentence; "
-                "quote from the negation on, and give the presence that the whole sentence states",
+                f"quote {quote_number} of item {number} {what}, and give the presence that the whole sentence states",
             )
     return None
 
@@ -116,3 +123,20 @@ def check_chain_reply(reply: ChainReply, question: Question, evidence: tuple[Evi
             RejectReason.MODEL_OUTPUT_INVALID, "a chain needs at least two steps, each with a text, and an answer"
         )
     return check_chain(question, evidence, to_chain(reply, question))
+
+
+def check_whole_reply(reply: WholeReply, question: Question, report: Report) -> Rejection | None:
+    """Check plan, evidence and chain of one reply, in this order.
+
+    A chain over evidence that contradicts the answer is not checked: the caller rejects the question, and the model
+    is not talked into agreeing with a label.
+    """
+    if rejection := check_plan_reply(reply.plan, question):
+        return rejection
+    plan = to_plan(reply.plan, question)
+    if rejection := check_evidence_reply(reply.evidence, plan, report):
+        return rejection
+    evidence = to_evidence(reply.evidence, plan, report)
+    if check_answer_supported(question, evidence):
+        return None
+    return check_chain_reply(reply.chain, question, evidence)
