@@ -1,21 +1,41 @@
 """Filter: the chains that are factual enough, and well reviewed where reviewed, as JSON Lines."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from miner.errors import SettingsError
-from miner.jsonl import whole_file
+from miner.jsonl import whole_path
 from miner.store import Store
 
 # A reviewed chain stays with at least this on every axis (paper, section 2, "RadRBench-CXR compilation").
 MIN_REVIEW = 5.0
 
-_KEPT = f"""
-    from chains join latest_scores using (chain_id) join questions using (question_id)
+# The scores of every chain that was judged, once: the view behind them is a window over all scores.
+_JUDGED = f"""
+    create or replace temporary table judged as
+    select chain_id, judge, judge_version, factuality, completeness, effectiveness, radrscore,
+           factuality >= $least and chain_id not in (
+               select chain_id from reviews where least(factuality, validity, completeness) < {MIN_REVIEW}) as is_kept
+    from latest_scores
+"""
+
+_COUNTED = """
+    select chains.task, count(*) filter (where is_kept) as kept, count(*) as chains,
+           count(*) filter (where is_kept is null) as unscored,
+           count(*) filter (where is_kept and licence = 'credentialed') as credentialed
+    from chains left join judged using (chain_id) left join studies using (study_id)
+    group by chains.task order by chains.task
+"""
+
+_LINES = """
+    select chain_id, question_id, chains.study_id, questions.corpus, questions.split, licence, chains.task,
+           questions.text as question, options, questions.answer, answer_findings, plan, evidence, steps,
+           chains.text as reasoning, engine, engine_version, model, judge, judge_version,
+           factuality, completeness, effectiveness, radrscore
+    from chains join judged using (chain_id) join questions using (question_id)
     join studies on studies.study_id = chains.study_id
-    where factuality >= $least and chain_id not in (
-        select chain_id from reviews where least(factuality, validity, completeness) < {MIN_REVIEW})
+    where is_kept
+    order by chains.study_id, chains.task, chain_id
 """
 
 
@@ -33,38 +53,24 @@ def filter_chains(store: Store, min_factuality: float, target: Path | None) -> F
     """Keep chains whose latest score has at least this factuality; write them to `target` if one is given.
 
     A line holds the study, question, answer, plan, evidence with its quotes, steps, scores and the licence tag.
-    Raises SettingsError for a bound outside [0, 1].
+    Raises SettingsError for a bound outside [0, 1], InputError where the target cannot be written.
     """
     if not 0 <= min_factuality <= 1:
         raise SettingsError(f"filter: --min-factuality {min_factuality} is no share; give a number from 0 to 1")
-    least = {"least": min_factuality}
+    store.connection.execute(_JUDGED, {"least": min_factuality})
     if target is not None:
-        _write(store, least, target)
-    kept: dict[str, int] = dict(store.rows(f"select chains.task, count(*) {_KEPT} group by 1 order by 1", least))
-    total: dict[str, int] = dict(store.rows("select task, count(*) from chains group by 1 order by 1"))
+        _write(store, target)
+    counted = store.rows(_COUNTED)
+    judges = store.rows("select distinct judge || ' ' || judge_version from judged order by 1")
     return FilterResult(
-        kept={task: (kept.get(task, 0), count) for task, count in total.items()},
-        unscored=store.count("select count(*) from chains where chain_id not in (select chain_id from scores)"),
-        credentialed=store.count(f"select count(*) {_KEPT} and licence = 'credentialed'", least),
-        judges=tuple(
-            name
-            for (name,) in store.rows("select distinct judge || ' ' || judge_version from latest_scores order by 1")
-        ),
+        kept={task: (kept, chains) for task, kept, chains, _, _ in counted},
+        unscored=sum(unscored for *_, unscored, _ in counted),
+        credentialed=sum(credentialed for *_, credentialed in counted),
+        judges=tuple(name for (name,) in judges),
     )
 
 
-def _write(store: Store, least: dict[str, float], target: Path) -> None:
-    rows = store.frame(
-        f"""
-        select chain_id, question_id, chains.study_id, questions.corpus, questions.split, licence, chains.task,
-               questions.text as question, options, questions.answer, answer_findings, plan, evidence, steps,
-               chains.text as reasoning, engine, engine_version, model, judge, judge_version,
-               factuality, completeness, effectiveness, radrscore
-        {_KEPT}
-        order by chains.study_id, chains.task, chain_id
-        """,
-        dict(least),
-    )
-    with whole_file(target) as out:
-        for row in rows.iter_rows(named=True):
-            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+def _write(store: Store, target: Path) -> None:
+    with whole_path(target) as partial:
+        place = str(partial).replace("'", "''")
+        store.connection.execute(f"copy ({_LINES}) to '{place}' (format json)")

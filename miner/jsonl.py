@@ -67,16 +67,24 @@ def transform(
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
     """Open a text file that takes its name only when it is complete; raises InputError where it cannot be made."""
+    with whole_path(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as handle:
+        yield handle
+
+
+@contextlib.contextmanager
+def whole_path(path: Path) -> Iterator[Path]:
+    """Give a name to write to; what is there in the end takes `path`'s name; raises InputError where it cannot."""
     if not path.parent.is_dir():
         raise InputError(f"the folder {path.parent} for {path.name} does not exist; create it or write elsewhere")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; expected a file name to write to")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path} cannot be written; check the permissions of its folder")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("w", encoding="utf-8", newline="\n") as handle:
-            yield handle
+        yield partial
         partial.replace(path)
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder; expected a file name to write to") from None
-    except PermissionError:
+    except (IsADirectoryError, PermissionError):
         raise InputError(f"{path} cannot be written; check the permissions of its folder") from None
     finally:
         partial.unlink(missing_ok=True)
