@@ -398,6 +398,9 @@ def ask(
     labeler: Annotated[
         str | None, typer.Option(help="Whose labels to use; default: people, the corpus's, ours.")
     ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="labels, or report: anomaly and temporal questions from what reports name.")
+    ] = None,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Turn labels into questions."""
@@ -407,7 +410,7 @@ def ask(
     from miner.store import Store
 
     settings = AskSettings.resolve(
-        db, tasks=tasks, seed=seed, balance=balance, min_positives=min_positives, labeler=labeler
+        db, tasks=tasks, seed=seed, balance=balance, min_positives=min_positives, labeler=labeler, source=source
     )
     with Store.write(db) as store:
         result = stage.ask(store, settings)

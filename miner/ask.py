@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from miner import ask_sql
+from miner import ask_report, ask_sql
 from miner.ask_temporal import ask_temporal
 from miner.balance import BalanceReport, ceilings, downsample_sets, too_rare
 from miner.errors import SettingsError
@@ -41,6 +41,14 @@ LABELER_PREFERENCE = ("radiologist", "chexpert", "chexbert", "negbio", "corpus",
 
 LARGEST_SET = 5
 
+TASKS: dict[str, tuple[Task, ...]] = {
+    "labels": (Task.BINARY, Task.SINGLE, Task.MULTIPLE, Task.ANOMALY),
+    "report": (Task.ANOMALY,),
+}
+"""What is asked where nobody chose."""
+FITTING: dict[str, tuple[Task, ...]] = {"labels": tuple(Task), "report": (Task.ANOMALY, Task.TEMPORAL)}
+"""What can be asked: reports state what is there and how it changed; what is not there, labels know."""
+
 # SQL that gives questions, and its named parameters.
 Query = tuple[str, dict[str, object]]
 
@@ -60,9 +68,18 @@ def ask(store: Store, settings: AskSettings) -> AskResult:
     Raises SettingsError where the store has no labels, or none of the labeler that was named, or, for temporal
     questions, no progression between two of its studies.
     """
-    of_one_study = [task for task in settings.tasks if task is not Task.TEMPORAL]
-    result = _ask_of_one_study(store, settings, of_one_study) if of_one_study else AskResult({}, 0, ())
-    if Task.TEMPORAL not in settings.tasks:
+    tasks = settings.tasks or TASKS[settings.source]
+    if unfit := [task for task in tasks if task not in FITTING[settings.source]]:
+        raise SettingsError(
+            f"ask: --source {settings.source} cannot ask {', '.join(unfit)} questions; "
+            f"it asks {', '.join(FITTING[settings.source])}"
+        )
+    of_one_study = [task for task in tasks if task is not Task.TEMPORAL]
+    if settings.source == "report":
+        result = _ask_from_reports(store, settings, tasks)
+    else:
+        result = _ask_of_one_study(store, settings, of_one_study) if of_one_study else AskResult({}, 0, ())
+    if Task.TEMPORAL not in tasks:
         return result
     added, existing, report = ask_temporal(store, settings)
     counts = {**result.added, str(Task.TEMPORAL): added} if added else result.added
@@ -77,6 +94,21 @@ def _ask_of_one_study(store: Store, settings: AskSettings, tasks: Sequence[Task]
         for (corpus,) in store.rows("select distinct corpus from picked order by corpus")
         for task in tasks
     ]
+    return _write(store, settings, tuple(reports))
+
+
+def _ask_from_reports(store: Store, settings: AskSettings, tasks: Sequence[Task]) -> AskResult:
+    readings = ask_report.read_store(store, settings)
+    if readings.is_empty():
+        raise SettingsError("ask: the store has no reports; `cxr ingest` a corpus that has them")
+    if Task.TEMPORAL in tasks:
+        ask_report.store_progressions(store, settings, readings)
+    if Task.ANOMALY not in tasks:
+        return AskResult({}, 0, ())
+    store.connection.execute(f"create or replace temporary table asked ({_COLUMNS})")
+    origins = readings.select("study_id", "corpus", "split").with_columns(labeler=pl.lit(ask_report.SOURCE))
+    store.replace_temporary("origins", origins)
+    reports = ask_report.ask_anomalies(store, settings, readings)
     return _write(store, settings, tuple(reports))
 
 
@@ -100,6 +132,9 @@ def _pick_labels(store: Store, settings: AskSettings) -> None:
     pairs = [(*pair, firmly) for firmly, table in ((True, IMPLIED), (False, POSSIBLE)) for pair in table]
     store.replace_temporary("pairs", pl.DataFrame(pairs, schema=["shown", "other", "firmly"], orient="row"))
     store.connection.execute(ask_sql.NEGATIVES)
+    store.connection.execute(
+        "create or replace temporary table origins as select distinct study_id, corpus, split, labeler from picked"
+    )
 
 
 def _ask_task(store: Store, settings: AskSettings, corpus: str, task: Task) -> BalanceReport:
@@ -196,7 +231,7 @@ def _write(store: Store, settings: AskSettings, balance: tuple[BalanceReport, ..
         create or replace temporary table new as
         select substr(md5(concat_ws('|', 'question', study_id, task, text, answer, labeler)), 1, 20) as question_id,
                asked.*, origin.* exclude (study_id)
-        from asked join (select distinct study_id, corpus, split, labeler from picked) as origin using (study_id)
+        from asked join origins as origin using (study_id)
         where question_id not in (select question_id from questions)
         """
     )

@@ -1,4 +1,6 @@
-"""Temporal questions: how a finding changed between two studies, from progressions that people labeled (MS-CXR-T).
+"""Temporal questions: how a finding changed between two studies.
+
+The progressions are those that people labeled (MS-CXR-T), or under `--source report` those that reports state.
 
 Both studies have to be in the store, whichever corpus came first. Progressions on which the experts disagreed have no
 sure answer and are not asked about, as uncertain labels are not (design.md, "Tasks").
@@ -19,7 +21,7 @@ _USABLE = """
            md5(concat_ws('|', 'temporal', $seed::varchar, study_id, prior_study_id, finding)) as draw
     from progressions join studies using (study_id)
     semi join (select study_id as prior_study_id from studies) using (prior_study_id)
-    where quality is distinct from 'disagreement'
+    where quality is distinct from 'disagreement' and (labeler = 'rules') = $from_reports
 """
 _ASKED = """
     create or replace temporary table asked_temporal as
@@ -48,8 +50,13 @@ def ask_temporal(store: Store, settings: AskSettings) -> tuple[int, int, Balance
     Returns how many were added, how many stood already, and the balance over findings. Raises SettingsError where
     no progression has both its studies in the store.
     """
-    store.connection.execute(_USABLE, {"seed": settings.seed})
+    store.connection.execute(_USABLE, {"seed": settings.seed, "from_reports": settings.source == "report"})
     available = dict(store.rows("select finding, count(*) from usable_progressions group by 1 order by 1"))
+    if not available and settings.source == "report":
+        raise SettingsError(
+            "ask: no report in the store states one change of a finding against an earlier study of its patient; "
+            "temporal questions from reports need a corpus with several studies a patient, such as mimic-cxr"
+        )
     if not available:
         stored = store.count("select count(*) from progressions")
         raise SettingsError(

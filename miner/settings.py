@@ -27,6 +27,7 @@ from schemas.vocabulary import Task
 
 EngineName = Literal["rules", "llm"]
 JudgeName = Literal["rules"]
+Source = Literal["labels", "report"]
 Balance = Literal["strict", "soft", "none"]
 
 
@@ -104,7 +105,8 @@ class AskSettings(StageSettings):
     stage: ClassVar[str] = "ask"
     model_config = SettingsConfigDict(env_prefix="CXR_ASK_", pyproject_toml_table_header=("ask",))
 
-    tasks: Tasks = (Task.BINARY, Task.SINGLE, Task.MULTIPLE, Task.ANOMALY)
+    tasks: Tasks | None = None
+    source: Source = "labels"
     seed: int = 0
     balance: Balance = "strict"
     min_positives: int = Field(default=15, ge=1)

@@ -121,6 +121,33 @@ def test_a_question_with_options_is_answered_with_a_chain_that_the_judge_support
     assert mined.chain.steps[-1].text.endswith("the answer is C.")
 
 
-def test_a_finding_without_known_signs_is_a_reject() -> None:
-    with pytest.raises(MiningReject, match="no signs for Gizzard Stones"):
+def test_words_that_nobody_knows_are_a_reject() -> None:
+    with pytest.raises(MiningReject, match="does not know 'Gizzard Stones'"):
         mine_question(RulesEngine(), _binary("Gizzard Stones", "No"), _report("FINDINGS: Normal."))
+
+
+@pytest.mark.parametrize(
+    ("report", "finding", "answer", "kind"),
+    [
+        ("FINDINGS: Mild scoliosis of the thoracic spine.", "mild scoliosis", "Yes", EvidenceKind.QUOTED),
+        ("FINDINGS: The aorta is tortuous.", "tortuous aorta", "Yes", EvidenceKind.QUOTED),
+        ("FINDINGS: The aorta is normal.", "tortuous aorta", "No", EvidenceKind.QUOTED),
+        ("FINDINGS: The lungs are clear.", "tortuous aorta", "No", EvidenceKind.INFERRED_NORMAL),
+    ],
+)
+def test_a_finding_named_in_words_is_mined_through_the_judge(
+    report: str, finding: str, answer: str, kind: EvidenceKind
+) -> None:
+    mined = mine_question(RulesEngine(), _binary(finding, answer), _report(report))
+    assert [piece.kind for piece in mined.evidence] == [kind]
+    judge = RulesJudge()
+    assert all(verdict.factual for verdict in judge.verdicts(report, judge.extract(mined.chain.text)))
+
+
+def test_an_open_question_does_not_give_its_answer_away_before_it_is_seen() -> None:
+    question = _binary("mild scoliosis", "Yes").model_copy(
+        update={"task": Task.ANOMALY, "answer": "mild scoliosis", "text": "Which findings are in this chest X-ray?"}
+    )
+    mined = mine_question(RulesEngine(), question, _report("FINDINGS: Mild scoliosis of the thoracic spine."))
+    before, _, _ = mined.chain.text.partition("The image shows")
+    assert "scoliosis" not in before

@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import NamedTuple
 
-from miner.engines import temporal
+from miner.engines import named, temporal
 from miner.engines.wording import describe, more_telling
 from miner.errors import MiningReject
 from miner.judge import JUDGE_VERSION, RulesJudge
@@ -27,6 +27,22 @@ from schemas.vocabulary import EvidenceKind, Finding14, Presence, RejectReason, 
 
 VERSION = "1"
 MOST_QUOTES = 4
+
+
+# Where the lexicon's regions come in the reading order of signs.toml.
+_READ_WITH = {
+    "lungs": "lungs",
+    "airways": "lungs",
+    "pleura": "pleura",
+    "diaphragm": "pleura",
+    "heart": "heart and mediastinum",
+    "mediastinum": "heart and mediastinum",
+    "hila": "heart and mediastinum",
+    "aorta": "heart and mediastinum",
+    "pulmonary_vessels": "heart and mediastinum",
+    "bones": "bones",
+    "spine": "bones",
+}
 
 
 class _Signs(NamedTuple):
@@ -52,7 +68,7 @@ class RulesEngine:
 
     def settings(self) -> dict[str, object]:
         """Everything that can change a chain: this engine's version, the signs, and the language layer's version."""
-        signs = digest("signs", {finding: list(signs) for finding, signs in _signs().items()})
+        signs = digest("signs", {finding: list(signs) for finding, signs in _signs().items()}, named.regions())
         return {
             "engine": self.name,
             "version": self.version,
@@ -67,15 +83,11 @@ class RulesEngine:
         return ()
 
     def plan(self, question: Question, report: Report) -> Plan:  # noqa: ARG002 - a plan does not need the report
-        """Give the signs of every finding of the question; raises MiningReject for a finding without known signs."""
-        unknown = [finding for finding in question.findings if finding not in _signs()]
-        if unknown:
-            raise MiningReject(
-                RejectReason.EVIDENCE_INCOMPLETE,
-                f"the rules engine has no signs for {', '.join(unknown)}; it knows {', '.join(_signs())}",
-            )
-        ordered = sorted(question.findings, key=list(_signs()).index) if question.task is Task.ANOMALY else None
-        findings = ordered or _in_order_of_options(question)
+        """Give the signs of every finding of the question; raises MiningReject for words that nobody knows."""
+        findings = _in_order_of_options(question)
+        if question.task is Task.ANOMALY:
+            regions = list(dict.fromkeys(signs.region for signs in _signs().values()))
+            findings = sorted(findings, key=lambda finding: regions.index(_region(finding)))
         return Plan(
             items=tuple(PlanItem(finding=finding, look_for=_look_for(question, finding)) for finding in findings)
         )
@@ -89,12 +101,18 @@ class RulesEngine:
         if question.task is Task.TEMPORAL:
             finding = question.findings[0]
             return (temporal.change_evidence(question, _noun(finding), known[Finding14(finding)]),)
-        evidence = tuple(
-            _evidence(number, item.finding, item.finding in question.answer_findings, known[Finding14(item.finding)])
+        numbered = [
+            (number, item.finding, item.finding in question.answer_findings)
             for number, item in enumerate(plan.items, start=1)
-        )
-        _demand_silence(report, [piece.finding for piece in evidence if piece.presence is Presence.ABSENT])
-        return evidence
+        ]
+        labeled = [
+            _evidence(number, finding, expected, known[Finding14(finding)])
+            for number, finding, expected in numbered
+            if finding in _signs()
+        ]
+        _demand_silence(report, [piece.finding for piece in labeled if piece.presence is Presence.ABSENT])
+        in_words = named.named_evidence(report.text, [each for each in numbered if each[1] not in _signs()])
+        return tuple(sorted([*labeled, *in_words], key=lambda piece: piece.evidence_no))
 
     def chain(
         self,
@@ -116,7 +134,14 @@ class RulesEngine:
 
 
 def _noun(finding: str) -> str:
-    return _signs()[finding].noun
+    return _signs()[finding].noun if finding in _signs() else finding.lower()
+
+
+def _region(finding: str) -> str:
+    """Give the part of the reading in which a finding's turn comes."""
+    if finding in _signs():
+        return _signs()[finding].region
+    return _READ_WITH.get(named.region_of(finding), "rest of the chest")
 
 
 def _in_order_of_options(question: Question) -> list[str]:
@@ -126,6 +151,8 @@ def _in_order_of_options(question: Question) -> list[str]:
 
 
 def _look_for(question: Question, finding: str) -> str:
+    if finding not in _signs():
+        return named.look_for(finding)
     wordings = _signs()[finding].look_for
     return wordings[int(digest(question.question_id, finding, length=8), 16) % len(wordings)]
 
@@ -245,6 +272,11 @@ def _observe(question: Question, plan: Plan, evidence: tuple[Evidence, ...]) -> 
     return f"I look for {names}, one after the other.", steps
 
 
+def _looked_for(finding: str) -> str:
+    """Name what is looked for in a region; a finding that only the answer names must not be given away before."""
+    return _noun(finding) if finding in _signs() else named.look_for(finding)
+
+
 def _turn(number: int, total: int) -> str:
     if number == 0:
         return "First"
@@ -258,7 +290,7 @@ def _search(item: PlanItem) -> str:
 def _region_by_region(plan: Plan, evidence: tuple[Evidence, ...]) -> tuple[str, list[_Step]]:
     regions: dict[str, list[Evidence]] = {}
     for item, piece in zip(plan.items, evidence, strict=True):
-        regions.setdefault(_signs()[item.finding].region, []).append(piece)
+        regions.setdefault(_region(item.finding), []).append(piece)
     steps: list[_Step] = []
     for region, pieces in regions.items():
         # What is there comes first, what is not there follows in one breath.
@@ -266,7 +298,7 @@ def _region_by_region(plan: Plan, evidence: tuple[Evidence, ...]) -> tuple[str, 
         absent = [_noun(piece.finding) for piece in pieces if piece.presence is Presence.ABSENT]
         sentences = [*present, *([f"There is no {_enumerate(absent, 'or')}."] if absent else [])]
         numbers = tuple(piece.evidence_no for piece in pieces)
-        looked = _enumerate([piece.finding.lower() for piece in pieces])
+        looked = _enumerate(list(dict.fromkeys(_looked_for(piece.finding) for piece in pieces)))
         steps.append((f"In the {region}, I look for {looked}. {' '.join(sentences)}", numbers))
     return "I go through the image region by region, from the lungs to whatever was placed in the chest.", steps
 

@@ -53,14 +53,14 @@ def change_evidence(question: Question, noun: str, mentions: Sequence[LabelEvide
         (form, mention.quote)
         for mention in mentions
         for form in mention.finding.normal_forms
-        if _progression(form) is not None
+        if progression_said(form) is not None
     ]
     if not changes:
         raise MiningReject(
             RejectReason.EVIDENCE_INCOMPLETE, f"the later report states no change of {finding} since the prior study"
         )
-    fitting = [(form, quote) for form, quote in changes if _progression(form) is wanted]
-    others = {said for form, _ in changes if (said := _progression(form)) not in {wanted, None}}
+    fitting = [(form, quote) for form, quote in changes if progression_said(form) is wanted]
+    others = {said for form, _ in changes if (said := progression_said(form)) not in {wanted, None}}
     opposite = {Progression.WORSENING, Progression.IMPROVING} - {wanted} if wanted is not Progression.STABLE else set()
     if not fitting or others & opposite:
         raise MiningReject(
@@ -80,7 +80,7 @@ def change_evidence(question: Question, noun: str, mentions: Sequence[LabelEvide
     )
 
 
-def _progression(form: NormalForm) -> Progression | None:
+def progression_said(form: NormalForm) -> Progression | None:
     """Return what a form says of change; "no new effusion" and "still no effusion" say nothing of an effusion."""
     absent = form.presence is Presence.ABSENT
     if form.change is None or (absent and form.change is not Change.RESOLVED):
