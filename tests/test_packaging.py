@@ -17,7 +17,7 @@ PACKAGES = ("cli", "miner", "prompts", "schemas", "trainer")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     # Without isolation: the build backend is one of the tested versions, and nothing is fetched.
-    command = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", folder, ROOT]
+    command: list[str | Path] = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", folder, ROOT]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     (made,) = folder.glob("*.whl")
     return made
@@ -39,7 +39,7 @@ def test_from_a_wheel_in_a_fresh_environment_every_package_is_ours(wheel: Path, 
     """Another distribution ships a top-level `trainer`, so this has to be proved, not hoped for."""
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", wheel]
+    install: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--no-deps", wheel]
     subprocess.run(install, check=True, capture_output=True, timeout=300)
     site = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
