@@ -139,6 +139,24 @@ def test_a_release_with_one_changed_row_updates_that_row_alone(
     assert rows(db, f"select count(*) from {table}") == [(154 if table == "labels" else 9 if table == "images" else 5,)]
 
 
+def test_reports_are_not_read_again_when_only_a_csv_changed(
+    db: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = mimic.report_path(mimic.STUDIES[0])
+    mimic.write_zip(folder, mimic.STUDIES[1:], {bad: b"FINDINGS: \xff"})
+    read_in(db, folder)
+    before = content(db)["rejects"]
+    assert len(before) == 1
+
+    def never(*arguments: object, **named: object) -> object:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr("miner.ingest.mimic.read_members", never)
+    changed_label(folder)
+    assert read_in(db, folder).changed == 1
+    assert [row[:-1] for row in content(db)["rejects"]] == [row[:-1] for row in before]
+
+
 def test_a_study_that_comes_later_is_added(db: Path, tmp_path: Path) -> None:
     folder = mimic.write_mimic(tmp_path / "mimic", mimic.STUDIES[:3])
     read_in(db, folder)

@@ -206,6 +206,8 @@ class Ingested:
     labels: tuple[LabelTable, ...] = ()
     progressions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROGRESSIONS))
     batches: Callable[[Advance], Iterator[ReportBatch]] | None = None
+    report_sources: frozenset[str] = frozenset()
+    """Paths of the `sources` that `batches` reads: where they are as they were, it is not consumed."""
     counts: tuple[Count, ...] = ()
     missing: tuple[Missing, ...] = ()
     image_root: Path | None = None

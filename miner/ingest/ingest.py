@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -141,12 +142,35 @@ def _write_reports(store: Store, ingested: Ingested, run: Run, advance: Advance)
     _replace(store, run, "reports", "study_id")
     if ingested.batches is None:
         return
+    if _has_these_reports(store, ingested):
+        _keep_rejected_reports(store, ingested.corpus.slug)
+        return
     store.connection.execute(
         "create or replace temporary table standing_reports as select study_id, text_hash from reports "
         "semi join incoming_studies using (study_id)"
     )
     for batch in ingested.batches(advance):
         _write_batch(store, batch, run)
+
+
+def _has_these_reports(store: Store, ingested: Ingested) -> bool:
+    """Say whether the last ingest read the reports from the same bytes, in the same way."""
+    last = _last_ingest(store, ingested.corpus.slug)
+    if last is None or last["layout"] != ingested.layout or last.get("settings") != dict(ingested.settings):
+        return False
+    files = [(file["path"], file["size"], file["sha256"]) for file in last["files"]]
+    wanted = [file for file in ingested.fingerprint.files if file[0] in ingested.report_sources]
+    return bool(wanted) and sorted(file for file in files if file[0] in ingested.report_sources) == wanted
+
+
+def _keep_rejected_reports(store: Store, corpus: str) -> None:
+    """Keep the rejects that reading the reports gave the last time: a report's key is its file's name."""
+    store.connection.execute(
+        "insert into incoming_rejects by name select stage, reject_key, reason, message from rejects "
+        "where stage = 'ingest' and corpus = ? and reject_key like '%.txt' "
+        "and reject_key not in (select reject_key from incoming_rejects)",
+        [corpus],
+    )
 
 
 def _write_batch(store: Store, read: ReportBatch, run: Run) -> None:
@@ -379,16 +403,21 @@ def _provenance(ingested: Ingested) -> dict[str, object]:
     }
 
 
-def _is_last(store: Store, fingerprint: Fingerprint) -> bool:
-    """Say whether the last ingest of a corpus that ended well had this fingerprint."""
+def _last_ingest(store: Store, corpus: str) -> dict[str, Any] | None:
+    """Return what the last ingest of a corpus that ended well recorded."""
     found = store.rows(
         "select settings from runs where command = 'ingest' and status = 'done' and settings->>'corpus' = ? "
         "order by started_at desc limit 1",
-        [fingerprint.corpus],
+        [corpus],
     )
-    if not found:
+    return json.loads(found[0][0]) if found else None
+
+
+def _is_last(store: Store, fingerprint: Fingerprint) -> bool:
+    """Say whether the last ingest of a corpus that ended well had this fingerprint."""
+    last = _last_ingest(store, fingerprint.corpus)
+    if last is None:
         return False
-    last = json.loads(found[0][0])
     files = sorted((file["path"], file["size"], file["sha256"]) for file in last["files"])
     return bool(
         files == fingerprint.files

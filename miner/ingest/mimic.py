@@ -155,6 +155,7 @@ def read_mimic(files: MimicFiles, *, label: bool = False) -> Ingested:
         notes=tuple(_notes(files, reports, images.present, sources)),
         labels=tuple(table.table for table in labels),
         batches=lambda advance: reports.batches(advance, label=label),
+        report_sources=frozenset({files.reports.name} | {source.path for source in reports.sources}),
         counts=tuple(_counts(reports, studies, len(images.present), label_rows)),
         missing=tuple(Missing(_SHIPPED_AS[name], _WITHOUT[name]) for name in _TABLES if name not in files.tables),
         image_root=files.image_root,

@@ -232,8 +232,8 @@ class Labels(NamedTuple):
 def read_labels(path: Path, labeler: str, studies: pl.Series) -> Labels:
     """Read a file of 14 label columns, a row per study; `studies` are the study ids that are known.
 
-    Raises InputError where a finding has no column. Cells outside 1, 0, -1 and empty, studies that come twice and
-    studies that are not known are rejects.
+    Raises InputError where a finding has no column. Rows with a cell outside 1, 0, -1 and empty, studies that come
+    twice and studies that are not known are rejects.
     """
     rows = read_rows(path, ("study_id", *(finding.value for finding in Finding14)), other_names=_OTHER_NAMES)
     frame, again = _keyed(rows.frame, STUDY, path.name)
@@ -242,21 +242,22 @@ def read_labels(path: Path, labeler: str, studies: pl.Series) -> Labels:
         frame, ~known, RejectReason.UNKNOWN_STUDY, path.name, "no report and no image belongs to this study"
     )
     frame = frame.filter(known)
-    values = [_value(pl.col(finding.value)).alias(f"{finding.value} value") for finding in Finding14]
-    frame = frame.with_columns(values)
+    # A gap would read as "not mentioned", which counts as a negative: the whole row goes.
+    foreign = {finding: _is_foreign(pl.col(finding.value)) for finding in Finding14}
     bad = [
         rejects_where(
             frame,
-            _cell(pl.col(finding.value)).is_not_null() & pl.col(f"{finding.value} value").is_null(),
+            condition,
             RejectReason.BAD_VALUE,
             path.name,
-            f"{finding.value} is none of 1, 0, -1 and empty; the label is taken as not mentioned",
+            f"{finding.value} is none of 1, 0, -1 and empty; all {labeler} labels of the study are left out",
         )
-        for finding in Finding14
+        for finding, condition in foreign.items()
     ]
+    if any(one.height for one in bad):
+        frame = frame.filter(~pl.any_horizontal(foreign.values()))
     kept = frame.select(
-        pl.col(STUDY).alias("study_id"),
-        *(pl.col(f"{finding.value} value").alias(finding.value) for finding in Finding14),
+        pl.col(STUDY).alias("study_id"), *(_value(pl.col(finding.value)).alias(finding.value) for finding in Finding14)
     )
     version = _version(path.name)
     return Labels(LabelTable(labeler, version, kept), pl.concat([rows.rejects, again, unknown, *bad]), rows.in_file)
@@ -265,6 +266,10 @@ def read_labels(path: Path, labeler: str, studies: pl.Series) -> Labels:
 def _cell(cell: pl.Expr) -> pl.Expr:
     plain = cell.str.strip_chars()
     return pl.when(~plain.str.to_lowercase().is_in(["", "nan", "null", "na"])).then(plain)
+
+
+def _is_foreign(cell: pl.Expr) -> pl.Expr:
+    return _cell(cell).is_not_null() & _value(cell).is_null()
 
 
 def _value(cell: pl.Expr) -> pl.Expr:
