@@ -1,0 +1,88 @@
+"""A run that is killed at random moments and started again ends as an undisturbed one, and knows what it has spent."""
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tests.scripted_server import ScriptedServer
+from tests.synthetic import REPLIES, write_store
+
+CONTENT = {
+    "chains": "chain_id, question_id, text, answer, plan, evidence, steps",
+    "rejects": "stage, reject_key, reason, message",
+}
+
+
+def content(db: Path) -> dict[str, list[tuple[Any, ...]]]:
+    with duckdb.connect(str(db), read_only=True) as connection:
+        return {
+            table: connection.execute(f"select {columns} from {table} order by all").fetchall()
+            for table, columns in CONTENT.items()
+        }
+
+
+def command(db: Path, url: str, concurrency: int) -> list[str]:
+    cxr = str(Path(sys.executable).with_name("cxr"))
+    options = ["--engine", "llm", "--model", "scripted", "--base-url", url, "--price", "1,1", "--db", str(db)]
+    return [cxr, "mine", *options, "--concurrency", str(concurrency)]
+
+
+def kill_and_restart(
+    folder: Path, questions: int, kills: int, concurrency: int, latency_s: float, seed: int
+) -> dict[str, int]:
+    """Mine with SIGKILLs at random moments of the asking; give what was counted on both sides."""
+    db = write_store(folder / "killed.duckdb", questions)
+    undisturbed = write_store(folder / "undisturbed.duckdb", questions)
+    chance = random.Random(seed)
+    with ScriptedServer(REPLIES, latency_s, keep_requests=False) as server:
+        subprocess.run(command(undisturbed, server.url, concurrency), capture_output=True, check=False)
+        needed = server.received
+        server.received = 0
+        done_kills = 0
+        for _ in range(kills):
+            process = subprocess.Popen(command(db, server.url, concurrency), stderr=subprocess.DEVNULL)
+            before = server.received
+            # The kill comes once the run is asking, after a random number of further requests.
+            wanted = before + chance.randint(1, max(2 * needed // kills, 2))
+            while process.poll() is None and server.received < wanted:
+                time.sleep(0.001)
+            time.sleep(chance.random() * latency_s)
+            if process.poll() is None:
+                done_kills += 1
+            process.kill()
+            process.wait()
+        last = subprocess.run(command(db, server.url, concurrency), capture_output=True, text=True, check=False)
+        assert last.returncode in {0, 4}, last.stderr
+        received = server.received
+    assert content(db) == content(undisturbed)
+    with duckdb.connect(str(db), read_only=True) as connection:
+        ((ours, unknown, tokens, lost, duplicates),) = connection.execute(
+            "select count(*), count(*) filter (where cost_usd is null), sum(prompt_tokens), "
+            "count(*) filter (where error = 'killed in flight'), count(*) - count(distinct call_id) "
+            "from calls where not cache_hit"
+        ).fetchall()
+    return {
+        "needed": needed,
+        "received": received,
+        "ours": ours,
+        "unknown": unknown,
+        "tokens": int(tokens),
+        "lost": lost,
+        "kills": done_kills,
+        "duplicates": duplicates,
+    }
+
+
+def test_kills_lose_nothing_double_nothing_and_hide_no_spending(tmp_path: Path) -> None:
+    counted = kill_and_restart(tmp_path, questions=60, kills=4, concurrency=8, latency_s=0.04, seed=1)
+    assert counted["kills"] >= 2
+    assert counted["ours"] == counted["received"]
+    assert counted["tokens"] == 100 * counted["received"]
+    assert counted["unknown"] == 0
+    assert counted["duplicates"] == 0
+    assert counted["received"] - counted["needed"] <= counted["kills"] * 8
