@@ -4,11 +4,9 @@ Reports of corpora that ship no labels are labeled by our rules. What was derive
 (questions, chains, their findings and scores) goes with them.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -23,6 +21,7 @@ from miner.ingest.differences import (
     stage,
     vanished_labels,
 )
+from miner.ingest.provenance import has_these_reports, is_last, provenance, write_corpus
 from miner.labeler import LABELER, LABELER_VERSION, label
 from miner.store import Run, Store
 from schemas.vocabulary import Finding14
@@ -76,7 +75,7 @@ def ingest(
     """
     if fingerprint is not None and db.exists():
         with Store.write(db) as store:
-            if _is_last(store, fingerprint):
+            if is_last(store, fingerprint):
                 return _nothing_to_do(store, fingerprint)
     ingested = read()
     result = IngestResult(ingested.corpus.slug, ingested.layout, notes=ingested.warnings)
@@ -87,7 +86,7 @@ def ingest(
         stage(store, ingested)
         ingested = replace(ingested, studies=_NONE, images=_NONE, reports=_NONE)  # staged: free a tenth of a gigabyte
         if ingested.batches is not None or has_differences(store, ingested) or _unlabeled(store, ingested).height:
-            with store.run("ingest", _provenance(ingested)) as run, store.transaction():
+            with store.run("ingest", provenance(ingested)) as run, store.transaction():
                 _write(store, ingested, result, run, advance)
             result.wrote = True
         else:
@@ -109,7 +108,7 @@ def _write(store: Store, ingested: Ingested, result: IngestResult, run: Run, adv
     if ingested.label_reports:
         _label(store, ingested, result, run, advance)
     _write_rejects(store, ingested, run)
-    _write_corpus(store, ingested, run)
+    write_corpus(store, ingested, run)
     result.changed = store.count(
         "select count(distinct study_id) from changed_studies "
         "where study_id not in (select study_id from delta_studies where is_new)"
@@ -142,7 +141,7 @@ def _write_reports(store: Store, ingested: Ingested, run: Run, advance: Advance)
     _replace(store, run, "reports", "study_id")
     if ingested.batches is None:
         return
-    if _has_these_reports(store, ingested):
+    if has_these_reports(store, ingested):
         _keep_rejected_reports(store, ingested.corpus.slug)
         return
     store.connection.execute(
@@ -151,16 +150,6 @@ def _write_reports(store: Store, ingested: Ingested, run: Run, advance: Advance)
     )
     for batch in ingested.batches(advance):
         _write_batch(store, batch, run)
-
-
-def _has_these_reports(store: Store, ingested: Ingested) -> bool:
-    """Say whether the last ingest read the reports from the same bytes, in the same way."""
-    last = _last_ingest(store, ingested.corpus.slug)
-    if last is None or last["layout"] != ingested.layout or last.get("settings") != dict(ingested.settings):
-        return False
-    files = [(file["path"], file["size"], file["sha256"]) for file in last["files"]]
-    wanted = [file for file in ingested.fingerprint.files if file[0] in ingested.report_sources]
-    return bool(wanted) and sorted(file for file in files if file[0] in ingested.report_sources) == wanted
 
 
 def _keep_rejected_reports(store: Store, corpus: str) -> None:
@@ -349,7 +338,7 @@ def _label(store: Store, ingested: Ingested, result: IngestResult, run: Run, adv
     )
 
 
-# --- rejects and provenance ------------------------------------------------------------------------------------------
+# --- rejects ------------------------------------------------------------------------------------------------------
 
 
 def _write_rejects(store: Store, ingested: Ingested, run: Run) -> None:
@@ -369,60 +358,6 @@ def _rejects(store: Store, corpus: str) -> dict[str, int]:
             "group by reason order by count(*) desc, reason",
             [corpus],
         )
-    )
-
-
-def _write_corpus(store: Store, ingested: Ingested, run: Run) -> None:
-    store.connection.execute("delete from corpora where corpus = ?", [ingested.corpus.slug])
-    store.connection.execute(
-        "insert into corpora values (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            ingested.corpus.slug,
-            ingested.corpus.title,
-            ingested.corpus.licence.value,
-            ingested.layout,
-            None if ingested.image_root is None else str(ingested.image_root.resolve()),
-            [count._asdict() for count in ingested.counts],
-            list(ingested.warnings),
-            run.run_id,
-        ],
-    )
-
-
-def _provenance(ingested: Ingested) -> dict[str, object]:
-    files = [
-        {"path": file.path, "size": file.size, "modified": file.modified.isoformat(), "sha256": file.sha256}
-        for file in ingested.sources
-    ]
-    return {
-        "corpus": ingested.corpus.slug,
-        "layout": ingested.layout,
-        "files": files,
-        "settings": dict(ingested.settings),
-        "notes": list(ingested.warnings),
-    }
-
-
-def _last_ingest(store: Store, corpus: str) -> dict[str, Any] | None:
-    """Return what the last ingest of a corpus that ended well recorded."""
-    found = store.rows(
-        "select settings from runs where command = 'ingest' and status = 'done' and settings->>'corpus' = ? "
-        "order by started_at desc limit 1",
-        [corpus],
-    )
-    return json.loads(found[0][0]) if found else None
-
-
-def _is_last(store: Store, fingerprint: Fingerprint) -> bool:
-    """Say whether the last ingest of a corpus that ended well had this fingerprint."""
-    last = _last_ingest(store, fingerprint.corpus)
-    if last is None:
-        return False
-    files = sorted((file["path"], file["size"], file["sha256"]) for file in last["files"])
-    return bool(
-        files == fingerprint.files
-        and last["layout"] == fingerprint.layout
-        and last.get("settings") == dict(fingerprint.settings)
     )
 
 

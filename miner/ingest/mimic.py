@@ -4,10 +4,8 @@ Reports come from `mimic-cxr-reports.zip`, the unpacked tree or a sectioned CSV;
 labels from the CSVs of MIMIC-CXR-JPG, each of them optional. A study is whatever has a report or an image.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,10 +14,8 @@ import polars as pl
 
 from miner.errors import InputError
 from miner.ingest.corpus import (
-    IMAGES,
     REJECTS,
     REPORTS,
-    STUDIES,
     Advance,
     Corpus,
     Count,
@@ -28,20 +24,26 @@ from miner.ingest.corpus import (
     Missing,
     ReportBatch,
     SourceFile,
-    conform,
 )
-from miner.ingest.frames import view_of
 from miner.ingest.members import Failed
+from miner.ingest.mimic_frames import (
+    MIMIC_LICENCE,
+    MIMIC_SLUG,
+    images_of,
+    listed_images,
+    presence_source,
+    present_files,
+    studies_of,
+)
 from miner.ingest.mimic_reports import Layout, Reports, find_reports, tree_reports, zip_reports
 from miner.ingest.mimic_sectioned import read_sectioned
 from miner.ingest.mimic_tables import PATIENT, STUDY, Rows, file_hash, read_labels, read_metadata, read_split
 from miner.ingest.workers import read_members
-from schemas.vocabulary import Licence
 
 MIMIC = Corpus(
-    slug="mimic-cxr",
+    slug=MIMIC_SLUG,
     title="MIMIC-CXR and MIMIC-CXR-JPG (PhysioNet)",
-    licence=Licence.CREDENTIALED,
+    licence=MIMIC_LICENCE,
     published=MappingProxyType(
         {
             "reports": 227_835,
@@ -84,7 +86,6 @@ _WITHOUT = {
     "negbio": "no NegBio labels",
     "radiologist": "no radiologist's labels for the test set",
 }
-_SUFFIXES = (".jpg", ".png", ".dcm")
 
 
 class MimicFiles(NamedTuple):
@@ -119,8 +120,8 @@ def mimic_fingerprint(files: MimicFiles, *, label: bool = False) -> Fingerprint:
     if files.layout is Layout.TREE:
         sources.append(tree_reports(files.reports)[1])
     if (files.image_root / "files").is_dir():
-        listed = _listed(*_image_tables(files))
-        sources.append(_presence(listed["stem"], _present(files.image_root, listed["stem"])[1]))
+        listed = listed_images(*_image_tables(files))
+        sources.append(presence_source(listed["stem"], present_files(files.image_root, listed["stem"])[1]))
     return Fingerprint(MIMIC.slug, files.layout.value, tuple(sources), _settings(label=label))
 
 
@@ -132,8 +133,8 @@ def read_mimic(files: MimicFiles, *, label: bool = False) -> Ingested:
     """
     reports = _read_reports(files)
     metadata, split = _image_tables(files)
-    studies = _studies(reports.studies, metadata, split)
-    images = _images(_listed(metadata, split), files.image_root)
+    studies = studies_of(reports.studies, metadata, split)
+    images = images_of(listed_images(metadata, split), files.image_root)
     table_rejects = [rows.rejects for rows in (metadata, split) if rows is not None]
     del metadata, split  # a third of a million rows as text: gone before the labels come
     labels = [
@@ -142,7 +143,7 @@ def read_mimic(files: MimicFiles, *, label: bool = False) -> Ingested:
         if name in files.tables
     ]
     sources = _sources(files)
-    presence = [_presence(images.stems, images.present)] if (files.image_root / "files").is_dir() else []
+    presence = [presence_source(images.stems, images.present)] if (files.image_root / "files").is_dir() else []
     label_rows = {table.table.labeler: table.in_file for table in labels}
     return Ingested(
         corpus=MIMIC,
@@ -326,102 +327,3 @@ def _read_reports(files: MimicFiles) -> _Read:
         raise InputError(f"{place} holds no report; expected files named p10/p10000032/s50414267.txt inside")
     studies = found.members.select(pl.col("study_id").alias(STUDY), pl.col("patient_id").alias(PATIENT))
     return _Read(studies, found.rejects, tuple(sources), found.ignored, _Batches(found, None))
-
-
-# --- studies ---------------------------------------------------------------------------------------------------------
-
-
-def _studies(reports: pl.DataFrame, metadata: Rows | None, split: Rows | None) -> pl.DataFrame:
-    """Return every study that has a report or an image, once; the patient is the report's, else the image's."""
-    parts = [reports]
-    if metadata is not None:
-        parts.append(metadata.frame.select(STUDY, PATIENT, "date", "time"))
-    if split is not None:
-        parts.append(split.frame.select(STUDY, PATIENT, "split"))
-    blank = pl.DataFrame(schema={"date": pl.Date, "time": pl.Time, "split": pl.String})
-    rows = (
-        pl.concat([*parts, blank], how="diagonal")
-        .group_by(STUDY)
-        .agg(pl.col(name).drop_nulls().first() for name in (PATIENT, "date", "time", "split"))
-        .sort(STUDY)
-    )
-    moment = pl.when(pl.col("time").is_not_null()).then(pl.col("date").dt.combine(pl.col("time")))
-    order = pl.coalesce(moment, pl.col("date").cast(pl.Datetime("us"))).rank("dense").over(PATIENT)
-    frame = rows.select(
-        pl.col(STUDY).alias("study_id"),
-        pl.lit(MIMIC.slug).alias("corpus"),
-        _own_id(STUDY).alias("source_id"),
-        pl.col(PATIENT).alias("patient_id"),
-        pl.col("split"),
-        pl.when(pl.col(PATIENT).is_not_null()).then(order).alias("study_order"),
-        moment.alias("study_datetime"),
-        pl.lit(MIMIC.licence.value).alias("licence"),
-        pl.col("date").alias("study_date"),
-    )
-    return conform(frame, STUDIES)
-
-
-def _own_id(column: str) -> pl.Expr:
-    """Return s50414267 of mimic-cxr/s50414267."""
-    return pl.col(column).str.strip_prefix(f"{MIMIC.slug}/")
-
-
-# --- images ----------------------------------------------------------------------------------------------------------
-
-
-class _Images(NamedTuple):
-    frame: pl.DataFrame
-    stems: pl.Series
-    present: pl.Series
-
-
-def _listed(metadata: Rows | None, split: Rows | None) -> pl.DataFrame:
-    """Return a row per image that metadata or split list, with `stem`, its path without the suffix."""
-    parts = []
-    if metadata is not None:
-        parts.append(metadata.frame.drop("date", "time"))
-    if split is not None:
-        others = split.frame.select("dicom_id", STUDY, PATIENT)
-        known = parts[0] if parts else pl.DataFrame(schema={"dicom_id": pl.String})
-        parts.append(others.join(known.select("dicom_id"), on="dicom_id", how="anti", maintain_order="left"))
-    blank = pl.DataFrame(schema=dict.fromkeys(("dicom_id", STUDY, PATIENT), pl.String))
-    rows = pl.concat([*parts, blank], how="diagonal")
-    patient = _own_id(PATIENT)
-    stem = pl.format("files/{}/{}/{}/{}", patient.str.slice(0, 3), patient, _own_id(STUDY), pl.col("dicom_id"))
-    return rows.with_columns(stem.alias("stem"))
-
-
-def _images(listed: pl.DataFrame, root: Path) -> _Images:
-    suffix, present = _present(root, listed["stem"])
-    named = {
-        "ViewPosition": "view_position",
-        "PerformedProcedureStepDescription": "procedure",
-        "ViewCodeSequence_CodeMeaning": "view_code",
-        "PatientOrientationCodeSequence_CodeMeaning": "orientation",
-    }
-    rows = listed.rename(named, strict=False)
-    frame = rows.with_columns(
-        pl.format(f"{MIMIC.slug}/{{}}", pl.col("dicom_id")).alias("image_id"),
-        pl.col(STUDY).alias("study_id"),
-        (pl.col("stem") + suffix).alias("path"),
-        *([view_of(pl.col("view_position")).alias("view")] if "view_position" in rows.columns else []),
-        pl.when(present).then(pl.lit("present")).otherwise(pl.lit("absent")).alias("file_status"),
-    )
-    return _Images(conform(frame, IMAGES), listed["stem"], present)
-
-
-def _present(root: Path, stems: pl.Series) -> tuple[str, pl.Series]:
-    """Say how image files end here, and which of them are there."""
-    if not (root / "files").is_dir():
-        return _SUFFIXES[0], pl.repeat(value=False, n=len(stems), dtype=pl.Boolean, eager=True)
-    some = stems.head(200).drop_nulls().to_list()
-    suffix = next((end for end in _SUFFIXES if any(os.path.exists(f"{root}/{stem}{end}") for stem in some)), ".jpg")  # noqa: PTH110
-    # Plain strings and os.path: a third of a million Path objects would take longer than the rest of the ingest.
-    there = [stem is not None and os.path.exists(f"{root}/{stem}{suffix}") for stem in stems]  # noqa: PTH110
-    return suffix, pl.Series(values=there, dtype=pl.Boolean)
-
-
-def _presence(stems: pl.Series, present: pl.Series) -> SourceFile:
-    """Describe which image files are there: when others come, the images have to be written again."""
-    digest = sha256("\n".join(stems.filter(present)).encode()).hexdigest()
-    return SourceFile("files/p*/p*/s*/*", 0, datetime.fromtimestamp(0, UTC), digest)
