@@ -58,11 +58,13 @@ class Commands(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(Exit.FAILED) from None
         except Exception as error:
-            from miner.errors import CxrError, SettingsError
+            from miner.errors import BudgetReached, CxrError, SettingsError
             from miner.store import is_interrupt
 
             if isinstance(error, SettingsError):
                 _fail(str(error), Exit.USAGE)
+            if isinstance(error, BudgetReached):
+                _fail(str(error), Exit.BUDGET)
             if isinstance(error, CxrError):
                 _fail(str(error), Exit.FAILED)
             if is_interrupt(error):
