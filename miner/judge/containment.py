@@ -7,7 +7,7 @@ from miner.judge.compare import Fit, compare, covers
 from miner.judge.facts import Fact, Facts, facts_of_list
 from miner.judge.relations import Relations
 from miner.judge.verdicts import asserts_presence, excludes, judge_form, reaches
-from miner.judge.words import content, folded, is_denied, is_non_committal
+from miner.judge.words import is_denied, is_non_committal, observation_words
 from schemas import Certainty, Finding, NormalForm, Presence, Verdict
 
 # Words for a bad picture; remarks on quality agree when both have one or neither.
@@ -40,7 +40,7 @@ def _held(finding: Finding, facts: Facts, within: Sequence[Finding]) -> bool:
 def _agrees_on_nothing(finding: Finding, other: Finding) -> bool:
     """Say whether a finding that commits to nothing has its like: the same remark, or a denial of the same words."""
     if other.normal_forms or not is_non_committal(other):
-        mine, theirs = content(folded(finding.observation)), content(folded(other.observation))
+        mine, theirs = observation_words(finding.observation), observation_words(other.observation)
         return _polarity(other) and bool(theirs) and theirs <= mine
     same_grade = bool(_POOR.search(finding.status)) == bool(_POOR.search(other.status))
     return same_grade and _share_words(finding, other)
@@ -129,7 +129,7 @@ def _denied_by_list(form: NormalForm, facts: Facts) -> bool:
 
 def _share_words(one: Finding, other: Finding) -> bool:
     """Say whether two observations use nearly the same words."""
-    mine, theirs = content(folded(one.observation)), content(folded(other.observation))
+    mine, theirs = observation_words(one.observation), observation_words(other.observation)
     return bool(mine and theirs) and len(mine & theirs) >= SAME_WORDS * len(mine | theirs)
 
 

@@ -26,6 +26,8 @@ _LINK = re.compile(
     r"secondary|related|\bor\b|versus|\bvs\b|xxxx|___",
     re.IGNORECASE,
 )
+# A sentence of a report names a dozen things at most; comparing all pairs of hundreds would take quadratic time.
+MOST_IN_SENTENCE = 40
 _ONE = ("a ", "an ", "single ", "solitary ")
 
 
@@ -241,11 +243,11 @@ def _linked(sentence: Sequence[int], analysis: Analysis) -> frozenset[int]:
 
 
 def _by_sentence(mentions: Sequence[Mention]) -> list[list[int]]:
-    """Group the indexes of mentions by sentence."""
+    """Group the indexes of mentions by sentence, where it has several but not absurdly many."""
     groups: dict[int, list[int]] = {}
     for index, mention in enumerate(mentions):
         groups.setdefault(mention.sentence, []).append(index)
-    return [group for group in groups.values() if len(group) > 1]
+    return [group for group in groups.values() if 1 < len(group) <= MOST_IN_SENTENCE]
 
 
 def _speaks_of_one(form: NormalForm, words: str, before: str, relations: Relations) -> bool:

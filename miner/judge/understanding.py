@@ -48,11 +48,15 @@ _NORMAL = re.compile(r"\b(?:normal|unremarkable)\b", re.IGNORECASE)
 _ALL_NORMAL = {"normal", "completely normal", "all normal", "entirely normal", "no abnormalities", "no abnormality"}
 
 
+# Nobody words a finding at such length; what lies behind is not read, so that time stays linear.
+LONGEST = 1000
+
+
 def understood(finding: Finding) -> Finding:
     """Give a finding with its normal forms, reading its words where it has none; cached by words."""
     if finding.normal_forms:
         return finding
-    return _read(finding.observation, finding.status)
+    return _read(finding.observation[:LONGEST], finding.status[:LONGEST])
 
 
 @lru_cache(maxsize=8192)

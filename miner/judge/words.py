@@ -62,6 +62,12 @@ def content(words: Sequence[str]) -> frozenset[str]:
     return frozenset(word for word in words if len(word) > 2 and word not in empty)
 
 
+@lru_cache(maxsize=8192)
+def observation_words(observation: str) -> frozenset[str]:
+    """Give the content words of an observation; cached, because lists are compared all against all."""
+    return content(folded(observation))
+
+
 def denies(words: Sequence[str]) -> bool:
     """Say whether a word among them denies."""
     return not _word_lists().denying.isdisjoint(words)
@@ -87,8 +93,8 @@ def is_non_committal(finding: Finding) -> bool:
     status = folded(finding.status)
     if _has_phrase(status, Role.NOT_ASSESSABLE):
         return True
-    observation = folded(finding.observation)
-    return not content(observation) or _has_phrase(observation, Role.QUALITY)
+    words = observation_words(finding.observation)
+    return not words or _has_phrase(folded(finding.observation), Role.QUALITY)
 
 
 def is_denied(finding: Finding) -> bool:
@@ -110,7 +116,7 @@ def judge_by_words(finding: Finding, sentences: Sequence[WordSentence]) -> Outco
     if is_non_committal(finding):
         return NOTHING
     denied = is_denied(finding)
-    if not _telling(content(folded(finding.observation))) and not denied and not asserts_normal(finding):
+    if not _telling(observation_words(finding.observation)) and not denied and not asserts_normal(finding):
         return NOTHING
     best = best_sentence(finding, sentences)
     if best is not None:
@@ -125,7 +131,7 @@ def judge_by_words(finding: Finding, sentences: Sequence[WordSentence]) -> Outco
 
 def best_sentence(finding: Finding, sentences: Sequence[WordSentence]) -> WordSentence | None:
     """Give the sentence that shares most of the finding's content words, where it shares enough."""
-    words = content(folded(finding.observation))
+    words = observation_words(finding.observation)
     telling = _telling(words)
     if not telling:
         return None
