@@ -14,7 +14,7 @@ from typing import NamedTuple
 from miner.engines import named, temporal
 from miner.engines.wording import describe, more_telling
 from miner.errors import MiningReject
-from miner.judge import JUDGE_VERSION, RulesJudge
+from miner.judge import RulesJudge
 from miner.labeler import LABELER_VERSION, LabelEvidence, label_evidence
 from miner.language import load_lexicon
 from miner.store import digest
@@ -73,7 +73,7 @@ class RulesEngine:
             "engine": self.name,
             "version": self.version,
             "labeler_version": LABELER_VERSION,
-            "judge_version": JUDGE_VERSION,
+            "judge_version": RulesJudge().version,
             "signs": signs,
         }
 
