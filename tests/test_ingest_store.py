@@ -291,6 +291,7 @@ def test_a_corpus_that_cannot_be_read_touches_no_store(cxr: Cli, db: Path, folde
     assert not db.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
 def test_a_kill_in_the_middle_leaves_the_old_store_and_no_worker(
     cxr: Cli, db: Path, folder: Path, tmp_path: Path, stop: signal.Signals

@@ -148,8 +148,13 @@ def _write_reports(store: Store, ingested: Ingested, run: Run, advance: Advance)
         "create or replace temporary table standing_reports as select study_id, text_hash from reports "
         "semi join incoming_studies using (study_id)"
     )
+    are_first = not store.count("select count(*) from standing_reports")
     for batch in ingested.batches(advance):
-        _write_batch(store, batch, run)
+        if not are_first or "labels" in batch.reports.columns:
+            _write_batch(store, batch, run)
+        else:
+            _write_first_batch(store, batch, run)
+    _note_changes(store, f"select study_id from reports where run_id = '{run.run_id}'")
 
 
 def _keep_rejected_reports(store: Store, corpus: str) -> None:
@@ -160,6 +165,15 @@ def _keep_rejected_reports(store: Store, corpus: str) -> None:
         "and reject_key not in (select reject_key from incoming_rejects)",
         [corpus],
     )
+
+
+def _write_first_batch(store: Store, read: ReportBatch, run: Run) -> None:
+    """Write a batch of a corpus that has no report in the store: there is nothing to compare it with."""
+    batch = read.reports.to_arrow()  # noqa: F841 - see _write_batch
+    columns = ", ".join(f'"{name}"' for name in read.reports.columns)
+    store.connection.execute(f"insert into reports ({columns}, run_id) select {columns}, ? from batch", [run.run_id])
+    run.rows_written += read.reports.height
+    store.insert("incoming_rejects", read.rejects.select(REJECTS.keys()))
 
 
 def _write_batch(store: Store, read: ReportBatch, run: Run) -> None:
@@ -175,7 +189,6 @@ def _write_batch(store: Store, read: ReportBatch, run: Run) -> None:
     if store.count("select count(*) from delta_batch where is_reworded"):
         execute("delete from reports where study_id in (select study_id from delta_batch)")
         execute("insert into reworded select study_id from delta_batch where is_reworded")
-    _note_changes(store, "select study_id from delta_batch")
     columns = ", ".join(f'"{name}"' for name in read.reports.columns if name != "labels")
     written = execute(
         f"insert into reports ({columns}, run_id) select {columns}, ? from batch "
