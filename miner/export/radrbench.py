@@ -26,7 +26,8 @@ SOURCES = {"mimic-cxr": "MIMIC-CXR", "chexpert": "CheXpert-Public", "chexpert-pl
 _SOURCE = "case corpus " + " ".join(f"when '{ours}' then '{theirs}'" for ours, theirs in SOURCES.items())
 
 _BASE = f"""
-    '[' || corpus || '] [' || regexp_replace(substr(study_id, length(corpus) + 2), '^s(\\d+)$', '\\1') || ']'
+    '[' || corpus || '] ['
+        || regexp_replace(substr(study_id, length(corpus) + 2), if(corpus = 'mimic-cxr', '^s', '^$'), '') || ']'
         || {_SOURCE} else corpus end as item_id,
     case when task = 'temporal' then 'Temporal Image Classification' else 'reason Image Classification' end
         as dataset_name,

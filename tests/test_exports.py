@@ -1,0 +1,308 @@
+"""Every export is read back with the library that its users use, and nothing credentialed goes to the public."""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from tests.benchmarks_world import make_store, rows, run_cxr
+
+PUBLISHED_FORMATS = ("sft", "grpo", "hf", "verl", "jsonl", "radrbench", "label-studio")
+REASONED = "Please think step by step, and enclose the answer within <answer></answer> and the reasoning processes within <think></think>."  # noqa: E501 - word for word
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store, a benchmark, and every export of it."""
+    folder = tmp_path_factory.mktemp("exports")
+    make_store(folder, rows(64))
+    assert run_cxr(folder, "bench", "compile", "bench").returncode == 0
+    for form in PUBLISHED_FORMATS:
+        done = run_cxr(folder, "export", form, "bench", "-o", form, "--image-root", "/data")
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A benchmark of credentialed studies."""
+    folder = tmp_path_factory.mktemp("closed")
+    make_store(folder, rows(16), licence="credentialed", name="mine", mined=False)
+    assert run_cxr(folder, "bench", "compile", "bench", "--only", "--target", "train.answer_only=20").returncode == 0
+    return folder
+
+
+def _samples(folder: Path) -> pl.DataFrame:
+    return pl.concat([pl.read_parquet(path) for path in sorted((folder / "bench").rglob("*.parquet"))], how="diagonal")
+
+
+def _runs(folder: Path) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(folder / "cxr.duckdb"), read_only=True) as connection:
+        return connection.execute(
+            "select settings, status, attestation, rows_written from runs where command = 'export' order by started_at"
+        ).fetchall()
+
+
+def test_sft_holds_every_sample_in_the_papers_two_formats(world: Path) -> None:
+    read = pl.read_parquet(world / "sft" / "data" / "*.parquet")
+    samples = {row["sample_id"]: row for row in _samples(world).to_dicts()}
+    assert set(read["sample_id"]) == set(samples)
+    for row in read.to_dicts():
+        sample = samples[row["sample_id"]]
+        system, user = row["prompt"]
+        (assistant,) = row["completion"]
+        assert system == {"role": "system", "content": "You are a helpful AI assistant."}
+        assert (user["role"], assistant["role"]) == ("user", "assistant")
+        answered = f"<answer> {sample['answer']} </answer>"
+        if row["mode"] == "reasoning":
+            assert user["content"] == f"{sample['question']} {REASONED}"
+            assert assistant["content"] == f"<think> {sample['reasoning']} </think>{answered}"
+        else:
+            assert user["content"] == f"{sample['question']} Please enclose the answer within <answer></answer>"
+            assert assistant["content"] == answered
+        assert [image["path"] for image in row["images"]] == [f"/data/{path}" for path in sample["images"]]
+        assert row["licence"] == "public"
+
+
+def test_mixing_weights_repeat_whole_times_and_draw_the_rest(world: Path, tmp_path: Path) -> None:
+    shutil.copytree(world / "bench", tmp_path / "bench")
+    done = run_cxr(tmp_path, "export", "sft", "bench", "-o", "sft", "--mix", "reasoning=2.5", "--mix", "answer_only=0")
+    assert done.returncode == 0, done.stderr
+    read = pl.read_parquet(tmp_path / "sft" / "data" / "*.parquet")
+    reasoning = _samples(world).filter(pl.col("mode") == "reasoning")
+    assert set(read["mode"]) == {"reasoning"}
+    times = Counter(read["sample_id"])
+    assert set(times) == set(reasoning["sample_id"])
+    assert set(times.values()) == {2, 3}
+    assert 0.3 < sum(count == 3 for count in times.values()) / len(times) < 0.7
+    assert run_cxr(tmp_path, "export", "sft", "bench", "-o", "x", "--mix", "both=1").returncode == 2
+
+
+def test_grpo_rows_hold_what_rewards_need_and_no_report_where_there_is_no_process_reward(world: Path) -> None:
+    read = pl.read_parquet(world / "grpo" / "data" / "*.parquet")
+    for row in read.to_dicts():
+        assert (row["report"] is not None) is (row["mode"] == "reasoning")
+        letters = [option[:2] for option in row["options"]]
+        assert not letters or f"{row['answer']})" in letters
+        assert row["prompt"][1]["content"].endswith("</think>." if row["mode"] == "reasoning" else "</answer>")
+
+
+def test_exports_load_with_hugging_face_datasets_offline(world: Path, tmp_path: Path) -> None:
+    """In a process of its own: `datasets` reads its environment on import, and must not reach a network."""
+    script = f"""
+import datasets
+root = {str(world)!r}
+for form in ("sft", "grpo"):
+    read = datasets.load_dataset("parquet", data_files={{"train": f"{{root}}/{{form}}/data/train-*.parquet"}})["train"]
+    assert isinstance(read.features["images"].feature, datasets.Image), read.features
+    assert set(read.features["prompt"].feature) == {{"role", "content"}}
+for mode in ("answer_only", "reasoning"):
+    read = datasets.load_dataset(f"{{root}}/hf", mode)
+    assert set(read) == {{"train", "test"}}, read
+    assert isinstance(read["test"].features["images"].feature, datasets.Image)
+    assert set(read["test"]["mode"]) == {{mode}}
+print(datasets.load_dataset("parquet", data_files=f"{{root}}/verl/*.parquet")["train"].num_rows)
+"""
+    environment = {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(tmp_path),
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    }
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == _samples(world).height
+
+
+def test_the_card_names_fields_counts_licence_settings_and_limits(world: Path) -> None:
+    card = (world / "hf" / "README.md").read_text()
+    for column in pq.read_schema(world / "hf" / "reasoning" / "test-00000-of-00001.parquet").names:
+        assert f"| {column} |" in card
+    for said in ("Licence tag: public", '"seed": 0', "Known limits", "Not for diagnosis", "config_name: reasoning",
+                 'path: "answer_only/train-*.parquet"', "| engine | rules"):  # fmt: skip
+        assert said in card
+
+
+def test_croissant_names_every_file_with_its_hash_and_every_column(world: Path) -> None:
+    """The properties that Croissant 1.0 demands; the file was also validated with mlcroissant 1.1.1."""
+    described = json.loads((world / "hf" / "croissant.json").read_text())
+    for name in ("@context", "conformsTo", "name", "description", "license", "url", "distribution", "recordSet"):
+        assert described[name]
+    assert described["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+    objects = {part["@id"]: part for part in described["distribution"] if part["@type"] == "cr:FileObject"}
+    sets = {part["@id"]: part for part in described["distribution"] if part["@type"] == "cr:FileSet"}
+    noted = json.loads((world / "hf" / "export.json").read_text())["files"]
+    assert {name: part["sha256"] for name, part in objects.items()} == {n: part["sha256"] for n, part in noted.items()}
+    assert all(inner["@id"] in objects for part in sets.values() for inner in part["containedIn"])
+    for records in described["recordSet"]:
+        columns = pq.read_schema(world / "hf" / records["name"] / "test-00000-of-00001.parquet").names
+        assert [field["name"] for field in records["field"]] == columns
+        for field in records["field"]:
+            assert field["source"]["fileSet"]["@id"] in sets
+            assert field["source"]["extract"]["column"] in columns
+            assert "dataType" in field or "subField" in field
+
+
+def test_verl_rows_have_an_image_mark_per_image_and_its_reward_file_runs_our_rewards(world: Path) -> None:
+    read = pl.read_parquet(world / "verl" / "*.parquet").to_dicts()
+    assert sorted(row["extra_info"]["index"] for row in read if row["extra_info"]["split"] == "train") == list(
+        range(sum(row["extra_info"]["split"] == "train" for row in read))
+    )
+    spec = importlib.util.spec_from_file_location("reward", world / "verl" / "reward.py")
+    assert spec is not None
+    assert spec.loader is not None
+    reward = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reward)
+    samples = {row["sample_id"]: row for row in _samples(world).to_dicts()}
+    for row in read[:60]:
+        extra = row["extra_info"]
+        assert row["prompt"][1]["content"].count("<image>") == len(row["images"]) == 2
+        assert row["data_source"] == f"invented/{extra['task']}"
+        think = f"<think> {samples[extra['sample_id']]['reasoning']} </think>" if extra["mode"] == "reasoning" else ""
+        truth = row["reward_model"]["ground_truth"]
+        score = reward.compute_score(row["data_source"], f"{think}<answer> {truth} </answer>", truth, extra)
+        assert score["score"] == (3 if extra["mode"] == "reasoning" else 2), score
+        assert score["factuality_applies"] == (extra["mode"] == "reasoning")
+        wrong = reward.compute_score(row["data_source"], f"{think}<answer> no idea </answer>", truth, extra)
+        assert wrong["accuracy"] == 0
+        assert reward.compute_score(row["data_source"], f"the answer is {truth}", truth, extra)["score"] == 0
+
+
+def test_jsonl_holds_the_samples_as_they_are(world: Path) -> None:
+    samples = {row["sample_id"]: row for row in _samples(world).to_dicts()}
+    lines = [
+        json.loads(line)
+        for path in sorted((world / "jsonl").glob("*.jsonl"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    assert {line["sample_id"] for line in lines} == set(samples)
+    for line in lines:
+        sample = samples[line["sample_id"]]
+        assert line["images"] == [f"/data/{path}" for path in sample["images"]]
+        for column in set(line) - {"images"}:
+            assert line[column] == sample[column], column
+
+
+def test_the_reference_projects_layout_is_written_and_read_back(world: Path, tmp_path: Path) -> None:
+    written = sorted((world / "radrbench" / "reason_test").glob("*.json"))
+    assert {path.name for path in written} == {
+        f"invented_{task}.json" for task in ("binary", "single", "multi_option", "multi_no_option")
+    }
+    for path in written:
+        for record in json.loads(path.read_text()):
+            assert isinstance(record["reason_steps"], str if "binary" in path.name else list)
+            assert isinstance(record["plan"], dict)
+            assert record["original_report"]
+    done = run_cxr(tmp_path, "import", "radrbench", *written, "-o", "back")
+    assert done.returncode == 0, done.stderr
+    back = pl.read_parquet(tmp_path / "back" / "test" / "reasoning-*.parquet")
+    before = _samples(world).filter((pl.col("mode") == "reasoning") & (pl.col("split") == "test"))
+    columns = ["study_id", "task", "question", "answer", "answer_text", "report", "reasoning", "options", "steps"]
+    key = ["study_id", "task", "question", "answer"]
+    for one, other in zip(back.sort(key).to_dicts(), before.sort(key).to_dicts(), strict=True):
+        # Theirs has one text for a binary question's steps.
+        same = [name for name in columns if name != "steps" or one["task"] != "binary"]
+        assert {name: one[name] for name in same} == {name: other[name] for name in same}
+    training = json.loads((world / "radrbench" / "reason_train" / "invented_single.json").read_text())
+    assert all(record["process"] and "original_report" not in record for record in training)
+
+
+def test_label_studio_tasks_fit_their_labeling_interface(world: Path) -> None:
+    config = (world / "label-studio" / "config.xml").read_text()
+    tasks = json.loads((world / "label-studio" / "test.json").read_text())
+    chains = set(_samples(world).filter(pl.col("split") == "test")["chain_id"].drop_nulls())
+    assert {task["data"]["chain_id"] for task in tasks} == chains
+    for name in ("image", "question", "answer", "reasoning", "report"):
+        assert f"${name}" in config
+        assert all(task["data"][name] for task in tasks)
+
+
+def test_pixels_can_be_embedded_and_a_missing_image_is_named(world: Path, tmp_path: Path) -> None:
+    for path in {name for row in _samples(world)["images"] for name in row}:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        Image.new("L", (8, 8), color=128).save(tmp_path / path)
+    shutil.copytree(world / "bench", tmp_path / "bench")
+    arguments = ("export", "hf", "bench", "--pixels", "embed", "--image-root", f"invented={tmp_path}")
+    assert run_cxr(tmp_path, *arguments, "-o", "hf").returncode == 0
+    image = pl.read_parquet(tmp_path / "hf" / "reasoning" / "test-*.parquet")["images"][0][0]
+    assert image["bytes"].startswith(b"\x89PNG")
+    assert "/" not in image["path"]
+    (tmp_path / "images" / "s0_a.png").unlink()
+    done = run_cxr(tmp_path, *arguments, "-o", "again")
+    assert done.returncode == 1
+    assert "s0_a.png cannot be read; say where images lie with --image-root" in done.stderr
+
+
+# --- what may go where ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", [("-o", "out", "--public"), ("-o", "hf://datasets/somebody/mine")])
+@pytest.mark.parametrize("form", ["hf", "sft"])
+def test_credentialed_samples_are_refused_for_a_public_destination(
+    closed: Path, form: str, where: tuple[str, ...]
+) -> None:
+    done = run_cxr(closed, "export", form, "bench", *where)
+    assert done.returncode == 1
+    assert "agreement forbids sharing it" in done.stderr
+    assert "--i-am-allowed" in done.stderr
+    assert not (closed / "out").exists()
+
+
+def test_who_is_allowed_says_why_and_that_is_recorded(closed: Path) -> None:
+    why = "PhysioNet project 1234, derived data set"
+    done = run_cxr(closed, "export", "hf", "bench", "-o", "allowed", "--public", "--i-am-allowed", why)
+    assert done.returncode == 0, done.stderr
+    settings, status, attestation, written = _runs(closed)[-1]
+    assert (status, written) == ("done", 20)
+    assert why in attestation
+    assert json.loads(settings)["public"] is True
+    assert "Licence tag: credentialed" in (closed / "allowed" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("form", ["sft", "grpo", "hf", "verl", "jsonl", "radrbench"])
+def test_every_export_carries_the_licence_tag_and_is_noted_with_its_place(closed: Path, form: str) -> None:
+    done = run_cxr(closed, "export", form, "bench", "-o", f"local-{form}")
+    assert done.returncode == 0, done.stderr
+    assert "licence tag: credentialed" in done.stderr
+    assert json.loads((closed / f"local-{form}" / "export.json").read_text())["licence"] == "credentialed"
+    settings = json.loads(_runs(closed)[-1][0])
+    assert settings["format"] == form
+    assert settings["target"] == str((closed / f"local-{form}").resolve())
+    for path in (closed / f"local-{form}").rglob("*.parquet"):
+        columns = pl.read_parquet(path)
+        tags = columns["licence"] if "licence" in columns else columns["extra_info"].struct.field("licence")
+        assert set(tags) == {"credentialed"}
+
+
+def test_an_address_is_no_folder(world: Path) -> None:
+    done = run_cxr(world, "export", "hf", "bench", "-o", "hf://datasets/somebody/open")
+    assert done.returncode == 1
+    assert "is no folder; export to a folder and upload that" in done.stderr
+
+
+def test_wrong_use_is_one_sentence_and_writes_nothing(world: Path, closed: Path) -> None:
+    for folder, arguments, said, code in (
+        (world, ("tfrecord", "bench", "-o", "x"), "choose from sft, grpo", 2),
+        (world, ("sft", "nowhere", "-o", "x"), "holds no benchmark", 1),
+        (world, ("sft", "bench", "-o", "sft"), "choose --existing replace", 1),
+        (world, ("sft", "bench", "-o", "bench", "--existing", "replace"), "is no export of cxr; it is left alone", 1),
+        (world, ("sft", "bench", "-o", "no/where"), "does not exist", 1),
+        (world, ("sft", "bench", "-o", "x", "--splits", "validate"), "has no samples of split validate", 1),
+        (closed, ("label-studio", "bench", "-o", "x"), "has no reasoning samples", 1),
+    ):
+        done = run_cxr(folder, "export", *arguments)
+        assert done.returncode == code, done.stderr
+        assert said in done.stderr
+    assert not (world / "x").exists()
+    assert run_cxr(world, "export", "sft", "bench", "-o", "sft", "--existing", "replace").returncode == 0
