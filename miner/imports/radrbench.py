@@ -27,7 +27,8 @@ from miner.imports.records import (
 )
 from schemas.vocabulary import Progression, RejectReason, Task
 
-_ITEM = re.compile(r"^(?:\[[^\]]*\] )*?\[(?P<corpus>[^\]]+)\] \[(?P<study>[^\]]+)\]")
+# The last two brackets: "[Findings Summarization] [OpenI] [540]OpenI" has one more in front.
+_ITEM = re.compile(r"\[(?P<corpus>[^\]]+)\] \[(?P<study>[^\]]+)\][^\[\]]*$")
 _TAGGED = re.compile(r"</?(?:think|answer)>")
 
 
@@ -62,7 +63,7 @@ def _sample(record: Record, path: Path, roots: Mapping[str, str]) -> Sample:
     question, answer = _text(record, "question"), _text(record, "answer")
     if not question or not answer:
         raise BadRecord(RejectReason.WRONG_FIELDS, "no question or no answer; expected both as text")
-    item = _ITEM.match(_text(record, "item_id"))
+    item = _ITEM.search(_text(record, "item_id"))
     if item is None:
         raise BadRecord(RejectReason.MISSING_KEY, "no item_id of the form [corpus] [study]source")
     corpus = corpus_of(item["corpus"])
