@@ -28,6 +28,9 @@ from miner.store import Store, digest
 
 Advance = Callable[[int, int | None], None]
 
+# DuckDB's share; Arrow's copies of a shard come on top of it. More than this spills to disk beside the store.
+MEMORY = "1GB"
+
 
 @dataclass(frozen=True)
 class CompileResult:
@@ -55,6 +58,9 @@ def compile_benchmark(
     check_folder(folder, existing)
     if recipe is not None and not recipe.parent.is_dir():
         raise InputError(f"the folder {recipe.parent} for the recipe does not exist; create it or write elsewhere")
+    store.connection.execute(f"set memory_limit = '{MEMORY}'")
+    # Every row that is written has a place of its own, so nothing needs to stay in the order of its table.
+    store.connection.execute("set preserve_insertion_order = false")
     selection = select(store, settings)
     if not any(goal.reached for goal in selection.reached):
         raise SettingsError(f"bench compile: no question can be used: {_why(selection)}; see --images and --target")
