@@ -159,9 +159,6 @@ def _ingest(
     fingerprint: "Callable[[], Fingerprint] | None" = None,
 ) -> None:
     """Run any `cxr ingest` command: read and write, or with `dry_run` read and print."""
-    # Polars' allocator keeps freed memory; at MIMIC's size that is a third of a gigabyte. Read when Polars loads.
-    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
-
     from miner.console import out, progress, say
     from miner.ingest.dry_run import dry_run_tables
     from miner.ingest.ingest import ingest
