@@ -174,5 +174,6 @@ class RejectReason(StrEnum):
     MODEL_OUTPUT_INVALID = "model_output_invalid"
     MODEL_CALL_FAILED = "model_call_failed"
     POLICY_REFUSED = "policy_refused"
+    UNKNOWN_CHAIN = "unknown_chain"
     UNSUPPORTED_TASK = "unsupported_task"
     """A record of a benchmark that asks for something else than an answer, such as a whole report."""
