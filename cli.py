@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typer._click.core import Command, Context
 
     from miner.ingest.corpus import Fingerprint, Ingested
+    from miner.settings import JudgeSettings
 
 
 # Nothing heavy is imported up here: `cxr --help` has to be instant, and mining must never load torch.
@@ -587,9 +588,32 @@ def prompts_diff(old: str, new: str) -> None:
     typer.echo(prompt_diff(old, new))
 
 
+JudgeName = Annotated[
+    str | None, typer.Option("--judge", help="Who judges: rules (offline) or llm (an OpenAI-compatible server).")
+]
+Model = Annotated[str | None, typer.Option(help="For llm: the model's name at the server.")]
+BaseUrl = Annotated[str | None, typer.Option(help="For llm: the server, e.g. http://127.0.0.1:8000/v1.")]
+Concurrency = Annotated[int | None, typer.Option(help="For llm: calls in flight at most.")]
+Price = Annotated[str | None, typer.Option(help="For llm: INPUT,OUTPUT in USD per million tokens.")]
+MaxUsd = Annotated[float | None, typer.Option(help="For llm: stop before this costs more, reruns included.")]
+MaxCalls = Annotated[int | None, typer.Option(help="For llm: stop after this many calls, failed ones too.")]
+Cache = Annotated[Path | None, typer.Option(help="For llm: folder of replies, so that nothing is paid for twice.")]
+LicenceTag = Annotated[
+    str | None,
+    typer.Option("--licence", help="For llm: public, or credentialed (the default: to this machine or attested only)."),
+]
+
+
 @app.command()
 def score(
-    judge: Annotated[str | None, typer.Option(help="Who judges: rules.")] = None,
+    judge: JudgeName = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    concurrency: Concurrency = None,
+    price: Price = None,
+    max_usd: MaxUsd = None,
+    max_calls: MaxCalls = None,
+    cache: Cache = None,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Score chains with RadRScore: factuality, completeness, effectiveness."""
@@ -599,13 +623,23 @@ def score(
     from miner.settings import ScoreSettings
     from miner.store import Store
 
-    settings = ScoreSettings.resolve(db, judge=judge)
-    with Store.write(db) as store, progress("score") as advance:
-        result = stage(store, make_judge(settings.judge), settings, advance)
+    settings = ScoreSettings.resolve(
+        db, judge=judge, model=model, base_url=base_url, concurrency=concurrency, price=price, max_usd=max_usd,
+        max_calls=max_calls, cache=cache,
+    )  # fmt: skip
+    if settings.judge == "llm":
+        from miner.score_llm import score_llm
+
+        with progress("score") as advance:
+            result = score_llm(db, settings, advance)
+    else:
+        with Store.write(db) as store, progress("score") as advance:
+            result = stage(store, make_judge(settings.judge), settings, advance)
     columns = ["task", "chains", "factuality", "completeness", "effectiveness", "RadRScore"]
-    if result.scored:
-        out().print(table(f"RadRScore by judge {result.judge}", columns, result.means))
-    say(f"{result.scored:,} chains scored by {result.judge}, {result.already:,} were already")
+    with _exit_with_rejects(result.rejects, "chains"):
+        if result.scored:
+            out().print(table(f"RadRScore by judge {result.judge}", columns, result.means))
+        say(f"{result.scored:,} chains scored by {result.judge}, {result.already:,} were already")
 
 
 @app.command("filter")
@@ -853,6 +887,22 @@ def import_chexbench(
     _import("chexbench", [source], output, "test", image_root, existing, read_chexbench, db)
 
 
+@import_app.command("reviews")
+def import_reviews(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="Label Studio's JSON export.")],
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Read radiologists' reviews of chains, made in Label Studio from `cxr export label-studio`."""
+    from miner.console import say
+    from miner.imports.reviews import import_reviews as read_reviews
+    from miner.store import Store
+
+    with Store.write(db) as store:
+        result = read_reviews(store, source)
+    with _exit_with_rejects(result.rejects, "reviews"):
+        say(f"{result.reviews:,} reviews of {result.chains:,} chains written")
+
+
 @app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="One SQL statement; the store is opened read-only.")],
@@ -908,15 +958,26 @@ def show(
 def judge(
     source: Source,
     output: Target,
-    judge_name: Annotated[str, typer.Option("--judge", help="Who judges: rules.")] = "rules",
+    judge_name: JudgeName = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    concurrency: Concurrency = None,
+    licence: LicenceTag = None,
+    price: Price = None,
+    max_usd: MaxUsd = None,
+    max_calls: MaxCalls = None,
+    cache: Cache = None,
 ) -> None:
     """Judge findings against reports: {"id", "report", "findings": [{"observation", "status"}]} or "text"."""
-    from miner.judge import make_judge
     from miner.judge.files import judge_line
+    from miner.settings import JudgeSettings
     from schemas.vocabulary import Stage
 
-    made = make_judge(judge_name)
-    _transform(source, output, Stage.JUDGE, lambda record: judge_line(record, made))
+    settings = JudgeSettings.resolve(
+        DEFAULT_DB, judge=judge_name, model=model, base_url=base_url, concurrency=concurrency, licence=licence,
+        price=price, max_usd=max_usd, max_calls=max_calls, cache=cache,
+    )  # fmt: skip
+    _transform_with_judge(source, output, Stage.JUDGE, settings, judge_line)
 
 
 @app.command()
@@ -932,29 +993,56 @@ def label(source: Source, output: Target) -> None:
 def radrscore(
     source: Source,
     output: Target,
-    judge_name: Annotated[str, typer.Option("--judge", help="Who judges: rules.")] = "rules",
+    judge_name: JudgeName = None,
     empty: Annotated[
         str, typer.Option(help="What a share of nothing is: zero (as published) or skip (left out, and counted).")
     ] = "zero",
+    model: Model = None,
+    base_url: BaseUrl = None,
+    concurrency: Concurrency = None,
+    licence: LicenceTag = None,
+    price: Price = None,
+    max_usd: MaxUsd = None,
+    max_calls: MaxCalls = None,
+    cache: Cache = None,
 ) -> None:
     """Score reasoning: {"id", "prediction", "reference", "report"}, each side text or a list of findings."""
-    from miner.judge import make_judge
+    from functools import partial
+
     from miner.judge.files import radrscore_line
     from miner.judge.radrscore import Empty
-    from miner.settings import choose
+    from miner.settings import JudgeSettings, choose
     from schemas.vocabulary import Stage
 
     chosen = choose(Empty, empty, "radrscore: --empty")
-    made = make_judge(judge_name)
-    _transform(source, output, Stage.RADRSCORE, lambda record: radrscore_line(record, made, empty=chosen))
+    settings = JudgeSettings.resolve(
+        DEFAULT_DB, judge=judge_name, model=model, base_url=base_url, concurrency=concurrency, licence=licence,
+        price=price, max_usd=max_usd, max_calls=max_calls, cache=cache,
+    )  # fmt: skip
+    _transform_with_judge(source, output, Stage.RADRSCORE, settings, partial(radrscore_line, empty=chosen))
 
 
-def _transform(source: Path, output: Path, stage: Any, convert: Any) -> None:
+def _transform_with_judge(
+    source: Path, output: Path, stage: Any, settings: "JudgeSettings", answer: Callable[[Any, Any], Any]
+) -> None:
+    """Run a file command whose lines a judge answers, as many at once as the judge takes."""
+    from miner.console import say
+    from miner.judges import open_judge
+
+    with open_judge(settings, output) as opened:
+        try:
+            _transform(source, output, stage, lambda record: answer(record, opened.of(record)), opened.workers)
+        finally:
+            if opened.client is not None:
+                say(f"judged by {opened.judge.name} {opened.judge.version}: {opened.client.spending}")
+
+
+def _transform(source: Path, output: Path, stage: Any, convert: Any, workers: int = 1) -> None:
     from miner.console import progress, say
     from miner.jsonl import transform
 
     with progress(str(stage)) as advance:
-        counts = transform(source, output, stage, convert, advance)
+        counts = transform(source, output, stage, convert, advance, workers)
     say(f"{counts.written:,} records written to {output}")
     if counts.rejects:
         say(f"{counts.rejects:,} lines rejected; see {output}.rejects.jsonl for line, id and reason")
