@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from miner.errors import StoreError
@@ -88,6 +88,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(values, values)
 def test_ids_differ_exactly_where_contents_do(first: object, second: object) -> None:
     assert (digest(first) == digest(second)) == (_plain(first) == _plain(second))
@@ -97,6 +98,7 @@ def _plain(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200).filter(lambda text: "\x00" not in text and text.isprintable()))
 def test_report_text_survives_the_store(text: str) -> None:
     with duckdb.connect() as connection:
