@@ -306,3 +306,55 @@ def test_wrong_use_is_one_sentence_and_writes_nothing(world: Path, closed: Path)
         assert said in done.stderr
     assert not (world / "x").exists()
     assert run_cxr(world, "export", "sft", "bench", "-o", "sft", "--existing", "replace").returncode == 0
+
+
+# --- and back: reviews ----------------------------------------------------------------------------------------------
+
+
+def _annotated(task: dict[str, Any], who: object, *scores: float, comment: str = "") -> dict[str, Any]:
+    """Give a task as Label Studio exports it after somebody's review."""
+    result: list[dict[str, Any]] = [
+        {"from_name": axis, "to_name": "reasoning", "type": "number", "value": {"number": score}}
+        for axis, score in zip(("factuality", "validity", "completeness"), scores, strict=False)
+    ]
+    if comment:
+        result.append({"from_name": "comment", "type": "textarea", "value": {"text": [comment]}})
+    made = {"completed_by": who, "result": result, "created_at": "2026-11-20T10:00:00.000000Z"}
+    return {"id": 1, "data": task["data"], "annotations": [made]}
+
+
+def test_reviews_from_label_studio_decide_what_the_next_benchmark_takes(world: Path, tmp_path: Path) -> None:
+    shutil.copy(world / "cxr.duckdb", tmp_path)
+    good, bad, half, alien, loud = json.loads((world / "label-studio" / "test.json").read_text())[:5]
+    alien["data"]["chain_id"] = "nobody"
+    (tmp_path / "reviews.json").write_text(
+        json.dumps(
+            [
+                _annotated(good, {"id": 1, "email": "a@clinic.example"}, 8, 7, 9),
+                _annotated(bad, 2, 9, 4, 9, comment="The conclusion does not follow."),
+                _annotated(half, 1, 8),
+                _annotated(alien, 1, 8, 8, 8),
+                _annotated(loud, 1, 11, 8, 8),
+            ]
+        )
+    )
+    for _ in range(2):
+        done = run_cxr(tmp_path, "import", "reviews", "reviews.json")
+        assert done.returncode == 4, done.stderr
+        assert "2 reviews of 2 chains written" in done.stderr
+    with duckdb.connect(str(tmp_path / "cxr.duckdb"), read_only=True) as connection:
+        kept = connection.execute(
+            "select chain_id, reviewer, validity, comment from reviews order by reviewer"
+        ).fetchall()
+        rejects = connection.execute(
+            "select reason from rejects where corpus = 'reviews' order by reject_key"
+        ).fetchall()
+    assert kept == [
+        (bad["data"]["chain_id"], "2", 4, "The conclusion does not follow."),
+        (good["data"]["chain_id"], "a@clinic.example", 7, None),
+    ]
+    assert [reason for (reason,) in rejects] == ["wrong_fields", "unknown_chain", "bad_value"]
+    assert run_cxr(tmp_path, "bench", "compile", "bench").returncode == 0
+    chains = set(_samples(tmp_path)["chain_id"].drop_nulls())
+    assert good["data"]["chain_id"] in chains
+    assert bad["data"]["chain_id"] not in chains
