@@ -221,18 +221,19 @@ def ingest_mimic_cxr(
     dry_run: DryRun = False,
     db: Db = DEFAULT_DB,
 ) -> None:
-    """Read MIMIC-CXR: reports, and from MIMIC-CXR-JPG images, views, dates, split and labels."""
+    """Read MIMIC-CXR: reports, and from MIMIC-CXR-JPG images, views, dates, split and labels (ours if it has none)."""
     from miner.ingest.mimic import find_mimic, mimic_fingerprint, read_mimic
     from miner.ingest.mimic_reports import Layout
     from miner.settings import choose
 
     files = find_mimic(path, jpg, choose(Layout, layout, "ingest mimic-cxr: --layout"))
+    ours = label or not files.ships_labels
     _ingest(
         "mimic-cxr",
         db,
-        lambda: read_mimic(files, label=label),
+        lambda: read_mimic(files, label=ours),
         dry_run=dry_run,
-        fingerprint=lambda: mimic_fingerprint(files, label=label),
+        fingerprint=lambda: mimic_fingerprint(files, label=ours),
     )
 
 

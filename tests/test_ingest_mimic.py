@@ -21,6 +21,7 @@ from miner.ingest.mimic import find_mimic, mimic_fingerprint, read_mimic
 from miner.ingest.mimic_reports import Layout, zip_reports
 from miner.ingest.mimic_tables import time_of
 from miner.ingest.zip_directory import read_directory
+from tests.conftest import Cli
 from tests.mimic_corpus import (
     CHEXPERT_CSV,
     LABELS,
@@ -559,3 +560,22 @@ def test_an_image_that_arrives_changes_the_fingerprint(tmp_path: Path) -> None:
     before = mimic_fingerprint(find_mimic(folder))
     image.write_bytes(b"jpeg")
     assert mimic_fingerprint(find_mimic(folder)) != before
+
+
+def test_reports_without_any_label_file_are_labeled_by_our_rules(cxr: Cli, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    folder = bare / "files" / "p10" / "p10000001"
+    folder.mkdir(parents=True)
+    text = "                                 FINAL REPORT\n FINDINGS:  There is a left pneumothorax.\n"
+    (folder / "s50000001.txt").write_text(text)
+    done = cxr("ingest", "mimic-cxr", bare, "--db", "bare.duckdb")
+    assert done.returncode in {0, 4}, done.stderr
+    told = cxr(
+        "sql",
+        "select labeler, value from labels where finding = 'Pneumothorax'",
+        "--format",
+        "csv",
+        "--db",
+        "bare.duckdb",
+    )
+    assert told.stdout.split() == ["labeler,value", "rules,1"]

@@ -82,7 +82,7 @@ _WITHOUT = {
     "metadata": "no views, sizes and dates, so studies have no order in time and no priors (it comes with "
     "MIMIC-CXR-JPG: --jpg)",
     "split": "studies have no split, so an export cannot tell train from test",
-    "chexpert": "no CheXpert labels; questions are then asked from the labels of others, or with --label from ours",
+    "chexpert": "no CheXpert labels; questions are asked from the labels of others, or from ours where there are none",
     "negbio": "no NegBio labels",
     "radiologist": "no radiologist's labels for the test set",
 }
@@ -98,6 +98,11 @@ class MimicFiles(NamedTuple):
     """Other layouts of the reports that lie there too."""
     tables: dict[str, Path]
     image_root: Path
+
+    @property
+    def ships_labels(self) -> bool:
+        """Tell whether anybody's labels came with the reports; without any, ours are made."""
+        return bool({"chexpert", "negbio", "radiologist"} & self.tables.keys())
 
 
 def find_mimic(path: Path, jpg: Path | None = None, layout: Layout = Layout.AUTO) -> MimicFiles:
