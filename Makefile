@@ -62,6 +62,10 @@ bench: $(VENV)/.dev  ## print the main job's timings on OpenI (OPENI=folder with
 bench-judge: $(VENV)/.dev  ## print how well the judge agrees with careful readings (GOLD=folder)
 	$(BIN)/python benchmarks/judge.py $(GOLD)
 
+.PHONY: integration
+integration: $(VENV)/.dev  ## build llama.cpp's server, mine 20 OpenI questions through a tiny model (minutes)
+	$(BIN)/python benchmarks/integration.py .integration
+
 .PHONY: clean
 clean:  ## remove the environment and caches, never a store
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

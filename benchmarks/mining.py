@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 from tests.scripted_server import ScriptedServer  # noqa: E402
 from tests.synthetic import REPLIES, report_text, write_store  # noqa: E402
 
-CXR = Path(sys.executable).with_name("cxr")
+CXR = str(Path(sys.executable).with_name("cxr"))
 CALLS = 3000
 IN_FLIGHT = 64
 
@@ -108,7 +108,7 @@ async def _openai(url: str) -> float:
     form = typed(EvidenceReply, "json_schema").request
 
     async def ask(number: int) -> object:
-        made: object = await client.chat.completions.create(model="m", messages=_messages(number), **form)  # type: ignore[arg-type]
+        made: object = await client.chat.completions.create(model="m", messages=_messages(number), **form)
         return made
 
     return await _many(ask)
@@ -144,7 +144,7 @@ async def _ours(url: str) -> float:
 _CLIENTS = {"instructor": _instructor, "openai": _openai, "ours": _ours}
 
 
-def _question(number: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _question(number: int):  # type: ignore[no-untyped-def]
     from schemas.question import Question  # noqa: PLC0415
     from schemas.study import Report  # noqa: PLC0415
 
@@ -161,7 +161,7 @@ def _question(number: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
     ), report
 
 
-def _messages(number: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _messages(number: int):  # type: ignore[no-untyped-def]
     from prompts import load  # noqa: PLC0415
     from prompts.render import stage_values  # noqa: PLC0415
 
@@ -185,21 +185,15 @@ def job(questions: int, latency_s: float) -> tuple[float, float, int, int]:
         db = write_store(Path(name) / "cxr.duckdb", questions)
         command = [CXR, "mine", "--engine", "llm", "--model", "m", "--base-url", url, "--db", str(db)]
         process = subprocess.Popen([*command, "--concurrency", str(IN_FLIGHT)], stderr=subprocess.DEVNULL)
-        os.sched_setaffinity(process.pid, {sorted(os.sched_getaffinity(0))[0]})
+        os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        told = subprocess.run(
-            [
-                CXR,
-                "sql",
-                "select epoch(max(called_at)) - epoch(min(called_at)) + min(latency_s) as s, count(*) as calls, "
-                "(select count(*) from chains) + (select count(*) from rejects) as n from calls",
-                *("--format", "json", "--db", str(db)),
-            ],
-            capture_output=True,
-            text=True,
-            check=True,
+        query = (
+            "select epoch(max(called_at)) - epoch(min(called_at)) + min(latency_s) as s, count(*) as calls, "
+            "(select count(*) from chains) + (select count(*) from rejects) as n from calls"
         )
+        arguments = [CXR, "sql", query, "--format", "json", "--db", str(db)]
+        told = subprocess.run(arguments, capture_output=True, text=True, check=True)
         said = json.loads(told.stdout)
         return float(said["s"]), usage.ru_maxrss / 1024, int(said["calls"]), int(said["n"])
 

@@ -8,7 +8,7 @@ loses neither.
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -33,7 +33,7 @@ from miner.live import Live, Numbers, live
 from miner.mine import Job, Mined, MineResult, Rejected, commit, count_chains, load, standing_rejects, unmined
 from miner.settings import MineSettings
 from miner.spending import charge_lost, recover_attempts, spent_on
-from miner.store import Run, Store
+from miner.store import Run, Store, is_interrupt
 from schemas.call import Call
 from schemas.question import Question
 from schemas.study import Report
@@ -58,6 +58,7 @@ def mine_llm(db: Path, settings: MineSettings) -> MineResult:
     key = key_from_environment(asked)
     wire = Wire(asked, key, settings.attestations)
     with (
+        full_disk_is_one_sentence(db),
         Store.write(db) as store,
         ReplyCache(reply_folder(settings, db)) as cache,
         Ledger(ledger_path(db)) as ledger,
@@ -80,6 +81,20 @@ def mine_llm(db: Path, settings: MineSettings) -> MineResult:
                     Mining(store, job, run, engine, client, shown, result).go(todo)
         result.rejects = standing_rejects(store, job.fingerprint)
         return result
+
+
+@contextlib.contextmanager
+def full_disk_is_one_sentence(db: Path) -> Iterator[None]:
+    """Turn what a full or failing disk raises into a StoreError; an interrupt of a query stays what it is."""
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        if is_interrupt(error):
+            raise
+        raise StoreError(
+            f"{db} could not be written ({str(error).splitlines()[0]}); make room there and run the same command "
+            "again: replies and attempts are kept beside it, and nothing is paid for twice"
+        ) from None
 
 
 def _job(asked: LLMSettings) -> Job:
@@ -206,14 +221,9 @@ class Mining:
         outcomes, calls = list(self._outcomes), list(self._calls)
         if not outcomes and not calls:
             return
-        try:
+        with full_disk_is_one_sentence(self._store.path):
             chains, rejects = commit(self._store, self._job, self._run, outcomes, calls)
             charge_lost(self._store, self._job.fingerprint)
-        except (duckdb.Error, OSError) as error:
-            raise StoreError(
-                f"{self._store.path} could not be written ({str(error).splitlines()[0]}); make room there and run the "
-                "same command again: replies and attempts are kept beside it, and nothing is paid for twice"
-            ) from None
         del self._outcomes[: len(outcomes)]
         del self._calls[: len(calls)]
         self._result.mined += chains

@@ -83,7 +83,8 @@ class BatchingServer(ScriptedServer):
             return
         lines = [json.loads(line) for line in self.files[batch["input_file_id"]].splitlines()]
         answered = lines[: len(lines) // 2] if fate in {"partial", "cancelled", "errors"} else lines
-        good, bad = [], []
+        good: list[dict[str, Any]] = []
+        bad: list[dict[str, Any]] = []
         for line in answered:
             act = self.next_act(line["body"])
             target = good if isinstance(act, Say) else bad

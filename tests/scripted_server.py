@@ -170,13 +170,21 @@ class ScriptedServer:
         await site.start()
         self._port = self._runner.addresses[0][1]
 
+    async def _end(self) -> None:
+        """Close everything; replies that are still slow in coming are dropped."""
+        await self._runner.cleanup()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+
     def __enter__(self) -> Self:
         self._thread.start()
         self._ready.wait()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -79,7 +79,7 @@ def kill_and_restart(
 
 
 def test_kills_lose_nothing_double_nothing_and_hide_no_spending(tmp_path: Path) -> None:
-    counted = kill_and_restart(tmp_path, questions=60, kills=4, concurrency=8, latency_s=0.04, seed=1)
+    counted = kill_and_restart(tmp_path, questions=40, kills=3, concurrency=8, latency_s=0.04, seed=1)
     assert counted["kills"] >= 2
     assert counted["ours"] == counted["received"]
     assert counted["tokens"] == 100 * counted["received"]

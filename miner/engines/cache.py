@@ -33,8 +33,14 @@ class ReplyCache:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._disk = diskcache.Cache(str(folder), eviction_policy="none", size_limit=_NO_LIMIT_BYTES, cull_limit=0)
+        """Raise EngineStopped where the folder cannot be used."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._disk = diskcache.Cache(str(folder), eviction_policy="none", size_limit=_NO_LIMIT_BYTES, cull_limit=0)
+        except (OSError, sqlite3.Error) as error:
+            raise EngineStopped(
+                f"the reply cache {folder} cannot be used ({error}); see that there is room and that it may be written"
+            ) from None
 
     def get(self, key: str) -> str | None:
         """Give the reply stored for a request, None if there is none."""

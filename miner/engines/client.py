@@ -202,8 +202,6 @@ class Client:
             await self.pace.turn(tokens + self.budget.mean_completion)
             if self.stopping:
                 raise Stopping
-            if self.ledger is not None:
-                self.ledger.begin(call, self.owner)
             sent = True
             self.counters.in_flight += 1
             started = time.monotonic()
@@ -226,7 +224,7 @@ class Client:
         self, key: str, body: bytes, asked: Asked, call: Call, started: float
     ) -> tuple[ChatCompletion, Call]:
         try:
-            reply = await self.wire.complete(body, asked.licence)
+            reply = await self.wire.complete(body, asked.licence, lambda: self._begin(call))
         except WireError as error:
             raise failures.of_wire(error, self.settings, has_answered=self._has_answered) from None
         if failure := failures.of_reply(reply, self.settings):
@@ -259,6 +257,11 @@ class Client:
             }
         )
 
+    def _begin(self, call: Call) -> None:
+        """Write down that a request leaves now."""
+        if self.ledger is not None:
+            self.ledger.begin(call, self.owner)
+
     def from_batch(self, call: Call, line: Mapping[str, Any]) -> Call:
         """Take in one line of a batch's result file: the reply goes into the cache, and its call is given back."""
         reply = line.get("response") or {}
@@ -283,7 +286,7 @@ class Client:
         self.budget.settle(reserved, ended.cost_usd, ended.completion_tokens)
         self.on_call(ended)
         if self.ledger is not None:
-            self.ledger.end(ended)
+            self.ledger.end(ended, self.owner)
 
     def _throttled(self, headers: Mapping[str, str]) -> float:
         wait = self.pace.throttled(headers)

@@ -38,9 +38,9 @@ class Ledger:
             self._lines[call.call_id] = [line]
             self._write(line)
 
-    def end(self, call: Call) -> None:
-        """Write down how a request ended."""
-        line = _line({"end": call.model_dump(mode="json")})
+    def end(self, call: Call, owner: dict[str, str]) -> None:
+        """Write down how a request ended; one that never left has no beginning."""
+        line = _line({"end": call.model_dump(mode="json"), "owner": owner})
         with self._lock:
             self._lines.setdefault(call.call_id, []).append(line)
             self._write(line)
@@ -108,7 +108,7 @@ def recover(path: Path, finish: Callable[[Call], Call]) -> list[tuple[Call, dict
     if not path.exists():
         return []
     begun: dict[str, tuple[Call, dict[str, str]]] = {}
-    ended: dict[str, Call] = {}
+    ended: dict[str, tuple[Call, dict[str, str]]] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
             entry = json.loads(line)
@@ -119,8 +119,9 @@ def recover(path: Path, finish: Callable[[Call], Call]) -> list[tuple[Call, dict
             begun[call.call_id] = (call, entry["owner"])
         else:
             call = Call.model_validate(entry["end"])
-            ended[call.call_id] = call
-    return [(ended.get(call_id) or finish(call), owner) for call_id, (call, owner) in begun.items()]
+            ended[call.call_id] = (call, entry["owner"])
+    lost = [(finish(call), owner) for call_id, (call, owner) in begun.items() if call_id not in ended]
+    return [*ended.values(), *lost]
 
 
 def _line(entry: dict[str, object]) -> str:

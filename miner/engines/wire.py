@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -91,10 +91,14 @@ class Wire:
             )
         self.attestations_used.add(attestation.model_dump_json())
 
-    async def complete(self, body: bytes, licence: Licence) -> WireReply:
-        """Send one chat completion; raises PolicyError before, WireError where no reply came."""
+    async def complete(self, body: bytes, licence: Licence, leaving: Callable[[], None]) -> WireReply:
+        """Send one chat completion; raises PolicyError before, WireError where no reply came.
+
+        `leaving` is called when the body goes onto the connection, and not before: from then on it may be charged.
+        """
         self.allow(licence)
-        return await self._send("POST", "/chat/completions", data=body, headers={"content-type": "application/json"})
+        json_headers = {"content-type": "application/json"}
+        return await self._send("POST", "/chat/completions", data=body, headers=json_headers, leaving=leaving)
 
     async def upload(self, name: str, content: bytes, licence: Licence) -> WireReply:
         """Send a file of batch requests; raises PolicyError before, WireError where no reply came."""
@@ -109,12 +113,20 @@ class Wire:
         data = None if content is None else json.dumps(content).encode()
         return await self._send(method, path, data=data, headers={"content-type": "application/json"})
 
-    async def _send(self, method: str, path: str, *, data: Any, headers: dict[str, str]) -> WireReply:
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        data: Any,
+        headers: dict[str, str],
+        leaving: Callable[[], None] | None = None,
+    ) -> WireReply:
         assert self._session is not None, "use the wire in an `async with`"  # noqa: S101
         try:
             # A redirect would carry report text past the gate: it is never followed.
             async with self._session.request(
-                method, self._url(path), data=data, headers=headers, allow_redirects=False
+                method, self._url(path), data=data, headers=headers, allow_redirects=False, trace_request_ctx=leaving
             ) as reply:
                 body = await reply.read()
                 return WireReply(reply.status, {name.lower(): said for name, said in reply.headers.items()}, body)
@@ -139,7 +151,10 @@ class Wire:
         named = {} if self._key is None else {"authorization": f"Bearer {self._key}"}
         if self._key is not None and self._settings.api == "azure":
             named = {"api-key": self._key}
+        trace = aiohttp.TraceConfig()
+        trace.on_request_chunk_sent.append(_leaving)
         self._session = aiohttp.ClientSession(
+            trace_configs=[trace],
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
             timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s, sock_connect=_CONNECT_S),
             headers=named,
@@ -156,3 +171,13 @@ class Wire:
         if self._session is not None:
             await self._session.close()
             await asyncio.sleep(0)
+
+
+async def _leaving(
+    session: aiohttp.ClientSession,  # noqa: ARG001 - aiohttp names the arguments
+    context: Any,
+    params: aiohttp.TraceRequestChunkSentParams,  # noqa: ARG001 - likewise
+) -> None:
+    """Tell whoever asked that the body is about to go onto the connection."""
+    if context.trace_request_ctx is not None:
+        context.trace_request_ctx()

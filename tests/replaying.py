@@ -1,0 +1,146 @@
+"""Recorded plans and chains of GPT-4o as a scripted server; evidence, which was not recorded, from the rules judge."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from miner.engines.replies import to_evidence, to_plan
+from miner.judge import RulesJudge
+from miner.language.sections import parse_sections
+from prompts import EvidenceReply, PlanReply, load
+from prompts.render import stage_values
+from schemas.finding import Finding
+from schemas.question import Option, Question
+from schemas.study import Report
+from schemas.vocabulary import Licence, Task, Verdict
+from tests.scripted_server import Act, Fail, Say, ScriptedServer, schema_name
+
+_LETTER = re.compile(r"^(?:option )?([A-Z])[).:]\s*", re.IGNORECASE)
+_NAMED = re.compile(r"\boption ([A-Z])\b|\b([A-Z])\)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One record as a question of ours, with its replies."""
+
+    question: Question
+    report: Report
+    plan: dict[str, Any]
+    evidence: dict[str, Any]
+    chain: dict[str, Any]
+
+
+def questions(records: Sequence[dict[str, Any]]) -> list[Asked]:
+    """Turn every record into a question; an option is one finding, in the words of the record."""
+    return [_asked(number, record) for number, record in enumerate(records)]
+
+
+def _asked(number: int, record: dict[str, Any]) -> Asked:
+    planned = [(_LETTER.sub("", name).strip(), _plain(words)) for name, words in record["plan"].items()]
+    offered = [line.partition(")")[2].strip() for line in record["question"].splitlines()[1:]]
+    if offered and len(planned) == len(offered):
+        # One item per option, in its order, but in GPT-4o's own spelling: we ask for the option's.
+        planned = [(name, words) for name, (_, words) in zip(offered, planned, strict=True)]
+    findings = tuple(dict.fromkeys(offered or [name for name, _ in planned]))
+    report = Report(
+        study_id=f"openi/CXR{record['uid']}",
+        text=record["report"],
+        sections=parse_sections(record["report"]),
+        licence=Licence.PUBLIC,
+    )
+    plan = {"items": [{"finding": name, "look_for": words} for name, words in planned]}
+    evidence = {"items": _evidence(report.text, [name for name, _ in planned])}
+    return Asked(
+        _question(number, record, findings, offered),
+        report,
+        plan,
+        evidence,
+        {"steps": _steps(record["steps"], [name for name, _ in planned]), "answer": record["answer"]},
+    )
+
+
+def _plain(words: Any) -> str:
+    """Give the text of a planned item; a few were recorded as a list or a table of parts."""
+    if isinstance(words, dict):
+        return " ".join(_plain(part) for part in words.values())
+    return " ".join(map(_plain, words)) if isinstance(words, list) else str(words)
+
+
+def _question(number: int, record: dict[str, Any], findings: tuple[str, ...], offered: list[str]) -> Question:
+    answers = {part.strip().casefold() for part in record["answer_text"].split(",")}
+    right = tuple(offered["ABCDEFGH".index(record["answer"])] for _ in range(1) if offered)
+    return Question(
+        question_id=f"gpt4o-{number}",
+        study_id=f"openi/CXR{record['uid']}",
+        task=Task(record["task"]),
+        # The number keeps apart two questions about one study.
+        text=f"{record['question']}\n({number})",
+        findings=findings,
+        options=tuple(
+            Option(letter=letter, findings=(name,)) for letter, name in zip("ABCDEFGH", offered, strict=False)
+        ),
+        answer=record["answer"],
+        answer_findings=right or tuple(name for name in findings if name.casefold() in answers),
+    )
+
+
+def _evidence(report: str, names: list[str]) -> list[dict[str, Any]]:
+    judged = RulesJudge().verdicts(report, [Finding(observation=name, status="present") for name in names])
+    items = []
+    for name, verdict in zip(names, judged, strict=True):
+        present = verdict.verdict is Verdict.SUPPORTED
+        quotes = [quote.text for quote in verdict.evidence]
+        items.append(
+            {
+                "finding": name,
+                "kind": "quoted" if quotes else "inferred_normal",
+                "presence": "present" if present and quotes else "absent",
+                "statement": f"{name} is {'seen' if present else 'not seen'}.",
+                "quotes": quotes,
+            }
+        )
+    return items
+
+
+def _steps(texts: list[str], names: list[str]) -> list[dict[str, Any]]:
+    """Give the steps the numbers of the evidence they speak of; the last one gets what no other speaks of."""
+    spoken = [_spoken_of(text, names) for text in texts]
+    for place in range(1, len(texts) - 1):
+        spoken[place] = spoken[place] or [min(place, len(names))]
+    used = {number for numbers in spoken for number in numbers}
+    spoken[-1] = sorted({*spoken[-1], *(set(range(1, len(names) + 1)) - used)})
+    return [{"text": text, "evidence": numbers} for text, numbers in zip(texts, spoken, strict=True)]
+
+
+def _spoken_of(text: str, names: list[str]) -> list[int]:
+    letters = {(one or two).upper() for one, two in _NAMED.findall(text)}
+    words = set(re.findall(r"[a-z]+", text.casefold()))
+    return [
+        number
+        for number, name in enumerate(names, start=1)
+        if "ABCDEFGHIJKLM"[number - 1] in letters or set(re.findall(r"[a-z]{4,}", name.casefold())) <= words
+    ]
+
+
+class Replay(ScriptedServer):
+    """Answers each request with what was recorded for its question."""
+
+    def __init__(self, asked: Sequence[Asked]) -> None:
+        super().__init__(self._act)
+        self._known: dict[tuple[str, str], str] = {}
+        for item in asked:
+            plan = to_plan(PlanReply.model_validate_json(json.dumps(item.plan)), item.question)
+            reply = EvidenceReply.model_validate_json(json.dumps(item.evidence))
+            evidence = to_evidence(reply, plan, item.report)
+            for step, said in (("plan", item.plan), ("evidence", item.evidence), ("chain", item.chain)):
+                values = stage_values(step, item.question, item.report.text, plan.items, evidence)
+                shown = load(step).messages(values)[-1]["content"]
+                self._known[f"{step.capitalize()}Reply", shown] = json.dumps(said)
+
+    def _act(self, request: dict[str, Any]) -> Act:
+        for message in reversed(request["messages"]):
+            if message["role"] == "user" and (said := self._known.get((schema_name(request), message["content"]))):
+                return Say(said)
+        return Fail(400)
