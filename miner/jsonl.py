@@ -5,10 +5,12 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from miner.errors import InputError
+from miner.errors import InputError, MiningReject
+from miner.ordered import ordered_map
 from schemas.vocabulary import RejectReason, Stage
 
 Record = dict[str, Any]
@@ -28,12 +30,14 @@ def transform(
     stage: Stage,
     convert: Callable[[Record], Record],
     advance: Callable[[int, int | None], None],
+    workers: int = 1,
 ) -> Counts:
     """Convert each record of a JSONL file into a line of another.
 
-    Lines that are not JSON objects, and records that `convert` refuses with a ValueError, go to
+    Lines that are not JSON objects, and records that `convert` refuses with a ValueError or a MiningReject, go to
     `<target>.rejects.jsonl` with line number, id, reason and message; the rest is kept. `advance(done, None)`
-    counts lines; how many there will be is not known.
+    counts lines; how many there will be is not known. With `workers` above 1, `convert` is called from that many
+    threads at once; the lines keep their order.
     Raises InputError where the source cannot be read or the target's folder does not exist.
     """
     if not source.is_file():
@@ -43,18 +47,10 @@ def transform(
     rejects_path = target.with_name(target.name + ".rejects.jsonl")
     written = rejects = 0
     with whole_file(target) as out, whole_file(rejects_path) as rejected:
-        for number, line in _lines(source):
-            record: object = None
-            try:
-                record = _parse(line)
-                result = convert(record)
-            except _BadLine as bad:
+        for result, reject in ordered_map(partial(_outcome, stage, convert), _lines(source), workers):
+            if reject is not None:
                 rejects += 1
-                _write(rejected, _reject(stage, number, None, bad.reason, str(bad)))
-            except ValueError as error:
-                rejects += 1
-                identity = record.get("id") if isinstance(record, dict) else None
-                _write(rejected, _reject(stage, number, identity, RejectReason.WRONG_FIELDS, str(error)))
+                _write(rejected, reject)
             else:
                 written += 1
                 _write(out, result)
@@ -62,6 +58,23 @@ def transform(
     if not rejects:
         rejects_path.unlink()
     return Counts(written, rejects)
+
+
+def _outcome(
+    stage: Stage, convert: Callable[[Record], Record], numbered: tuple[int, bytes]
+) -> tuple[Record, Record | None]:
+    """Give a line's result, and its reject where there is none."""
+    number, line = numbered
+    record: object = None
+    try:
+        record = _parse(line)
+        return convert(record), None
+    except _BadLine as bad:
+        return {}, _reject(stage, number, None, bad.reason, str(bad))
+    except (ValueError, MiningReject) as error:
+        identity = record.get("id") if isinstance(record, dict) else None
+        reason = error.reason if isinstance(error, MiningReject) else RejectReason.WRONG_FIELDS
+        return {}, _reject(stage, number, identity, reason, str(error))
 
 
 @contextlib.contextmanager

@@ -32,6 +32,8 @@ def prompt_text(name: str, question_id: str | None, db: Path) -> str:
     prompt = _find(name)
     if question_id is None:
         return source(prompt.name, prompt.version)
+    if prompt.name.startswith("judge_"):
+        raise InputError(f"{prompt.name} is asked by the llm judge, not of a question; show it without --question")
     with Store.read(db) as store:
         ids = store.frame("select question_id from questions where question_id = $id", {"id": question_id})
         if ids.is_empty():

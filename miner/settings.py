@@ -23,10 +23,10 @@ from pydantic_settings import (
 
 from miner.engines.policy import Attestation
 from miner.errors import SettingsError
-from schemas.vocabulary import Task
+from schemas.vocabulary import Licence, Task
 
 EngineName = Literal["rules", "llm"]
-JudgeName = Literal["rules"]
+JudgeName = Literal["rules", "llm"]
 Source = Literal["labels", "report"]
 Balance = Literal["strict", "soft", "none"]
 
@@ -113,19 +113,14 @@ class AskSettings(StageSettings):
     labeler: str | None = None
 
 
-class MineSettings(StageSettings):
-    """Which engine mines, and on what."""
+class ServerSettings(StageSettings):
+    """How a stage asks a model server, if it does."""
 
-    stage: ClassVar[str] = "mine"
-    model_config = SettingsConfigDict(env_prefix="CXR_MINE_", pyproject_toml_table_header=("mine",))
-
-    engine: EngineName = "rules"
     model: str | None = None
     base_url: str | None = None
     api: Literal["openai", "azure"] | None = None
     api_version: str | None = None
     mode: Literal["json_schema", "tools"] | None = None
-    calls: Literal[1, 3] | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_completion_tokens: int | None = Field(default=None, gt=0)
     concurrency: int | None = Field(default=None, ge=1)
@@ -138,17 +133,37 @@ class MineSettings(StageSettings):
     max_calls: int | None = Field(default=None, ge=1)
     cache: Path | None = None
     attestations: tuple[Attestation, ...] = ()
+
+
+class MineSettings(ServerSettings):
+    """Which engine mines, and on what."""
+
+    stage: ClassVar[str] = "mine"
+    model_config = SettingsConfigDict(env_prefix="CXR_MINE_", pyproject_toml_table_header=("mine",))
+
+    engine: EngineName = "rules"
+    calls: Literal[1, 3] | None = None
     limit: int | None = Field(default=None, ge=1)
     tasks: Tasks | None = None
 
 
-class ScoreSettings(StageSettings):
-    """Which judge scores."""
+class ScoreSettings(ServerSettings):
+    """Which judge scores the chains of a store; the store knows the licence of each text."""
 
     stage: ClassVar[str] = "score"
     model_config = SettingsConfigDict(env_prefix="CXR_SCORE_", pyproject_toml_table_header=("score",))
 
     judge: JudgeName = "rules"
+
+
+class JudgeSettings(ServerSettings):
+    """Which judge answers `cxr judge` and `cxr radrscore`; nobody knows whose text a file holds but the user."""
+
+    stage: ClassVar[str] = "judge"
+    model_config = SettingsConfigDict(env_prefix="CXR_JUDGE_", pyproject_toml_table_header=("judge",))
+
+    judge: JudgeName = "rules"
+    licence: Licence = Licence.CREDENTIALED
 
 
 ENGINES: tuple[str, ...] = get_args(EngineName)

@@ -7,9 +7,12 @@ from miner.judge.rules import JUDGE, JUDGE_VERSION, RulesJudge
 
 
 def make_judge(name: str) -> Judge:
-    """Give the judge of that name; raises SettingsError for a name that is none."""
+    """Give a judge that needs nothing but its name; raises SettingsError for any other.
+
+    The llm judge needs a server, a cache and a licence too: `miner.judges.open_judge` opens either.
+    """
     if name != JUDGE:
-        raise SettingsError(f"unknown judge {name!r}; choose from {JUDGE}")
+        raise SettingsError(f"unknown judge {name!r}; choose from {JUDGE} (llm is opened by miner.judges.open_judge)")
     return RulesJudge()
 
 

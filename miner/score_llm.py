@@ -1,0 +1,40 @@
+"""Score with the llm judge: many chains in flight, each attempt written down, resumable, within a budget."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from miner.engines.background import BackgroundClient
+from miner.engines.cache import ReplyCache
+from miner.engines.ledger import Ledger
+from miner.engines.make import ledger_path
+from miner.judge.llm import LLMJudge
+from miner.judges import server_settings
+from miner.score import Calls, ScoreResult, job_of, score
+from miner.settings import ScoreSettings
+from miner.spending import recover_attempts, spent_on
+from miner.store import Store
+from schemas.call import Call
+from schemas.vocabulary import Licence
+
+
+def score_llm(db: Path, settings: ScoreSettings, advance: Callable[[int, int], None]) -> ScoreResult:
+    """Score what this judge has not scored; the same call goes on where an earlier one stopped.
+
+    Raises PolicyError before anything is sent, BudgetReached or EngineStopped after everything that was finished has
+    been written.
+    """
+    asked = server_settings(settings)
+    folder = settings.cache if settings.cache is not None else db.with_suffix(".replies")
+    attempts: list[Call] = []
+    with Store.write(db) as store, ReplyCache(folder) as cache, Ledger(ledger_path(db)) as ledger:
+        recover_attempts(store, ledger, ledger_path(db), cache, asked)
+        # The judge's version names the job that its spending belongs to; it is known before anything is asked.
+        judge = LLMJudge(BackgroundClient(asked, cache, settings.attestations))
+        spent = spent_on(store, job_of(judge))
+        client = BackgroundClient(
+            asked, cache, settings.attestations, spent=spent, ledger=ledger, on_call=attempts.append
+        )
+        for (licence,) in store.rows("select distinct licence from chains join studies using (study_id)"):
+            client.allow(Licence(licence))
+        with client:
+            return score(store, LLMJudge(client), settings, advance, Calls(client, attempts))
