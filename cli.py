@@ -798,7 +798,7 @@ def export_(
             "--image-root", metavar="[CORPUS=]PATH", help="Put before image paths; default: where ingest saw images."
         ),
     ] = None,
-    pixels: Annotated[str | None, typer.Option(help="hf: paths, or embed the image files.")] = None,
+    pixels: Annotated[str | None, typer.Option(help="paths, or embed the image files (sft, grpo, hf).")] = None,
     seed: Annotated[int | None, typer.Option(help="Names the order and the draws of --mix.")] = None,
     public: Annotated[bool, typer.Option("--public", help="The folder is going to be public.")] = False,
     allowed: Annotated[

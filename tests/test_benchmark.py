@@ -195,9 +195,11 @@ def _excluded(folder: Path) -> dict[str, int]:
 def test_a_patient_in_two_splits_is_in_none(here: Path) -> None:
     _sql(here, "update studies set split = 'test' where study_id = 'invented/s2'")
     _sql(here, "update questions set split = 'test' where study_id = 'invented/s2'")
+    _sql(here, "update studies set split = 'validate' where patient_id = 'invented/p9'")
     assert run_cxr(here, "bench", "compile", "b").returncode == 0
     assert _excluded(here / "b")["patient_in_two_splits"] > 0
-    assert not {"invented/s2", "invented/s3"} & set(_samples(here / "b")["study_id"])
+    assert _excluded(here / "b")["split_changed"] > 0
+    assert not {"invented/s2", "invented/s3", "invented/s18"} & set(_samples(here / "b")["study_id"])
     assert "patients in two splits" in run_cxr(here, "bench", "leakage").stdout
 
 

@@ -89,6 +89,20 @@ def test_mixing_weights_repeat_whole_times_and_draw_the_rest(world: Path, tmp_pa
     assert run_cxr(tmp_path, "export", "sft", "bench", "-o", "x", "--mix", "both=1").returncode == 2
 
 
+def test_the_same_export_has_the_same_bytes_and_another_seed_another_order(world: Path, tmp_path: Path) -> None:
+    for form in ("sft", "verl", "jsonl"):
+        done = run_cxr(world, "export", form, "bench", "-o", tmp_path / form, "--image-root", "/data")
+        assert done.returncode == 0, done.stderr
+        files = [path for path in sorted((world / form).rglob("*")) if path.is_file()]
+        assert all(
+            path.read_bytes() == (tmp_path / form / path.relative_to(world / form)).read_bytes() for path in files
+        )
+    run_cxr(world, "export", "sft", "bench", "-o", tmp_path / "other", "--seed", "3")
+    one, other = (pl.read_parquet(tmp_path / name / "data" / "*.parquet")["sample_id"] for name in ("sft", "other"))
+    assert set(one) == set(other)
+    assert one.to_list() != other.to_list()
+
+
 def test_grpo_rows_hold_what_rewards_need_and_no_report_where_there_is_no_process_reward(world: Path) -> None:
     read = pl.read_parquet(world / "grpo" / "data" / "*.parquet")
     for row in read.to_dicts():
@@ -238,6 +252,7 @@ def test_pixels_can_be_embedded_and_a_missing_image_is_named(world: Path, tmp_pa
     image = pl.read_parquet(tmp_path / "hf" / "reasoning" / "test-*.parquet")["images"][0][0]
     assert image["bytes"].startswith(b"\x89PNG")
     assert "/" not in image["path"]
+    assert run_cxr(tmp_path, "export", "verl", *arguments[2:], "-o", "verl").returncode == 2
     (tmp_path / "images" / "s0_a.png").unlink()
     done = run_cxr(tmp_path, *arguments, "-o", "again")
     assert done.returncode == 1

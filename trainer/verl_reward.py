@@ -57,7 +57,7 @@ def accuracy(answer: str, truth: str, extra: Mapping[str, Any]) -> float:
     """Give 1 or 0 for options and Yes/No, and the F1 of findings for open answers."""
     if extra.get("task") == Task.ANOMALY:
         return _f1(_findings(answer), set(extra.get("answer_findings") or ()) or _findings(truth))
-    letter = re.match(r"\(?([A-Za-z])\)?(?:[).:\s]|$)", answer)
+    letter = re.match(r"\(?([A-Za-z])\)?(?:[).:,]|$)", answer)
     return float(answer.lower() == truth.lower() or (letter is not None and letter[1].upper() == truth))
 
 

@@ -20,6 +20,7 @@ from schemas.vocabulary import QUESTION_FINDINGS, RejectReason, Task
 # Why a question is in no benchmark, in the order in which reasons are given; a question counts under its first.
 REASONS = {
     "no_split": "the study is in no split",
+    "split_changed": "the study's split is another one since it was asked about",
     "split_not_wanted": "no target names the study's split",
     "patient_in_two_splits": "the patient has studies in more than one split",
     "study_in_two_splits": "the study is in more than one split",
@@ -68,6 +69,7 @@ _CANDIDATES = f"""
                as said,
            findings[1] as asked, answer_findings,
            case when questions.split is null then 'no_split'
+                when questions.split is distinct from studies.split then 'split_changed'
                 when not list_contains($splits, questions.split) then 'split_not_wanted'
                 when patient_id in (select patient_id from leak_patients) then 'patient_in_two_splits'
                 when questions.study_id in (select study_id from leak_studies) then 'study_in_two_splits'

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from miner.benchmark.manifest import hash_file, write_json
 from miner.benchmark.settings import Existing
-from miner.errors import InputError, PolicyError
+from miner.errors import InputError, PolicyError, SettingsError
 from miner.export import grpo, hf, jsonl, label_studio, radrbench, sft, verl
 from miner.export.card import write_card
 from miner.export.croissant import croissant
+from miner.export.parquet import EMBEDDED_SHARD
 from miner.export.rows import Benchmark, splits_of
 from miner.export.settings import ExportSettings, Format
 from miner.store import Store
@@ -29,6 +30,9 @@ _WRITERS: dict[Format, Writer] = {
     Format.RADRBENCH: radrbench.write,
     Format.LABEL_STUDIO: label_studio.write,
 }
+
+
+_WITH_PIXELS = frozenset({Format.SFT, Format.GRPO, Format.HF})
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def export(
     if is_address(target):
         raise InputError(f"{target} is no folder; export to a folder and upload that with the place's own client")
     folder = Path(target)
-    rooted = settings.model_copy(update={"image_roots": _image_roots(store, settings)})
+    rooted = _rooted(store, settings, format_)
     splits = splits_of(benchmark, rooted)
     _make_folder(folder, existing)
     write_json(folder / NOTE, {"unfinished": True, "licence": benchmark.manifest.licence})
@@ -104,10 +108,20 @@ def export(
     return ExportResult(tuple(files.items()), benchmark.manifest.licence)
 
 
-def _image_roots(store: Store, settings: ExportSettings) -> dict[str, str]:
-    """Give where images lie: as the user said, else where ingest saw them."""
+def _rooted(store: Store, settings: ExportSettings, format_: Format) -> ExportSettings:
+    """Give the settings with where images lie, as the user said or else where ingest saw them.
+
+    Raises SettingsError where pixels are to go into a format that holds paths only.
+    """
     known = dict(store.rows("select corpus, image_root from corpora where image_root is not null"))
-    return {**({} if "*" in settings.image_roots else known), **settings.image_roots}
+    changes: dict[str, object] = {
+        "image_roots": {**({} if "*" in settings.image_roots else known), **settings.image_roots}
+    }
+    if settings.pixels == "embed":
+        if format_ not in _WITH_PIXELS:
+            raise SettingsError(f"export: {format_} holds image paths only; --pixels embed is for sft, grpo and hf")
+        changes["shard_rows"] = min(settings.shard_rows, EMBEDDED_SHARD)
+    return settings.model_copy(update=changes)
 
 
 def _make_folder(folder: Path, existing: Existing) -> None:

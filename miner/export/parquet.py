@@ -14,6 +14,10 @@ from miner.errors import InputError
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 IMAGES = pa.list_(IMAGE)
 
+# Rows of a row group, and of a file, that hold pixels.
+EMBEDDED_ROWS = 100
+EMBEDDED_SHARD = 2_000
+
 # In a query: paths as images without pixels.
 IMAGES_SQL = "list_transform(images, lambda p: {'bytes': null::blob, 'path': p}) as images"
 
@@ -47,12 +51,20 @@ def write_shards(
     folder.mkdir(parents=True, exist_ok=True)
     for number, table in enumerate(tables):
         rows = table.select(schema.names).cast(schema)
-        if embed:
-            rows = _embedded(rows)
         path = folder / f"{stem}-{number:05d}-of-{count:05d}.parquet"
-        pq.write_table(rows.cast(described), path, compression="zstd", row_group_size=1_000 if embed else 20_000)
+        if embed:
+            _write_embedded(rows, described, path)
+        else:
+            pq.write_table(rows.cast(described), path, compression="zstd", row_group_size=20_000)
         written.append((path, rows.num_rows))
     return written
+
+
+def _write_embedded(rows: pa.Table, described: pa.Schema, path: Path) -> None:
+    """Write rows with their pixels, a few at a time: a hundred X-rays are a hundred megabytes."""
+    with pq.ParquetWriter(path, described, compression="zstd") as writer:
+        for first in range(0, rows.num_rows, EMBEDDED_ROWS):
+            writer.write_table(_embedded(rows.slice(first, EMBEDDED_ROWS)).cast(described))
 
 
 def _embedded(table: pa.Table) -> pa.Table:

@@ -44,4 +44,5 @@ SELECT = (
 def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettings) -> list[tuple[Path, int]]:
     """Write `data/<split>-*.parquet`: both modes mixed by their weights."""
     slices = Slices(benchmark, settings, split)
-    return write_shards(slices.tables(SELECT), slices.count, SCHEMA, folder / "data", split)
+    embed = settings.pixels == "embed"
+    return write_shards(slices.tables(SELECT), slices.count, SCHEMA, folder / "data", split, embed=embed)
