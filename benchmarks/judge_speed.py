@@ -1,0 +1,219 @@
+"""What the language layer and the judge cost on one core, and how fast medspaCy's ConText is on the same sentences.
+
+    python benchmarks/judge_speed.py                                     # ours alone
+    python benchmarks/judge_speed.py --medspacy-python /tmp/medspacy/bin/python
+
+medspaCy does not install beside cxr, so it gets an environment to itself (CPython 3.11):
+
+    python3.11 -m venv /tmp/medspacy
+    /tmp/medspacy/bin/pip install "medspacy==1.3.1" "numpy<2"
+
+Both read the sentences of OpenI's reports on one core, round by round in turns, and what counts is processor time, so
+that other programs on the machine do not. medspaCy is a blank pipeline with its target matcher and ConText with its own
+rules; the targets are the phrases of our lexicon's findings and devices, and each sentence is a document, since ConText
+needs sentence bounds and medspaCy's own splitter would cost more than all the rest. Ours does more with a sentence
+(side, place, degree, change, structures). Our caches of texts and sentences are emptied before every round; `distinct`
+leaves repeated sentences out, as those would be read only once.
+"""
+
+import argparse
+import csv
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+ROUNDS = 5
+TARGET_RATIO, TARGET_REPORTS, TARGET_MB, TARGET_START_S = 2.0, 2000, 300, 0.5
+
+# Runs in medspaCy's environment: reads targets and sentences, then times a round whenever it is told to.
+THEIRS = """
+import json, sys, time, warnings
+warnings.filterwarnings("ignore")
+import medspacy.context, medspacy.target_matcher, spacy
+from medspacy.target_matcher import TargetRule
+from spacy.language import Language
+
+@Language.component("one_sentence")
+def one_sentence(doc):
+    for token in doc:
+        token.is_sent_start = token.i == 0
+    return doc
+
+given = json.loads(sys.stdin.readline())
+nlp = spacy.blank("en")
+nlp.add_pipe("one_sentence")
+matcher = nlp.add_pipe("medspacy_target_matcher")
+nlp.add_pipe("medspacy_context")
+matcher.add([TargetRule(phrase, "FINDING") for phrase in given["targets"]])
+found = sum(len(doc.ents) for doc in nlp.pipe(given["sets"]["distinct"]))
+import importlib.metadata
+version = importlib.metadata.version("medspacy")
+print(json.dumps({"version": version, "spacy": spacy.__version__, "found": found}), flush=True)
+for line in sys.stdin:
+    sentences = given["sets"][line.strip()]
+    started = time.process_time()
+    for _ in nlp.pipe(sentences):
+        pass
+    print(time.process_time() - started, flush=True)
+"""
+
+
+def reports() -> list[str]:
+    with (SHARED / "data" / "openi" / "indiana_reports.csv").open(encoding="utf-8", newline="") as handle:
+        return [f"Findings: {row['findings']} Impression: {row['impression']}" for row in csv.DictReader(handle)]
+
+
+def sentences(texts: list[str]) -> list[str]:
+    """Cut reports into sentences, as our layer does."""
+    from miner.language import analyse  # noqa: PLC0415 - what is imported when is part of what is measured
+
+    cut = [text[begin:stop].strip() for text in texts for begin, stop in analyse(text).cuts]
+    return [sentence for sentence in cut if sentence]
+
+
+def targets() -> list[str]:
+    """Give every phrase by which our lexicon knows a finding or device."""
+    from miner.language import load_lexicon  # noqa: PLC0415
+
+    lexicon = load_lexicon()
+    return sorted(" ".join(words) for words, entry in lexicon.entries.items() if entry.concepts)
+
+
+def our_round(given: list[str]) -> float:
+    """Read sentences with cold caches and give seconds of processor time."""
+    from miner.language import analyse  # noqa: PLC0415
+    from miner.language.reader import read_sentence  # noqa: PLC0415
+    from miner.language.section_headers import line_header  # noqa: PLC0415
+
+    for cached in (analyse, read_sentence, line_header):
+        cached.cache_clear()
+    started = time.process_time()
+    for sentence in given:
+        analyse(sentence)
+    return time.process_time() - started
+
+
+class Theirs:
+    """medspaCy in a process of its own."""
+
+    def __init__(self, python: Path, sets: dict[str, list[str]]) -> None:
+        self._process = subprocess.Popen(
+            [str(python), "-c", THEIRS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._say(json.dumps({"targets": targets(), "sets": sets}))
+        self.about: dict[str, Any] = json.loads(self._read())
+
+    def round(self, name: str) -> float:
+        """Have it read one set of sentences, and give its seconds of processor time."""
+        self._say(name)
+        return float(self._read())
+
+    def close(self) -> None:
+        """End the process."""
+        _pipe(self._process.stdin).close()
+        self._process.wait()
+
+    def _say(self, line: str) -> None:
+        stdin = _pipe(self._process.stdin)
+        stdin.write(line + "\n")
+        stdin.flush()
+
+    def _read(self) -> str:
+        line = _pipe(self._process.stdout).readline()
+        if not line:
+            raise SystemExit("medspaCy's process ended early; see its error above, and how to install it in --help")
+        return line
+
+
+def _pipe(stream: IO[str] | None) -> IO[str]:
+    assert stream is not None
+    return stream
+
+
+def compare(texts: list[str], python: Path | None) -> None:
+    every = sentences(texts)
+    sets = {"distinct": list(dict.fromkeys(every)), "all": every}
+    theirs = Theirs(python, sets) if python is not None else None
+    for name, given in sets.items():
+        mine, other = [], []
+        for _ in range(ROUNDS):
+            mine.append(len(given) / our_round(given))
+            if theirs is not None:
+                other.append(len(given) / theirs.round(name))
+        line = f"{name + ' sentences':20} {len(given):7,}  ours {statistics.median(mine):8,.0f}/s"
+        if other:
+            ratio = statistics.median(a / b for a, b in zip(mine, other, strict=True))
+            low, high = min(map(_ratio, mine, other)), max(map(_ratio, mine, other))
+            line += f"  medspaCy {statistics.median(other):8,.0f}/s  ratio {ratio:.1f} [{low:.1f}, {high:.1f}]"
+            line += f"  (target {TARGET_RATIO:g})"
+        print(line)
+    if theirs is not None:
+        theirs.close()
+        print(
+            f"medspaCy {theirs.about['version']} on spaCy {theirs.about['spacy']}, its own ConText rules, "
+            f"{len(targets()):,} targets, which it found {theirs.about['found']:,} times in the distinct sentences; "
+            f"{ROUNDS} rounds in turns, the range of ratios in brackets"
+        )
+
+
+def _ratio(mine: float, other: float) -> float:
+    return mine / other
+
+
+def labels(texts: list[str]) -> None:
+    """Label all reports once, with nothing cached, and give the rate and the memory after it."""
+    from miner.labeler import label  # noqa: PLC0415
+
+    started = time.process_time()
+    for text in texts:
+        label(text)
+    rate = len(texts) / (time.process_time() - started)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"labelled {len(texts):,} reports at {rate:,.0f}/s (target {TARGET_REPORTS:,})")
+    print(f"memory after that, the most so far: {memory:.0f} MB (target {TARGET_MB})")
+
+
+def start_up() -> None:
+    """Time new processes from nothing to a first verdict, the interpreter included."""
+    code = (
+        "from miner.judge import RulesJudge; from schemas import Finding; "
+        "RulesJudge().verdicts('Lungs are clear.', [Finding(observation='opacity', status='absent')])"
+    )
+    times = []
+    for _ in range(ROUNDS):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        wall = time.perf_counter() - started
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append((after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall))
+    cpu, wall = (statistics.median(column) for column in zip(*times, strict=True))
+    print(
+        f"from a new process to its first verdict: {cpu:.2f} s of processor time, {wall:.2f} s on the clock "
+        f"(target {TARGET_START_S:g})"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--medspacy-python", type=Path, help="the interpreter of an environment with medspaCy")
+    options = parser.parse_args()
+    if not SHARED.is_dir():
+        raise SystemExit("the public data is not there: expected the folder 'shared' beside the repository")
+    if hasattr(os, "sched_setaffinity"):  # Linux: this process and its children stay on one core
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    start_up()
+    texts = reports()
+    labels(texts)
+    compare(texts, options.medspacy_python)
+
+
+if __name__ == "__main__":
+    main()
