@@ -58,9 +58,14 @@ format: $(VENV)/.dev  ## let ruff rewrite the code
 bench: $(VENV)/.dev  ## print the main job's timings on OpenI (OPENI=folder with the CSVs)
 	$(BIN)/python benchmarks/main_job.py $(OPENI)
 
+# What to measure against: the folder of readings, in a folder that also holds data/openi.
+GOLD ?= ../shared/gold
+
 .PHONY: bench-judge
-bench-judge: $(VENV)/.dev  ## print how well the judge agrees with careful readings (GOLD=folder)
+bench-judge: $(VENV)/.dev  ## print how well judge and labeler agree with careful readings, and how fast (GOLD=folder)
 	$(BIN)/python benchmarks/judge.py $(GOLD)
+	$(BIN)/python benchmarks/labels.py $(GOLD)/..
+	$(BIN)/python benchmarks/judge_speed.py $(GOLD)/.. $(if $(MEDSPACY),--medspacy-python $(MEDSPACY))
 
 .PHONY: integration
 integration: $(VENV)/.dev  ## build llama.cpp's server, mine 20 OpenI questions through a tiny model (minutes)

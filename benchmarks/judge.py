@@ -2,9 +2,10 @@
 
     python benchmarks/judge.py            # the whole table, with the classes of errors counted
     python benchmarks/judge.py --errors   # and the rows of dev-look that differ, by kind
+    python benchmarks/judge.py FOLDER     # the gold files of another folder
 
 The development files are split by a hash of the report id. `dev-look` may be read while rules are written;
-of `dev-hold` only figures are read. The public files lie beside the repository, in ../shared.
+of `dev-hold` only figures are read. The public files lie beside the repository, in ../shared/gold.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from miner.agreement import Agreement, agreement
 from miner.judge import RulesJudge
 from schemas import Finding, Verdict
 
-SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+GOLD = Path(__file__).resolve().parents[1].parent / "shared" / "gold"
 HALVES = ("dev-look", "dev-hold", "both")
 TARGETS = {  # issue 4: least agreement and kappa
     "factual or not": (0.94, 0.87),
@@ -56,9 +57,9 @@ class Row(NamedTuple):
     words: str
 
 
-def verdict_rows(judge: RulesJudge) -> list[Row]:
+def verdict_rows(judge: RulesJudge, gold: Path) -> list[Row]:
     rows = []
-    for record in read(SHARED / "gold" / "factuality_dev.jsonl"):
+    for record in read(gold / "factuality_dev.jsonl"):
         judged = judge.verdicts(record["report"], [finding(item) for item in record["findings"]])
         for item, answer in zip(record["findings"], judged, strict=True):
             words = f"{item['observation']} | {item['status']}"
@@ -75,9 +76,9 @@ def factual_rows(rows: list[Row]) -> list[Row]:
     ]
 
 
-def recall_rows(judge: RulesJudge) -> list[Row]:
+def recall_rows(judge: RulesJudge, gold: Path) -> list[Row]:
     rows = []
-    for record in read(SHARED / "gold" / "recall_dev.jsonl"):
+    for record in read(gold / "recall_dev.jsonl"):
         reference = record["reference"]
         answers = judge.contained(
             [finding(item) for item in reference], [finding(item) for item in record["prediction"]]
@@ -137,55 +138,56 @@ def print_errors(tables: dict[str, list[Row]], reports: dict[str, str]) -> None:
                 print(f"  {row.report}  {reports.get(row.report, '')}")
 
 
-def completions() -> Iterator[tuple[str, str]]:
+def completions(gold: Path) -> Iterator[tuple[str, str]]:
     """Give completions of about 150 words, cut from mined reasoning, each with its report."""
-    for record in read(SHARED / "gold" / "openi_gpt4o_mined.jsonl"):
+    for record in read(gold / "openi_gpt4o_mined.jsonl"):
         words = " ".join(record["steps"]).split()
         if len(words) >= WORDS:
             yield " ".join(words[:WORDS]), record["report"]
 
 
-def print_speed(judge: RulesJudge, most: int) -> None:
-    samples = list(completions())[:most]
+def print_speed(judge: RulesJudge, most: int, gold: Path) -> None:
+    samples = list(completions(gold))[:most]
     times = []
     for completion, report in samples:
         judge.verdicts(report, [])  # the report's analysis is cached, as in a group of rollouts
-        start = time.perf_counter()
+        start = time.process_time()
         judge.verdicts(report, judge.extract(completion))
-        times.append((time.perf_counter() - start) * 1000)
+        times.append((time.process_time() - start) * 1000)
     if not times:
         print("no completion is long enough to time")
         return
     times.sort()
     late = times[int(0.95 * (len(times) - 1))]
     print(
-        f"\ntime to extract and judge a completion of {WORDS} words, report cached, one core: "
+        f"\nprocessor time to extract and judge a completion of {WORDS} words, report cached, one core: "
         f"median {statistics.median(times):.2f} ms, 95 % under {late:.2f} ms ({len(times)} completions; target 1 ms)"
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("gold", type=Path, nargs="?", default=GOLD, help="the folder with the gold files")
     parser.add_argument("--errors", action="store_true", help="also print the rows of dev-look that differ")
     parser.add_argument("--completions", type=int, default=200, help="how many completions to time")
     options = parser.parse_args()
-    if not SHARED.is_dir():
-        raise SystemExit("the public data is not there: expected the folder 'shared' beside the repository")
+    if not (options.gold / "factuality_dev.jsonl").is_file():
+        raise SystemExit(f"{options.gold} holds no factuality_dev.jsonl; give the folder with the gold files")
     start = time.perf_counter()
     judge = RulesJudge()
     judge.verdicts("Lungs are clear.", [Finding(observation="opacity", status="not present")])
     print(f"judge {judge.name} {judge.version}; first verdict after {time.perf_counter() - start:.2f} s\n")
-    verdicts = verdict_rows(judge)
+    verdicts = verdict_rows(judge, options.gold)
     tables = {
         "factual or not": factual_rows(verdicts),
         "five verdicts": verdicts,
-        "recall": recall_rows(judge),
+        "recall": recall_rows(judge, options.gold),
     }
     print_table(tables)
     print_classes(tables)
     if options.errors:
-        print_errors(tables, {row["id"]: row["report"] for row in read(SHARED / "gold" / "factuality_dev.jsonl")})
-    print_speed(judge, options.completions)
+        print_errors(tables, {row["id"]: row["report"] for row in read(options.gold / "factuality_dev.jsonl")})
+    print_speed(judge, options.completions, options.gold)
 
 
 if __name__ == "__main__":

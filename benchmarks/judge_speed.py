@@ -65,8 +65,8 @@ for line in sys.stdin:
 """
 
 
-def reports() -> list[str]:
-    with (SHARED / "data" / "openi" / "indiana_reports.csv").open(encoding="utf-8", newline="") as handle:
+def reports(shared: Path) -> list[str]:
+    with (shared / "data" / "openi" / "indiana_reports.csv").open(encoding="utf-8", newline="") as handle:
         return [f"Findings: {row['findings']} Impression: {row['impression']}" for row in csv.DictReader(handle)]
 
 
@@ -203,14 +203,15 @@ def start_up() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shared", type=Path, nargs="?", default=SHARED, help="the folder that holds data/openi")
     parser.add_argument("--medspacy-python", type=Path, help="the interpreter of an environment with medspaCy")
     options = parser.parse_args()
-    if not SHARED.is_dir():
-        raise SystemExit("the public data is not there: expected the folder 'shared' beside the repository")
+    if not (options.shared / "data" / "openi").is_dir():
+        raise SystemExit(f"{options.shared} holds no data/openi; give the folder with the public data")
     if hasattr(os, "sched_setaffinity"):  # Linux: this process and its children stay on one core
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     start_up()
-    texts = reports()
+    texts = reports(options.shared)
     labels(texts)
     compare(texts, options.medspacy_python)
 
