@@ -3,8 +3,10 @@
 import asyncio
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -410,6 +412,27 @@ def test_a_refusal_is_one_sentence_and_leaves_no_output(
         assert server.received <= 3
     assert (done.returncode, sentence in done.stderr) == (code, True), done.stderr
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_an_interrupt_waits_for_what_is_in_flight_and_keeps_it(cxr: Cli, tmp_path: Path) -> None:
+    _write(tmp_path / "in.jsonl", LINES)
+    with ScriptedServer(answers, latency_s=1.0) as server:
+        options = ["--judge", "llm", "--model", "m", "--base-url", server.url, "--concurrency", "2"]
+        command = [str(Path(sys.executable).with_name("cxr")), "judge", "in.jsonl", "-o", "out.jsonl", *options]
+        process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        while server.received < 2 and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == 130, said
+        assert "waiting for 2 calls in flight" in said
+        assert not (tmp_path / "out.jsonl").exists()
+        asked = server.received
+        assert asked <= 4
+        server.latency_s = 0.0
+        done = cxr(*command[1:])
+        assert done.returncode == 0, done.stderr
+        assert server.received == len(LINES)
 
 
 def test_an_attestation_of_the_configuration_opens_one_endpoint(cxr: Cli, tmp_path: Path) -> None:
