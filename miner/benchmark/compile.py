@@ -58,9 +58,7 @@ def compile_benchmark(
     check_folder(folder, existing)
     if recipe is not None and not recipe.parent.is_dir():
         raise InputError(f"the folder {recipe.parent} for the recipe does not exist; create it or write elsewhere")
-    store.connection.execute(f"set memory_limit = '{MEMORY}'")
-    # Every row that is written has a place of its own, so nothing needs to stay in the order of its table.
-    store.connection.execute("set preserve_insertion_order = false")
+    spare_memory(store)
     selection = select(store, settings)
     if not any(goal.reached for goal in selection.reached):
         raise SettingsError(f"bench compile: no question can be used: {_why(selection)}; see --images and --target")
@@ -71,6 +69,13 @@ def compile_benchmark(
         if recipe is not None:
             write_recipe(store, manifest, recipe)
     return CompileResult(manifest, selection, kept, wrote)
+
+
+def spare_memory(store: Store) -> None:
+    """Keep DuckDB small for a whole benchmark's work."""
+    store.connection.execute(f"set memory_limit = '{MEMORY}'")
+    # Every row that is written has a place of its own, so nothing needs to stay in the order of its table.
+    store.connection.execute("set preserve_insertion_order = false")
 
 
 def check_folder(folder: Path, existing: Existing) -> None:

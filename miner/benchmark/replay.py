@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from miner.benchmark.compile import Advance, check_folder, write_benchmark
+from miner.benchmark.compile import Advance, check_folder, spare_memory, write_benchmark
 from miner.benchmark.manifest import Manifest
 from miner.benchmark.recipe import KEY
 from miner.benchmark.selection import Selection, images_and_chains
@@ -37,6 +37,7 @@ def replay(store: Store, recipe: Path, folder: Path, existing: Existing, advance
     """
     check_folder(folder, existing)
     about, table = _read(recipe)
+    spare_memory(store)
     manifest = Manifest.model_validate(about["manifest"] | {"findings": []})
     store.connection.register("incoming", table)
     store.connection.execute("create or replace temporary table recipe as select * from incoming")

@@ -1,0 +1,58 @@
+"""The reward that verl calls: format, accuracy and process factuality, as equation 9 of the paper adds them."""
+
+import pytest
+
+from trainer.verl_reward import accuracy, compute_score, parse
+
+REPORT = "FINDINGS: There is a small left pleural effusion. No pneumothorax. IMPRESSION: Left pleural effusion."
+TRUE = "The image shows a small left pleural effusion. There is no pneumothorax."
+FALSE = "The image shows a large right pneumothorax."
+
+
+@pytest.mark.parametrize(
+    ("text", "reasoning", "parsed"),
+    [
+        ("<think> It is. </think><answer> B </answer>", True, ("It is.", "B")),
+        ("<think>It is.</think>\n<answer>B</answer>\n", True, ("It is.", "B")),
+        ("<answer> Yes </answer>", False, (None, "Yes")),
+        ("<answer> B </answer>", True, (None, None)),
+        ("<think> It is. </think><answer> B </answer>", False, (None, None)),
+        ("<think> It is. </think> so <answer> B </answer>", True, (None, None)),
+        ("<think><think> It is. </think><answer> B </answer>", True, (None, None)),
+        ("<answer> A </answer><answer> B </answer>", False, (None, None)),
+        ("B", False, (None, None)),
+        ("", True, (None, None)),
+    ],
+)
+def test_only_the_exact_form_of_the_mode_is_read(text: str, reasoning: bool, parsed: tuple[object, object]) -> None:
+    assert parse(text, reasoning=reasoning) == parsed
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "right"),
+    [
+        ("B", "B", 1), ("b", "B", 1), ("(B)", "B", 1), ("B) edema", "B", 1), ("B.", "B", 1), ("A", "B", 0),
+        ("A heart that is large", "A", 0), ("yes", "Yes", 1), ("No", "Yes", 0), ("", "B", 0),
+    ],
+)  # fmt: skip
+def test_options_are_right_or_wrong(answer: str, truth: str, right: float) -> None:
+    assert accuracy(answer, truth, {"task": "single"}) == right
+
+
+@pytest.mark.parametrize(
+    ("answer", "share"),
+    [("Edema, Cardiomegaly", 1), ("cardiomegaly", 2 / 3), ("Edema, Fracture", 1 / 2), ("Fracture", 0), ("", 0)],
+)
+def test_open_answers_get_the_f1_of_their_findings(answer: str, share: float) -> None:
+    extra = {"task": "anomaly", "answer_findings": ["Cardiomegaly", "Edema"]}
+    assert accuracy(answer, "Cardiomegaly, Edema", extra) == pytest.approx(share)
+
+
+def test_reasoning_is_rewarded_for_what_the_report_supports_and_answers_alone_are_not() -> None:
+    extra = {"mode": "reasoning", "task": "binary", "report": REPORT}
+    right = compute_score("openi/binary", f"<think> {TRUE} </think><answer> Yes </answer>", "Yes", extra)
+    assert right == {"score": 3, "format": 1, "accuracy": 1, "factuality": 1, "factuality_applies": 1}
+    wrong = compute_score("openi/binary", f"<think> {FALSE} </think><answer> Yes </answer>", "Yes", extra)
+    assert (wrong["factuality"], wrong["score"]) == (0, 2)
+    alone = compute_score("openi/binary", "<answer> Yes </answer>", "Yes", {"mode": "answer_only", "task": "binary"})
+    assert (alone["score"], alone["factuality_applies"]) == (2, 0)
