@@ -26,6 +26,7 @@ from miner.judges import OpenJudge, open_judge
 from miner.mine import mine
 from miner.ordered import ordered_map
 from miner.score import score
+from miner.score_llm import score_llm
 from miner.settings import JudgeSettings, MineSettings, ScoreSettings
 from miner.store import Store
 from prompts import load
@@ -477,6 +478,34 @@ def test_score_asks_the_model_about_every_chain_once(cxr: Cli, scored_store: Pat
         assert store.execute(
             "select count(*) from findings where judge = 'llm' and verdict is not null and len(evidence) > 0"
         ).fetchone() != (0,)
+
+
+def test_score_stops_at_its_budget_keeps_what_is_done_and_goes_on(scored_store: Path) -> None:
+    def run(**given: object) -> tuple[int, dict[str, int]]:
+        settings = ScoreSettings.resolve(
+            scored_store, judge="llm", model="m", base_url=server.url, concurrency=1, **given
+        )
+        result = score_llm(scored_store, settings, lambda *_: None)
+        return result.scored, result.rejects
+
+    def script(request: dict[str, Any]) -> Act:
+        useless = schema_name(request) == "SupportReply" and "Lead marker 4." in request["messages"][1]["content"]
+        return verdicts() if useless else generic(request)
+
+    with ScriptedServer(script) as server:
+        with pytest.raises(BudgetReached):
+            run(max_calls=12)
+        assert server.received == 12
+        with Store.read(scored_store) as store:
+            done = store.count("select count(*) from scores where judge = 'llm'")
+            assert 2 <= done <= 3
+            assert store.count("select count(*) from calls where not cache_hit") == 12
+        assert run() == (5 - done, {"model_output_invalid": 1})
+        assert run() == (0, {"model_output_invalid": 1})
+    with Store.read(scored_store) as store:
+        assert store.count("select count(*) from calls where not cache_hit") == server.received
+        assert store.count("select count(*) from scores where judge = 'llm'") == 5
+        assert store.rows("select stage, corpus, reason from rejects") == [("score", "made", "model_output_invalid")]
 
 
 def generic(request: dict[str, Any]) -> Act:
