@@ -135,6 +135,7 @@ class Mining:
             self._stop = self._stop or _first(group)
         finally:
             self._run.attestation = list(self._engine.attestations_used) or None
+            self._count()
             self._commit_all()
         if self._interrupts:
             raise KeyboardInterrupt

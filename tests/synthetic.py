@@ -64,7 +64,8 @@ def write_store(path: Path, studies: int, licence: str = "public") -> Path:
                     "corpus": "made",
                     "task": "binary",
                     "findings": [["Pleural Effusion"]] * studies,
-                    "text": "Does this chest X-ray show pleural effusion?",
+                    # The number makes every request another one: the chain step does not show the report.
+                    "text": [f"Does this chest X-ray show pleural effusion? ({number})" for number in numbers],
                     "answer": "Yes",
                     "answer_findings": [["Pleural Effusion"]] * studies,
                     "options": pl.Series(

@@ -43,7 +43,7 @@ def questions_of(db: Path) -> list[tuple[Question, Report]]:
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with questions, made once."""
     folder = tmp_path_factory.mktemp("asked")
-    write_openi(folder / "openi", openi_rows([pair for pair in INVENTED for _ in range(5)]))
+    write_openi(folder / "openi", openi_rows([pair for pair in INVENTED for _ in range(2)]))
     cxr = Path(sys.executable).with_name("cxr")
     for arguments in (("ingest", "openi", "openi"), ("ask", "--balance", "none")):
         subprocess.run([cxr, *arguments], cwd=folder, check=True, capture_output=True)
@@ -79,7 +79,7 @@ def test_every_question_ends_as_a_chain_or_a_reject_and_calls_add_up(
         "(select count(*) from rejects where stage = 'mine')",
     )
     assert chains + rejects == questions
-    assert chains > 100
+    assert chains > 50
     ((calls, cost, tokens),) = rows(
         db, "select count(*), sum(cost_usd), sum(prompt_tokens) from calls where not cache_hit"
     )

@@ -104,7 +104,8 @@ class Pace:
         wait = self._rest_s if asked is None else max(asked, self._rest_s) if again else asked
         if asked is None or again:
             self._rest_s = min(self._rest_s * 2, _LONGEST_REST_S)
-        if self._closed_until <= now:
+        # In an unbroken row of refusals the growing rests slow us down; the rate is halved once.
+        if self._closed_until <= now and not again:
             current = self.requests_per_s()
             seen = self._seen_per_s(now)
             self._slowed_rps = max(min(current or seen, seen) / 2, _SLOWEST_PER_S)

@@ -1,0 +1,117 @@
+"""Limits of speed and of money, without a server."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from miner.engines.budget import Budget, Spent
+from miner.engines.pace import Pace, duration_s, retry_after_s
+from miner.engines.prices import price_of
+from miner.engines.settings import LLMSettings
+from miner.errors import BudgetReached, SettingsError
+
+LOCAL = "http://127.0.0.1:8000/v1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "3"}, 3.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "-1"}, 0.0),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+    ],
+)
+def test_retry_after_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after_s(headers) == seconds
+
+
+def test_retry_after_as_a_date_counts_from_now() -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    assert retry_after_s({"retry-after": later}) == pytest.approx(30, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("1s", 1), ("6m0s", 360), ("120ms", 0.12), ("1h2m", 3720), ("7", 7), ("x", None), (None, None)],
+)
+def test_reset_headers_are_durations(said: str | None, seconds: float | None) -> None:
+    assert duration_s(said) == seconds
+
+
+def _seconds_of(pace: Pace, turns: int, tokens: float = 1.0) -> float:
+    async def take() -> float:
+        started = time.monotonic()
+        await asyncio.gather(*(pace.turn(tokens) for _ in range(turns)))
+        return time.monotonic() - started
+
+    return asyncio.run(take())
+
+
+def test_requests_and_tokens_are_spaced_to_the_given_limits() -> None:
+    assert _seconds_of(Pace(rpm=6000, tpm=None, concurrency=8), 21) >= 0.19
+    assert _seconds_of(Pace(rpm=None, tpm=60_000, concurrency=8), 5, tokens=50) >= 0.19
+    assert _seconds_of(Pace(rpm=None, tpm=None, concurrency=8), 1000) < 0.5
+
+
+def test_the_servers_limit_holds_where_it_is_lower_than_the_users() -> None:
+    pace = Pace(rpm=60_000, tpm=None, concurrency=8)
+    pace.answered({"x-ratelimit-limit-requests": "600"})
+    assert pace.requests_per_s() == pytest.approx(9.8)
+
+
+def test_a_429_halves_the_rate_once_a_volley_and_it_creeps_up_again() -> None:
+    pace = Pace(rpm=600, tpm=None, concurrency=8)
+    for _ in range(8):
+        pace.throttled({"retry-after": "0.2"})
+    slowed = pace.requests_per_s()
+    assert slowed is not None
+    assert slowed <= 5
+    pace._crept_at -= 30
+    crept = pace.requests_per_s()
+    assert crept is not None
+    assert slowed < crept <= 10
+
+
+def test_a_known_model_has_its_dated_price_at_its_own_address_only() -> None:
+    listed = price_of(LLMSettings(model="gpt-4o"))
+    assert listed is not None
+    assert listed.source.startswith("list price of 20")
+    assert listed.cost(1_000_000, 1_000_000, batch=False) == pytest.approx(12.5)
+    assert listed.cost(1_000_000, 0, 1_000_000, batch=True) == pytest.approx(0.625)
+    assert price_of(LLMSettings(model="gpt-4o", base_url=LOCAL)) is None
+    assert price_of(LLMSettings(model="gpt-99")) is None
+
+
+@pytest.mark.parametrize("given", ["", "2", "a,b", "1,2,3", "-1,2"])
+def test_a_price_that_is_not_two_numbers_is_refused(given: str) -> None:
+    with pytest.raises(SettingsError, match=r"--price 2\.50,10\.00"):
+        price_of(LLMSettings(model="m", base_url=LOCAL, price=given))
+
+
+def test_money_is_reserved_before_a_request_leaves_and_given_back_if_it_does_not() -> None:
+    settings = LLMSettings(model="m", base_url=LOCAL, price="1000,0", max_usd=2.5)
+    budget = Budget(settings, price_of(settings), Spent(usd=0.5))
+    first = budget.reserve(1000)
+    budget.reserve(900)
+    with pytest.raises(BudgetReached):
+        budget.reserve(200)
+    budget.release(first)
+    budget.reserve(1000)
+    assert budget.calls == 2
+
+
+def test_calls_of_unknown_cost_count_at_the_mean() -> None:
+    settings = LLMSettings(model="m", base_url=LOCAL, price="1000,0", max_usd=4.5)
+    budget = Budget(settings, price_of(settings), Spent())
+    for usd in (1.0, None, 1.0):
+        budget.settle(budget.reserve(1000), usd, None if usd is None else 10)
+    budget.settle(budget.reserve(1000), 1.0, 10)
+    with pytest.raises(BudgetReached, match="1 calls of unknown cost"):
+        budget.reserve(1000)
