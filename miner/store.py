@@ -15,7 +15,7 @@ from typing import Any, Self
 import duckdb
 import polars as pl
 
-from miner.errors import StoreError, StoreLocked
+from miner.errors import CxrError, StoreError, StoreLocked
 from miner.migrations import MIGRATIONS
 
 # Values that are bound to a statement, by position or by name.
@@ -81,11 +81,10 @@ class Store:
 
         Raises StoreError where there is no store or the file is something else, StoreLocked naming the holder.
         """
-        is_new = not path.exists()
-        if is_new and not create:
+        if not create:
             _demand_existing(path)
-        if not path.parent.is_dir():
-            raise StoreError(f"the folder {path.parent} for the store does not exist; create it or give another --db")
+        is_new = not path.exists()
+        demand_folder(path)
         with contextlib.closing(_connect(path, read_only=False)) as connection:
             if not is_new:
                 _check_is_ours(connection, path)
@@ -110,7 +109,8 @@ class Store:
             if is_interrupt(error):
                 status, message = "interrupted", "interrupted by the user; the same command goes on where it stopped"
                 raise KeyboardInterrupt from error
-            message = f"{type(error).__name__}: {error}"
+            # Only our own errors are known to hold no words of a report.
+            message = f"{type(error).__name__}: {error}" if isinstance(error, CxrError) else type(error).__name__
             raise
         finally:
             with contextlib.suppress(duckdb.Error):
@@ -183,10 +183,20 @@ def _json(value: object) -> str | None:
 
 
 def _demand_existing(path: Path) -> None:
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be reached ({error.strerror}); check its folder's permissions") from None
+    if not exists:
         raise StoreError(
             f"there is no store at {path}; `cxr ingest openi FOLDER` makes one, --db or CXR_DB names another place"
         )
+
+
+def demand_folder(path: Path) -> None:
+    """Raise StoreError where the folder that a store would be made in does not exist."""
+    if not path.parent.is_dir():
+        raise StoreError(f"the folder {path.parent} for the store does not exist; create it or give another --db")
 
 
 def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -194,7 +204,7 @@ def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(
             str(path),
             read_only=read_only,
-            # Report text must not leave through SQL: no other file, no network, no extension.
+            # Nothing is fetched from anywhere because a statement happens to name an extension.
             config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
         )
     except duckdb.Error as error:

@@ -44,7 +44,7 @@ from miner.ingest.located import place, plain_newlines, report_frame
 from miner.language.sections import SectionName
 from schemas.vocabulary import Licence, RejectReason
 
-READER = "1"
+READER = "2"
 """Changes when the same files are read into other rows."""
 MAIN_FILE = "df_chexpert_plus_240401.csv"
 _MAIN_FILES = ("df_chexpert_plus_*.csv", "df_master_*.csv")

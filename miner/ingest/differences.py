@@ -22,6 +22,7 @@ def stage(store: Store, ingested: Ingested) -> None:
     store.replace_temporary("incoming_progressions", conform(ingested.progressions, PROGRESSIONS))
     store.replace_temporary("incoming_rejects", conform(ingested.rejects, REJECTS))
     store.connection.execute(
+        "alter table incoming_rejects add column settings_hash varchar; "  # of the reports that a reject came from
         "create or replace temporary table changed_studies (study_id varchar); "
         "create or replace temporary table reworded (study_id varchar); "
         "create or replace temporary table relabeled (study_id varchar, labeler varchar)"
@@ -57,6 +58,11 @@ def _keep_checked(store: Store) -> None:
         from images where images.image_id = incoming_images.image_id
         """
     )
+
+
+def note_changes(store: Store, sql: str) -> None:
+    """Count the studies whose ids a query gives as changed."""
+    store.connection.execute(f"insert into changed_studies {sql}")
 
 
 def _row(table: str, columns: "tuple[str, ...] | list[str]") -> str:

@@ -25,14 +25,20 @@ def dry_run_tables(ingested: Ingested) -> Iterator[Table]:
     ]
     if ingested.progressions.height and not any("progressions" in what for what, _, _ in counts):
         counts.append(("progressions", ingested.progressions.height, None))
-    rows = [(what, found, "not given" if published is None else f"{published:,}") for what, found, published in counts]
-    yield table("Counts", ["what", "found", "published"], rows)
+    yield table("Counts", ["what", "found", "published", "difference"], [_count_row(*count) for count in counts])
     if ingested.missing:
         yield table("Missing", ["file", "so"], ingested.missing)
     if ingested.rejects.height:
         reasons = ingested.rejects.group_by("reason", "message").len().sort("len", "reason", descending=True)
         shown = [(reason, rejected, message) for reason, message, rejected in reasons.head(20).iter_rows()]
-        yield table("Rejects so far (reports are read only by a real ingest)", ["reason", "rows", "why"], shown)
+        title = "Rejects" if ingested.batches is None else "Rejects so far (reports are read only by a real ingest)"
+        yield table(title, ["reason", "rows", "why"], shown)
+
+
+def _count_row(what: str, found: int, published: int | None) -> tuple[str, int, str, str]:
+    if published is None:
+        return what, found, "not given", ""
+    return what, found, f"{published:,}", f"{found - published:+,}" if found != published else ""
 
 
 def _release(name: str) -> str:

@@ -60,7 +60,7 @@ MIMIC = Corpus(
     ),
 )  # formats.md 1 and 2
 
-READER = "1"
+READER = "2"
 """Changes when the same files are read into other rows."""
 
 _RELEASES = ("", "2.1.0", "2.0.0")

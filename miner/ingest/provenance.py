@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from miner.ingest.corpus import Fingerprint, Ingested
-from miner.store import Run, Store
+from miner.store import Run, Store, digest
 
 
 def provenance(ingested: Ingested) -> dict[str, object]:
@@ -38,6 +38,18 @@ def write_corpus(store: Store, ingested: Ingested, run: Run) -> None:
             run.run_id,
         ],
     )
+
+
+def last_notes(store: Store, corpus: str) -> tuple[str, ...]:
+    """Return what the last ingest of a corpus had to say."""
+    found = store.rows("select notes from corpora where corpus = ?", [corpus])
+    return tuple(found[0][0] or ()) if found else ()
+
+
+def reports_hash(ingested: Ingested) -> str:
+    """Return a hash of the files that the reports of a large corpus are read from, and of how they are read."""
+    files = [file for file in ingested.fingerprint.files if file[0] in ingested.report_sources]
+    return digest("reports", ingested.layout, dict(ingested.settings), files)
 
 
 def last_ingest(store: Store, corpus: str) -> dict[str, Any] | None:
