@@ -47,6 +47,16 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     return made
 
 
+def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Make a table of text as it is."""
+    made = Table(header_style="bold")
+    for column in columns:
+        made.add_column(Text(column), overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(value) for value in row))
+    return made
+
+
 def cell(value: object) -> str:
     """Write a value for a table."""
     if value is None:

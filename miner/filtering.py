@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from miner.errors import SettingsError
+import duckdb
+
+from miner.errors import InputError
 from miner.jsonl import whole_path
 from miner.store import Store
 
@@ -53,10 +55,8 @@ def filter_chains(store: Store, min_factuality: float, target: Path | None) -> F
     """Keep chains whose latest score has at least this factuality; write them to `target` if one is given.
 
     A line holds the study, question, answer, plan, evidence with its quotes, steps, scores and the licence tag.
-    Raises SettingsError for a bound outside [0, 1], InputError where the target cannot be written.
+    Raises InputError where the target cannot be written.
     """
-    if not 0 <= min_factuality <= 1:
-        raise SettingsError(f"filter: --min-factuality {min_factuality} is no share; give a number from 0 to 1")
     store.connection.execute(_JUDGED, {"least": min_factuality})
     if target is not None:
         _write(store, target)
@@ -73,4 +73,7 @@ def filter_chains(store: Store, min_factuality: float, target: Path | None) -> F
 def _write(store: Store, target: Path) -> None:
     with whole_path(target) as partial:
         place = str(partial).replace("'", "''")
-        store.connection.execute(f"copy ({_LINES}) to '{place}' (format json)")
+        try:
+            store.connection.execute(f"copy ({_LINES}) to '{place}' (format json)")
+        except duckdb.IOException:
+            raise InputError(f"{target} could not be written whole; check the space on its disk") from None

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from pydantic import ValidationError
+
 from miner.errors import InputError, MiningReject
 from miner.ordered import ordered_map
 from schemas.vocabulary import RejectReason, Stage
@@ -44,6 +46,7 @@ def transform(
         raise InputError(f"{source} is not a file; expected JSON Lines, one record a line")
     if source.resolve() == target.resolve():
         raise InputError(f"{target} is both input and output; give another -o")
+    target = target.resolve()
     rejects_path = target.with_name(target.name + ".rejects.jsonl")
     written = rejects = 0
     with whole_file(target) as out, whole_file(rejects_path) as rejected:
@@ -72,9 +75,11 @@ def _outcome(
     except _BadLine as bad:
         return {}, _reject(stage, number, None, bad.reason, str(bad))
     except (ValueError, MiningReject) as error:
+        # A validation error would quote what it found, which can be a report.
+        said = f"{error.error_count()} of its values do not fit" if isinstance(error, ValidationError) else str(error)
         identity = record.get("id") if isinstance(record, dict) else None
         reason = error.reason if isinstance(error, MiningReject) else RejectReason.WRONG_FIELDS
-        return {}, _reject(stage, number, identity, reason, str(error))
+        return {}, _reject(stage, number, identity, reason, said)
 
 
 @contextlib.contextmanager
@@ -87,6 +92,9 @@ def whole_file(path: Path) -> Iterator[TextIO]:
 @contextlib.contextmanager
 def whole_path(path: Path) -> Iterator[Path]:
     """Give a name to write to; what is there in the end takes `path`'s name; raises InputError where it cannot."""
+    path = path.resolve()  # through a link to the file that it names, not over the link
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"{path} is a device or a pipe; expected a file name to write to")
     if not path.parent.is_dir():
         raise InputError(f"the folder {path.parent} for {path.name} does not exist; create it or write elsewhere")
     if path.is_dir():
@@ -97,8 +105,8 @@ def whole_path(path: Path) -> Iterator[Path]:
     try:
         yield partial
         partial.replace(path)
-    except (IsADirectoryError, PermissionError):
-        raise InputError(f"{path} cannot be written; check the permissions of its folder") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); check its disk and permissions") from None
     finally:
         partial.unlink(missing_ok=True)
 
@@ -129,9 +137,19 @@ def _parse(line: bytes) -> Record:
         ) from None
     except RecursionError:
         raise _BadLine(RejectReason.NOT_JSON, "JSON nested too deeply; expected one flat object a line") from None
+    if b"\\ud" in line.lower() and not _is_text(record):
+        raise _BadLine(RejectReason.NOT_UTF8, "half of a surrogate pair (\\ud800 to \\udfff), which is no text")
     if not isinstance(record, dict):
         raise _BadLine(RejectReason.WRONG_FIELDS, f"a {type(record).__name__}; expected a JSON object")
     return record
+
+
+def _is_text(record: object) -> bool:
+    try:
+        json.dumps(record, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _reject(stage: Stage, line: int, identity: object, reason: RejectReason, message: str) -> Record:
@@ -139,4 +157,6 @@ def _reject(stage: Stage, line: int, identity: object, reason: RejectReason, mes
 
 
 def _write(handle: TextIO, record: Record) -> None:
-    handle.write(json.dumps(record, ensure_ascii=False) + "\n")
+    # Some readers take these two separators for line ends, which JSON allows inside a string.
+    line = json.dumps(record, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    handle.write(line + "\n")

@@ -10,7 +10,7 @@
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self, TypeVar, get_args
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
@@ -55,12 +55,16 @@ def _split_commas(value: object) -> object:
 Tasks = Annotated[tuple[Task, ...], NoDecode, BeforeValidator(_split_commas)]
 
 
+STAGES = ("ask", "mine", "score", "judge", "filter")
+
+
 class StageSettings(BaseSettings):
     """What one stage was told to do; the same settings and inputs give the same rows."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_ignore_empty=True)
     stage: ClassVar[str]
-    _toml: ClassVar[Path] = Path("cxr.toml")
+    _toml: ClassVar[Path | None] = None
+    """Where else to look, besides the environment; None looks nowhere but in what is given."""
 
     @classmethod
     def settings_customise_sources(
@@ -72,6 +76,8 @@ class StageSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources: what comes first wins."""
+        if cls._toml is None:
+            return (init_settings,)
         # The source made for pyproject.toml reads one table of any TOML file.
         return init_settings, env_settings, PyprojectTomlConfigSettingsSource(settings_cls, cls._toml)
 
@@ -82,21 +88,36 @@ class StageSettings(BaseSettings):
         Raises SettingsError with one sentence for a value that cannot be used, wherever it came from.
         """
         toml = store.parent / "cxr.toml"
+        _check_toml(toml)
         bound = type(cls.__name__, (cls,), {"_toml": toml, "__module__": cls.__module__})
         try:
             settings: Self = bound(**{name: value for name, value in given.items() if value is not None})
         except ValidationError as error:
             raise SettingsError(_sentence(cls.stage, error)) from None
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"{toml} is not valid TOML ({error}); mend it or move it away") from None
         return settings
+
+
+def _check_toml(toml: Path) -> None:
+    """Raise SettingsError for a file that cannot be read, and for a table that no stage would ever look into."""
+    try:
+        tables = tomllib.loads(toml.read_text(encoding="utf-8")) if toml.is_file() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{toml} is not valid TOML ({error}); mend it or move it away") from None
+    except OSError as error:
+        raise SettingsError(f"{toml} cannot be read ({error.strerror}); check its permissions") from None
+    for name, table in tables.items():
+        if name not in STAGES or not isinstance(table, dict):
+            raise SettingsError(f"{toml}: {name!r} is no table of settings; expected some of [{'], ['.join(STAGES)}]")
 
 
 def _sentence(stage: str, error: ValidationError) -> str:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"]) or "settings"
-    found = "" if first["type"] in {"missing", "extra_forbidden"} else f", not {first['input']!r}"
-    return f"{stage}: {name}: {first['msg'].removeprefix('Value error, ').rstrip('.')}{found}; see `cxr {stage} --help`"
+    if first["type"] == "extra_forbidden":
+        return f"{stage}: {name!r} is no setting of this stage; see `cxr {stage} --help`"
+    wanted = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ").rstrip(".")
+    found = "nothing" if first["type"] == "missing" else str(first["input"])[:60]
+    return f"{stage}: {name} is {found!r}; expected {wanted.removeprefix('expected ')}; see `cxr {stage} --help`"
 
 
 class AskSettings(StageSettings):
@@ -166,5 +187,10 @@ class JudgeSettings(ServerSettings):
     licence: Licence = Licence.CREDENTIALED
 
 
-ENGINES: tuple[str, ...] = get_args(EngineName)
-JUDGES: tuple[str, ...] = get_args(JudgeName)
+class FilterSettings(StageSettings):
+    """Which chains are kept."""
+
+    stage: ClassVar[str] = "filter"
+    model_config = SettingsConfigDict(env_prefix="CXR_FILTER_", pyproject_toml_table_header=("filter",))
+
+    min_factuality: float = Field(default=1.0, ge=0, le=1)

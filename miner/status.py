@@ -64,7 +64,7 @@ _TABLES: tuple[tuple[str, str], ...] = (
         "Questions and chains",
         """
         select corpus, questions.task, count(distinct question_id) as questions,
-               engine || ' ' || engine_version as engine,
+               coalesce(engine || ' ' || engine_version, '(not mined)') as engine,
                count(chain_id) as chains, count(factuality) as scored,
                count(*) filter (where factuality >= 1) as factual, avg(factuality) as "mean factuality",
                judge || ' ' || judge_version as judge
@@ -99,7 +99,7 @@ _TABLES: tuple[tuple[str, str], ...] = (
         """
         select strftime(started_at, '%Y-%m-%d %H:%M:%S') as started, command,
                if(status = 'running', 'running, or killed', status) as status, rows_written as rows, rejects,
-               round(date_diff('millisecond', started_at, ended_at) / 1000, 1) as seconds
+               printf('%.1f', date_diff('millisecond', started_at, ended_at) / 1000) as seconds
         from runs order by started_at desc limit 8
         """,
     ),

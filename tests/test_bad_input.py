@@ -100,8 +100,10 @@ def test_a_corpus_that_cannot_be_read_makes_no_store(cxr: Cli, tmp_path: Path) -
         (("mine", "--engine", "magic"), "'rules'"),
         (("mine", "--engine", "llm"), "--model"),
         (("mine", "--limit", "0"), "greater than or equal to 1"),
+        (("sql", ""), "expected one statement"),
+        (("sql", "select 1; select 2"), "expected one statement"),
         (("score", "--judge", "magic"), "'rules'"),
-        (("filter", "--min-factuality", "1.5"), "from 0 to 1"),
+        (("filter", "--min-factuality", "1.5"), "less than or equal to 1"),
         (("sql", "select 1", "--format", "xls"), "table, csv, json"),
     ],
 )

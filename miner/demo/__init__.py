@@ -56,22 +56,22 @@ def run_demo(db: Path) -> None:
             ingested = ingest(db, lambda: read_csv_corpus(reports, COLUMNS, "demo", Licence.PUBLIC), advance)
         say(f"ingest  {ingested.sentence}")
     with Store.write(db) as store:
-        asked = ask(store, AskSettings.resolve(db, seed=0, balance="strict", min_positives=MIN_POSITIVES))
+        asked = ask(store, AskSettings(seed=0, balance="strict", min_positives=MIN_POSITIVES))
         say(f"ask     {sum(asked.added.values()):,} questions added, {asked.existing:,} were there already")
         with progress("mine") as advance:
-            mined = mine(store, RulesEngine(), MineSettings.resolve(db, engine="rules"), advance)
+            mined = mine(store, RulesEngine(), MineSettings(engine="rules"), advance)
         say(f"mine    {mined.mined:,} chains by the rules engine, {mined.already:,} were there already")
         if mined.rejects:
             reasons = ", ".join(f"{count} {reason}" for reason, count in mined.rejects.items())
             say(f"        {sum(mined.rejects.values()):,} questions rejected: {reasons}")
         with progress("score") as advance:
-            scored = score(store, RulesJudge(), ScoreSettings.resolve(db, judge="rules"), advance)
+            scored = score(store, RulesJudge(), ScoreSettings(judge="rules"), advance)
         say(f"score   {scored.scored:,} chains by judge {scored.judge}, {scored.already:,} were scored already")
     with Store.read(db) as store:
         kept = filter_chains(store, 1.0, None)
         say(f"filter  {sum(kept for kept, _ in kept.kept.values()):,} chains are factual\n")
         funnel = store.frame(_FUNNEL)
-        out().print(table("42 invented studies, from reports to factual chains", funnel.columns, funnel.rows()))
+        out().print(table("Invented studies, from reports to factual chains", funnel.columns, funnel.rows()))
         ((chain_id,),) = store.rows(_WORTH_SHOWING)
         for part in show_chain(store, chain_id, verdicts=False):
             out().print(part)

@@ -1,0 +1,1 @@
+"""The commands of `cxr`, one module for each group; `cli.py` puts them together."""

@@ -1,0 +1,143 @@
+"""What all commands share: exit codes, errors as one sentence, and options that mean the same everywhere."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    # Typer carries its own copy of click; only its type names are taken from there.
+    from typer._click.core import Command, Context
+
+
+class Exit(IntEnum):
+    """What the exit code means."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    BUDGET = 3
+    REJECTS = 4
+    INTERRUPTED = 130
+
+
+# The order of the help: first the way of the data, then what reads the store, then what needs none.
+ORDER = (
+    *("demo", "ingest", "images", "ask", "mine", "batch", "score", "filter", "bench", "export", "import"),
+    *("sql", "status", "show", "prompts"),
+    *("judge", "label", "radrscore", "agreement"),
+)
+
+
+class Commands(TyperGroup):
+    """Turns the project's errors into one sentence on stderr and an exit code."""
+
+    def list_commands(self, ctx: "Context") -> list[str]:
+        """Give the commands in the order in which one uses them."""
+        return sorted(super().list_commands(ctx), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+
+    def invoke(self, ctx: "Context") -> Any:
+        """Run the command that was typed."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _interrupted()
+        except BrokenPipeError:
+            # The reader of a pipe has seen enough (`cxr sql ... | head`).
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(Exit.DONE) from None
+        except Exception as error:
+            from miner.errors import BudgetReached, CxrError, SettingsError
+            from miner.store import is_interrupt
+
+            if isinstance(error, SettingsError):
+                fail(str(error), Exit.USAGE)
+            if isinstance(error, BudgetReached):
+                fail(str(error), Exit.BUDGET)
+            if isinstance(error, CxrError):
+                fail(str(error), Exit.FAILED)
+            if is_interrupt(error):
+                _interrupted()
+            if isinstance(error, OSError) and error.strerror:
+                fail(f"{error.filename or 'a file'}: {error.strerror}; check space and permissions", Exit.FAILED)
+            raise
+
+    def resolve_command(self, ctx: "Context", args: list[str]) -> tuple[str | None, "Command | None", list[str]]:
+        """Find the command; say what there is where it does not exist."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            kind = "dataset" if ctx.info_name == "ingest" else "command"
+            known = ", ".join(self.list_commands(ctx))
+            fail(f"unknown {kind} {args[0]!r}; expected one of {known}; see `{ctx.command_path} --help`", Exit.USAGE)
+        return super().resolve_command(ctx, args)
+
+
+def _interrupted() -> NoReturn:
+    fail("interrupted; what was finished is kept, and the same command goes on from there", Exit.INTERRUPTED)
+
+
+def fail(message: str, code: Exit) -> NoReturn:
+    """End the command with one sentence on stderr and an exit code."""
+    typer.echo(f"cxr: {message}", err=True)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def exit_with_rejects(rejects: dict[str, int], what: str) -> Iterator[None]:
+    """After a command's output, say how many rejects stand and why, and exit with 4 if there are any."""
+    yield
+    if rejects:
+        from miner.console import say
+
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejects.items())
+        say(f"{sum(rejects.values()):,} {what} rejected: {reasons}")
+        raise typer.Exit(Exit.REJECTS)
+
+
+Db = Annotated[Path, typer.Option("--db", envvar="CXR_DB", help="The store, a DuckDB file.", show_envvar=True)]
+
+
+DEFAULT_DB = Path("cxr.duckdb")
+
+
+Source = Annotated[Path, typer.Argument(metavar="IN.jsonl", help="JSON Lines: one record a line.")]
+
+
+Target = Annotated[Path, typer.Option("-o", "--output", help="Where to write; appears only when complete.")]
+
+
+JudgeName = Annotated[
+    str | None, typer.Option("--judge", help="Who judges: rules (offline) or llm (an OpenAI-compatible server).")
+]
+
+
+Model = Annotated[str | None, typer.Option(help="For llm: the model's name at the server.")]
+
+
+BaseUrl = Annotated[str | None, typer.Option(help="For llm: the server, e.g. http://127.0.0.1:8000/v1.")]
+
+
+Concurrency = Annotated[int | None, typer.Option(help="For llm: calls in flight at most.")]
+
+
+Price = Annotated[str | None, typer.Option(help="For llm: INPUT,OUTPUT in USD per million tokens.")]
+
+
+MaxUsd = Annotated[float | None, typer.Option(help="For llm: stop before this costs more, reruns included.")]
+
+
+MaxCalls = Annotated[int | None, typer.Option(help="For llm: stop after this many calls, failed ones too.")]
+
+
+Cache = Annotated[Path | None, typer.Option(help="For llm: folder of replies, so that nothing is paid for twice.")]
+
+
+LicenceTag = Annotated[
+    str | None,
+    typer.Option("--licence", help="For llm: public, or credentialed (the default: to this machine or attested only)."),
+]

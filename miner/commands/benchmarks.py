@@ -1,0 +1,255 @@
+"""`cxr bench`, `cxr export` and `cxr import`: from a store to files that others load, and back."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects
+
+bench_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Compile a benchmark, and check it.")
+
+
+import_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Read published benchmarks.")
+
+
+ExistingFolder = Annotated[str, typer.Option("--existing", help="Where the folder exists: resume, replace or stop.")]
+
+
+@bench_app.command("compile")
+def bench_compile(
+    name: Annotated[Path, typer.Argument(help="The benchmark's folder; its last part is its name.")],
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target", metavar="SPLIT.MODE[.TASK]=N", help="How many, e.g. test.reasoning=1000; default: the paper's."
+        ),
+    ] = None,
+    only: Annotated[bool, typer.Option("--only", help="Only the targets given here, none of the paper's.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Names the draw; the same seed chooses the same samples.")] = None,
+    corpora: Annotated[str | None, typer.Option(help="Only these corpora; separated by commas.")] = None,
+    engine: Annotated[str | None, typer.Option(help="Only chains by this engine; default: the best of any.")] = None,
+    min_factuality: Annotated[float | None, typer.Option(help="Take chains with at least this factuality.")] = None,
+    duplicates: Annotated[
+        str | None, typer.Option(help="The split that keeps reports that two share: test, train, or both.")
+    ] = None,
+    near: Annotated[float | None, typer.Option(help="Share of word trigrams from which reports are the same.")] = None,
+    images: Annotated[str | None, typer.Option(help="required: only studies with images; optional.")] = None,
+    max_images: Annotated[int | None, typer.Option(help="Images of a study, best views first.")] = None,
+    contradicted: Annotated[
+        str | None, typer.Option(help="Questions whose label the report contradicts, as mining found: drop or keep.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="Write ids, seeds and options here, and no report text, for others to replay.")
+    ] = None,
+    existing: ExistingFolder = "stop",
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Choose questions and chains to target sizes and write them, with a manifest that a rebuild reproduces."""
+    from miner.benchmark.compile import compile_benchmark
+    from miner.benchmark.report import say_compiled
+    from miner.benchmark.settings import Existing, bench_settings
+    from miner.console import progress
+    from miner.settings import choose
+    from miner.store import Store
+
+    settings = bench_settings(
+        db, target or (), only=only, seed=seed, corpora=corpora, engine=engine, min_factuality=min_factuality,
+        duplicates=duplicates, near=near, images=images, max_images=max_images, contradicted=contradicted,
+    )  # fmt: skip
+    chosen = choose(Existing, existing, "bench compile: --existing")
+    with Store.write(db) as store, progress("bench compile") as advance:
+        result = compile_benchmark(store, name, settings, chosen, advance, recipe)
+    say_compiled(name, result, recipe)
+
+
+@bench_app.command("verify")
+def bench_verify(folder: Annotated[Path, typer.Argument(help="A benchmark's folder.")]) -> None:
+    """Check a benchmark against its manifest: every file's hash, and no study or patient in two splits."""
+    from miner.benchmark.manifest import read_manifest, verify
+    from miner.console import say
+
+    problems = verify(folder)
+    for problem in problems:
+        say(problem)
+    if problems:
+        raise typer.Exit(Exit.FAILED)
+    manifest = read_manifest(folder)
+    samples = sum(entry.rows for entry in manifest.files.values())
+    say(f"{folder} is as its manifest says: {len(manifest.files):,} files, {samples:,} samples, {manifest.fingerprint}")
+
+
+@bench_app.command("replay")
+def bench_replay(
+    recipe: Annotated[Path, typer.Argument(help="A recipe by `cxr bench compile --recipe`.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The benchmark's folder.")],
+    existing: ExistingFolder = "stop",
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Build another group's benchmark from your own copy of its corpora, and compare every file's hash."""
+    from miner.benchmark.replay import replay
+    from miner.benchmark.settings import Existing
+    from miner.console import progress, say
+    from miner.settings import choose
+    from miner.store import Store
+
+    chosen = choose(Existing, existing, "bench replay: --existing")
+    with Store.write(db) as store, progress("bench replay") as advance:
+        result = replay(store, recipe, output, chosen, advance)
+    if result.asked:
+        say(f"{result.asked:,} questions were asked with the recipe's settings")
+    for name in result.different:
+        say(f"{name} differs from the recipe's")
+    if result.different:
+        raise typer.Exit(Exit.FAILED)
+    say(f"{output}: all {len(result.manifest.files):,} files are the recipe's, byte for byte")
+
+
+@bench_app.command("leakage")
+def bench_leakage(
+    near: Annotated[float, typer.Option(help="Share of word trigrams from which reports are the same.")] = 0.8,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Report what splits share: repeated reports, patients, studies; and questions that tell their answer."""
+    from miner.benchmark.report import leakage_tables
+    from miner.console import out, say
+    from miner.leakage import leakage
+    from miner.store import Store
+
+    with Store.read(db) as store:
+        found = leakage(store, near)
+    for made in leakage_tables(found):
+        out().print(made)
+    say("no leakage found" if found.is_clean else "`cxr bench compile` keeps all of this on one side")
+
+
+def export_(
+    format_: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="sft, grpo, hf, verl, jsonl, radrbench or label-studio.")
+    ],
+    benchmark: Annotated[Path, typer.Argument(help="A benchmark's folder.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="The folder to write to.")],
+    mix: Annotated[
+        list[str] | None,
+        typer.Option("--mix", metavar="MODE=WEIGHT", help="How often samples of a mode are taken, e.g. reasoning=2."),
+    ] = None,
+    splits: Annotated[str | None, typer.Option(help="Only these splits; separated by commas.")] = None,
+    modes: Annotated[str | None, typer.Option(help="Only these of answer_only,reasoning.")] = None,
+    image_root: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--image-root", metavar="[CORPUS=]PATH", help="Put before image paths; default: where ingest saw images."
+        ),
+    ] = None,
+    pixels: Annotated[str | None, typer.Option(help="paths, or embed the image files (sft, grpo, hf).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Names the order and the draws of --mix.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="The folder is going to be public.")] = False,
+    allowed: Annotated[
+        str | None, typer.Option("--i-am-allowed", metavar="WHY", help="Why credentialed samples may be published.")
+    ] = None,
+    existing: ExistingFolder = "stop",
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Write a benchmark in the form that a trainer, a hub or a reviewer reads; it is noted in `runs`."""
+    from miner.benchmark.settings import Existing
+    from miner.console import progress, say
+    from miner.export.export import export
+    from miner.export.settings import ExportSettings, Format, parse_image_roots, parse_mix
+    from miner.settings import choose
+    from miner.store import Store
+
+    chosen = choose(Format, format_, "export:")
+    settings = ExportSettings.resolve(
+        db, seed=seed, splits=splits, modes=modes, pixels=pixels, mix=parse_mix(mix) if mix else None,
+        image_roots=parse_image_roots(image_root) if image_root else None,
+    )  # fmt: skip
+    on_existing = choose(Existing, existing, "export: --existing")
+    with Store.write(db, create=True) as store, progress(f"export {chosen}") as advance:
+        result = export(store, benchmark, output, chosen, settings, on_existing, public=public,
+                        allowed_because=allowed, advance=advance)  # fmt: skip
+    rows = sum(count for _, count in result.files)
+    say(f"{rows:,} rows in {len(result.files):,} files written to {output}; licence tag: {result.licence}")
+
+
+ImageRoots = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--image-root",
+        metavar="[PREFIX=]PATH",
+        help="Where images lie here: in the place of a prefix of someone else's cluster, or of all before their name.",
+    ),
+]
+
+
+def import_benchmark(
+    what: str,
+    sources: list[Path],
+    output: Path,
+    split: str,
+    image_root: list[str] | None,
+    existing: str,
+    read: Any,
+    db: Path,
+) -> None:
+    """Run any `cxr import` of a published benchmark."""
+    from miner.benchmark.settings import Existing, check_split
+    from miner.console import say
+    from miner.export.settings import parse_image_roots
+    from miner.imports.folder import import_files
+    from miner.settings import choose
+    from miner.store import Store
+
+    on_existing = choose(Existing, existing, f"import {what}: --existing")
+    roots = parse_image_roots(image_root or ())
+    with Store.write(db, create=True) as store:
+        result = import_files(store, what, sources, output, check_split(split), on_existing, read, roots)
+    with exit_with_rejects(result.rejects, "records"):
+        rows = sum(entry.rows for entry in result.manifest.files.values())
+        say(f"{rows:,} samples written to {output}; licence tag: {result.manifest.licence}")
+        if result.without_images:
+            say(f"{result.without_images:,} questions came without an image path")
+
+
+@import_app.command("radrbench")
+def import_radrbench(
+    sources: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Published JSON files.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The benchmark's folder.")],
+    split: Annotated[str, typer.Option(help="train, validate or test: the files do not say.")] = "test",
+    image_root: ImageRoots = None,
+    existing: ExistingFolder = "stop",
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Read RadRBench-CXR as the reference project publishes it, training and test files alike."""
+    from miner.imports.radrbench import read_radrbench
+
+    import_benchmark("radrbench", sources, output, split, image_root, existing, read_radrbench, db)
+
+
+@import_app.command("chexbench")
+def import_chexbench(
+    source: Annotated[Path, typer.Argument(metavar="data.json", help="CheXbench's one file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The benchmark's folder.")],
+    image_root: ImageRoots = None,
+    existing: ExistingFolder = "stop",
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Read CheXbench as an evaluation set: its multiple-choice tasks."""
+    from miner.imports.chexbench import read_chexbench
+
+    import_benchmark("chexbench", [source], output, "test", image_root, existing, read_chexbench, db)
+
+
+@import_app.command("reviews")
+def import_reviews(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="Label Studio's JSON export.")],
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Read radiologists' reviews of chains, made in Label Studio from `cxr export label-studio`."""
+    from miner.console import say
+    from miner.imports.reviews import import_reviews as read_reviews
+    from miner.store import Store
+
+    with Store.write(db) as store:
+        result = read_reviews(store, source)
+    with exit_with_rejects(result.rejects, "reviews"):
+        say(f"{result.reviews:,} reviews of {result.chains:,} chains written")

@@ -1,0 +1,136 @@
+"""`cxr judge`, `label`, `radrscore` and `agreement`: from files to files, without a store."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from miner.commands.base import (
+    DEFAULT_DB,
+    BaseUrl,
+    Cache,
+    Concurrency,
+    Exit,
+    JudgeName,
+    LicenceTag,
+    MaxCalls,
+    MaxUsd,
+    Model,
+    Price,
+    Source,
+    Target,
+)
+
+if TYPE_CHECKING:
+    from miner.settings import JudgeSettings
+
+
+def judge(
+    source: Source,
+    output: Target,
+    judge_name: JudgeName = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    concurrency: Concurrency = None,
+    licence: LicenceTag = None,
+    price: Price = None,
+    max_usd: MaxUsd = None,
+    max_calls: MaxCalls = None,
+    cache: Cache = None,
+) -> None:
+    """Judge findings against reports: {"id", "report", "findings": [{"observation", "status"}]} or "text"."""
+    from miner.judge.files import judge_line
+    from miner.settings import JudgeSettings
+    from schemas.vocabulary import Stage
+
+    settings = JudgeSettings.resolve(
+        DEFAULT_DB, judge=judge_name, model=model, base_url=base_url, concurrency=concurrency, licence=licence,
+        price=price, max_usd=max_usd, max_calls=max_calls, cache=cache,
+    )  # fmt: skip
+    transform_with_judge(source, output, Stage.JUDGE, settings, judge_line)
+
+
+def label(source: Source, output: Target) -> None:
+    """Label reports with the 14 CheXpert findings: {"id", "report"} comes back with "labels"."""
+    from miner.labeler import label_line
+    from schemas.vocabulary import Stage
+
+    transform_lines(source, output, Stage.LABEL, label_line)
+
+
+def radrscore(
+    source: Source,
+    output: Target,
+    judge_name: JudgeName = None,
+    empty: Annotated[
+        str, typer.Option(help="What a share of nothing is: zero (as published) or skip (left out, and counted).")
+    ] = "zero",
+    model: Model = None,
+    base_url: BaseUrl = None,
+    concurrency: Concurrency = None,
+    licence: LicenceTag = None,
+    price: Price = None,
+    max_usd: MaxUsd = None,
+    max_calls: MaxCalls = None,
+    cache: Cache = None,
+) -> None:
+    """Score reasoning: {"id", "prediction", "reference", "report"}, each side text or a list of findings."""
+    from functools import partial
+
+    from miner.judge.files import radrscore_line
+    from miner.judge.radrscore import Empty
+    from miner.settings import JudgeSettings, choose
+    from schemas.vocabulary import Stage
+
+    chosen = choose(Empty, empty, "radrscore: --empty")
+    settings = JudgeSettings.resolve(
+        DEFAULT_DB, judge=judge_name, model=model, base_url=base_url, concurrency=concurrency, licence=licence,
+        price=price, max_usd=max_usd, max_calls=max_calls, cache=cache,
+    )  # fmt: skip
+    transform_with_judge(source, output, Stage.RADRSCORE, settings, partial(radrscore_line, empty=chosen))
+
+
+def transform_with_judge(
+    source: Path, output: Path, stage: Any, settings: "JudgeSettings", answer: Callable[[Any, Any], Any]
+) -> None:
+    """Run a file command whose lines a judge answers, as many at once as the judge takes."""
+    from miner.console import say
+    from miner.judges import open_judge
+
+    with open_judge(settings, output) as opened:
+        try:
+            transform_lines(source, output, stage, lambda record: answer(record, opened.of(record)), opened.workers)
+        finally:
+            if opened.client is not None:
+                say(f"judged by {opened.judge.name} {opened.judge.version}: {opened.client.spending}")
+
+
+def transform_lines(source: Path, output: Path, stage: Any, convert: Any, workers: int = 1) -> None:
+    """Convert a JSONL file line by line, say what became of it, and exit with 4 where lines were rejected."""
+    from miner.console import progress, say
+    from miner.jsonl import transform
+
+    with progress(str(stage)) as advance:
+        counts = transform(source, output, stage, convert, advance, workers)
+    say(f"{counts.written:,} records written to {output}")
+    if counts.rejects:
+        say(f"{counts.rejects:,} lines rejected; see {output}.rejects.jsonl for line, id and reason")
+        raise typer.Exit(Exit.REJECTS)
+
+
+def agreement(
+    gold: Annotated[Path, typer.Argument(metavar="GOLD.jsonl", help="Findings with verdicts, or with recalled.")],
+    predicted: Annotated[Path, typer.Argument(metavar="PREDICTED.jsonl", help="The same findings, judged again.")],
+    retest: Annotated[bool, typer.Option("--retest", help="Both are by one judge: does it agree with itself?")] = False,
+    show: Annotated[int, typer.Option(help="Print at most this many findings on which the two differ.")] = 20,
+) -> None:
+    """Compare two judgements of the same findings: accuracy, kappa, 95 % intervals, confusion, what differs."""
+    from miner.agreement_files import compare_files, comparison_tables
+    from miner.console import out, say
+
+    result = compare_files(gold, predicted, retest=retest)
+    for made in comparison_tables(result, (gold.name, predicted.name), most=show):
+        out().print(made)
+    for side, number in result.unpaired.items():
+        say(f"{number:,} ids are {side} and were left out")

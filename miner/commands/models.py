@@ -1,0 +1,88 @@
+"""`cxr batch` and `cxr prompts`: what goes to language models, and what comes back later."""
+
+from typing import Annotated
+
+import typer
+
+from miner.commands.base import DEFAULT_DB, Commands, Db, exit_with_rejects
+
+batch_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Batches of `cxr mine --batch`.")
+
+
+prompts_app = typer.Typer(cls=Commands, no_args_is_help=True, help="The prompts that language models get.")
+
+
+@batch_app.command("status")
+def batch_status(db: Db = DEFAULT_DB) -> None:
+    """Show every batch of this store, with the server's word on the open ones."""
+    from miner.batches import batch_rows
+    from miner.console import out, say, table
+
+    rows = batch_rows(db)
+    if rows:
+        out().print(table("Batches", list(rows[0]), [list(row.values()) for row in rows]))
+    else:
+        say("no batches in this store")
+
+
+@batch_app.command("collect")
+def batch_collect(
+    wait: Annotated[float, typer.Option(help="Look again every so many seconds until nothing is open; 0: once.")] = 0.0,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Take in what batches have answered, write finished chains, and send the next round."""
+    import time
+
+    from miner.batches import collect
+    from miner.console import say
+
+    mined, still_open = 0, 1
+    while still_open:
+        result, still_open = collect(db)
+        mined += result.mined
+        for note in result.notes:
+            say(note)
+        if not wait:
+            break
+        if still_open:
+            time.sleep(wait)
+    with exit_with_rejects({} if still_open else result.rejects, "questions"):
+        say(f"{mined:,} chains mined, {still_open:,} batches still open")
+
+
+@batch_app.command("cancel")
+def batch_cancel(db: Db = DEFAULT_DB) -> None:
+    """Cancel the open batches; what was answered until then can still be collected."""
+    from miner.batches import cancel
+    from miner.console import say
+
+    say(f"{cancel(db):,} batches cancelled; `cxr batch collect` takes in what was answered")
+
+
+@prompts_app.command("list")
+def prompts_list() -> None:
+    """List every prompt with its versions, hash, size and purpose."""
+    from miner.console import out, table
+    from miner.prompt_views import prompt_rows
+
+    out().print(table("Prompts", ["prompt", "version", "hash", "examples", "characters", "about"], prompt_rows()))
+
+
+@prompts_app.command("show")
+def prompts_show(
+    name: Annotated[str, typer.Argument(help="A name such as plan, or plan.v1 for a version.")],
+    question: Annotated[str | None, typer.Option(help="A question_id: show the prompt as it would be sent.")] = None,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Print a prompt file, or with --question the messages as a model would get them."""
+    from miner.prompt_views import prompt_text
+
+    typer.echo(prompt_text(name, question, db))
+
+
+@prompts_app.command("diff")
+def prompts_diff(old: str, new: str) -> None:
+    """Print what changed between two prompts, such as plan.v1 and plan.v2."""
+    from miner.prompt_views import prompt_diff
+
+    typer.echo(prompt_diff(old, new))
