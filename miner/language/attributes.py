@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from miner.language.items import Items
-from miner.language.lexicon import Entry, Role
+from miner.language.lexicon import Entry, Role, load_lexicon
+from miner.language.scopes import ADJECTIVE_ENDINGS
 from schemas import Change, Severity, Side
 
 _BOUNDARY = int(
@@ -26,6 +27,7 @@ WORD, CHRONIC = int(Role.WORD), int(Role.CHRONIC)
 _KIND = PART | SIDE | SEVERITY | NUMBER
 _OF = frozenset({("in",), ("of",)})
 _TO_BE = frozenset({"is", "are", "was", "were", "be"})
+_CHAMBERS = frozenset({"atrium", "atrial", "ventricle", "ventricular"})
 _MAX_WORDS = 4
 """Unknown words (streaky, rounded, blanks) that may stand between a mention and its qualifier."""
 
@@ -92,7 +94,24 @@ def collect(items: Items, index: int) -> Attributes:
         _place_before(items, position, found)
     if items.sizes:
         found.size_mm = _size(items, index)
+    if found.sides and items.entries[index].concepts:
+        _leave_out_chambers(items, index, found)
     return found
+
+
+def _leave_out_chambers(items: Items, index: int, found: Attributes) -> None:
+    """Drop the sides of heart chambers that a device lies in: "right ventricular leads" are no right pacemaker."""
+    mention = items.entries[index]
+    if load_lexicon().concepts[mention.concepts[0]].kind != "device":
+        return
+    if _CHAMBERS.intersection(mention.phrase):
+        for inner in mention.inner:
+            if inner.side in found.sides:
+                found.sides.remove(inner.side)
+    for at in range(found.first, found.last):
+        side = items.entries[at].side
+        if side in found.sides and _CHAMBERS.intersection(items.entries[at + 1].phrase):
+            found.sides.remove(side)
 
 
 def _size(items: Items, index: int) -> float | None:
@@ -147,7 +166,7 @@ def _joins_qualifiers(items: Items, position: int) -> bool:
         return False
     before, after = items.roles[position - 1], items.roles[position + 1]
     degrees = before & (SIDE | SEVERITY | NUMBER) and after & _KIND
-    places = before & PART and after & PART and not items.roles[position] & COMMA  # "hilar and mediastinal adenopathy"
+    places = before & PART and not items.roles[position] & COMMA and _goes_on(items, position)
     if degrees or places:
         first = position - 1
         while first >= 0 and items.roles[first] & _KIND:
@@ -157,6 +176,15 @@ def _joins_qualifiers(items: Items, position: int) -> bool:
     if not items.roles[position] & COMMA or not items.roles[0] & SIDE:
         return False
     return all(role & (_KIND | WORD | COMMA) for role in items.roles[:position])
+
+
+def _goes_on(items: Items, position: int) -> bool:
+    """Tell whether "and" goes on with a place: "hilar and mediastinal adenopathy", "hilar and right apical nodes"."""
+    after = position + 1
+    if items.roles[after] & PART:
+        return True
+    sided = items.roles[after] & SIDE and after + 1 < len(items.roles) and items.roles[after + 1] & PART
+    return bool(sided) and items.entries[position - 1].phrase[-1].endswith(ADJECTIVE_ENDINGS)
 
 
 def _place_before(items: Items, position: int, found: Attributes) -> None:

@@ -27,6 +27,9 @@ _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolve
 COLON, CHANGE = int(Role.COLON), int(Role.CHANGE)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _MEANINGFUL = CONCEPT | STATE | GENERIC
+_BESIDE_HEART = frozenset({"mediastinum", "hila", "aorta", "pulmonary_vessels", "lungs"})
+# A structure named beside another in one breath is no place of it ("cardiomegaly and stable hilar contours").
+_NOT_IN = {"heart": _BESIDE_HEART, "cardiomediastinum": _BESIDE_HEART, "mediastinum": frozenset({"hila"})}
 _REVERSIBLE = frozenset({Change.WORSENED, Change.IMPROVED})
 
 
@@ -201,8 +204,13 @@ class _Sentence:
         return self.lexicon.concepts[items.entries[before].concepts[0]].region == "devices"
 
     def _places(self, concept_id: str, found: Attributes) -> tuple[str, ...]:
-        """Leave out the structure that the concept is about anyway: cardiomegaly is in the heart."""
-        return tuple(place for place in found.places if not _says_concept(place, concept_id))
+        """Leave out the structure that the concept is about anyway: cardiomegaly is in the heart and nowhere else."""
+        elsewhere = _NOT_IN.get(self.lexicon.concepts[concept_id].region, frozenset())
+        return tuple(
+            place
+            for place in found.places
+            if not _says_concept(place, concept_id) and self.lexicon.parts[place].region.id not in elsewhere
+        )
 
     # ---- "no acute bony abnormality"
     def _generic(self, index: int) -> None:
@@ -223,6 +231,8 @@ class _Sentence:
             first = min([first, *where])
         denied, hedged = self.scopes.denied[index], self.scopes.hedged[index]
         word = items.entries[index].phrase[0]
+        if denied and _only_its_course(items, index):
+            return
         if not denied and (not parts or word not in _ASSERTABLE_GENERICS):
             return
         if not parts:
@@ -306,6 +316,12 @@ class _Sentence:
                 found.change = entry.change
         found.places = [part.id for at in ats if (part := items.entries[at].part) is not None]
         return found
+
+
+def _only_its_course(items: Items, index: int) -> bool:
+    """Tell whether a denial is about getting worse or better: "no findings of disease progression"."""
+    changes = [items.entries[at].change for at in (index - 1, index + 1) if 0 <= at < len(items.entries)]
+    return any(change in _REVERSIBLE for change in changes)
 
 
 @lru_cache(maxsize=16_384)

@@ -40,6 +40,9 @@ _ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or")})
 _RELATIVE = frozenset({("which",), ("but",), ("however",)})
 _AWAY = frozenset({("from",), ("to",), ("than",)})
 _TO_BE = frozenset({"is", "are"})
+PLACING = frozenset({("of",), ("in",), ("within",)})
+ADJECTIVE_ENDINGS = ("al", "ar", "ic", "ary", "ous", "bony")
+"""Structures named by an adjective (mediastinal, hilar, aortic) need a noun after them."""
 _UNDECIDED = frozenset({("versus",), ("vs",)})
 
 
@@ -301,7 +304,8 @@ def subjects(items: Items, index: int, wanted: int) -> list[int]:
                 break
             own_copula = position < index - 1 and not roles[position + 1] & Role.WORD
         elif role & wanted:
-            found.append(position)
+            if not (role & PART and _is_place_of_subject(items, position)):
+                found.append(position)
         elif role & CONJUNCTION:
             joined = True
         elif role & COMMA and found and not joined:
@@ -316,6 +320,14 @@ def subjects(items: Items, index: int, wanted: int) -> list[int]:
             break
         position -= 1
     return found[::-1]
+
+
+def _is_place_of_subject(items: Items, position: int) -> bool:
+    """Tell whether a structure only says where another one is: the thorax of "bony structures of the thorax"."""
+    before = position - 1
+    while before >= 0 and items.roles[before] & Role.SIDE:
+        before -= 1
+    return before > 0 and items.entries[before].phrase in PLACING and bool(items.roles[before - 1] & PART)
 
 
 def _list_continues(items: Items, position: int, wanted: int) -> bool:
@@ -384,11 +396,12 @@ def _alternatives(items: Items, scopes: Scopes) -> None:
             continue
         left = _neighbour(items, index, -1)
         right = _neighbour(items, index, 1)
-        if left < 0 or right < 0:
-            continue
-        if entry.phrase in _UNDECIDED or not (scopes.denied[left] or scopes.denied[right]):
+        undecided = entry.phrase in _UNDECIDED
+        if max(left, right) < 0 or (min(left, right) < 0 and not undecided):
+            continue  # "effusion versus thickening" is undecided even where one of the two has no name
+        if undecided or not (scopes.denied[left] or scopes.denied[right]):
             for side in (left, right):
-                if not scopes.denied[side] and not scopes.hedged[side]:
+                if side >= 0 and not scopes.denied[side] and not scopes.hedged[side]:
                     scopes.hedged[side] = scopes.alternative[side] = True
 
 

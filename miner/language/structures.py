@@ -3,7 +3,7 @@
 from miner.language.attributes import leads_to_mention
 from miner.language.entries import DIVIDED, Part, Role, State
 from miner.language.items import Items
-from miner.language.scopes import affirmed, subjects
+from miner.language.scopes import ADJECTIVE_ENDINGS, PLACING, affirmed, subjects
 
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
@@ -157,9 +157,10 @@ def _attributive(items: Items, index: int) -> list[int]:
         role = roles[position]
         if role & (CONCEPT | GENERIC):
             # "normal" cannot describe an opacity: "normal heart size no effusion" has a denial between
-            return found if _separated(items, index, position) else []
+            return _own_structures(items, found, position)
         if role & PART:
-            found.append(position)
+            if not (found and items.entries[position - 1].phrase in PLACING):
+                found.append(position)  # not the thorax of "normal bony structures of the thorax"
         elif role & Role.COPULA:
             return found if affirmed(items, position) else []  # "calcified nodes are seen", "large heart is ..."
         elif role & _LIST and found:
@@ -198,8 +199,20 @@ def _next_is_part(items: Items, index: int) -> bool:
     return False
 
 
-def _separated(items: Items, index: int, position: int) -> bool:
-    return any(role & (Role.COMMA | Role.CONJUNCTION | Role.DENY_FORWARD) for role in items.roles[index + 1 : position])
+def _own_structures(items: Items, found: list[int], mention: int) -> list[int]:
+    """Leave out the structures that only say where a mention is: "large mediastinal and right hilar granulomas".
+
+    A noun before a comma, "and" or a denial stands for itself ("enlarged heart and hilar granulomas").
+    """
+    following = mention
+    for at in reversed(found):
+        parted = any(role & (_LIST | Role.DENY_FORWARD) for role in items.roles[at + 1 : following])
+        if parted and not items.entries[at].phrase[-1].endswith(ADJECTIVE_ENDINGS):
+            return found[: found.index(at) + 1]
+        if any(role & Role.DENY_FORWARD for role in items.roles[at + 1 : following]):
+            return found[: found.index(at) + 1]
+        following = at
+    return []
 
 
 def generic_concept(part: Part, word: str, *, acute: bool) -> str | None:
