@@ -10,7 +10,7 @@ from tests.language import read
 TABLE = [
     # the size of something in a structure is no size of the structure
     ("Large calcified mediastinal and right hilar granulomas.",
-     ["+calcified_granuloma right severe hilum mediastinum"]),
+     ["+calcified_granuloma right hilum mediastinum severe"]),
     ("Enlarged heart and hilar granulomas.", ["+cardiomegaly", "+granuloma hilum"]),
     ("Prominent mediastinal and hilar contours.", ["+mediastinal_widening", "+hilar_enlargement"]),
     # what stands after "of the" is a place
