@@ -67,6 +67,9 @@ REASONING = pa.schema(
     ]
 )
 
+# A reasoning sample is twenty times as long as a question.
+REASONING_ROWS = 20_000
+
 SCHEMAS: dict[str, pa.Schema] = {Mode.ANSWER_ONLY: ANSWER_ONLY, Mode.REASONING: REASONING}
 
 _BASE = """
@@ -86,10 +89,10 @@ _BASE = """
 """
 
 _REASONED = """
-    chain_id, chains.text as reasoning, list_transform(steps, lambda s: s.text) as steps, plan,
+    chain_id, reasons.text as reasoning, list_transform(steps, lambda s: s.text) as steps, plan,
     list_transform(evidence, lambda e: {'finding': e.finding, 'presence': e.presence, 'kind': e.kind,
         'statement': e.statement, 'quotes': list_transform(e.quotes, lambda q: q.text)}) as evidence,
-    reports.text as report, prior_reports.text as prior_report, engine || ' ' || engine_version as engine, model,
+    report, prior_report, engine || ' ' || engine_version as engine, model,
     judge || ' ' || judge_version as judge, factuality, radrscore
 """
 
@@ -101,11 +104,25 @@ _FROM = """
     left join bench_pairs as pair using (question_id)
 """
 
+# Only the rows of this file are joined: whole tables of reports and chains would fill the memory twice over.
+_WANTED = """
+    with wanted as materialized (
+        select bench_order.question_id, chain_id, study_id, prior_study_id
+        from bench_order join bench_chains using (question_id) join questions using (question_id)
+        where bench_order.split = $split and bench_order.mode = $mode and place >= $first and place < $end),
+    reasons as (
+        select chain_id, question_id, steps, plan, evidence, text, engine, engine_version, model
+        from chains where chain_id in (select chain_id from wanted)),
+    judged as (select * from latest_scores where chain_id in (select chain_id from wanted)),
+    told as (select study_id, text as report from reports where study_id in (select study_id from wanted)),
+    told_before as (
+        select study_id, text as prior_report from reports where study_id in (select prior_study_id from wanted))
+"""
+
 _FROM_REASONED = """
-    join bench_chains using (question_id) join chains using (chain_id, question_id)
-    join latest_scores using (chain_id)
-    left join reports on reports.study_id = questions.study_id
-    left join reports as prior_reports on prior_reports.study_id = questions.prior_study_id
+    join bench_chains using (question_id) join reasons using (chain_id, question_id) join judged using (chain_id)
+    left join told on told.study_id = questions.study_id
+    left join told_before on told_before.study_id = questions.prior_study_id
 """
 
 # MS-CXR-T names the two images that were compared.
@@ -140,8 +157,9 @@ def order_samples(store: Store, seed: int) -> dict[tuple[str, str], int]:
 def shards(counts: dict[tuple[str, str], int], shard_rows: int) -> Iterator[tuple[str, str, str, int, int]]:
     """Give file name, split, mode, first place and the place after the last for every file of a benchmark."""
     for (split, mode), count in counts.items():
-        for number, first in enumerate(range(0, count, shard_rows)):
-            yield f"{split}/{mode}-{number:05d}.parquet", split, mode, first, min(first + shard_rows, count)
+        rows = min(shard_rows, REASONING_ROWS) if mode == Mode.REASONING else shard_rows
+        for number, first in enumerate(range(0, count, rows)):
+            yield f"{split}/{mode}-{number:05d}.parquet", split, mode, first, min(first + rows, count)
 
 
 def read_shard(store: Store, split: str, mode: str, first: int, end: int, max_images: int) -> pa.Table:
@@ -149,7 +167,7 @@ def read_shard(store: Store, split: str, mode: str, first: int, end: int, max_im
     reasoned = mode == Mode.REASONING
     columns = f"{_BASE}, {_REASONED}" if reasoned else _BASE
     query = (
-        f"select {columns} {_FROM} {_FROM_REASONED if reasoned else ''} "
+        f"{_WANTED if reasoned else ''} select {columns} {_FROM} {_FROM_REASONED if reasoned else ''} "
         "where bench_order.split = $split and bench_order.mode = $mode order by place"
     )
     parameters = {"split": split, "mode": mode, "first": first, "end": end, "max_images": max_images}
