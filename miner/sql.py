@@ -5,6 +5,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -102,11 +103,13 @@ def _cell(value: object) -> str:
 
 
 def _json(value: Any) -> Any:
-    """Give a value that JSON knows: numbers that are none become null, dates and decimals text."""
+    """Give a value that JSON knows: numbers that are none become null, dates text."""
     if isinstance(value, dict):
         return {key: _json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_json(inner) for inner in value]
+    if isinstance(value, Decimal):
+        return float(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if isinstance(value, bool | int | str | None) else str(value)

@@ -288,3 +288,79 @@ def test_an_old_reject_file_does_not_outlive_a_clean_run(cxr: Cli, tmp_path: Pat
     (tmp_path / "in.jsonl").write_text('{"id": "a", "report": "No pneumothorax."}\n')
     assert cxr("label", "in.jsonl", "-o", "out.jsonl").returncode == 0
     assert not (tmp_path / "out.jsonl.rejects.jsonl").exists()
+
+
+def test_sql_reaches_the_store_and_nothing_else(cxr: Cli, store: Path, tmp_path: Path) -> None:
+    assert store.exists()
+    (tmp_path / "secret.csv").write_text("a\n1\n")
+    for query in ("copy (select 1) to 'out.csv'", "select * from 'secret.csv'", "install httpfs"):
+        done = cxr("sql", query)
+        assert done.returncode == 1
+        _one_sentence(done.stderr)
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_sql_that_stumbles_over_a_report_does_not_print_it(cxr: Cli, store: Path) -> None:
+    assert store.exists()
+    done = cxr("sql", "select text::integer from reports")
+    assert done.returncode == 1
+    assert "ConversionException" in _one_sentence(done.stderr)
+    assert "effusion" not in done.stderr
+
+
+def test_sql_prints_values_as_they_are(cxr: Cli, store: Path) -> None:
+    assert store.exists()
+    query = "select 2115 as year, 0.9996 as share, 'nan'::double as odd, {'a': 1.5::decimal(3, 1)} as nested, 1 as year"
+    assert json.loads(cxr("sql", query, "--format", "json").stdout) == {
+        "year": 2115, "share": 0.9996, "odd": None, "nested": {"a": 1.5}, "year_2": 1,
+    }  # fmt: skip
+    assert "2115" in cxr("sql", query).stdout
+    assert '"{""a"": 1.5}"' in cxr("sql", query, "--format", "csv").stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"[asks]\nseed = 1\n", "'asks' is no table of settings"),
+        (b"ask = 3\n", "'ask' is no table of settings"),
+        (b"[ask]\nseed = '\xff'\n", "not valid TOML"),
+        (b"[ask]\nsed = 1\n", "'sed' is no setting"),
+    ],
+)
+def test_a_settings_file_that_means_nothing_is_named(cxr: Cli, store: Path, content: bytes, expected: str) -> None:
+    store.with_name("cxr.toml").write_bytes(content)
+    done = cxr("ask")
+    assert done.returncode == 2
+    assert expected in _one_sentence(done.stderr)
+
+
+def test_output_goes_through_a_link_and_never_over_a_pipe(cxr: Cli, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"id": "a", "report": "No pneumothorax."}\n')
+    (tmp_path / "real.jsonl").write_text("old\n")
+    (tmp_path / "link.jsonl").symlink_to("real.jsonl")
+    assert cxr("label", "in.jsonl", "-o", "link.jsonl").returncode == 0
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert "Pneumothorax" in (tmp_path / "real.jsonl").read_text()
+    os.mkfifo(tmp_path / "pipe")
+    done = cxr("label", "in.jsonl", "-o", "pipe")
+    assert done.returncode == 1
+    assert "device or a pipe" in _one_sentence(done.stderr)
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_half_a_character_is_a_reject_and_no_message_quotes_it(cxr: Cli, tmp_path: Path) -> None:
+    lines = ['{"id": "a", "report": "Zebrawort \\ud800."}', '{"id": "b", "report": "No effusion.\\u2028Clear."}']
+    (tmp_path / "in.jsonl").write_text("\n".join(lines) + "\n")
+    done = cxr("label", "in.jsonl", "-o", "out.jsonl")
+    assert done.returncode == 4
+    rejects = (tmp_path / "out.jsonl.rejects.jsonl").read_text()
+    assert "surrogate" in rejects
+    assert "zebrawort" not in (rejects + done.stderr).lower()
+    assert [json.loads(line)["id"] for line in (tmp_path / "out.jsonl").read_text().splitlines()] == ["b"]
+
+
+def test_the_demo_does_not_take_its_users_settings(cxr: Cli, tmp_path: Path) -> None:
+    (tmp_path / "cxr.toml").write_text('[mine]\nengine = "llm"\n')
+    done = cxr("demo", CXR_MINE_LIMIT="1", CXR_ASK_TASKS="binary")
+    assert done.returncode == 0, done.stderr
+    assert "multiple" in done.stdout
