@@ -527,8 +527,8 @@ def scored_store(tmp_path: Path) -> Path:
     """A store with six chains that the rules judge has scored."""
     db = write_store(tmp_path / "cxr.duckdb", 6)
     with Store.write(db) as store:
-        mine(store, RulesEngine(), MineSettings(limit=6), lambda *_: None)
-        score(store, RulesJudge(), ScoreSettings(), lambda *_: None)
+        mine(store, RulesEngine(), MineSettings.resolve(db, limit=6), lambda *_: None)
+        score(store, RulesJudge(), ScoreSettings.resolve(db), lambda *_: None)
     return db
 
 
@@ -567,7 +567,7 @@ def test_the_rules_judge_loads_no_server_library() -> None:
     code = (
         "import sys; from pathlib import Path; import miner.judge.llm; from miner.judges import open_judge\n"
         "from miner.settings import JudgeSettings\n"
-        "with open_judge(JudgeSettings(), Path('x')) as opened: opened.judge.extract('a')\n"
+        "with open_judge(JudgeSettings.resolve(Path('x')), Path('x')) as opened: opened.judge.extract('a')\n"
         "print([name for name in ('openai', 'instructor', 'aiohttp', 'polars', 'duckdb') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
