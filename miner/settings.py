@@ -8,6 +8,8 @@
 """
 
 import tomllib
+import warnings
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self, TypeVar
@@ -55,7 +57,7 @@ def _split_commas(value: object) -> object:
 Tasks = Annotated[tuple[Task, ...], NoDecode, BeforeValidator(_split_commas)]
 
 
-STAGES = ("ask", "mine", "score", "judge", "filter")
+STAGES = ("ask", "mine", "score", "judge", "filter", "bench", "export")
 
 
 class StageSettings(BaseSettings):
@@ -95,6 +97,17 @@ class StageSettings(BaseSettings):
         except ValidationError as error:
             raise SettingsError(_sentence(cls.stage, error)) from None
         return settings
+
+    @classmethod
+    def as_recorded(cls, recorded: Mapping[str, object]) -> Self:
+        """Give the settings that a run or a recipe recorded, and look nowhere else; raises pydantic's ValidationError.
+
+        What this version no longer knows is left out.
+        """
+        with warnings.catch_warnings():
+            # pydantic-settings warns that the TOML table it was told of is not read: that is the point.
+            warnings.simplefilter("ignore", UserWarning)
+            return cls(**{name: value for name, value in recorded.items() if name in cls.model_fields})
 
 
 def _check_toml(toml: Path) -> None:

@@ -45,7 +45,7 @@ def replay(store: Store, recipe: Path, folder: Path, existing: Existing, advance
     _check_studies(store, manifest)
     asked = _ask_again(store, about.get("ask") or [])
     _check_questions(store)
-    settings = BenchSettings.model_validate(manifest.settings)
+    settings = BenchSettings.as_recorded(manifest.settings)
     images_and_chains(store, settings)
     _check_chains(store, manifest)
     store.connection.execute(
@@ -102,11 +102,8 @@ def _ask_again(store: Store, runs: list[dict[str, Any]]) -> int:
     for settings in runs:
         if not _missing_questions(store):
             break
-        known = {name: value for name, value in settings.items() if name in AskSettings.model_fields}
-        if isinstance(known.get("tasks"), list):
-            known["tasks"] = ",".join(known["tasks"])
         try:
-            added += sum(ask(store, AskSettings(**known)).added.values())
+            added += sum(ask(store, AskSettings.as_recorded(settings)).added.values())
         except (ValidationError, SettingsError) as error:
             raise InputError(
                 f"the recipe's questions cannot be asked here ({str(error).splitlines()[0]}); use the cxr that made it"
