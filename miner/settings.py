@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
@@ -99,7 +99,7 @@ class StageSettings(BaseSettings):
         return settings
 
     @classmethod
-    def as_recorded(cls, recorded: Mapping[str, object]) -> Self:
+    def as_recorded(cls, recorded: Mapping[str, Any]) -> Self:
         """Give the settings that a run or a recipe recorded, and look nowhere else; raises pydantic's ValidationError.
 
         What this version no longer knows is left out.
