@@ -32,7 +32,7 @@ from miner.errors import BudgetReached, CxrError, EngineStopped, MiningReject, S
 from miner.live import Live, Numbers, live
 from miner.mine import Job, Mined, MineResult, Rejected, commit, count_chains, load, standing_rejects, unmined
 from miner.settings import MineSettings
-from miner.spending import charge_lost, recover_attempts, spent_on
+from miner.spending import charge_lost, lost_attempts, recover_attempts, spent_on
 from miner.store import Run, Store, is_interrupt
 from schemas.call import Call
 from schemas.question import Question
@@ -122,6 +122,7 @@ class Mining:
         self._outcomes: list[Mined | Rejected] = []
         self._stop: CxrError | None = None
         self._interrupts = 0
+        self._lost = lost_attempts(store, job.fingerprint)
         self._budget_before = client.budget.usd
         client.on_call = self._calls.append
 
@@ -224,7 +225,8 @@ class Mining:
             return
         with full_disk_is_one_sentence(self._store.path):
             chains, rejects = commit(self._store, self._job, self._run, outcomes, calls)
-            charge_lost(self._store, self._job.fingerprint)
+            if self._lost:
+                charge_lost(self._store, self._job.fingerprint)
         del self._outcomes[: len(outcomes)]
         del self._calls[: len(calls)]
         self._result.mined += chains

@@ -69,6 +69,14 @@ def _finish(call: Call, cache: ReplyCache, settings: LLMSettings) -> Call:
     )
 
 
+def lost_attempts(store: Store, fingerprint: str) -> int:
+    """Give how many attempts were killed in flight and have not been charged."""
+    return store.count(
+        "select count(*) from calls where settings_hash = ? and error = ? and prompt_tokens is null",
+        [fingerprint, KILLED],
+    )
+
+
 def charge_lost(store: Store, fingerprint: str) -> None:
     """Charge attempts that were killed in flight as much as the same request cost when it was answered.
 
