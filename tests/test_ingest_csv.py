@@ -189,6 +189,11 @@ def test_dates_that_say_which_number_is_the_month_are_read(tmp_path: Path, cell:
     [
         (row(""), "in.csv:3", "missing_key"),
         (row("x" * 65), "in.csv:3", "bad_value"),
+        (row("../5"), "in.csv:3", "bad_value"),
+        (row("/5"), "in.csv:3", "bad_value"),
+        (row("a/../../5"), "in.csv:3", "bad_value"),
+        (row("a\\5"), "in.csv:3", "bad_value"),
+        (row("a5", mrn=".."), "a5", "bad_value"),
         (row("a1", text="Other words."), "a1", "duplicate_key"),
         (row("a2", split="somewhere"), "a2", "wrong_split"),
         (row("a2", text=""), "a2", "no_report"),
@@ -247,6 +252,9 @@ def test_a_patient_in_two_splits_is_warned_about(tmp_path: Path) -> None:
         ("accession,text", {"study_id": "accession"}, "has no report, findings, impression or label column"),
         ("accession,text", {"study_id": "uid", "report": "text"}, r"has no column uid \(found: accession, text\)"),
         ("", {}, "is empty; expected a CSV of reports"),
+        ("study_id,report,report", {}, "has several columns named 'report'"),
+        ("uid,text,text", {"study_id": "uid", "report": "text"}, "has several columns named 'text'"),
+        ("study_id,Study ID,report", {}, r"two columns for study_id, 'study_id' and 'Study ID'; choose with --map"),
         ("study_id;report", {}, "has one column, 'study_id;report'; expected commas between columns"),
     ],
 )
@@ -263,6 +271,64 @@ def test_a_table_that_cannot_be_used_is_refused(
 def test_names_of_known_corpora_and_odd_ones_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match="ingest csv: --name"):
         read_csv_corpus(write(tmp_path / "in.csv", row()), MAPPING, name)
+
+
+def test_a_twin_that_is_not_read_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("study_id,note,note,report,Report\n1,a,b,FINDINGS: Clear.,Other\n", "utf-8")
+    assert read_csv_corpus(path, {"report": "report"}, "ward").reports["text"].to_list() == ["FINDINGS: Clear."]
+
+
+# --- images lie below one folder -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../../../../etc/passwd",
+        "/etc/hostname",
+        "a/../../b.png",
+        "..",
+        ".",
+        "..\\b.png",
+        "C:\\b.png",
+        "//host/b.png",
+        "~/b.png",
+    ],
+)
+def test_an_image_outside_the_folder_is_left_out_and_its_study_kept(tmp_path: Path, path: str) -> None:
+    own = read(write(tmp_path / "in.csv", row(image=f"{path};good.png"), row("b", image=path)))
+    assert own.images["path"].to_list() == ["good.png"]
+    assert own.studies["source_id"].to_list() == ["a1", "b"]
+    assert set(reasons(own).values()) == {"unsafe_path"}
+
+
+def test_absolute_paths_are_read_below_the_folder_that_the_user_names(cxr: Cli, tmp_path: Path) -> None:
+    root = tmp_path / "pictures"
+    (root / "deep").mkdir(parents=True)
+    (root / "deep" / "a.png").write_bytes(b"png")
+    (tmp_path / "tables").mkdir()
+    rows = [row("a", image=f"{root}/deep/a.png"), row("b", image="deep/../deep/a.png"), row("c", image="x/../c.png")]
+    path = write(tmp_path / "tables" / "in.csv", *rows)
+    mapped = ("--map", "study_id=accession", "--map", "patient_id=mrn", "--map", "report=text", "--name", "ward")
+    done = cxr("ingest", "csv", path, *mapped, "--image-root", root)
+    assert "1 duplicate_key" in done.stderr
+    listed = cxr("sql", "--format", "csv", "select image_id, path, file_status from images order by all").stdout
+    assert listed.splitlines()[1:] == ["ward/c.png,c.png,absent", "ward/deep/a.png,deep/a.png,present"]
+    assert "unsafe_path" in cxr("ingest", "csv", path, *mapped, "--db", "other.duckdb").stderr
+    assert "is no folder" in cxr("ingest", "csv", path, *mapped, "--image-root", root / "nowhere").stderr
+
+
+def test_a_csv_without_images_ages_and_dates_keeps_what_an_earlier_one_said(cxr: Cli, tmp_path: Path) -> None:
+    facts = {"age": "61", "sex": "F", "study_datetime": "2020-01-01 10:00", "image": "a.png", "view": "PA"}
+    write(tmp_path / "full.csv", {"study_id": "1", "report": "FINDINGS: Clear.", **facts})
+    write(tmp_path / "bare.csv", {"study_id": "1", "report": "FINDINGS: Clear."})
+    cxr("ingest", "csv", "full.csv", "--name", "ward")
+    said = "select age, sex, study_datetime, study_date, path, view from studies join images using (study_id)"
+    before = cxr("sql", said).stdout
+    assert "a.png" in before
+    assert "nothing to do" in cxr("ingest", "csv", "bare.csv", "--name", "ward").stderr
+    assert cxr("sql", said).stdout == before
 
 
 # --- mappings --------------------------------------------------------------------------------------------------
@@ -289,6 +355,7 @@ def test_the_command_line_overrules_the_file(tmp_path: Path) -> None:
     [
         (["report"], {"name": "w"}, "is no pair; expected FIELD=COLUMN"),
         (["heart=x"], {"name": "w"}, "there is no field 'heart'"),
+        (["report=a", "Report=b"], {"name": "w"}, "two columns for report, 'a' and 'b'"),
         ([], {}, "ingest csv: name"),
         ([], {"name": "w", "licence": "secret"}, "ingest csv: licence"),
     ],

@@ -185,7 +185,7 @@ def test_a_rerun_gives_the_same_rows_and_a_changed_report_changes_its_row_alone(
     assert read_openi(folder).studies.equals(first.studies)
     changed = csv_reports().replace("Small left", "Large left")
     (folder / "indiana_reports.csv").write_text(changed, encoding="utf-8")
-    hashes = zip(first.studies["row_hash"], read_openi(folder).studies["row_hash"], strict=True)
+    hashes = zip(first.reports["text_hash"], read_openi(folder).reports["text_hash"], strict=True)
     assert [before == after for before, after in hashes] == [True, True, False]
 
 

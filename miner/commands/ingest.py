@@ -202,6 +202,9 @@ def ingest_csv(
         str | None, typer.Option(help="Whose labels the label columns hold, e.g. radiologist; default corpus.")
     ] = None,
     date_format: Annotated[str | None, typer.Option(help="Of study_datetime, e.g. %d.%m.%Y; default ISO 8601.")] = None,
+    image_root: Annotated[
+        Path | None, typer.Option(help="The folder that image paths are relative to; default: the CSV's.")
+    ] = None,
     dry_run: DryRun = False,
     db: Db = DEFAULT_DB,
 ) -> None:
@@ -219,7 +222,13 @@ def ingest_csv(
         chosen.name,
         db,
         lambda: read_csv_corpus(
-            path, chosen.columns, chosen.name, chosen.licence, labeler=chosen.labeler, date_format=chosen.date_format
+            path,
+            chosen.columns,
+            chosen.name,
+            chosen.licence,
+            labeler=chosen.labeler,
+            date_format=chosen.date_format,
+            image_root=image_root,
         ),
         dry_run=dry_run,
     )

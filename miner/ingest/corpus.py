@@ -215,8 +215,9 @@ class Ingested:
     label_reports: bool = True
     """Whether our labeler labels the reports: the default for corpora that ship no labels."""
     unknown: frozenset[str] = frozenset()
-    """Columns of studies, and "images", that the files at hand say nothing about because an optional one is missing:
-    what the store holds of them stays."""
+    """What the files at hand say nothing about, so that what the store holds of it stays: columns of studies, columns
+    of images ("path" for files that were not found), "images" (one that is not listed is not gone), and "image_root"
+    (no image file was found here, so files that were found in another folder are still there)."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """What the user chose and what else decides over the rows: equal settings and sources mean nothing to do."""
 

@@ -7,6 +7,7 @@ compared batch by batch while they are written (miner.ingest.ingest).
 import polars as pl
 
 from miner.ingest.corpus import IMAGES, PROGRESSIONS, REJECTS, REPORTS, STUDIES, Ingested, LabelTable, conform
+from miner.ingest.provenance import kept_root
 from miner.store import Store
 
 _IDS = ("study_id", "row_hash")
@@ -41,6 +42,15 @@ def _keep_unknown(store: Store, ingested: Ingested) -> None:
         store.connection.execute(
             f'update incoming_studies set "{column}" = studies."{column}" from studies '
             "where studies.study_id = incoming_studies.study_id"
+        )
+    elsewhere = kept_root(store, ingested) is not None
+    columns = ingested.unknown & set(IMAGES) | ({"path", "file_status"} if elsewhere else set())
+    for column in sorted(columns, reverse=True):  # the path before the status that decides over it
+        # A file that was found has a path, whatever its list says.
+        found = " and incoming_images.file_status = 'absent'" if column == "path" else ""
+        store.connection.execute(
+            f'update incoming_images set "{column}" = images."{column}" from images '
+            f"where images.image_id = incoming_images.image_id{found}"
         )
 
 

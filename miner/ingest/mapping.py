@@ -41,7 +41,10 @@ def csv_settings(toml: Path | None, pairs: Sequence[str], **given: object) -> Cs
     Raises SettingsError for a pair that is none, an unknown field, or a name that another corpus has.
     """
     values: dict[str, Any] = _read_toml(toml) if toml is not None else {}
-    values["columns"] = {**values.get("columns", {}), **dict(_pair(pair) for pair in pairs)}
+    columns = values.get("columns", {})
+    if not isinstance(columns, dict):
+        raise SettingsError(f"ingest csv: columns in {toml} is no table; expected [columns] with lines field = column")
+    values["columns"] = {**named_fields(columns), **_pairs(pairs)}
     values |= {key: value for key, value in given.items() if value is not None}
     try:
         settings = CsvSettings(**values)
@@ -50,7 +53,7 @@ def csv_settings(toml: Path | None, pairs: Sequence[str], **given: object) -> Cs
         name = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"ingest csv: {name}: {first['msg']}; see `cxr ingest csv --help`") from None
     check_name(settings.name)
-    return settings.model_copy(update={"columns": named_fields(settings.columns)})
+    return settings
 
 
 def check_name(name: str) -> None:
@@ -72,6 +75,10 @@ def named_fields(columns: Mapping[str, str]) -> dict[str, str]:
         if field is None:
             raise SettingsError(
                 f"ingest csv: there is no field {key!r}; expected one of {', '.join(FIELDS)} or a CheXpert finding"
+            )
+        if field in named:
+            raise SettingsError(
+                f"ingest csv: {field} is mapped to two columns, {named[field]!r} and {column!r}; give one"
             )
         named[field] = column
     return named
@@ -103,8 +110,10 @@ def columns_of(header: Sequence[str], mapping: Mapping[str, str], name: str) -> 
     if missing:
         raise InputError(f"{name} has no column {', '.join(missing)} (found: {', '.join(header[:12])}); check --map")
     mapped = set(mapping.values())
-    found = {field: column for column in header if column not in mapped and (field := field_named(column)) is not None}
-    columns = {**found, **mapping}
+    named = [(field, column) for column in header if column not in mapped and (field := field_named(column))]
+    named = [(field, column) for field, column in named if field not in mapping]
+    columns = {**dict(named), **mapping}
+    _refuse_twins(header, named, columns, name)
     if "study_id" not in columns:
         raise InputError(
             f"{name} has no column study_id (found: {', '.join(header[:12])}); name the one that tells studies "
@@ -118,11 +127,36 @@ def columns_of(header: Sequence[str], mapping: Mapping[str, str], name: str) -> 
     return columns
 
 
+def _refuse_twins(
+    header: Sequence[str], named: Sequence[tuple[str, str]], columns: Mapping[str, str], name: str
+) -> None:
+    """Raise InputError where two columns could be the one that is read."""
+    twins = sorted(column for column in set(columns.values()) if header.count(column) > 1)
+    if twins:
+        raise InputError(f"{name} has several columns named {twins[0]!r}; rename all but the one that should be read")
+    for field, column in columns.items():
+        if same := [other for wanted, other in named if wanted == field and other != column]:
+            raise InputError(
+                f"{name} has two columns for {field}, {same[0]!r} and {column!r}; choose with --map '{field}={column}'"
+            )
+
+
 def _pair(pair: str) -> tuple[str, str]:
     field, equals, column = pair.partition("=")
     if not (equals and field.strip() and column.strip()):
         raise SettingsError(f"ingest csv: --map {pair!r} is no pair; expected FIELD=COLUMN, as in report=text")
     return field.strip(), column.strip()
+
+
+def _pairs(pairs: Sequence[str]) -> dict[str, str]:
+    """Return field: column; SettingsError for a field that is given two columns."""
+    columns: dict[str, str] = {}
+    for pair in pairs:
+        field, column = _pair(pair)
+        ((named, _),) = named_fields({field: column}).items()
+        if columns.setdefault(named, column) != column:
+            raise SettingsError(f"ingest csv: --map names two columns for {named}, {columns[named]!r} and {column!r}")
+    return columns
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -9,16 +9,12 @@ linkage (every report is its own patient), no dates, and no split (see `split_of
 """
 
 import contextlib
-from collections.abc import Iterable, Sequence
+import re
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
-from xml.etree.ElementTree import Element, ParseError
 
 import polars as pl
-from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
-from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 
 from miner.errors import InputError
 from miner.ingest.corpus import (
@@ -26,20 +22,25 @@ from miner.ingest.corpus import (
     REPORTS,
     STUDIES,
     Corpus,
+    Count,
     Ingested,
     Reject,
-    SourceFile,
     conform,
     rejects_frame,
     split_of,
     text_hash,
 )
-from miner.ingest.files import ROW, Member, read_bytes, read_csv, read_tar, source_file, source_folder
-from schemas.vocabulary import Licence, RejectReason, ViewPosition
+from miner.ingest.openi_layouts import (
+    REPORTS_CSV,
+    REPORTS_TGZ,
+    SECTIONS,
+    Raw,
+    read_csv_layout,
+    read_tgz,
+    read_xml_folder,
+)
+from schemas.vocabulary import Licence, RejectReason
 
-REPORTS_CSV = "indiana_reports.csv"
-PROJECTIONS_CSV = "indiana_projections.csv"
-REPORTS_TGZ = "NLMCXR_reports.tgz"
 XML_FOLDER = "ecgen-radiology"
 
 OPENI = Corpus(
@@ -51,11 +52,7 @@ OPENI = Corpus(
     ),  # counted in the owners' files, formats.md section 8
 )
 
-# Fixed order, the order of the XML: context first, then what was seen, then what it means.
-SECTIONS = ("comparison", "indication", "findings", "impression")
-
 _IMAGE_FOLDERS = ("", "images/images_normalized", "images_normalized", "images", "NLMCXR_png")
-_SPREADSHEET_ERROR = "#NAME?"
 
 
 class Layout(StrEnum):
@@ -68,16 +65,6 @@ class Layout(StrEnum):
     XML = "xml"
 
 
-class _Raw(NamedTuple):
-    """A layout as read: `reports` has key, number and SECTIONS; `images` has image_id, number, path and view."""
-
-    reports: pl.DataFrame
-    images: pl.DataFrame
-    rejects: list[Reject]
-    sources: tuple[SourceFile, ...]
-    notes: tuple[str, ...]
-
-
 def read_openi(path: Path, layout: Layout = Layout.AUTO) -> Ingested:
     """Read OpenI from a folder, one of its CSV or XML files, or its archive.
 
@@ -85,10 +72,10 @@ def read_openi(path: Path, layout: Layout = Layout.AUTO) -> Ingested:
     """
     chosen, place, also = _find(path, layout)
     root = path if path.is_dir() else path.parent
-    raw = {Layout.CSV: _read_csv_layout, Layout.TGZ: _read_tgz, Layout.XML: _read_xml_folder}[chosen](place, root)
+    raw = {Layout.CSV: read_csv_layout, Layout.TGZ: read_tgz, Layout.XML: read_xml_folder}[chosen](place, root)
     if raw.reports.is_empty() and not raw.rejects:
         raise InputError(f"{place.name} holds no report; expected one row or file for each report")
-    notes = (*raw.notes, *_count_note(chosen, raw.reports.height))
+    notes = raw.notes
     if also:
         found = " and ".join(f"{other} layout" for other in also)
         notes = (*notes, f"read the {chosen} layout; {path.name} also holds the {found} (--layout chooses)")
@@ -140,172 +127,43 @@ def _layout_of(file: Path) -> dict[Layout, Path]:
 
 
 def _image_files(root: Path) -> dict[str, str]:
-    """Return the image files beside the reports: name to path relative to the root."""
+    """Return the image files beside the reports: stem to path relative to the root."""
     found: dict[str, str] = {}
     for folder in _IMAGE_FOLDERS:
         place = root / folder
         with contextlib.suppress(OSError):  # no such folder, or one that we may not look into
             images = (file for file in place.iterdir() if file.suffix in (".png", ".jpg", ".dcm"))
-            found.update((file.name, file.relative_to(root).as_posix()) for file in images)
+            found.update((_stem(file.name), file.relative_to(root).as_posix()) for file in images)
     return found
 
 
-def _count_note(layout: Layout, found: int) -> tuple[str, ...]:
-    published = OPENI.published["csv_reports" if layout is Layout.CSV else "xml_reports"]
-    if found == published:
-        return ()
-    return (f"found {found:,} reports; the published {layout} layout has {published:,}",)
-
-
-# --- the CSV layout ------------------------------------------------------------------------------------------
-
-
-def _read_csv_layout(path: Path, root: Path) -> _Raw:
-    data = read_bytes(path)
-    table = read_csv(data, path.name, ("uid", *SECTIONS), key="uid")
-    sections = [pl.when(pl.col(name) != _SPREADSHEET_ERROR).then(pl.col(name)).alias(name) for name in SECTIONS]
-    number = pl.col("uid").str.strip_chars()
-    key = pl.coalesce(number, pl.format("{}:{}", pl.lit(path.name), pl.col(ROW)))
-    reports = table.frame.select(key.alias("key"), number.alias("number"), *sections)
-    images, rejects, sources, notes = _read_projections(path.parent / PROJECTIONS_CSV, root)
-    return _Raw(
-        reports, images, table.rejects + rejects, (source_file(path, root, data), *sources), notes
-    )  # fmt: skip
-
-
-def _read_projections(
-    path: Path, root: Path
-) -> tuple[pl.DataFrame, list[Reject], tuple[SourceFile, ...], tuple[str, ...]]:
-    if not path.is_file():
-        note = f"{path.name} is missing: the studies have no images, so image paths and views stay empty"
-        return _images_frame([]), [], (), (note,)
-    data = read_bytes(path)
-    table = read_csv(data, path.name, ("uid", "filename", "projection"), key="filename")
-    stem = pl.col("filename").str.replace(r"(\.dcm)?\.(png|jpg)$", "").str.replace(r"\.dcm$", "")
-    uid = pl.col("uid").str.strip_chars()
-    # The XML calls the images of report 1 CXR1_1_..., all others CXR<stem> (formats.md 8.2).
-    image_id = pl.when(uid == "1").then(pl.format("CXR1_{}", stem)).otherwise(pl.format("CXR{}", stem))
-    view = pl.col("projection").str.to_lowercase().str.strip_chars()
-    known = view.is_in([member.value for member in ViewPosition])
-    frame = table.frame.select(
-        image_id.alias("image_id"),
-        uid.alias("number"),
-        pl.col("filename").alias("path"),
-        pl.when(known).then(view).when(view.is_not_null()).then(pl.lit("other")).alias("view"),
-        pl.col(ROW),
-    )
-    bad = frame.filter(pl.col("number").is_null() | pl.col("path").is_null())
-    rejects = [
-        Reject(f"{path.name}:{row}", RejectReason.MISSING_KEY, f"row {row} of {path.name} has no uid or no filename")
-        for row in bad[ROW]
-    ]
-    images = frame.filter(pl.col("number").is_not_null() & pl.col("path").is_not_null()).drop(ROW)
-    return images, table.rejects + rejects, (source_file(path, root, data),), ()
-
-
-def _images_frame(rows: Sequence[tuple[str, str, str, str | None]]) -> pl.DataFrame:
-    columns = dict.fromkeys(("image_id", "number", "path", "view"), pl.String)
-    return pl.DataFrame(rows, schema=columns, orient="row")
-
-
-# --- the XML layouts -----------------------------------------------------------------------------------------
-
-
-def _read_tgz(path: Path, root: Path) -> _Raw:
-    return _from_xml(read_tar(path, ".xml"), path, (source_file(path, root),))
-
-
-def _read_xml_folder(path: Path, root: Path) -> _Raw:
-    files = sorted(path.glob("*.xml")) if path.is_dir() else [path]
-    members = [(file, read_bytes(file)) for file in files]
-    return _from_xml((Member(file.name, data) for file, data in members), path, (source_folder(members, root),))
-
-
-def _from_xml(members: Iterable[Member | Reject], path: Path, sources: tuple[SourceFile, ...]) -> _Raw:
-    reports: list[tuple[str | None, ...]] = []
-    images: list[tuple[str, str, str, str | None]] = []
-    rejects: list[Reject] = []
-    seen = 0
-    numbers: set[str] = set()
-    for member in members:
-        if isinstance(member, Reject):
-            rejects.append(member)
-            continue
-        seen += 1
-        root = _parse(member)
-        if isinstance(root, Reject):
-            rejects.append(root)
-            continue
-        number = _number(root)
-        reports.append((number or member.name, number, *_abstract(root)))
-        if number is not None and number not in numbers:
-            numbers.add(number)
-            images.extend((image, number, f"{image}.png", None) for image in _image_ids(root))
-    if not seen:
-        raise InputError(f"{path} holds no XML reports; expected those of {REPORTS_TGZ}")
-    columns = dict.fromkeys(("key", "number", *SECTIONS), pl.String)
-    frame = pl.DataFrame(reports, schema=columns, orient="row")
-    note = "the XML does not say which view an image shows: the CSV layout does"
-    return _Raw(frame, _images_frame(images), rejects, sources, (note,))
-
-
-def _parse(member: Member) -> Element | Reject:
-    try:
-        member.data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        message = f"the file is not UTF-8 (byte {error.start}); expected the XML as NLM ships it"
-        return Reject(member.name, RejectReason.NOT_UTF8, message)
-    try:
-        root: Element = fromstring(member.data)
-    except ParseError as error:
-        line, column = error.position
-        message = f"the XML is not well-formed (line {line}, column {column})"
-        return Reject(member.name, RejectReason.BROKEN_XML, message)
-    except DefusedXmlException:
-        message = "the XML declares entities or refers to other files, which no OpenI report does; it was not read"
-        return Reject(member.name, RejectReason.BROKEN_XML, message)
-    return root
-
-
-def _number(root: Element) -> str | None:
-    """Return n of `<uId id="CXRn"/>`."""
-    node = root.find("uId")
-    value = (node.get("id") or "").strip() if node is not None else ""
-    return value.removeprefix("CXR") or None
-
-
-def _abstract(root: Element) -> tuple[str | None, ...]:
-    texts: dict[str, str] = {}
-    for node in root.iter("AbstractText"):
-        label = (node.get("Label") or "").strip().lower()
-        text = "".join(node.itertext())
-        if label and text.strip():
-            texts[label] = text
-    return tuple(texts.get(name) for name in SECTIONS)
-
-
-def _image_ids(root: Element) -> list[str]:
-    return [image for node in root.iter("parentImage") if (image := (node.get("id") or "").strip())]
+def _stem(name: str) -> str:
+    """Return 1_IM-0001-4001 of 1_IM-0001-4001.dcm.png (the CSV) and of CXR1_1_IM-0001-4001.png (the XML)."""
+    bare = re.sub(r"(\.dcm)?\.(png|jpg)$|\.dcm$", "", name)
+    return re.sub(r"^CXR(?:1_(?=1_IM))?", "", bare)
 
 
 # --- rows of the store ---------------------------------------------------------------------------------------
 
 
-def _assemble(raw: _Raw, layout: Layout, root: Path, notes: tuple[str, ...]) -> Ingested:
+def _assemble(raw: Raw, layout: Layout, root: Path, notes: tuple[str, ...]) -> Ingested:
     reports, rejects = _usable(raw.reports, raw.images)
     kept = reports.select(pl.col("number"), pl.format("openi/CXR{}", pl.col("number")).alias("study_id"))
-    images, image_rejects = _usable_images(raw, kept, _image_files(root))
+    files = _image_files(root)
+    images, image_rejects = _usable_images(raw, kept, files)
     texts = _texts(reports.join(kept, on="number", maintain_order="left"))
     return Ingested(
         corpus=OPENI,
         layout=layout.value,
-        studies=_studies(texts, images),
+        studies=_studies(texts),
         images=images,
         reports=texts.select(pl.col(name).cast(kind) for name, kind in REPORTS.items()),
         rejects=rejects_frame([*raw.rejects, *rejects, *image_rejects]),
         sources=raw.sources,
         notes=notes,
+        counts=_counts(raw, layout),
         image_root=root,
+        unknown=raw.unknown if files else raw.unknown | {"image_root"},
     )
 
 
@@ -348,7 +206,7 @@ def _why(reason: RejectReason, images: int) -> str:
             return f"the report has neither findings nor impression; its {images} images are left out with it"
 
 
-def _usable_images(raw: _Raw, kept: pl.DataFrame, files: dict[str, str]) -> tuple[pl.DataFrame, list[Reject]]:
+def _usable_images(raw: Raw, kept: pl.DataFrame, files: dict[str, str]) -> tuple[pl.DataFrame, list[Reject]]:
     """Join the images to their studies; an image of a rejected report goes with it, an orphan is a reject."""
     first = pl.col("image_id").is_first_distinct()
     known = pl.col("number").is_in(raw.reports["number"].drop_nulls().to_list())
@@ -362,16 +220,17 @@ def _usable_images(raw: _Raw, kept: pl.DataFrame, files: dict[str, str]) -> tupl
         for path in repeated
     ]
     images = raw.images.filter(known & first).join(kept, on="number", maintain_order="left")
-    places = pl.col("path").replace_strict(files, default=None, return_dtype=pl.String)
-    frame = images.select(
+    stems = images["path"].map_elements(_stem, return_dtype=pl.String)
+    places = stems.replace_strict(files, default=None, return_dtype=pl.String).alias("place")
+    frame = images.with_columns(places).select(
         pl.format("openi/{}", pl.col("image_id")).alias("image_id"),
         pl.col("study_id"),
-        pl.coalesce(places, pl.col("path")).alias("path"),
+        pl.coalesce("place", "path").alias("path"),
         pl.col("view"),
         pl.lit(None).alias("view_position"),
         pl.lit(None).alias("width"),
         pl.lit(None).alias("height"),
-        pl.when(places.is_not_null()).then(pl.lit("present")).otherwise(pl.lit("absent")).alias("file_status"),
+        pl.when(pl.col("place").is_not_null()).then(pl.lit("present")).otherwise(pl.lit("absent")).alias("file_status"),
     )
     return conform(frame, IMAGES), rejects
 
@@ -396,22 +255,21 @@ def _texts(reports: pl.DataFrame) -> pl.DataFrame:
     return built.with_columns(hashes.alias("text_hash"))
 
 
-def _studies(texts: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:
-    listed = images.group_by("study_id", maintain_order=True).agg(
-        pl.concat_str("image_id", "path", pl.col("view").fill_null(""), "file_status", separator=" ")
-        .str.join("\n")
-        .alias("listed")
-    )
-    rows = texts.join(listed, on="study_id", how="left", maintain_order="left")
-    content = pl.concat_str("study_id", "text_hash", pl.col("listed").fill_null(""), separator="\n")
-    splits = rows["study_id"].map_elements(split_of, return_dtype=pl.String)
-    frame = rows.select(
+def _studies(texts: pl.DataFrame) -> pl.DataFrame:
+    splits = texts["study_id"].map_elements(split_of, return_dtype=pl.String)
+    frame = texts.select(
         pl.col("study_id"),
         pl.lit("openi").alias("corpus"),
         pl.format("CXR{}", pl.col("number")).alias("source_id"),
         pl.col("study_id").alias("patient_id"),
         splits.alias("split"),
         pl.lit(OPENI.licence.value).alias("licence"),
-        content.map_elements(text_hash, return_dtype=pl.String).alias("row_hash"),
     )
     return conform(frame, STUDIES)
+
+
+def _counts(raw: Raw, layout: Layout) -> tuple[Count, ...]:
+    form = "csv" if layout is Layout.CSV else "xml"
+    reports = Count("reports", raw.reports.height, OPENI.published[f"{form}_reports"])
+    images = Count("images", raw.images.height, OPENI.published[f"{form}_images"])
+    return (reports, images) if raw.lists_images else (reports,)

@@ -6,6 +6,7 @@ second row of a study is a reject. A study without text is kept for its labels (
 Without a split column patients are split by `split_of`, without a patient column each study is its own patient.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +15,6 @@ import polars as pl
 
 from miner.errors import InputError
 from miner.ingest.corpus import (
-    IMAGES,
     REPORTS,
     STUDIES,
     Corpus,
@@ -30,23 +30,23 @@ from miner.ingest.files import ROW, read_bytes, read_csv, source_file
 from miner.ingest.frames import (
     canonical_texts,
     csv_header,
-    file_status,
     hashes,
     label_table,
     sex_of,
     split_name,
     unreadable_cells,
-    view_of,
 )
 from miner.ingest.mapping import FIELDS, SECTION_FIELDS, check_name, columns_of, named_fields
 from miner.ingest.members import report_table
+from miner.ingest.own_images import own_images
 from schemas.vocabulary import Finding14, Licence, RejectReason
 
 LONGEST_ID = 64
 """Identifiers are short; something longer is probably text in the wrong column, and ids appear in messages."""
 
+# Ids become parts of other ids and of file names: a/b will do, /a, ../a, a/./b, a\\b and control characters will not.
+_PATH_PARTS = r"(^|/)\.{0,2}(/|$)|\\|[\x00-\x1f]"
 _IMAGE_FIELDS = ("image", "view")
-_SEPARATORS = r"[;|]"
 # Those that say which number is the month.
 _DATE_FORMATS = (
     "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d", "%Y%m%d",
@@ -63,13 +63,18 @@ def read_csv_corpus(
     *,
     labeler: str = "corpus",
     date_format: str | None = None,
+    image_root: Path | None = None,
 ) -> Ingested:
     """Read a CSV of reports as the corpus `name`; `mapping` is field: column (see `miner.ingest.mapping`).
 
-    `date_format` is a strptime format for study_datetime; without it ISO 8601 and YYYYMMDD are read. Raises
-    InputError for a file that cannot be read or used, SettingsError for a mapping or name that cannot.
+    `date_format` is a strptime format for study_datetime; without it ISO 8601 and YYYYMMDD are read. Image paths are
+    relative to `image_root`, by default the CSV's folder, and may not lead out of it. Raises InputError for a file
+    that cannot be read or used, SettingsError for a mapping or name that cannot.
     """
     check_name(name)
+    root = path.parent if image_root is None else image_root
+    if not root.is_dir():
+        raise InputError(f"--image-root {root} is no folder; expected the one that the image paths are relative to")
     if not path.is_file():
         raise InputError(f"{path} is no file; expected a CSV of reports with a header line")
     data = read_bytes(path)
@@ -90,7 +95,7 @@ def read_csv_corpus(
     labels, odd_labels = _labels(said, name, labeler, columns, path.name)
     timed = _has_time(date_format).alias("timed")
     studies = said.with_columns(timed, *(value.alias(field) for field, value in cells.items()))
-    images, image_rejects = _images(studies, extra, name, path.parent)
+    images, image_rejects = own_images(studies, extra, name, root)
     return Ingested(
         corpus=Corpus(slug=name, title=f"{name} ({path.name})", licence=licence, published=MappingProxyType({})),
         layout="csv",
@@ -99,10 +104,11 @@ def read_csv_corpus(
         reports=conform(_texts(studies, name), REPORTS),
         rejects=rejects_frame([*table.rejects, *rejects, *silent, *odd, *odd_labels, *image_rejects]),
         sources=(source_file(path, path.parent, data),),
-        notes=(*notes, *_notes(columns, studies, images)),
+        notes=(*notes, *_notes(columns, studies, images, root)),
         labels=labels,
         counts=(Count("studies", studies.height), Count("images", images.height)),
-        image_root=path.parent,
+        image_root=root,
+        unknown=_unknown(columns),
         settings={
             "columns": columns,
             "licence": licence.value,
@@ -110,6 +116,16 @@ def read_csv_corpus(
             "date_format": date_format,
         },
     )
+
+
+def _unknown(columns: Mapping[str, str]) -> frozenset[str]:
+    """Say what a CSV without some columns does not tell; a split or patient that it does not name is made anew."""
+    unknown = {field for field in ("age", "sex", "view") if field not in columns}
+    if "image" not in columns:
+        unknown.add("images")
+    if not {"study_datetime", "study_order"} & set(columns):
+        unknown |= {"study_datetime", "study_date", "study_order"}
+    return frozenset(unknown)
 
 
 def _names_files(cells: pl.Series) -> bool:
@@ -172,11 +188,13 @@ def _usable(rows: pl.DataFrame, name: str) -> tuple[pl.DataFrame, pl.DataFrame, 
     same = pl.concat_str(others, separator="\x1f")
     first = pl.col("study_id").is_first_distinct()
     too_long = (pl.col("study_id").str.len_chars() > LONGEST_ID) | (pl.col("patient_id").str.len_chars() > LONGEST_ID)
+    ids = (pl.col("study_id"), pl.col("patient_id"))
+    a_path = pl.any_horizontal(key.str.contains(_PATH_PARTS).fill_null(value=False) for key in ids)
     another_image = pl.col("image").is_not_null() & (same == same.first().over("study_id"))
     reason = (
         pl.when(pl.col("study_id").is_null())
         .then(pl.lit(RejectReason.MISSING_KEY.value))
-        .when(too_long.fill_null(value=False))
+        .when(too_long.fill_null(value=False) | a_path)
         .then(pl.lit(RejectReason.BAD_VALUE.value))
         .when(pl.col("split").is_not_null() & split_name(pl.col("split")).is_null())
         .then(pl.lit(RejectReason.WRONG_SPLIT.value))
@@ -195,7 +213,8 @@ def _usable(rows: pl.DataFrame, name: str) -> tuple[pl.DataFrame, pl.DataFrame, 
 
 
 def _key(study: str | None, row: int, name: str) -> str:
-    return study if study is not None and len(study) <= LONGEST_ID else f"{name}:{row}"
+    usable = study is not None and len(study) <= LONGEST_ID and not re.search(_PATH_PARTS, study)
+    return str(study) if usable else f"{name}:{row}"
 
 
 def _why(reason: RejectReason, row: int, name: str) -> str:
@@ -204,7 +223,10 @@ def _why(reason: RejectReason, row: int, name: str) -> str:
         case RejectReason.MISSING_KEY:
             return f"{where} has no study_id"
         case RejectReason.BAD_VALUE:
-            return f"{where} has an id of more than {LONGEST_ID} characters; check which column --map names"
+            return (
+                f"{where} has an id of more than {LONGEST_ID} characters, or one that reads as a path out of a folder; "
+                "check which column --map names"
+            )
         case RejectReason.WRONG_SPLIT:
             return f"{where} has an unknown split; expected train, validate or test"
         case _:
@@ -264,31 +286,7 @@ def _studies(studies: pl.DataFrame, name: str, licence: Licence) -> pl.DataFrame
     return conform(frame, STUDIES)
 
 
-def _images(studies: pl.DataFrame, extra: pl.DataFrame, name: str, root: Path) -> tuple[pl.DataFrame, list[Reject]]:
-    """Give the images of the kept studies; a cell may list several paths, with semicolons or as a Python list."""
-    rows = pl.concat([frame.select("study_id", "image", "view", ROW) for frame in (studies, extra)])
-    rows = rows.filter(pl.col("image").is_not_null()).join(studies.select("study_id"), on="study_id", how="semi")
-    listed = pl.col("image").str.strip_chars().str.strip_chars("[]").str.replace_all(r"'\s*,\s*'|\"\s*,\s*\"", ";")
-    paths = listed.str.replace_all(r"['\"]", "").str.replace_all("|", ";", literal=True).str.split(";")
-    single = rows.with_columns(paths.alias("path")).sort(ROW).explode("path")
-    single = single.with_columns(pl.col("path").str.strip_chars()).filter(pl.col("path") != "")
-    again = single.filter(~pl.col("path").is_first_distinct()).select("study_id", "path").rows()
-    rejects = [
-        Reject(f"{study}:{path[-80:]}", RejectReason.DUPLICATE_KEY, "the image is listed before; the first was kept")
-        for study, path in again
-    ]
-    single = single.filter(pl.col("path").is_first_distinct())
-    frame = single.with_columns(
-        pl.format("{}/{}", pl.lit(name), pl.col("path")).alias("image_id"),
-        _study_id(name),
-        view_of(pl.col("view")).alias("view"),
-        pl.col("view").str.strip_chars().alias("view_position"),
-        file_status(root, single["path"]),
-    )
-    return conform(frame, IMAGES), rejects
-
-
-def _notes(columns: Mapping[str, str], studies: pl.DataFrame, images: pl.DataFrame) -> tuple[str, ...]:
+def _notes(columns: Mapping[str, str], studies: pl.DataFrame, images: pl.DataFrame, root: Path) -> tuple[str, ...]:
     notes: list[str] = []
     if "patient_id" not in columns:
         notes.append("no patient_id column: every study counts as its own patient, so there are no earlier studies")
@@ -304,5 +302,5 @@ def _notes(columns: Mapping[str, str], studies: pl.DataFrame, images: pl.DataFra
             notes.append(f"{torn.height:,} patients have studies in several splits: what is learned from one is tested")
     absent = images.filter(pl.col("file_status") == "absent").height
     if absent:
-        notes.append(f"{absent:,} of {images.height:,} image files are not beside the CSV; they are marked absent")
+        notes.append(f"{absent:,} of {images.height:,} image files are not under {root}; they are marked absent")
     return tuple(notes)

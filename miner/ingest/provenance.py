@@ -1,6 +1,7 @@
 """What an ingest was made of, as the store keeps it: which files, read how; and whether they were read before."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from miner.ingest.corpus import Fingerprint, Ingested
@@ -22,8 +23,18 @@ def provenance(ingested: Ingested) -> dict[str, object]:
     }
 
 
+def kept_root(store: Store, ingested: Ingested) -> Path | None:
+    """Return the folder of images of the last ingest where this one found none in another; else None."""
+    if "image_root" not in ingested.unknown or ingested.image_root is None:
+        return None
+    found = store.rows("select image_root from corpora where corpus = ?", [ingested.corpus.slug])
+    root = Path(found[0][0]) if found and found[0][0] else None
+    return root if root != ingested.image_root.resolve() else None
+
+
 def write_corpus(store: Store, ingested: Ingested, run: Run) -> None:
     """Write the row of `corpora`."""
+    root = kept_root(store, ingested) or (None if ingested.image_root is None else ingested.image_root.resolve())
     store.connection.execute("delete from corpora where corpus = ?", [ingested.corpus.slug])
     store.connection.execute(
         "insert into corpora values (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -32,7 +43,7 @@ def write_corpus(store: Store, ingested: Ingested, run: Run) -> None:
             ingested.corpus.title,
             ingested.corpus.licence.value,
             ingested.layout,
-            None if ingested.image_root is None else str(ingested.image_root.resolve()),
+            None if root is None else str(root),
             [count._asdict() for count in ingested.counts],
             list(ingested.warnings),
             run.run_id,
