@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from miner.language.lexicon import load_lexicon
 from miner.language.reader import read_sentence
@@ -12,10 +13,11 @@ from schemas import Certainty, Finding, NormalForm, Presence, Span
 
 # Sections that speak of the patient's past, of other images or of the technique: nothing is asserted there.
 _SILENT_SECTIONS = frozenset({"indication", "history", "comparison", "technique", "examination"})
+# Without any of these a text that ends a sentence is one paragraph without headers, and need not be searched for them.
+_SECTION_SIGNS = (":", "\n", "- ", "\u2013 ", "\u2014 ")
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):
     """One normal form and where it stands: the mention `[start, end)`, its clause, its sentence, in the text."""
 
     form: NormalForm
@@ -78,6 +80,8 @@ def _finding(text: str, mention: Mention) -> Finding:
 
 def _spoken(text: str) -> list[tuple[int, int]]:
     """Return the stretches of a text that can assert something: all but history, comparison and technique."""
+    if not any(sign in text for sign in _SECTION_SIGNS) and "." in text:
+        return [(0, len(text))]
     blocks = outline(text)
     kept = [(block.start, block.end) for block in blocks if str(block.name) not in _SILENT_SECTIONS]
     return kept or [(0, len(text))]

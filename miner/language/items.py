@@ -64,10 +64,11 @@ def read_items(sentence: str) -> Items:
     starts: list[int] = []
     ends: list[int] = []
     for match in TOKEN.finditer(lowered(sentence)):
+        start, end = match.span()
         for word in _folded(match.group()):
             words.append(word)
-            starts.append(match.start())
-            ends.append(match.end())
+            starts.append(start)
+            ends.append(end)
     return _match(words, starts, ends, sentence)
 
 

@@ -1,7 +1,7 @@
 """Read one sentence: which concepts it asserts or denies, with their attributes and exact places."""
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from miner.language.attributes import Attributes, collect, leads_to_mention
 from miner.language.items import Items, asks_or_names, read_items
@@ -33,8 +33,7 @@ _NOT_IN = {"heart": _BESIDE_HEART, "cardiomediastinum": _BESIDE_HEART, "mediasti
 _REVERSIBLE = frozenset({Change.WORSENED, Change.IMPROVED})
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """A normal form with character offsets in its sentence: the mention, and the words that make its meaning."""
 
     form: NormalForm
