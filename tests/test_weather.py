@@ -299,7 +299,7 @@ def test_status_shows_a_run_that_holds_the_store(
     db: Path, cxr: Cli, slow_run: tuple["subprocess.Popen[str]", ScriptedServer]
 ) -> None:
     process, _ = slow_run
-    time.sleep(0.5)
+    time.sleep(1.6)
     shown = cxr("status", "--db", db)
     assert shown.returncode == 0, shown.stderr
     assert "mine with scripted" in shown.stdout
