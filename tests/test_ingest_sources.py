@@ -1,5 +1,6 @@
 """What one source does not know, another has said: nothing is wiped, equal content is unchanged, in every order."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 
 from miner.errors import InputError, StoreError
 from miner.ingest.ingest import ingest
+from miner.ingest.mimic import find_mimic, mimic_fingerprint, read_mimic
 from miner.ingest.openi import Layout, read_openi
 from miner.ingest.result import IngestResult
+from tests import mimic_corpus as mimic
 from tests.conftest import Cli
 from tests.test_ingest_openi import make_csv, make_tgz, make_xml
 
@@ -217,7 +220,8 @@ def test_where_no_row_will_do_that_is_said_with_a_reason(cxr: Cli, tmp_path: Pat
 
 def test_a_question_that_was_rejected_is_mined_when_its_report_changed(cxr: Cli, tmp_path: Path) -> None:
     def write(text: str) -> None:
-        (tmp_path / "in.csv").write_text(f'study_id,report,Pleural Effusion\n1,"{text}",1\n', "utf-8")
+        other = '2,"FINDINGS: No pleural effusion. IMPRESSION: Normal.",0'
+        (tmp_path / "in.csv").write_text(f'study_id,report,Pleural Effusion\n1,"{text}",1\n{other}\n', "utf-8")
         assert cxr("ingest", "csv", "in.csv", "--name", "ward").returncode == 0
 
     write("FINDINGS: There is no pleural effusion. IMPRESSION: Normal.")
@@ -225,7 +229,7 @@ def test_a_question_that_was_rejected_is_mined_when_its_report_changed(cxr: Cli,
     assert cxr(*asked).returncode == 0
     assert cxr("mine").returncode == 4
     db = tmp_path / "cxr.duckdb"
-    of_effusion = "select question_id from questions where list_contains(findings, 'Pleural Effusion')"
+    of_effusion = "select question_id from questions where study_id = 'ward/1'"
     rejected = f"select count(*) from rejects where stage = 'mine' and reject_key in ({of_effusion})"
     assert rows(db, rejected) == [(1,)]
     write("FINDINGS: There is a large left pleural effusion. IMPRESSION: Left pleural effusion.")
@@ -233,3 +237,59 @@ def test_a_question_that_was_rejected_is_mined_when_its_report_changed(cxr: Cli,
     assert cxr(*asked).returncode == 0
     cxr("mine")
     assert rows(db, f"select count(*) from chains where question_id in ({of_effusion})") == [(1,)]
+
+
+# --- MIMIC-CXR as other systems unpack it --------------------------------------------------------------------------
+
+
+def test_a_tree_with_windows_line_ends_and_byte_order_marks_reads_as_the_plain_one(tmp_path: Path) -> None:
+    plain, windows = mimic.write_tree(tmp_path / "plain"), mimic.write_tree(tmp_path / "windows")
+    for file in windows.rglob("*.txt"):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+
+    def reports(folder: Path) -> list[tuple[object, ...]]:
+        db = folder.with_suffix(".duckdb")
+        files = find_mimic(folder)
+        result = ingest(db, lambda: read_mimic(files), lambda done, total: None)
+        assert (result.new, result.rejects) == (5, {})
+        bodies = "list_transform(sections, lambda s: [s.name, text[s.start + 1 : s.end]])"
+        listed = f"select study_id, {bodies}, findings, impression from reports order by study_id"
+        assert rows(db, "select count(*) from reports where text like chr(65279) || '%'") == [(0,)]
+        return rows(db, listed)
+
+    found = reports(windows)
+    assert "\r\n" in str(rows(tmp_path / "windows.duckdb", "select text from reports limit 1")[0][0])
+    assert [str(row).replace("\\r\\n", "\\n") for row in found] == [str(row) for row in reports(plain)]
+
+
+def test_a_windows_tree_without_label_files_is_labeled_by_rules_and_mined(cxr: Cli, db: Path, tmp_path: Path) -> None:
+    folder = mimic.write_tree(tmp_path / "mimic")
+    for file in folder.rglob("*.txt"):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert cxr("ingest", "mimic-cxr", folder).returncode == 0
+    assert rows(db, "select labeler, count(distinct study_id) from labels group by all") == [("rules", 5)]
+    cxr("ask", "--balance", "none", "--min-positives", "1")
+    assert cxr("mine").returncode in {0, 4}
+    assert rows(db, "select count(*) > 3 from chains") == [(True,)]
+    assert "nothing to do" in cxr("ingest", "mimic-cxr", folder).stderr
+
+
+def test_repaired_rows_of_a_table_leave_the_rejects_of_reports_that_are_not_read_again(
+    db: Path, tmp_path: Path
+) -> None:
+    folder = mimic.write_mimic(tmp_path / "mimic")
+    mimic.write_zip(folder, mimic.STUDIES[1:], {mimic.report_path(mimic.STUDIES[0]): b"FINDINGS: \xff"})
+    labels = folder / mimic.CHEXPERT_CSV
+    good = gzip.decompress(labels.read_bytes())
+    rejected = "select reason from rejects order by all"
+
+    def read() -> None:
+        files = find_mimic(folder)
+        ingest(db, lambda: read_mimic(files), lambda done, total: None, mimic_fingerprint(files))
+
+    labels.write_bytes(gzip.compress(good.replace(b"1.0", b"7.0", 1)))
+    read()
+    assert rows(db, rejected) == [("bad_value",), ("not_utf8",)]
+    labels.write_bytes(gzip.compress(good))
+    read()
+    assert rows(db, rejected) == [("not_utf8",)]

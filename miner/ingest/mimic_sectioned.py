@@ -44,6 +44,8 @@ def read_sectioned(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
             "impression, findings, last_paragraph, comparison"
         )
     table = read_csv(data, path.name, [study, *(column for column, _ in sections)], key=study)
+    if table.frame.is_empty() and not table.rejects:
+        raise InputError(f"{path.name} holds no report; expected one row for each below the header")
     number = pl.col(study).str.strip_chars().str.extract(r"^s?(\d{8})(?:\.0+)?$", 1)
     frame = table.frame.with_columns(pl.concat_str(pl.lit("mimic-cxr/s"), number).alias("study_id"))
     frame = canonical_texts(frame, sections)
