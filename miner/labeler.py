@@ -21,6 +21,7 @@ Choices where the paper leaves room:
   a tortuous aorta, low lung volumes) do not count, as in the CheXpert phrase list. Otherwise it is None.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +29,7 @@ from typing import Any, Literal
 
 from miner.language.analysis import Analysis, Mention, analyse_report
 from miner.language.lexicon import load_lexicon
+from miner.language.tokens import fold
 from schemas import Finding, Finding14, NormalForm, Presence, Quote, Side
 
 LABELER = "rules"
@@ -35,6 +37,7 @@ LABELER_VERSION = "2"
 
 Value = Literal[1, 0, -1]
 _RANK = {1: 3, -1: 2, 0: 1}
+_WORDS = re.compile(r"[a-z]+")
 _SILENT: frozenset[Finding14] = frozenset({Finding14.NO_FINDING})
 
 
@@ -48,6 +51,10 @@ class LabelEvidence:
     """Offsets are in the whole report."""
     via: str | None = None
     """The concept that entails the absence (clear_lungs); None where the report names the finding itself."""
+    hedge: str = ""
+    """Why the finding is uncertain: possible, alternative ("or", "versus") or borderline; empty where certain."""
+    several: bool = False
+    """The report names it in the plural."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +183,17 @@ def _evidence(analysis: Analysis, index: int, mention: Mention, value: Value, vi
         finding=analysis.findings[index],
         quote=Quote(start=start, end=end, text=analysis.text[start:end]),
         via=via,
+        hedge=mention.hedge,
+        several=_in_plural(analysis.text[mention.start : mention.end], mention),
     )
+
+
+def _in_plural(words: str, mention: Mention) -> bool:
+    """Tell whether a present thing is named in the plural: its concept's words, or the last one that is counted."""
+    if mention.form.presence is Presence.ABSENT:
+        return False
+    name = load_lexicon().concepts[mention.form.concept].name.rsplit(" ", 1)[-1].lower()
+    return any(word != name and fold(word) == fold(name) for word in _WORDS.findall(words.lower()))
 
 
 def label_line(record: dict[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,13 @@ from miner.engines.checks import check_all
 from miner.engines.rules import RulesEngine
 from miner.errors import MiningReject
 from miner.judge import RulesJudge
+from miner.labeler import label
 from miner.language import analyse
 from miner.mine import mine_question
 from schemas.question import Option, Question
 from schemas.study import Report
 from schemas.vocabulary import QUESTION_FINDINGS, EvidenceKind, Presence, RejectReason, Task
+from tests.language import read
 
 
 def _binary(finding: str, answer: str) -> Question:
@@ -151,3 +153,93 @@ def test_an_open_question_does_not_give_its_answer_away_before_it_is_seen() -> N
     mined = mine_question(RulesEngine(), question, _report("FINDINGS: Mild scoliosis of the thoracic spine."))
     before, _, _ = mined.chain.text.partition("The image shows")
     assert "scoliosis" not in before
+
+
+FORMS = [
+    # the report, how the engine says it, what our own reading makes of that
+    ("Bilateral pleural effusions.", "bilateral pleural effusions", "+pleural_effusion bilateral"),
+    ("Small left effusion.", "a small left pleural effusion", "+pleural_effusion left mild"),
+    ("Nodule in the right lung.", "a right lung nodule", "+nodule right"),
+    ("Multiple small nodules.", "multiple small lung nodules", "+nodule mild multiple"),
+    ("Opacity in the perihilar region.", "a lung opacity in the perihilar region", "+lung_opacity perihilar"),
+    (
+        "Opacities in both perihilar regions.",
+        "lung opacities in both perihilar regions",
+        "+lung_opacity bilateral perihilar",
+    ),
+    ("Left retrocardiac opacity.", "a left lung opacity in the retrocardiac region", "+lung_opacity left retrocardiac"),
+    ("Fracture of a left rib.", "a fracture in a left rib", "+fracture left rib"),
+    ("Right rib fractures.", "fractures in right ribs", "+fracture right rib"),
+    (
+        "Mass in the superior segment of the left lower lobe.",
+        "a lung mass in the superior segment of the left lower lobe",
+        "+mass left superior_segment lower_lobe",
+    ),
+    ("The heart is borderline enlarged.", "a borderline enlarged heart", "?cardiomegaly minimal"),
+    ("Two-lead pacemaker. Left PICC.", "a pacemaker and a left PICC", "+pacemaker"),
+    ("Left pacemaker with right ventricular leads.", "a left pacemaker", "+pacemaker left"),
+    ("Right apical and left basal nodules.", "bilateral lung nodules", "+nodule bilateral"),
+]
+
+
+@pytest.mark.parametrize(("report", "words", "meaning"), FORMS, ids=[words for _, words, _ in FORMS])
+def test_what_is_said_of_the_image_is_good_english_and_reads_as_the_report(
+    report: str, words: str, meaning: str
+) -> None:
+    text = f"FINDINGS: {report}"
+    (finding,) = [finding for finding, value in label(text).items() if value == 1 and finding in QUESTION_FINDINGS]
+    mined = mine_question(RulesEngine(), _binary(str(finding), "Yes"), _report(text))
+    said = mined.evidence[0].statement
+    assert said.startswith(f"The image shows {words}"), said
+    assert meaning in read(said)
+
+
+@pytest.mark.parametrize("finding", QUESTION_FINDINGS)
+def test_a_conclusion_reads_as_its_answer(finding: str) -> None:
+    report = "FINDINGS: The lungs are clear. The heart and mediastinum are normal."
+    mined = mine_question(RulesEngine(), _binary(finding, "No"), _report(report))
+    forms = [form for found in analyse(mined.chain.steps[-1].text).findings for form in found.normal_forms]
+    assert [form.presence for form in forms] == [Presence.ABSENT]
+
+
+@pytest.mark.parametrize(
+    ("report", "finding"),
+    [
+        ("FINDINGS: Opacity at the left base, atelectasis versus pneumonia.", "Atelectasis"),
+        ("FINDINGS: Streaky density represents atelectasis or scarring.", "Atelectasis"),
+        ("FINDINGS: XXXX pleural effusion versus thickening.", "Pleural Effusion"),
+        ("FINDINGS: Possible pneumothorax.", "Pneumothorax"),
+    ],
+)
+def test_what_the_report_only_suspects_is_not_concluded(report: str, finding: str) -> None:
+    with pytest.raises(MiningReject, match="only suspects it") as caught:
+        mine_question(RulesEngine(), _binary(finding, "Yes"), _report(report))
+    assert caught.value.reason is RejectReason.EVIDENCE_CONTRADICTS_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("report", "finding"),
+    [
+        ("FINDINGS: The right chest tube has been removed.", "Support Devices"),
+        ("FINDINGS: No right pleural effusion.", "Pleural Effusion"),
+        ("FINDINGS: No large pneumothorax.", "Pneumothorax"),
+    ],
+)
+def test_the_absence_of_one_is_no_quote_for_the_absence_of_all(report: str, finding: str) -> None:
+    mined = mine_question(RulesEngine(), _binary(finding, "No"), _report(report))
+    assert [piece.kind for piece in mined.evidence] == [EvidenceKind.INFERRED_NORMAL]
+
+
+@pytest.mark.parametrize(
+    ("report", "finding", "words"),
+    [
+        ("FINDINGS: Calcified granuloma.", "Lung Lesion", "the report names a kind of it"),
+        ("FINDINGS: Mild scoliosis.", "tortuous aorta", "the report does not speak of it"),
+    ],
+)
+def test_a_reject_gives_its_reason_in_plain_words(report: str, finding: str, words: str) -> None:
+    answer = "No" if finding == "Lung Lesion" else "Yes"
+    with pytest.raises(MiningReject) as caught:
+        mine_question(RulesEngine(), _binary(finding, answer), _report(report))
+    assert words in caught.value.message
+    assert "_" not in caught.value.message

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 
+from miner.engines.nouns import with_article
 from miner.errors import MiningReject
 from miner.judge import RulesJudge
+from miner.judge.reasons import in_plain_words
 from miner.language import load_lexicon, read_finding
 from schemas.finding import Finding, JudgedFinding
 from schemas.reasoning import Evidence
@@ -59,14 +61,14 @@ def _present(number: int, finding: str, judged: JudgedFinding) -> Evidence:
     if judged.verdict is not Verdict.SUPPORTED or not judged.evidence:
         raise MiningReject(
             RejectReason.EVIDENCE_CONTRADICTS_ANSWER,
-            f"the answer takes {finding} as present, and the report does not support it ({judged.reason})",
+            f"the answer takes {finding} as present, and {in_plain_words(judged.reason)}",
         )
     return Evidence(
         evidence_no=number,
         finding=finding,
         kind=EvidenceKind.QUOTED,
         presence=Presence.PRESENT,
-        statement=f"The image shows {finding.lower()}.",
+        statement=f"The image shows {with_article(finding.lower())}.",
         quotes=judged.evidence[:MOST_QUOTES],
     )
 
@@ -75,7 +77,7 @@ def _absent(number: int, finding: str, judged: JudgedFinding) -> Evidence:
     if judged.verdict is Verdict.SUPPORTED:
         raise MiningReject(
             RejectReason.EVIDENCE_CONTRADICTS_ANSWER,
-            f"the answer takes {finding} as absent, and the report supports it ({judged.reason})",
+            f"the answer takes {finding} as absent, and {in_plain_words(judged.reason)}",
         )
     denied = judged.verdict is Verdict.CONTRADICTED and bool(judged.evidence)
     return Evidence(
@@ -83,6 +85,8 @@ def _absent(number: int, finding: str, judged: JudgedFinding) -> Evidence:
         finding=finding,
         kind=EvidenceKind.QUOTED if denied else EvidenceKind.INFERRED_NORMAL,
         presence=Presence.ABSENT,
-        statement=f"No {finding.lower()} is seen." if denied else f"There is no sign of {finding.lower()}.",
+        statement=f"No {finding.lower()} is seen."
+        if denied
+        else f"There is no sign of {with_article(finding.lower())}.",
         quotes=judged.evidence[:MOST_QUOTES] if denied else (),
     )

@@ -12,20 +12,22 @@ from importlib import resources
 from typing import NamedTuple
 
 from miner.engines import named, temporal
-from miner.engines.wording import describe, more_telling
+from miner.engines.nouns import is_plural, plural, with_article
+from miner.engines.wording import describe, describe_borderline, more_telling
 from miner.errors import MiningReject
 from miner.judge import RulesJudge
+from miner.judge.reasons import in_plain_words
 from miner.labeler import LABELER_VERSION, LabelEvidence, label_evidence
 from miner.language import load_lexicon
 from miner.store import digest
-from schemas.finding import Finding
+from schemas.finding import Finding, NormalForm
 from schemas.question import Question
 from schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
 from schemas.study import Report
 from schemas.text import Quote
-from schemas.vocabulary import EvidenceKind, Finding14, Presence, RejectReason, Task, Verdict
+from schemas.vocabulary import Certainty, EvidenceKind, Finding14, Presence, RejectReason, Side, Task, Verdict
 
-VERSION = "1"
+VERSION = "2"
 MOST_QUOTES = 4
 
 
@@ -137,6 +139,11 @@ def _noun(finding: str) -> str:
     return _signs()[finding].noun if finding in _signs() else finding.lower()
 
 
+def _named(finding: str) -> str:
+    """Name a finding in the middle of a sentence: "a fracture", "support devices", "atelectasis"."""
+    return finding.lower() if is_plural(finding.lower()) else with_article(_noun(finding))
+
+
 def _region(finding: str) -> str:
     """Give the part of the reading in which a finding's turn comes."""
     if finding in _signs():
@@ -163,9 +170,9 @@ def _look_for(question: Question, finding: str) -> str:
 def _evidence(number: int, finding: str, expected: bool, mentions: Sequence[LabelEvidence]) -> Evidence:  # noqa: FBT001
     present = [mention for mention in mentions if mention.value == 1]
     uncertain = [mention for mention in mentions if mention.value == -1]
-    absent = [mention for mention in mentions if mention.value == 0]
+    absent = [mention for mention in mentions if mention.value == 0 and _rules_out(mention)]
     if expected:
-        return _present(number, finding, present or uncertain)
+        return _present(number, finding, _asserted(finding, present, uncertain))
     if present or uncertain:
         said = "present" if present else "possible"
         raise MiningReject(
@@ -186,21 +193,42 @@ def _evidence(number: int, finding: str, expected: bool, mentions: Sequence[Labe
         finding=finding,
         kind=EvidenceKind.INFERRED_NORMAL,
         presence=Presence.ABSENT,
-        statement=f"There is no sign of {_noun(finding)}.",
+        statement=f"There is no sign of {_named(finding)}.",
+    )
+
+
+def _rules_out(mention: LabelEvidence) -> bool:
+    """Tell whether an absence is that of the whole finding: not of one side, one degree, or one removed device."""
+    lexicon = load_lexicon()
+    for form in mention.finding.normal_forms:
+        one_of_many = lexicon.concepts[form.concept].kind == "device" and form.concept != "device"
+        if form.side in {Side.LEFT, Side.RIGHT} or form.severity is not None or one_of_many:
+            return False
+    return True
+
+
+def _asserted(
+    finding: str, present: Sequence[LabelEvidence], uncertain: Sequence[LabelEvidence]
+) -> Sequence[LabelEvidence]:
+    """Leave out what the report only suspects; a heart of borderline size is described as such (it is not normal)."""
+    certain = [mention for mention in present if not mention.hedge]
+    borderline = [mention for mention in present if mention.hedge == "borderline"]
+    if certain or (borderline and finding == str(Finding14.CARDIOMEGALY)):
+        return certain or borderline
+    said = "only suspects it" if present or uncertain else "does not say so"
+    raise MiningReject(
+        RejectReason.EVIDENCE_CONTRADICTS_ANSWER, f"the answer takes {finding} as present, and the report {said}"
     )
 
 
 def _present(number: int, finding: str, mentions: Sequence[LabelEvidence]) -> Evidence:
-    if not mentions:
-        raise MiningReject(
-            RejectReason.EVIDENCE_CONTRADICTS_ANSWER,
-            f"the answer takes {finding} as present, and the report does not say so",
-        )
+    several = {form for mention in mentions if mention.several for form in mention.finding.normal_forms}
     forms = more_telling([form for mention in mentions for form in mention.finding.normal_forms])
-    seen = list(dict.fromkeys(describe(form) for form in forms))
+    seen = list(dict.fromkeys(_in_words(form, several=form in several) for form in forms))
     statement = f"The image shows {_enumerate(seen)}"
-    if not any(finding.lower() in phrase for phrase in seen):
-        statement += f", which counts as {finding.lower()}"
+    names = (_noun(finding), plural(_noun(finding)), "borderline enlarged heart")
+    if not any(name in phrase for phrase in seen for name in names):
+        statement += _kind_of(finding, seen)
     return Evidence(
         evidence_no=number,
         finding=finding,
@@ -209,6 +237,22 @@ def _present(number: int, finding: str, mentions: Sequence[LabelEvidence]) -> Ev
         statement=f"{statement}.",
         quotes=_quotes(mentions),
     )
+
+
+def _in_words(form: NormalForm, *, several: bool) -> str:
+    if form.certainty is Certainty.UNCERTAIN:
+        return with_article(describe_borderline(form))
+    return with_article(describe(form, several=several))
+
+
+def _kind_of(finding: str, seen: Sequence[str]) -> str:
+    """Tie what is seen to the finding that the question names: ", a kind of lung lesion"."""
+    if finding == str(Finding14.SUPPORT_DEVICES):
+        many = len(seen) > 1 or is_plural(seen[0])
+        return ", which are support devices" if many else ", a support device"
+    if finding == str(Finding14.ENLARGED_CARDIOMEDIASTINUM):
+        return ", that is, an enlarged cardiomediastinum"
+    return f", {'kinds' if len(seen) > 1 else 'a kind'} of {_noun(finding)}"
 
 
 def _demand_silence(report: Report, absent: Sequence[str]) -> None:
@@ -221,8 +265,7 @@ def _demand_silence(report: Report, absent: Sequence[str]) -> None:
         if judged.verdict is Verdict.CONTRADICTED:
             raise MiningReject(
                 RejectReason.EVIDENCE_CONTRADICTS_ANSWER,
-                f"the answer takes {judged.finding.observation} as absent, and the report speaks of its kind "
-                f"({judged.reason})",
+                f"the answer takes {judged.finding.observation} as absent, and {in_plain_words(judged.reason)}",
             )
 
 
@@ -237,7 +280,7 @@ def _absence(finding: str, mentions: Sequence[LabelEvidence]) -> str:
         if lexicon.concepts[form.concept].kind == "normal"
     ]
     if normals:
-        return f"The image shows {normals[0]}, with no {_noun(finding)}."
+        return f"The image shows {with_article(normals[0])}, with no {_noun(finding)}."
     return f"No {_noun(finding)} is seen."
 
 
@@ -258,13 +301,13 @@ def _observe(question: Question, plan: Plan, evidence: tuple[Evidence, ...]) -> 
     """Give the opening, and a step per finding; anomalies are read region by region."""
     if question.task is Task.BINARY:
         (item,) = plan.items
-        opening = f"To decide whether this chest X-ray shows {item.finding.lower()}, {_search(item)}."
+        opening = f"To decide whether this chest X-ray shows {_named(item.finding)}, {_search(item)}."
         return opening, [(piece.statement, (piece.evidence_no,)) for piece in evidence]
     if question.task is Task.TEMPORAL:
         return temporal.opening(_search(plan.items[0])), [(piece.statement, (piece.evidence_no,)) for piece in evidence]
     if question.task is Task.ANOMALY:
         return _region_by_region(plan, evidence)
-    names = _enumerate([item.finding.lower() for item in plan.items])
+    names = _enumerate([_named(item.finding) for item in plan.items])
     steps: list[_Step] = [
         (f"{_turn(number, len(evidence))}, {_search(item)}. {piece.statement}", (piece.evidence_no,))
         for number, (item, piece) in enumerate(zip(plan.items, evidence, strict=True))
@@ -274,7 +317,7 @@ def _observe(question: Question, plan: Plan, evidence: tuple[Evidence, ...]) -> 
 
 def _looked_for(finding: str) -> str:
     """Name what is looked for in a region; a finding that only the answer names must not be given away before."""
-    return _noun(finding) if finding in _signs() else named.look_for(finding)
+    return _named(finding) if finding in _signs() else named.look_for(finding)
 
 
 def _turn(number: int, total: int) -> str:
@@ -284,7 +327,7 @@ def _turn(number: int, total: int) -> str:
 
 
 def _search(item: PlanItem) -> str:
-    return f"I look for signs of {_noun(item.finding)}, such as {item.look_for}"
+    return f"I look for signs of {_named(item.finding)}, such as {item.look_for}"
 
 
 def _region_by_region(plan: Plan, evidence: tuple[Evidence, ...]) -> tuple[str, list[_Step]]:
@@ -307,10 +350,10 @@ def _conclusion(question: Question) -> str:
     if question.task is Task.TEMPORAL:
         return temporal.conclusion(question)
     if question.task is Task.BINARY:
-        finding = question.findings[0].lower()
+        finding = _named(question.findings[0])
         shows = "shows" if question.answer == "Yes" else "does not show"
         return f"In conclusion, this chest X-ray {shows} {finding}: the answer is {question.answer}."
-    named = _enumerate([finding.lower() for finding in question.answer_findings])
+    shown = _enumerate([_named(finding) for finding in question.answer_findings])
     if question.task is Task.ANOMALY:
-        return f"In conclusion, this chest X-ray shows {named}."
-    return f"In conclusion, this chest X-ray shows {named}: the answer is {question.answer}."
+        return f"In conclusion, this chest X-ray shows {shown}."
+    return f"In conclusion, this chest X-ray shows {shown}: the answer is {question.answer}."

@@ -7,6 +7,7 @@ is nothing to mine; where it says another change than the answer, or two opposit
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from miner.engines.nouns import is_plural, with_article
 from miner.engines.wording import describe
 from miner.errors import MiningReject
 from miner.labeler import LabelEvidence
@@ -30,11 +31,18 @@ PROGRESSION_OF: Mapping[Change, Progression] = MappingProxyType(
 MOST_QUOTES = 4
 
 _SEEN = {
-    Change.NEW: "which was not there on the reference image",
-    Change.WORSENED: "which has increased since the reference image",
-    Change.UNCHANGED: "which is unchanged from the reference image",
-    Change.IMPROVED: "which has decreased since the reference image",
+    Change.NEW: ("which was not there on the reference image", "which were not there on the reference image"),
+    Change.WORSENED: (
+        "which has increased since the reference image",
+        "which have increased since the reference image",
+    ),
+    Change.UNCHANGED: ("which is unchanged from the reference image", "which are unchanged from the reference image"),
+    Change.IMPROVED: (
+        "which has decreased since the reference image",
+        "which have decreased since the reference image",
+    ),
 }
+"""What is said of one thing, and of several."""
 
 
 def progression_of(question: Question) -> Progression:
@@ -69,13 +77,14 @@ def change_evidence(question: Question, noun: str, mentions: Sequence[LabelEvide
         )
     quotes: tuple[Quote, ...] = tuple(dict.fromkeys(quote for _, quote in fitting))
     form = fitting[0][0]
+    several = any(mention.several and form in mention.finding.normal_forms for mention in mentions)
     gone = all(one.change is Change.RESOLVED for one, _ in fitting)
     return Evidence(
         evidence_no=1,
         finding=finding,
         kind=EvidenceKind.QUOTED,
         presence=Presence.ABSENT if gone else Presence.PRESENT,
-        statement=_statement(form, noun, gone=gone),
+        statement=_statement(form, noun, gone=gone, several=several),
         quotes=quotes[:MOST_QUOTES],
     )
 
@@ -88,11 +97,12 @@ def progression_said(form: NormalForm) -> Progression | None:
     return PROGRESSION_OF[form.change]
 
 
-def _statement(form: NormalForm, noun: str, *, gone: bool) -> str:
+def _statement(form: NormalForm, noun: str, *, gone: bool, several: bool) -> str:
     if gone:
         return f"On the new image there is no {noun} any more."
     change = Change.IMPROVED if form.change in {None, Change.RESOLVED} else form.change
-    return f"The new image shows {describe(form)}, {_SEEN[change]}."
+    seen = describe(form, several=several)
+    return f"The new image shows {with_article(seen)}, {_SEEN[change][is_plural(seen)]}."
 
 
 def opening(search: str) -> str:

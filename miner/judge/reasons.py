@@ -2,6 +2,32 @@
 
 from enum import StrEnum
 
+_OTHER = "the report gives another {}"
+_PLAIN = {
+    "opposite_stated": "the report says the opposite",
+    "kind_present": "the report names a kind of it",
+    "could_be_the_denied_variant": "the report names it without saying which kind",
+    "hedged_in_report": "the report calls it possible",
+    "hedged": "the report only calls it possible",
+    "resolved": "the report says that it is gone",
+    "side_conflict": _OTHER.format("side"),
+    "severity_conflict": _OTHER.format("degree"),
+    "location_conflict": _OTHER.format("place"),
+    "number_conflict": _OTHER.format("number"),
+    "change_conflict": _OTHER.format("change"),
+    "not_mentioned": "the report does not speak of it",
+    "asserts_nothing": "it asserts nothing that a report could say",
+    "stated": "the report states it",
+    "more_general": "the report names a kind of it",
+    "entailed_by_sign": "the report names its sign",
+    "extra_detail": "the report states it with less detail",
+}
+
+
+def in_plain_words(reason: str | None) -> str:
+    """Return a reason as a clause for people who do not know its name."""
+    return _PLAIN.get(reason or "", "other words of the report rule it out")
+
 
 class Reason(StrEnum):
     """One word per way in which the rules judge reaches a verdict (docs/judge.md lists them with examples)."""
