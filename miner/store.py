@@ -15,13 +15,13 @@ from typing import Any, Self
 import duckdb
 import polars as pl
 
-from miner.errors import CxrError, StoreError, StoreLocked
+from miner.errors import BudgetReached, CxrError, StoreError, StoreLocked
 from miner.migrations import MIGRATIONS
 
 # Values that are bound to a statement, by position or by name.
 Parameters = Sequence[object] | Mapping[str, object] | None
 
-_MEMORY_LIMIT = "2GB"
+_MEMORY_LIMIT = "1500MB"
 
 
 def digest(*parts: object, length: int = 20) -> str:
@@ -109,6 +109,8 @@ class Store:
             if is_interrupt(error):
                 status, message = "interrupted", "interrupted by the user; the same command goes on where it stopped"
                 raise KeyboardInterrupt from error
+            if isinstance(error, BudgetReached):
+                status = "budget reached"
             # Only our own errors are known to hold no words of a report.
             message = f"{type(error).__name__}: {error}" if isinstance(error, CxrError) else type(error).__name__
             raise
