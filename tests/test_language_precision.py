@@ -37,6 +37,9 @@ TABLE = [
     ("Heart size is at the upper limits of normal.", ["+normal_heart"]),
     # undecided even where one of the two has no name
     ("XXXX pleural effusion versus thickening.", ["?pleural_effusion"]),
+    # the density of bone is no opacity
+    ("Bone density is decreased.", ["+osteopenia"]),
+    ("Normal bone density.", []),
     # change
     ("The effusion is slightly decreased in size.", ["+pleural_effusion improved"]),
     ("The opacities have minimally increased in extent.", ["+lung_opacity worsened"]),

@@ -54,14 +54,14 @@ def change_evidence(question: Question, noun: str, mentions: Sequence[LabelEvide
     """Return the statement of change that supports the answer, with its quotes.
 
     `mentions` are what the later report says of the finding, `noun` its name in a sentence. Raises MiningReject where
-    the report states no change, another one, or opposite ones.
+    the report states no change, another one, or opposite ones; the change of what it only suspects is none.
     """
     finding, wanted = question.findings[0], progression_of(question)
     changes = [
         (form, mention.quote)
         for mention in mentions
         for form in mention.finding.normal_forms
-        if progression_said(form) is not None
+        if progression_said(form) is not None and mention.hedge not in {"possible", "alternative"}
     ]
     if not changes:
         raise MiningReject(
