@@ -274,6 +274,27 @@ def test_a_windows_tree_without_label_files_is_labeled_by_rules_and_mined(cxr: C
     assert "nothing to do" in cxr("ingest", "mimic-cxr", folder).stderr
 
 
+def test_mimic_without_its_metadata_or_images_keeps_views_and_where_the_images_lie(db: Path, tmp_path: Path) -> None:
+    whole = mimic.write_mimic(tmp_path / "whole")
+    image = whole / mimic.image_path(mimic.STUDIES[0], 0)
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"jpeg")
+    part = mimic.write_mimic(tmp_path / "part")
+    (part / mimic.META_CSV).unlink()
+    known = 'select image_id, path, file_status, "view", view_position, view_code, width from images order by all'
+
+    def read(folder: Path) -> IngestResult:
+        files = find_mimic(folder)
+        return ingest(db, lambda: read_mimic(files), lambda done, total: None)
+
+    read(whole)
+    before = rows(db, known)
+    for folder in (part, mimic.write_zip(tmp_path / "reports"), whole):
+        assert read(folder).changed == 0
+        assert rows(db, known) == before
+        assert rows(db, "select image_root from corpora") == [(str(whole),)]
+
+
 def test_repaired_rows_of_a_table_leave_the_rejects_of_reports_that_are_not_read_again(
     db: Path, tmp_path: Path
 ) -> None:

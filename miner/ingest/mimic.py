@@ -166,7 +166,7 @@ def read_mimic(files: MimicFiles, *, label: bool = False) -> Ingested:
         missing=tuple(Missing(_SHIPPED_AS[name], _WITHOUT[name]) for name in _TABLES if name not in files.tables),
         image_root=files.image_root,
         label_reports=label,
-        unknown=_unknown(files),
+        unknown=_unknown(files) | ({"image_root"} if not images.present.any() else set()),
         settings=_settings(label=label),
     )
 
@@ -182,7 +182,7 @@ def _settings(*, label: bool) -> dict[str, object]:
 def _unknown(files: MimicFiles) -> frozenset[str]:
     unknown: set[str] = set()
     if "metadata" not in files.tables:
-        unknown |= {"study_order", "study_datetime", "study_date"}
+        unknown |= {"study_order", "study_datetime", "study_date", "view", "procedure", "view_code", "orientation"}
     if "split" not in files.tables:
         unknown.add("split")
     if not {"metadata", "split"} & set(files.tables):

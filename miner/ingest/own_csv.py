@@ -108,7 +108,7 @@ def read_csv_corpus(
         labels=labels,
         counts=(Count("studies", studies.height), Count("images", images.height)),
         image_root=root,
-        unknown=_unknown(columns),
+        unknown=_unknown(columns) | ({"image_root"} if image_root is None and not _any_there(images) else set()),
         settings={
             "columns": columns,
             "licence": licence.value,
@@ -116,6 +116,10 @@ def read_csv_corpus(
             "date_format": date_format,
         },
     )
+
+
+def _any_there(images: pl.DataFrame) -> bool:
+    return bool((images["file_status"] == "present").any())
 
 
 def _unknown(columns: Mapping[str, str]) -> frozenset[str]:
