@@ -39,7 +39,7 @@ TABLE = [
     ("XXXX pleural effusion versus thickening.", ["?pleural_effusion"]),
     # the density of bone is no opacity
     ("Bone density is decreased.", ["+osteopenia"]),
-    ("Normal bone density.", []),
+    ("Normal bone density.", ["+normal_bones"]),
     # change
     ("The effusion is slightly decreased in size.", ["+pleural_effusion improved"]),
     ("The opacities have minimally increased in extent.", ["+lung_opacity worsened"]),
