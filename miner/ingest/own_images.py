@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -57,25 +58,21 @@ def _rejects(images: pl.DataFrame, reason: RejectReason, message: str) -> list[R
 
 def _below(paths: pl.Series, root: Path) -> pl.Series:
     """Return `path`: each path relative to the root, null where it leads out of it."""
-    odd = paths.filter(paths.str.contains(_ODD)).unique()
-    made = {path: relative_path(path, root) for path in odd}
-    frame = pl.DataFrame(
-        {"given": list(made), "path": list(made.values())}, schema=dict.fromkeys(("given", "path"), pl.String)
-    )
-    joined = pl.DataFrame({"given": paths}).join(frame, on="given", how="left", maintain_order="left")
-    is_odd = joined["given"].is_in(list(made))
-    return joined.select(pl.when(is_odd).then(pl.col("path")).otherwise(pl.col("given")).alias("path"))["path"]
+    folders = tuple(folder.as_posix().rstrip("/") + "/" for folder in (root.absolute(), root.resolve()))
+    odd = paths.filter(paths.str.contains(_ODD)).unique().to_list()
+    columns = dict.fromkeys(("given", "path"), pl.String)
+    made = pl.DataFrame([(path, relative_path(path, folders)) for path in odd], schema=columns, orient="row")
+    joined = pl.DataFrame({"given": paths}).join(made, on="given", how="left", maintain_order="left")
+    path = pl.when(pl.col("given").str.contains(_ODD)).then(pl.col("path")).otherwise(pl.col("given"))
+    return joined.select(path.alias("path"))["path"]
 
 
-def relative_path(path: str, root: Path) -> str | None:
+def relative_path(path: str, folders: Sequence[str]) -> str | None:
     """Return a path as one relative to a folder, without `.` and `..`; None where it leads out of the folder.
 
-    An absolute path is relative to the folder as it was named or as it really lies. Names are compared, not files:
-    a link inside the folder is the user's own.
+    `folders` are the folder's absolute names, ending in a slash: as the user named it and as it really lies. Names
+    are compared, not files: a link inside the folder is the user's own.
     """
-    for folder in (root.absolute().as_posix(), root.resolve().as_posix()):
-        if path.startswith(f"{folder.rstrip('/')}/"):
-            path = path[len(folder.rstrip("/")) + 1 :]
-            break
-    plain = posixpath.normpath(path)
+    inside = next((path[len(folder) :] for folder in folders if path.startswith(folder)), path)
+    plain = posixpath.normpath(inside)
     return plain if is_safe_name(plain) and not re.match(r"~/|\.$", plain) else None
