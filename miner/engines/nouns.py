@@ -25,9 +25,14 @@ class _Nouns(NamedTuple):
 
 
 @lru_cache(maxsize=1)
+def source() -> str:
+    """Return the text of the data file, for the digest of what can change a chain."""
+    return resources.files("miner.engines").joinpath("nouns.toml").read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=1)
 def _nouns() -> _Nouns:
-    text = resources.files("miner.engines").joinpath("nouns.toml").read_text(encoding="utf-8")
-    table = tomllib.loads(text)
+    table = tomllib.loads(source())
     places = {key: Place(**entry) for key, entry in table["places"].items()}
     return _Nouns(frozenset(table["counted"]), table["plurals"], places)
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import NamedTuple
 
-from miner.engines import named, temporal
+from miner.engines import named, nouns, temporal
 from miner.engines.nouns import is_plural, plural, with_article
 from miner.engines.wording import describe, describe_borderline, more_telling
 from miner.errors import MiningReject
@@ -69,8 +69,10 @@ class RulesEngine:
     version = VERSION
 
     def settings(self) -> dict[str, object]:
-        """Everything that can change a chain: this engine's version, the signs, and the language layer's version."""
-        signs = digest("signs", {finding: list(signs) for finding, signs in _signs().items()}, named.regions())
+        """Everything that can change a chain: the versions of this engine and its language, signs, nouns."""
+        signs = digest(
+            "signs", {finding: list(signs) for finding, signs in _signs().items()}, named.regions(), nouns.source()
+        )
         return {
             "engine": self.name,
             "version": self.version,
