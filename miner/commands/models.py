@@ -81,7 +81,10 @@ def prompts_show(
 
 
 @prompts_app.command("diff")
-def prompts_diff(old: str, new: str) -> None:
+def prompts_diff(
+    old: Annotated[str, typer.Argument(help="A prompt and version, such as plan.v1.")],
+    new: Annotated[str, typer.Argument(help="The prompt and version to compare it with.")],
+) -> None:
     """Print what changed between two prompts, such as plan.v1 and plan.v2."""
     from miner.prompt_views import prompt_diff
 
