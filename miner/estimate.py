@@ -25,9 +25,10 @@ from miner.mine import Job, load, unmined
 from miner.settings import MineSettings
 from miner.store import Store
 from prompts import Prompt
-from prompts.render import stage_values
+from prompts.render import TEMPORAL, stage_values
 from schemas.question import Question
 from schemas.study import Report
+from schemas.vocabulary import Task
 
 SAMPLE = 200
 # Bytes of JSON for one token of English prose; GPT-4o's tokenizer needs 4 to 4.5.
@@ -70,20 +71,32 @@ def _rows_of(store: Store, settings: MineSettings, asked: LLMSettings, price: Pr
     todo = unmined(store, settings, job.fingerprint)
     if not todo.height:
         return [(asked.calls, "nothing to do", 0, 0, 0, 0.0, 0.0, "", "")]
-    sample = todo.select("question_id").sample(min(SAMPLE, todo.height), seed=0)
-    reasoned = _reasoned(store, sample)
+    temporal = pl.col("task") == str(Task.TEMPORAL)
+    steps = [
+        *_steps(store, asked, engine.prompts, todo.filter(~temporal)),
+        *_steps(store, asked, engine.temporal_prompts, todo.filter(temporal)),
+    ]
     rows: list[tuple[object, ...]] = []
     totals = [0.0, 0.0, 0.0, 0.0]
-    for name, prompt in engine.prompts.items():
-        step = _measured(store, asked.model, prompt) or _counted(name, prompt, reasoned)
-        requests = todo.height * _REASKS
+    for step, questions, sampled in steps:
+        requests = questions * _REASKS
         counts = (requests * step.prompt_tokens, requests * step.completion_tokens)
         usd = None if price is None else price.cost(*counts, batch=False)
         batch = None if price is None else price.cost(*counts, batch=True)
         seconds = _seconds(asked, requests, sum(counts), step.seconds)
-        basis = "calls on record" if step.measured else f"{sample.height} questions worded"
+        basis = "calls on record" if step.measured else f"{sampled} questions worded" if sampled else "an example"
         rows.append(
-            (asked.calls, name, round(requests), round(counts[0]), round(counts[1]), usd, batch, clock(seconds), basis)
+            (
+                asked.calls,
+                step.name,
+                round(requests),
+                round(counts[0]),
+                round(counts[1]),
+                usd,
+                batch,
+                clock(seconds),
+                basis,
+            )
         )
         totals = [a + b for a, b in zip(totals, (*counts, usd or 0.0, seconds), strict=True)]
     if len(rows) > 1:
@@ -106,6 +119,24 @@ def _rows_of(store: Store, settings: MineSettings, asked: LLMSettings, price: Pr
     return rows
 
 
+def _steps(
+    store: Store, asked: LLMSettings, prompts: dict[str, Prompt], todo: pl.DataFrame
+) -> list[tuple[_Step, int, int]]:
+    """Give each step with the number of questions that take it and of those in its sample; 0 for an example's size."""
+    if not todo.height:
+        return []
+    sample = todo.select("question_id").sample(min(SAMPLE, todo.height), seed=0)
+    reasoned = _reasoned(store, sample)
+    return [
+        (
+            _measured(store, asked.model, prompt) or _counted(prompt, reasoned),
+            todo.height,
+            sample.height * bool(reasoned),
+        )
+        for prompt in prompts.values()
+    ]
+
+
 def _reasoned(store: Store, sample: pl.DataFrame) -> list[tuple[Question, Report, Reasoning]]:
     """Reason about the sample with rules; what they reject costs about as much and is left out."""
     rules, made = RulesEngine(), []
@@ -120,21 +151,36 @@ def _reasoned(store: Store, sample: pl.DataFrame) -> list[tuple[Question, Report
     return made
 
 
-def _counted(name: str, prompt: Prompt, reasoned: list[tuple[Question, Report, Reasoning]]) -> _Step:
+def _counted(prompt: Prompt, reasoned: list[tuple[Question, Report, Reasoning]]) -> _Step:
+    if not reasoned:
+        return _like_an_example(prompt)
     sent = replied = 0
+    step = prompt.name.removesuffix(TEMPORAL)
     for question, report, (plan, evidence, chain) in reasoned:
-        values = stage_values(name, question, report.text, plan.items, evidence)
+        values = stage_values(prompt.name, question, report.text, plan.items, evidence, report.prior)
         sent += len(json.dumps(prompt.messages(values), ensure_ascii=False).encode())
         parts = {
             "plan": plan.model_dump(mode="json"),
             "evidence": [piece.model_dump(mode="json", exclude={"evidence_no"}) for piece in evidence],
             "chain": chain.model_dump(mode="json"),
         }
-        replied += len(json.dumps(parts if name == "whole" else parts[name], ensure_ascii=False).encode())
-    number = max(len(reasoned), 1)
+        replied += len(json.dumps(parts if step == "whole" else parts[step], ensure_ascii=False).encode())
+    number = len(reasoned)
     return _Step(
-        name, sent / number / _BYTES_PER_TOKEN, replied / number / _BYTES_PER_TOKEN, _LATENCY_S, measured=False
+        prompt.name, sent / number / _BYTES_PER_TOKEN, replied / number / _BYTES_PER_TOKEN, _LATENCY_S, measured=False
     )
+
+
+def _like_an_example(prompt: Prompt) -> _Step:
+    """Count a prompt's own first example, where rules answer no question of the sample."""
+    case = prompt.examples[0]
+    shown = stage_values(
+        prompt.name, case.question, case.report, case.plan.items, case.evidence.items, case.prior_report
+    )
+    messages = prompt.messages(shown)
+    sent = len(json.dumps(messages, ensure_ascii=False).encode())
+    replied = len(messages[2]["content"].encode())
+    return _Step(prompt.name, sent / _BYTES_PER_TOKEN, replied / _BYTES_PER_TOKEN, _LATENCY_S, measured=False)
 
 
 def _measured(store: Store, model: str, prompt: Prompt) -> _Step | None:

@@ -20,10 +20,21 @@ from schemas.call import Call
 from schemas.question import Question
 from schemas.reasoning import Chain, Evidence, Plan
 from schemas.study import Report
-from schemas.vocabulary import RejectReason, Stage
+from schemas.vocabulary import RejectReason, Stage, Task
 
 # Rows of a batch are committed together.
 BATCH = 500
+
+# The reference image of a temporal question has a report too, if the store holds it; a prompt that shows both goes
+# where the stricter of their licences allows.
+_PRIOR = """
+        left join reports as prior_reports on prior_reports.study_id = questions.prior_study_id
+        left join studies as prior_studies on prior_studies.study_id = prior_reports.study_id
+"""
+_LICENCE = """
+        case when 'credentialed' in (studies.licence, prior_studies.licence) then 'credentialed'
+             else studies.licence end as licence
+"""
 
 
 @dataclass
@@ -121,17 +132,22 @@ def standing_rejects(store: Store, fingerprint: str) -> dict[str, int]:
 
 
 def unmined(store: Store, settings: MineSettings, fingerprint: str) -> pl.DataFrame:
-    """Give the ids of the questions that are neither mined nor rejected, studies together, and their licence."""
+    """Give id, task and licence of the questions that are neither mined nor rejected, studies together."""
     return store.frame(
         """
-        select question_id, studies.licence
+        select question_id, task, """
+        + _LICENCE
+        + """
         from questions join reports using (study_id) join studies using (study_id)
+        """
+        + _PRIOR
+        + """
         where question_id not in (select question_id from chains where settings_hash = $fingerprint)
           and question_id not in (
               select reject_key from rejects
               where stage = 'mine' and settings_hash = $fingerprint and reason <> $passing)
           and ($tasks is null or list_contains($tasks, task))
-        order by study_id, task, question_id limit $limit
+        order by questions.study_id, task, question_id limit $limit
         """,
         {
             "fingerprint": fingerprint,
@@ -177,12 +193,20 @@ def commit(
 
 
 def load(store: Store, batch: pl.DataFrame) -> Iterator[tuple[Question, Report]]:
-    """Give the questions whose ids a frame holds, in its order, each with its study's report."""
+    """Give the questions whose ids a frame holds, in its order, each with its study's report.
+
+    The report of a temporal question's prior study comes with it, if the store has that.
+    """
     store.replace_temporary("batch", batch.with_row_index("place"))
     rows = store.frame(
         """
-        select questions.*, reports.text as report, reports.sections, studies.licence
+        select questions.*, reports.text as report, reports.sections, prior_reports.text as prior, """
+        + _LICENCE
+        + """
         from batch join questions using (question_id) join reports using (study_id) join studies using (study_id)
+        """
+        + _PRIOR
+        + """
         order by place
         """
     )
@@ -205,6 +229,7 @@ def load(store: Store, batch: pl.DataFrame) -> Iterator[tuple[Question, Report]]
                 text=row["report"],
                 sections=tuple(row["sections"] or ()),
                 licence=row["licence"],
+                prior=row["prior"],
             ),
         )
 
@@ -231,7 +256,7 @@ def _row(mined: Mined, job: Job, run: Run) -> dict[str, object]:
         "engine": job.engine,
         "engine_version": job.version,
         "model": job.settings.get("model"),
-        "prompts": job.settings.get("prompts", []),
+        "prompts": job.settings.get("temporal_prompts" if mined.question.task is Task.TEMPORAL else "prompts", []),
         "settings_hash": job.fingerprint,
         "plan": mined.plan.model_dump(mode="json")["items"],
         "evidence": [piece.model_dump(mode="json") for piece in mined.evidence],

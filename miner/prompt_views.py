@@ -9,7 +9,8 @@ from miner.errors import InputError
 from miner.mine import load as load_questions
 from miner.store import Store
 from prompts import Prompt, available, load, source
-from prompts.render import stage_values
+from prompts.render import TEMPORAL, stage_values
+from schemas.vocabulary import Task
 
 _NAME = re.compile(r"^(?P<name>[a-z_]+)(?:\.v(?P<version>[1-9]\d*))?$")
 
@@ -39,10 +40,17 @@ def prompt_text(name: str, question_id: str | None, db: Path) -> str:
         if ids.is_empty():
             raise InputError(f"there is no question {question_id!r} in {db}; `cxr sql` lists questions")
         ((question, report),) = load_questions(store, ids)
+    if (question.task is Task.TEMPORAL) is not prompt.name.endswith(TEMPORAL):
+        raise InputError(
+            f"{prompt.name} is not asked of question {question_id!r}, which is of task {question.task}; prompts whose "
+            f"names end in {TEMPORAL} are those of temporal questions"
+        )
     engine = RulesEngine()
     plan = engine.plan(question, report)
-    evidence = () if prompt.name in {"plan", "evidence", "whole"} else engine.evidence(question, plan, report)
-    messages = prompt.messages(stage_values(prompt.name, question, report.text, plan.items, evidence))
+    shows_evidence = prompt.name.removesuffix(TEMPORAL) == "chain"
+    evidence = engine.evidence(question, plan, report) if shows_evidence else ()
+    values = stage_values(prompt.name, question, report.text, plan.items, evidence, report.prior)
+    messages = prompt.messages(values)
     return "\n\n".join(f"--- {message['role']}\n{message['content']}" for message in messages)
 
 

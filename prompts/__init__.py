@@ -13,8 +13,17 @@ from importlib import resources
 
 from pydantic import Field, TypeAdapter
 
-from prompts.render import fill, stage_values
-from prompts.replies import ChainReply, EvidenceReply, PlanReply, Reply, WholeReply, WorkedCase
+from prompts.render import TEMPORAL, fill, stage_values
+from prompts.replies import (
+    ChainReply,
+    EvidenceReply,
+    PlanReply,
+    Reply,
+    TemporalEvidenceReply,
+    TemporalWholeReply,
+    WholeReply,
+    WorkedCase,
+)
 from schemas.base import Frozen
 
 __all__ = [
@@ -23,6 +32,8 @@ __all__ = [
     "PlanReply",
     "Prompt",
     "Reply",
+    "TemporalEvidenceReply",
+    "TemporalWholeReply",
     "WholeReply",
     "WorkedCase",
     "available",
@@ -61,7 +72,9 @@ class Prompt(Frozen):
         """What stands before every question; servers bill a beginning that stays the same at the cached price."""
         messages = [{"role": "system", "content": self.system}]
         for case in self.examples:
-            shown = stage_values(self.name, case.question, case.report, case.plan.items, case.evidence.items)
+            shown = stage_values(
+                self.name, case.question, case.report, case.plan.items, case.evidence.items, case.prior_report
+            )
             messages.append({"role": "user", "content": fill(self.user_template, shown)})
             messages.append({"role": "assistant", "content": _reply_of(case, self.name).model_dump_json()})
         return tuple(messages)
@@ -116,7 +129,10 @@ def _read(file_name: str) -> bytes:
 
 
 def _reply_of(case: WorkedCase, name: str) -> Reply:
-    if name == "whole":
+    step = name.removesuffix(TEMPORAL)
+    if step == "whole" and isinstance(case.evidence, TemporalEvidenceReply):
+        return TemporalWholeReply(plan=case.plan, evidence=case.evidence, chain=case.chain)
+    if step == "whole":
         return WholeReply(plan=case.plan, evidence=case.evidence, chain=case.chain)
     replies: dict[str, Reply] = {"plan": case.plan, "evidence": case.evidence, "chain": case.chain}
-    return replies[name]
+    return replies[step]

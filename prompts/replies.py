@@ -5,12 +5,13 @@ field is allowed, and no constraint is used that servers do not know. What a sch
 report) is checked in `miner.engines.checks` and sent back to the model in words.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.base import Frozen
 from schemas.question import Question
+from schemas.vocabulary import Task
 
 
 class Reply(BaseModel):
@@ -55,6 +56,20 @@ class EvidenceReply(Reply):
     items: tuple[EvidenceItemReply, ...] = Field(description="at least one item for every finding of the plan")
 
 
+class ChangeItemReply(EvidenceItemReply):
+    """What has become of one planned finding since the reference image; quotes are from the current report."""
+
+    progression: Literal["worsening", "stable", "improving", "not_stated"] = Field(
+        description="the change since the reference image; not_stated where the reports do not tell"
+    )
+
+
+class TemporalEvidenceReply(EvidenceReply):
+    """The evidence of change on the whole plan; its items are numbered from 1 in this order."""
+
+    items: tuple[ChangeItemReply, ...] = Field(description="at least one item for every finding of the plan")
+
+
 class StepReply(Reply):
     """One step of the reasoning."""
 
@@ -79,12 +94,29 @@ class WholeReply(Reply):
     chain: ChainReply = Field(description="the reasoning at the image, which rests on the evidence alone")
 
 
+class TemporalWholeReply(WholeReply):
+    """Plan, evidence of change and chain in one; the chain's numbers count the items of the evidence from 1."""
+
+    evidence: TemporalEvidenceReply = Field(description="what has become of each finding of the plan")
+
+
 class WorkedCase(Frozen):
-    """An invented study with the reply that each of the three steps should get; shown to the model as an example."""
+    """An invented study with the reply that each of the three steps should get; shown to the model as an example.
+
+    A temporal case has evidence of change, and the report of the reference image as `prior_report`.
+    """
 
     name: str = Field(min_length=1)
     report: str = Field(min_length=1)
+    prior_report: str | None = Field(default=None, min_length=1)
     question: Question
     plan: PlanReply
-    evidence: EvidenceReply
+    evidence: TemporalEvidenceReply | EvidenceReply
     chain: ChainReply
+
+    @model_validator(mode="after")
+    def _temporal_cases_state_change(self) -> Self:
+        temporal = self.question.task is Task.TEMPORAL
+        if temporal is not isinstance(self.evidence, TemporalEvidenceReply) or temporal is (self.prior_report is None):
+            raise ValueError(f"example {self.name!r}: a prior report and evidence of change make a temporal question")
+        return self

@@ -11,7 +11,10 @@ class Call(Frozen):
     """One request to a model server, answered, failed or found in the cache; never holds text of a report."""
 
     call_id: str = Field(min_length=1, description="an event's own id, given before the request leaves")
-    stage: str = Field(description="the step that asked: plan, evidence, chain, or whole for all three in one")
+    stage: str = Field(
+        description="the step that asked: plan, evidence, chain, or whole for all three in one; "
+        "plan_temporal and so on for a question about two images"
+    )
     question_id: str
     model: str
     prompt_name: str

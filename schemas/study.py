@@ -16,6 +16,10 @@ class Report(Frozen):
     text: str
     sections: tuple[Section, ...] = ()
     licence: Licence = Licence.CREDENTIALED
+    prior: str | None = Field(
+        default=None,
+        description="temporal questions: the words about the reference image, as context; no offset points into them",
+    )
 
     @model_validator(mode="after")
     def _sections_lie_inside(self) -> Self:

@@ -450,6 +450,9 @@ def test_settings_name_everything_that_can_change_the_output(tmp_path: Path) -> 
     prompts = settings["prompts"]
     assert isinstance(prompts, list)
     assert [prompt["name"] for prompt in prompts] == ["plan", "evidence", "chain"]
+    temporal = settings["temporal_prompts"]
+    assert isinstance(temporal, list)
+    assert [prompt["name"] for prompt in temporal] == ["plan_temporal", "evidence_temporal", "chain_temporal"]
     assert not {"timeout_s", "base_url", "concurrency", "max_usd"} & settings.keys()
 
 
@@ -505,14 +508,6 @@ def test_calls_become_rows_with_ids_of_their_own(tmp_path: Path) -> None:
     assert len({row["call_id"] for row in rows}) == 3
     assert [row["cost_usd"] for row in rows] == [0.0, None, 0.0]
     assert [row["error"] for row in rows] == ["HTTP 500 error", None, None]
-
-
-def test_a_temporal_question_is_a_reject(tmp_path: Path) -> None:
-    question = QUESTION.model_copy(update={"task": Task.TEMPORAL})
-    with engine_on({}, tmp_path) as (engine, server):
-        with pytest.raises(MiningReject, match="two reports"):
-            engine.reason(question, REPORT)
-        assert server.requests == []
 
 
 def test_presence_is_kept(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ from importlib import resources
 import pytest
 
 import prompts
+from miner.engines.change import check_answer_of_change, check_change_reply
 from miner.engines.checks import check_all
 from miner.engines.grounding import locate
 from miner.engines.replies import to_chain, to_evidence, to_plan
 from miner.language.sections import parse_sections
-from prompts import Prompt, WorkedCase, load
+from prompts import Prompt, TemporalEvidenceReply, WorkedCase, load
 from prompts.render import delimit, fill, placeholders, stage_values
 from schemas.study import Report
 from schemas.vocabulary import Licence
@@ -22,6 +23,10 @@ CASES = sorted({case.name: case for prompt in EVERY for case in prompt.examples}
 
 # What these versions said when they were published. An improvement is a new file, never an edit.
 PUBLISHED = {
+    ("chain_temporal", 1): "7b7ebf9c76c0291e199b22638c9070a8e947de0ebb02afc038f4f0952e7db994",
+    ("evidence_temporal", 1): "f3f653c4c9ad832a05a5bde37b5bb271cb0ec19ed2e56a1f57514cd57709e57d",
+    ("plan_temporal", 1): "a1f98b197e03e1c27f193db75d737fedf7864cf877ea2037f3f6b65cab0bc7c4",
+    ("whole_temporal", 1): "6927b7c5e7092b05ef5b23ad3090abc8ab924d9e7e0215dafb81f2877ef2fbd2",
     ("chain", 1): "08fac9bdf02e88cdd015e48e58e2e9e7b2ef38ded636f2f4a59374251fe446d2",
     ("judge_contain", 1): "8a0d4c4ba379ed1a0b2ddce5bbf6e4e0360303e2afcff3e148d56bf1cca08d00",
     ("judge_extract", 1): "1ef716250581800540bc2756e93454bb63867635bc26d58b269d4ce5617dd1cd",
@@ -44,7 +49,9 @@ def test_published_versions_stay_as_they_are(prompt: Prompt) -> None:
 @pytest.mark.parametrize("prompt", STEPS, ids=lambda prompt: f"{prompt.name}.v{prompt.version}")
 def test_a_prompt_takes_exactly_the_values_of_its_step(prompt: Prompt) -> None:
     case = prompt.examples[0]
-    values = stage_values(prompt.name, case.question, case.report, case.plan.items, case.evidence.items)
+    values = stage_values(
+        prompt.name, case.question, case.report, case.plan.items, case.evidence.items, case.prior_report
+    )
     assert placeholders(prompt.user_template) == values.keys()
     assert "{{" not in prompt.system
 
@@ -64,6 +71,30 @@ def test_every_example_passes_our_schemas_grounding_and_checks(name: str, case: 
     plan = to_plan(case.plan, case.question)
     evidence = to_evidence(case.evidence, plan, report)
     assert check_all(case.question, plan, evidence, to_chain(case.chain, case.question), report) is None
+
+
+TEMPORAL_CASES = [(name, case) for name, case in CASES if case.prior_report is not None]
+
+
+@pytest.mark.parametrize(("name", "case"), TEMPORAL_CASES)
+def test_every_temporal_example_states_the_change_that_is_the_answer(name: str, case: WorkedCase) -> None:
+    assert isinstance(case.evidence, TemporalEvidenceReply)
+    report = Report(study_id="example", text=case.report, sections=parse_sections(case.report), prior=case.prior_report)
+    assert check_change_reply(case.evidence, to_plan(case.plan, case.question), report) is None
+    assert check_answer_of_change(case.question, case.evidence) is None
+
+
+def test_there_are_temporal_examples() -> None:
+    assert TEMPORAL_CASES
+
+
+def test_two_reports_are_two_blocks_with_marks_of_their_own() -> None:
+    _, case = TEMPORAL_CASES[0]
+    values = stage_values("plan_temporal", case.question, "FINDINGS: Clear.", prior="FINDINGS: Effusion.")
+    assert values["report"] == delimit("FINDINGS: Clear.", "CURRENT REPORT")
+    assert values["prior_report"] == delimit("FINDINGS: Effusion.", "PRIOR REPORT")
+    alone = stage_values("plan_temporal", case.question, "FINDINGS: Clear.")
+    assert alone["prior_report"] == "The prior report is missing."
 
 
 def test_examples_show_silence_and_speech_and_several_tasks() -> None:

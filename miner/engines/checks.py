@@ -177,7 +177,12 @@ def _check_answer(question: Question, chain: Chain) -> Rejection | None:
         return Rejection(
             RejectReason.ANSWER_MISMATCH, f"the last step states another answer than the correct one, {question.answer}"
         )
-    if question.task in {Task.SINGLE, Task.MULTIPLE, Task.ANOMALY} and not _names_answer(question, last):
+    if question.task is Task.TEMPORAL and _concludes_another_change(question, last):
+        return Rejection(
+            RejectReason.ANSWER_MISMATCH,
+            f"the last step names another change than the correct answer, which is {question.answer_text}",
+        )
+    if question.task is not Task.BINARY and not _names_answer(question, last):
         return Rejection(
             RejectReason.ANSWER_MISMATCH,
             f"the last step does not state the correct answer, {question.answer}: name its letter or all its findings",
@@ -186,12 +191,21 @@ def _check_answer(question: Question, chain: Chain) -> Rejection | None:
 
 
 def _names_answer(question: Question, text: str) -> bool:
-    """Tell whether a conclusion names the answer's letter, or each finding of the answer by its name."""
+    """Tell whether a conclusion names the answer's letter, or each finding or the change of the answer by its name."""
     letters = {letter for groups in _NAMED_LETTER.findall(text) for letter in groups if letter}
     if question.options and question.answer in letters:
         return True
     said = _stems(text)
-    return all(_stems(finding) in said for finding in question.answer_findings)
+    # The answer of a temporal question is a change and names no finding.
+    names = (question.answer_text,) if question.task is Task.TEMPORAL else question.answer_findings
+    return all(_stems(name) in said for name in names)
+
+
+def _concludes_another_change(question: Question, text: str) -> bool:
+    """Tell whether a conclusion names a change, but not the one that is the answer: "improving, option A"."""
+    said = _stems(text)
+    others = [option.text for option in question.options if option.letter != question.answer]
+    return _stems(question.answer_text) not in said and any(_stems(other) in said for other in others)
 
 
 def _stems(text: str) -> str:

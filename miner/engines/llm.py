@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from miner.engines import Reasoning
+from miner.engines.change import check_answer_of_change, check_change_reply, check_temporal_whole_reply
 from miner.engines.checks import Rejection, check_answer_supported
 from miner.engines.replies import (
     check_chain_reply,
@@ -19,18 +20,28 @@ from miner.engines.replies import (
 )
 from miner.engines.settings import LLMSettings
 from miner.errors import MiningReject, SettingsError
-from prompts import ChainReply, EvidenceReply, PlanReply, Prompt, Reply, WholeReply, load
-from prompts.render import stage_values
+from prompts import (
+    ChainReply,
+    EvidenceReply,
+    PlanReply,
+    Prompt,
+    Reply,
+    TemporalEvidenceReply,
+    TemporalWholeReply,
+    WholeReply,
+    load,
+)
+from prompts.render import TEMPORAL, stage_values
 from schemas.question import Question
 from schemas.reasoning import Chain, Evidence, Plan
 from schemas.study import Report
-from schemas.vocabulary import RejectReason, Task
+from schemas.vocabulary import Task
 
 if TYPE_CHECKING:
     from miner.engines.client import Client
 
 R = TypeVar("R", bound=Reply)
-VERSION = "2"
+VERSION = "3"
 
 
 class LLMEngine:
@@ -38,6 +49,10 @@ class LLMEngine:
 
     Every step raises MiningReject for a question that cannot be mined, EngineStopped if no question can, BudgetReached
     if no call may be made, and PolicyError before text goes where its licence forbids it.
+
+    Temporal questions have prompts of their own, which show the report of the reference image beside the current one
+    as a second block of data. Their evidence quotes the current report only, because the offsets of an `Evidence`
+    point into its question's own report; the prior report is context. Without one, the current report alone is read.
     """
 
     name = "llm"
@@ -58,6 +73,11 @@ class LLMEngine:
             self.prompts: dict[str, Prompt] = {name: load(name, version) for name, version in versions.items()}
         except LookupError as error:
             raise SettingsError(str(error)) from error
+        self.temporal_prompts = {name: load(f"{name}{TEMPORAL}") for name in versions}
+
+    def prompts_of(self, task: Task) -> dict[str, Prompt]:
+        """Give the prompt of each step for questions of a task."""
+        return self.temporal_prompts if task is Task.TEMPORAL else self.prompts
 
     def settings(self) -> dict[str, object]:
         """Give what can change the output: model, options, and the words of prompts and reply schemas."""
@@ -65,17 +85,17 @@ class LLMEngine:
             "engine": self.name,
             "engine_version": self.version,
             **self._settings.of_the_output(),
-            "prompts": [
-                {"name": prompt.name, "version": str(prompt.version), "hash": prompt.hash}
-                for prompt in self.prompts.values()
-            ],
+            "prompts": _named(self.prompts),
+            "temporal_prompts": _named(self.temporal_prompts),
             "reply_schemas_hash": self._schemas_hash,
         }
 
     @cached_property
     def _schemas_hash(self) -> str:
         types: tuple[type[Reply], ...] = (
-            (WholeReply,) if self._settings.calls == 1 else (PlanReply, EvidenceReply, ChainReply)
+            (WholeReply, TemporalWholeReply)
+            if self._settings.calls == 1
+            else (PlanReply, EvidenceReply, TemporalEvidenceReply, ChainReply)
         )
         schemas = json.dumps([reply.model_json_schema() for reply in types], sort_keys=True)
         return hashlib.sha256(schemas.encode()).hexdigest()
@@ -87,24 +107,15 @@ class LLMEngine:
 
     async def reason(self, question: Question, report: Report) -> Reasoning:
         """Give plan, evidence and chain, in one call or three."""
-        if question.task is Task.TEMPORAL:
-            raise MiningReject(
-                RejectReason.BAD_VALUE,
-                f"question {question.question_id} is temporal, which needs two reports; version {self.version} of the "
-                "llm engine answers questions about one",
-            )
         if self._settings.calls == 1:
-            return await self._whole(question, report)
+            return await (self._temporal_whole if question.task is Task.TEMPORAL else self._whole)(question, report)
         plan = await self.plan(question, report)
         evidence = await self.evidence(question, plan, report)
         return Reasoning(plan, evidence, await self.chain(question, plan, evidence, report))
 
     async def plan(self, question: Question, report: Report) -> Plan:
         """Ask what to look for, one item for every finding of the question."""
-        values = stage_values("plan", question, report.text)
-        reply = await self._ask(
-            "plan", values, PlanReply, lambda reply: check_plan_reply(reply, question), question, report
-        )
+        reply = await self._ask("plan", PlanReply, lambda reply: check_plan_reply(reply, question), question, report)
         return to_plan(reply, question)
 
     async def evidence(self, question: Question, plan: Plan, report: Report) -> tuple[Evidence, ...]:
@@ -113,42 +124,75 @@ class LLMEngine:
         Evidence that contradicts the question's answer is a reject and not asked again: the model shall not be
         talked into agreeing with a label.
         """
-        values = stage_values("evidence", question, report.text, plan=plan.items)
+        if question.task is Task.TEMPORAL:
+            return await self._change(question, plan, report)
         reply = await self._ask(
-            "evidence", values, EvidenceReply, lambda reply: check_evidence_reply(reply, plan, report), question, report
+            "evidence", EvidenceReply, lambda reply: check_evidence_reply(reply, plan, report), question, report, plan
         )
         return _supported(question, to_evidence(reply, plan, report))
 
     async def chain(self, question: Question, plan: Plan, evidence: tuple[Evidence, ...], report: Report) -> Chain:
-        """Ask for the reasoning at the image; the report itself is not shown, only plan and evidence."""
-        values = stage_values("chain", question, report.text, plan.items, evidence)
+        """Ask for the reasoning at the image; no report is shown, only plan and evidence."""
         reply = await self._ask(
-            "chain", values, ChainReply, lambda reply: check_chain_reply(reply, question, evidence), question, report
+            "chain",
+            ChainReply,
+            lambda reply: check_chain_reply(reply, question, evidence),
+            question,
+            report,
+            plan,
+            evidence,
         )
         return to_chain(reply, question)
 
-    async def _whole(self, question: Question, report: Report) -> Reasoning:
-        values = stage_values("whole", question, report.text)
+    async def _change(self, question: Question, plan: Plan, report: Report) -> tuple[Evidence, ...]:
+        """Ask what has become of the finding; a change that contradicts the answer is a reject, not asked again."""
         reply = await self._ask(
-            "whole", values, WholeReply, lambda reply: check_whole_reply(reply, question, report), question, report
+            "evidence",
+            TemporalEvidenceReply,
+            lambda reply: check_change_reply(reply, plan, report),
+            question,
+            report,
+            plan,
+        )
+        _demand(check_answer_of_change(question, reply))
+        return to_evidence(reply, plan, report)
+
+    async def _whole(self, question: Question, report: Report) -> Reasoning:
+        reply = await self._ask(
+            "whole", WholeReply, lambda reply: check_whole_reply(reply, question, report), question, report
         )
         plan = to_plan(reply.plan, question)
         evidence = _supported(question, to_evidence(reply.evidence, plan, report))
         return Reasoning(plan, evidence, to_chain(reply.chain, question))
 
+    async def _temporal_whole(self, question: Question, report: Report) -> Reasoning:
+        reply = await self._ask(
+            "whole",
+            TemporalWholeReply,
+            lambda reply: check_temporal_whole_reply(reply, question, report),
+            question,
+            report,
+        )
+        _demand(check_answer_of_change(question, reply.evidence))
+        plan = to_plan(reply.plan, question)
+        return Reasoning(plan, to_evidence(reply.evidence, plan, report), to_chain(reply.chain, question))
+
     async def _ask(
         self,
         step: str,
-        values: dict[str, str],
         reply_type: type[R],
         check: Callable[[R], Rejection | None],
         question: Question,
         report: Report,
+        plan: Plan | None = None,
+        evidence: tuple[Evidence, ...] = (),
     ) -> R:
         assert self._client is not None, "an engine that shall be asked needs a client"  # noqa: S101
+        prompt = self.prompts_of(question.task)[step]
+        planned = () if plan is None else plan.items
         return await self._client.ask(
-            self.prompts[step],
-            values,
+            prompt,
+            stage_values(prompt.name, question, report.text, planned, evidence, report.prior),
             reply_type,
             check,
             question_id=question.question_id,
@@ -156,8 +200,17 @@ class LLMEngine:
         )
 
 
+def _named(prompts: dict[str, Prompt]) -> list[dict[str, str]]:
+    return [{"name": prompt.name, "version": str(prompt.version), "hash": prompt.hash} for prompt in prompts.values()]
+
+
 def _supported(question: Question, evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
     """Give the evidence back; raises MiningReject where it contradicts the answer."""
-    if contradiction := check_answer_supported(question, evidence):
-        raise MiningReject(contradiction.reason, contradiction.message)
+    _demand(check_answer_supported(question, evidence))
     return evidence
+
+
+def _demand(rejection: Rejection | None) -> None:
+    """Raise MiningReject if there is a rejection."""
+    if rejection is not None:
+        raise MiningReject(rejection.reason, rejection.message)

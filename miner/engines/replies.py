@@ -102,6 +102,11 @@ def _check_kind(item: EvidenceItemReply, number: int) -> Rejection | None:
 def _check_quotes(item: EvidenceItemReply, number: int, report: Report) -> Rejection | None:
     for quote_number, words in enumerate(item.quotes, start=1):
         quote = _find(words, report)
+        if quote is None and report.prior is not None and locate(words, report.prior):
+            return Rejection(
+                RejectReason.QUOTE_NOT_FOUND,
+                f"quote {quote_number} of item {number} is from the prior report; quote the current report only",
+            )
         if quote is None:
             return Rejection(
                 RejectReason.QUOTE_NOT_FOUND,
