@@ -25,8 +25,9 @@ from miner.ingest.corpus import (
     conform,
     text_hash,
 )
-from miner.ingest.ingest import IngestResult, ingest
+from miner.ingest.ingest import ingest
 from miner.ingest.mimic import find_mimic, mimic_fingerprint, read_mimic
+from miner.ingest.result import IngestResult
 from miner.store import Store
 from schemas.vocabulary import Licence
 from tests import mimic_corpus as mimic

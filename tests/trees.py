@@ -72,7 +72,7 @@ def write_chexpert(folder: Path, rows: Iterable[Row] | None = None) -> Path:
     root = folder / "CheXpert-v1.0"
     write_csv(root / "train.csv", CHEXPERT_COLUMNS, chexpert_rows() if rows is None else rows)
     all_zero = dict.fromkeys(FINDINGS, "0.0")
-    valid = [chexpert_row("patient64541/study1", split="valid", **all_zero | {"Cardiomegaly": "1.0"})]
+    valid = [chexpert_row("patient64541/study1", 1, split="valid", **all_zero | {"Cardiomegaly": "1.0"})]
     write_csv(root / "valid.csv", CHEXPERT_COLUMNS, valid)
     test = {"Study": "CheXpert-v1.0/test/patient64741/study1", **dict.fromkeys(FINDINGS, "0"), "Edema": "1"}
     write_csv(root / "groundtruth.csv", ("Study", *FINDINGS), [test])
