@@ -75,7 +75,7 @@ def _misfit(item: ChangeItemReply, report: Report) -> str | None:
         return None
     if item.kind == "inferred_normal":
         return "rests on silence, which states no change: its progression must be not_stated"
-    if item.progression == Progression.WORSENING and item.presence == "absent":
+    if item.progression == "worsening" and item.presence == "absent":
         return "says that an absent finding is worsening; give the presence and the progression on the new image"
     read = {
         change
