@@ -233,7 +233,9 @@ def test_reports_alone_are_enough_and_what_will_not_work_is_said(tmp_path: Path)
     missing = dict(ingested.missing)
     assert set(missing) == {META_CSV, SPLIT_CSV, CHEXPERT_CSV, NEGBIO_CSV, TEST_CSV}
     assert "no priors" in missing[META_CSV]
-    assert ingested.unknown == {"study_order", "study_datetime", "study_date", "split", "images"}
+    of_studies = {"study_order", "study_datetime", "study_date", "split"}
+    of_images = {"images", "image_root", "view", "procedure", "view_code", "orientation"}
+    assert ingested.unknown == of_studies | of_images
 
 
 def test_counts_that_differ_name_both_numbers(tmp_path: Path) -> None:
