@@ -138,7 +138,7 @@ def gold_labels(shared: Path) -> None:
     for measure, parts in (("13 columns through concepts", by_concept), ("8 columns through the 14 labels", by_label)):
         print(f"OpenI gold, {measure}, micro (target F1 0.93):")
         print(f"  {'half 0 (looked at)':26} {scores(parts[0])}")
-        print(f"  {'half 1 (never looked at)':26} {scores(parts[1])}")
+        print(f"  {'half 1 (held out)':26} {scores(parts[1])}")
         print(f"  {'both':26} {scores(parts[0] + parts[1])}")
     print("Column by column:")
     for name, counted in columns.items():

@@ -7,6 +7,7 @@
     model = "gpt-4o"
 """
 
+import os
 import tomllib
 import warnings
 from collections.abc import Mapping
@@ -78,9 +79,9 @@ class StageSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources: what comes first wins."""
+        # The source made for pyproject.toml reads one table of any TOML file, and nothing from one that is none.
         if cls._toml is None:
-            return (init_settings,)
-        # The source made for pyproject.toml reads one table of any TOML file.
+            return init_settings, PyprojectTomlConfigSettingsSource(settings_cls, Path(os.devnull))
         return init_settings, env_settings, PyprojectTomlConfigSettingsSource(settings_cls, cls._toml)
 
     @classmethod

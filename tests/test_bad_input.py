@@ -363,4 +363,5 @@ def test_the_demo_does_not_take_its_users_settings(cxr: Cli, tmp_path: Path) -> 
     (tmp_path / "cxr.toml").write_text('[mine]\nengine = "llm"\n')
     done = cxr("demo", CXR_MINE_LIMIT="1", CXR_ASK_TASKS="binary")
     assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
     assert "multiple" in done.stdout
