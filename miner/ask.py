@@ -11,7 +11,7 @@ import polars as pl
 
 from miner import ask_report, ask_sql
 from miner.ask_temporal import ask_temporal
-from miner.balance import BalanceReport, ceilings, downsample_sets, too_rare
+from miner.balance import BalanceReport, ceilings_frame, downsample_sets, too_rare
 from miner.errors import SettingsError
 from miner.settings import AskSettings
 from miner.store import Store, digest
@@ -195,10 +195,7 @@ def _positives(store: Store, corpus: str) -> dict[str, int]:
 
 
 def _set_ceilings(store: Store, settings: AskSettings, available: dict[str, int]) -> None:
-    allowed = ceilings(available, balance=settings.balance, min_positives=settings.min_positives)
-    table = pl.DataFrame(
-        {"finding": list(allowed), "ceiling": list(allowed.values())}, schema={"finding": pl.Utf8, "ceiling": pl.Int64}
-    )
+    table = ceilings_frame(available, balance=settings.balance, min_positives=settings.min_positives)
     store.replace_temporary("ceilings", table)
 
 

@@ -7,12 +7,12 @@ states against the nearest earlier study of the same patient; they are stored as
 import polars as pl
 
 from miner.balance import BalanceReport, downsample_sets, too_rare
+from miner.labeler import LABELER
 from miner.report_reading import read_reports
 from miner.settings import AskSettings
 from miner.store import Store
 from schemas.vocabulary import Task
 
-LABELER = "rules"
 SOURCE = "report"
 
 _READ = """

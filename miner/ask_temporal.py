@@ -6,10 +6,9 @@ Both studies have to be in the store, whichever corpus came first. Progressions 
 sure answer and are not asked about, as uncertain labels are not (design.md, "Tasks").
 """
 
-import polars as pl
-
-from miner.balance import BalanceReport, ceilings, too_rare
+from miner.balance import BalanceReport, ceilings_frame, too_rare
 from miner.errors import SettingsError
+from miner.labeler import LABELER
 from miner.settings import AskSettings
 from miner.store import Store, digest
 from schemas.vocabulary import Task
@@ -21,7 +20,7 @@ _USABLE = """
            md5(concat_ws('|', 'temporal', $seed::varchar, study_id, prior_study_id, finding)) as draw
     from progressions join studies using (study_id)
     semi join (select study_id as prior_study_id from studies) using (prior_study_id)
-    where quality is distinct from 'disagreement' and (labeler = 'rules') = $from_reports
+    where quality is distinct from 'disagreement' and (labeler = $ours) = $from_reports
 """
 _ASKED = """
     create or replace temporary table asked_temporal as
@@ -50,7 +49,9 @@ def ask_temporal(store: Store, settings: AskSettings) -> tuple[int, int, Balance
     Returns how many were added, how many stood already, and the balance over findings. Raises SettingsError where
     no progression has both its studies in the store.
     """
-    store.connection.execute(_USABLE, {"seed": settings.seed, "from_reports": settings.source == "report"})
+    store.connection.execute(
+        _USABLE, {"seed": settings.seed, "ours": LABELER, "from_reports": settings.source == "report"}
+    )
     available = dict(store.rows("select finding, count(*) from usable_progressions group by 1 order by 1"))
     if not available and settings.source == "report":
         raise SettingsError(
@@ -63,9 +64,7 @@ def ask_temporal(store: Store, settings: AskSettings) -> tuple[int, int, Balance
             f"ask: temporal questions need progressions whose two studies are both in the store; it has {stored:,} "
             "progressions and none of these: ingest both ms-cxr-t and mimic-cxr"
         )
-    allowed = ceilings(available, balance=settings.balance, min_positives=settings.min_positives)
-    schema = {"finding": pl.Utf8, "ceiling": pl.Int64}
-    table = pl.DataFrame({"finding": list(allowed), "ceiling": list(allowed.values())}, schema=schema)
+    table = ceilings_frame(available, balance=settings.balance, min_positives=settings.min_positives)
     store.replace_temporary("ceilings", table)
     store.connection.execute(_ASKED)
     store.connection.execute(_NEW)

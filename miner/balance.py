@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 MAX_RATIO = 2
 
 
@@ -36,6 +38,12 @@ def ceilings(available: Mapping[str, int], *, balance: str, min_positives: int) 
     ceiling = MAX_RATIO * min(usable.values(), default=0)
     allowed = {finding: min(count, ceiling) for finding, count in usable.items()}
     return allowed | rare if balance == "soft" else allowed
+
+
+def ceilings_frame(available: Mapping[str, int], *, balance: str, min_positives: int) -> pl.DataFrame:
+    """Give `ceilings` as a frame with the columns finding and ceiling, for the SQL of `cxr ask`."""
+    allowed = ceilings(available, balance=balance, min_positives=min_positives)
+    return pl.DataFrame(list(allowed.items()), schema={"finding": pl.Utf8, "ceiling": pl.Int64}, orient="row")
 
 
 def downsample_sets(sets: Sequence[Sequence[str]], *, balance: str, min_positives: int) -> list[int]:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from miner.engines.budget import Spent
 from miner.engines.cache import ReplyCache
-from miner.engines.calls import call_frame, call_rows
+from miner.engines.calls import billed, call_frame, call_rows
 from miner.engines.ledger import KILLED, Ledger, recover
 from miner.engines.prices import price_of
 from miner.engines.settings import LLMSettings
@@ -56,17 +56,7 @@ def _finish(call: Call, cache: ReplyCache, settings: LLMSettings) -> Call:
         return killed
     if usage is None:
         return call
-    price = price_of(settings)
-    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
-    counts = (usage.prompt_tokens, usage.completion_tokens, cached or 0)
-    return call.model_copy(
-        update={
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "cached_tokens": cached,
-            "cost_usd": None if price is None else price.cost(*counts, batch=call.batch),
-        }
-    )
+    return billed(call, usage, price_of(settings))
 
 
 def lost_attempts(store: Store, fingerprint: str) -> int:

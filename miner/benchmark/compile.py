@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from miner.benchmark.manifest import (
     MANIFEST,
     UNFINISHED,
@@ -250,8 +248,3 @@ def _made_by(store: Store) -> list[dict[str, Any]]:
         select * from told order by all
         """
     ).to_dicts()
-
-
-def count_rows(path: Path) -> int:
-    """Give the number of rows of a Parquet file from its footer."""
-    return int(pq.read_metadata(path).num_rows)

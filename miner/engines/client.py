@@ -20,6 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from miner.engines import failures
 from miner.engines.budget import Budget
 from miner.engines.cache import ReplyCache, request_hash
+from miner.engines.calls import billed
 from miner.engines.checks import Rejection
 from miner.engines.failures import Passing, Refused
 from miner.engines.ledger import Ledger
@@ -243,19 +244,8 @@ class Client:
         usage = completion.usage
         if usage is None:
             return call.model_copy(update={"latency_s": seconds, "called_at": _now()})
-        cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
-        price = self.budget.price
-        counts = (usage.prompt_tokens, usage.completion_tokens, cached or 0)
-        return call.model_copy(
-            update={
-                "prompt_tokens": usage.prompt_tokens,
-                "completion_tokens": usage.completion_tokens,
-                "cached_tokens": cached,
-                "cost_usd": None if price is None else price.cost(*counts, batch=call.batch),
-                "latency_s": seconds,
-                "called_at": _now(),
-            }
-        )
+        ended = {"latency_s": seconds, "called_at": _now()}
+        return billed(call, usage, self.budget.price).model_copy(update=ended)
 
     def _begin(self, call: Call) -> None:
         """Write down that a request leaves now."""

@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from schemas.text import Quote
 
+# As many as one reads; a finding that a report repeats in every sentence is not better supported for it.
+MOST_QUOTES = 4
+
 # The same sign in other typefaces; what a model writes for what a report system exported, or the other way round.
 _TYPOGRAPHY = {
     **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4`", "'"),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 
+from miner.engines.grounding import MOST_QUOTES
 from miner.engines.nouns import with_article
 from miner.errors import MiningReject
 from miner.judge import RulesJudge
@@ -17,8 +18,6 @@ from miner.language import load_lexicon, read_finding
 from schemas.finding import Finding, JudgedFinding
 from schemas.reasoning import Evidence
 from schemas.vocabulary import EvidenceKind, Presence, RejectReason, Verdict
-
-MOST_QUOTES = 4
 
 
 @lru_cache(maxsize=1)

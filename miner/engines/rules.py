@@ -12,6 +12,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from miner.engines import named, nouns, temporal
+from miner.engines.grounding import MOST_QUOTES
 from miner.engines.nouns import is_plural, plural, with_article
 from miner.engines.wording import describe, describe_borderline, more_telling
 from miner.errors import MiningReject
@@ -28,7 +29,6 @@ from schemas.text import Quote
 from schemas.vocabulary import Certainty, EvidenceKind, Finding14, Presence, RejectReason, Side, Task, Verdict
 
 VERSION = "2"
-MOST_QUOTES = 4
 
 
 # Where the lexicon's regions come in the reading order of signs.toml.

@@ -7,6 +7,7 @@ is nothing to mine; where it says another change than the answer, or two opposit
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from miner.engines.grounding import MOST_QUOTES
 from miner.engines.nouns import is_plural, with_article
 from miner.engines.wording import describe
 from miner.errors import MiningReject
@@ -28,7 +29,6 @@ PROGRESSION_OF: Mapping[Change, Progression] = MappingProxyType(
 )
 """What counts as which answer: a finding that was not there before is worse, one that has gone is better."""
 
-MOST_QUOTES = 4
 
 _SEEN = {
     Change.NEW: ("which was not there on the reference image", "which were not there on the reference image"),
