@@ -7,9 +7,9 @@ from pydantic import ValidationError
 
 from miner.engines.budget import Spent
 from miner.engines.cache import ReplyCache
-from miner.engines.calls import billed, call_frame, call_rows
+from miner.engines.calls import call_frame, call_rows
 from miner.engines.ledger import KILLED, Ledger, recover
-from miner.engines.prices import price_of
+from miner.engines.prices import billed, price_of
 from miner.engines.settings import LLMSettings
 from miner.store import Store
 from schemas.call import Call

@@ -1,15 +1,10 @@
 """From calls to rows of the `calls` table."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import polars as pl
 
-from miner.engines.prices import Price
 from schemas.call import Call
-
-if TYPE_CHECKING:
-    from openai.types import CompletionUsage
 
 # Named types: a batch in which nobody counted tokens would otherwise have a column of nothing.
 _TYPES: dict[str, type[pl.DataType]] = {
@@ -19,20 +14,6 @@ _TYPES: dict[str, type[pl.DataType]] = {
     "cost_usd": pl.Float64,
     "error": pl.String,
 }
-
-
-def billed(call: Call, usage: "CompletionUsage", price: Price | None) -> Call:
-    """Give a call with the tokens that its reply reports and what they cost; the cost is null without a price."""
-    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
-    counts = (usage.prompt_tokens, usage.completion_tokens, cached or 0)
-    return call.model_copy(
-        update={
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "cached_tokens": cached,
-            "cost_usd": None if price is None else price.cost(*counts, batch=call.batch),
-        }
-    )
 
 
 def call_rows(calls: Iterable[Call], engine: str, run_id: str, settings_hash: str) -> list[dict[str, object]]:

@@ -20,11 +20,11 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from miner.engines import failures
 from miner.engines.budget import Budget
 from miner.engines.cache import ReplyCache, request_hash
-from miner.engines.calls import billed
 from miner.engines.checks import Rejection
 from miner.engines.failures import Passing, Refused
 from miner.engines.ledger import Ledger
 from miner.engines.pace import LONGEST_PAUSE_S, Pace
+from miner.engines.prices import billed
 from miner.engines.settings import LLMSettings
 from miner.engines.typed import UNUSABLE, typed, without_raw_controls
 from miner.engines.wire import Wire, WireError

@@ -4,7 +4,7 @@ import tomllib
 from datetime import date
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -12,6 +12,10 @@ from pydantic import Field
 from miner.engines.settings import LLMSettings
 from miner.errors import SettingsError
 from schemas.base import Frozen
+from schemas.call import Call
+
+if TYPE_CHECKING:
+    from openai.types import CompletionUsage
 
 _PER = 1_000_000
 
@@ -72,3 +76,17 @@ def _given(words: str, batch_factor: float) -> Price:
         raise SettingsError(
             f"--price {words!r} is not INPUT,OUTPUT in USD per million tokens; write it like --price 2.50,10.00"
         ) from None
+
+
+def billed(call: Call, usage: "CompletionUsage", price: Price | None) -> Call:
+    """Give a call with the tokens that its reply reports and what they cost; the cost is null without a price."""
+    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
+    counts = (usage.prompt_tokens, usage.completion_tokens, cached or 0)
+    return call.model_copy(
+        update={
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "cached_tokens": cached,
+            "cost_usd": None if price is None else price.cost(*counts, batch=call.batch),
+        }
+    )
