@@ -1,1 +1,4 @@
-"""The training room is empty for now: `cxr` mines, scores and filters chains, and does not train a model yet."""
+"""Training and evaluation: SFT, then GRPO with a process reward, prediction and evaluation.
+
+torch, transformers and TRL are the extra `cxr[train]`, and are imported by the modules here that need them only.
+"""
