@@ -1,0 +1,220 @@
+"""Sampled completions with their rewards: OUT/samples.jsonl, and now and then a small table on the terminal.
+
+Completions speak about a report's findings, so those of credentialed corpora stay in the user's own OUT: on the
+terminal only completions to public samples are shown, unless the user asks for all.
+"""
+
+import functools
+import inspect
+import json
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from miner.console import say, table, talk
+from miner.errors import CxrError
+from schemas.vocabulary import Licence
+from trainer.logs import LastBatch, keep_steps
+
+SAMPLES = "samples.jsonl"
+KEEP = 8
+"""Completions kept of a step: one group of the paper's size. All of them would be 800,000 at the paper's setting."""
+SHOW_EVERY_S = 60.0
+SHOWN = 4
+SHOWN_CHARACTERS = 240
+
+Reward = Callable[..., Any]
+
+
+class SampleTable:
+    """Collects completions and the rewards they got, batch by batch.
+
+    `num_generations` is the size of a group; with it, and a batch that holds whole groups, `advantage` is what GRPO
+    takes it to be: the sum of the weighted rewards, minus its group's mean, over its standard deviation + 1e-4
+    (TRL's `scale_rewards="group"`). Otherwise it is null. Nothing is written where `write` is false (a process that
+    is not the first).
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        *,
+        num_generations: int | None = None,
+        weights: Mapping[str, float] | None = None,
+        keep: int = KEEP,
+        show_text: bool = False,
+        write: bool = True,
+    ) -> None:
+        self.path = out / SAMPLES
+        self._group = num_generations
+        self._weights = dict(weights or {})
+        self._keep = keep
+        self._show_text = show_text
+        self._write = write
+        self._shown_at = time.monotonic()
+        self._latest: list[dict[str, Any]] = []
+        self._names: tuple[str, ...] = ()
+
+    def resume(self, step: int) -> None:
+        """Drop what was sampled after a step; the table starts empty at step 0."""
+        if self._write:
+            keep_steps(self.path, step)
+
+    def add(
+        self,
+        step: int,
+        sample_ids: Sequence[str],
+        completions: Sequence[str],
+        rewards: Mapping[str, Sequence[float | None]],
+        *,
+        prompts: Sequence[str] | None = None,
+        columns: Mapping[str, Sequence[object]] | None = None,
+    ) -> None:
+        """Write the first completions of a batch; `columns` (mode, task, corpus, licence) go along as they are."""
+        if not self._write:
+            return
+        advantages = advantage(rewards, self._weights, self._group)
+        rows = []
+        for index in range(min(self._keep, len(completions))):
+            row: dict[str, Any] = {"step": step, "sample_id": sample_ids[index]}
+            row.update({name: values[index] for name, values in (columns or {}).items()})
+            if prompts is not None:
+                row["prompt"] = prompts[index]
+            row["completion"] = completions[index]
+            row.update({name: values[index] for name, values in rewards.items()})
+            row["advantage"] = None if advantages is None else advantages[index]
+            rows.append(row)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as handle:
+            handle.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        self._latest = rows
+        self._names = tuple(rewards)
+
+    def show(self, *, now: bool = False) -> None:
+        """Print a few of the latest completions, at most once a minute unless `now`; text of public samples only."""
+        if not self._latest or not (now or time.monotonic() - self._shown_at >= SHOW_EVERY_S):
+            return
+        self._shown_at = time.monotonic()
+        may = [row for row in self._latest if self._show_text or row.get("licence") == Licence.PUBLIC]
+        if not may:
+            say(f"sampled completions are in {self.path} (not shown: their corpus is not public)")
+            return
+        rows = [
+            (row["step"], row["sample_id"], _short(row["completion"]), *(row[name] for name in self._names))
+            for row in may[:SHOWN]
+        ]
+        talk().print(table("Sampled completions", ["step", "sample", "completion", *self._names], rows))
+
+
+def advantage(
+    rewards: Mapping[str, Sequence[float | None]], weights: Mapping[str, float], group: int | None
+) -> list[float] | None:
+    """Give each completion's advantage within its group of consecutive completions, or None for broken groups."""
+    total = [
+        sum(weights.get(name, 1.0) * value for name, value in zip(rewards, values, strict=True) if value is not None)
+        for values in zip(*rewards.values(), strict=True)
+    ]
+    if not group or group < 2 or len(total) % group:
+        return None
+    found: list[float] = []
+    for start in range(0, len(total), group):
+        of_group = total[start : start + group]
+        mean, spread = statistics.fmean(of_group), statistics.stdev(of_group)
+        found += [(value - mean) / (spread + 1e-4) for value in of_group]
+    return found
+
+
+class RewardWatch:
+    """Watches reward functions of TRL: how long each takes, the share it applied to, and that it gives numbers.
+
+    `watch(reward)` gives a function of the same name and kind (async stays async) to hand to GRPOTrainer. It logs
+    `rewards/<name>/share` (of samples for which the reward was not None), adds to `seconds[name]`, fills the
+    `LastBatch`, hands each batch with all its rewards to the `SampleTable`, and raises CxrError with the sample ids
+    where a reward is NaN or infinite.
+    """
+
+    def __init__(self, last_batch: LastBatch, samples: SampleTable | None = None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last_batch = last_batch
+        self._samples = samples
+        self._batch: dict[str, list[float | None]] = {}
+
+    def watch(self, reward: Reward) -> Reward:
+        """Wrap a reward function."""
+        name = reward.__name__
+        self.seconds[name] = 0.0
+
+        if inspect.iscoroutinefunction(reward):
+
+            @functools.wraps(reward)
+            async def watched_async(**given: Any) -> list[float | None]:
+                # Async rewards run at the same time: the wall clock of each, though they share it.
+                started = time.perf_counter()
+                values = list(await reward(**given))
+                return self._saw(name, values, time.perf_counter() - started, given)
+
+            return watched_async
+
+        @functools.wraps(reward)
+        def watched(**given: Any) -> list[float | None]:
+            started = time.perf_counter()
+            values = list(reward(**given))
+            return self._saw(name, values, time.perf_counter() - started, given)
+
+        return watched
+
+    def spent(self, name: str = "process_factuality") -> float:
+        """Give the seconds that a reward has taken so far; 0 for one that is not watched."""
+        return self.seconds.get(name, 0.0)
+
+    def _saw(
+        self, name: str, values: list[float | None], seconds: float, given: Mapping[str, Any]
+    ) -> list[float | None]:
+        self.seconds[name] += seconds
+        ids = [str(sample) for sample in given.get("sample_id") or ()]
+        self._last_batch.saw(ids)
+        bad = [index for index, value in enumerate(values) if value is not None and not math.isfinite(value)]
+        if bad:
+            culprits = LastBatch()
+            culprits.saw(ids[index] for index in bad if index < len(ids))
+            raise CxrError(
+                f"the reward {name} is no number for {len(bad)} of {len(values)} completions ({culprits.words()}); "
+                "expected a number, or None where it does not apply"
+            )
+        if (log_metric := given.get("log_metric")) is not None and values:
+            log_metric(f"rewards/{name}/share", sum(value is not None for value in values) / len(values))
+        self._batch[name] = values
+        if self._batch.keys() == self.seconds.keys():  # the last reward of this batch
+            batch = {reward: self._batch[reward] for reward in self.seconds}
+            self._batch = {}
+            self._hand_on(ids, batch, given)
+        return values
+
+    def _hand_on(self, ids: list[str], rewards: dict[str, list[float | None]], given: Mapping[str, Any]) -> None:
+        if self._samples is None:
+            return
+        completions = [text_of(completion) for completion in given["completions"]]
+        state = given.get("trainer_state")
+        self._samples.add(
+            int(state.global_step) + 1 if state is not None else 0,  # the step that these completions are for
+            ids or [""] * len(completions),
+            completions,
+            rewards,
+            columns={key: given[key] for key in ("mode", "task", "corpus", "licence") if key in given},
+        )
+
+
+def text_of(completion: Any) -> str:
+    """Give a completion's text, whether TRL hands over messages, parts of messages, or a string."""
+    if isinstance(completion, str):
+        return completion
+    content = completion[-1]["content"] if completion else ""
+    return content if isinstance(content, str) else "".join(part.get("text") or "" for part in content)
+
+
+def _short(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= SHOWN_CHARACTERS else plain[: SHOWN_CHARACTERS - 1] + "…"
