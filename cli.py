@@ -25,6 +25,7 @@ from miner.commands.base import (
     exit_with_rejects,
     fail,
 )
+from trainer.commands import evaluate as evaluation
 
 # Nothing heavy is imported up here: `cxr --help` has to be instant, and mining must never load torch.
 
@@ -48,6 +49,7 @@ app.command()(files.judge)
 app.command()(files.label)
 app.command()(files.radrscore)
 app.command()(files.agreement)
+app.command()(evaluation.evaluate)
 
 
 def _version(wanted: bool) -> None:
