@@ -147,6 +147,7 @@ class Stage(StrEnum):
     LABEL = "label"
     RADRSCORE = "radrscore"
     IMPORT = "import"
+    TRAIN = "train"
 
 
 class RejectReason(StrEnum):
@@ -177,3 +178,6 @@ class RejectReason(StrEnum):
     UNKNOWN_CHAIN = "unknown_chain"
     UNSUPPORTED_TASK = "unsupported_task"
     """A record of a benchmark that asks for something else than an answer, such as a whole report."""
+    IMAGE_ABSENT = "image_absent"
+    IMAGE_TRUNCATED = "image_truncated"
+    IMAGE_UNREADABLE = "image_unreadable"
