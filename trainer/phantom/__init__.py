@@ -1,0 +1,27 @@
+"""Phantoms: invented chest X-rays, drawn with a few ellipses, and invented reports that say what was drawn.
+
+A phantom is to radiography what it is here: a thing of known content to try a machine on. These pictures look like
+chest X-rays to nobody, and nothing that is measured on them says anything about patients. They exist so that the whole
+way from reports to a trained model can be seen to work on a laptop in minutes: what a report states is in its picture,
+so a model that looks can answer, and a model that does not look cannot.
+"""
+
+from trainer.phantom.corpus import PhantomCorpus, write_phantom
+from trainer.phantom.drawing import draw
+from trainer.phantom.pipeline import PhantomExports, make_exports
+from trainer.phantom.scene import Scene, draw_lots, later
+from trainer.phantom.wording import Reading, describe_scene, labels_of
+
+__all__ = [
+    "PhantomCorpus",
+    "PhantomExports",
+    "Reading",
+    "Scene",
+    "describe_scene",
+    "draw",
+    "draw_lots",
+    "labels_of",
+    "later",
+    "make_exports",
+    "write_phantom",
+]

@@ -1,0 +1,104 @@
+"""A folder of phantoms as anybody's own corpus: image files, and one CSV that `cxr ingest csv` reads as it stands."""
+
+import csv
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from miner.errors import InputError, SettingsError
+from trainer.phantom.drawing import draw
+from trainer.phantom.scene import Rng, Scene, draw_lots, later
+from trainer.phantom.wording import FINDINGS, describe_scene, labels_of
+
+NAME = "phantom"
+CSV = "phantom.csv"
+SHARE_OF_PAIRS = 0.5
+"""Of the patients, so many have a second study."""
+SPLITS = (("train", 0.8), ("validate", 0.05), ("test", 0.15))
+SMALLEST, LARGEST = 28, 1024
+
+_COLUMNS = (
+    "study_id", "patient_id", "split", "study_datetime", "image", "view", "findings", "impression", *map(str, FINDINGS),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PhantomCorpus:
+    """What was written: the CSV, whose folder holds the images, and how much there is."""
+
+    csv: Path
+    studies: int
+    patients: int
+    pairs: int
+
+
+def write_phantom(folder: Path, studies: int = 2000, seed: int = 0, *, size: int = 112) -> PhantomCorpus:
+    """Write invented images and reports: `phantom.csv` and `images/*.png`, byte for byte the same for a seed.
+
+    Half of the patients have two studies, whose second report compares. Splits are by patient. Images are grey,
+    `size` pixels wide and high. Raises SettingsError for counts and sizes out of bounds, InputError where the folder
+    holds something already.
+    """
+    if studies < 1 or not SMALLEST <= size <= LARGEST:
+        raise SettingsError(
+            f"phantom: {studies} studies of {size} pixels cannot be drawn; expected at least 1 study, and images of "
+            f"{SMALLEST} to {LARGEST} pixels"
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} exists and is not empty; give a new folder for the phantoms")
+    (folder / "images").mkdir(parents=True)
+    rows: list[dict[str, object]] = []
+    patients = pairs = 0
+    while len(rows) < studies:
+        # A generator of their own makes a patient's pictures the same, however many others are drawn.
+        rng = np.random.default_rng((seed, patients))
+        made = _patient(folder, patients, rng, size, room=studies - len(rows))
+        rows += made
+        patients += 1
+        pairs += len(made) > 1
+    with (folder / CSV).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return PhantomCorpus(folder / CSV, len(rows), patients, pairs)
+
+
+def _patient(folder: Path, number: int, rng: Rng, size: int, room: int) -> list[dict[str, object]]:
+    """Draw a patient's one or two studies; return their rows of the CSV."""
+    split = _split(rng)
+    first = draw_lots(rng)
+    scenes: list[Scene] = [first]
+    if rng.random() < SHARE_OF_PAIRS and room > 1:
+        scenes.append(later(first, rng))
+    day = date(2020, 1, 1) + timedelta(days=int(rng.integers(1000)))
+    rows = []
+    for turn, scene in enumerate(scenes):
+        study = f"p{number:05d}s{turn + 1}"
+        image = f"images/{study}.png"
+        draw(scene, rng, size).save(folder / image)
+        reading = describe_scene(scene, rng, scenes[turn - 1] if turn else None)
+        rows.append(
+            {
+                "study_id": study,
+                "patient_id": f"p{number:05d}",
+                "split": split,
+                "study_datetime": (day + timedelta(days=3 * turn)).isoformat(),
+                "image": image,
+                "view": "PA",
+                "findings": reading.findings,
+                "impression": reading.impression,
+                **{str(finding): value for finding, value in labels_of(scene).items()},
+            }
+        )
+    return rows
+
+
+def _split(rng: Rng) -> str:
+    drawn, reached = rng.random(), 0.0
+    for name, share in SPLITS:
+        reached += share
+        if drawn < reached:
+            return name
+    return SPLITS[-1][0]

@@ -1,0 +1,60 @@
+"""From phantoms to training data, by the same functions that work on real corpora: ingest, ask, mine, score, export."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from miner.ask import ask
+from miner.benchmark.compile import compile_benchmark
+from miner.benchmark.settings import BenchSettings, Existing, Targets
+from miner.engines.rules import RulesEngine
+from miner.export.export import export
+from miner.export.settings import ExportSettings, Format
+from miner.ingest.ingest import ingest
+from miner.ingest.own_csv import read_csv_corpus
+from miner.judge import RulesJudge
+from miner.mine import mine
+from miner.score import score
+from miner.settings import AskSettings, MineSettings, ScoreSettings
+from miner.store import Store
+from schemas.vocabulary import Licence, Task
+from trainer.phantom.corpus import NAME, PhantomCorpus
+
+ONE_STUDY = (Task.BINARY, Task.SINGLE, Task.MULTIPLE)
+
+
+@dataclass(frozen=True)
+class PhantomExports:
+    """Where the store, the benchmark and its two exports lie."""
+
+    store: Path
+    benchmark: Path
+    sft: Path
+    grpo: Path
+
+
+def _quiet(_done: int, _total: int | None = None) -> None:
+    """Count progress for nobody."""
+
+
+def make_exports(corpus: PhantomCorpus, folder: Path, targets: Targets, *, seed: int = 0) -> PhantomExports:
+    """Ingest phantoms, ask, mine, score, compile to `targets` and export for SFT and GRPO, into `folder`.
+
+    Templated reports repeat one another from patient to patient, and the pictures do not: so shared words put no study
+    out (duplicates "both"), which would be wrong for real reports.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    made = PhantomExports(folder / "phantom.duckdb", folder / "benchmark", folder / "sft", folder / "grpo")
+    ingest(made.store, lambda: read_csv_corpus(corpus.csv, {}, NAME, Licence.PUBLIC), _quiet)
+    with Store.write(made.store) as store:
+        ask(store, AskSettings(tasks=ONE_STUDY, seed=seed))
+        if corpus.pairs:
+            ask(store, AskSettings(tasks=(Task.TEMPORAL,), source="report", seed=seed))
+        mine(store, RulesEngine(), MineSettings(engine="rules"), _quiet)
+        score(store, RulesJudge(), ScoreSettings(judge="rules"), _quiet)
+        settings = BenchSettings(seed=seed, targets=targets, duplicates="both", max_images=1)
+        compile_benchmark(store, made.benchmark, settings, Existing.REPLACE, _quiet)
+        for format_, place in ((Format.SFT, made.sft), (Format.GRPO, made.grpo)):
+            export(
+                store, made.benchmark, str(place), format_, ExportSettings(seed=seed), Existing.REPLACE, advance=_quiet
+            )
+    return made
