@@ -21,10 +21,7 @@ from transformers import TrainingArguments as Arguments
 
 from miner.console import PLAIN_LINE_EVERY_S, say, talk
 from miner.errors import CxrError, SettingsError
-from miner.jsonl import whole_file
-
-LOG = "log.jsonl"
-Line = dict[str, Any]
+from trainer.run_log import LOG, Line, keep_steps
 
 REPORTERS = ("tensorboard", "wandb", "trackio")
 NETWORKED = ("wandb", "trackio")
@@ -251,50 +248,22 @@ def words(line: Mapping[str, Any], total: int, seconds_left: float | None) -> st
     return ", ".join(parts)
 
 
-def read_log(path: Path) -> list[Line]:
-    """Give the lines of a log or of a table of samples; a line that a kill cut off is left out."""
-    if not path.is_file():
-        return []
-    lines = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(line, dict) and isinstance(line.get("step"), int):
-            lines.append(line)
-    return lines
-
-
-def keep_steps(path: Path, last: int) -> list[Line]:
-    """Drop the lines of a log after step `last`, whole or not at all; give those that stay."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kept = [line for line in read_log(path) if line["step"] <= last and "stopped" not in line]
-    with whole_file(path) as out:
-        out.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in kept)
-    return kept
-
-
 def report_to(wanted: Sequence[str]) -> list[str]:
-    """Give what transformers' `report_to` is to be: by default TensorBoard files in OUT where it is installed, or none.
+    """Give what transformers' `report_to` is to be, of tensorboard (files in OUT), wandb, trackio and none.
 
-    `none` turns it off. wandb and trackio are used only if asked for, since they can send what they are given away.
-    Raises SettingsError for a name that is unknown or not installed.
+    tensorboard is left out in silence where it is not installed: log.jsonl holds the same and more. wandb and trackio
+    are used only if asked for. Raises SettingsError for another name, and for one of those two that is not installed.
     """
-    if not wanted:
-        return ["tensorboard"] if _installed("tensorboard") else []
     names = [name for name in dict.fromkeys(wanted) if name != "none"]
     for name in names:
         if name not in REPORTERS:
-            raise SettingsError(f"report_to {name!r} is unknown; choose from {', '.join(REPORTERS)}, none")
-        if not _installed(name):
-            raise SettingsError(
-                f"report_to asks for {name}, which is not installed; pip install {name}, or leave it out"
-            )
-    for name in names:
-        if name in NETWORKED:
-            say(f"{name} gets losses, rewards and settings of this run (no text, no images) and may send them away")
-    return names
+            raise SettingsError(f"trackers: {name!r} is unknown; choose from {', '.join(REPORTERS)}, none")
+        if name in NETWORKED and not _installed(name):
+            raise SettingsError(f"trackers: {name} is not installed; `pip install {name}`, or leave it out")
+    for name in NETWORKED:
+        if name in names:
+            say(f"{name} gets losses, rewards and settings of this run, no text and no images; it may send them away")
+    return [name for name in names if _installed(name)]
 
 
 def _installed(name: str) -> bool:

@@ -158,7 +158,7 @@ def hardware() -> dict[str, Any]:
 
 
 def git_commit(folder: Path) -> str | None:
-    """Give the commit of the working tree that a run was started in, `-dirty` if it was changed; None outside of one."""
+    """Give the commit of the working tree around a folder, with `-dirty` if it was changed; None outside of one."""
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=False)  # noqa: S603

@@ -17,7 +17,8 @@ from typing import Any
 from miner.console import say, table, talk
 from miner.errors import CxrError
 from schemas.vocabulary import Licence
-from trainer.logs import LastBatch, keep_steps
+from trainer.logs import LastBatch
+from trainer.run_log import keep_steps
 
 SAMPLES = "samples.jsonl"
 KEEP = 8
@@ -216,5 +217,6 @@ def text_of(completion: Any) -> str:
 
 
 def _short(text: str) -> str:
-    plain = " ".join(text.split())
+    """Give a completion as one line without control characters: a model may write what would move the cursor."""
+    plain = "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
     return plain if len(plain) <= SHOWN_CHARACTERS else plain[: SHOWN_CHARACTERS - 1] + "…"
