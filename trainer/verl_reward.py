@@ -1,20 +1,14 @@
 """The reward that verl calls for a completion: format + accuracy + process factuality (paper, equation 9).
 
-Pure Python: no torch, no network. Exports of `cxr export verl` name this function in their `reward.py`.
+Pure Python: no torch, no network. Exports of `cxr export verl` name this function in their `reward.py`; the rewards
+themselves are those of `trainer.rewards`.
 """
 
-import re
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from miner.judge import Judge, RulesJudge
-from miner.judge.radrscore import share
-from schemas.vocabulary import QUESTION_FINDINGS, Task
-
-_REASONED = re.compile(r"\A\s*<think>(?P<think>.*?)</think>\s*<answer>(?P<answer>.*?)</answer>\s*\Z", re.DOTALL)
-_ANSWERED = re.compile(r"\A\s*<answer>(?P<answer>.*?)</answer>\s*\Z", re.DOTALL)
-_TAGS = ("<think>", "</think>", "<answer>", "</answer>")
+from trainer.answers import parse_completion
+from trainer.rewards import REASONING, answer_accuracy, judge_reasoning
 
 
 def compute_score(
@@ -29,13 +23,13 @@ def compute_score(
     Process factuality applies to reasoning samples, whose `extra_info` holds the report.
     """
     extra = extra_info or {}
-    reasoning = extra.get("mode") == "reasoning"
-    think, answer = parse(solution_str, reasoning=reasoning)
+    reasoning = extra.get("mode") == REASONING
+    think, answer = parse_completion(solution_str, reasoning=reasoning)
     in_form = 0.0 if answer is None else 1.0
     right = 0.0 if answer is None else accuracy(answer, ground_truth, extra)
     report = extra.get("report")
     applies = reasoning and bool(report)
-    factual = factuality(think, str(report)) if applies and think else 0.0
+    factual = judge_reasoning(think, str(report)).factuality if applies and think else 0.0
     return {
         "score": in_form + right + factual,
         "format": in_form,
@@ -45,38 +39,26 @@ def compute_score(
     }
 
 
+def accuracy(answer: str, truth: str, extra: Mapping[str, Any]) -> float:
+    """Give the accuracy of what stands between the answer tags, by the sample's `extra_info`."""
+    options = _listed(extra.get("options"))
+    if not options and len(truth) == 1:
+        # Without the options' words a letter is still a letter.
+        options = [f"{letter})" for letter in "ABCDEFGH"]
+    return answer_accuracy(
+        answer,
+        task=str(extra.get("task")),
+        answer=truth,
+        options=options,
+        answer_findings=_listed(extra.get("answer_findings")),
+    )
+
+
 def parse(text: str, *, reasoning: bool) -> tuple[str | None, str | None]:
     """Give reasoning and answer of a completion in exactly its mode's form; (None, None) for any other form."""
-    match = (_REASONED if reasoning else _ANSWERED).match(text)
-    if match is None or any(text.count(tag) > 1 for tag in _TAGS):
-        return None, None
-    return match["think"].strip() if reasoning else None, match["answer"].strip()
+    return parse_completion(text, reasoning=reasoning)
 
 
-def accuracy(answer: str, truth: str, extra: Mapping[str, Any]) -> float:
-    """Give 1 or 0 for options and Yes/No, and the F1 of findings for open answers."""
-    if extra.get("task") == Task.ANOMALY:
-        return _f1(_findings(answer), set(extra.get("answer_findings") or ()) or _findings(truth))
-    letter = re.match(r"\(?([A-Za-z])\)?(?:[).:,]|$)", answer)
-    return float(answer.lower() == truth.lower() or (letter is not None and letter[1].upper() == truth))
-
-
-def factuality(think: str, report: str) -> float:
-    """Give the share of the reasoning's findings that the report supports; 0 where it states nothing."""
-    judge = _judge()
-    return share(item.factual for item in judge.verdicts(report, judge.extract(think))) or 0.0
-
-
-@cache
-def _judge() -> Judge:
-    return RulesJudge()
-
-
-def _findings(text: str) -> set[str]:
-    return {str(finding) for finding in QUESTION_FINDINGS if finding.lower() in text.lower()}
-
-
-def _f1(found: set[str], true: set[str]) -> float:
-    if not found or not true:
-        return float(found == true)
-    return 2 * len(found & true) / (len(found) + len(true))
+def _listed(value: Any) -> list[str]:
+    """Give a list column as a list: verl may hand it over as an array, whose truth value is not that of a list."""
+    return [] if value is None else [str(item) for item in value]
