@@ -17,18 +17,9 @@ _OF_IMAGES = ("pixel_values", "image_grid_thw", "num_images")
 
 
 class ExactGRPOTrainer(Exact, GRPOTrainer):  # type: ignore[misc]
-    """TRL's trainer, for batches in which some prompts have no image, one or two.
-
-    `last_sample_ids` names the samples of the batch that was generated last.
-    """
+    """TRL's trainer, for batches in which some prompts have no image, one or two."""
 
     _name = "GRPO"
-    last_sample_ids: tuple[str, ...] = ()
-
-    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        self.last_sample_ids = tuple(dict.fromkeys(row["sample_id"] for row in inputs))
-        scored: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        return scored
 
     def _tokenize_prompts(self, prompts: list[Any]) -> Any:
         # TRL marks a prompt without images with None, which the processor does not take; it takes an empty list.

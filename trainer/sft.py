@@ -8,6 +8,7 @@ from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from trainer.exact import Exact
+from trainer.logs import LastBatch
 from trainer.settings import SFTSettings
 from trainer.trl_settings import common, lora
 
@@ -26,16 +27,18 @@ class Collator(DataCollatorForVisionLanguageModeling):  # type: ignore[misc]
 
 
 class ExactSFTTrainer(Exact, SFTTrainer):  # type: ignore[misc]
-    """TRL's trainer; `last_sample_ids` names the samples of the batch that it worked on last."""
+    """TRL's trainer, which tells `last_batch` what it works on."""
 
     _name = "SFT"
-    last_sample_ids: tuple[str, ...] = ()
+    last_batch: LastBatch | None = None
 
     def _set_signature_columns_if_needed(self) -> None:
         self._signature_columns = COLUMNS
 
     def _prepare_inputs(self, inputs: Any) -> Any:
-        self.last_sample_ids = tuple(inputs.pop("sample_ids", ()))
+        identities = inputs.pop("sample_ids", ())
+        if self.last_batch is not None:
+            self.last_batch.saw(identities)
         return super()._prepare_inputs(inputs)
 
 

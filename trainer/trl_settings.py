@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from peft import LoraConfig
 
+from trainer.logs import report_to
 from trainer.settings import TrainSettings
 
 
@@ -37,7 +38,9 @@ def common(settings: TrainSettings, output: Path, accumulation: int, steps: int)
         "save_total_limit": settings.keep_checkpoints,
         "logging_strategy": "steps",
         "logging_steps": settings.log_steps,
-        "report_to": [],
+        # transformers would hide a loss that is NaN behind the mean of the others.
+        "logging_nan_inf_filter": False,
+        "report_to": report_to(settings.trackers),
         "disable_tqdm": True,
     }
 

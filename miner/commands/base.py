@@ -30,7 +30,8 @@ class Exit(IntEnum):
 # The order of the help: first the way of the data, then what reads the store, then what needs none.
 ORDER = (
     *("demo", "ingest", "images", "ask", "mine", "batch", "score", "filter", "bench", "export", "import"),
-    *("sql", "status", "show", "prompts"),
+    *("phantom", "train", "predict", "evaluate", "compare", "report"),
+    *("sql", "status", "show", "ui", "prompts"),
     *("judge", "label", "radrscore", "agreement"),
 )
 

@@ -1,0 +1,134 @@
+"""`cxr train`: the two stages, and the ablation over both."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from miner.commands.base import DEFAULT_DB, Commands, Db, Exit
+
+if TYPE_CHECKING:
+    from trainer.run import Job, TrainResult
+
+train_app = typer.Typer(
+    cls=Commands, no_args_is_help=True, help="Train a vision-language model: sft, then grpo with a process reward."
+)
+
+ModelPath = Annotated[
+    str, typer.Option("--model", help="A folder or hub name: Qwen2-VL, Qwen2.5-VL or Qwen3-VL; grpo: an SFT checkpoint.")
+]
+Data = Annotated[Path, typer.Option("--data", help="An export for this stage (`cxr export`), or a store.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="The run's folder: checkpoints, logs, curves, final/.")]
+Preset = Annotated[str, typer.Option(help="paper, lora, tiny, or a TOML file of your own.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, e.g. learning_rate=1e-5; trl.KEY for TRL's own."),
+]
+ExistingRun = Annotated[str, typer.Option("--existing", help="Where the folder holds a run: resume, replace or stop.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print batch, steps, memory and the launch command; stop.")]
+Nproc = Annotated[int | None, typer.Option(help="GPUs of this machine; more than one starts `accelerate launch`.")]
+Nnodes = Annotated[int, typer.Option(help="Machines that train together.")]
+NodeRank = Annotated[int, typer.Option(help="Which of the machines this is, from 0.")]
+Master = Annotated[str | None, typer.Option(help="HOST:PORT of the first machine.")]
+ShowText = Annotated[bool, typer.Option("--show-text", help="Show sampled completions of credentialed data, too.")]
+
+
+@train_app.command("sft")
+def train_sft(
+    model: ModelPath,
+    data: Data,
+    output: Output,
+    preset: Preset = "paper",
+    set_: Set = None,
+    existing: ExistingRun = "stop",
+    dry_run: DryRun = False,
+    nproc: Nproc = None,
+    nnodes: Nnodes = 1,
+    node_rank: NodeRank = 0,
+    master: Master = None,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Fine-tune on answers and mined reasoning."""
+    from trainer.settings import SFTSettings, parse_given
+
+    given = parse_given(set_ or ()) | _gpus(nproc, nnodes)
+    settings = SFTSettings.from_preset(preset, db, given)
+    _train(settings, model, data, output, preset, existing, dry_run=dry_run, nodes=(nnodes, node_rank, master), db=db)
+
+
+@train_app.command("grpo")
+def train_grpo(
+    model: ModelPath,
+    data: Data,
+    output: Output,
+    preset: Preset = "paper",
+    process_reward: Annotated[
+        str | None, typer.Option(help="Who judges reasoning: rules, llm (its settings: [judge] in cxr.toml), or none.")
+    ] = None,
+    set_: Set = None,
+    existing: ExistingRun = "stop",
+    dry_run: DryRun = False,
+    show_text: ShowText = False,
+    nproc: Nproc = None,
+    nnodes: Nnodes = 1,
+    node_rank: NodeRank = 0,
+    master: Master = None,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Go on from an SFT checkpoint with GRPO: format, accuracy and process factuality as rewards."""
+    from trainer.settings import GRPOSettings, parse_given
+
+    given = parse_given(set_ or ()) | _gpus(nproc, nnodes)
+    if process_reward is not None:
+        given["process_reward"] = process_reward
+    settings = GRPOSettings.from_preset(preset, db, given)
+    _train(
+        settings, model, data, output, preset, existing, dry_run=dry_run, nodes=(nnodes, node_rank, master), db=db,
+        show_text=show_text,
+    )  # fmt: skip
+
+
+def _gpus(nproc: int | None, nnodes: int) -> dict[str, Any]:
+    return {} if nproc is None else {"gpus": nproc * nnodes}
+
+
+def _train(
+    settings: Any,
+    model: str,
+    data: Path,
+    output: Path,
+    preset: str,
+    existing: str,
+    *,
+    dry_run: bool,
+    nodes: tuple[int, int, str | None],
+    db: Path,
+    show_text: bool = False,
+) -> None:
+    from miner.benchmark.settings import Existing
+    from miner.settings import choose
+    from trainer.run import Job
+
+    chosen = choose(Existing, existing, f"{settings.stage}: --existing")
+    job = Job(settings, model, data, output, preset, chosen, db, show_text=show_text)
+    _start(job, nodes, dry_run=dry_run)
+
+
+def _start(job: "Job", nodes: tuple[int, int, str | None], *, dry_run: bool) -> None:
+    """Print the plan, or hand over to `accelerate launch`, or train here."""
+    from trainer.run import train
+
+    say_trained(job, train(job))
+
+
+def say_trained(job: "Job", result: "TrainResult") -> None:
+    """Say what a training left; exit with 4 where samples were left out."""
+    from miner.console import say
+    from trainer.run import REJECTS
+
+    say(f"{result.steps:,} steps of {job.stage} done; the model is in {result.final}")
+    for path in result.curves:
+        say(f"curves: {path}")
+    if result.rejects:
+        say(f"{result.rejects:,} samples left out for their images; see {job.output / REJECTS}")
+        raise typer.Exit(Exit.REJECTS)
