@@ -78,7 +78,7 @@ def panels(log: Iterable[Mapping[str, Any]]) -> tuple[Panel, ...]:
     names = list(dict.fromkeys(key.split("/")[1] for line in lines for key in line if key.startswith("rewards/")))
     found = [_panel(lines, *planned) for planned in _PLAN]
     rewards = tuple((f"rewards/{name}/mean", name) for name in names)
-    shares = tuple((f"rewards/{name}/share", name) for name in names)
+    shares = tuple((f"rewards/{name}/applied", name) for name in names)
     found[2:2] = [
         _panel(lines, "rewards", "Rewards, where they apply", "mean", rewards, None),
         _panel(lines, "shares", "Samples that a reward applied to", "share", shares, (-0.03, 1.03)),

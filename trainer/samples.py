@@ -4,20 +4,17 @@ Completions speak about a report's findings, so those of credentialed corpora st
 terminal only completions to public samples are shown, unless the user asks for all.
 """
 
-import functools
-import inspect
 import json
-import math
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from miner.console import say, table, talk
-from miner.errors import CxrError
 from schemas.vocabulary import Licence
 from trainer.logs import LastBatch
+from trainer.rewards import RewardFunction, text_of
 from trainer.run_log import keep_steps
 
 SAMPLES = "samples.jsonl"
@@ -26,8 +23,6 @@ KEEP = 8
 SHOW_EVERY_S = 60.0
 SHOWN = 4
 SHOWN_CHARACTERS = 240
-
-Reward = Callable[..., Any]
 
 
 class SampleTable:
@@ -129,12 +124,10 @@ def advantage(
 
 
 class RewardWatch:
-    """Watches reward functions of TRL: how long each takes, the share it applied to, and that it gives numbers.
+    """Watches the reward functions of a run: how long each takes, on which samples, and what each gave.
 
-    `watch(reward)` gives a function of the same name and kind (async stays async) to hand to GRPOTrainer. It logs
-    `rewards/<name>/share` (of samples for which the reward was not None), adds to `seconds[name]`, fills the
-    `LastBatch`, hands each batch with all its rewards to the `SampleTable`, and raises CxrError with the sample ids
-    where a reward is NaN or infinite.
+    `watch(reward)` gives a function of the same name to hand to GRPOTrainer. It adds to `seconds[name]`, tells the
+    `LastBatch` the sample ids, and hands each batch with all its rewards to the `SampleTable`.
     """
 
     def __init__(self, last_batch: LastBatch, samples: SampleTable | None = None) -> None:
@@ -143,56 +136,30 @@ class RewardWatch:
         self._samples = samples
         self._batch: dict[str, list[float | None]] = {}
 
-    def watch(self, reward: Reward) -> Reward:
+    def watch(self, reward: RewardFunction) -> RewardFunction:
         """Wrap a reward function."""
         name = reward.__name__
         self.seconds[name] = 0.0
 
-        if inspect.iscoroutinefunction(reward):
-
-            @functools.wraps(reward)
-            async def watched_async(**given: Any) -> list[float | None]:
-                # Async rewards run at the same time: the wall clock of each, though they share it.
-                started = time.perf_counter()
-                values = list(await reward(**given))
-                return self._saw(name, values, time.perf_counter() - started, given)
-
-            return watched_async
-
-        @functools.wraps(reward)
         def watched(**given: Any) -> list[float | None]:
+            ids = [str(sample) for sample in given.get("sample_id") or ()]
+            self._last_batch.saw(ids)
             started = time.perf_counter()
-            values = list(reward(**given))
-            return self._saw(name, values, time.perf_counter() - started, given)
+            values = reward(**given)
+            self.seconds[name] += time.perf_counter() - started
+            self._batch[name] = values
+            if self._batch.keys() == self.seconds.keys():  # the last reward of this batch
+                batch = {reward: self._batch[reward] for reward in self.seconds}
+                self._batch = {}
+                self._hand_on(ids, batch, given)
+            return values
 
+        watched.__name__ = name
         return watched
 
     def spent(self, name: str = "process_factuality") -> float:
         """Give the seconds that a reward has taken so far; 0 for one that is not watched."""
         return self.seconds.get(name, 0.0)
-
-    def _saw(
-        self, name: str, values: list[float | None], seconds: float, given: Mapping[str, Any]
-    ) -> list[float | None]:
-        self.seconds[name] += seconds
-        ids = [str(sample) for sample in given.get("sample_id") or ()]
-        self._last_batch.saw(ids)
-        bad = [index for index, value in enumerate(values) if value is not None and not math.isfinite(value)]
-        if bad:
-            culprits = LastBatch()
-            culprits.saw(ids[index] for index in bad if index < len(ids))
-            raise CxrError(
-                f"the reward {name} is no number for {len(bad)} of {len(values)} completions ({culprits.words()}); "
-                "expected a number, or None where it does not apply"
-            )
-        if (log_metric := given.get("log_metric")) is not None and values:
-            log_metric(f"rewards/{name}/share", sum(value is not None for value in values) / len(values))
-        self._batch[name] = values
-        if self._batch.keys() == self.seconds.keys():  # the last reward of this batch
-            batch = {reward: self._batch[reward] for reward in self.seconds}
-            self._batch = {}
-            self._hand_on(ids, batch, given)
-        return values
 
     def _hand_on(self, ids: list[str], rewards: dict[str, list[float | None]], given: Mapping[str, Any]) -> None:
         if self._samples is None:
@@ -206,14 +173,6 @@ class RewardWatch:
             rewards,
             columns={key: given[key] for key in ("mode", "task", "corpus", "licence") if key in given},
         )
-
-
-def text_of(completion: Any) -> str:
-    """Give a completion's text, whether TRL hands over messages, parts of messages, or a string."""
-    if isinstance(completion, str):
-        return completion
-    content = completion[-1]["content"] if completion else ""
-    return content if isinstance(content, str) else "".join(part.get("text") or "" for part in content)
 
 
 def _short(text: str) -> str:
