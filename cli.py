@@ -25,6 +25,7 @@ from miner.commands.base import (
     exit_with_rejects,
     fail,
 )
+from trainer.commands import train
 from trainer.commands import evaluate as evaluation
 
 # Nothing heavy is imported up here: `cxr --help` has to be instant, and mining must never load torch.
@@ -44,6 +45,7 @@ app.add_typer(models.batch_app, name="batch")
 app.add_typer(models.prompts_app, name="prompts")
 app.add_typer(benchmarks.bench_app, name="bench")
 app.add_typer(benchmarks.import_app, name="import")
+app.add_typer(train.train_app, name="train")
 app.command("export")(benchmarks.export_)
 app.command()(files.judge)
 app.command()(files.label)

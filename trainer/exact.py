@@ -40,6 +40,9 @@ class Exact:
         if trainer.args.should_save:
             save_processor(trainer.processing_class, Path(output_dir or trainer.args.output_dir))
 
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """Write none: `run.json` says what a run was, and a card would name the machine's folders."""
+
 
 def last_checkpoint(output: Path) -> Path | None:
     """Give the last whole checkpoint of a run; what a kill left half-written is removed.

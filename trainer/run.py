@@ -8,8 +8,7 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,15 @@ import transformers
 from datasets.utils.logging import disable_progress_bar
 
 from miner.benchmark.settings import Existing
-from miner.console import say
 from miner.errors import CxrError, InputError
+from miner.settings import JudgeSettings
 from trainer.curves import write_curves
 from trainer.data import Source, TrainingData, ask_to_reason, find_source, load_rows, patients, write_rejects
 from trainer.exact import check_same_run, last_checkpoint
 from trainer.families import load_model, load_processor, save
 from trainer.logs import LastBatch, TrainingLog
-from trainer.memory import lower_memory
-from trainer.rehearsal import rehearse
+from trainer.process_reward import ProcessReward, open_process_reward
+from trainer.rewards import load_ratescore, reward_functions
 from trainer.run_record import RunRecord, read_record
 from trainer.samples import RewardWatch, SampleTable
 from trainer.settings import GRPOSettings, SFTSettings, TrainSettings
@@ -117,7 +116,6 @@ def train(job: Job) -> TrainResult:
     torch.set_num_threads(settings.threads or torch.get_num_threads())
     transformers.set_seed(settings.seed)
     processor = load_processor(job.model, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels)
-    rehearse(job.stage, data, processor, settings, patients(data.source, "train") & _held_out(data.source))
     record = RunRecord.start(
         job.output,
         stage=job.stage,
@@ -133,11 +131,16 @@ def train(job: Job) -> TrainResult:
     ended = "stopped by an error that is not ours"
     trainer: Any = None
     try:
-        with lower_memory(settings):
+        with ExitStack() as stack:
             model = load_model(job.model, precision=settings.precision, attention=settings.attention)
-            trainer, log = _trainer(job, model, processor, data, last_batch, accumulation(settings, processes), steps)
-            with log:
-                trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            batches = accumulation(settings, processes)
+            if isinstance(settings, SFTSettings):
+                trainer, log = _sft(job, settings, model, processor, data, last_batch, batches, steps)
+            else:
+                process = _process_reward(job, settings, data, stack)
+                trainer, log = _grpo(job, settings, model, processor, data, last_batch, batches, steps, process)
+            stack.enter_context(log)
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         _save_final(trainer, processor, job)
         ended = "done"
     except KeyboardInterrupt:
@@ -200,36 +203,70 @@ def prepare_data(job: Job) -> TrainingData:
     return data
 
 
-def _trainer(
-    job: Job, model: Any, processor: Any, data: TrainingData, last_batch: LastBatch, batches: int, steps: int
+def _sft(
+    job: Job,
+    settings: SFTSettings,
+    model: Any,
+    processor: Any,
+    data: TrainingData,
+    last_batch: LastBatch,
+    batches: int,
+    steps: int,
 ) -> tuple[Any, TrainingLog]:
-    settings = job.settings
-    if isinstance(settings, SFTSettings):
-        from trainer.sft import sft_config, sft_trainer  # noqa: PLC0415 - TRL's two halves load in seconds each
+    from trainer.sft import sft_config, sft_trainer  # noqa: PLC0415 - TRL's two halves load in seconds each
 
-        made = sft_trainer(model, processor, data.rows, settings, sft_config(settings, job.output, batches, steps))
-        made.last_batch = last_batch
-        log = TrainingLog(job.output, last_batch, name="sft")
-    else:
-        from trainer.grpo import grpo_config, grpo_trainer  # noqa: PLC0415
-        from trainer.process_reward import open_process_reward  # noqa: PLC0415
-        from trainer.rewards import load_ratescore, reward_functions  # noqa: PLC0415
-
-        scorer = None if settings.ratescore is None else load_ratescore(settings.ratescore)
-        process = open_process_reward(settings.process_reward, job.store, job.output)
-        functions = reward_functions(process, scorer=scorer)
-        weights = dict(zip((function.__name__ for function in functions), settings.reward_weights, strict=False))
-        samples = SampleTable(
-            job.output, num_generations=settings.group, weights=weights, show_text=job.show_text, write=is_first()
-        )
-        watch = RewardWatch(last_batch, samples)
-        config = grpo_config(settings, job.output, batches, steps, process_count())
-        watched = [watch.watch(function) for function in functions]
-        made = grpo_trainer(model, processor, data.rows, settings, config, watched)
-        spent = watch.spent if process is not None else None
-        log = TrainingLog(job.output, last_batch, name="grpo", process_seconds=spent, samples=samples)
+    config = sft_config(settings, job.output, batches, steps)
+    made = sft_trainer(model, processor, data.rows, settings, config)
+    made.last_batch = last_batch
+    log = TrainingLog(job.output, last_batch, name="sft")
     log.attach(made)
     return made, log
+
+
+def _grpo(
+    job: Job,
+    settings: GRPOSettings,
+    model: Any,
+    processor: Any,
+    data: TrainingData,
+    last_batch: LastBatch,
+    batches: int,
+    steps: int,
+    process: ProcessReward | None,
+) -> tuple[Any, TrainingLog]:
+    from trainer.grpo import grpo_config, grpo_trainer  # noqa: PLC0415
+
+    scorer = None if settings.ratescore is None else load_ratescore(settings.ratescore)
+    functions = reward_functions(process, scorer=scorer)
+    weights = dict(zip((function.__name__ for function in functions), settings.reward_weights, strict=False))
+    samples = SampleTable(
+        job.output, num_generations=settings.group, weights=weights, show_text=job.show_text, write=is_first()
+    )
+    watch = RewardWatch(last_batch, samples)
+    config = grpo_config(settings, job.output, batches, steps, process_count())
+    watched = [watch.watch(function) for function in functions]
+    made = grpo_trainer(model, processor, data.rows, settings, config, watched)
+    spent = None if process is None else watch.spent
+    log = TrainingLog(job.output, last_batch, name="grpo", process_seconds=spent, samples=samples)
+    log.attach(made)
+    return made, log
+
+
+def _process_reward(
+    job: Job, settings: GRPOSettings, data: TrainingData, stack: ExitStack
+) -> ProcessReward | None:
+    """Open the judge of the process reward for as long as the run lasts; None where there is none."""
+    if settings.process_reward == "none":
+        return None
+    judge = JudgeSettings.resolve(job.store, judge=settings.process_reward)
+    opened = open_process_reward(
+        judge,
+        job.output,
+        licences=[data.source.licence],
+        process_index=int(os.environ.get("RANK", "0")),
+        processes=process_count(),
+    )
+    return stack.enter_context(opened)
 
 
 def _save_final(trainer: Any, processor: Any, job: Job) -> None:
@@ -259,10 +296,3 @@ def quiet_libraries() -> None:
     logging.getLogger("trl").setLevel(logging.ERROR)
     logging.getLogger("accelerate").setLevel(logging.ERROR)
 
-
-@contextmanager
-def said(message: str) -> Iterator[None]:
-    """Say what begins, in the first process alone."""
-    if is_first():
-        say(message)
-    yield
