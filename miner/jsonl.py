@@ -63,6 +63,15 @@ def transform(
     return Counts(written, rejects)
 
 
+def records(source: Path) -> Iterator[tuple[int, Record | tuple[RejectReason, str]]]:
+    """Give the number of each line that is not blank with its record, or with why it is none."""
+    for number, line in _lines(source):
+        try:
+            yield number, _parse(line)
+        except _BadLine as bad:
+            yield number, (bad.reason, str(bad))
+
+
 def _outcome(
     stage: Stage, convert: Callable[[Record], Record], numbered: tuple[int, bytes]
 ) -> tuple[Record, Record | None]:

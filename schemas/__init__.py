@@ -2,6 +2,7 @@
 
 from schemas.base import Frozen
 from schemas.finding import Finding, JudgedFinding, NormalForm
+from schemas.prediction import Prediction
 from schemas.question import Option, Question
 from schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
 from schemas.study import Report
@@ -41,6 +42,7 @@ __all__ = [
     "Option",
     "Plan",
     "PlanItem",
+    "Prediction",
     "Presence",
     "Progression",
     "Question",

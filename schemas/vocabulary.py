@@ -176,6 +176,7 @@ class RejectReason(StrEnum):
     MODEL_CALL_FAILED = "model_call_failed"
     POLICY_REFUSED = "policy_refused"
     UNKNOWN_CHAIN = "unknown_chain"
+    UNKNOWN_SAMPLE = "unknown_sample"
     UNSUPPORTED_TASK = "unsupported_task"
     """A record of a benchmark that asks for something else than an answer, such as a whole report."""
     IMAGE_ABSENT = "image_absent"

@@ -253,3 +253,45 @@ def import_reviews(
         result = read_reviews(store, source)
     with exit_with_rejects(result.rejects, "reviews"):
         say(f"{result.reviews:,} reviews of {result.chains:,} chains written")
+
+
+@import_app.command("predictions")
+def import_predictions(
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE", help="JSON Lines, CSV, or the reference project's JSON results.")
+    ],
+    benchmark: Annotated[Path, typer.Option("--benchmark", help="The folder of the benchmark that was predicted.")],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME", help="The model, in the place of the file's own name of it."),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(help="How the model was asked, where the file does not say: reasoning or answer_only."),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Forget what the store has of these models on this benchmark.")
+    ] = False,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Read a model's outputs for a benchmark, made by `cxr predict` or elsewhere."""
+    from miner.benchmark.settings import Mode
+    from miner.console import out, say, table
+    from miner.imports.predictions import import_predictions as read_predictions
+    from miner.settings import choose
+    from miner.store import Store
+
+    asked = None if mode is None else choose(Mode, mode, "import predictions: --mode")
+    with Store.write(db, create=True) as store:
+        result = read_predictions(store, benchmark, source, model=model, mode=asked, replace=replace)
+    with exit_with_rejects(result.rejects, "lines"):
+        columns = ["model", "asked for", "split", "samples", "predicted", "failed", "of", "missing"]
+        rows = [
+            (one.model, one.mode, one.split, one.samples, one.predicted, one.failed, one.expected,
+             one.expected - one.predicted)
+            for one in result.coverage
+        ]  # fmt: skip
+        if rows:
+            out().print(table("What is predicted", columns, rows))
+        said = f"{result.written:,} predictions written, {result.already:,} were already"
+        say(f"{said}, {result.merged:,} lines said the same twice" if result.merged else said)

@@ -44,7 +44,7 @@ def read_radrbench(path: Path, roots: Mapping[str, str]) -> Read:
         try:
             if not isinstance(record, dict):
                 raise BadRecord(RejectReason.WRONG_FIELDS, "no JSON object")
-            sample = _sample(record, path, roots)
+            sample = sample_of(record, path, roots)
             if sample.question_id in seen:
                 raise BadRecord(RejectReason.DUPLICATE_KEY, f"{sample.item_id} asks the same question twice")
         except BadRecord as bad:
@@ -59,7 +59,8 @@ def read_radrbench(path: Path, roots: Mapping[str, str]) -> Read:
     return read
 
 
-def _sample(record: Record, path: Path, roots: Mapping[str, str]) -> Sample:
+def sample_of(record: Record, path: Path, roots: Mapping[str, str]) -> Sample:
+    """Make a sample of one record; raises BadRecord or ValidationError where it cannot be one."""
     question, answer = _text(record, "question"), _text(record, "answer")
     if not question or not answer:
         raise BadRecord(RejectReason.WRONG_FIELDS, "no question or no answer; expected both as text")

@@ -1,0 +1,260 @@
+"""Predictions into the store: each belongs to a sample of one benchmark, one model, and one way of asking."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import polars as pl
+
+from miner.benchmark.manifest import Manifest
+from miner.benchmark.settings import Mode
+from miner.errors import InputError, SettingsError
+from miner.export.rows import Benchmark
+from miner.imports.prediction_files import Given, Refused, read_predictions
+from miner.store import Run, Store
+from schemas.vocabulary import RejectReason, Stage
+
+T = TypeVar("T")
+
+# Lines taken at once: with outputs of 100 kB, 200 MB.
+_BATCH = 2_000
+_SCHEMA: dict[str, pl.DataType] = {
+    "line": pl.Int64(),
+    "candidates": pl.List(pl.String()),
+    "model": pl.String(),
+    "mode": pl.String(),
+    "text": pl.String(),
+    "error": pl.String(),
+    "benchmark": pl.String(),
+}
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many samples of a split and mode a model has an output for."""
+
+    model: str
+    mode: str
+    split: str
+    samples: str
+    """The mode of the samples: with or without a report to judge the reasoning by."""
+    predicted: int
+    failed: int
+    """Samples for which there is an error instead of an output."""
+    expected: int
+
+
+@dataclass(frozen=True)
+class PredictionsResult:
+    """What an import wrote, what was there already, what it left out, and what is covered now."""
+
+    written: int
+    already: int
+    merged: int
+    rejects: dict[str, int]
+    coverage: list[Coverage]
+
+
+def import_predictions(
+    store: Store,
+    folder: Path,
+    source: Path,
+    *,
+    model: str | None = None,
+    mode: Mode | None = None,
+    replace: bool = False,
+) -> PredictionsResult:
+    """Write a file's predictions for a benchmark into the store; what cannot be used goes to `rejects`.
+
+    `model` names the model in the place of the file, `mode` how it was asked where the file does not say. An output
+    that is there already stays; a different one for the same sample is a reject, unless `replace` says that the
+    file's models are to be taken anew. An error in the store gives way to an output. Raises InputError for a file of
+    another benchmark, SettingsError where nobody names the model.
+    """
+    benchmark = Benchmark.open(folder)
+    register_samples(store, benchmark)
+    settings = {
+        "file": source.name, "benchmark": benchmark.manifest.fingerprint, "model": model,
+        "mode": None if mode is None else str(mode), "replace": replace,
+    }  # fmt: skip
+    with store.run("import predictions", settings) as run:
+        refused = _stage(store, benchmark.manifest, source, model, mode)
+        return _write(store, benchmark.manifest, source.name, refused, run, replace=replace)
+
+
+def register_samples(store: Store, benchmark: Benchmark) -> None:
+    """Make the temporary view `bench_samples`: the samples of a benchmark's files, reasoning columns included."""
+    files = ", ".join("'" + str(benchmark.folder / name).replace("'", "''") + "'" for name in benchmark.manifest.files)
+    store.connection.execute(
+        f"create or replace temporary view bench_samples as select * from read_parquet([{files}], union_by_name = true)"
+    )
+
+
+def _stage(
+    store: Store, manifest: Manifest, source: Path, model: str | None, mode: Mode | None
+) -> list[tuple[int, RejectReason, str]]:
+    """Put what the file gives into the temporary table `given`, and give the lines that are no predictions."""
+    store.replace_temporary("given", pl.DataFrame(schema=_SCHEMA))
+    refused: list[tuple[int, RejectReason, str]] = []
+    for batch in _batches(read_predictions(source, mode), _BATCH):
+        taken = []
+        for item in batch:
+            if isinstance(item, Refused):
+                refused.append(item)
+                continue
+            if item.benchmark not in {None, manifest.fingerprint}:
+                raise InputError(
+                    f"{source} line {item.line} was predicted for benchmark {item.benchmark}, and this one is "
+                    f"{manifest.fingerprint}: their samples are not the same; give the benchmark that was predicted"
+                )
+            taken.append(_named(item, model, source))
+        store.insert("given", pl.DataFrame(taken, schema=_SCHEMA, orient="row"))
+    return refused
+
+
+def _named(item: Given, model: str | None, source: Path) -> Given:
+    name = model or item.model
+    if not name:
+        raise SettingsError(f"import predictions: {source} does not name the model; give --model NAME")
+    return item._replace(model=name)
+
+
+# A line is about the first of its candidates that the benchmark has; of several lines about one sample, the first
+# that has an output counts.
+_RESOLVE = """
+    create or replace temporary table resolved as
+    with possible as (
+        select line, unnest(candidates) as sample_id, generate_subscripts(candidates, 1) as place from given),
+    known as (
+        select line, possible.sample_id, question_id, bench_samples.mode as sample_mode
+        from possible join bench_samples using (sample_id)
+        qualify row_number() over (partition by line order by place) = 1),
+    complete as (
+        select line, sample_id, question_id, model, coalesce(given.mode, sample_mode) as mode, text, error
+        from given join known using (line))
+    select *,
+           left(sha256($benchmark || '|' || model || '|' || mode || '|' || sample_id), 20) as prediction_id,
+           row_number() over same as turn, first_value(text) over same as first_text
+    from complete
+    window same as (partition by model, mode, sample_id order by text is null, line
+                    rows between unbounded preceding and unbounded following)
+"""
+
+# What becomes of each line, in the end.
+_DECIDE = """
+    create or replace temporary table decided as
+    select resolved.*, case
+        when turn > 1 then if(resolved.text is null or resolved.text = first_text, 'merged', 'duplicate')
+        when stored.prediction_id is null or $replace then 'write'
+        when resolved.text is null or resolved.text is not distinct from stored.text then 'already'
+        when stored.text is null then 'write'
+        else 'duplicate' end as fate,
+        stored.text is not null as is_stored
+    from resolved left join (select prediction_id, text from predictions where benchmark = $benchmark) as stored
+         using (prediction_id)
+"""
+
+# What was said of an output that goes is gone with it.
+_GONE = """
+    create or replace temporary table gone as
+    select prediction_id from decided where fate = 'write'
+    union
+    select prediction_id from predictions join (select distinct model, mode from decided) using (model, mode)
+    where $replace and benchmark = $benchmark
+"""
+
+
+def _write(
+    store: Store,
+    manifest: Manifest,
+    name: str,
+    refused: Sequence[tuple[int, RejectReason, str]],
+    run: Run,
+    *,
+    replace: bool,
+) -> PredictionsResult:
+    store.connection.execute(_RESOLVE, {"benchmark": manifest.fingerprint})
+    store.connection.execute(_DECIDE, {"benchmark": manifest.fingerprint, "replace": replace})
+    fates = dict(store.rows("select fate, count(*) from decided group by fate"))
+    rejects = [*refused, *_unknown(store), *_duplicates(store)]
+    with store.transaction():
+        store.connection.execute(_GONE, {"benchmark": manifest.fingerprint, "replace": replace})
+        for table in ("predictions", "prediction_scores"):
+            store.connection.execute(f"delete from {table} where prediction_id in (select prediction_id from gone)")
+        store.connection.execute(
+            "insert into predictions (prediction_id, question_id, model, mode, text, run_id, sample_id, benchmark, "
+            "error) "
+            "select prediction_id, question_id, model, mode, text, ?, sample_id, ?, error from decided "
+            "where fate = 'write' order by line",
+            [run.run_id, manifest.fingerprint],
+        )
+        run.rows_written = fates.get("write", 0)
+        run.rejects = _write_rejects(store, name, rejects, run.run_id)
+    reasons: dict[str, int] = {}
+    for _, reason, _ in rejects:
+        reasons[reason] = reasons.get(reason, 0) + 1
+    models = [model for (model,) in store.rows("select distinct model from decided order by model")]
+    return PredictionsResult(
+        run.rows_written, fates.get("already", 0), fates.get("merged", 0), reasons, coverage(store, manifest, models)
+    )
+
+
+def _unknown(store: Store) -> Iterator[tuple[int, RejectReason, str]]:
+    rows = store.rows(
+        "select line, candidates[1] from given where line not in (select line from resolved) order by line"
+    )
+    for line, wanted in rows:
+        yield line, RejectReason.UNKNOWN_SAMPLE, f"the benchmark has no sample {wanted[:80]}"
+
+
+def _duplicates(store: Store) -> Iterator[tuple[int, RejectReason, str]]:
+    rows = store.rows(
+        "select line, sample_id, is_stored and turn = 1 from decided where fate = 'duplicate' order by line"
+    )
+    for line, sample, is_stored in rows:
+        where = "the store has; --replace takes the file's" if is_stored else "an earlier line has"
+        yield line, RejectReason.DUPLICATE_KEY, f"another output for sample {sample} than {where}"
+
+
+def _write_rejects(store: Store, name: str, rejects: Iterable[tuple[int, RejectReason, str]], run_id: str) -> int:
+    store.connection.execute(
+        "delete from rejects where stage = ? and corpus = 'predictions' and starts_with(reject_key, ?)",
+        [str(Stage.IMPORT), f"{name}:"],
+    )
+    rows = [
+        (str(Stage.IMPORT), "predictions", f"{name}:{line}", str(reason), message, run_id)
+        for line, reason, message in rejects
+    ]
+    columns = ["stage", "corpus", "reject_key", "reason", "message", "run_id"]
+    return store.insert("rejects", pl.DataFrame(rows, schema=columns, orient="row"))
+
+
+def coverage(store: Store, manifest: Manifest, models: Sequence[str] | None = None) -> list[Coverage]:
+    """Give what models have outputs for, by split and mode of the samples in which they have any.
+
+    Needs the view of `register_samples`.
+    """
+    rows = store.rows(
+        """
+        with expected as (
+            select split, mode as samples, count(*) as expected from bench_samples group by all),
+        found as (
+            select predictions.model, predictions.mode, split, bench_samples.mode as samples,
+                   count(text) as predicted, count(*) - count(text) as failed
+            from predictions join bench_samples using (sample_id)
+            where benchmark = $benchmark and ($models is null or list_contains($models, predictions.model))
+            group by all)
+        select model, mode, split, samples, predicted, failed, expected
+        from found join expected using (split, samples) order by all
+        """,
+        {"benchmark": manifest.fingerprint, "models": None if models is None else list(models)},
+    )
+    return [Coverage(*row) for row in rows]
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    source = iter(items)
+    while batch := list(islice(source, size)):
+        yield batch
