@@ -141,13 +141,13 @@ def _clean(element: Element, name: str) -> None:
     element.attrib.clear()
     for part in given.pop("style", "").split(";"):
         key, _, value = (word.strip() for word in part.partition(":"))
-        if key in {"fill", "stroke"} and value in _CLASSES:
-            classes.append(f"{key[0]}-{_CLASSES[value]}")
-        elif key and key != "font-family":
+        if key and key != "font-family":
             given[key] = value
     for key, value in given.items():
         plain = key.rpartition("}")[2]
-        if plain == "id":
+        if plain in {"fill", "stroke"} and value in _CLASSES:
+            classes.append(f"{plain[0]}-{_CLASSES[value]}")
+        elif plain == "id":
             if element.tag not in {"g", "svg"}:
                 element.set("id", f"{name}-{value}")
         elif plain == "href":

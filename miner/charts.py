@@ -18,15 +18,17 @@ from matplotlib.figure import Figure  # isort: skip
 from matplotlib.lines import Line2D  # isort: skip
 from matplotlib.ticker import MaxNLocator  # isort: skip
 
-__all__ = ["CHART_CSS", "Chart", "Line", "Series", "bars", "dots", "lengths", "lines", "radar", "shares"]
+__all__ = ["CHART_CSS", "REST", "Chart", "Line", "Series", "bars", "dots", "lengths", "lines", "radar", "shares"]
 
 Value: TypeAlias = float | None
 
-HATCHES = ("", "////", "||||", "\\\\\\\\", "xxxx", "----", "++++")
+HATCHES = ("", "///", "||", "\\\\\\", "xx", "---", "++")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
-WIDTH = 6.9
-"""Inches; at the page's scale this is the width of its text."""
+WIDTH = 7.8
+"""Inches; at the page's scale about the width of its text."""
+REST = -1
+"""In place of a colour of the palette: what is left over, in the grey of the grid and without a hatch."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,11 @@ def dots(
 ) -> Chart:
     """Draw a row per category, a mark per series, and a line for its interval; the axis need not begin at zero."""
 
+    # Room for a mark per series, and as much again as a mark is high between two categories.
+    row = 0.1 * len(series) + 0.17
+    step = 0.1 / row
+
     def draw(axes: Axes) -> None:
-        step = min(0.19, 0.64 / max(1, len(series)))
         for number, one in enumerate(series):
             offset = (number - (len(series) - 1) / 2) * step
             for place, value in enumerate(one.values):
@@ -174,7 +179,7 @@ def dots(
         Line2D([], [], linestyle="none", marker=MARKERS[n % len(MARKERS)], color=_colour(n), label=one.name)
         for n, one in enumerate(series)
     ]
-    height = 1.05 + max(0.3, 0.155 * len(series)) * len(categories) + 0.24 * math.ceil(len(series) / 4)
+    height = 1.05 + row * len(categories) + 0.24 * math.ceil(len(series) / 4)
     table = _table(measure, categories, series)
     return _chart(name, title, description, draw, height, table, legend=len(series), handles=handles)
 
@@ -211,13 +216,16 @@ def shares(
     description: str = "",
     colours: Sequence[int] | None = None,
 ) -> Chart:
-    """Draw a bar of 100 % per category, divided among the series (their values are counts)."""
+    """Draw a bar of 100 % per category, divided among the series, whose values are counts.
+
+    `colours` gives each series a place in the palette, or REST.
+    """
     totals = [sum(one.values[place] or 0 for one in series) for place in range(len(categories))]
     chosen = colours or range(len(series))
 
     def draw(axes: Axes) -> None:
         begun = [0.0] * len(categories)
-        for number, one in zip(chosen, series, strict=True):
+        for place, (number, one) in enumerate(zip(chosen, series, strict=True)):
             widths = [100 * (value or 0) / (total or 1) for value, total in zip(one.values, totals, strict=True)]
             axes.barh(
                 range(len(categories)),
@@ -226,7 +234,7 @@ def shares(
                 left=begun,
                 label=one.name,
                 color=_colour(number),
-                hatch=HATCHES[number % len(HATCHES)],
+                hatch="" if number == REST else HATCHES[place % len(HATCHES)],
                 edgecolor=PAPER,
                 linewidth=0.4,
             )
@@ -348,14 +356,15 @@ def _chart(
         draw(axes)
         if legend > 1 or (legend == 1 and polar):
             columns = 3 if legend in {3, 5, 6} else min(4, legend)
+            length = 1.0 if handles is not None else 2.4
             given = list(handles) if handles is not None else axes.get_legend_handles_labels()[0]
-            figure.legend(handles=given, loc="outside upper left", ncols=columns, handlelength=2.4)
+            figure.legend(handles=given, loc="outside upper left", ncols=columns, handlelength=length)
         svg = themable_svg(figure, name, title, description or f"{title}. The numbers are in the table below.")
     return Chart(title, description, svg, table[0], tuple(table[1]))
 
 
 def _colour(number: int) -> str:
-    return OKABE_ITO[number % len(OKABE_ITO)]
+    return GRID if number == REST else OKABE_ITO[number % len(OKABE_ITO)]
 
 
 def _table(measure: str, categories: Sequence[str], series: Sequence[Series]) -> _Table:

@@ -1,0 +1,35 @@
+"""`cxr report` and `cxr ui`: look at a store, as a page or with DuckDB's own tools; neither writes to it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from miner.commands.base import DEFAULT_DB, Db
+
+
+def report(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page; appears only when it is complete.")] = Path(
+        "report.html"
+    ),
+    with_text: Annotated[
+        bool, typer.Option("--with-text", help="Show text of credentialed corpora too, under a banner.")
+    ] = False,
+    examples: Annotated[int, typer.Option(min=0, max=500, help="Show at most this many example chains.")] = 48,
+    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples of each 95 % interval.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Names the bootstrap's draws.")] = 0,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Write one self-contained HTML page about the store: funnel, cost, labels, quality, agreement, examples."""
+    from miner.console import say
+    from miner.report import ReportSettings, write_report
+    from miner.store import Store
+
+    settings = ReportSettings(with_text=with_text, examples=examples, resamples=resamples, seed=seed)
+    with Store.read(db) as store:
+        result = write_report(store, output, settings)
+    say(f"{output}: {result.size / 1e6:.1f} MB, {result.examples} examples; it opens in any browser, without network")
+    if result.withheld:
+        say(f"text of {result.withheld:,} credentialed chains is left out; --with-text shows it, under a banner")
+    if result.credentialed:
+        say(f"it holds credentialed text: {output} may be shared only under its licence")

@@ -1,0 +1,118 @@
+"""How well judges agree where two of them scored the same chains, and what radiologists said."""
+
+import numpy as np
+
+from miner.report.intervals import Array, kappa_interval, kappas
+from miner.report.parts import Note, Part, Section, Table
+from miner.report.settings import ReportSettings
+from miner.store import Store
+from schemas.vocabulary import Verdict
+
+MOST_PAIRS = 10
+
+_PAIRS = """
+    with named as (select chain_id, concat_ws(' ', judge, judge_version) as judge, factuality from scores)
+    select a.judge, b.judge, count(*) as chains, avg(a.factuality), avg(b.factuality),
+           corr(a.factuality, b.factuality)
+    from named as a join named as b on a.chain_id = b.chain_id and a.judge < b.judge
+    group by all order by chains desc, a.judge, b.judge
+"""
+# One cell of the table of a patient: what the first judge says, what the second says, how often.
+_FACTUAL_CELLS = """
+    with named as (select chain_id, concat_ws(' ', judge, judge_version) as judge, factuality from scores)
+    select patient, (a.factuality >= 1)::integer as first, (b.factuality >= 1)::integer as second, count(*) as cells
+    from named as a join named as b using (chain_id) join report_chains using (chain_id)
+    where a.judge = $first and b.judge = $second group by all
+"""
+_VERDICT_CELLS = """
+    with named as (
+        select chain_id, concat_ws(' ', judge, judge_version) as judge, observation, status,
+               any_value(verdict) as verdict
+        from findings where origin = 'chain' group by all having count(distinct verdict) = 1)
+    select patient, list_position($verdicts, a.verdict) - 1 as first, list_position($verdicts, b.verdict) - 1 as second,
+           count(*) as cells
+    from named as a join named as b using (chain_id, observation, status) join report_chains using (chain_id)
+    where a.judge = $first and b.judge = $second group by all
+"""
+_REVIEWS = """
+    select task, count(*) as reviews, count(distinct chain_id) as chains, count(distinct reviewer) as reviewers,
+           avg(reviews.factuality) as factuality, avg(validity) as validity,
+           avg(reviews.completeness) as completeness,
+           count(*) filter (where least(reviews.factuality, validity, reviews.completeness) < 5) as "below 5"
+    from reviews join report_chains using (chain_id) group by task order by task
+"""
+
+
+def agreement_section(store: Store, settings: ReportSettings) -> Section:
+    """Give kappa for every two judges with chains in common, and the radiologists' reviews."""
+    intro = (
+        "Cohen's kappa is agreement beyond chance: 1 is full agreement, 0 what chance gives. 95 % intervals by "
+        "bootstrap over patients."
+    )
+    pairs = store.rows(_PAIRS)[:MOST_PAIRS]
+    parts: list[Part] = []
+    if pairs:
+        parts += _pair_tables(store, settings, pairs)
+    else:
+        parts.append(
+            Note("No two judges have scored the same chains; score with another judge, and they are compared here.")
+        )
+    reviews = store.frame(_REVIEWS)
+    if reviews.height:
+        title = "Radiologists' reviews, from -10 to 10"
+        parts.append(Table(title, tuple(reviews.columns), tuple(reviews.rows())))
+    else:
+        parts.append(Note("No radiologist's review has been imported."))
+    return Section("agreement", "Judges and reviewers", intro, parts)
+
+
+def _pair_tables(
+    store: Store, settings: ReportSettings, pairs: list[tuple[str, str, int, float, float, float | None]]
+) -> list[Part]:
+    rows: list[tuple[object, ...]] = []
+    confusions: list[Part] = []
+    verdicts = [str(verdict) for verdict in Verdict]
+    for first, second, chains, mean_first, mean_second, correlation in pairs:
+        both: dict[str, object] = {"first": first, "second": second}
+        total, kappa, interval = _kappa(store, settings, _FACTUAL_CELLS, both, 2)
+        same = float(np.trace(total)) / chains
+        finite = None if correlation is None or not np.isfinite(correlation) else correlation
+        rows.append((first, second, chains, mean_first, mean_second, finite, same, kappa, interval))
+        total, kappa, interval = _kappa(store, settings, _VERDICT_CELLS, both | {"verdicts": verdicts}, len(verdicts))
+        if total.sum():
+            shown = [place for place in range(len(verdicts)) if total[place].sum() + total[:, place].sum()]
+            title = (
+                f"{first} (rows) and {second} (columns): verdicts on {int(total.sum()):,} findings in the same words, "
+                f"kappa {'undefined' if kappa is None else f'{kappa:.3f}'}" + (f" ({interval})" if interval else "")
+            )
+            body = [(_plain(verdicts[row]), *(int(total[row, column]) for column in shown)) for row in shown]
+            columns = ("", *(_plain(verdicts[place]) for place in shown))
+            confusions.append(Table(title, columns, tuple(body)))
+    columns = (
+        *("first judge", "second judge", "chains", "mean of the first", "mean of the second", "correlation"),
+        *("same: factual or not", "kappa", "95 % interval"),
+    )
+    return [Table("Judges that scored the same chains", columns, tuple(rows)), *confusions]
+
+
+def _kappa(
+    store: Store, settings: ReportSettings, query: str, parameters: dict[str, object], labels: int
+) -> tuple[Array, float | None, str]:
+    """Give the confusion table, kappa and its interval as text, from a query of cells by patient."""
+    cells = store.frame(query, parameters)
+    if cells.is_empty():
+        return np.zeros((labels, labels)), None, ""
+    patients = cells["patient"].rank("dense").to_numpy().astype(np.int64) - 1
+    tables = np.zeros((patients.max() + 1, labels * labels))
+    flat = cells["first"].to_numpy() * labels + cells["second"].to_numpy()
+    np.add.at(tables, (patients, flat.astype(np.int64)), cells["cells"].to_numpy())
+    patterns, counts = np.unique(tables, axis=0, return_counts=True)
+    total = tables.sum(axis=0)
+    kappa = float(kappas(total[None, :], labels)[0])
+    ends = kappa_interval(patterns, counts.astype(np.float64), labels, resamples=settings.resamples, seed=settings.seed)
+    interval = "" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
+    return total.reshape(labels, labels), kappa if np.isfinite(kappa) else None, interval
+
+
+def _plain(verdict: str) -> str:
+    return verdict.replace("_", " ")

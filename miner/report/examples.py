@@ -1,0 +1,150 @@
+"""Example chains: a bounded number, the same every time, chosen to cover corpora, tasks and verdicts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from miner.judge.reasons import in_plain_words
+from miner.report.marking import Piece, Span, marked
+from miner.report.settings import ReportSettings
+from miner.store import Store
+
+# Within every corpus, task and worst verdict the order is that of an MD5; the first of each group come first.
+_CHOSEN = """
+    create or replace temporary table report_examples as
+    with classed as (
+        select *, case when factuality is null then 'not scored' when is_contradicted then 'contradicted'
+                       when is_unmentioned then 'unmentioned_abnormal' when factuality < 1 then 'other'
+                       else 'factual' end as class
+        from report_chains where is_public or $with_text),
+    placed as (
+        select *, row_number() over (partition by corpus, task, class order by md5(chain_id)) as place from classed)
+    select chain_id, row_number() over (order by place, class, corpus, task) as example_no
+    from placed order by example_no limit $most
+"""
+_EXAMPLES = """
+    select example_no, chains.chain_id, chains.question_id, chains.study_id, report_chains.corpus, chains.task,
+           report_chains.engine, report_chains.judge, is_public, asked, questions.text as question,
+           questions.answer as expected, chains.answer, chains.text, plan, evidence, reports.text as report,
+           factuality, completeness, effectiveness, radrscore
+    from report_examples join report_chains using (chain_id) join chains using (chain_id)
+    join questions on questions.question_id = chains.question_id
+    left join reports on reports.study_id = chains.study_id
+    order by example_no
+"""
+_FINDINGS = """
+    select findings.chain_id, findings.finding_no, observation, status, "start", "end", verdict, reason
+    from findings join report_examples using (chain_id) join report_chains
+         on report_chains.chain_id = findings.chain_id
+         and report_chains.judge = concat_ws(' ', findings.judge, findings.judge_version)
+    where origin = 'chain' order by findings.chain_id, finding_no
+"""
+_LEFT_OUT = "select count(*) from report_chains where not is_public"
+
+VERDICT_SIGNS = {
+    "supported": "✓",
+    "contradicted": "✗",
+    "unmentioned_normal": "○",
+    "unmentioned_abnormal": "!",
+    "not_assessable": "?",
+}
+"""Beside its colour every verdict has a sign and its name."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One finding of a chain with its verdict."""
+
+    words: str
+    verdict: str
+    sign: str
+    because: str
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """One piece of evidence; `mark` names its quotes in the report."""
+
+    mark: str
+    number: int
+    finding: str
+    presence: str
+    statement: str
+    is_quoted: bool
+
+
+@dataclass(frozen=True)
+class Example:
+    """One chain as the page shows it."""
+
+    row: dict[str, Any]
+    report: tuple[Piece, ...]
+    reasoning: tuple[Piece, ...]
+    evidence: tuple[Quoted, ...]
+    findings: tuple[Judged, ...]
+
+    @property
+    def verdicts(self) -> list[str]:
+        """Give the verdicts that occur, for the filter."""
+        return sorted({finding.verdict for finding in self.findings})
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The examples, what can be filtered, and how many chains may not be shown."""
+
+    shown: tuple[Example, ...]
+    withheld: int
+    credentialed: int
+
+    def choices(self, name: str) -> list[str]:
+        """Give the values of a filter that occur: task, corpus, finding or verdict."""
+        if name == "finding":
+            return sorted({finding for example in self.shown for finding in example.row["asked"]})
+        if name == "verdict":
+            return [verdict for verdict in VERDICT_SIGNS if any(verdict in one.verdicts for one in self.shown)]
+        return sorted({str(example.row[name]) for example in self.shown})
+
+
+def choose_examples(store: Store, settings: ReportSettings) -> Examples:
+    """Give the examples; without `with_text` those of public corpora only."""
+    store.connection.execute(_CHOSEN, {"with_text": settings.with_text, "most": settings.examples})
+    by_chain: dict[str, list[dict[str, Any]]] = {}
+    for finding in store.frame(_FINDINGS).iter_rows(named=True):
+        by_chain.setdefault(finding["chain_id"], []).append(finding)
+    shown = tuple(
+        _example(row, by_chain.get(row["chain_id"], [])) for row in store.frame(_EXAMPLES).iter_rows(named=True)
+    )
+    credentialed = store.count(_LEFT_OUT)
+    return Examples(shown, 0 if settings.with_text else credentialed, credentialed if settings.with_text else 0)
+
+
+def _example(row: dict[str, Any], findings: list[dict[str, Any]]) -> Example:
+    quotes, evidence = [], []
+    for piece in row.pop("evidence"):
+        mark = f"e{row['example_no']}-{piece['evidence_no']}"
+        quotes += [Span(quote["start"], quote["end"], mark) for quote in piece["quotes"]]
+        is_quoted = bool(piece["quotes"])
+        evidence.append(
+            Quoted(mark, piece["evidence_no"], piece["finding"], piece["presence"], piece["statement"], is_quoted)
+        )
+    judged = tuple(
+        Judged(
+            f"{finding['observation']}: {finding['status']}",
+            finding["verdict"],
+            VERDICT_SIGNS.get(finding["verdict"], "?"),
+            in_plain_words(finding["reason"]),
+        )
+        for finding in findings
+    )
+    spans = [
+        Span(finding["start"], finding["end"], finding["verdict"])
+        for finding in findings
+        if finding["start"] is not None and finding["end"] is not None
+    ]
+    return Example(
+        row=row,
+        report=marked(row.pop("report") or "", quotes),
+        reasoning=marked(row.pop("text"), spans),
+        evidence=tuple(evidence),
+        findings=judged,
+    )

@@ -1,0 +1,122 @@
+"""Labels: how often each finding is there, and what the balance of `cxr ask` made of it."""
+
+from typing import Any
+
+from miner.ask import LABELER_PREFERENCE
+from miner.charts import REST, Series, dots, shares
+from miner.report.parts import Note, Part, Picture, Section, Table
+from miner.store import Store
+from schemas.vocabulary import QUESTION_FINDINGS
+
+_LABELERS = "select corpus, labeler from labels join studies using (study_id) group by all order by all"
+_PREVALENCE = """
+    select finding, count(*) filter (where value = 1) as positive, count(*) filter (where value = -1) as uncertain,
+           count(*) filter (where value = 0) as negative, count(*) filter (where value is null) as "not mentioned",
+           count(*) filter (where value = 1) / count(*) as prevalence
+    from labels join studies using (study_id) where corpus = ? and labeler = ?
+    group by finding order by positive desc, finding
+"""
+# Of a binary question both answers are asked; its positives are those answered with yes.
+_ASKED = """
+    select task, finding, count(*) as questions
+    from (select task, unnest(answer_findings) as finding from questions where corpus = ?
+          union all select task, unnest(findings) from questions where corpus = ? and task = 'temporal')
+    group by all
+"""
+_ANSWERS = """
+    select corpus, task, answer, count(*) as questions from questions where task in ('binary', 'temporal', 'single',
+    'multiple') group by all order by all
+"""
+_SHOWN_FINDINGS = 16
+
+
+def labels_section(store: Store) -> Section:
+    """Give prevalence and balance per corpus; a corpus is shown with the labeler that questions are made of."""
+    parts: list[Part] = []
+    labelers: dict[str, list[str]] = {}
+    for corpus, labeler in store.rows(_LABELERS):
+        labelers.setdefault(corpus, []).append(labeler)
+    for number, (corpus, names) in enumerate(labelers.items(), start=1):
+        parts += _corpus_parts(store, number, corpus, sorted(names, key=_preference))
+    answers = store.rows(_ANSWERS)
+    if answers:
+        parts.append(Table("Answers by task", ("corpus", "task", "answer", "questions"), tuple(answers), folded=True))
+    if not parts:
+        parts.append(Note("The store holds no labels."))
+    intro = (
+        "How often each finding is labelled, and how often it is the answer of a question. Balanced sampling allows no "
+        "finding of a task more than twice as often as another (paper, section 2)."
+    )
+    return Section("labels", "Labels and balance", intro, parts)
+
+
+def _preference(labeler: str) -> tuple[int, str]:
+    known = labeler in LABELER_PREFERENCE
+    return (LABELER_PREFERENCE.index(labeler) if known else len(LABELER_PREFERENCE), labeler)
+
+
+def _corpus_parts(store: Store, number: int, corpus: str, labelers: list[str]) -> list[Part]:
+    frames = {labeler: store.frame(_PREVALENCE, [corpus, labeler]) for labeler in labelers}
+    first = frames[labelers[0]]
+    findings = first["finding"].to_list()
+    kinds = ("positive", "uncertain", "negative", "not mentioned")
+    parts: list[Part] = [
+        Picture(
+            shares(
+                f"prevalence-{number}",
+                f"{corpus}: labels by {labelers[0]}",
+                findings,
+                [Series(kind, first[kind].to_list()) for kind in kinds],
+                description="Share of studies per finding: positive, uncertain, negative and not mentioned.",
+                colours=(5, 1, 0, REST),
+            )
+        )
+    ]
+    for labeler in labelers[1:]:
+        frame = frames[labeler]
+        parts.append(Table(f"{corpus}: labels by {labeler}", tuple(frame.columns), tuple(frame.rows()), folded=True))
+    return [*parts, *_balance_parts(store, number, corpus, dict(zip(findings, first["positive"], strict=True)))]
+
+
+def _balance_parts(store: Store, number: int, corpus: str, before: dict[str, int]) -> list[Part]:
+    """Compare the positives among the labels with the findings that questions have as answer."""
+    asked: dict[str, dict[str, int]] = {}
+    for task, finding, questions in store.rows(_ASKED, [corpus, corpus]):
+        asked.setdefault(task, {})[finding] = questions
+    if not asked:
+        return [Note(f"No question has been asked about {corpus} yet.")]
+    askable = {finding: count for finding, count in before.items() if finding in QUESTION_FINDINGS}
+    rows: list[tuple[Any, ...]] = [("labels, before sampling", *_spread(askable))]
+    rows += [(task, *_spread(counts)) for task, counts in sorted(asked.items())]
+    findings = [finding for finding in before if any(finding in counts for counts in asked.values())][:_SHOWN_FINDINGS]
+    series = [Series("positive labels", [before[finding] for finding in findings])]
+    series += [Series(task, [counts.get(finding) for finding in findings]) for task, counts in sorted(asked.items())]
+    parts: list[Part] = []
+    if findings:
+        parts.append(
+            Picture(
+                dots(
+                    f"balance-{number}",
+                    f"{corpus}: findings before and after sampling",
+                    findings,
+                    series,
+                    measure="studies or questions, logarithmic",
+                    description="Per finding: studies with a positive label, and questions of each task with the "
+                    "finding in their answer.",
+                    logarithmic=True,
+                )
+            )
+        )
+    columns = ("", "findings", "most frequent", "least frequent", "ratio")
+    return [*parts, Table(f"{corpus}: balance", columns, tuple(rows))]
+
+
+def _spread(counts: dict[str, int]) -> tuple[int, str, str, float | None]:
+    """Give the number of findings that occur, the most and the least frequent, and how many times more often."""
+    there = {finding: count for finding, count in counts.items() if count}
+    if not there:
+        return 0, "", "", None
+    most = max(there, key=lambda finding: (there[finding], finding))
+    least = min(there, key=lambda finding: (there[finding], finding))
+    ratio = there[most] / there[least]
+    return len(there), f"{most} {there[most]:,}", f"{least} {there[least]:,}", ratio

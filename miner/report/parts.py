@@ -1,0 +1,71 @@
+"""What a section of the page is made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from miner.charts import Chart
+from miner.console import cell
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under named columns; numbers stand to the right, as on the command line."""
+
+    kind: ClassVar[str] = "table"
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+    folded: bool = False
+    """Long tables start closed."""
+
+    @property
+    def cells(self) -> list[list[str]]:
+        """Give the rows as text."""
+        return [[cell(value) for value in row] for row in self.rows]
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Tell which columns hold nothing but numbers."""
+        return [
+            bool(self.rows) and all(row[place] is None or isinstance(row[place], int | float) for row in self.rows)
+            for place in range(len(self.columns))
+        ]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence or two."""
+
+    kind: ClassVar[str] = "note"
+    text: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart, which brings its own table."""
+
+    kind: ClassVar[str] = "picture"
+    chart: Chart
+
+
+@dataclass(frozen=True)
+class Number:
+    """One of the large numbers at the top."""
+
+    label: str
+    value: str
+    hint: str = ""
+
+
+Part = Table | Note | Picture
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, an introduction and what follows."""
+
+    id: str
+    title: str
+    intro: str
+    parts: Sequence[Part]

@@ -1,0 +1,74 @@
+"""Write the report of a store: prepare, ask every section, render, and put the page in place when it is whole."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from miner.jsonl import whole_path
+from miner.report.agreement import agreement_section
+from miner.report.examples import choose_examples
+from miner.report.funnel import funnel_section, steps
+from miner.report.labels import labels_section
+from miner.report.page import Page, render
+from miner.report.parts import Number
+from miner.report.prepare import prepare
+from miner.report.quality import quality_section
+from miner.report.settings import ReportSettings
+from miner.report.spending import spending_section
+from miner.store import Store
+
+_WRITTEN = "select strftime(max(coalesce(ended_at, started_at)), '%Y-%m-%d %H:%M:%S') from runs"
+_CORPORA = "select distinct corpus from studies where licence is distinct from 'public' order by 1"
+
+
+@dataclass(frozen=True)
+class ReportResult:
+    """What was written: bytes, examples shown, and chains whose text was left out or stands on the page."""
+
+    size: int
+    examples: int
+    withheld: int
+    credentialed: int
+
+
+def write_report(store: Store, target: Path, settings: ReportSettings) -> ReportResult:
+    """Write the page; the same store and settings give the same bytes. Raises InputError where it cannot be written."""
+    prepare(store)
+    examples = choose_examples(store, settings)
+    page = Page(
+        store=store.path.name,
+        written=store.rows(_WRITTEN)[0][0],
+        numbers=_numbers(store),
+        sections=(
+            funnel_section(store),
+            spending_section(store),
+            labels_section(store),
+            quality_section(store, settings),
+            agreement_section(store, settings),
+        ),
+        examples=examples,
+        credentialed_corpora=tuple(corpus for (corpus,) in store.rows(_CORPORA)),
+    )
+    html = render(page).encode()
+    with whole_path(target) as partial:
+        partial.write_bytes(html)
+    return ReportResult(len(html), len(examples.shown), examples.withheld, examples.credentialed)
+
+
+def _numbers(store: Store) -> tuple[Number, ...]:
+    """Give the large numbers: what there is, how good it is, what it cost."""
+    studies, questions, scored, factual, reviewed = steps(store)
+    ((mean, reasoning_steps),) = store.rows("select avg(factuality), coalesce(sum(steps), 0) from report_chains")
+    ((calls, paid, unknown),) = store.rows(
+        "select count(*), coalesce(sum(cost_usd), 0), count(*) filter (where cost_usd is null) from calls"
+    )
+    cost = "nothing" if not calls else f"${paid:,.2f}"
+    calls_hint = f"{calls:,} calls" + (f", {unknown:,} of unknown cost" if unknown else "")
+    share = "" if not factual.came else f"{100 * factual.left / factual.came:.1f} % of the scored"
+    return (
+        Number("studies", f"{studies.came:,}", f"{studies.left:,} with a question"),
+        Number("questions", f"{questions.came:,}", f"{questions.left:,} with a chain"),
+        Number("chains", f"{scored.came:,}", f"{int(reasoning_steps):,} reasoning steps"),
+        Number("factual chains", f"{reviewed.left:,}", share),
+        Number("mean factuality", "none yet" if mean is None else f"{mean:.3f}", f"{scored.left:,} chains scored"),
+        Number("paid to models", cost, calls_hint),
+    )
