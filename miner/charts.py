@@ -139,7 +139,6 @@ def dots(
     logarithmic: bool = False,
 ) -> Chart:
     """Draw a row per category, a mark per series, and a line for its interval; the axis need not begin at zero."""
-
     # Room for a mark per series, and as much again as a mark is high between two categories.
     row = 0.1 * len(series) + 0.17
     step = 0.1 / row
