@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from miner.commands import benchmarks, files, ingest, models
+from miner.commands import report as pages
 from miner.commands.base import (
     DEFAULT_DB,
     BaseUrl,
@@ -25,8 +26,8 @@ from miner.commands.base import (
     exit_with_rejects,
     fail,
 )
-from trainer.commands import train
 from trainer.commands import evaluate as evaluation
+from trainer.commands import train
 
 # Nothing heavy is imported up here: `cxr --help` has to be instant, and mining must never load torch.
 
@@ -51,6 +52,8 @@ app.command()(files.judge)
 app.command()(files.label)
 app.command()(files.radrscore)
 app.command()(files.agreement)
+app.command()(pages.report)
+app.command()(pages.ui)
 app.command()(evaluation.evaluate)
 
 
@@ -273,7 +276,10 @@ def filter_(
 @app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="One SQL statement; the store is opened read-only.")],
-    format_: Annotated[str, typer.Option("--format", help="table, csv or json (one object a line).")] = "table",
+    format_: Annotated[
+        str, typer.Option("--format", help="table, csv, json (one object a line) or parquet.")
+    ] = "table",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write into this file, not to stdout.")] = None,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Run SQL on the store: tables studies, reports, questions, chains, findings, scores, rejects, runs ..."""
@@ -283,7 +289,7 @@ def sql(
 
     chosen = choose(Format, format_, "sql: --format")
     with Store.read(db) as store:
-        print_query(store, query, chosen)
+        print_query(store, query, chosen, output)
 
 
 @app.command()
@@ -311,14 +317,28 @@ def status(db: Db = DEFAULT_DB) -> None:
 @app.command()
 def show(
     identity: Annotated[str, typer.Argument(metavar="ID", help="A question_id or chain_id.")],
+    format_: Annotated[
+        str, typer.Option("--format", help="table to read; csv, json or parquet: a row per chain, nested.")
+    ] = "table",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="For csv, json, parquet: write into this file.")
+    ] = None,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Show one question with its plan, quotes in context, chain and verdicts."""
     from miner.console import out
-    from miner.show import show_chain
+    from miner.settings import choose
+    from miner.show import print_chain, show_chain
+    from miner.sql import Format
     from miner.store import Store
 
+    chosen = choose(Format, format_, "show: --format")
+    if chosen is Format.TABLE and output is not None:
+        fail("show: -o goes with --format csv, json or parquet; a table is for the screen", Exit.USAGE)
     with Store.read(db) as store:
+        if chosen is not Format.TABLE:
+            print_chain(store, identity, chosen, output)
+            return
         for part in show_chain(store, identity):
             out().print(part)
 

@@ -1,6 +1,7 @@
 """`cxr show`: one question with its plan, the quotes in the report's context, the chain and its verdicts."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
@@ -8,9 +9,65 @@ from rich.text import Text
 
 from miner.console import table
 from miner.errors import CxrError
+from miner.sql import Format, check_target, print_rows
 from miner.store import Store
 
 CONTEXT = 60
+
+# A row per chain of the question, or one without a chain; everything that belongs to it is nested.
+_AS_ROWS = """
+    with wanted as (
+        select question_id, chain_id from questions left join chains using (question_id)
+        where question_id = $id or chain_id = $id),
+    of_chain as (
+        select chain_id, list({'judge': judge, 'judge_version': judge_version, 'finding_no': finding_no,
+                               'observation': observation, 'status': status, 'verdict': verdict, 'reason': reason,
+                               'factual': factual, 'evidence': evidence}
+                              order by judge, judge_version, finding_no) as verdicts
+        from findings where origin = 'chain' and chain_id in (select chain_id from wanted) group by chain_id),
+    of_judge as (
+        select chain_id, list({'judge': judge, 'judge_version': judge_version, 'factuality': factuality,
+                               'completeness': completeness, 'effectiveness': effectiveness, 'radrscore': radrscore}
+                              order by judge, judge_version) as scores
+        from scores where chain_id in (select chain_id from wanted) group by chain_id),
+    of_reject as (
+        select reject_key as question_id, list({'stage': stage, 'reason': reason, 'message': message}
+                                               order by stage, reason) as rejects
+        from rejects where reject_key in (select question_id from wanted) group by reject_key),
+    of_call as (
+        select question_id, count(*) as calls, sum(cost_usd) as cost_usd
+        from calls where question_id in (select question_id from wanted) group by question_id)
+    select questions.question_id, questions.study_id, questions.corpus, questions.split, questions.task,
+           questions.text as question, options, questions.answer as expected, answer_findings, chains.chain_id, engine,
+           engine_version, model, prompts, plan, chains.evidence, steps, chains.text as reasoning, chains.answer,
+           reports.text as report, scores, verdicts, rejects, coalesce(calls, 0) as calls, cost_usd
+    from wanted join questions using (question_id) left join chains on chains.chain_id = wanted.chain_id
+    left join reports on reports.study_id = questions.study_id
+    left join of_chain on of_chain.chain_id = wanted.chain_id
+    left join of_judge on of_judge.chain_id = wanted.chain_id
+    left join of_reject on of_reject.question_id = wanted.question_id
+    left join of_call on of_call.question_id = wanted.question_id
+    order by engine, chains.chain_id
+"""
+
+
+def print_chain(store: Store, identity: str, chosen: Format, target: Path | None = None) -> None:
+    """Print what belongs to a question or chain as rows: one per chain, as `cxr sql` prints them.
+
+    Raises CxrError where there is neither, SettingsError for Parquet to a terminal.
+    """
+    check_target(chosen, target, "show")
+    known = "select count(*) from questions left join chains using (question_id) where $id in (question_id, chain_id)"
+    if not store.count(known, {"id": identity}):
+        raise _unknown(identity)
+    print_rows(store, _AS_ROWS, {"id": identity}, chosen, target)
+
+
+def _unknown(identity: str) -> CxrError:
+    return CxrError(
+        f"no question and no chain has the id {identity!r}; "
+        '`cxr sql "select question_id, task, text from questions limit 5"` lists some'
+    )
 
 
 def show_chain(store: Store, identity: str, *, verdicts: bool = True) -> list[RenderableType]:
@@ -37,10 +94,7 @@ def show_chain(store: Store, identity: str, *, verdicts: bool = True) -> list[Re
 def _show_without_chain(store: Store, identity: str) -> list[RenderableType]:
     questions = store.rows("select study_id, text, answer from questions where question_id = ?", [identity])
     if not questions:
-        raise CxrError(
-            f"no question and no chain has the id {identity!r}; "
-            '`cxr sql "select question_id, task, text from questions limit 5"` lists some'
-        )
+        raise _unknown(identity)
     study_id, text, answer = questions[0]
     rejects = store.rows("select reason, message from rejects where reject_key = ?", [identity])
     parts: list[RenderableType] = [_heading(f"{study_id}: {text}"), Text(f"Answer: {answer}")]

@@ -1,5 +1,9 @@
-"""`cxr sql`: one statement on a read-only store, as a table, CSV or JSON Lines; rows are streamed, never all held."""
+"""`cxr sql`: one statement on a read-only store, as a table, CSV, JSON Lines or Parquet.
 
+Rows are streamed, never all held. Parquet is binary: it goes to a file, or to a stdout that is no terminal.
+"""
+
+import contextlib
 import csv
 import json
 import math
@@ -7,14 +11,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
 
 import duckdb
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
 
-from miner.console import out, plain_table, say
+from miner.console import PLAIN_WIDTH, out, plain_table, say
 from miner.errors import CxrError, SettingsError
-from miner.store import Store
+from miner.jsonl import whole_path
+from miner.store import Parameters, Store
 
 TABLE_ROWS = 200
 BATCH_ROWS = 2_000
@@ -29,19 +38,21 @@ class Format(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+    PARQUET = "parquet"
 
 
-def print_query(store: Store, query: str, chosen: Format) -> None:
-    """Print a query's rows to stdout; raises SettingsError for other than one statement, CxrError where it fails.
+def print_query(store: Store, query: str, chosen: Format, target: Path | None = None) -> None:
+    """Print a query's rows to stdout or into a file, which appears only when it is complete.
 
-    The statement can reach the store and nothing else: no file, no network, no extension.
+    The statement can reach the store and nothing else: no file, no network, no extension. Raises SettingsError for
+    other than one statement and for Parquet to a terminal, CxrError where the statement fails.
     """
+    check_target(chosen, target, "sql")
     try:
         store.connection.execute("set enable_external_access = false")
         if len(store.connection.extract_statements(query)) != 1:
             raise SettingsError("sql: expected one statement; write one SELECT, quoted as a whole")
-        columns, batches = _rows(store, query)
-        _print(columns, batches, chosen)
+        print_rows(store, query, None, chosen, target)
     except duckdb.Error as error:
         if isinstance(error, _ABOUT_THE_STATEMENT):
             first = " ".join(str(error).split("\n\n")[0].split())
@@ -52,28 +63,82 @@ def print_query(store: Store, query: str, chosen: Format) -> None:
         ) from None
 
 
-def _rows(store: Store, query: str) -> tuple[list[str], Iterator[list[tuple[Any, ...]]]]:
-    """Give the names of the columns, made unique, and the rows in batches."""
-    relation = store.connection.sql(query)
+def check_target(chosen: Format, target: Path | None, command: str) -> None:
+    """Raise SettingsError where Parquet would be written to a terminal."""
+    if chosen is Format.PARQUET and target is None and sys.stdout.isatty():
+        raise SettingsError(f"{command}: Parquet is binary and stdout is a terminal; give a file with -o, or redirect")
+
+
+def print_rows(store: Store, query: str, parameters: Parameters, chosen: Format, target: Path | None) -> None:
+    """Print the rows of one of our own queries."""
+    schema, batches = _rows(store, query, parameters)
+    if chosen is Format.PARQUET:
+        with _binary(target) as sink:
+            _write_parquet(schema, batches, sink)
+        return
+    with _text(target) as sink:
+        _print(schema.names, _tuples(batches), chosen, sink, target)
+
+
+@contextlib.contextmanager
+def _binary(target: Path | None) -> Iterator[BinaryIO]:
+    if target is None:
+        yield sys.stdout.buffer
+        return
+    with whole_path(target) as partial, partial.open("wb") as sink:
+        yield sink
+
+
+@contextlib.contextmanager
+def _text(target: Path | None) -> Iterator[TextIO]:
+    if target is None:
+        yield sys.stdout
+        return
+    with whole_path(target) as partial, partial.open("w", encoding="utf-8", newline="") as sink:
+        yield sink
+
+
+def _rows(store: Store, query: str, parameters: Parameters) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """Give the columns, their names made unique, and the rows in batches."""
+    relation = store.connection.sql(query, params=parameters or None)
     if relation is None:
-        return [], iter(())
+        return pa.schema([]), iter(())
     columns: list[str] = []
     for name in relation.columns:
         same = columns.count(name) + sum(other.startswith(f"{name}_") for other in columns if name in columns)
         columns.append(name if not same else f"{name}_{same + 1}")
-
-    def batches() -> Iterator[list[tuple[Any, ...]]]:
-        for batch in relation.to_arrow_reader(BATCH_ROWS):
-            frame = pl.from_arrow(batch.rename_columns(columns))
-            assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a batch never becomes a series
-            yield frame.rows()
-
-    return columns, batches()
+    reader = relation.to_arrow_reader(BATCH_ROWS)
+    schema = pa.schema([field.with_name(name) for field, name in zip(reader.schema, columns, strict=True)])
+    return schema, (batch.rename_columns(columns) for batch in reader)
 
 
-def _print(columns: Sequence[str], batches: Iterator[list[tuple[Any, ...]]], chosen: Format) -> None:
+def _tuples(batches: Iterator[pa.RecordBatch]) -> Iterator[list[tuple[Any, ...]]]:
+    for batch in batches:
+        frame = pl.from_arrow(batch)
+        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a batch never becomes a series
+        yield frame.rows()
+
+
+def _write_parquet(schema: pa.Schema, batches: Iterator[pa.RecordBatch], sink: BinaryIO) -> None:
+    try:
+        with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        raise CxrError(
+            "Parquet cannot hold one of these columns; cast it, for example to varchar, or use --format json"
+        ) from None
+
+
+def _print(
+    columns: Sequence[str],
+    batches: Iterator[list[tuple[Any, ...]]],
+    chosen: Format,
+    sink: TextIO,
+    target: Path | None,
+) -> None:
     if chosen is Format.CSV:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer = csv.writer(sink, lineterminator="\n")
         writer.writerow(columns)
         for rows in batches:
             writer.writerows([_cell(value) for value in row] for row in rows)
@@ -81,16 +146,17 @@ def _print(columns: Sequence[str], batches: Iterator[list[tuple[Any, ...]]], cho
         for rows in batches:
             for row in rows:
                 record = {name: _json(value) for name, value in zip(columns, row, strict=True)}
-                sys.stdout.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+                sink.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
     else:
         shown: list[tuple[Any, ...]] = []
         for rows in batches:
             shown += rows
             if len(shown) > TABLE_ROWS:
                 break
-        out().print(plain_table(columns, [[_cell(value) for value in row] for row in shown[:TABLE_ROWS]]))
+        console = out() if target is None else Console(file=sink, highlight=False, width=PLAIN_WIDTH)
+        console.print(plain_table(columns, [[_cell(value) for value in row] for row in shown[:TABLE_ROWS]]))
         if len(shown) > TABLE_ROWS:
-            say(f"only the first {TABLE_ROWS} rows are shown; --format csv or json prints all")
+            say(f"only the first {TABLE_ROWS} rows are shown; --format csv, json or parquet gives all")
 
 
 def _cell(value: object) -> str:

@@ -33,3 +33,19 @@ def report(
         say(f"text of {result.withheld:,} credentialed chains is left out; --with-text shows it, under a banner")
     if result.credentialed:
         say(f"it holds credentialed text: {output} may be shared only under its licence")
+
+
+def ui(
+    browser: Annotated[
+        bool,
+        typer.Option("--browser", help="Open DuckDB's user interface instead; its page is loaded from ui.duckdb.org."),
+    ] = False,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Open the store in DuckDB's own shell, read-only; nothing is installed or downloaded."""
+    from miner.ui import open_browser, open_shell
+
+    if browser:
+        open_browser(db)
+    else:
+        open_shell(db)
