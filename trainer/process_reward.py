@@ -156,10 +156,11 @@ class ProcessReward:
     def _note_time(self, started: float, log_metric: LogMetric | None) -> None:
         ended = time.perf_counter()
         self.seconds += ended - started
-        if log_metric is not None:
-            log_metric(f"rewards/{NAME}/seconds", ended - started)
-            if self._ended is not None and ended > self._ended:
-                log_metric(f"rewards/{NAME}/share_of_step", (ended - started) / (ended - self._ended))
+        if log_metric is None:
+            return  # a trial before step 1
+        log_metric(f"rewards/{NAME}/seconds", ended - started)
+        if self._ended is not None and ended > self._ended:
+            log_metric(f"rewards/{NAME}/share_of_step", (ended - started) / (ended - self._ended))
         self._ended = ended
 
     def _stop_if_failing(self) -> None:
