@@ -58,7 +58,7 @@ def _split_commas(value: object) -> object:
 Tasks = Annotated[tuple[Task, ...], NoDecode, BeforeValidator(_split_commas)]
 
 
-STAGES = ("ask", "mine", "score", "judge", "filter", "bench", "export", "train")
+STAGES = ("ask", "mine", "score", "judge", "filter", "bench", "export", "train", "predict", "evaluate")
 
 
 class StageSettings(BaseSettings):

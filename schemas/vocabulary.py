@@ -148,6 +148,7 @@ class Stage(StrEnum):
     RADRSCORE = "radrscore"
     IMPORT = "import"
     TRAIN = "train"
+    EVALUATE = "evaluate"
 
 
 class RejectReason(StrEnum):

@@ -5,7 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from miner.commands.base import Exit, fail
+from miner.commands.base import (
+    DEFAULT_DB,
+    BaseUrl,
+    Cache,
+    Concurrency,
+    Db,
+    Exit,
+    JudgeName,
+    MaxCalls,
+    MaxUsd,
+    Price,
+    exit_with_rejects,
+    fail,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,17 +26,35 @@ if TYPE_CHECKING:
     from miner.judge.radrscore import Empty
     from trainer.evaluation.counts import CountsResult
     from trainer.evaluation.formats import Format, ResultTable
+    from trainer.evaluation.settings import EvaluateSettings
 
 FormatName = Annotated[str, typer.Option("--format", help="table, csv, json, latex, markdown or html.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write here instead of to the terminal.")]
-Resamples = Annotated[int, typer.Option(min=1, max=1_000_000, help="Bootstrap resamples of each interval.")]
-Seed = Annotated[int, typer.Option(min=0, help="Names the draws; the same seed gives the same intervals.")]
-EmptyName = Annotated[
-    str, typer.Option("--empty", help="What a share of nothing is: zero (as published) or skip (left out, counted).")
-]
 
 
 def evaluate(
+    benchmark: Annotated[
+        Path | None, typer.Argument(metavar="[BENCH]", help="The folder of the benchmark that was predicted.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", metavar="NAME", help="Only this model; may be given again.")
+    ] = None,
+    judge: JudgeName = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="What the bootstrap draws: sample, or patient (all samples of one at once).")
+    ] = None,
+    resamples: Annotated[int | None, typer.Option(help="Bootstrap resamples of each interval; default 1,000.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Names the draws; the same seed gives the same intervals.")] = None,
+    empty: Annotated[
+        str | None,
+        typer.Option(help="What a share of nothing is: zero (as published) or skip (left out, and counted)."),
+    ] = None,
+    cross_centre: Annotated[
+        str | None, typer.Option(help="Corpora that get a table of their own; default: rsna,siim.")
+    ] = None,
+    ratescore: Annotated[
+        Path | None, typer.Option(metavar="WEIGHTS", help="Folder with RaTEScore's models, for open answers.")
+    ] = None,
     counts: Annotated[
         Path | None,
         typer.Option("--from-counts", metavar="FILE.csv", help="Aggregate judgements made elsewhere; needs no store."),
@@ -31,27 +62,83 @@ def evaluate(
     impossible: Annotated[
         str, typer.Option(help="Counts that cannot be, in --from-counts: warn (kept as given) or fail.")
     ] = "warn",
-    empty: EmptyName = "zero",
-    resamples: Resamples = 1000,
-    seed: Seed = 0,
     format_: FormatName = "table",
     output: Output = None,
+    processes: Annotated[int | None, typer.Option(help="For rules: processes; default: one per processor.")] = None,
+    judge_model: Annotated[str | None, typer.Option(help="For llm: the judge's model at the server.")] = None,
+    base_url: BaseUrl = None,
+    concurrency: Concurrency = None,
+    price: Price = None,
+    max_usd: MaxUsd = None,
+    max_calls: MaxCalls = None,
+    cache: Cache = None,
+    db: Db = DEFAULT_DB,
 ) -> None:
-    """Evaluate a benchmark's predictions: accuracy, RadRScore and its parts, with 95 % intervals."""
-    from miner.judge.radrscore import Empty
+    """Evaluate the predictions for a benchmark: accuracy, RadRScore and its parts, with 95 % intervals."""
     from miner.settings import choose
     from trainer.evaluation.formats import Format
+    from trainer.evaluation.settings import EvaluateSettings
 
     chosen = choose(Format, format_, "evaluate: --format")
-    nothing = choose(Empty, empty, "evaluate: --empty")
     if impossible not in {"warn", "fail"}:
         fail(f"evaluate: --impossible {impossible!r} is unknown; choose from warn, fail", Exit.USAGE)
+    if (benchmark is None) == (counts is None):
+        fail(
+            "evaluate: give the folder of a benchmark, or --from-counts FILE.csv; see `cxr evaluate --help`", Exit.USAGE
+        )
+    settings = EvaluateSettings.resolve(
+        db, judge=judge, cluster=cluster, resamples=resamples, seed=seed, empty=empty, cross_centre=cross_centre,
+        processes=processes, model=judge_model, base_url=base_url, concurrency=concurrency, price=price,
+        max_usd=max_usd, max_calls=max_calls, cache=cache,
+    )  # fmt: skip
     if counts is not None:
         from trainer.evaluation.counts import evaluate_counts
 
-        result = evaluate_counts(counts, empty=nothing, resamples=resamples, seed=seed)
-        _say_about_counts(result, counts, nothing, stop=impossible == "fail")
-        _write([result.table], chosen, output)
+        result = evaluate_counts(counts, empty=settings.empty, resamples=settings.resamples, seed=settings.seed)
+        _say_about_counts(result, counts, settings.empty, stop=impossible == "fail")
+        write_tables([result.table], chosen, output)
+    elif benchmark is not None:
+        _evaluate_benchmark(benchmark, settings, model or None, ratescore, db, chosen, output)
+
+
+def _evaluate_benchmark(
+    folder: Path,
+    settings: "EvaluateSettings",
+    models: list[str] | None,
+    weights: Path | None,
+    db: Path,
+    chosen: "Format",
+    output: Path | None,
+) -> None:
+    from miner.console import progress, say
+    from miner.judge.radrscore import Empty
+    from trainer.evaluation.evaluate import evaluate_benchmark
+    from trainer.rewards import load_ratescore
+
+    scorer = None if weights is None else load_ratescore(weights)
+    with progress("evaluate") as advance:
+        done = evaluate_benchmark(db, folder, settings, advance, models=models, ratescore=scorer)
+    with exit_with_rejects(done.scoring.rejects, "predictions"):
+        write_tables(done.tables, chosen, output)
+        for one in done.coverage:
+            failed = f", {one.failed:,} failed" if one.failed else ""
+            say(
+                f"{one.model} ({one.mode}): {one.predicted:,} of {one.expected:,} {one.samples} samples of split "
+                f"{one.split}{failed}"
+            )
+        for model, why, count in done.unread:
+            say(f"{model}: {count:,} answers could not be read ({why}); they count as wrong")
+        if settings.empty is Empty.SKIP and done.empty:
+            _say_empty(done.empty)
+        judged = f"{done.scoring.judge} {done.scoring.judge_version}"
+        say(f"{done.scoring.scored:,} predictions scored by {judged}, {done.scoring.already:,} were already")
+
+
+def _say_empty(empty: dict[str, int]) -> None:
+    from miner.console import say
+
+    parts = ", ".join(f"{count:,} of {name}" for name, count in empty.items() if count)
+    say(f"left out because there was nothing to count: {parts}")
 
 
 def _say_about_counts(result: "CountsResult", path: Path, empty: "Empty", *, stop: bool) -> None:
@@ -67,11 +154,11 @@ def _say_about_counts(result: "CountsResult", path: Path, empty: "Empty", *, sto
             fail(f"{path} has {number}; correct them, or leave out --impossible fail to keep them", Exit.FAILED)
         say(f"warning: {number}, kept as given; --impossible fail stops instead")
     if empty is Empty.SKIP and any(result.empty.values()):
-        parts = ", ".join(f"{count:,} of {name}" for name, count in result.empty.items() if count)
-        say(f"left out because there was nothing to count: {parts}")
+        _say_empty(result.empty)
 
 
-def _write(tables: "Sequence[ResultTable]", chosen: "Format", output: Path | None) -> None:
+def write_tables(tables: "Sequence[ResultTable]", chosen: "Format", output: Path | None) -> None:
+    """Print tables, or write them to a file that appears when it is whole."""
     from miner.console import say
     from miner.jsonl import whole_file
     from trainer.evaluation.formats import render

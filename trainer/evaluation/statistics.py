@@ -47,15 +47,17 @@ def mean(values: Floats) -> Floats:
 
 
 def resampled_means(
-    values: Floats, rng: np.random.Generator, *, resamples: int, units: Integers | None = None
+    values: Floats, rng: np.random.Generator, *, resamples: int, units: Integers | None = None, count: int | None = None
 ) -> Floats:
     """Give the means of each column in every bootstrap resample, as an array of resamples x measures.
 
     `values` is rows x measures, NaN where a row has no value. `units` numbers the unit of each row from 0; by default
-    every row is its own. Units are drawn with replacement, as many as there are. NaN where a resample has no value.
+    every row is its own. Of the `count` units there are (by default those that have a row) as many are drawn with
+    replacement. NaN where a resample has no value.
     """
     numbers = np.arange(len(values)) if units is None else units
-    count = int(numbers.max()) + 1 if len(numbers) else 0
+    if count is None:
+        count = int(numbers.max()) + 1 if len(numbers) else 0
     measures = values.shape[1]
     if count == 0:
         return np.full((resamples, measures), np.nan)
