@@ -7,6 +7,7 @@ rest is taken by mode and weight, in an order that the seed names.
 import json
 import math
 import random
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -51,10 +52,17 @@ class TrainingData:
     source: Source
     rejects: list[dict[str, str]] = field(default_factory=list)
 
-    @property
-    def is_credentialed(self) -> bool:
-        """Whether any row may be shown only to signatories."""
-        return self.source.licence != "public"
+    def require_images(self) -> None:
+        """Raise InputError where a row has no image: processes whose batches differ in that wait for each other."""
+        from datasets import Image, List  # noqa: PLC0415
+
+        encoded = self.rows.select_columns("images").cast_column("images", List(Image(decode=False)))
+        without = sum(not images for batch in encoded.iter(1000) for images in batch["images"])
+        if without:
+            raise InputError(
+                f"{without:,} of {len(self.rows):,} samples of {self.source.folder} have no image, which several "
+                "processes cannot train on together; export with images, or train with --nproc 1"
+            )
 
 
 def find_source(data: Path, stage: str, work: Path, settings: TrainSettings) -> Source:
@@ -123,15 +131,9 @@ def load_rows(
 
     Raises InputError where nothing is left, or where more is left out than `max_rejects` allows.
     """
-    from datasets import Dataset  # noqa: PLC0415
+    from datasets import Dataset, Image, List  # noqa: PLC0415
 
-    paths = source.paths(split)
-    if not paths:
-        raise InputError(f"{source.folder} has no samples of split {split}; see its {NOTE}")
-    index = pl.concat([pl.read_parquet(path, columns=list(_SMALL)) for path in paths]).with_row_index("row")
-    index = index.filter(pl.col("mode").is_in([str(mode) for mode in settings.modes]))
-    if index.is_empty():
-        raise InputError(f"{source.folder} has no {' or '.join(settings.modes)} samples to train on; see its {NOTE}")
+    index = _index(source, settings, split)
     rejects = _image_rejects(index) if check_images else []
     if len(rejects) > settings.max_rejects * index.height:
         reasons = Counter(reject["reason"] for reject in rejects)
@@ -145,8 +147,14 @@ def load_rows(
     chosen = choose_rows(index.filter(~pl.col("sample_id").is_in(list(bad))), settings)
     if not chosen:
         raise InputError(f"no sample of {source.folder} is left to train on; see the mix and limit of the settings")
-    rows = Dataset.from_parquet([str(path) for path in paths], cache_dir=str(cache)).select(chosen)
-    return TrainingData(rows, source, rejects)
+    rows = Dataset.from_parquet([str(path) for path in source.paths(split)], cache_dir=str(cache)).select(chosen)
+    return TrainingData(rows.cast_column("images", List(Image())), source, rejects)
+
+
+def count_rows(data: Path, stage: str, settings: TrainSettings) -> int:
+    """Give how many rows a run would take, images not looked at; a store is exported to a passing folder for that."""
+    with tempfile.TemporaryDirectory() as work:
+        return len(choose_rows(_index(find_source(data, stage, Path(work), settings), settings, "train"), settings))
 
 
 def choose_rows(index: pl.DataFrame, settings: TrainSettings) -> list[int]:
@@ -167,7 +175,9 @@ def ask_to_reason(rows: "Dataset") -> "Dataset":
     """Give answer-only rows the prompt that elicits reasoning; they keep having no report, so no process reward."""
 
     def asked(row: dict[str, Any]) -> dict[str, Any]:
-        prompt = [{**turn, "content": turn["content"].replace(ASK_FOR_ANSWER, ASK_WITH_REASONING)} for turn in row["prompt"]]
+        prompt = [
+            {**turn, "content": turn["content"].replace(ASK_FOR_ANSWER, ASK_WITH_REASONING)} for turn in row["prompt"]
+        ]
         return {"prompt": prompt, "mode": str(Mode.REASONING)}
 
     return rows.map(asked, keep_in_memory=True)
@@ -188,8 +198,20 @@ def write_rejects(rejects: Iterable[dict[str, str]], path: Path) -> None:
         path.write_text("".join(lines), encoding="utf-8")
 
 
+def _index(source: Source, settings: TrainSettings, split: str) -> pl.DataFrame:
+    """Give the small columns of a split's rows in the wanted modes, with their row numbers."""
+    paths = source.paths(split)
+    if not paths:
+        raise InputError(f"{source.folder} has no samples of split {split}; see its {NOTE}")
+    index = pl.concat([pl.read_parquet(path, columns=list(_SMALL)) for path in paths]).with_row_index("row")
+    index = index.filter(pl.col("mode").is_in([str(mode) for mode in settings.modes]))
+    if index.is_empty():
+        raise InputError(f"{source.folder} has no {' or '.join(settings.modes)} samples to train on; see its {NOTE}")
+    return index
+
+
 def _image_rejects(index: pl.DataFrame) -> list[dict[str, str]]:
-    """Name the samples with an image file that is missing, truncated or unreadable; embedded pixels are taken as read."""
+    """Name the samples with an image file that is missing, truncated or unreadable; embedded pixels count as read."""
     flat = index.select("sample_id", "images").explode("images").drop_nulls("images").unnest("images")
     flat = flat.filter(pl.col("bytes").is_null())
     paths = flat["path"].unique(maintain_order=True).to_list()

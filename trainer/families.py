@@ -26,11 +26,15 @@ class _Family:
 
 
 _FAMILIES = {
-    "qwen2_vl": _Family("transformers.models.qwen2_vl.processing_qwen2_vl", "Qwen2VLProcessor", "Qwen2VLVideoProcessor"),
+    "qwen2_vl": _Family(
+        "transformers.models.qwen2_vl.processing_qwen2_vl", "Qwen2VLProcessor", "Qwen2VLVideoProcessor"
+    ),
     "qwen2_5_vl": _Family(
         "transformers.models.qwen2_5_vl.processing_qwen2_5_vl", "Qwen2_5_VLProcessor", "Qwen2VLVideoProcessor"
     ),
-    "qwen3_vl": _Family("transformers.models.qwen3_vl.processing_qwen3_vl", "Qwen3VLProcessor", "Qwen3VLVideoProcessor"),
+    "qwen3_vl": _Family(
+        "transformers.models.qwen3_vl.processing_qwen3_vl", "Qwen3VLProcessor", "Qwen3VLVideoProcessor"
+    ),
 }
 
 FAMILIES = tuple(_FAMILIES)

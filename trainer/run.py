@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,28 +16,32 @@ from typing import Any
 
 import torch
 import transformers
+from accelerate import PartialState
 from datasets.utils.logging import disable_progress_bar
 
 from miner.benchmark.settings import Existing
 from miner.errors import CxrError, InputError
 from miner.settings import JudgeSettings
+from trainer.checks import run_checks, show_checks
 from trainer.curves import write_curves
-from trainer.data import Source, TrainingData, ask_to_reason, find_source, load_rows, patients, write_rejects
+from trainer.data import TrainingData, ask_to_reason, find_source, load_rows, patients, write_rejects
 from trainer.exact import check_same_run, last_checkpoint
 from trainer.families import load_model, load_processor, save
+from trainer.launch import accumulation
 from trainer.logs import LastBatch, TrainingLog
+from trainer.memory import lower_memory, weights_precision
 from trainer.process_reward import ProcessReward, open_process_reward
-from trainer.rewards import load_ratescore, reward_functions
+from trainer.rewards import RewardFunction, load_ratescore, reward_functions
 from trainer.run_record import RunRecord, read_record
 from trainer.samples import RewardWatch, SampleTable
-from trainer.settings import GRPOSettings, SFTSettings, TrainSettings
+from trainer.settings import GRPOSettings, SFTSettings
 
 FINAL = "final"
 ADAPTER = "adapter"
 REJECTS = "rejects.jsonl"
 
 # What may differ between a run and its resumption: none of it changes a loss.
-_FREE = frozenset({"save_steps", "keep_checkpoints", "log_steps", "workers", "trackers", "threads", "sample_steps"})
+_FREE = frozenset({"save_steps", "keep_checkpoints", "log_steps", "workers", "trackers", "threads"})
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,9 @@ class Job:
         """`sft` or `grpo`."""
         return self.settings.stage.rpartition(" ")[2]
 
-    @property
-    def run_settings(self) -> dict[str, Any]:
-        """What makes two runs the same, as JSON values."""
-        told = self.settings.model_dump(mode="json")
-        return {"model": self.model, **{name: value for name, value in told.items() if name not in _FREE}}
+    def recorded(self) -> dict[str, Any]:
+        """Give the settings as JSON values, with the model that the run starts from."""
+        return {"model": self.model, **self.settings.model_dump(mode="json")}
 
 
 @dataclass(frozen=True)
@@ -71,77 +74,38 @@ class TrainResult:
     final: Path
     steps: int
     rejects: int
-    log: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     curves: tuple[Path, ...] = ()
-
-
-def process_count() -> int:
-    """Give how many processes train together: accelerate tells each of them."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def is_first() -> bool:
-    """Tell whether this process is the one that writes."""
-    return os.environ.get("RANK", "0") == "0"
-
-
-def accumulation(settings: SFTSettings | GRPOSettings, processes: int) -> int:
-    """Give how many batches a process adds up before a step; raises InputError where they cannot make a global batch."""
-    each = settings.global_batch * (settings.group if isinstance(settings, GRPOSettings) else 1)
-    at_once = settings.device_batch * processes
-    if each % at_once:
-        raise InputError(
-            f"a step has {each:,} completions, which {processes} processes cannot make of {settings.device_batch} each; "
-            "choose a device_batch that divides it (--set device_batch=...)"
-        )
-    return each // at_once
-
-
-def steps_of(settings: SFTSettings | GRPOSettings, rows: int) -> int:
-    """Give how many steps a run has: as many as told, or else once over the rows."""
-    return settings.steps or max(1, rows // settings.global_batch)
 
 
 def train(job: Job) -> TrainResult:
     """Train a stage, or go on with it; what is left in `job.output` is described in docs/training.md.
 
-    Raises CxrError, with one sentence, for everything that a user can mend: see the module `miner.errors`.
+    Raises a CxrError, with one sentence, for everything that a user can mend.
     """
     quiet_libraries()
-    checkpoint = prepare_output(job)
-    data = prepare_data(job)
     settings = job.settings
-    steps = steps_of(settings, len(data.rows))
-    processes = process_count()
+    processes = PartialState(cpu=not torch.cuda.is_available())
+    with processes.main_process_first():
+        checkpoint = prepare_output(job, is_first=processes.is_main_process)
+        data = prepare_data(job)
     torch.set_num_threads(settings.threads or torch.get_num_threads())
     transformers.set_seed(settings.seed)
     processor = load_processor(job.model, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels)
-    record = RunRecord.start(
-        job.output,
-        stage=job.stage,
-        settings=job.run_settings | settings.model_dump(mode="json"),
-        preset=job.preset,
-        data=data.source.folder,
-        model=job.model,
-        resumed_from=None if checkpoint is None else int(checkpoint.name.rpartition("-")[2]),
-        extra={"samples": len(data.rows), "rejects": len(data.rejects)},
-    ) if is_first() else None  # fmt: skip
-    write_rejects(data.rejects, job.output / REJECTS)
-    last_batch = LastBatch()
-    ended = "stopped by an error that is not ours"
+    record = _begin(job, data, checkpoint) if processes.is_main_process else None
     trainer: Any = None
+    ended = "an error that is none of ours"
     try:
         with ExitStack() as stack:
-            model = load_model(job.model, precision=settings.precision, attention=settings.attention)
-            batches = accumulation(settings, processes)
-            if isinstance(settings, SFTSettings):
-                trainer, log = _sft(job, settings, model, processor, data, last_batch, batches, steps)
-            else:
-                process = _process_reward(job, settings, data, stack)
-                trainer, log = _grpo(job, settings, model, processor, data, last_batch, batches, steps, process)
+            rewards = _rewards(job, settings, data, stack) if isinstance(settings, GRPOSettings) else ()
+            _check(data, processor, settings, rewards, processes)
+            stack.enter_context(lower_memory(settings))
+            model = load_model(
+                job.model, precision=_precision(settings, processes.num_processes), attention=settings.attention
+            )
+            trainer, log = _trainer(job, model, processor, data, rewards, processes.num_processes)
             stack.enter_context(log)
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-        _save_final(trainer, processor, job)
+            _save_final(trainer, processor, job, is_first=processes.is_main_process)
         ended = "done"
     except KeyboardInterrupt:
         ended = "interrupted"
@@ -153,24 +117,25 @@ def train(job: Job) -> TrainResult:
         done = 0 if trainer is None else int(trainer.state.global_step)
         if record is not None:
             record.end(exit_reason=ended, steps_done=done)
-    curves = write_curves(job.output) if is_first() else ()
-    return TrainResult(job.output / FINAL, steps, len(data.rejects), list(trainer.state.log_history), curves)
+    curves = write_curves(job.output) if processes.is_main_process else ()
+    return TrainResult(job.output / FINAL, done, len(data.rejects), curves)
 
 
-def prepare_output(job: Job) -> Path | None:
+def prepare_output(job: Job, *, is_first: bool = True) -> Path | None:
     """Make the output folder, or empty it, or find the checkpoint to go on from, as `existing` says.
 
     Raises InputError where the folder is used and nobody said what to do, or where it holds another run.
     """
     output = job.output
-    used = output.is_dir() and any(output.iterdir())
+    if not is_first:
+        return last_checkpoint(output) if job.existing is Existing.RESUME else None
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} is a file; expected a folder to write to")
-    if not output.parent.is_dir():
+    if not output.absolute().parent.is_dir():
         raise InputError(f"the folder {output.parent} for {output.name} does not exist; create it or give another -o")
     output.mkdir(exist_ok=True)
-    if not used or not is_first():
-        return last_checkpoint(output) if job.existing is Existing.RESUME else None
+    if not any(output.iterdir()):
+        return None
     record = read_record(output)
     if not record:
         raise InputError(f"{output} exists and is no run of cxr; it is left alone: give another -o")
@@ -183,8 +148,11 @@ def prepare_output(job: Job) -> Path | None:
         shutil.rmtree(output)
         output.mkdir()
         return None
-    before = {name: value for name, value in record["settings"].items() if name not in _FREE}
-    check_same_run(job.run_settings, before, output)
+    now, before = (
+        {name: value for name, value in told.items() if name not in _FREE}
+        for told in (job.recorded(), record["settings"])
+    )
+    check_same_run(now, before, output)
     return last_checkpoint(output)
 
 
@@ -203,88 +171,9 @@ def prepare_data(job: Job) -> TrainingData:
     return data
 
 
-def _sft(
-    job: Job,
-    settings: SFTSettings,
-    model: Any,
-    processor: Any,
-    data: TrainingData,
-    last_batch: LastBatch,
-    batches: int,
-    steps: int,
-) -> tuple[Any, TrainingLog]:
-    from trainer.sft import sft_config, sft_trainer  # noqa: PLC0415 - TRL's two halves load in seconds each
-
-    config = sft_config(settings, job.output, batches, steps)
-    made = sft_trainer(model, processor, data.rows, settings, config)
-    made.last_batch = last_batch
-    log = TrainingLog(job.output, last_batch, name="sft")
-    log.attach(made)
-    return made, log
-
-
-def _grpo(
-    job: Job,
-    settings: GRPOSettings,
-    model: Any,
-    processor: Any,
-    data: TrainingData,
-    last_batch: LastBatch,
-    batches: int,
-    steps: int,
-    process: ProcessReward | None,
-) -> tuple[Any, TrainingLog]:
-    from trainer.grpo import grpo_config, grpo_trainer  # noqa: PLC0415
-
-    scorer = None if settings.ratescore is None else load_ratescore(settings.ratescore)
-    functions = reward_functions(process, scorer=scorer)
-    weights = dict(zip((function.__name__ for function in functions), settings.reward_weights, strict=False))
-    samples = SampleTable(
-        job.output, num_generations=settings.group, weights=weights, show_text=job.show_text, write=is_first()
-    )
-    watch = RewardWatch(last_batch, samples)
-    config = grpo_config(settings, job.output, batches, steps, process_count())
-    watched = [watch.watch(function) for function in functions]
-    made = grpo_trainer(model, processor, data.rows, settings, config, watched)
-    spent = None if process is None else watch.spent
-    log = TrainingLog(job.output, last_batch, name="grpo", process_seconds=spent, samples=samples)
-    log.attach(made)
-    return made, log
-
-
-def _process_reward(
-    job: Job, settings: GRPOSettings, data: TrainingData, stack: ExitStack
-) -> ProcessReward | None:
-    """Open the judge of the process reward for as long as the run lasts; None where there is none."""
-    if settings.process_reward == "none":
-        return None
-    judge = JudgeSettings.resolve(job.store, judge=settings.process_reward)
-    opened = open_process_reward(
-        judge,
-        job.output,
-        licences=[data.source.licence],
-        process_index=int(os.environ.get("RANK", "0")),
-        processes=process_count(),
-    )
-    return stack.enter_context(opened)
-
-
-def _save_final(trainer: Any, processor: Any, job: Job) -> None:
-    """Write the trained model as one folder; LoRA weights are merged into it, and kept apart beside it."""
-    final = job.output / FINAL
-    if isinstance(job.settings, TrainSettings) and job.settings.lora_rank:
-        if is_first():
-            own = trainer.accelerator.unwrap_model(trainer.model)
-            own.save_pretrained(job.output / ADAPTER)
-            save(own.merge_and_unload(), processor, final)
-        return
-    trainer.save_model(str(final))
-    if is_first():
-        (final / "training_args.bin").unlink(missing_ok=True)
-
-
-def _held_out(source: Source) -> set[str]:
-    return patients(source, "validate") | patients(source, "test")
+def steps_of(settings: SFTSettings | GRPOSettings, rows: int) -> int:
+    """Give how many steps a run has: as many as told, or else once over the rows."""
+    return settings.steps or max(1, rows // settings.global_batch)
 
 
 def quiet_libraries() -> None:
@@ -296,3 +185,110 @@ def quiet_libraries() -> None:
     logging.getLogger("trl").setLevel(logging.ERROR)
     logging.getLogger("accelerate").setLevel(logging.ERROR)
 
+
+def _begin(job: Job, data: TrainingData, checkpoint: Path | None) -> RunRecord:
+    write_rejects(data.rejects, job.output / REJECTS)
+    return RunRecord.start(
+        job.output,
+        stage=job.stage,
+        settings=job.recorded(),
+        preset=job.preset,
+        data=data.source.folder,
+        model=job.model,
+        resumed_from=None if checkpoint is None else int(checkpoint.name.rpartition("-")[2]),
+        extra={"samples": len(data.rows), "rejects": len(data.rejects)},
+    )
+
+
+def _check(
+    data: TrainingData,
+    processor: Any,
+    settings: SFTSettings | GRPOSettings,
+    rewards: Sequence[RewardFunction],
+    processes: PartialState,
+) -> None:
+    """Run the checks before step 1, in the first process; the others would find the same."""
+    if processes.num_processes > 1:
+        data.require_images()
+    if not processes.is_main_process:
+        return
+    results = run_checks(
+        data.rows,
+        processor,
+        max_length=settings.max_length,
+        max_completion_length=settings.max_completion_length if isinstance(settings, GRPOSettings) else None,
+        held_out=patients(data.source, "validate") | patients(data.source, "test"),
+        rewards=rewards,
+    )
+    show_checks(results)
+
+
+def _precision(settings: SFTSettings | GRPOSettings, processes: int) -> Any:
+    return weights_precision(
+        settings.precision, parallel=settings.parallel, processes=processes, lora_rank=settings.lora_rank
+    )
+
+
+def _rewards(job: Job, settings: GRPOSettings, data: TrainingData, stack: ExitStack) -> list[RewardFunction]:
+    """Give the rewards of a run; the judge of the process reward stays open for as long as the run lasts."""
+    process: ProcessReward | None = None
+    if settings.process_reward != "none":
+        opened = open_process_reward(
+            JudgeSettings.resolve(job.store, judge=settings.process_reward),
+            job.output,
+            licences=[data.source.licence],
+            process_index=int(os.environ.get("RANK", "0")),
+            processes=int(os.environ.get("WORLD_SIZE", "1")),
+        )
+        process = stack.enter_context(opened)
+    scorer = None if settings.ratescore is None else load_ratescore(settings.ratescore)
+    return reward_functions(process, scorer=scorer)
+
+
+def _trainer(
+    job: Job, model: Any, processor: Any, data: TrainingData, rewards: Sequence[RewardFunction], processes: int
+) -> tuple[Any, TrainingLog]:
+    """Give TRL's trainer for the stage, with the log attached to it."""
+    settings, last_batch = job.settings, LastBatch()
+    steps = steps_of(settings, len(data.rows))
+    if isinstance(settings, SFTSettings):
+        from trainer.sft import sft_config, sft_trainer  # noqa: PLC0415 - TRL's two halves load in seconds each
+
+        batches = accumulation(settings.global_batch, settings.device_batch, processes)
+        config = sft_config(settings, job.output, batches, steps)
+        made: Any = sft_trainer(model, processor, data.rows, settings, config)
+        made.last_batch = last_batch
+        log = TrainingLog(job.output, last_batch, name="sft")
+    else:
+        from trainer.grpo import grpo_config, grpo_trainer  # noqa: PLC0415
+
+        names = [reward.__name__ for reward in rewards]
+        samples = SampleTable(
+            job.output,
+            num_generations=settings.group,
+            weights=dict(zip(names, settings.reward_weights, strict=False)),
+            show_text=job.show_text,
+            write=int(os.environ.get("RANK", "0")) == 0,
+        )
+        watch = RewardWatch(last_batch, samples)
+        batches = accumulation(settings.global_batch * settings.group, settings.device_batch, processes)
+        config = grpo_config(settings, job.output, batches, steps, processes)
+        made = grpo_trainer(model, processor, data.rows, settings, config, [watch.watch(reward) for reward in rewards])
+        spent = watch.spent if settings.process_reward != "none" else None
+        log = TrainingLog(job.output, last_batch, name="grpo", process_seconds=spent, samples=samples)
+    log.attach(made)
+    return made, log
+
+
+def _save_final(trainer: Any, processor: Any, job: Job, *, is_first: bool) -> None:
+    """Write the trained model as one folder; LoRA weights are merged into it, and kept apart beside it."""
+    final = job.output / FINAL
+    if job.settings.lora_rank:
+        own = trainer.accelerator.unwrap_model(trainer.model)
+        if is_first:
+            own.save_pretrained(job.output / ADAPTER)
+            save(own.merge_and_unload(), processor, final)
+        return
+    trainer.save_model(str(final))
+    if is_first:
+        (final / "training_args.bin").unlink(missing_ok=True)

@@ -15,14 +15,17 @@ train_app = typer.Typer(
 )
 
 ModelPath = Annotated[
-    str, typer.Option("--model", help="A folder or hub name: Qwen2-VL, Qwen2.5-VL or Qwen3-VL; grpo: an SFT checkpoint.")
+    str,
+    typer.Option("--model", help="A folder or hub name: Qwen2-VL, Qwen2.5-VL or Qwen3-VL; grpo: an SFT checkpoint."),
 ]
 Data = Annotated[Path, typer.Option("--data", help="An export for this stage (`cxr export`), or a store.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="The run's folder: checkpoints, logs, curves, final/.")]
 Preset = Annotated[str, typer.Option(help="paper, lora, tiny, or a TOML file of your own.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, e.g. learning_rate=1e-5; trl.KEY for TRL's own."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change a setting, e.g. learning_rate=1e-5; trl.KEY for TRL's own."
+    ),
 ]
 ExistingRun = Annotated[str, typer.Option("--existing", help="Where the folder holds a run: resume, replace or stop.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print batch, steps, memory and the launch command; stop.")]
@@ -53,7 +56,10 @@ def train_sft(
 
     given = parse_given(set_ or ()) | _gpus(nproc, nnodes)
     settings = SFTSettings.from_preset(preset, db, given)
-    _train(settings, model, data, output, preset, existing, dry_run=dry_run, nodes=(nnodes, node_rank, master), db=db)
+    _train(
+        settings, model, data, output, preset, existing, asked=nproc is not None, dry_run=dry_run,
+        nodes=(nnodes, node_rank, master), db=db,
+    )  # fmt: skip
 
 
 @train_app.command("grpo")
@@ -83,7 +89,8 @@ def train_grpo(
         given["process_reward"] = process_reward
     settings = GRPOSettings.from_preset(preset, db, given)
     _train(
-        settings, model, data, output, preset, existing, dry_run=dry_run, nodes=(nnodes, node_rank, master), db=db,
+        settings, model, data, output, preset, existing, asked=nproc is not None, dry_run=dry_run,
+        nodes=(nnodes, node_rank, master), db=db,
         show_text=show_text,
     )  # fmt: skip
 
@@ -100,6 +107,7 @@ def _train(
     preset: str,
     existing: str,
     *,
+    asked: bool,
     dry_run: bool,
     nodes: tuple[int, int, str | None],
     db: Path,
@@ -111,13 +119,39 @@ def _train(
 
     chosen = choose(Existing, existing, f"{settings.stage}: --existing")
     job = Job(settings, model, data, output, preset, chosen, db, show_text=show_text)
-    _start(job, nodes, dry_run=dry_run)
+    _start(job, nodes, asked=asked, dry_run=dry_run)
 
 
-def _start(job: "Job", nodes: tuple[int, int, str | None], *, dry_run: bool) -> None:
+def _start(job: "Job", nodes: tuple[int, int, str | None], *, asked: bool, dry_run: bool) -> None:
     """Print the plan, or hand over to `accelerate launch`, or train here."""
+    import sys
+
+    from miner.console import out, plain_table, say
+    from trainer.data import count_rows
+    from trainer.launch import gpus_here, is_launched, launch, parse_nodes, plan_of
     from trainer.run import train
 
+    if is_launched():
+        train(job)
+        return
+    if dry_run or job.settings.gpus > 1:
+        plan = plan_of(
+            job.settings,
+            model=job.model,
+            rows=count_rows(job.data, job.stage, job.settings),
+            preset=job.preset,
+            nodes=parse_nodes(*nodes),
+            gpus_here=gpus_here(),
+            asked=asked,
+            dry=dry_run,
+            arguments=[word for word in sys.argv[1:] if word != "--dry-run"],
+        )
+        if dry_run:
+            out().print(plain_table(["what", "how much"], plan.described()))
+            for sentence in plan.lacking:
+                say(sentence)
+            return
+        raise typer.Exit(launch(plan))
     say_trained(job, train(job))
 
 

@@ -1,0 +1,68 @@
+"""A phantom corpus with its exports and a tiny random model, for tests that train a few steps."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from typer.testing import CliRunner, Result
+
+import cli
+from miner.benchmark.settings import Mode, Targets
+from trainer.phantom.corpus import write_phantom
+from trainer.phantom.pipeline import PhantomExports, make_exports
+from trainer.tiny import TinySize, build_tiny
+
+TARGETS: Targets = {
+    "train": {Mode.ANSWER_ONLY: 120, Mode.REASONING: 60},
+    "test": {Mode.ANSWER_ONLY: 24, Mode.REASONING: 12},
+}
+SMALL = TinySize(hidden=32, layers=2, heads=2, vision_hidden=16, vision_layers=1, vision_heads=2, vocabulary=900)
+
+# Eight prompts a step, few and short completions: a step takes a tenth of a second.
+QUICK = ("--set", "global_batch=8", "--set", "device_batch=4", "--set", "save_steps=2", "--set", "threads=1")
+QUICK_GRPO = (
+    *("--set", "global_batch=4", "--set", "group=2", "--set", "device_batch=4", "--set", "max_completion_length=12"),
+    *("--set", "save_steps=2", "--set", "threads=1"),
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """Where everything lies."""
+
+    folder: Path
+    exports: PhantomExports
+    texts: list[str]
+
+    def model(self, family: str = "qwen2_vl") -> Path:
+        """Give the folder of a tiny random model, made when it is first asked for."""
+        folder = self.folder / family
+        if not folder.is_dir():
+            build_tiny(folder, family, texts=self.texts, size=SMALL)
+        return folder
+
+    def train(self, stage: str, output: Path, *more: str | Path, model: Path | None = None) -> Result:
+        """Run `cxr train sft|grpo` in this process with the quick settings; what comes later overrules them."""
+        data = self.exports.sft if stage == "sft" else self.exports.grpo
+        quick = QUICK if stage == "sft" else QUICK_GRPO
+        given: list[Any] = ["train", stage, "--preset", "tiny", "--model", model or self.model(), "--data", data]
+        return run(*given, "-o", output, *quick, *more)
+
+
+def run(*arguments: str | Path) -> Result:
+    """Run the command line in this process, which has paid for torch already."""
+    return CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+
+
+def make_world(folder: Path) -> World:
+    """Draw phantoms, mine them and export them."""
+    exports = make_exports(write_phantom(folder / "corpus", studies=160, seed=0), folder / "work", TARGETS)
+    rows = pl.read_parquet(sorted((exports.sft / "data").glob("train-*.parquet")))
+    texts = [
+        turn["content"]
+        for row in rows.select("prompt", "completion").to_dicts()
+        for turns in row.values()
+        for turn in turns
+    ]
+    return World(folder, exports, texts)
