@@ -1,0 +1,142 @@
+"""What the three rewards of GRPO cost a completion, on one core, as TRL calls them: batches of groups of eight.
+
+    python benchmarks/rewards.py                       # phantom reports; and the public ones, where ../shared is
+    python benchmarks/rewards.py --steps 50 --batch 64
+
+`phantom` are completions of phantom length: the sentences of other phantom reports, so that some are false. `150 words`
+are reasonings that GPT-4o wrote about OpenI reports. `dense` is the worst case that we could make: 150 words of
+sentences of OpenI reports, each a finding or more, which no model would say in a row. In the last two no sentence
+comes twice, so that no cache has read one before; completions of a model in training repeat themselves, and cost less.
+Reports come anew with each group. What counts is processor time, so that other programs on the machine do not; the
+slowest step is the one that a trainer would notice.
+"""
+
+import argparse
+import random
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.judge import completions
+from benchmarks.judge_speed import reports, sentences
+from miner.console import out, table
+from miner.language import analyse
+from miner.language.reader import read_sentence
+from miner.language.section_headers import line_header
+from trainer.phantom.scene import draw_lots
+from trainer.phantom.wording import describe_scene
+from trainer.process_reward import ProcessReward
+from trainer.rewards import RewardFunction, reward_functions
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+GROUP = 8
+WORDS = 150
+TARGET_MS = 1.0
+
+
+def phantom_groups(seed: int = 0) -> Iterator[tuple[str, list[str]]]:
+    """Give a report and its completions' reasonings, one group after the other."""
+    rng = np.random.default_rng(seed)
+    while True:
+        readings = [describe_scene(draw_lots(rng), rng) for _ in range(GROUP + 1)]
+        yield (
+            f"FINDINGS: {readings[0].findings} IMPRESSION: {readings[0].impression}",
+            [f"The heart, the lungs and the pleura have to be looked at. {one.findings}" for one in readings[1:]],
+        )
+
+
+def mined_groups(shared: Path) -> Iterator[tuple[str, list[str]]]:
+    """Give reasonings that a language model wrote, each group against the report of its first."""
+    found = list(completions(shared / "gold"))
+    for start in range(0, len(found) - GROUP + 1, GROUP):
+        group = found[start : start + GROUP]
+        yield group[0][1], [think for think, _ in group]
+
+
+def dense_groups(shared: Path, seed: int = 0) -> Iterator[tuple[str, list[str]]]:
+    """Give sentences of OpenI in any order; ends when every one was used once."""
+    texts = reports(shared)
+    draw = random.Random(seed)  # noqa: S311 - a draw that can be repeated, no secret
+    pool = sorted(set(sentences(texts)))
+    draw.shuffle(pool)
+    draw.shuffle(texts)
+    for cached in (analyse, read_sentence, line_header):
+        cached.cache_clear()
+    for report in texts:
+        thinks = []
+        for _ in range(GROUP):
+            words: list[str] = []
+            while len(words) < WORDS and pool:
+                words += pool.pop().split()
+            thinks.append(" ".join(words[:WORDS]))
+        if not pool:
+            return
+        yield report, thinks
+
+
+def batch(groups: Iterator[tuple[str, list[str]]], size: int) -> dict[str, list[Any]] | None:
+    """Give a step's completions with their columns; None at the end."""
+    rows: dict[str, list[Any]] = {"completions": [], "report": [], "sample_id": []}
+    for number in range(size // GROUP):
+        report, thinks = next(groups, ("", []))
+        if not thinks:
+            return None
+        for think in thinks:
+            text = f"<think> {think} </think><answer> Edema, Fracture </answer>"
+            rows["completions"].append([{"role": "assistant", "content": text}])
+            rows["report"].append(report)
+            rows["sample_id"].append(f"q{number}")
+    fixed = {"mode": "reasoning", "task": "anomaly", "answer": "Edema", "options": None, "licence": "public",
+             "prompts": None, "answer_findings": ["Edema"]}  # fmt: skip
+    return {**rows, **{name: [value] * size for name, value in fixed.items()}}
+
+
+def measure(groups: Iterator[tuple[str, list[str]]], size: int, steps: int) -> list[tuple[Any, ...]]:
+    """Give for each reward: completions, milliseconds a completion (mean, slowest step) and the mean reward."""
+    rewards: list[RewardFunction] = reward_functions(ProcessReward())
+    spent: dict[str, list[float]] = {reward.__name__: [] for reward in rewards}
+    given: dict[str, list[float]] = {reward.__name__: [] for reward in rewards}
+    for step in range(steps + 1):
+        rows = batch(groups, size)
+        if rows is None:
+            break
+        for reward in rewards:
+            started = time.process_time()
+            values = reward(**rows)
+            if step:  # the first one loads the lexicon
+                spent[reward.__name__].append((time.process_time() - started) / size * 1000)
+            given[reward.__name__] += [value for value in values if value is not None]
+    return [
+        (name, len(times) * size, statistics.mean(times), max(times), statistics.mean(given[name]))
+        for name, times in spent.items()
+        if times
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shared", type=Path, default=SHARED)
+    parser.add_argument("--batch", type=int, default=32, help="completions of a step, groups of eight")
+    parser.add_argument("--steps", type=int, default=20)
+    options = parser.parse_args()
+    columns = ("reward", "completions", "ms each", "slowest step", "mean reward")
+    sets = {"phantom": phantom_groups()}
+    if options.shared.is_dir():
+        sets["150 words"] = mined_groups(options.shared)
+        sets["dense"] = dense_groups(options.shared)
+    worst = 0.0
+    for name, groups in sets.items():
+        rows = measure(groups, options.batch, options.steps)
+        out().print(table(f"{name}, {options.batch} completions a step", columns, rows))
+        cost = next(row[2] for row in rows if row[0] == "process_factuality")
+        worst = worst if name == "dense" else max(worst, cost)
+    met = "met" if worst < TARGET_MS else "MISSED"
+    out().print(f"process reward: {worst:.3f} ms a completion (dense apart), target below {TARGET_MS:.0f} ms: {met}")
+
+
+if __name__ == "__main__":
+    main()
