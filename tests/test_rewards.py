@@ -1,6 +1,7 @@
 """The three rewards on hand-made completions, plain and as TRL calls them; both judges behind the third."""
 
 import re
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -240,6 +241,33 @@ def test_ratescore_needs_both_of_its_models_and_its_package(tmp_path: Path) -> N
         (tmp_path / model / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(SettingsError, match="pip install RaTEScore"):
         load_ratescore(tmp_path)
+
+
+def test_ratescore_reads_its_models_from_the_folder_and_an_answer_without_entities_is_worth_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package needs weights of gigabytes; what stands in for it here has its interface."""
+    made: dict[str, object] = {}
+
+    class Package:
+        def __init__(self, **given: object) -> None:
+            made.update(given)
+
+        def compute_score(self, candidates: list[str], references: list[str]) -> list[float]:
+            return [0.75 if one == other else float("nan") for one, other in zip(candidates, references, strict=True)]
+
+    monkeypatch.setitem(sys.modules, "RaTEScore", SimpleNamespace(RaTEScore=Package))
+    for model in ("RaTE-NER-Deberta", "BioLORD-2023-C"):
+        (tmp_path / model).mkdir()
+        (tmp_path / model / "config.json").write_text("{}", encoding="utf-8")
+    scorer = load_ratescore(tmp_path)
+    assert (scorer.name, scorer(["Edema", "hm"], ["Edema", "Edema"])) == ("ratescore", [0.75, 0])
+    assert made["bert_model"] == str(tmp_path / "RaTE-NER-Deberta")
+    assert made["eval_model"] == str(tmp_path / "BioLORD-2023-C")
+    assert made["use_gpu"] is False
+    assert (
+        accuracy_reward("<answer>hm</answer>", mode="answer_only", task="anomaly", answer="Edema", scorer=scorer) == 0
+    )
 
 
 class Shaky(RulesJudge):

@@ -1,5 +1,6 @@
 """The reward that verl calls: format, accuracy and process factuality, as equation 9 of the paper adds them."""
 
+import numpy as np
 import pytest
 
 from trainer.verl_reward import accuracy, compute_score, parse
@@ -56,3 +57,15 @@ def test_reasoning_is_rewarded_for_what_the_report_supports_and_answers_alone_ar
     assert (wrong["factuality"], wrong["score"]) == (0, 2)
     alone = compute_score("openi/binary", "<answer> Yes </answer>", "Yes", {"mode": "answer_only", "task": "binary"})
     assert (alone["score"], alone["factuality_applies"]) == (2, 0)
+
+
+def test_list_columns_may_come_as_arrays_as_verl_hands_them_over() -> None:
+    single = {"mode": "answer_only", "task": "single", "options": np.array(["A) edema", "B) fracture"], dtype=object)}
+    assert compute_score("openi/single", "<answer> fracture </answer>", "B", single)["accuracy"] == 1
+    assert compute_score("openi/single", "<answer> B) edema </answer>", "B", single)["accuracy"] == 0
+    findings = np.array(["Edema", "Fracture"], dtype=object)
+    anomaly = {"mode": "answer_only", "task": "anomaly", "options": None, "answer_findings": findings}
+    assert (
+        compute_score("openi/anomaly", "<answer> Fracture, edema </answer>", "Edema, Fracture", anomaly)["accuracy"]
+        == 1
+    )

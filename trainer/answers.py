@@ -148,7 +148,7 @@ def read_answer(text: str, task: str, options: Sequence[str] | None = ()) -> Ans
     plain = _plain(said)
     if not plain:
         return Answer(None, How.EMPTY, tagged=tagged)
-    lettered = letters_of(options or ())
+    lettered = letters_of(() if options is None else options)
     if task == Task.ANOMALY and not lettered:
         value, how, findings = _read_findings(plain, said)
     else:
