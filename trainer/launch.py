@@ -312,6 +312,11 @@ def is_launched() -> bool:
     return "LOCAL_RANK" in os.environ
 
 
+def is_first() -> bool:
+    """Tell whether this process is the one that speaks and writes: the only one, or the first of those launched."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def launch(plan: LaunchPlan) -> int:
     """Run the plan's command to its end and give its exit code; an interrupt is waited for, as the processes get it."""
     if plan.command is None:
