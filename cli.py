@@ -27,6 +27,7 @@ from miner.commands.base import (
     fail,
 )
 from trainer.commands import evaluate as evaluation
+from trainer.commands import predict as prediction
 from trainer.commands import train
 
 # Nothing heavy is imported up here: `cxr --help` has to be instant, and mining must never load torch.
@@ -54,6 +55,7 @@ app.command()(files.radrscore)
 app.command()(files.agreement)
 app.command()(pages.report)
 app.command()(pages.ui)
+app.command()(prediction.predict)
 app.command()(evaluation.evaluate)
 
 

@@ -29,6 +29,8 @@ def common(settings: TrainSettings, output: Path, accumulation: int, steps: int)
         "bf16": settings.precision == "bf16" and not on_cpu,
         "use_cpu": on_cpu,
         "gradient_checkpointing": settings.gradient_checkpointing,
+        # Every weight gets a gradient in every batch: several processes train on samples with images alone.
+        "ddp_find_unused_parameters": False,
         "dataloader_num_workers": settings.workers,
         "dataloader_pin_memory": not on_cpu,
         "seed": settings.seed,

@@ -36,6 +36,14 @@ ORDER = (
 )
 
 
+# Packages that not everyone needs, and the extra that each comes with.
+EXTRAS = {
+    **dict.fromkeys(("torch", "transformers", "trl", "accelerate", "peft", "datasets", "psutil"), "train"),
+    **dict.fromkeys(("matplotlib", "jinja2"), "report"),
+    **dict.fromkeys(("PIL", "pydicom"), "images"),
+}
+
+
 class Commands(TyperGroup):
     """Turns the project's errors into one sentence on stderr and an exit code."""
 
@@ -65,6 +73,8 @@ class Commands(TyperGroup):
                 fail(str(error), Exit.FAILED)
             if is_interrupt(error):
                 _interrupted()
+            if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get(str(error.name).partition(".")[0])):
+                fail(f"this needs {error.name}, which is not installed; pip install 'cxr[{extra}]'", Exit.FAILED)
             if isinstance(error, OSError) and error.strerror:
                 fail(f"{error.filename or 'a file'}: {error.strerror}; check space and permissions", Exit.FAILED)
             raise

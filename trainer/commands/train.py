@@ -95,6 +95,43 @@ def train_grpo(
     )  # fmt: skip
 
 
+@train_app.command("ablation")
+def train_ablation(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where all runs, predictions and the table go.")],
+    preset: Annotated[str, typer.Option(help="tiny (on phantoms, minutes), paper, lora, or a TOML file.")] = "tiny",
+    data: Annotated[
+        Path | None, typer.Option("--data", help="A store with scored chains; default for tiny: phantoms.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="The base model; default for tiny: a random one.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="STAGE.KEY=VALUE", help="Change a setting, e.g. sft.steps=100.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the commands; run none.")] = False,
+) -> None:
+    """Train, predict and evaluate the paper's six variants, and print its Fig. 5 as a table."""
+    import shlex
+
+    from miner.console import out, plain_table, say
+    from trainer.ablation import order_agreement, predict_command, run_ablation, table_rows, train_command, variants
+    from trainer.ablation_world import find_world, predict_options
+
+    world = find_world(output, preset, data, model, tuple(set_ or ()), dry_run=dry_run)
+    options = predict_options(preset)
+    if dry_run:
+        for variant in variants():
+            for words in (train_command(variant, world), predict_command(variant, world, options)):
+                typer.echo(shlex.join(["cxr", *words]))
+        return
+    rows = run_ablation(world, options)
+    out().print(plain_table(*table_rows(rows)))
+    for measure in ("radrscore", "accuracy"):
+        same, of = order_agreement(rows, measure)
+        say(f"{measure}: {same} of {of} pairs of variants are ordered as in the paper")
+    say(f"the rows, as JSON: {output / 'ablation.json'}")
+
+
 def _gpus(nproc: int | None, nnodes: int) -> dict[str, Any]:
     return {} if nproc is None else {"gpus": nproc * nnodes}
 
@@ -128,11 +165,13 @@ def _start(job: "Job", nodes: tuple[int, int, str | None], *, asked: bool, dry_r
 
     from miner.console import out, plain_table, say
     from trainer.data import count_rows
-    from trainer.launch import gpus_here, is_launched, launch, parse_nodes, plan_of
+    from trainer.launch import gpus_here, is_first, is_launched, launch, parse_nodes, plan_of
     from trainer.run import train
 
     if is_launched():
-        train(job)
+        result = train(job)
+        if is_first():
+            say_trained(job, result)
         return
     if dry_run or job.settings.gpus > 1:
         plan = plan_of(
