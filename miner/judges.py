@@ -67,7 +67,7 @@ def open_judge(settings: JudgeSettings, output: Path) -> Iterator[OpenJudge]:
             lines.write(call.model_dump_json() + "\n")
 
     with ReplyCache(settings.cache if settings.cache is not None else output.with_name(REPLIES)) as cache:
-        spent = _spent(log, asked.model)
+        spent = spent_in(log, asked.model)
         with BackgroundClient(asked, cache, settings.attestations, spent=spent, on_call=write_down) as client:
             yield OpenJudge(LLMJudge(client), asked.concurrency, settings.licence, client)
 
@@ -83,7 +83,7 @@ def server_settings(settings: ServerSettings) -> "LLMSettings":
     return LLMSettings(**settings.model_dump(include=set(LLMSettings.model_fields), exclude_none=True))
 
 
-def _spent(log: Path, model: str) -> "Spent":
+def spent_in(log: Path, model: str) -> "Spent":
     """Give what earlier runs for the same output have used of this model; a line cut off by a kill counts nothing."""
     from miner.engines.budget import Spent  # noqa: PLC0415
 

@@ -6,16 +6,18 @@ all of them are in flight at once.
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+from openai.types.chat import ChatCompletion
 
 from miner.console import say
 from miner.engines.budget import Budget, Spent
 from miner.engines.cache import ReplyCache
 from miner.engines.checks import Rejection
-from miner.engines.client import Client, Stopping
+from miner.engines.client import Client, Stopping, Worded
 from miner.engines.ledger import Ledger
 from miner.engines.policy import Attestation
 from miner.engines.prices import price_of
@@ -102,12 +104,31 @@ class BackgroundClient:
         licence: Licence,
     ) -> R:
         """Ask and wait for the reply; raises what `Client.ask` raises."""
+        return self._wait_for(
+            lambda: self._client.ask(prompt, values, reply_type, check, question_id=question_id, licence=licence)
+        )
+
+    def complete(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        worded: Worded,
+        *,
+        question_id: str,
+        licence: Licence,
+        prompt_tokens: float,
+    ) -> ChatCompletion:
+        """Send messages, images among them, and wait for the reply; raises what `Client.complete` raises."""
+        return self._wait_for(
+            lambda: self._client.complete(
+                messages, worded, question_id=question_id, licence=licence, prompt_tokens=prompt_tokens
+            )
+        )
+
+    def _wait_for(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         with self._lock:
             if self._ending:
                 raise Stopping
-            future = self._begin(
-                self._client.ask(prompt, values, reply_type, check, question_id=question_id, licence=licence)
-            )
+            future = self._begin(work())
             self._asking.add(future)
         try:
             return future.result()

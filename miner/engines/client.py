@@ -8,7 +8,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
@@ -48,13 +48,31 @@ class Deferred(Exception):
     """A request that is not in the cache and was put aside for a batch."""
 
 
+class Worded(Protocol):
+    """What calls remember of the words they were made with: a prompt file's, or an instruction's."""
+
+    @property
+    def name(self) -> str:
+        """The step."""
+
+    @property
+    def version(self) -> int:
+        """The version of its words."""
+
+    @property
+    def hash(self) -> str:
+        """The sha256 of its words."""
+
+
 @dataclass
 class Asked:
     """What one step of one question needs to send, and what happened to it so far."""
 
     question_id: str
-    prompt: Prompt
+    prompt: Worded
     licence: Licence
+    prompt_tokens: float | None = None
+    """Tokens of the request where its bytes do not tell, as those of images; None counts bytes."""
     attempts: int = 0
     faltered: int = 0
     """Tries of the present request that failed; waiting for one's turn at a busy server is no failure."""
@@ -152,6 +170,23 @@ class Client:
                 request = form.ask_again(request, completion, error)
         raise _rejected(asked)
 
+    async def complete(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        worded: Worded,
+        *,
+        question_id: str,
+        licence: Licence,
+        prompt_tokens: float,
+    ) -> ChatCompletion:
+        """Send messages, images among them as `data:` URLs, and give the reply as it comes, cut off or empty.
+
+        `prompt_tokens` is what the request is expected to count. Raises what `ask` raises, but never for what the
+        reply says.
+        """
+        asked = Asked(question_id, worded, licence, prompt_tokens)
+        return await self._reply({"messages": messages, "model": self.settings.model, **self._sampling}, asked)
+
     async def _reply(self, request: Mapping[str, Any], asked: Asked) -> ChatCompletion:
         """Give the reply to one request, from the cache or the server."""
         body = json.dumps(request, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode(
@@ -193,7 +228,7 @@ class Client:
         """Make one request and write it down, whatever comes of it."""
         if self.stopping:
             raise Stopping
-        tokens = len(body) / self._bytes_per_token
+        tokens = len(body) / self._bytes_per_token if asked.prompt_tokens is None else asked.prompt_tokens
         reserved = self.budget.reserve(tokens)
         asked.attempts += 1
         call = self._call(asked, key)

@@ -1,6 +1,7 @@
 """The samples of a benchmark or an export, and what a model is asked about each of them."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,7 @@ def _export(folder: Path) -> Source:
 def read_samples(source: Source, settings: PredictSettings) -> list[Sample]:
     """Give the samples that the settings choose, in the benchmark's order; raises InputError where there are none.
 
+    Samples are shuffled when a benchmark is compiled, so the first ones of a limit are a fair sample of each mode.
     An export holds what is asked more often more than once: each sample is given once.
     """
     found: dict[str, Sample] = {}
@@ -128,7 +130,20 @@ def read_samples(source: Source, settings: PredictSettings) -> list[Sample]:
             + ([f"task {' or '.join(settings.tasks)}"] if settings.tasks else [])
         )
         raise InputError(f"{source.folder} has no samples of {asked}; {_what_there_is(source)}")
-    return list(found.values())[: settings.limit]
+    return _fair(list(found.values()), settings.limit)
+
+
+def _fair(samples: list[Sample], limit: int | None) -> list[Sample]:
+    """Give the first samples of each mode in its share, all of them in their order without a limit."""
+    if limit is None or limit >= len(samples):
+        return samples
+    counts, places = Counter(sample.mode for sample in samples), Counter[Mode]()
+    shares = []
+    for sample in samples:
+        shares.append((places[sample.mode] + 0.5) / counts[sample.mode])
+        places[sample.mode] += 1
+    chosen = sorted(range(len(samples)), key=shares.__getitem__)[:limit]
+    return [samples[place] for place in sorted(chosen)]
 
 
 def requests_of(samples: Iterable[Sample], settings: PredictSettings) -> list[Request]:

@@ -1,0 +1,151 @@
+"""`cxr predict`: what a model writes about the samples of a benchmark."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from miner.commands.base import DEFAULT_DB, Db, Exit, exit_with_rejects, fail
+
+if TYPE_CHECKING:
+    from trainer.prediction.run import Job, PredictResult
+    from trainer.prediction.speed import Speed
+
+
+def predict(
+    benchmark: Annotated[Path, typer.Argument(metavar="BENCH", help="A benchmark, or an export sft or grpo.")],
+    model: Annotated[
+        str, typer.Option("--model", help="A model folder, a hub name, or with --base-url the name at the server.")
+    ],
+    split: Annotated[str | None, typer.Option(help="train, validate or test (the default).")] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            help="How to ask: reasoning, answer_only, both (each sample twice), or own (as each sample says; default)."
+        ),
+    ] = None,
+    samples: Annotated[str | None, typer.Option(help="Only samples of this mode: reasoning or answer_only.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Only these tasks; separated by commas.")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most this many samples; the first of the benchmark.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="JSON Lines; by default named beside the store.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="How to call the model in tables.")] = None,
+    image_root: Annotated[
+        list[str] | None,
+        typer.Option("--image-root", metavar="[CORPUS=]PATH", help="Where images lie, if not where ingest saw them."),
+    ] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(help="The longest output; default 1024.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="0 (the default) takes the likeliest token.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Names the draw where the temperature is above 0.")] = None,
+    max_pixels: Annotated[int | None, typer.Option(help="Scale images down to this area.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Local: samples at once; default 8.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Local: threads that prepare images; default 4.")] = None,
+    precision: Annotated[str | None, typer.Option(help="Local: bf16 (default on a GPU) or fp32.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Local: cpu, cuda or cuda:N; default a GPU if there is one.")
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="Ask a server instead, e.g. http://127.0.0.1:8000/v1 (vLLM).")
+    ] = None,
+    api: Annotated[str | None, typer.Option(help="Server: openai or azure.")] = None,
+    picture: Annotated[str | None, typer.Option(help="Server: send images as png (default) or jpeg.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Server: calls in flight at most.")] = None,
+    rpm: Annotated[float | None, typer.Option(help="Server: requests a minute.")] = None,
+    tpm: Annotated[float | None, typer.Option(help="Server: tokens a minute.")] = None,
+    price: Annotated[str | None, typer.Option(help="Server: INPUT,OUTPUT in USD per million tokens.")] = None,
+    max_usd: Annotated[float | None, typer.Option(help="Server: stop before this costs more, reruns included.")] = None,
+    max_calls: Annotated[int | None, typer.Option(help="Server: stop after this many calls, failed ones too.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Server: folder of replies; nothing is paid for twice.")] = None,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Server: print expected cost and time; stop.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Start anew where the file has predictions.")] = False,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Run a model over a benchmark; the same command goes on where it was stopped."""
+    from miner.export.settings import parse_image_roots
+    from trainer.prediction.run import Job
+    from trainer.prediction.settings import PredictSettings
+
+    settings = PredictSettings.resolve(
+        db, split=split, mode=mode, samples=samples, tasks=tasks, limit=limit, max_new_tokens=max_new_tokens,
+        image_roots=parse_image_roots(image_root) if image_root else None, temperature=temperature, seed=seed,
+        max_pixels=max_pixels, batch=batch, workers=workers, precision=precision, device=device, base_url=base_url,
+        api=api, picture=picture, concurrency=concurrency, rpm=rpm, tpm=tpm, price=price, max_usd=max_usd,
+        max_calls=max_calls, cache=cache,
+    )  # fmt: skip
+    job = Job(benchmark, model, settings, output, db, name, replace)
+    if estimate:
+        _estimate(job)
+        return
+    from trainer.prediction.run import predict as run
+
+    with _shown(job.called) as watch:
+        result = run(job, watch)
+    _say(job, result)
+
+
+def _estimate(job: "Job") -> None:
+    from miner.console import out
+
+    if not job.settings.is_server:
+        fail("predict: --estimate is for a server (--base-url or --api); a local model costs nothing", Exit.USAGE)
+    from trainer.prediction.run import requests_for
+    from trainer.prediction.server import estimate_table
+
+    out().print(estimate_table(requests_for(job), job.settings, job.model))
+
+
+def _say(job: "Job", result: "PredictResult") -> None:
+    """Say what came of it; exit with 4 where samples have no output."""
+    from miner.console import out, say, table
+
+    if result.predicted:
+        say(f"{result.speed.line}" if result.spending is None else f"{result.spending}; {result.speed.line}")
+    if result.cut_off:
+        say(f"{result.cut_off:,} outputs were cut off at --max-new-tokens {job.settings.max_new_tokens:,}")
+    if result.empty:
+        say(f"{result.empty:,} outputs are empty; they are kept as such")
+    said = f"{result.predicted:,} predictions by {job.called} written to {result.file}"
+    say(f"{said}, {result.already:,} were there already" if result.already else said)
+    rejects = dict(result.errors)
+    if result.imported is None:
+        say(f"an export is not the benchmark: `cxr import predictions {result.file} --benchmark BENCH` stores them")
+    else:
+        columns = ["model", "asked for", "split", "samples", "predicted", "failed", "of"]
+        rows = [
+            (c.model, c.mode, c.split, c.samples, c.predicted, c.failed, c.expected) for c in result.imported.coverage
+        ]
+        out().print(table(f"What {job.store} has of {job.called}", columns, rows))
+        for reason, count in result.imported.rejects.items():
+            rejects[reason] = rejects.get(reason, 0) + count
+    with exit_with_rejects(rejects, "samples"):
+        pass
+
+
+@contextmanager
+def _shown(name: str) -> Iterator[Callable[["Speed"], None]]:
+    """Show how far a run is and how busy its device: a bar on a terminal, a line now and then elsewhere."""
+    import time
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from miner.console import PLAIN_LINE_EVERY_S, say, talk
+
+    console = talk()
+    if console.is_terminal:
+        columns = (TextColumn("predict: {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(f"loading {name}", total=None)
+            yield lambda speed: bar.update(task, completed=speed.samples, total=speed.total, description=speed.line)
+        return
+    last = time.monotonic()
+
+    def line(speed: "Speed") -> None:
+        nonlocal last
+        if time.monotonic() - last >= PLAIN_LINE_EVERY_S:
+            last = time.monotonic()
+            say(f"predict: {speed.samples:,} of {speed.total:,}, {speed.line}")
+
+    yield line
