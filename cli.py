@@ -57,6 +57,7 @@ app.command()(pages.report)
 app.command()(pages.ui)
 app.command()(prediction.predict)
 app.command()(evaluation.evaluate)
+app.command()(evaluation.compare)
 
 
 def _version(wanted: bool) -> None:

@@ -10,16 +10,24 @@ from scipy import stats
 
 from trainer.evaluation.statistics import (
     Estimate,
+    Floats,
+    Integers,
     bootstrap,
     holm,
     interval,
     mean,
     numbered,
-    randomisation_test,
+    randomisation_tests,
     resampled_means,
 )
 
 NAN = float("nan")
+
+
+def randomisation_test(
+    differences: Floats, rng: np.random.Generator, *, permutations: int = 10_000, units: Integers | None = None
+) -> float | None:
+    return randomisation_tests(differences[:, None], rng, permutations=permutations, units=units)[0]
 
 
 @pytest.mark.parametrize("size", [2, 7, 200, 5000])
@@ -124,6 +132,16 @@ def test_the_paired_test_is_scipys(size: int, shift: float) -> None:
 
 def test_the_p_value_of_a_clear_difference_is_the_smallest_there_is_and_never_zero() -> None:
     assert randomisation_test(np.ones(60), np.random.default_rng(0), permutations=999) == 1 / 1000
+
+
+def test_measures_are_tested_side_by_side_as_if_alone() -> None:
+    rng = np.random.default_rng(4)
+    columns = [rng.normal(0.2, 1, 80), np.full(80, NAN), np.where(np.arange(80) < 5, 1.0, 0.0), np.zeros(80)]
+    columns[0][:30] = NAN
+    together = randomisation_tests(np.column_stack(columns), np.random.default_rng(0), permutations=500)
+    assert together[1] is None
+    assert together[2:] == [2 / 32, 1.0]
+    assert together[0] == randomisation_test(columns[0], np.random.default_rng(0), permutations=500)
 
 
 def test_pairs_of_a_patient_change_sign_together() -> None:

@@ -170,3 +170,59 @@ def write_tables(tables: "Sequence[ResultTable]", chosen: "Format", output: Path
     with whole_file(output) as handle:
         handle.write(text)
     say(f"written to {output}")
+
+
+def compare(
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="A B ...", help="Models as `cxr evaluate` names them.")
+    ] = None,
+    benchmark: Annotated[
+        Path | None, typer.Option("--benchmark", help="The folder of the benchmark that was predicted.")
+    ] = None,
+    leaderboard: Annotated[
+        bool, typer.Option("--leaderboard", help="A table per measure instead: models as rows, tasks as columns.")
+    ] = False,
+    published: Annotated[
+        bool, typer.Option("--published/--no-published", help="In the leaderboard: the paper's own numbers, as such.")
+    ] = True,
+    permutations: Annotated[
+        int, typer.Option(min=1, max=10_000_000, help="Of the paired randomisation test.")
+    ] = 10_000,
+    judge: JudgeName = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="What is drawn and permuted: sample, or patient (all samples of one at once).")
+    ] = None,
+    resamples: Annotated[int | None, typer.Option(help="Bootstrap resamples of each interval; default 1,000.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Names the draws; the same seed gives the same numbers.")] = None,
+    empty: Annotated[str | None, typer.Option(help="What a share of nothing is: zero (as published) or skip.")] = None,
+    cross_centre: Annotated[
+        str | None, typer.Option(help="Corpora that get a table of their own; default: rsna,siim.")
+    ] = None,
+    format_: FormatName = "table",
+    output: Output = None,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Compare evaluated models: differences with intervals and paired tests, or a leaderboard."""
+    from miner.settings import choose
+    from trainer.evaluation.compare import compare_models, load_evaluated
+    from trainer.evaluation.evaluate import partial_notes
+    from trainer.evaluation.formats import Format
+    from trainer.evaluation.leaderboard import leaderboard as leaderboard_tables
+    from trainer.evaluation.settings import EvaluateSettings
+
+    chosen = choose(Format, format_, "compare: --format")
+    named = list(dict.fromkeys(models or ()))
+    if benchmark is None:
+        fail("compare: give --benchmark BENCH, the folder of the benchmark that the models predicted", Exit.USAGE)
+    if len(named) < 2 and not leaderboard:
+        fail("compare: give two different models or more, or --leaderboard; see `cxr compare --help`", Exit.USAGE)
+    settings = EvaluateSettings.resolve(
+        db, judge=judge, cluster=cluster, resamples=resamples, seed=seed, empty=empty, cross_centre=cross_centre
+    )
+    cells, name = load_evaluated(db, benchmark, settings, named or None)
+    about = f"{name}, judged by {settings.judge}"
+    if leaderboard:
+        tables = leaderboard_tables(cells, settings, about, partial_notes(cells), published=published)
+    else:
+        tables = compare_models(cells, named, settings, about, permutations)
+    write_tables(tables, chosen, output)

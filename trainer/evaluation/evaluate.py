@@ -136,7 +136,7 @@ def _open_judge(db: Path, store: Store, settings: EvaluateSettings) -> Iterator[
 
 def tables_of(cells: Sequence[Cell], settings: EvaluateSettings, about: str) -> list[ResultTable]:
     """Give the table of the corpora that models are trained on, and that of other hospitals, where there are any."""
-    notes = _notes(cells)
+    notes = partial_notes(cells)
     partial = "; PARTIAL" if notes else ""
     made = []
     for title, wanted in (("In distribution", False), ("Cross-centre", True)):
@@ -146,7 +146,7 @@ def tables_of(cells: Sequence[Cell], settings: EvaluateSettings, about: str) -> 
     return made
 
 
-def _notes(cells: Sequence[Cell]) -> list[str]:
+def partial_notes(cells: Sequence[Cell]) -> list[str]:
     """Say of each model and mode that does not cover its samples how many it covers."""
     notes = []
     groups: dict[tuple[str, str, str], list[Cell]] = {}

@@ -60,7 +60,7 @@ def shown(estimate: Estimate) -> str:
 
 
 def _record(line: Line, measures: Sequence[str]) -> dict[str, Any]:
-    found = {name: line.measures.get(name, NOTHING) for name in measures}
+    found = {name: _of(line, name) for name in measures}
     return {
         **line.keys,
         **{name: {"value": part.value, "low": part.low, "high": part.high} for name, part in found.items()},
@@ -75,23 +75,48 @@ def _csv(tables: Sequence[ResultTable]) -> str:
     writer.writerow([*columns, *(f"{name}{end}" for name in measures for end in ("", "_low", "_high"))])
     for table in tables:
         for line in table.lines:
-            ends = [line.measures.get(name, NOTHING) for name in measures]
+            ends = [_of(line, name) for name in measures]
             numbers = [number for part in ends for number in (part.value, part.low, part.high)]
             writer.writerow([*(line.keys.get(name) for name in columns), *numbers])
     return out.getvalue()
 
 
 def cells(table: ResultTable) -> tuple[list[str], list[list[str]]]:
-    """Give the headings and rows of a table as people read it; measures without any value are left out."""
-    measures = [
-        name for name in table.measures if any(line.measures.get(name, NOTHING) != NOTHING for line in table.lines)
-    ]
+    """Give the headings and rows of a table as people read it.
+
+    Left out are measures without any value, numbers of samples that are 0 throughout, and splits, modes and measures
+    that are the same throughout: `constants` says those once.
+    """
+    measures = [name for name in table.measures if any(_of(line, name) != NOTHING for line in table.lines)]
+    columns = [name for name in table.columns if name not in constants(table) and not _is_all_zero(table, name)]
     rows = [
-        [*(_key(line.keys.get(name)) for name in table.columns),
-         *(shown(line.measures.get(name, NOTHING)) for name in measures)]
+        [*(_key(line.keys.get(name)) for name in columns), *(shown(_of(line, name)) for name in measures)]
         for line in table.lines
-    ]  # fmt: skip
-    return [*table.columns, *measures], rows
+    ]
+    return [*columns, *measures], rows
+
+
+def constants(table: ResultTable) -> dict[str, str]:
+    """Give the split, the mode and the measure of a table in which all lines have the same."""
+    return {
+        name: _key(table.lines[0].keys.get(name))
+        for name in ("split", "mode", "measure")
+        if name in table.columns and len({line.keys.get(name) for line in table.lines}) == 1
+    }
+
+
+def title_of(table: ResultTable) -> str:
+    """Give the title with what all lines have in common."""
+    common = ", ".join(f"{name} {value}" for name, value in constants(table).items() if name != "measure")
+    return f"{table.title} ({common})" if table.title and common else table.title
+
+
+def _is_all_zero(table: ResultTable, name: str) -> bool:
+    return name.startswith("n_") and all(not line.keys.get(name) for line in table.lines)
+
+
+def _of(line: Line, name: str) -> Estimate:
+    return line.measures.get(name, NOTHING)
 
 
 def _key(value: object) -> str:
@@ -115,14 +140,14 @@ def _text(table: ResultTable) -> str:
         return "  ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in parts).rstrip()
 
     ruler = "  ".join("-" * width for width in widths)
-    title = [table.title] if table.title else []
+    title = [title_of(table)] if table.title else []
     return "\n".join([*title, line(headings), ruler, *map(line, rows), *table.notes]) + "\n"
 
 
 def _markdown(table: ResultTable) -> str:
     headings, rows = cells(table)
     escape = lambda text: text.replace("\\", "\\\\").replace("|", "\\|")  # noqa: E731 - used twice, right here
-    title = [f"**{table.title}**", ""] if table.title else []
+    title = [f"**{title_of(table)}**", ""] if table.title else []
     body = ["| " + " | ".join(map(escape, row)) + " |" for row in rows]
     notes = [line for note in table.notes for line in ("", f"*{note}*")]
     head = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
@@ -143,7 +168,7 @@ def latex(text: str) -> str:
 def _latex(table: ResultTable) -> str:
     """Write a table for the package booktabs."""
     headings, rows = cells(table)
-    title = [f"% {' '.join(table.title.split())}"] if table.title else []
+    title = [f"% {' '.join(title_of(table).split())}"] if table.title else []
     body = [" & ".join(map(latex, row)) + r" \\" for row in rows]
     return "\n".join(
         [
@@ -170,7 +195,7 @@ def _html(table: ResultTable) -> str:
     return "\n".join(
         [
             "<table>",
-            *([f"<caption>{html.escape(table.title)}</caption>"] if table.title else []),
+            *([f"<caption>{html.escape(title_of(table))}</caption>"] if table.title else []),
             f"<thead>{row(headings, 'th')}</thead>",
             "<tbody>",
             *(row(values, "td") for values in rows),

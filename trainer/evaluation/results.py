@@ -212,7 +212,7 @@ def lines_of(cells: Iterable[Cell], settings: EvaluateSettings) -> list[Line]:
         groups.setdefault(cell.group, {}).setdefault(cell.task, []).append(cell)
     for by_task in groups.values():
         of_tasks = []
-        for task in sorted(by_task, key=_place_of_task):
+        for task in sorted(by_task, key=place_of_task):
             found = by_task[task]
             parts = [Resampled.of(cell, settings) for cell in found]
             lines += [_line([cell], part, task, cell.corpus) for cell, part in zip(found, parts, strict=True)]
@@ -225,7 +225,8 @@ def lines_of(cells: Iterable[Cell], settings: EvaluateSettings) -> list[Line]:
     return lines
 
 
-def _place_of_task(task: str) -> tuple[int, str]:
+def place_of_task(task: str) -> tuple[int, str]:
+    """Give the sort key of a task: ours in their order, then others by name."""
     known = [str(one) for one in Task]
     return (known.index(task) if task in known else len(known), task)
 

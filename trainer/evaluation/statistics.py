@@ -113,35 +113,48 @@ def numbered(names: Sequence[object]) -> Integers:
     return np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int64)
 
 
-def randomisation_test(
+def randomisation_tests(
     differences: Floats, rng: np.random.Generator, *, permutations: int = 10_000, units: Integers | None = None
-) -> float | None:
-    """Give the two-sided p-value of a paired randomisation test of the sum of `differences` against zero.
+) -> list[float | None]:
+    """Give, for each column, the two-sided p-value of a paired randomisation test of its sum against zero.
 
-    If two models are alike, each pair's difference could as well have had the other sign. Where all assignments of
-    signs are no more than `permutations`, every one is tried and the p-value is exact; else as many are drawn and
+    `differences` is pairs x measures, NaN where a pair has no value. If two models are alike, each pair's difference
+    could as well have had the other sign. Where all assignments of signs are no more than `permutations`, every one
+    is tried and the p-value is exact; else as many are drawn, the same for all columns, and
     p = (1 + at least as far from zero) / (1 + drawn), which never is zero (Phipson and Smyth 2010). The pairs of one
-    unit change sign together. None without any pair; NaN is no pair.
+    unit change sign together. None for a column without any pair.
     """
-    known = ~np.isnan(differences)
-    if not known.any():
-        return None
-    given = differences[known]
-    if units is not None:
-        numbers = units[known]
-        given = _sums(given[:, None], numbers, int(numbers.max()) + 1)[:, 0]
-    moving = given[given != 0]  # a difference of zero is the same with either sign
-    observed = abs(moving.sum())
-    # Sums of the same numbers in another order differ in their last digits.
-    reached = observed - 1e-12 * np.abs(moving).sum()
-    if len(moving) < 63 and 2 ** len(moving) <= permutations:
-        return float(np.mean(np.abs(_all_signs(len(moving)) @ moving) >= reached))
-    beyond = 0
-    block = max(1, _AT_ONCE // len(moving))
+    given = np.where(np.isnan(differences), 0.0, differences)
+    if units is not None and len(given):
+        given = _sums(given, units, int(units.max()) + 1)
+    # Of the same numbers in another order, the sums differ in their last digits.
+    reached = np.abs(given.sum(axis=0)) - 1e-12 * np.abs(given).sum(axis=0)
+    moving = (given != 0).sum(axis=0)  # a difference of zero is the same with either sign
+    few = 2.0**moving <= permutations
+    found: list[float | None] = [None] * given.shape[1]
+    for place in np.flatnonzero(few & ~np.isnan(differences).all(axis=0)):
+        column = given[given[:, place] != 0, place]
+        sums = np.abs(_all_signs(len(column)) @ column)
+        found[place] = float(np.mean(sums >= reached[place]))
+    drawn = np.flatnonzero(~few)
+    if len(drawn):
+        beyond = _beyond(given[:, drawn], reached[drawn], rng, permutations)
+        for place, count in zip(drawn, beyond, strict=True):
+            found[place] = (1 + int(count)) / (1 + permutations)
+    return found
+
+
+def _beyond(given: Floats, reached: Floats, rng: np.random.Generator, permutations: int) -> Integers:
+    """Count, for each column, the drawn assignments of signs whose sum is at least as far from zero."""
+    beyond = np.zeros(given.shape[1], dtype=np.int64)
+    width = -(-len(given) // 8)  # bytes whose bits are the signs of one assignment
+    block = max(1, _AT_ONCE // len(given))
     for first in range(0, permutations, block):
-        signs = rng.integers(0, 2, size=(min(block, permutations - first), len(moving)), dtype=np.int8)
-        beyond += int((np.abs((2.0 * signs - 1.0) @ moving) >= reached).sum())
-    return (1 + beyond) / (1 + permutations)
+        size = min(block, permutations - first)
+        bits = np.frombuffer(rng.bytes(size * width), dtype=np.uint8).reshape(size, width)
+        signs = 1.0 - 2.0 * np.unpackbits(bits, axis=1, count=len(given))
+        beyond += (np.abs(signs @ given) >= reached).sum(axis=0)
+    return beyond
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
