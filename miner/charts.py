@@ -18,7 +18,20 @@ from matplotlib.figure import Figure  # isort: skip
 from matplotlib.lines import Line2D  # isort: skip
 from matplotlib.ticker import MaxNLocator  # isort: skip
 
-__all__ = ["CHART_CSS", "REST", "Chart", "Line", "Series", "bars", "dots", "lengths", "lines", "radar", "shares"]
+__all__ = [
+    "CHART_CSS",
+    "MOST_SERIES",
+    "REST",
+    "Chart",
+    "Line",
+    "Series",
+    "bars",
+    "dots",
+    "lengths",
+    "lines",
+    "radar",
+    "shares",
+]
 
 Value: TypeAlias = float | None
 
@@ -27,6 +40,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
 WIDTH = 7.8
 """Inches; at the page's scale about the width of its text."""
+MOST_SERIES = len(OKABE_ITO)
+"""More series than colours, and two of them look alike."""
 REST = -1
 """In place of a colour of the palette: what is left over, in the grey of the grid and without a hatch."""
 
@@ -113,8 +128,8 @@ def bars(
                 interval = one.interval(place)
                 if interval is not None:
                     # The wide line in the page's colour keeps the whisker apart from the bar and its hatch.
-                    axes.plot([x, x], interval, color=PAPER, linewidth=4)
-                    axes.plot([x, x], interval, color=INK, linewidth=1.4, marker="_", markersize=6)
+                    axes.plot([x, x], interval, color=PAPER, linewidth=4, clip_on=False)
+                    axes.plot([x, x], interval, color=INK, linewidth=1.4, marker="_", markersize=6, clip_on=False)
                 elif one.values[place] is None:
                     axes.text(x, 0, "-", ha="center", va="bottom", color=MUTED)
         axes.set_xticks(range(len(categories)), [_wrapped(text) for text in categories])
@@ -320,7 +335,11 @@ def radar(
                 label=one.name,
             )
         axes.set_xticks(angles, [_wrapped(text, 14) for text in spokes])
-        axes.tick_params(axis="x", pad=14)
+        axes.tick_params(axis="x", pad=8)
+        # Labels lean away from the circle, so that they do not lie on it.
+        for label, angle in zip(axes.get_xticklabels(), angles, strict=True):
+            aside = math.sin(angle)
+            label.set_horizontalalignment("center" if abs(aside) < 0.1 else "left" if aside > 0 else "right")
         axes.set_ylim(0, 1)
         axes.set_yticks([0.25, 0.5, 0.75, 1.0], ["0.25", "0.5", "0.75", "1"], color=MUTED, fontsize=8.5)
         # The first spoke points up and the others follow the clock, as one reads.

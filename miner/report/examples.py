@@ -94,7 +94,6 @@ class Examples:
 
     shown: tuple[Example, ...]
     withheld: int
-    credentialed: int
 
     def choices(self, name: str) -> list[str]:
         """Give the values of a filter that occur: task, corpus, finding or verdict."""
@@ -114,8 +113,7 @@ def choose_examples(store: Store, settings: ReportSettings) -> Examples:
     shown = tuple(
         _example(row, by_chain.get(row["chain_id"], [])) for row in store.frame(_EXAMPLES).iter_rows(named=True)
     )
-    credentialed = store.count(_LEFT_OUT)
-    return Examples(shown, 0 if settings.with_text else credentialed, credentialed if settings.with_text else 0)
+    return Examples(shown, 0 if settings.with_text else store.count(_LEFT_OUT))
 
 
 def _example(row: dict[str, Any], findings: list[dict[str, Any]]) -> Example:

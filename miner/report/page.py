@@ -8,6 +8,7 @@ from importlib import resources
 from miner.charts import CHART_CSS
 from miner.errors import CxrError
 from miner.report.examples import VERDICT_SIGNS, Examples
+from miner.report.galleries import Galleries
 from miner.report.parts import Number, Section
 
 try:
@@ -26,6 +27,9 @@ class Page:
     numbers: tuple[Number, ...]
     sections: tuple[Section, ...]
     examples: Examples
+    galleries: Galleries | None
+    credentialed: int
+    """How many credentialed texts stand on the page."""
     credentialed_corpora: tuple[str, ...]
 
 
@@ -38,6 +42,7 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["share"] = lambda value: "none" if value is None else f"{value:.2f}"
     style = _read("style.css") + CHART_CSS
     script = _read("script.js")
     # These two by their hashes, and nothing else: what a report's text might smuggle in is not run, nothing is fetched.

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from miner.jsonl import whole_path
 from miner.report.agreement import agreement_section
+from miner.report.evaluations import evaluations_section
 from miner.report.examples import choose_examples
 from miner.report.funnel import funnel_section, steps
+from miner.report.galleries import choose_cases
 from miner.report.labels import labels_section
 from miner.report.page import Page, render
 from miner.report.parts import Number
@@ -22,7 +24,7 @@ _CORPORA = "select distinct corpus from studies where licence is distinct from '
 
 @dataclass(frozen=True)
 class ReportResult:
-    """What was written: bytes, examples shown, and chains whose text was left out or stands on the page."""
+    """What was written: bytes, examples shown, chains whose text was left out, and credentialed texts on the page."""
 
     size: int
     examples: int
@@ -34,6 +36,10 @@ def write_report(store: Store, target: Path, settings: ReportSettings) -> Report
     """Write the page; the same store and settings give the same bytes. Raises InputError where it cannot be written."""
     prepare(store)
     examples = choose_examples(store, settings)
+    galleries = choose_cases(store, settings)
+    evaluations = evaluations_section(store)
+    cases = 0 if galleries is None else galleries.credentialed
+    credentialed = sum(not example.row["is_public"] for example in examples.shown) + cases
     page = Page(
         store=store.path.name,
         written=store.rows(_WRITTEN)[0][0],
@@ -44,14 +50,17 @@ def write_report(store: Store, target: Path, settings: ReportSettings) -> Report
             labels_section(store),
             quality_section(store, settings),
             agreement_section(store, settings),
+            *([] if evaluations is None else [evaluations]),
         ),
         examples=examples,
+        galleries=galleries,
+        credentialed=credentialed,
         credentialed_corpora=tuple(corpus for (corpus,) in store.rows(_CORPORA)),
     )
     html = render(page).encode()
     with whole_path(target) as partial:
         partial.write_bytes(html)
-    return ReportResult(len(html), len(examples.shown), examples.withheld, examples.credentialed)
+    return ReportResult(len(html), len(examples.shown), examples.withheld, credentialed)
 
 
 def _numbers(store: Store) -> tuple[Number, ...]:
