@@ -109,17 +109,14 @@ def check_lengths(
     longest, too_long, cut, completions = 0, [], [], 0
     references = "completion" in rows.column_names
     merge = processor.image_processor.merge_size**2
+    prompt_lengths = _PromptLengths(processor)
     columns = ("sample_id", "mode", "prompt", "completion" if references else "answer")
     for batch in _batches(rows, columns):
-        texts = [
-            processor.apply_chat_template(_in_parts(prompt), add_generation_prompt=True, tokenize=False)
-            for prompt in batch["prompt"]
-        ]
         answers = [
             _written(completion) if references else in_form(completion, mode)
             for completion, mode in zip(batch[columns[-1]], batch["mode"], strict=True)
         ]
-        prompt_tokens, answer_tokens = _token_counts(processor, texts), _token_counts(processor, answers)
+        prompt_tokens, answer_tokens = prompt_lengths(batch["prompt"]), _token_counts(processor, answers)
         for name, asked, answered in zip(batch["sample_id"], prompt_tokens, answer_tokens, strict=True):
             # Each image adds its tokens and two that enclose it.
             seen = sum(patches(size, processor) // merge + 2 for size in sizes.get(name, ()))
@@ -255,7 +252,27 @@ def _batches(rows: "Dataset", columns: Iterable[str]) -> Iterator[dict[str, list
 
 
 def _token_counts(processor: Any, texts: list[str]) -> list[int]:
+    if not texts:
+        return []
     return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+
+
+class _PromptLengths:
+    """Counts the tokens of prompts, each distinct one once: many samples ask the same question."""
+
+    def __init__(self, processor: Any) -> None:
+        self._processor = processor
+        self._known: dict[tuple[str, ...], int] = {}
+
+    def __call__(self, prompts: Sequence[Sequence[Mapping[str, Any]]]) -> list[int]:
+        keys = [tuple(str(turn["content"]) for turn in prompt) for prompt in prompts]
+        new = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in self._known}
+        texts = [
+            self._processor.apply_chat_template(_in_parts(prompt), add_generation_prompt=True, tokenize=False)
+            for prompt in new.values()
+        ]
+        self._known |= dict(zip(new, _token_counts(self._processor, texts), strict=True))
+        return [self._known[key] for key in keys]
 
 
 def _in_parts(prompt: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
