@@ -259,7 +259,7 @@ def load_ratescore(weights: Path, *, use_gpu: bool = False) -> RateScore:
             "config.json; leave the option out to reward open answers by their finding F1"
         )
     try:
-        from RaTEScore import RaTEScore  # type: ignore[import-not-found]  # noqa: PLC0415 - optional and heavy
+        from RaTEScore import RaTEScore  # noqa: PLC0415 - optional and heavy
     except ImportError as error:
         raise SettingsError(
             f"RaTEScore cannot be imported ({error.name}); pip install RaTEScore, or leave the option out to reward "
