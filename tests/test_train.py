@@ -196,6 +196,47 @@ def remade(folder: Path, target: Path, change: Any) -> Path:
     return target
 
 
+@pytest.mark.parametrize("stage", ["sft", "grpo"])
+def test_prompts_with_no_image_one_and_two_train_in_one_batch(world: World, tmp_path: Path, stage: str) -> None:
+    def blind_some(rows: pl.DataFrame) -> pl.DataFrame:
+        lists = [[] if place % 2 else images for place, images in enumerate(rows["images"].to_list())]
+        return rows.with_columns(pl.Series("images", lists, dtype=rows["images"].dtype))
+
+    data = remade(getattr(world.exports, stage), tmp_path / "data", blind_some)
+    rows = pl.read_parquet(sorted((data / "data").glob("train-*.parquet")))
+    assert set(rows["images"].list.len()) == {0, 1, 2}
+    one_batch = ("--set", "steps=2", "--set", "device_batch=8", "--set", "learning_rate=1e-2")
+    result = world.train(stage, tmp_path / "out", "--data", data, *one_batch)
+    assert result.exit_code == 0, result.output
+    assert differs(weights(world.model()), weights(tmp_path / "out" / "final"))
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_samples(world: World, tmp_path: Path) -> None:
+    result = world.train(
+        "sft", tmp_path / "out", "--set", "steps=8", "--set", "learning_rate=1e30", "--set", "warmup=0"
+    )
+    assert result.exit_code == 1, result.output
+    assert "is no number at step" in result.output
+    assert "samples " in result.output
+    assert "is no number" in json.loads((tmp_path / "out" / "run.json").read_text())["exit"]
+
+
+def test_a_dry_run_prints_batch_memory_and_the_command_and_leaves_nothing(world: World, tmp_path: Path) -> None:
+    result = world.train("sft", tmp_path / "out", "--preset", "paper", "--set", "global_batch=64", "--dry-run")
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.output.replace("│", " ").split())
+    assert "64 samples = 4 a device x 2 accumulated x 8 processes" in told
+    assert "accelerate launch --config_file" in told
+    assert "the preset paper is for 8 GPUs, and this machine has" in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_preset_for_more_gpus_than_there_are_does_not_start(world: World, tmp_path: Path) -> None:
+    result = world.train("sft", tmp_path / "out", "--preset", "paper", "--set", "global_batch=64")
+    assert result.exit_code == 2
+    assert "the preset paper is for 8 GPUs" in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "says"),
     [

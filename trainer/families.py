@@ -93,7 +93,7 @@ def load_processor(model: str, *, min_pixels: int | None = None, max_pixels: int
         if importlib.util.find_spec("torchvision") is not None:
             from transformers import AutoProcessor  # noqa: PLC0415
 
-            processor = AutoProcessor.from_pretrained(model)
+            processor = AutoProcessor.from_pretrained(model)  # type: ignore[no-untyped-call]
         else:
             processor = _without_video(family).from_pretrained(model)
     except (OSError, ValueError, TypeError) as error:

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
 
 from trainer.exact import Exact
 from trainer.settings import GRPOSettings
@@ -16,7 +17,7 @@ from trainer.trl_settings import common, lora
 _OF_IMAGES = ("pixel_values", "image_grid_thw", "num_images")
 
 
-class ExactGRPOTrainer(Exact, GRPOTrainer):  # type: ignore[misc]
+class ExactGRPOTrainer(Exact, GRPOTrainer):
     """TRL's trainer, for batches in which some prompts have no image, one or two."""
 
     _name = "GRPO"

@@ -179,8 +179,8 @@ def steps_of(settings: SFTSettings | GRPOSettings, rows: int) -> int:
 def quiet_libraries() -> None:
     """Keep what libraries say to their own developers off the user's terminal; errors still show."""
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     disable_progress_bar()
     logging.getLogger("trl").setLevel(logging.ERROR)
     logging.getLogger("accelerate").setLevel(logging.ERROR)
@@ -255,8 +255,7 @@ def _trainer(
         from trainer.sft import sft_config, sft_trainer  # noqa: PLC0415 - TRL's two halves load in seconds each
 
         batches = accumulation(settings.global_batch, settings.device_batch, processes)
-        config = sft_config(settings, job.output, batches, steps)
-        made: Any = sft_trainer(model, processor, data.rows, settings, config)
+        made: Any = sft_trainer(model, processor, data.rows, settings, sft_config(settings, job.output, batches, steps))
         made.last_batch = last_batch
         log = TrainingLog(job.output, last_batch, name="sft")
     else:

@@ -94,7 +94,7 @@ class TrainSettings(StageSettings):
     def from_preset(cls, preset: str, store: Path, given: dict[str, Any]) -> Self:
         """Give the settings of a stage; raises SettingsError with one sentence for what cannot be used."""
         values = read_preset(preset).get(cls.stage.rpartition(" ")[2], {})
-        bound = type(cls.__name__, (cls,), {"_preset": values, "__module__": cls.__module__})
+        bound: type[Self] = type(cls.__name__, (cls,), {"_preset": values, "__module__": cls.__module__})
         return bound.resolve(store, **given)
 
 

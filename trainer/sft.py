@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from trl import SFTConfig, SFTTrainer
-from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling, SFTTrainer
 
 from trainer.exact import Exact
 from trainer.logs import LastBatch
@@ -15,7 +15,7 @@ from trainer.trl_settings import common, lora
 COLUMNS = ["images", "prompt", "completion", "sample_id"]
 
 
-class Collator(DataCollatorForVisionLanguageModeling):  # type: ignore[misc]
+class Collator(DataCollatorForVisionLanguageModeling):
     """TRL's collator, which also carries the sample ids, so that a loss that is NaN can name its samples."""
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
@@ -26,14 +26,14 @@ class Collator(DataCollatorForVisionLanguageModeling):  # type: ignore[misc]
         return batch
 
 
-class ExactSFTTrainer(Exact, SFTTrainer):  # type: ignore[misc]
+class ExactSFTTrainer(Exact, SFTTrainer):
     """TRL's trainer, which tells `last_batch` what it works on."""
 
     _name = "SFT"
     last_batch: LastBatch | None = None
 
     def _set_signature_columns_if_needed(self) -> None:
-        self._signature_columns = COLUMNS
+        self._signature_columns: Any = COLUMNS
 
     def _prepare_inputs(self, inputs: Any) -> Any:
         identities = inputs.pop("sample_ids", ())
