@@ -15,7 +15,7 @@ from miner.store import Store
 from trainer.evaluation.evaluate import MEMORY, check_models
 from trainer.evaluation.formats import ResultTable
 from trainer.evaluation.measures import Line
-from trainer.evaluation.results import MEAN, MEASURES, Cell, Resampled, load_cells, place_of_task
+from trainer.evaluation.results import CROSS_CENTRE, MEAN, MEASURES, Cell, Resampled, load_cells, place_of_task
 from trainer.evaluation.settings import EvaluateSettings
 from trainer.evaluation.statistics import (
     Estimate,
@@ -86,13 +86,13 @@ def compare_models(
         if not pairs:
             raise InputError(f"{first} and {second} have no sample in common; predict the same split in the same mode")
         notes = _notes(cells, first, second, pairs)
-        for title, wanted in (("In distribution", False), ("Cross-centre", True)):
+        for title, wanted, corpora in (("In distribution", False, MEAN), ("Cross-centre", True, CROSS_CENTRE)):
             found = [pair for pair in pairs if (pair.ours.corpus in settings.cross_centre) is wanted]
             if found:
                 tables.append(
                     ResultTable(
                         f"{title}: {first} minus {second} on {about}{'; PARTIAL' if notes else ''}",
-                        list(_lines(found, first, second, settings, permutations)),
+                        list(_lines(found, (first, second, corpora), settings, permutations)),
                         ("first", "second", "difference"),
                         (*notes, _METHOD.format(permutations=f"{permutations:,}")),
                     )
@@ -152,9 +152,10 @@ def _place(cell: Cell) -> tuple[str, str, str, str]:
 
 
 def _lines(
-    pairs: Sequence[Pair], first: str, second: str, settings: EvaluateSettings, permutations: int
+    pairs: Sequence[Pair], about: tuple[str, str, str], settings: EvaluateSettings, permutations: int
 ) -> Iterator[Line]:
     """Give a line per task and measure, corpora with the same weight, and one per measure for the mean over tasks."""
+    first, second, corpora = about
     groups: dict[tuple[str, str], dict[str, list[Pair]]] = {}
     for pair in pairs:
         groups.setdefault((pair.ours.mode, pair.ours.split), {}).setdefault(pair.ours.task, []).append(pair)
@@ -175,7 +176,8 @@ def _lines(
                 if p_value is None:
                     continue
                 keys: Mapping[str, Any] = {
-                    "a": first, "b": second, "mode": mode, "split": split, "task": task, "measure": measure,
+                    "a": first, "b": second, "mode": mode, "split": split, "task": task, "corpus": corpora,
+                    "measure": measure,
                     "n": int(compared.n[place]), "p": p_value, "p_holm": corrected[place].get(task),
                 }  # fmt: skip
                 values = (compared.ours[place], compared.theirs[place], compared.difference[place])

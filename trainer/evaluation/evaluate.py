@@ -21,7 +21,7 @@ from schemas.call import Call
 from schemas.vocabulary import Licence
 from trainer.evaluation.formats import ResultTable
 from trainer.evaluation.measures import REASONING_MEASURES, Line
-from trainer.evaluation.results import MEASURES, Cell, lines_of, load_cells
+from trainer.evaluation.results import CROSS_CENTRE, MEAN, MEASURES, Cell, lines_of, load_cells
 from trainer.evaluation.scoring import Advance, ScoringResult, job_of, score_predictions
 from trainer.evaluation.settings import EvaluateSettings
 from trainer.rewards import RateScore
@@ -136,18 +136,20 @@ def _open_judge(db: Path, store: Store, settings: EvaluateSettings) -> Iterator[
 
 def tables_of(cells: Sequence[Cell], settings: EvaluateSettings, about: str) -> list[ResultTable]:
     """Give the table of the corpora that models are trained on, and that of other hospitals, where there are any."""
-    notes = partial_notes(cells)
-    partial = "; PARTIAL" if notes else ""
     made = []
-    for title, wanted in (("In distribution", False), ("Cross-centre", True)):
+    for title, wanted, mean_name in (("In distribution", False, MEAN), ("Cross-centre", True, CROSS_CENTRE)):
         found = [cell for cell in cells if (cell.corpus in settings.cross_centre) is wanted]
         if found:
-            made.append(ResultTable(f"{title}: {about}{partial}", lines_of(found, settings), MEASURES, notes))
+            notes = partial_notes(found)
+            partial = "; PARTIAL" if notes else ""
+            made.append(
+                ResultTable(f"{title}: {about}{partial}", lines_of(found, settings, mean_name), MEASURES, notes)
+            )
     return made
 
 
 def partial_notes(cells: Sequence[Cell]) -> list[str]:
-    """Say of each model and mode that does not cover its samples how many it covers."""
+    """Say of each model and mode that does not cover the samples of these cells how many it covers."""
     notes = []
     groups: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in cells:

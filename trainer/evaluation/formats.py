@@ -97,10 +97,10 @@ def cells(table: ResultTable) -> tuple[list[str], list[list[str]]]:
 
 
 def constants(table: ResultTable) -> dict[str, str]:
-    """Give the split, the mode and the measure of a table in which all lines have the same."""
+    """Give the split, mode, measure and corpus of a table in which all lines have the same."""
     return {
         name: _key(table.lines[0].keys.get(name))
-        for name in ("split", "mode", "measure")
+        for name in ("split", "mode", "measure", "corpus")
         if name in table.columns and len({line.keys.get(name) for line in table.lines}) == 1
     }
 

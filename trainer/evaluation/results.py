@@ -37,7 +37,9 @@ from trainer.evaluation.statistics import (
 
 MEASURES = (*REASONING_MEASURES, ACCURACY, FINDING_F1, RATESCORE, OUTCOME)
 MEAN = "mean"
-"""In the place of a corpus or task: the mean over all of them."""
+"""In the place of a corpus or task: the mean over all of them, corpora of other hospitals left out."""
+CROSS_CENTRE = "cross_centre"
+"""In the place of a corpus: the mean over those of other hospitals."""
 
 # A question stands in a benchmark once for its answer and once for its reasoning. Where a model was asked both in the
 # same way, the sample with a report counts, so that no question counts twice.
@@ -201,8 +203,10 @@ class Resampled:
             )
 
 
-def lines_of(cells: Iterable[Cell], settings: EvaluateSettings) -> list[Line]:
+def lines_of(cells: Iterable[Cell], settings: EvaluateSettings, mean_name: str = MEAN) -> list[Line]:
     """Give a line per cell, per task its mean over corpora, and the mean over tasks; cells come from one table.
+
+    `mean_name` stands in the place of the corpus where the line is a mean over corpora.
 
     The mean over tasks takes, of an open answer, RaTEScore or else the finding F1: the measure `outcome`.
     """
@@ -218,10 +222,10 @@ def lines_of(cells: Iterable[Cell], settings: EvaluateSettings) -> list[Line]:
             lines += [_line([cell], part, task, cell.corpus) for cell, part in zip(found, parts, strict=True)]
             of_tasks.append(Resampled.mean_of(parts))
             if len(found) > 1:
-                lines.append(_line(found, of_tasks[-1], task, MEAN))
+                lines.append(_line(found, of_tasks[-1], task, mean_name))
         if len(by_task) > 1:
             everything = [cell for found in by_task.values() for cell in found]
-            lines.append(_line(everything, Resampled.mean_of(of_tasks), MEAN, MEAN))
+            lines.append(_line(everything, Resampled.mean_of(of_tasks), MEAN, mean_name))
     return lines
 
 
