@@ -120,6 +120,11 @@ def _say(job: "Job", result: "PredictResult") -> None:
         out().print(table(f"What {job.store} has of {job.called}", columns, rows))
         for reason, count in result.imported.rejects.items():
             rejects[reason] = rejects.get(reason, 0) + count
+        if "duplicate_key" in result.imported.rejects:
+            say(
+                f"the store has other outputs of {job.called} for this benchmark and keeps them; --name calls this run "
+                "otherwise, --replace starts it anew and takes its outputs instead"
+            )
     with exit_with_rejects(rejects, "samples"):
         pass
 

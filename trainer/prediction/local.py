@@ -220,8 +220,9 @@ class LocalModel:
                 )
             say(f"{len(requests)} samples at once do not fit into memory: going on with --batch {self._fits}")
         made: list[Predicted] = []
-        for first in range(0, len(requests), self._fits):
-            part = batch.prepared[first : first + self._fits]
+        most = self._fits  # a part may turn out to be too large as well
+        for first in range(0, len(requests), most):
+            part = batch.prepared[first : first + most]
             made += self._write(_Batch(part, self._inputs(part), []))
         return made
 

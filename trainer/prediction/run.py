@@ -77,9 +77,9 @@ def predict(job: Job, watch: Callable[[Speed], None] = lambda _: None) -> Predic
         todo = [request for request in requests if request.key not in file.done]
         already = len(requests) - len(todo)
         bad = _check_images(todo)
-        if len(bad) == len(requests):
+        if bad and len(bad) == sum(bool(request.sample.images) for request in requests):
             raise InputError(
-                f"none of the {len(requests):,} samples has images that can be used (the first: "
+                f"none of the {len(bad):,} samples with images has one that can be used (the first: "
                 f"{next(iter(bad.values()))}); say where images lie with --image-root CORPUS=PATH"
             )
         file.append([failed(job, source, request, bad[request.key]) for request in todo if request.key in bad])

@@ -112,7 +112,7 @@ class Server:
         self._client = client
         self._settings = settings
         self._max_pixels = settings.max_pixels or QWEN_PIXELS
-        self._has_answered = False
+        self._takes_images = False
 
     @property
     def attestations_used(self) -> tuple[str, ...]:
@@ -148,12 +148,12 @@ class Server:
                 licence=Licence(request.sample.licence),
                 prompt_tokens=tokens,
             )
-            self._has_answered = True
+            self._takes_images = self._takes_images or bool(request.sample.images)
             said = _said(reply)
         except MiningReject as reject:
             said = {"error": f"{reject.reason}: {reject.message}"}
         except EngineStopped as stopped:
-            if request.sample.images and not self._has_answered and "HTTP 4" in str(stopped):
+            if request.sample.images and not self._takes_images and "HTTP 4" in str(stopped):
                 raise EngineStopped(
                     f"{self._client.settings.base_url} takes no images ({str(stopped).partition(';')[0]}); serve a "
                     "vision-language model there, or lower --max-pixels"
@@ -212,8 +212,7 @@ def _said(reply: ChatCompletion) -> dict[str, Any]:
     if choice.finish_reason == "content_filter" and not text:
         return {"error": f"{RejectReason.MODEL_OUTPUT_INVALID}: withheld by the server's content filter"}
     tokens = None if reply.usage is None else reply.usage.completion_tokens
-    # Half of a surrogate pair is valid in JSON and no text.
-    return {"text": text.encode("utf-8", "replace").decode(), "finish": choice.finish_reason, "tokens": tokens}
+    return {"text": text, "finish": choice.finish_reason, "tokens": tokens}
 
 
 def estimate_table(requests: Sequence[Request], settings: PredictSettings, model: str) -> Table:

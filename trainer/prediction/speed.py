@@ -65,11 +65,9 @@ class Speed:
     def line(self) -> str:
         """The numbers for people."""
         wall = max(self.wall_s, 1e-9)
+        here = f", generating {self.busy_share:.0%} of the time" if self.busy_s else ""
         gpu = "" if self.gpu_percent is None else f", GPU utilisation {self.gpu_percent:.0f} %"
-        return (
-            f"{self.samples / wall:,.1f} samples/s, {self.tokens / wall:,.0f} tokens/s, generating "
-            f"{self.busy_share:.0%} of the time{gpu}"
-        )
+        return f"{self.samples / wall:,.1f} samples/s, {self.tokens / wall:,.0f} tokens/s{here}{gpu}"
 
     def numbers(self) -> dict[str, float | int | None]:
         """Give the numbers for a file."""
