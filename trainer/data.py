@@ -117,16 +117,15 @@ def _exported(store_path: Path, stage: str, work: Path, settings: TrainSettings)
         """Say nothing: compiling takes seconds."""
 
     with Store.write(store_path) as store:
-        wanted = bench_settings(store_path, (), only=False, images=settings.images)
+        images = "required" if settings.images == "required" else "optional"
+        wanted = bench_settings(store_path, (), only=False, images=images)
         compile_benchmark(store, work / "benchmark", wanted, Existing.RESUME, advance)
         how = ExportSettings.resolve(store_path)
         export(store, work / "benchmark", str(folder), Format(stage), how, Existing.REPLACE, advance=advance)
     return read_source(folder, stage)
 
 
-def load_rows(
-    source: Source, settings: TrainSettings, cache: Path, split: str = "train", *, check_images: bool = True
-) -> TrainingData:
+def load_rows(source: Source, settings: TrainSettings, cache: Path, split: str = "train") -> TrainingData:
     """Load a split's rows, those with unusable images left out, in the shares and order that the settings name.
 
     Raises InputError where nothing is left, or where more is left out than `max_rejects` allows.
@@ -134,7 +133,7 @@ def load_rows(
     from datasets import Dataset, Image, List  # noqa: PLC0415
 
     index = _index(source, settings, split)
-    rejects = _image_rejects(index) if check_images else []
+    rejects = _image_rejects(index) if settings.images == "required" else []
     if len(rejects) > settings.max_rejects * index.height:
         reasons = Counter(reject["reason"] for reject in rejects)
         told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
@@ -148,6 +147,8 @@ def load_rows(
     if not chosen:
         raise InputError(f"no sample of {source.folder} is left to train on; see the mix and limit of the settings")
     rows = Dataset.from_parquet([str(path) for path in source.paths(split)], cache_dir=str(cache)).select(chosen)
+    if settings.images == "none":
+        rows = rows.remove_columns("images").add_column("images", [[]] * len(rows))
     return TrainingData(rows.cast_column("images", List(Image())), source, rejects)
 
 

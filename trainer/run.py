@@ -31,7 +31,7 @@ from trainer.launch import accumulation
 from trainer.logs import LastBatch, TrainingLog
 from trainer.memory import lower_memory, weights_precision
 from trainer.process_reward import ProcessReward, open_process_reward
-from trainer.rewards import RewardFunction, load_ratescore, reward_functions
+from trainer.rewards import Accuracy, RewardFunction, load_ratescore, reward_functions
 from trainer.run_record import RunRecord, read_record
 from trainer.samples import RewardWatch, SampleTable
 from trainer.settings import GRPOSettings, SFTSettings
@@ -93,15 +93,16 @@ def train(job: Job) -> TrainResult:
     processor = load_processor(job.model, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels)
     record = _begin(job, data, checkpoint) if processes.is_main_process else None
     trainer: Any = None
+    rewards: Sequence[RewardFunction] = ()
     ended = "an error that is none of ours"
     try:
         with ExitStack() as stack:
             rewards = _rewards(job, settings, data, stack) if isinstance(settings, GRPOSettings) else ()
-            _check(data, processor, settings, rewards, processes)
             stack.enter_context(lower_memory(settings))
             model = load_model(
                 job.model, precision=_precision(settings, processes.num_processes), attention=settings.attention
             )
+            _check(data, processor, model.config, settings, rewards, processes)
             trainer, log = _trainer(job, model, processor, data, rewards, processes.num_processes)
             stack.enter_context(log)
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
@@ -116,7 +117,7 @@ def train(job: Job) -> TrainResult:
     finally:
         done = 0 if trainer is None else int(trainer.state.global_step)
         if record is not None:
-            record.end(exit_reason=ended, steps_done=done)
+            record.end(exit_reason=ended, steps_done=done, extra=_judged_by(rewards))
     curves = write_curves(job.output) if processes.is_main_process else ()
     return TrainResult(job.output / FINAL, done, len(data.rejects), curves)
 
@@ -203,6 +204,7 @@ def _begin(job: Job, data: TrainingData, checkpoint: Path | None) -> RunRecord:
 def _check(
     data: TrainingData,
     processor: Any,
+    config: Any,
     settings: SFTSettings | GRPOSettings,
     rewards: Sequence[RewardFunction],
     processes: PartialState,
@@ -219,8 +221,21 @@ def _check(
         max_completion_length=settings.max_completion_length if isinstance(settings, GRPOSettings) else None,
         held_out=patients(data.source, "validate") | patients(data.source, "test"),
         rewards=rewards,
+        config=config,
     )
     show_checks(results)
+
+
+def _judged_by(rewards: Sequence[RewardFunction]) -> dict[str, Any]:
+    """Give whose judgement the rewards were, for the record."""
+    told: dict[str, Any] = {}
+    for reward in rewards:
+        if isinstance(reward, ProcessReward):
+            told |= {"judge": {"name": reward.judge.name, "version": reward.judge.version}}
+            told |= {"judged": reward.judged, "judge_failures": len(reward.failed)}
+        if isinstance(reward, Accuracy):
+            told |= {"open_answers": reward.open_metric}
+    return told
 
 
 def _precision(settings: SFTSettings | GRPOSettings, processes: int) -> Any:

@@ -37,7 +37,8 @@ class TrainSettings(StageSettings):
     modes: Names = tuple(Mode)
     mix: dict[Mode, float] = Field(default={Mode.ANSWER_ONLY: 1.0, Mode.REASONING: 1.0})
     limit: int | None = Field(default=None, ge=1)
-    images: Literal["required", "optional"] = "required"
+    # none: questions and reports alone, for a store without image files, and to see what text gives away.
+    images: Literal["required", "none"] = "required"
     max_rejects: float = Field(default=MAX_REJECTS, ge=0, le=1)
     min_pixels: int = Field(default=56 * 56, ge=1)
     max_pixels: int = Field(default=448 * 448, ge=1)
