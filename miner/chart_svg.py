@@ -110,10 +110,7 @@ def themable_svg(figure: Figure, name: str, title: str, description: str) -> str
                 parent.remove(child)
     for element in root.iter():
         _clean(element, name)
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag == "defs" and not len(child):
-                parent.remove(child)
+    _once(root)
     width, height = (float(part) for part in root.attrib["viewBox"].split()[2:])
     root.attrib.clear()
     root.attrib |= {
@@ -130,6 +127,21 @@ def themable_svg(figure: Figure, name: str, title: str, description: str) -> str
         root.remove(made)
         root.insert(place, made)
     return tostring(root, encoding="unicode")
+
+
+def _once(root: Element) -> None:
+    """Keep the first of equal definitions, because an id may stand in a page once only; drop empty `<defs>`."""
+    seen: set[str] = set()
+    for parent in list(root.iter("defs")):
+        for child in list(parent):
+            if child.get("id", "") in seen:
+                parent.remove(child)
+            elif "id" in child.attrib:
+                seen.add(child.attrib["id"])
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag == "defs" and not len(child):
+                parent.remove(child)
 
 
 def _clean(element: Element, name: str) -> None:

@@ -5,10 +5,9 @@ Colour is never the only carrier: series differ by marker, dash or hatch as well
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from html import escape
 from typing import TypeAlias
 
+from miner.chart_data import Chart, Line, Series, Value
 from miner.chart_svg import CHART_CSS, GRID, INK, MUTED, OKABE_ITO, PAPER, STYLE, themable_svg
 
 # After chart_svg, which says in one sentence what to install where matplotlib is missing.
@@ -33,8 +32,6 @@ __all__ = [
     "shares",
 ]
 
-Value: TypeAlias = float | None
-
 HATCHES = ("", "///", "||", "\\\\\\", "xx", "---", "++")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
@@ -44,57 +41,6 @@ MOST_SERIES = len(OKABE_ITO)
 """More series than colours, and two of them look alike."""
 REST = -1
 """In place of a colour of the palette: what is left over, in the grey of the grid and without a hatch."""
-
-
-@dataclass(frozen=True)
-class Series:
-    """One name and a value per category; `low` and `high` are the ends of intervals, None where there is none."""
-
-    name: str
-    values: Sequence[Value]
-    low: Sequence[Value] = ()
-    high: Sequence[Value] = ()
-
-    def interval(self, place: int) -> tuple[float, float] | None:
-        """Give the interval of a category, or None."""
-        if place >= len(self.low) or place >= len(self.high):
-            return None
-        low, high = self.low[place], self.high[place]
-        return None if low is None or high is None else (low, high)
-
-
-@dataclass(frozen=True)
-class Line:
-    """One curve: y over x, with a band between `low` and `high` where those are given."""
-
-    name: str
-    x: Sequence[float]
-    y: Sequence[Value]
-    low: Sequence[float] = ()
-    high: Sequence[float] = ()
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A picture and what it shows: `columns` and `rows` hold the numbers as text."""
-
-    title: str
-    description: str
-    svg: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def html(self) -> str:
-        """Give the chart as `<figure>`, with its numbers in a `<details>`; everything is escaped."""
-        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in self.columns)
-        body = "".join(
-            "<tr>" + "".join(_cell_html(place, text) for place, text in enumerate(row)) + "</tr>" for row in self.rows
-        )
-        return (
-            f'<figure class="chart"><figcaption>{escape(self.title)}</figcaption><div class="scroll">{self.svg}</div>'
-            f'<details><summary>Numbers of “{escape(self.title)}”</summary><div class="scroll">'
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details></figure>"
-        )
 
 
 def bars(
@@ -161,23 +107,23 @@ def dots(
     def draw(axes: Axes) -> None:
         for number, one in enumerate(series):
             offset = (number - (len(series) - 1) / 2) * step
-            for place, value in enumerate(one.values):
+            known = [(value, place + offset) for place, value in enumerate(one.values) if value is not None]
+            for place in range(len(one.values)):
                 interval = one.interval(place)
                 if interval is not None:
                     axes.plot(interval, [place + offset] * 2, color=_colour(number), linewidth=2.2, zorder=2)
-                if value is not None:
-                    axes.plot(
-                        value,
-                        place + offset,
-                        linestyle="none",
-                        marker=MARKERS[number % len(MARKERS)],
-                        markersize=6.5,
-                        color=_colour(number),
-                        markeredgecolor=PAPER,
-                        markeredgewidth=0.8,
-                        clip_on=False,
-                        zorder=3,
-                    )
+            axes.plot(
+                [value for value, _ in known],
+                [y for _, y in known],
+                linestyle="none",
+                marker=MARKERS[number % len(MARKERS)],
+                markersize=6.5,
+                color=_colour(number),
+                markeredgecolor=PAPER,
+                markeredgewidth=0.8,
+                clip_on=False,
+                zorder=3,
+            )
         axes.set_yticks(range(len(categories)), list(categories))
         axes.set_ylim(len(categories) - 0.5, -0.5)
         axes.set_xlabel(measure)
@@ -419,7 +365,3 @@ def _wrapped(text: str, width: int = 16) -> str:
         else:
             made[-1] = f"{made[-1]} {word}".strip()
     return "\n".join(made)
-
-
-def _cell_html(place: int, text: str) -> str:
-    return f'<th scope="row">{escape(text)}</th>' if place == 0 else f"<td>{escape(text)}</td>"

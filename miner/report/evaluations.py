@@ -120,8 +120,8 @@ def _group_parts(number: int, about: str, rows: Sequence[dict[str, Any]]) -> lis
         if row["task"] == MEAN or not any(other["task"] == MEAN for other in rows)
     }
     coverage = [
-        (row["model"], _plain(row["mode"]), _all(row["task"]), _all(row["corpus"]), row["n"], row["n_expected"], row["n_missing"],
-         row["n_unparsed"])
+        (row["model"], _plain(row["mode"]), _all(row["task"]), _all(row["corpus"]), row["n"], row["n_expected"],
+         row["n_missing"], row["n_unparsed"])
         for row in covered.values()
     ]  # fmt: skip
     columns = ("model", "asked for", "task", "corpus", "outputs", "expected", "missing", "answers not readable")

@@ -25,6 +25,8 @@ class Piece:
     marks: tuple[str, ...]
     opens: tuple[str, ...] = ()
     """The marks that begin with this stretch."""
+    first: tuple[str, ...] = ()
+    """Those of them that no earlier stretch has."""
 
 
 def marked(text: str, spans: Sequence[Span]) -> tuple[Piece, ...]:
@@ -36,10 +38,13 @@ def marked(text: str, spans: Sequence[Span]) -> tuple[Piece, ...]:
     inside = [span for span in spans if 0 <= span.start < span.end <= len(shown)]
     cuts = sorted({0, len(shown), *(place for span in inside for place in (span.start, span.end))})
     pieces = []
+    seen: set[str] = set()
     for start, end in pairwise(cuts):
         marks = dict.fromkeys(span.mark for span in inside if span.start <= start and end <= span.end)
         opens = dict.fromkeys(span.mark for span in inside if span.start == start)
-        pieces.append(Piece(shown[start:end], tuple(marks), tuple(opens)))
+        first = tuple(mark for mark in opens if mark not in seen)
+        seen.update(first)
+        pieces.append(Piece(shown[start:end], tuple(marks), tuple(opens), first))
     if len(text) > len(shown):
         pieces.append(Piece(" […]", ()))
     return tuple(pieces)

@@ -1,0 +1,63 @@
+"""What charts are drawn from, and what they come out as; nothing here needs matplotlib."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TypeAlias
+
+Value: TypeAlias = float | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """One name and a value per category; `low` and `high` are the ends of intervals, None where there is none."""
+
+    name: str
+    values: Sequence[Value]
+    low: Sequence[Value] = ()
+    high: Sequence[Value] = ()
+
+    def interval(self, place: int) -> tuple[float, float] | None:
+        """Give the interval of a category, or None."""
+        if place >= len(self.low) or place >= len(self.high):
+            return None
+        low, high = self.low[place], self.high[place]
+        return None if low is None or high is None else (low, high)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve: y over x, with a band between `low` and `high` where those are given."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[Value]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture and what it shows: `columns` and `rows` hold the numbers as text."""
+
+    title: str
+    description: str
+    svg: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def html(self) -> str:
+        """Give the chart as `<figure>`, with its numbers in a `<details>`; everything is escaped."""
+        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in self.columns)
+        body = "".join(
+            "<tr>" + "".join(_cell_html(place, text) for place, text in enumerate(row)) + "</tr>" for row in self.rows
+        )
+        return (
+            f'<figure class="chart"><figcaption>{escape(self.title)}</figcaption><div class="scroll">{self.svg}</div>'
+            f'<details><summary>Numbers of “{escape(self.title)}”</summary><div class="scroll">'
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details></figure>"
+        )
+
+
+def _cell_html(place: int, text: str) -> str:
+    return f'<th scope="row">{escape(text)}</th>' if place == 0 else f"<td>{escape(text)}</td>"
