@@ -231,6 +231,12 @@ def test_a_dry_run_prints_batch_memory_and_the_command_and_leaves_nothing(world:
     assert not (tmp_path / "out").exists()
 
 
+def test_rollouts_by_vllm_need_vllm(world: World, tmp_path: Path) -> None:
+    result = world.train("grpo", tmp_path / "out", "--set", "steps=2", "--set", "rollouts=vllm-colocate")
+    assert result.exit_code == 2
+    assert "needs vLLM, which is not installed" in result.output
+
+
 def test_a_preset_for_more_gpus_than_there_are_does_not_start(world: World, tmp_path: Path) -> None:
     result = world.train("sft", tmp_path / "out", "--preset", "paper", "--set", "global_batch=64")
     assert result.exit_code == 2

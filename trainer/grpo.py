@@ -9,9 +9,10 @@ from datasets import Dataset
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
+from miner.errors import SettingsError
 from trainer.exact import Exact
 from trainer.settings import GRPOSettings
-from trainer.trl_settings import common, lora
+from trainer.trl_settings import common, has_vllm, lora
 
 # What the model's forward pass takes of images; absent where a batch has none.
 _OF_IMAGES = ("pixel_values", "image_grid_thw", "num_images")
@@ -82,7 +83,14 @@ def part_of(start: int, end: int, num_images: Sequence[int], fields: dict[str, A
 
 
 def grpo_config(settings: GRPOSettings, output: Path, accumulation: int, steps: int, processes: int) -> GRPOConfig:
-    """Give TRL's configuration: the plain k3 estimate of KL, advantages in groups, one update a batch."""
+    """Give TRL's configuration: the plain k3 estimate of KL, advantages in groups, one update a batch.
+
+    Raises SettingsError for rollouts by vLLM where it is not installed.
+    """
+    if settings.rollouts != "transformers" and not has_vllm():
+        raise SettingsError(
+            f"rollouts={settings.rollouts} needs vLLM, which is not installed; pip install vllm, or leave it out"
+        )
     at_once = settings.rollout_batch or settings.device_batch * accumulation
     return GRPOConfig(
         **{
