@@ -1,0 +1,461 @@
+"""How fast a GPU trains: SFT of Qwen2-VL shapes with random weights, ours against plain TRL with the same settings.
+
+    python benchmarks/train_gpu.py --shape 2b                       # on a GPU; a Markdown table on stdout
+    python benchmarks/train_gpu.py --shape 7b --device-batch 16 --lora 0 --profile profile/
+    python benchmarks/train_gpu.py --shape tiny --device cpu        # does it run at all: under a minute, no GPU
+
+Shapes are those of the released configurations; weights are random, because speed does not depend on them. Images are
+noise of --pixels x --pixels, texts have the paper's two formats: answer-only and reasoning samples in the shares of its
+training set (1.2 million to 59 thousand), or as --reasoning says.
+
+Model FLOPs, of which MFU is the share of the GPU's dense bf16 peak, count what the model's definition takes, once
+forward and twice backward, for tokens that are no padding; recomputation by gradient checkpointing is not counted:
+  language blocks   6 x parameters a token + 6 x layers x width x length^2 a sample (causal attention)
+  head              6 x parameters a token that has a label (TRL projects no others)
+  vision tower      6 x parameters a patch + 12 x depth x width x patches^2 an image (full attention)
+  merger            6 x parameters a token of an image
+With LoRA the weights' own gradients fall away: 4 for 6 in the language model; and 2 for 6, 4 for 12, in the vision
+tower, whose gradients nobody needs.
+"""
+
+import argparse
+import gc
+import platform
+import random
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+import trl
+from datasets import Dataset, Features, Image, List, Value
+from peft import LoraConfig
+from PIL import Image as Pictures
+from transformers import AutoConfig, AutoModelForImageTextToText, PrinterCallback, TrainerCallback
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
+
+from trainer.families import load_processor
+from trainer.memory import ModelShape, Precision, estimate, out_of_memory, shape_of_config, weights_precision
+from trainer.run import quiet_libraries
+from trainer.settings import SFTSettings
+from trainer.sft import sft_config, sft_trainer
+from trainer.tiny import TinySize, build_tiny
+
+# Dense bf16 peaks of the makers' data sheets, in FLOP/s (H100 and H200: SXM).
+PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "B200": 2250e12, "L40S": 362e12, "4090": 165e12}
+REASONING_SHARE = 59 / (1200 + 59)
+LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+# The released config.json of Qwen2-VL-2B-Instruct and Qwen2-VL-7B-Instruct; `tiny` is for a run on any CPU.
+SHAPES: dict[str, dict[str, Any]] = {
+    "2b": {
+        "text": {"hidden_size": 1536, "num_hidden_layers": 28, "num_attention_heads": 12, "num_key_value_heads": 2,
+                 "intermediate_size": 8960, "vocab_size": 151936},
+        "vision": {"depth": 32, "embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4},
+        "tied": True,
+    },
+    "7b": {
+        "text": {"hidden_size": 3584, "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4,
+                 "intermediate_size": 18944, "vocab_size": 152064},
+        "vision": {"depth": 32, "embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4},
+        "tied": False,
+    },
+    "tiny": {
+        "text": {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+                 "intermediate_size": 128, "vocab_size": 1024},
+        "vision": {"depth": 2, "embed_dim": 32, "num_heads": 2, "mlp_ratio": 2},
+        "tied": True,
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured."""
+
+    shape: str
+    device: str
+    pixels: int
+    device_batch: int
+    accumulation: int
+    steps: int
+    warmup: int
+    prompt_tokens: int
+    answer_tokens: int
+    reasoning_tokens: int
+    reasoning: float
+    precision: Precision
+    weights: Precision
+    attention: str
+    checkpointing: bool
+    lora: int
+    workers: int
+    profile: Path | None
+
+
+@dataclass
+class Counted:
+    """What went through the model, step by step; sums stay on the device until the end."""
+
+    tokens: list[Any] = field(default_factory=list)
+    padded: list[int] = field(default_factory=list)
+    labels: list[Any] = field(default_factory=list)
+    squares: list[Any] = field(default_factory=list)
+    patches: list[Any] = field(default_factory=list)
+    patch_squares: list[Any] = field(default_factory=list)
+    samples: list[int] = field(default_factory=list)
+
+    def add(self, inputs: dict[str, Any]) -> None:
+        """Count a batch."""
+        lengths, grid = inputs["attention_mask"].sum(1), inputs["image_grid_thw"].prod(-1)
+        self.tokens.append(lengths.sum())
+        self.padded.append(inputs["attention_mask"].numel())
+        self.labels.append((inputs["labels"] != -100).sum())
+        self.squares.append((lengths**2).sum())
+        self.patches.append(grid.sum())
+        self.patch_squares.append((grid**2).sum())
+        self.samples.append(len(lengths))
+
+    def since(self, batch: int) -> dict[str, float]:
+        """Sum what came from a batch on."""
+        return {name: float(sum(int(value) for value in values[batch:])) for name, values in vars(self).items()}
+
+
+class Clock(TrainerCallback):
+    """Takes the time at the end of each step, when the GPU has done its work."""
+
+    def __init__(self, plan: Plan, profiler: Any) -> None:
+        self.ends: list[float] = []
+        self._plan, self._profiler = plan, profiler
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - transformers' own
+        """Wait for the GPU, then look at the clock."""
+        if self._plan.device == "cuda":
+            torch.cuda.synchronize()
+            if state.global_step == self._plan.warmup:
+                torch.cuda.reset_peak_memory_stats()
+        self.ends.append(time.perf_counter())
+        if self._profiler is not None:
+            self._profiler.step()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one contestant did."""
+
+    name: str
+    seconds: float
+    spread: float
+    sums: dict[str, float]
+    flops: float
+    peak_bytes: float
+
+
+def configuration(shape: str, ids: Callable[[str], int]) -> Any:
+    """Give a Qwen2-VL configuration of a shape, whose special tokens are those of a small tokenizer."""
+    given = SHAPES[shape]
+    head = given["text"]["hidden_size"] // given["text"]["num_attention_heads"]
+    third = head * 3 // 16
+    return AutoConfig.for_model(
+        "qwen2_vl",
+        text_config={
+            **given["text"],
+            "max_position_embeddings": 32768,
+            "bos_token_id": None,
+            "eos_token_id": ids("<|im_end|>"),
+            "pad_token_id": ids("<|endoftext|>"),
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 1e6,
+                "mrope_section": [head // 2 - 2 * third, third, third],
+            },
+        },
+        vision_config={**given["vision"], "hidden_size": given["text"]["hidden_size"], "patch_size": 14},
+        image_token_id=ids("<|image_pad|>"),
+        video_token_id=ids("<|video_pad|>"),
+        vision_start_token_id=ids("<|vision_start|>"),
+        vision_end_token_id=ids("<|vision_end|>"),
+        tie_word_embeddings=given["tied"],
+    )
+
+
+def dataset(plan: Plan, tokenizer: Any, samples: int) -> Dataset:
+    """Draw images and texts: prompts and completions have the wanted number of tokens, image tokens apart."""
+    draw = random.Random(0)  # noqa: S311 - a benchmark's texts
+    noise = Pictures.effect_noise((plan.pixels // 4, plan.pixels // 4), 60).resize((plan.pixels, plan.pixels))
+    rows = []
+    for number in range(samples):
+        reasons = draw.random() < plan.reasoning
+        length = plan.reasoning_tokens if reasons else plan.answer_tokens
+        rows.append(
+            {
+                "images": [noise.rotate(number % 360).convert("RGB")],
+                "prompt": [{"role": "user", "content": words(tokenizer, plan.prompt_tokens, draw)}],
+                "completion": [{"role": "assistant", "content": words(tokenizer, length, draw)}],
+                "sample_id": f"s{number}",
+            }
+        )
+    turns = List({"role": Value("string"), "content": Value("string")})
+    features = Features({"images": List(Image()), "prompt": turns, "completion": turns, "sample_id": Value("string")})
+    return Dataset.from_list(rows, features=features)
+
+
+def words(tokenizer: Any, tokens: int, draw: random.Random) -> str:
+    """Give text of so many tokens."""
+    text = "".join(draw.choice("abcdefghijklmnop") + ". " for _ in range(tokens))
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"][:tokens]
+    return str(tokenizer.decode(ids))
+
+
+def model_flops(shape: ModelShape, sums: dict[str, float], *, lora: bool) -> float:
+    """Give the model FLOPs of what went through, by the formulas at the top of this file."""
+    head = shape.vocabulary * shape.hidden
+    blocks = shape.language_parameters - head - shape.input_embedding
+    language, tower = (4, 2) if lora else (6, 6)
+    width = shape.heads * shape.head_dim
+    merged = shape.vision_hidden * shape.merge**2
+    merger = merged**2 + merged * shape.hidden
+    return (
+        language * blocks * sums["tokens"]
+        + 6 * shape.layers * width * sums["squares"]
+        + language * head * sums["labels"]
+        + tower * (shape.vision_parameters - merger) * sums["patches"]
+        + tower * merger * sums["patches"] / shape.merge**2
+        + (12 if tower == 6 else 4) * shape.vision_depth * shape.vision_hidden * sums["patch_squares"]
+    )
+
+
+def contestant(name: str, plan: Plan, model: Any, processor: Any, rows: Dataset, out: Path) -> Any:
+    """Give a trainer: ours, or TRL's with the same settings."""
+    total = plan.warmup + plan.steps
+    settings = SFTSettings(
+        device_batch=plan.device_batch,
+        global_batch=plan.device_batch * plan.accumulation,
+        precision=plan.precision,
+        gradient_checkpointing=plan.checkpointing,
+        workers=plan.workers,
+        lora_rank=plan.lora,
+        lora_alpha=2 * max(1, plan.lora),
+        lora_targets=LORA_TARGETS,
+        trackers=(),
+        trl={"save_strategy": "no", "use_cpu": plan.device == "cpu"},
+    )
+    if name == "ours":
+        return sft_trainer(model, processor, rows, settings, sft_config(settings, out, plan.accumulation, total))
+    config = SFTConfig(
+        output_dir=str(out),
+        max_steps=total,
+        per_device_train_batch_size=plan.device_batch,
+        gradient_accumulation_steps=plan.accumulation,
+        gradient_checkpointing=plan.checkpointing,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine",
+        adam_beta2=0.95,
+        bf16=plan.precision == "bf16" and plan.device == "cuda",
+        use_cpu=plan.device == "cpu",
+        dataloader_pin_memory=plan.device == "cuda",
+        dataloader_num_workers=plan.workers,
+        max_length=None,
+        save_strategy="no",
+        logging_steps=1,
+        report_to=[],
+        disable_tqdm=True,
+        seed=0,
+    )
+    peft = None
+    if plan.lora:
+        peft = LoraConfig(
+            r=plan.lora, lora_alpha=2 * plan.lora, target_modules=list(LORA_TARGETS), task_type="CAUSAL_LM"
+        )
+    return SFTTrainer(
+        model=model,
+        args=config,
+        train_dataset=rows.remove_columns("sample_id"),
+        processing_class=processor,
+        peft_config=peft,
+    )
+
+
+def measure(name: str, plan: Plan, config: Any, shape: ModelShape, processor: Any, rows: Dataset) -> Result:
+    """Train a few steps and give what they took; the first ones, which choose kernels and fill caches, left out."""
+    torch.manual_seed(0)
+    dtype = torch.bfloat16 if plan.weights == "bf16" else torch.float32
+    with torch.device(plan.device):
+        model: Any = AutoModelForImageTextToText.from_config(config, dtype=dtype, attn_implementation=plan.attention)  # type: ignore[no-untyped-call]
+    profiler = _profiler(plan) if plan.profile is not None else None
+    counted, clock = Counted(), Clock(plan, profiler)
+    with tempfile.TemporaryDirectory() as out:
+        trainer = contestant(name, plan, model, processor, rows, Path(out))
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(clock)
+        step = trainer.training_step
+
+        def counting(model: Any, inputs: dict[str, Any], *more: Any) -> Any:
+            counted.add(inputs)
+            return step(model, inputs, *more)
+
+        trainer.training_step = counting
+        if profiler is None:
+            trainer.train()
+        else:
+            with profiler:
+                trainer.train()
+            _write_profile(profiler, plan.profile or Path(), name)
+    took = [
+        after - before for before, after in zip(clock.ends[plan.warmup - 1 :], clock.ends[plan.warmup :], strict=False)
+    ]
+    sums = counted.since(plan.warmup * plan.accumulation)
+    peak = (
+        torch.cuda.max_memory_reserved()
+        if plan.device == "cuda"
+        else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    )
+    del trainer, model
+    gc.collect()
+    if plan.device == "cuda":
+        torch.cuda.empty_cache()
+    return Result(
+        name, sum(took), statistics.pstdev(took), sums, model_flops(shape, sums, lora=plan.lora > 0), float(peak)
+    )
+
+
+def _profiler(plan: Plan) -> Any:
+    kinds = [torch.profiler.ProfilerActivity.CPU]
+    if plan.device == "cuda":
+        kinds.append(torch.profiler.ProfilerActivity.CUDA)
+    return torch.profiler.profile(
+        activities=kinds, schedule=torch.profiler.schedule(wait=plan.warmup, warmup=1, active=2, repeat=1)
+    )
+
+
+def _write_profile(profiler: Any, folder: Path, name: str) -> None:
+    """Write the kernels by their own time, and a trace for a browser."""
+    folder.mkdir(parents=True, exist_ok=True)
+    by = "self_device_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
+    table = profiler.key_averages().table(sort_by=by, row_limit=40, max_name_column_width=90)
+    (folder / f"{name}.txt").write_text(table, encoding="utf-8")
+    profiler.export_chrome_trace(str(folder / f"{name}.json"))
+
+
+def report(plan: Plan, shape: ModelShape, results: list[Result]) -> str:
+    """Write the table, with what it was measured on."""
+    gpu = torch.cuda.get_device_name(0) if plan.device == "cuda" else platform.processor() or platform.machine()
+    peak = next((value for name, value in PEAKS.items() if name in gpu), None) if plan.device == "cuda" else None
+    side = shape.image_tokens(plan.pixels, plan.pixels)
+    expected = estimate(
+        shape,
+        device_batch=plan.device_batch,
+        tokens=side + plan.prompt_tokens + (plan.reasoning_tokens if plan.reasoning else plan.answer_tokens),
+        patches=shape.patches(plan.pixels, plan.pixels),
+        precision=plan.precision,
+        lora=plan.lora > 0,
+        checkpointing=plan.checkpointing,
+        master=plan.weights,
+    )
+    trained = f"LoRA rank {plan.lora}" if plan.lora else "all weights"
+    known = "unknown" if peak is None else f"{peak / 1e12:.0f} TFLOP/s dense bf16"
+    texts = f"prompt {plan.prompt_tokens}, answer {plan.answer_tokens}, reasoning {plan.reasoning_tokens} tokens"
+    batch = f"{plan.device_batch} samples x {plan.accumulation} accumulated, {plan.steps} steps after {plan.warmup}"
+    checkpointing = "on" if plan.checkpointing else "off"
+    lines = [
+        f"Qwen2-VL {plan.shape} ({shape.parameters / 1e9:.3f} B parameters, random weights), SFT, {gpu}",
+        "",
+        f"- images {plan.pixels} x {plan.pixels} = {side} tokens; {texts}; reasoning: {plan.reasoning:.1%}",
+        f"- {batch}; gradient checkpointing {checkpointing}, {trained}",
+        f"- compute {plan.precision}, weights {plan.weights}, {plan.attention}; the device's peak: {known}",
+        f"- torch {torch.__version__}, transformers {transformers.__version__}, trl {trl.__version__}",
+        "",
+        "| | samples/s | tokens/s | padding | TFLOP/s | MFU | s/step | peak memory, GB | estimated, GB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for result in results:
+        sums, rate = result.sums, result.flops / result.seconds
+        cells = [
+            result.name,
+            f"{sums['samples'] / result.seconds:.2f}",
+            f"{sums['tokens'] / result.seconds:,.0f}",
+            f"{1 - sums['tokens'] / sums['padded']:.0%}",
+            f"{rate / 1e12:.3g}",
+            "" if peak is None else f"{rate / peak:.1%}",
+            f"{result.seconds / plan.steps:.3f} ± {result.spread:.3f}",
+            f"{result.peak_bytes / 1e9:.1f}",
+            f"{expected.total / 1e9:.1f}" if plan.device == "cuda" else "",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def parse() -> tuple[Plan, list[str]]:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", choices=sorted(SHAPES), default="2b")
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--what", default="ours,trl", help="ours, trl, or both")
+    parser.add_argument("--pixels", type=int, help="width and height of the images; 448, tiny: 56")
+    parser.add_argument("--device-batch", type=int, default=8)
+    parser.add_argument("--accumulation", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--warmup", type=int, default=3)
+    parser.add_argument("--prompt-tokens", type=int, default=80)
+    parser.add_argument("--answer-tokens", type=int, default=12)
+    parser.add_argument("--reasoning-tokens", type=int, default=320)
+    parser.add_argument("--reasoning", type=float, default=REASONING_SHARE, help="share of reasoning samples")
+    parser.add_argument("--precision", choices=["bf16", "fp32"], help="of the multiplications; cpu: fp32")
+    parser.add_argument(
+        "--weights", choices=["bf16", "fp32"], help="of the weights and AdamW; default: as cxr train does"
+    )
+    parser.add_argument("--attention", default="sdpa", choices=["sdpa", "flash_attention_2", "eager"])
+    parser.add_argument("--no-checkpointing", dest="checkpointing", action="store_false")
+    parser.add_argument("--lora", type=int, default=0, help="rank; 0 trains all weights")
+    parser.add_argument("--workers", type=int, help="processes that prepare batches; default 8, cpu: 0")
+    parser.add_argument("--profile", type=Path, help="a folder for torch's profile of two steps")
+    given = vars(parser.parse_args())
+    names = given.pop("what").split(",")
+    if set(names) - {"ours", "trl"}:
+        parser.error("--what names neither; expected ours, trl, or both with a comma")
+    on_cpu = given["device"] == "cpu"
+    defaults = {
+        "pixels": 56 if given["shape"] == "tiny" else 448,
+        "precision": "fp32" if on_cpu else "bf16",
+        "workers": 0 if on_cpu else 8,
+    }
+    given |= {name: value for name, value in defaults.items() if given[name] is None}
+    given["warmup"] = max(1, given["warmup"])
+    loaded = weights_precision(given["precision"], parallel="none", processes=1, lora_rank=given["lora"])
+    return Plan(**{**given, "weights": given["weights"] or loaded}), names
+
+
+def main() -> None:
+    plan, names = parse()
+    quiet_libraries()
+    assert plan.device == "cpu" or torch.cuda.is_available(), "no GPU; try --shape tiny --device cpu"
+    with tempfile.TemporaryDirectory() as folder:
+        # Only the tokenizer and the image processor of this model are used.
+        build_tiny(Path(folder), size=TinySize(hidden=32, layers=1, heads=2, vocabulary=600, pixels=plan.pixels))
+        processor = load_processor(folder, min_pixels=plan.pixels**2, max_pixels=plan.pixels**2)
+    config = configuration(plan.shape, processor.tokenizer.convert_tokens_to_ids)
+    shape = shape_of_config(config, lora_rank=plan.lora, lora_targets=LORA_TARGETS)
+    samples = (plan.warmup + plan.steps) * plan.device_batch * plan.accumulation
+    rows = dataset(plan, processor.tokenizer, min(samples, 512))
+    results = []
+    for name in names:
+        try:
+            results.append(measure(name, plan, config, shape, processor, rows))
+        except (MemoryError, RuntimeError) as error:
+            where = out_of_memory(error)
+            if where is None:
+                raise
+            print(f"{name}: {where} is full; lower --device-batch", flush=True)
+            continue
+        print(f"{name}: {results[-1].sums['samples'] / results[-1].seconds:.2f} samples/s", flush=True)
+    print("\n" + report(plan, shape, results))
+
+
+if __name__ == "__main__":
+    main()
