@@ -14,6 +14,8 @@ import pytest
 from schemas import Licence
 from tests.benchmarks_world import rows, run_cxr
 from tests.predictions_world import completion, lines, make_benchmark, samples_of, write_jsonl
+from tests.scripted_server import Act, Fail, ScriptedServer
+from tests.test_judge_llm import generic
 from trainer.evaluation import judging
 from trainer.evaluation.evaluate import evaluate_benchmark
 from trainer.evaluation.judging import parts_of
@@ -302,6 +304,27 @@ def test_open_answers_get_ratescore_where_its_weights_are_given_and_only_they_ar
 
 
 @pytest.mark.parametrize(
+    ("answer", "listed", "said", "expected"),
+    [
+        ("edema, pleural effusion", ("edema", "pleural effusion"), "Edema and a small pleural effusion.", 1.0),
+        ("Edema", ("Edema",), "Pneumothorax", 0.0),
+        ("Edema, Fracture", ("Edema", "Fracture"), "edema", 2 / 3),
+        ("enlarged heart", ("enlarged heart",), "Cardiomegaly", 1.0),
+        ("no finding", ("no finding",), "No abnormality.", 1.0),
+        ("no finding", (), "Edema", 0.0),
+        ("no finding", (), "???", 0.0),
+    ],
+)
+def test_open_answers_are_compared_by_findings_whatever_a_benchmark_calls_them(
+    answer: str, listed: tuple[str, ...], said: str, expected: float
+) -> None:
+    work = judging.Work("p", "q", "public", f"<answer>{said}</answer>", "anomaly", (), answer, listed, None, None)
+    (scored,) = judging.score_chunk([work])
+    assert scored.finding_f1 == pytest.approx(expected)
+    assert scored.correct is None
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["evaluate"], 2, "give the folder of a benchmark, or --from-counts"),
@@ -352,6 +375,38 @@ def test_the_llm_judge_needs_a_model_and_credentialed_text_stays_here(
     assert done.returncode == 1
     assert "credentialed" in done.stderr
     assert sql(here, "select count(*) from prediction_scores") == [(0,)]
+
+
+def test_the_llm_judge_asks_once_per_prediction_is_kept_apart_and_rejects_are_tried_again(here: Path) -> None:
+    reasoned = [s for s in samples_of(here / "bench") if s["mode"] == "reasoning"]
+    samples = list({s["study_id"]: s for s in reasoned}.values())[:6]
+    predict(here, samples=samples)
+    evaluate(here)
+    failing = True
+
+    def script(request: dict[str, Any]) -> Act:
+        return Fail(400) if failing and samples[0]["report"] in request["messages"][-1]["content"] else generic(request)
+
+    with ScriptedServer(script) as server:
+        options = ("--judge", "llm", "--judge-model", "m", "--base-url", server.url, "--concurrency", "4")
+        first = evaluate(here, *options)
+        assert first.returncode == 4
+        assert "1 predictions rejected: 1 model_call_failed" in first.stderr
+        assert "5 predictions scored by llm m-" in first.stderr
+        failing = False
+        again = evaluate(here, *options)
+        assert again.returncode == 0, again.stderr
+        assert "1 predictions scored by llm m-" in again.stderr
+        received = server.received
+        assert evaluate(here, *options).returncode == 0
+        assert server.received == received
+    assert sql(here, "select judge, count(*) from prediction_scores group by 1 order by 1") == [
+        ("llm", 6),
+        ("rules", 6),
+    ]
+    judges = sql(here, "select distinct judge from evaluations order by 1")
+    assert judges == [("llm",), ("rules",)]
+    assert sql(here, "select count(*) from calls where not cache_hit") == [(received,)]
 
 
 @pytest.mark.parametrize(

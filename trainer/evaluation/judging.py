@@ -15,7 +15,7 @@ from miner.errors import CxrError, MiningReject
 from miner.judge import Judge, RulesJudge
 from miner.judge.radrscore import score_reasoning
 from miner.ordered import ordered_map
-from schemas import Finding
+from schemas import QUESTION_FINDINGS, Finding
 from trainer.answers import findings_named, read_answer
 from trainer.rewards import finding_f1, is_open
 
@@ -100,7 +100,7 @@ def score_prediction(work: Work, judge: Judge) -> Scored:
     """Score one prediction; raises MiningReject where the judge gives no usable answer."""
     said = read_answer(work.text, work.task, work.options)
     opened = is_open(work.task, work.options)
-    f1 = finding_f1(said.findings, work.answer_findings or findings_named(work.answer)) if opened else None
+    f1 = finding_f1(said.findings, _true_findings(work)) if opened else None
     if opened and not said.parsed:
         f1 = 0.0  # not even "no finding" was said
     right = None if opened else float((said.value or "").casefold() == work.answer.casefold())
@@ -126,6 +126,13 @@ def score_prediction(work: Work, judge: Judge) -> Scored:
         effectiveness=result.score.effectiveness,
         radrscore=result.score.radrscore,
     )
+
+
+def _true_findings(work: Work) -> tuple[str, ...]:
+    """Give the findings of the true answer by our names; imported benchmarks write them in their own way."""
+    known = {finding.casefold(): str(finding) for finding in QUESTION_FINDINGS}
+    listed = tuple(known[name.casefold()] for name in work.answer_findings if name.casefold() in known)
+    return listed if len(listed) == len(work.answer_findings) > 0 else findings_named(work.answer)
 
 
 @lru_cache(maxsize=1024)

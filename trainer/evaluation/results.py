@@ -79,7 +79,7 @@ class Cell:
     values: Floats
     """Samples x measures, in the order of MEASURES; NaN where a measure does not apply or nothing was predicted."""
     units: Integers | None
-    """The patient of each sample, numbered over the corpus and split; None where every sample is a unit."""
+    """The patient of each sample, numbered over all tasks of the corpus; None where every sample is a unit."""
     unit_count: int
     n: int
     n_judged: int
@@ -121,10 +121,10 @@ def load_cells(
         },
     )
     by_patient = settings.cluster == "patient"
-    numbers: dict[tuple[str, str], dict[str, int]] = {}
+    numbers: dict[tuple[str, ...], dict[str, int]] = {}
     cells = []
     for (model, mode, split, task, corpus), rows in _groups(frame, ("model", "mode", "split", "task", "corpus")):
-        known = numbers.setdefault((split, corpus), {})
+        known = numbers.setdefault((model, mode, split, corpus), {})
         units = [known.setdefault(patient, len(known)) for patient in rows["patient"]] if by_patient else None
         said = rows["prediction_id"].is_not_null()
         cells.append(
@@ -143,11 +143,7 @@ def load_cells(
     if not by_patient:
         return cells
     counts = {key: len(known) for key, known in numbers.items()}
-    return [_with_count(cell, counts[cell.split, cell.corpus]) for cell in cells]
-
-
-def _with_count(cell: Cell, count: int) -> Cell:
-    return replace(cell, unit_count=count)
+    return [replace(cell, unit_count=counts[*cell.group, cell.corpus]) for cell in cells]
 
 
 def _groups(frame: pl.DataFrame, keys: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], pl.DataFrame]]:
