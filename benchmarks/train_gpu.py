@@ -367,7 +367,7 @@ def report(plan: Plan, shape: ModelShape, results: list[Result]) -> str:
     lines = [
         f"Qwen2-VL {plan.shape} ({shape.parameters / 1e9:.3f} B parameters, random weights), SFT, {gpu}",
         "",
-        f"- images {plan.pixels} x {plan.pixels} = {side} tokens; {texts}; reasoning: {plan.reasoning:.1%}",
+        f"- images {plan.pixels} x {plan.pixels} = {side} tokens; {texts}; {plan.reasoning:.1%} of samples reason",
         f"- {batch}; gradient checkpointing {checkpointing}, {trained}",
         f"- compute {plan.precision}, weights {plan.weights}, {plan.attention}; the device's peak: {known}",
         f"- torch {torch.__version__}, transformers {transformers.__version__}, trl {trl.__version__}",

@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from miner.console import say
 from miner.errors import SettingsError
 from trainer.memory import GB, Memory, Parallel, Precision, estimate, shape_of
 
@@ -323,7 +324,10 @@ def launch(plan: LaunchPlan) -> int:
         raise ValueError("a plan of one process has no command; train in this process")
     with subprocess.Popen(plan.command) as process:  # noqa: S603 - our own command
         try:
-            return process.wait()
+            code = process.wait()
         except KeyboardInterrupt:
             process.wait()
             raise
+    if code:
+        say(f"the training's processes ended with {code}; the first message above says why, what follows it is torch's")
+    return code

@@ -1,5 +1,6 @@
 """`cxr train`: the two stages, and the ablation over both."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -166,12 +167,14 @@ def _start(job: "Job", nodes: tuple[int, int, str | None], *, asked: bool, dry_r
     from miner.console import out, plain_table, say
     from trainer.data import count_rows
     from trainer.launch import gpus_here, is_first, is_launched, launch, parse_nodes, plan_of
-    from trainer.run import train
+    from trainer.run import REJECTS, train
 
     if is_launched():
         result = train(job)
         if is_first():
-            say_trained(job, result)
+            # Any exit code but 0 is a crash to the launcher; that samples were left out says the process above.
+            with contextlib.suppress(typer.Exit):
+                say_trained(job, result)
         return
     if dry_run or job.settings.gpus > 1:
         plan = plan_of(
@@ -190,7 +193,8 @@ def _start(job: "Job", nodes: tuple[int, int, str | None], *, asked: bool, dry_r
             for sentence in plan.lacking:
                 say(sentence)
             return
-        raise typer.Exit(launch(plan))
+        code = launch(plan)
+        raise typer.Exit(Exit.REJECTS if code == Exit.DONE and (job.output / REJECTS).is_file() else code)
     say_trained(job, train(job))
 
 
