@@ -13,19 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from tests.benchmarks_world import run_cxr
-from tests.prediction_world import World, header, keys, lines, make_world, stored, write_picture
-from trainer.families import load_model, load_processor
-from trainer.prediction import local
-from trainer.prediction.local import LocalModel, plan_batches, predict_local
-from trainer.prediction.naming import model_name, weights_hash
-from trainer.prediction.pictures import open_picture
-from trainer.prediction.samples import Source, read_samples, requests_of
-from trainer.prediction.settings import PredictSettings
-from trainer.prediction.speed import Speed
-from trainer.tiny import TinySize, build_tiny
+torch = pytest.importorskip("torch", reason="a local checkpoint needs the extra cxr[train]")
+
+from tests.benchmarks_world import run_cxr  # noqa: E402
+from tests.prediction_world import World, header, keys, lines, make_world, stored, write_picture  # noqa: E402
+from trainer.families import load_model, load_processor  # noqa: E402
+from trainer.prediction import local  # noqa: E402
+from trainer.prediction.local import LocalModel, plan_batches, predict_local  # noqa: E402
+from trainer.prediction.naming import model_name, weights_hash  # noqa: E402
+from trainer.prediction.pictures import open_picture  # noqa: E402
+from trainer.prediction.samples import Source, read_samples, requests_of  # noqa: E402
+from trainer.prediction.settings import PredictSettings  # noqa: E402
+from trainer.prediction.speed import Speed  # noqa: E402
+from trainer.tiny import TinySize, build_tiny  # noqa: E402
 
 SMALL = TinySize(hidden=32, layers=2, heads=2, vision_hidden=16, vision_layers=1, vision_heads=2, pixels=56)
 SHORT = ("--max-new-tokens", "12")

@@ -329,6 +329,15 @@ def test_public_images_and_attested_endpoints_are_allowed(closed: World, world: 
     check_policy(of_closed, settings.model_copy(update={"attestations": (attested,)}), "m")
 
 
+def test_attestations_stand_in_the_configuration(tmp_path: Path, closed: World) -> None:
+    (tmp_path / "cxr.toml").write_text(
+        '[[predict.attestations]]\nendpoint = "https://hospital.invalid/v1"\nzero_retention = true\n'
+        'no_training = true\nno_human_review = true\nsigned_by = "A. Researcher"\nsigned_on = 2026-01-02\n'
+    )
+    settings = PredictSettings.resolve(tmp_path / "cxr.duckdb", base_url="https://hospital.invalid/v1")
+    check_policy(requests_for(Job(closed.bench, "m", settings, store=closed.folder / "cxr.duckdb")), settings, "m")
+
+
 def test_one_credentialed_sample_among_public_ones_is_enough(world: World) -> None:
     settings = PredictSettings(base_url=ELSEWHERE)
     requests = requests_for(Job(world.bench, "m", settings, store=world.folder / "cxr.duckdb"))

@@ -116,6 +116,7 @@ class LocalModel:
 
     def predict(self, requests: Sequence[Request]) -> Iterator[list[Predicted]]:
         """Give the predictions of one batch after the other; batches ahead are prepared meanwhile."""
+        self.speed.is_gpu = self.device.type == "cuda"
         self.speed.start(len(requests))
         for batch in self._ahead(plan_batches(requests, self.settings.batch)):
             made = [self._failed(request, error) for request, error in batch.errors]

@@ -85,6 +85,7 @@ def predict(job: Job, watch: Callable[[Speed], None] = lambda _: None) -> Predic
         file.append([failed(job, source, request, bad[request.key]) for request in todo if request.key in bad])
         rest = [request for request in todo if request.key not in bad]
         spending = _ask(job, source, settings, rest, file, speed, watch) if rest else None
+        speed.stop()
         file.sort(request.key for request in requests)
         file.note(speed=speed.numbers(), spending=spending)
         made = [file.done[request.key] for request in requests]

@@ -19,13 +19,19 @@ class Speed:
     cut_off: int = 0
     """Outputs that reached the limit of tokens."""
     busy_s: float = 0.0
+    is_gpu: bool = False
     _started: float | None = None
+    _stopped: float | None = None
     _percents: list[float] = field(default_factory=list)
 
     def start(self, total: int) -> None:
         """Start the clock for so many requests."""
         self.total = total
-        self._started = time.perf_counter()
+        self._started, self._stopped = time.perf_counter(), None
+
+    def stop(self) -> None:
+        """Stop the clock: what comes now, such as writing to a store, is not the model's time."""
+        self._stopped = time.perf_counter()
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -35,7 +41,7 @@ class Speed:
             yield
         finally:
             self.busy_s += time.perf_counter() - began
-            percent = _gpu_percent()
+            percent = _gpu_percent() if self.is_gpu else None
             if percent is not None:
                 self._percents.append(percent)
 
@@ -48,8 +54,10 @@ class Speed:
 
     @property
     def wall_s(self) -> float:
-        """Seconds since the start."""
-        return 0.0 if self._started is None else time.perf_counter() - self._started
+        """Seconds from the start until now, or until the stop."""
+        if self._started is None:
+            return 0.0
+        return (time.perf_counter() if self._stopped is None else self._stopped) - self._started
 
     @property
     def busy_share(self) -> float:
@@ -86,11 +94,9 @@ class Speed:
 
 
 def _gpu_percent() -> float | None:
-    import torch  # noqa: PLC0415 - a server is asked without it
+    import torch  # noqa: PLC0415 - a server is asked without torch
 
-    if not torch.cuda.is_available():
-        return None
     try:
         return float(torch.cuda.utilization())
-    except (ImportError, RuntimeError):  # the driver's library is not installed
+    except Exception:  # noqa: BLE001 - the driver's library is not installed, or has errors of its own
         return None

@@ -1,0 +1,107 @@
+"""How fast `cxr predict` is with a local model, and how busy it keeps the device.
+
+    python benchmarks/prediction.py                                  # a tiny random model, invented pictures
+    python benchmarks/prediction.py --model Qwen2-VL-7B-Instruct/ --samples 512 --batch 32 --max-pixels 200704
+
+Pictures are drawn once, as large JPEG files, because decoding them is what a device has to wait for. Each row is one
+run over all samples: with `ahead` 0 a batch is prepared when the device is idle, with 2 while it writes the batches
+before. `busy` is the share of the time between the first batch and the last in which the model wrote.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from miner.benchmark.settings import Mode
+from trainer.phantom import draw, draw_lots
+from trainer.prediction.local import LocalModel
+from trainer.prediction.samples import Request, Sample
+from trainer.prediction.settings import PredictSettings
+from trainer.prediction.speed import Speed
+from trainer.tiny import build_tiny
+
+QUESTION = "Does this chest X-ray show pleural effusion?"
+
+
+def pictures(folder: Path, count: int, side: int) -> list[str]:
+    """Draw invented chest images with the grain of a detector, slow to decode like real ones."""
+    made = []
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        clean = np.asarray(draw(draw_lots(rng), rng, 256).resize((side, side)), dtype=np.float32)
+        grainy = np.clip(clean + rng.normal(0, 6, clean.shape), 0, 255).astype(np.uint8)
+        path = folder / f"{number}.jpg"
+        Image.fromarray(grainy).save(path, quality=95)
+        made.append(str(path))
+    return made
+
+
+def requests(images: list[str], count: int) -> list[Request]:
+    samples = [
+        Sample(str(number), Mode.REASONING, "binary", "phantom", "public", QUESTION, (images[number % len(images)],))
+        for number in range(count)
+    ]
+    return [Request(sample, sample.mode) for sample in samples]
+
+
+def measure(model: str, asked: list[Request], settings: PredictSettings) -> Speed:
+    speed = Speed()
+    loaded = LocalModel(model, settings, speed=speed)
+    # The first batch pays for kernels and caches that all others find made.
+    for _ in loaded.predict(asked[: settings.batch]):
+        pass
+    fresh = loaded.speed = Speed()
+    for _ in loaded.predict(asked):
+        pass
+    fresh.stop()
+    return fresh
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help="a model folder; default: a tiny random one")
+    parser.add_argument("--samples", type=int, default=24)
+    parser.add_argument("--pictures", type=int, default=16, help="different picture files")
+    parser.add_argument("--side", type=int, default=1500, help="their width and height")
+    parser.add_argument("--max-pixels", type=int, help="what the model is shown; default: as its processor says")
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8])
+    parser.add_argument("--ahead", type=int, nargs="+", default=[0, 2])
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--max-new-tokens", type=int, default=64)
+    parser.add_argument("--threads", type=int, help="torch's threads on a processor")
+    parser.add_argument("--json", action="store_true", help="a JSON object a line instead of a table")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        model = options.model
+        if model is None:
+            model = str(Path(folder) / "tiny")
+            build_tiny(Path(model))
+        asked = requests(pictures(Path(folder), options.pictures, options.side), options.samples)
+        if not options.json:
+            print(f"{'batch':>5} {'ahead':>5} {'samples/s':>10} {'tokens/s':>9} {'busy':>6} {'GPU %':>6}")
+        for batch in options.batch:
+            for ahead in options.ahead:
+                settings = PredictSettings(
+                    batch=batch, prefetch=ahead, workers=options.workers, max_new_tokens=options.max_new_tokens,
+                    max_pixels=options.max_pixels,
+                )  # fmt: skip
+                told = measure(model, asked, settings).numbers()
+                if options.json:
+                    print(json.dumps({"batch": batch, "ahead": ahead, **told}))
+                else:
+                    gpu = "" if told["gpu_percent"] is None else f"{told['gpu_percent']:.0f}"
+                    print(
+                        f"{batch:5} {ahead:5} {told['samples_per_s']:10.1f} {told['tokens_per_s']:9,.0f} "
+                        f"{told['busy_share']:6.0%} {gpu:>6}"
+                    )
+
+
+if __name__ == "__main__":
+    main()
