@@ -174,7 +174,7 @@ def test_names_are_written_as_they_are_in_every_language(tmp_path: Path, form: s
 
 
 def test_unknown_options_are_wrong_usage(tmp_path: Path) -> None:
-    for option in (("--format", "xml"), ("--empty", "drop"), ("--impossible", "fix")):
+    for option in (("--format", "xml"), ("--empty", "drop"), ("--impossible", "fix"), ("--cluster", "patient")):
         assert run(tmp_path, GOOD, *option).returncode == 2
 
 

@@ -86,6 +86,10 @@ def evaluate(
         fail(
             "evaluate: give the folder of a benchmark, or --from-counts FILE.csv; see `cxr evaluate --help`", Exit.USAGE
         )
+    useless = {"--model": model, "--judge": judge, "--cluster": cluster, "--ratescore": ratescore}
+    given = [option for option, value in useless.items() if value]
+    if counts is not None and given:
+        fail(f"evaluate: counts are judged already and name no patients; leave out {', '.join(given)}", Exit.USAGE)
     settings = EvaluateSettings.resolve(
         db, judge=judge, cluster=cluster, resamples=resamples, seed=seed, empty=empty, cross_centre=cross_centre,
         processes=processes, model=judge_model, base_url=base_url, concurrency=concurrency, price=price,
