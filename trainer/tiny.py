@@ -5,7 +5,6 @@ a tokenizer trained on the texts it is to read. Its weights are random: it knows
 """
 
 import importlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
@@ -23,6 +22,7 @@ from transformers import (
 
 from miner.errors import SettingsError
 from prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
+from trainer.families import save
 
 _END, _PAD = "<|im_end|>", "<|endoftext|>"
 _SPECIAL = (
@@ -50,13 +50,12 @@ class _Family:
     template: str
     """File of TRL's package data; the first is byte for byte that of Qwen2-VL-Instruct as well."""
     patch: int
-    video_processor: str
 
 
 _FAMILIES = {
-    "qwen2_vl": _Family("qwen2_vl", "Qwen2VLProcessor", "qwen2_5_vl.jinja", 14, "Qwen2VLVideoProcessor"),
-    "qwen2_5_vl": _Family("qwen2_5_vl", "Qwen2_5_VLProcessor", "qwen2_5_vl.jinja", 14, "Qwen2VLVideoProcessor"),
-    "qwen3_vl": _Family("qwen3_vl", "Qwen3VLProcessor", "qwen3_vl.jinja", 16, "Qwen3VLVideoProcessor"),
+    "qwen2_vl": _Family("qwen2_vl", "Qwen2VLProcessor", "qwen2_5_vl.jinja", 14),
+    "qwen2_5_vl": _Family("qwen2_5_vl", "Qwen2_5_VLProcessor", "qwen2_5_vl.jinja", 14),
+    "qwen3_vl": _Family("qwen3_vl", "Qwen3VLProcessor", "qwen3_vl.jinja", 16),
 }
 
 
@@ -65,13 +64,15 @@ class TinySize:
     """How large a tiny model is; the defaults make about a million parameters."""
 
     hidden: int = 128
-    layers: int = 3
+    layers: int = 2
     heads: int = 4
     vision_hidden: int = 64
     vision_layers: int = 2
     vision_heads: int = 4
-    vocabulary: int = 2000
-    pixels: int = 112
+    vocabulary: int = 1200
+    initial_std: float = 0.08
+    """Of random weights: about one over the root of `hidden`; with the usual 0.02 a narrow model hardly starts."""
+    pixels: int = 96
     """Images are brought to about this width and height, a multiple of two patches."""
 
 
@@ -100,9 +101,7 @@ def build_tiny(
     model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids(_END)
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    _name_video_processor(folder, family)
+    save(model, processor, folder)
 
 
 def _tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
@@ -139,7 +138,9 @@ def _processor(family: str, tokenizer: PreTrainedTokenizerFast, template: str, s
     ProcessorMixin reads its parts off the signature of `__init__`; the stock name keeps the saved folder loadable.
     """
     known = _FAMILIES[family]
-    base = getattr(importlib.import_module(f"transformers.models.{known.module}.processing_{known.module}"), known.processor)
+    base = getattr(
+        importlib.import_module(f"transformers.models.{known.module}.processing_{known.module}"), known.processor
+    )
 
     def __init__(self: Any, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None) -> None:
         base.__init__(self, image_processor, tokenizer, None, chat_template=chat_template)
@@ -174,8 +175,14 @@ def _config(family: str, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> 
         "max_position_embeddings": 4096,
         "pad_token_id": ids(_PAD),
         "rope_parameters": rope,
+        "initializer_range": size.initial_std,
     }
-    vision: dict[str, Any] = {"depth": size.vision_layers, "num_heads": size.vision_heads, "patch_size": _FAMILIES[family].patch}
+    vision: dict[str, Any] = {
+        "depth": size.vision_layers,
+        "num_heads": size.vision_heads,
+        "patch_size": _FAMILIES[family].patch,
+        "initializer_range": size.initial_std,
+    }
     if family == "qwen2_vl":
         vision |= {"embed_dim": size.vision_hidden, "hidden_size": size.hidden, "mlp_ratio": 2}
     else:
@@ -202,19 +209,3 @@ def _config(family: str, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> 
         vision_end_token_id=ids("<|vision_end|>"),
         tie_word_embeddings=True,
     )
-
-
-def _name_video_processor(folder: Path, family: str) -> None:
-    """Add the video half to the saved settings: where torchvision is installed, AutoProcessor asks for it."""
-    path = folder / "processor_config.json"
-    settings = json.loads(path.read_text(encoding="utf-8"))
-    if "video_processor" in settings:
-        return
-    images = settings["image_processor"]
-    shared = ("image_mean", "image_std", "merge_size", "patch_size", "temporal_patch_size")
-    settings["video_processor"] = {
-        **{name: images[name] for name in shared},
-        "size": {"shortest_edge": 128 * 28 * 28, "longest_edge": 768 * 28 * 28},
-        "video_processor_type": _FAMILIES[family].video_processor,
-    }
-    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

@@ -11,10 +11,12 @@ from trainer.phantom.drawing import draw
 from trainer.phantom.pipeline import PhantomExports, make_exports
 from trainer.phantom.scene import Scene, draw_lots, later
 from trainer.phantom.wording import Reading, describe_scene, labels_of
+from trainer.phantom.world import PhantomWorld, make_world
 
 __all__ = [
     "PhantomCorpus",
     "PhantomExports",
+    "PhantomWorld",
     "Reading",
     "Scene",
     "describe_scene",
@@ -23,5 +25,6 @@ __all__ = [
     "labels_of",
     "later",
     "make_exports",
+    "make_world",
     "write_phantom",
 ]

@@ -34,7 +34,7 @@ class PhantomCorpus:
     pairs: int
 
 
-def write_phantom(folder: Path, studies: int = 2000, seed: int = 0, *, size: int = 112) -> PhantomCorpus:
+def write_phantom(folder: Path, studies: int = 2000, seed: int = 0, *, size: int = 96) -> PhantomCorpus:
     """Write invented images and reports: `phantom.csv` and `images/*.png`, byte for byte the same for a seed.
 
     Half of the patients have two studies, whose second report compares. Splits are by patient. Images are grey,

@@ -19,13 +19,13 @@ THORAX = 0.84
 # Shares with a gap between degrees: the heart's width of the thorax, and how much of a lung fluid and air take.
 HEART = {Degree.NONE: (0.38, 0.44), Degree.SMALL: (0.54, 0.58), Degree.LARGE: (0.70, 0.76)}
 FLUID = {Degree.SMALL: (0.16, 0.24), Degree.LARGE: (0.46, 0.58)}
-AIR = {Degree.SMALL: (0.18, 0.24), Degree.LARGE: (0.48, 0.56)}
-OPACITY = {Degree.SMALL: (0.055, 0.065), Degree.LARGE: (0.095, 0.11)}
+AIR = {Degree.SMALL: (0.26, 0.32), Degree.LARGE: (0.60, 0.68)}
+OPACITY = {Degree.SMALL: (0.065, 0.075), Degree.LARGE: (0.11, 0.12)}
 
-_AIR_GREY, _LUNG, _SOFT, _BODY, _FLUID, _METAL = 0.02, 0.24, 0.42, 0.62, 0.85, 1.0
+_AIR_GREY, _LUNG, _SOFT, _BODY, _FLUID, _METAL = 0.0, 0.30, 0.42, 0.62, 0.88, 1.0
 
 
-def draw(scene: Scene, rng: Rng, size: int = 112) -> Image.Image:
+def draw(scene: Scene, rng: Rng, size: int = 96) -> Image.Image:
     """Return the picture of a scene: grey (mode L), `size` by `size` pixels.
 
     `rng` draws what no report tells: exact measures within a degree, small shifts, and noise.
@@ -71,7 +71,7 @@ def _opacity(scene: Scene, rng: Rng, x: Plane, y: Plane) -> Plane:
     cy = (0.30 if scene.opacity_zone == "upper" else 0.60) + _jitter(rng, 0.02)
     radius = rng.uniform(*OPACITY[scene.opacity])
     spread = ((x - cx) ** 2 + (y - cy) ** 2) / radius**2
-    return np.asarray(0.5 * np.exp(-(spread**2) / 2), dtype=np.float32)
+    return np.asarray(0.6 * np.exp(-(spread**2) / 2), dtype=np.float32)
 
 
 def _air(plane: Plane, scene: Scene, rng: Rng, lung: NDArray[np.bool_], x: Plane) -> None:
@@ -92,9 +92,9 @@ def _fluid(plane: Plane, scene: Scene, rng: Rng, lung: NDArray[np.bool_], x: Pla
 def _device(plane: Plane, scene: Scene, x: Plane, y: Plane) -> None:
     """Draw a pacemaker below a clavicle with its lead to the heart, or a tube in the trachea."""
     if scene.device == "endotracheal tube":
-        plane[(np.abs(x - 0.5) < 0.014) & (y < 0.34)] = _METAL
+        plane[(np.abs(x - 0.5) < 0.022) & (y < 0.36)] = _METAL
     elif scene.device == "pacemaker":
         out = _outward(scene.device_side, x)
-        plane[(np.abs(out - 0.31) < 0.055) & (np.abs(y - 0.17) < 0.045)] = _METAL
+        plane[(np.abs(out - 0.30) < 0.075) & (np.abs(y - 0.17) < 0.06)] = _METAL
         lead = 0.17 + 0.45 * (0.31 - out) / 0.31
-        plane[(np.abs(y - lead) < 0.016) & (out > 0) & (out < 0.31)] = _METAL
+        plane[(np.abs(y - lead) < 0.022) & (out > 0) & (out < 0.31)] = _METAL

@@ -1,4 +1,4 @@
-"""What a radiologist would write about a scene: FINDINGS and IMPRESSION, complete, short, and nothing but what is drawn."""
+"""What a radiologist would write about a scene: FINDINGS and IMPRESSION, short, complete, and only what is drawn."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
