@@ -273,11 +273,13 @@ def _block_bytes(shape: ModelShape, compute: int, residual: int) -> int:
 
     Each RMSNorm keeps its input in fp32, the normalized input, and its output, which the projections share; attention
     keeps queries, keys, values and its output, and the output projection a copy of that; SwiGLU keeps gate, silu(gate),
-    up and their product.
+    up and their product. Qwen3-VL also norms queries and keys, head by head.
     """
     query = shape.heads * shape.head_dim
     norms = 2 * shape.hidden * (4 + residual + compute)
     attention = compute * (query + 2 * query + 2 * query)  # keys and values are repeated for each head
+    if shape.family == "qwen3_vl":
+        norms += (query + shape.key_value_heads * shape.head_dim) * (4 + compute)
     return norms + attention + compute * 4 * shape.intermediate
 
 
