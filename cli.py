@@ -28,6 +28,7 @@ from miner.commands.base import (
 )
 from trainer.commands import evaluate as evaluation
 from trainer.commands import predict as prediction
+from trainer.commands import phantom as phantoms
 from trainer.commands import train
 
 # Nothing heavy is imported up here: `cxr --help` has to be instant, and mining must never load torch.
@@ -55,6 +56,7 @@ app.command()(files.radrscore)
 app.command()(files.agreement)
 app.command()(pages.report)
 app.command()(pages.ui)
+app.command()(phantoms.phantom)
 app.command()(prediction.predict)
 app.command()(evaluation.evaluate)
 app.command()(evaluation.compare)

@@ -9,36 +9,38 @@ from trainer.phantom.world import make_world
 from trainer.settings import GRPOSettings, SFTSettings
 
 TINY = "tiny"
+STORE = "phantom.duckdb"
 
 
-def find_world(
-    output: Path, preset: str, data: Path | None, model: str | None, given: tuple[str, ...], *, dry_run: bool
-) -> World:
-    """Give the world of an ablation; for the preset tiny phantoms and a random model are made where none are given.
+def find_world(output: Path, preset: str, data: Path | None, model: str | None, given: tuple[str, ...]) -> World:
+    """Say where the world of an ablation is, or will be once `make` has made it.
 
-    Raises SettingsError where another preset comes without data or model.
+    The preset tiny draws phantoms, with a random model, where no data are given. Raises SettingsError where another
+    preset comes without data or model.
     """
-    if preset != TINY and (data is None or model is None):
-        raise SettingsError(f"the preset {preset} needs --data (a store with scored chains) and --model (the base model)")
-    if not dry_run:
-        output.mkdir(parents=True, exist_ok=True)
-    store, benchmark = data, output / "data" / "benchmark"
-    exports = {stage: output / "data" / stage for stage in ("sft", "grpo")}
-    base = model
-    if data is None or model is None:
+    if data is None and model is None and preset == TINY:
         folder = output / "phantom"
-        world = folder if dry_run else make_world(folder)
-        base = model or str(folder / "model")
-        if data is None:
-            store, benchmark = folder / "phantom.duckdb", folder / "benchmark"
-            exports = {stage: folder / stage for stage in ("sft", "grpo")}
-        del world
-    if data is not None and not dry_run:
-        settings = {"sft": SFTSettings.from_preset(preset, data, {}), "grpo": GRPOSettings.from_preset(preset, data, {})}
-        for stage, of_stage in settings.items():
-            find_source(data, stage, output / "data", of_stage)
-    assert store is not None and base is not None  # noqa: S101, PT018 - one of the two cases above
-    return World(base, store, benchmark, exports, output, preset, given)
+        data, model, made = folder / STORE, str(folder / "model"), folder
+    elif data is None or model is None:
+        raise SettingsError(
+            f"the preset {preset} needs --data (a store with scored chains) and --model (the base model); the preset "
+            "tiny alone draws phantoms where neither is given"
+        )
+    else:
+        made = output / "data"
+    exports = {"sft": made / "sft", "grpo": made / "grpo"}
+    return World(model, data, made / "benchmark", exports, output, preset, given)
+
+
+def make(world: World) -> None:
+    """Draw the phantoms, or compile and export the store, unless a run that was stopped has done so."""
+    made = world.benchmark.parent
+    if made.name == "phantom":
+        make_world(made)
+        return
+    made.mkdir(parents=True, exist_ok=True)
+    find_source(world.store, "sft", made, SFTSettings.from_preset(world.preset, world.store, {}))
+    find_source(world.store, "grpo", made, GRPOSettings.from_preset(world.preset, world.store, {}))
 
 
 def predict_options(preset: str) -> list[str]:

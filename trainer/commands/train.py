@@ -116,15 +116,16 @@ def train_ablation(
 
     from miner.console import out, plain_table, say
     from trainer.ablation import order_agreement, predict_command, run_ablation, table_rows, train_command, variants
-    from trainer.ablation_world import find_world, predict_options
+    from trainer.ablation_world import find_world, make, predict_options
 
-    world = find_world(output, preset, data, model, tuple(set_ or ()), dry_run=dry_run)
+    world = find_world(output, preset, data, model, tuple(set_ or ()))
     options = predict_options(preset)
     if dry_run:
         for variant in variants():
             for words in (train_command(variant, world), predict_command(variant, world, options)):
                 typer.echo(shlex.join(["cxr", *words]))
         return
+    make(world)
     rows = run_ablation(world, options)
     out().print(plain_table(*table_rows(rows)))
     for measure in ("radrscore", "accuracy"):
