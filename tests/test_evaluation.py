@@ -11,12 +11,13 @@ from typing import Any
 import duckdb
 import pytest
 
+from miner.judge import Judge
 from schemas import Licence
 from tests.benchmarks_world import rows, run_cxr
 from tests.predictions_world import completion, lines, make_benchmark, samples_of, write_jsonl
 from tests.scripted_server import Act, Fail, ScriptedServer
 from tests.test_judge_llm import generic
-from trainer.evaluation import judging
+from trainer.evaluation import judging, scoring
 from trainer.evaluation.evaluate import evaluate_benchmark
 from trainer.evaluation.judging import parts_of
 from trainer.evaluation.settings import EvaluateSettings
@@ -199,6 +200,34 @@ def test_worker_processes_give_what_one_process_gives(here: Path, monkeypatch: p
     together = evaluate(here, "--format", "json", "--processes", "2")
     assert " 0 were already" in together.stderr
     assert together.stdout == alone
+
+
+def test_an_interrupt_keeps_what_was_scored_and_the_same_command_goes_on(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict(here, wrong_every_third)
+    score = judging.score_prediction
+    scored = 0
+
+    def interrupted(work: judging.Work, judge: Judge) -> judging.Scored:
+        nonlocal scored
+        scored += 1
+        if scored == 47:
+            raise KeyboardInterrupt
+        return score(work, judge)
+
+    monkeypatch.setattr(judging, "_ALONE", 0)
+    monkeypatch.setattr(scoring, "_BATCH", 20)
+    monkeypatch.setattr(judging, "score_prediction", interrupted)
+    done = evaluate(here, "--processes", "1")
+    assert done.returncode == 130
+    assert sql(here, "select count(*) from prediction_scores") == [(46,)]
+    assert sql(here, "select status from runs order by started_at desc limit 1") == [("interrupted",)]
+    monkeypatch.undo()
+    done = evaluate(here, "--format", "json")
+    assert f"{len(samples_of(here / 'bench')) - 46} predictions scored" in done.stderr
+    sql(here, "delete from prediction_scores")
+    assert evaluate(here, "--format", "json").stdout == done.stdout
 
 
 ODD = {

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import random
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -147,6 +149,30 @@ def test_lines_that_cannot_be_used_are_rejects_with_their_reason_and_the_rest_is
     assert not any("another text" in message for _, _, message in rejects(here)), "no output in a message"
     assert run(here, "p.jsonl").returncode == 4
     assert len(rejects(here)) == len(bad), "a rerun does not reject twice"
+
+
+def test_every_line_is_written_merged_there_already_or_rejected(here: Path) -> None:
+    draw = random.Random(0)
+    samples = samples_of(here / "bench")
+    pieces: dict[str, list[object]] = {
+        "sample_id": [*(s["sample_id"] for s in samples[:8]), "nobody", "", None, 3],
+        "question_id": [None, None, samples[0]["question_id"], "nobody"],
+        "model": ["m", "m", "n", 5],
+        "mode": ["reasoning", "answer_only", None, "cot"],
+        "text": ["a", "b", "", None, ["a"]],
+        "error": [None, None, None, "why", 1],
+        "benchmark": [None, fingerprint_of(here / "bench")],
+    }
+    made = [{name: draw.choice(values) for name, values in pieces.items()} for _ in range(600)]
+    write_jsonl(here / "p.jsonl", made)
+    for already in (False, True):
+        done = run(here, "p.jsonl", *([] if already else ["--model", "m"]))
+        assert done.returncode == 4, done.stderr
+        said = [
+            int(number.replace(",", "")) for number in re.findall(r"([\d,]+) (?:predictions|were|lines)", done.stderr)
+        ]
+        assert sum(said) == len(made), done.stderr
+    assert sql(here, "select count(*) - count(distinct prediction_id) from predictions") == [(0,)]
 
 
 def test_another_version_of_the_benchmark_is_refused_with_both_fingerprints(here: Path) -> None:

@@ -184,6 +184,10 @@ def _write(
         for table in ("predictions", "prediction_scores"):
             store.connection.execute(f"delete from {table} where prediction_id in (select prediction_id from gone)")
         store.connection.execute(
+            "delete from rejects where stage = ? and reject_key in (select prediction_id from gone)",
+            [str(Stage.EVALUATE)],
+        )
+        store.connection.execute(
             "insert into predictions (prediction_id, question_id, model, mode, text, run_id, sample_id, benchmark, "
             "error) "
             "select prediction_id, question_id, model, mode, text, ?, sample_id, ?, error from decided "
