@@ -2,6 +2,7 @@
 
 import json
 import random
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 
 from tests.benchmarks_world import make_store, rows, run_cxr
 
+SHORT = ("--max-new-tokens", "12")
 TARGETS = ("--target", "test.answer_only=16", "--target", "test.reasoning=8", "--target", "train.answer_only=8")
 
 
@@ -43,6 +45,29 @@ def make_world(folder: Path, *, licence: str = "public", studies: int = 48) -> W
     done = run_cxr(folder, "bench", "compile", "bench", "--only", "--images", "optional", *TARGETS)
     assert done.returncode == 0, done.stderr
     return World(folder)
+
+
+def make_model(folder: Path, seed: int = 0) -> None:
+    """Build a tiny random Qwen2-VL; one thread suits its size best."""
+    import torch  # noqa: PLC0415 - a server is asked without it
+
+    from trainer.tiny import TinySize, build_tiny  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    size = TinySize(hidden=32, layers=2, heads=2, vision_hidden=16, vision_layers=1, vision_heads=2, pixels=56)
+    build_tiny(folder, seed=seed, size=size)
+
+
+def predict(
+    world: World, output: str | Path, *more: str | Path, model: str | Path = "tiny"
+) -> "subprocess.CompletedProcess[str]":
+    """Run `cxr predict` with a local model and short outputs."""
+    return run_cxr(world.folder, "predict", "bench", "--model", model, "-o", output, *SHORT, *more)
+
+
+def texts(path: Path) -> dict[tuple[str, str], str]:
+    """Give the outputs in a file by sample and mode."""
+    return {(line["sample_id"], line["mode"]): line["text"] for line in lines(path)}
 
 
 def write_picture(path: Path, seed: int, size: tuple[int, int] = (60, 44)) -> None:

@@ -3,10 +3,6 @@
 import itertools
 import json
 import os
-import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +13,19 @@ import pytest
 torch = pytest.importorskip("torch", reason="a local checkpoint needs the extra cxr[train]")
 
 from tests.benchmarks_world import run_cxr  # noqa: E402
-from tests.prediction_world import World, header, keys, lines, make_world, stored, write_picture  # noqa: E402
+from tests.prediction_world import (  # noqa: E402
+    SHORT,
+    World,
+    header,
+    keys,
+    lines,
+    make_model,
+    make_world,
+    predict,
+    stored,
+    texts,
+    write_picture,
+)
 from trainer.families import load_model, load_processor  # noqa: E402
 from trainer.prediction import local  # noqa: E402
 from trainer.prediction.local import LocalModel, plan_batches, predict_local  # noqa: E402
@@ -26,23 +34,13 @@ from trainer.prediction.pictures import open_picture  # noqa: E402
 from trainer.prediction.samples import Source, read_samples, requests_of  # noqa: E402
 from trainer.prediction.settings import PredictSettings  # noqa: E402
 from trainer.prediction.speed import Speed  # noqa: E402
-from trainer.tiny import TinySize, build_tiny  # noqa: E402
-
-SMALL = TinySize(hidden=32, layers=2, heads=2, vision_hidden=16, vision_layers=1, vision_heads=2, pixels=56)
-SHORT = ("--max-new-tokens", "12")
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    torch.set_num_threads(1)
     made = make_world(tmp_path_factory.mktemp("predict"))
-    build_tiny(made.folder / "tiny", size=SMALL)
+    make_model(made.folder / "tiny")
     return made
-
-
-def predict(world: World, output: str | Path, *more: str | Path, **options: Any) -> "subprocess.CompletedProcess[str]":
-    model = options.get("model", "tiny")
-    return run_cxr(world.folder, "predict", "bench", "--model", model, "-o", output, *SHORT, *more)
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +51,6 @@ def whole(world: World) -> Path:
     assert "samples/s" in done.stderr
     assert "of the time" in done.stderr
     return world.folder / "whole.jsonl"
-
-
-def texts(path: Path) -> dict[tuple[str, str], str]:
-    return {(line["sample_id"], line["mode"]): line["text"] for line in lines(path)}
 
 
 # --- what is asked, and what comes back ---------------------------------------------------------------------------
@@ -177,252 +171,46 @@ def test_an_export_gives_the_predictions_of_its_benchmark(world: World, whole: P
         assert texts(world.folder / output) == texts(whole)
 
 
-# --- killed, resumed, refused -------------------------------------------------------------------------------------
-
-
-def test_a_killed_run_goes_on_where_it_was(world: World) -> None:
-    long = ("--max-new-tokens", "150", "--batch", "2", "--name", "killed")
-    command: list[str | Path] = [
-        Path(sys.executable).with_name("cxr"),
-        "predict",
-        "bench",
-        "--model",
-        "tiny",
-        "-o",
-        "killed.jsonl",
-        *long,
-    ]
-    killed = world.folder / "killed.jsonl"
-    with subprocess.Popen(command, cwd=world.folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-        until = time.monotonic() + 90
-        while process.poll() is None and time.monotonic() < until:
-            if killed.is_file() and killed.read_bytes().count(b"\n") >= 4:
-                break
-            time.sleep(0.02)
-        os.kill(process.pid, signal.SIGKILL)
-    there = killed.read_bytes().count(b"\n")
-    assert 4 <= there < len(world.samples())
-    with killed.open("ab") as file:
-        file.write(b'{"sample_id": "half a li')
-    assert header(killed)["exit"] == "running"
-    again = run_cxr(world.folder, "predict", "bench", "--model", "tiny", "-o", "killed.jsonl", *long)
-    assert again.returncode == 0, again.stderr
-    assert f"{there} were there already" in again.stderr
-    unbroken = run_cxr(world.folder, "predict", "bench", "--model", "tiny", "-o", "unbroken.jsonl", *long)
-    assert unbroken.returncode == 0
-    assert killed.read_bytes() == (world.folder / "unbroken.jsonl").read_bytes()
-    assert not list(world.folder.glob(".*.lock"))
-
-
-def test_a_finished_run_does_nothing_more(world: World, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def loaded(*_: object, **__: object) -> None:
-        raise AssertionError("the model was loaded")
-
-    before = whole.read_bytes()
-    monkeypatch.setattr(local, "LocalModel", loaded)
-    done = predict(world, "whole.jsonl", "--batch", "3", "--name", "whole")
-    assert done.returncode == 0, done.stderr
-    assert whole.read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    ("more", "named"),
-    [
-        (("--max-new-tokens", "13"), ("max_new_tokens is 12", "13")),
-        (("--mode", "reasoning"), ("mode is own", "reasoning")),
-        (("--temperature", "1"), ("temperature is 0.0", "1.0")),
-        (("--name", "other"), ("model is whole", "other")),
-    ],
-)
-def test_a_file_of_another_run_is_refused_with_both_named(
-    world: World, whole: Path, more: tuple[str, ...], named: tuple[str, str]
-) -> None:
-    before = whole.read_bytes()
-    done = predict(world, "whole.jsonl", "--name", "whole", *more)
-    assert done.returncode == 1
-    assert all(word in done.stderr for word in named), done.stderr
-    assert "Traceback" not in done.stderr
-    assert whole.read_bytes() == before
-
-
-def test_another_models_weights_are_not_mixed_in_and_replace_starts_anew(world: World, tmp_path: Path) -> None:
-    assert predict(world, "mixed.jsonl", "--limit", "3").returncode == 0
-    other = tmp_path / "tiny"
-    build_tiny(other, seed=1, size=SMALL)
-    done = predict(world, "mixed.jsonl", "--limit", "3", model=other)
-    assert done.returncode == 1
-    assert f"weights is {weights_hash(str(world.folder / 'tiny'))}" in done.stderr
-    before = texts(world.folder / "mixed.jsonl")
-    done = predict(world, "mixed.jsonl", "--limit", "3", "--replace", model=other)
-    assert done.returncode == 0, done.stderr
-    assert texts(world.folder / "mixed.jsonl") != before
-    assert [row[2] for row in stored(world.folder, "tiny")] == [
-        text for _, text in sorted(texts(world.folder / "mixed.jsonl").items())
-    ]
-
-
-def test_a_foreign_file_and_a_second_process_are_refused(world: World) -> None:
-    foreign = world.folder / "foreign.jsonl"
-    foreign.write_text("mine\n")
-    done = predict(world, "foreign.jsonl")
-    assert done.returncode == 1
-    assert "not written by `cxr predict`" in done.stderr
-    assert foreign.read_text() == "mine\n"
-    hold = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print('held', flush=True); input()"
-    lock = world.folder / ".busy.jsonl.lock"
-    with subprocess.Popen(
-        [sys.executable, "-c", hold, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        done = predict(world, "busy.jsonl")
-        holder.communicate("\n")
-    assert done.returncode == 1
-    assert "another process writes" in done.stderr
-
-
-# --- bad input ----------------------------------------------------------------------------------------------------
-
-
-def test_samples_with_bad_images_are_named_and_tried_again(world: World, tmp_path: Path) -> None:
-    root = tmp_path / "copy"
-    shutil.copytree(world.folder / "images", root / "images")
-    samples = world.samples()
-    named = list(dict.fromkeys(name for row in samples.values() for name in row["images"]))
-    absent, cut, damaged = named[0], named[1], named[2]
-    (root / absent).unlink()
-    (root / cut).write_bytes((root / cut).read_bytes()[:200])
-    whole = bytearray((root / damaged).read_bytes())
-    whole[60:400] = bytes(340)  # the structure stays, the pixels cannot be decoded
-    (root / damaged).write_bytes(whole)
-    done = predict(world, "holes.jsonl", "--image-root", root, "--name", "holes")
-    assert done.returncode == 4, done.stderr
-    made = {line["sample_id"]: line for line in lines(world.folder / "holes.jsonl")}
-    assert set(made) == set(samples)
-    for sample, row in samples.items():
-        bad = [name for name in row["images"] if name in {absent, cut, damaged}]
-        assert (made[sample]["text"] is None) == bool(bad)
-        if bad:
-            reason, _, where = made[sample]["error"].partition(": ")
-            assert reason == {absent: "image_absent", cut: "image_truncated", damaged: "image_truncated"}[bad[0]]
-            assert bad[0] in where
-    assert "image_absent" in done.stderr
-    assert any(error for *_, error in stored(world.folder, "holes"))
-    for name in (absent, cut, damaged):
-        shutil.copy(world.folder / name, root / name)
-    again = predict(world, "holes.jsonl", "--image-root", root, "--name", "holes")
-    assert again.returncode == 0, again.stderr
-    assert [row[3] for row in stored(world.folder, "holes")] == [None] * len(samples)
-
-
-def test_no_image_at_all_says_where_to_look(world: World, tmp_path: Path) -> None:
-    done = predict(world, "none.jsonl", "--image-root", tmp_path)
-    assert done.returncode == 1
-    assert "image_absent" in done.stderr
-    assert "--image-root" in done.stderr
-
-
-def test_what_is_no_model_of_ours_is_said_in_a_sentence(world: World, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    adapter = tmp_path / "adapter"
-    adapter.mkdir()
-    (adapter / "adapter_config.json").write_text("{}")
-    text = tmp_path / "text"
-    text.mkdir()
-    (text / "config.json").write_text('{"model_type": "gpt2"}')
-    for folder, said in ((tmp_path / "empty", "no config.json"), (adapter, "LoRA adapter"), (text, "gpt2 model")):
-        done = predict(world, f"{folder.name}.jsonl", model=folder)
-        assert done.returncode == 1
-        assert said in done.stderr
-        assert done.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("more", "code", "said"),
-    [
-        (("--split", "validate"), 1, "has no samples of split validate"),
-        (("--tasks", "temporal"), 1, "it has"),
-        (("--device", "cuda:7"), 2, "is not here"),
-        (("--mode", "aloud"), 2, "mode is 'aloud'"),
-        (("--batch", "0"), 2, "batch is '0'"),
-        (("--estimate",), 2, "is for a server"),
-        (("-o", "nowhere/x.jsonl"), 1, "nowhere"),
-    ],
-)
-def test_wrong_usage_is_said_in_a_sentence(world: World, more: tuple[str, ...], code: int, said: str) -> None:
-    done = predict(world, "wrong.jsonl", *more)
-    assert done.returncode == code
-    assert said in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
-def test_what_does_not_fit_into_memory_is_halved(world: World, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _with_memory_for(3, monkeypatch)
-    done = predict(world, "halved.jsonl", "--batch", "9", "--name", "whole")
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("do not fit into memory") == 2
-    assert (world.folder / "halved.jsonl").read_bytes() == whole.read_bytes()
-
-
-def test_one_sample_that_does_not_fit_ends_the_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    _with_memory_for(0, monkeypatch)
-    done = predict(world, "toolarge.jsonl", "--batch", "2")
-    assert done.returncode == 1
-    assert "lower --max-pixels or --max-new-tokens" in done.stderr
-
-
-def _with_memory_for(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from transformers import Qwen2VLForConditionalGeneration  # noqa: PLC0415
-
-    fits = Qwen2VLForConditionalGeneration.generate
-
-    def generate(self: Any, **inputs: Any) -> Any:
-        if inputs["input_ids"].shape[0] > most:
-            raise torch.OutOfMemoryError("no")
-        return fits(self, **inputs)
-
-    monkeypatch.setattr(Qwen2VLForConditionalGeneration, "generate", generate)
-
-
 # --- speed --------------------------------------------------------------------------------------------------------
 
 
 def test_images_are_prepared_while_the_model_writes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    decoded: list[float] = []
-    written: list[tuple[float, float]] = []
+    decoded: list[object] = []
+    ahead: list[int] = []
+    shown = total = 0
 
     def spied(picture: Any, work: Callable[..., Any] = open_picture) -> Any:
-        time.sleep(0.01)  # a slow disk
-        decoded.append(time.perf_counter())
-        return work(picture)
+        opened = work(picture)
+        decoded.append(picture)
+        return opened
 
-    def generate(self: LocalModel, *given: Any, work: Callable[..., Any] = LocalModel._generate) -> Any:
-        began = time.perf_counter()
-        try:
-            return work(self, *given)
-        finally:
-            written.append((began, time.perf_counter()))
+    def generate(self: LocalModel, inputs: Any, *more: Any, work: Callable[..., Any] = LocalModel._generate) -> Any:
+        nonlocal shown
+        shown += len(inputs.get("image_grid_thw", ()))
+        until = time.monotonic() + 10  # what is prepared meanwhile comes soon; without a thread for it, never
+        while self.settings.prefetch and len(decoded) == shown < total and time.monotonic() < until:
+            time.sleep(0.002)
+        ahead.append(len(decoded) - shown)
+        return work(self, inputs, *more)
 
     monkeypatch.setattr(local, "open_picture", spied)
     monkeypatch.setattr(LocalModel, "_generate", generate)
-
-    def overlapping(prefetch: int) -> tuple[int, Speed]:
+    for prefetch in (0, 2):
         decoded.clear()
-        written.clear()
-        settings = PredictSettings(
-            image_roots={"*": str(world.folder)}, max_new_tokens=12, batch=3, prefetch=prefetch, workers=2
-        )
+        ahead.clear()
+        shown = 0
+        settings = PredictSettings(image_roots={"*": str(world.folder)}, max_new_tokens=8, batch=3, prefetch=prefetch)
         samples = read_samples(Source.open(world.bench), settings)
+        total = sum(len(sample.images) for sample in samples)
         speed = Speed()
         assert len(list(predict_local(str(world.folder / "tiny"), samples, settings, speed=speed))) == len(samples)
-        return sum(began < at < ended for at in decoded for began, ended in written), speed
-
-    alone, waiting = overlapping(0)
-    ahead, busy = overlapping(2)
-    assert alone == 0
-    assert ahead > 10
-    assert 0 < waiting.busy_share < busy.busy_share <= 1
-    assert busy.numbers()["tokens"] == busy.tokens > 0
+        assert 0 < speed.busy_share <= 1
+        assert speed.numbers()["tokens"] == speed.tokens > 0
+        if prefetch:
+            assert ahead[0] > 0
+            assert max(ahead) <= 3 * 2 * (prefetch + 1)  # bounded: no more batches of three pairs than that
+        else:
+            assert set(ahead) == {0}
 
 
 def test_batches_hold_what_is_alike_and_begin_with_the_longest(world: World) -> None:

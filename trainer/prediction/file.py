@@ -72,6 +72,7 @@ def open_predictions(
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is no file; expected a name for JSON Lines")
     with _alone(path):
+        _refuse_foreign(path)
         if replace:
             path.unlink(missing_ok=True)
             header_path(path).unlink(missing_ok=True)
@@ -95,15 +96,19 @@ def open_predictions(
         opened.note(ended=_now(), exit="done", lines=len(opened.done))
 
 
+def _refuse_foreign(path: Path) -> None:
+    """Raise InputError for a file that has no header: it is somebody's, and not replaced either."""
+    if path.is_file() and path.stat().st_size and not header_path(path).is_file():
+        raise InputError(
+            f"{path} exists and was not written by `cxr predict` (there is no {header_path(path).name}); it is left "
+            "alone: give another -o"
+        )
+
+
 def _read_header(path: Path) -> dict[str, Any] | None:
-    """Give the header beside a file, None where there is neither; raises InputError for a file without one."""
+    """Give the header beside a file, None where there is none; raises InputError for one that is not ours."""
     header = header_path(path)
     if not header.is_file():
-        if path.is_file() and path.stat().st_size:
-            raise InputError(
-                f"{path} exists and was not written by `cxr predict` (there is no {header.name}); it is left alone: "
-                "give another -o"
-            )
         return None
     try:
         told = json.loads(header.read_text(encoding="utf-8"))

@@ -1,14 +1,12 @@
 """The samples of a benchmark or an export, and what a model is asked about each of them."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import polars as pl
 
 from miner.benchmark.settings import Mode
 from miner.errors import InputError
@@ -114,36 +112,27 @@ def read_samples(source: Source, settings: PredictSettings) -> list[Sample]:
     """Give the samples that the settings choose, in the benchmark's order; raises InputError where there are none.
 
     Samples are shuffled when a benchmark is compiled, so the first ones of a limit are a fair sample of each mode.
-    An export holds what is asked more often more than once: each sample is given once.
+    An export may hold a sample more than once: it is given once.
     """
-    found: dict[str, Sample] = {}
-    for path in source.of_split(settings.split):
-        for row in _rows(path):
-            chosen = (settings.samples in {None, row["mode"]}) and (
-                settings.tasks is None or row["task"] in set(map(str, settings.tasks))
-            )
-            if chosen:
-                found.setdefault(row["sample_id"], _sample(row, settings.image_roots))
-    if not found:
-        asked = " and ".join(
-            [f"split {settings.split}", *([f"mode {settings.samples}"] if settings.samples else [])]
-            + ([f"task {' or '.join(settings.tasks)}"] if settings.tasks else [])
-        )
-        raise InputError(f"{source.folder} has no samples of {asked}; {_what_there_is(source)}")
-    return _fair(list(found.values()), settings.limit)
+    frames = [_read(path) for path in source.of_split(settings.split)]
+    found = pl.concat(frames, how="diagonal") if frames else pl.DataFrame(schema=dict.fromkeys(_COLUMNS, pl.String))
+    if settings.samples is not None:
+        found = found.filter(pl.col("mode") == str(settings.samples))
+    if settings.tasks is not None:
+        found = found.filter(pl.col("task").is_in([str(task) for task in settings.tasks]))
+    if found.is_empty():
+        raise InputError(f"{source.folder} has no samples of {_asked_for(settings)}; {_what_there_is(source)}")
+    chosen = _fair(found.unique("sample_id", keep="first", maintain_order=True), settings.limit)
+    return [_sample(row, settings.image_roots) for row in chosen.iter_rows(named=True)]
 
 
-def _fair(samples: list[Sample], limit: int | None) -> list[Sample]:
+def _fair(found: pl.DataFrame, limit: int | None) -> pl.DataFrame:
     """Give the first samples of each mode in its share, all of them in their order without a limit."""
-    if limit is None or limit >= len(samples):
-        return samples
-    counts, places = Counter(sample.mode for sample in samples), Counter[Mode]()
-    shares = []
-    for sample in samples:
-        shares.append((places[sample.mode] + 0.5) / counts[sample.mode])
-        places[sample.mode] += 1
-    chosen = sorted(range(len(samples)), key=shares.__getitem__)[:limit]
-    return [samples[place] for place in sorted(chosen)]
+    if limit is None or limit >= found.height:
+        return found
+    place = (pl.int_range(pl.len()).over("mode") + 0.5) / pl.len().over("mode")
+    order = found.select(place=place).with_row_index("row").sort("place", maintain_order=True)["row"]
+    return found[order.head(limit).sort()]
 
 
 def requests_of(samples: Iterable[Sample], settings: PredictSettings) -> list[Request]:
@@ -157,12 +146,12 @@ def _modes(sample: Sample, settings: PredictSettings) -> tuple[Mode, ...]:
     return tuple(Mode) if settings.mode == "both" else (Mode(settings.mode),)
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def _read(path: Path) -> pl.DataFrame:
     try:
-        names = pq.read_schema(path).names
+        names = pl.read_parquet_schema(path)
         wanted = [*_COLUMNS, "question" if "question" in names else "prompt"]
-        return list(pq.read_table(path, columns=wanted).to_pylist())
-    except (OSError, pa.ArrowException, KeyError):
+        return pl.read_parquet(path, columns=wanted)
+    except (OSError, pl.exceptions.PolarsError):
         raise InputError(f"{path} cannot be read as samples; `cxr bench verify` says what is wrong with it") from None
 
 
@@ -195,6 +184,15 @@ def _question(row: Mapping[str, Any]) -> str:
         return str(row["question"])
     asked = next(turn["content"] for turn in row["prompt"] if turn["role"] == "user")
     return str(asked).removesuffix(INSTRUCTIONS[Mode(row["mode"])]).rstrip(" ")
+
+
+def _asked_for(settings: PredictSettings) -> str:
+    said = [f"split {settings.split}"]
+    if settings.samples is not None:
+        said.append(f"mode {settings.samples}")
+    if settings.tasks is not None:
+        said.append(f"task {' or '.join(settings.tasks)}")
+    return " and ".join(said)
 
 
 def _what_there_is(source: Source) -> str:
