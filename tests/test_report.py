@@ -29,6 +29,15 @@ def page(world: Path) -> Page:
     return report(world)
 
 
+@pytest.fixture(scope="module")
+def evaluated(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """The page of the same store after an evaluation, with all its examples."""
+    copy = tmp_path_factory.mktemp("evaluated") / "copy.duckdb"
+    copy.write_bytes(world.read_bytes())
+    evaluate_world(copy)
+    return report(copy, "--examples", "500")
+
+
 def report(db: Path, *options: str) -> Page:
     done = run_cxr(db.parent, "report", "--db", db, "-o", "page.html", "--resamples", "100", *options)
     assert done.returncode == 0, done.stderr
@@ -92,15 +101,11 @@ def test_at_every_step_of_the_funnel_what_came_is_what_was_lost_and_what_is_left
     assert shown == {(step.name, reason): f"{n:,}" for step in made for reason, n in step.losses}
 
 
-def test_words_of_reports_and_models_are_text_and_never_markup(world: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy.duckdb"
-    copy.write_bytes(world.read_bytes())
-    evaluate_world(copy)
-    page = report(copy, "--examples", "500")
-    assert page.tags.count("script") == 1
-    assert "img" not in page.tags
-    assert HOSTILE in page.text
-    assert '"><img src=x onerror=alert(1)>' in page.text
+def test_words_of_reports_and_models_are_text_and_never_markup(evaluated: Page) -> None:
+    assert evaluated.tags.count("script") == 1
+    assert "img" not in evaluated.tags
+    assert HOSTILE in evaluated.text
+    assert '"><img src=x onerror=alert(1)>' in evaluated.text
 
 
 def test_the_page_loads_nothing_and_its_policy_forbids_what_is_not_ours(page: Page) -> None:
@@ -130,20 +135,17 @@ def test_credentialed_text_stays_away_unless_asked_for_and_then_a_banner_says_so
     assert HIDDEN not in page.source
     assert "credentialed-banner" not in page.ids
     assert "--with-text" in page.text
-    asked = report(world, "--with-text", "--examples", "500")
+    options = ("--with-text", "--examples", "500", "--resamples", "100")
+    done = run_cxr(world.parent, "report", "--db", world, "-o", "said.html", *options)
+    assert "may be shared only under its licence" in done.stderr
+    asked = Page(world.parent / "said.html")
     assert HIDDEN in asked.source
     assert asked.source.index('id="credentialed-banner"') < asked.source.index("<header")
-    done = run_cxr(world.parent, "report", "--db", world, "--with-text", "-o", "said.html", "--resamples", "100")
-    assert "may be shared only under its licence" in done.stderr
 
 
-def test_the_same_store_gives_the_same_bytes(world: Path, page: Page) -> None:
-    assert report(world).source == page.source
-
-
-def test_the_store_is_not_written_to(world: Path) -> None:
+def test_the_same_store_gives_the_same_bytes_and_is_not_written_to(world: Path, page: Page) -> None:
     before = sha256(world.read_bytes()).hexdigest()
-    report(world)
+    assert report(world).source == page.source
     assert sha256(world.read_bytes()).hexdigest() == before
 
 
@@ -187,21 +189,17 @@ def test_the_number_of_examples_is_bounded_and_all_tasks_are_among_them(world: P
     assert set(shown) == {"anomaly", "binary", "multiple", "single"}
 
 
-def test_evaluations_and_galleries_stand_on_the_page_when_there_are_any(world: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy.duckdb"
-    copy.write_bytes(world.read_bytes())
-    evaluate_world(copy)
-    page = report(copy)
+def test_evaluations_and_galleries_stand_on_the_page_when_there_are_any(evaluated: Page) -> None:
     for title in ("Factuality by task", "RadRScore by task", "Right answers by task", "Reasoning and answers"):
-        assert title in page.text
-    (good, evil) = sorted(page.records("Answers and reasoning"), key=lambda record: record["model"], reverse=True)[:2]
+        assert title in evaluated.text
+    evil, good = sorted(evaluated.records("Answers and reasoning"), key=lambda record: record["model"])
     assert (good["model"], int(good["wrong, reasoned well"])) == ("good", 0)
     assert int(good["right, reasoned wrongly"]) == int(good["answers with reasoning"]) > 0
     assert int(evil["wrong, reasoned well"]) == int(evil["answers with reasoning"])
     # The credentialed half of these predictions is counted and not shown.
-    assert HIDDEN not in page.source
+    assert HIDDEN not in evaluated.source
     assert {"wrong answer, good reasoning", "right answer, wrong reasoning"} <= set(
-        re.findall(r'data-kind="([^"]+)"', page.source)
+        re.findall(r'data-kind="([^"]+)"', evaluated.source)
     )
 
 
