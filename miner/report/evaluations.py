@@ -14,6 +14,8 @@ from miner.store import Store
 from schemas.vocabulary import Task
 
 MEAN = "mean"
+CROSS_CENTRE = "cross_centre"
+"""In the place of a corpus: the mean over those of other hospitals."""
 MOST_GROUPS = 4
 
 # The measures of Figure 3, in the paper's order.
@@ -132,7 +134,7 @@ def _group_parts(number: int, about: str, rows: Sequence[dict[str, Any]]) -> lis
 def by_task(rows: Iterable[dict[str, Any]]) -> dict[Key, Value]:
     """Give what stands for each task: its only corpus, or the mean over corpora; those of other hospitals are left out.
 
-    The means of other hospitals carry the same names; they are told apart by the number of their samples.
+    The means of other hospitals stand under a corpus of their own (`cross_centre`).
     """
     rows = list(rows)
     sizes: dict[tuple[str, str, str], dict[str, int]] = {}
@@ -147,7 +149,7 @@ def by_task(rows: Iterable[dict[str, Any]]) -> dict[Key, Value]:
         model, mode, task, corpus = (row[name] for name in ("model", "mode", "task", "corpus"))
         corpora = sizes.get((model, mode, task), {})
         if task == MEAN:
-            fits = row["n"] == totals.get((model, mode))
+            fits = corpus == MEAN and row["n"] == totals.get((model, mode))
         elif corpus == MEAN:
             fits = len(corpora) > 1 and row["n"] == sum(corpora.values())
         else:
@@ -167,7 +169,7 @@ def by_task(rows: Iterable[dict[str, Any]]) -> dict[Key, Value]:
 
 def _cross_centre(row: dict[str, Any]) -> list[str]:
     settings = json.loads(row["settings"]) if row["settings"] else {}
-    return list(settings.get("cross_centre", []))
+    return [CROSS_CENTRE, *settings.get("cross_centre", [])]
 
 
 def _best(models: Iterable[str], values: dict[Key, Value], mode: str) -> tuple[list[str], list[str]]:
