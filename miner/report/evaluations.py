@@ -271,7 +271,9 @@ def _by_corpus(number: int, about: str, rows: Sequence[dict[str, Any]], models: 
     cells = {
         (row["model"], row["corpus"], row["task"]): Value(row["value"], row["low"], row["high"])
         for row in rows
-        if row["measure"] == "accuracy" and row["mode"] == "reasoning" and MEAN not in {row["task"], row["corpus"]}
+        if row["measure"] == "accuracy"
+        and row["mode"] == "reasoning"
+        and not {MEAN, CROSS_CENTRE} & {row["task"], row["corpus"]}
     }
     places = sorted({(corpus, task) for _, corpus, task in cells})
     if len({corpus for corpus, _ in places}) < 2:
