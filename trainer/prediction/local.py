@@ -4,6 +4,7 @@ What a model writes about a sample does not depend on its neighbours in a batch,
 padding is masked, and a temperature above 0 draws from a generator of each request's own.
 """
 
+import inspect
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -112,6 +113,8 @@ class LocalModel:
             eos_token_id=sorted(self._ends),
             pad_token_id=self._tokenizer.pad_token_id,
         )
+        # Newer models want to be told which tokens are an image's.
+        self._marks_images = "mm_token_type_ids" in inspect.signature(loaded.forward).parameters
         self._model = loaded.eval().to(self.device)
 
     def predict(self, requests: Sequence[Request]) -> Iterator[list[Predicted]]:
@@ -192,7 +195,7 @@ class LocalModel:
         with self._tokenizing:
             words = self._tokenizer([one.text for one in prepared], padding=True, return_tensors="pt")
         inputs = {"input_ids": words["input_ids"], "attention_mask": words["attention_mask"]}
-        if "mm_token_type_ids" in self._processor.model_input_names:
+        if self._marks_images:
             is_image = inputs["input_ids"] == self._processor.image_token_id
             inputs["mm_token_type_ids"] = is_image.to(inputs["input_ids"].dtype)
         if pixels := [part for one in prepared for part in one.pixels]:
