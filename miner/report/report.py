@@ -1,6 +1,6 @@
 """Write the report of a store: prepare, ask every section, render, and put the page in place when it is whole."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from miner.jsonl import whole_path
@@ -34,6 +34,16 @@ class ReportResult:
 
 def write_report(store: Store, target: Path, settings: ReportSettings) -> ReportResult:
     """Write the page; the same store and settings give the same bytes. Raises InputError where it cannot be written."""
+    # Opened first: where nothing can be written, nothing is computed.
+    with whole_path(target) as partial:
+        page, result = _page(store, settings)
+        html = render(page).encode()
+        partial.write_bytes(html)
+    return replace(result, size=len(html))
+
+
+def _page(store: Store, settings: ReportSettings) -> tuple[Page, ReportResult]:
+    """Ask every section; the size of the result is not known yet."""
     prepare(store)
     examples = choose_examples(store, settings)
     galleries = choose_cases(store, settings)
@@ -57,10 +67,7 @@ def write_report(store: Store, target: Path, settings: ReportSettings) -> Report
         credentialed=credentialed,
         credentialed_corpora=tuple(corpus for (corpus,) in store.rows(_CORPORA)),
     )
-    html = render(page).encode()
-    with whole_path(target) as partial:
-        partial.write_bytes(html)
-    return ReportResult(len(html), len(examples.shown), examples.withheld, credentialed)
+    return page, ReportResult(0, len(examples.shown), examples.withheld, credentialed)
 
 
 def _numbers(store: Store) -> tuple[Number, ...]:
