@@ -16,7 +16,6 @@ from trainer.evaluation.statistics import (
     holm,
     interval,
     mean,
-    numbered,
     randomisation_tests,
     resampled_means,
 )
@@ -166,7 +165,3 @@ def test_holm_is_the_textbook_example() -> None:
     adjusted = holm([0.04, None, 0.01, 0.03, 0.02])
     assert adjusted == [pytest.approx(0.06), None, pytest.approx(0.04), pytest.approx(0.06), pytest.approx(0.06)]
     assert holm([]) == []
-
-
-def test_names_become_numbers_in_the_order_of_their_first_use() -> None:
-    assert numbered(["b", "a", "b", None]).tolist() == [0, 1, 0, 2]

@@ -107,12 +107,6 @@ def bootstrap(
     return estimates(mean(values), resampled_means(values, rng, resamples=resamples, units=units), count)
 
 
-def numbered(names: Sequence[object]) -> Integers:
-    """Give names numbers from 0, in the order in which they first occur: the units of `resampled_means`."""
-    known: dict[object, int] = {}
-    return np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int64)
-
-
 def randomisation_tests(
     differences: Floats, rng: np.random.Generator, *, permutations: int = 10_000, units: Integers | None = None
 ) -> list[float | None]:
