@@ -56,7 +56,7 @@ def make_store(folder: Path, chains: int) -> Path:
 
 
 def first_paint(page: Path) -> float | None:
-    """Give the milliseconds to the first contentful paint in Chromium; None where it is not installed."""
+    """Give the milliseconds to the first contentful paint in Chromium, best of three; None where it is missing."""
     programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
     if None in programs or not HAS_SELENIUM:
         return None
@@ -68,12 +68,15 @@ def first_paint(page: Path) -> float | None:
             options.add_argument(flag)
         driver = Chrome(options=options, service=Service(str(programs[1])))
         try:
-            driver.get(page.as_uri())
-            time.sleep(1)
-            found = driver.execute_script("return performance.getEntriesByName('first-contentful-paint')[0].startTime")  # type: ignore[no-untyped-call]
+            paints = []
+            for _ in range(3):
+                driver.get(page.as_uri())
+                time.sleep(1)
+                asked = "return performance.getEntriesByName('first-contentful-paint')[0].startTime"
+                paints.append(float(driver.execute_script(asked)))
         finally:
             driver.quit()
-    return float(found)
+    return min(paints)
 
 
 def main() -> None:
