@@ -1,8 +1,12 @@
 """What a training takes is known before it starts: batch, steps, command, memory, and what to lower."""
 
+import dataclasses
 import functools
 import importlib.util
+import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,8 +22,8 @@ from hypothesis import strategies as st  # noqa: E402
 from peft import LoraConfig, get_peft_model  # noqa: E402
 
 from miner.errors import CxrError, InputError, SettingsError  # noqa: E402
-from tests.conftest import ROOT, Cli  # noqa: E402
-from tests.training_world import make_world  # noqa: E402
+from tests.conftest import ROOT  # noqa: E402
+from tests.training_world import QUICK, make_world  # noqa: E402
 from trainer.families import FAMILIES, load_model  # noqa: E402
 from trainer.launch import CONFIGURATIONS, Nodes, accumulation, parse_nodes, plan, plan_of  # noqa: E402
 from trainer.memory import (  # noqa: E402
@@ -346,20 +350,43 @@ def test_a_plan_from_settings_estimates_what_a_step_can_take(models: dict[str, s
 
 
 @pytest.mark.slow
-def test_two_processes_take_the_steps_that_one_takes(cxr: Cli, tmp_path: Path) -> None:
+def test_two_processes_take_the_steps_that_one_takes(tmp_path: Path) -> None:
     world = make_world(tmp_path / "world")
-    given = [
-        *("train", "sft", "--preset", "tiny", "--model", world.model(), "--data", world.exports.sft),
-        *("--set", "global_batch=8", "--set", "device_batch=4", "--set", "steps=3", "--set", "threads=1"),
-    ]
-    alone = cxr(*given, "-o", "one")
-    together = cxr(*given, "-o", "two", "--nproc", "2", OMP_NUM_THREADS="1")
-    assert alone.returncode == together.returncode == 0, alone.stderr + together.stderr
+    steps = ("--set", "steps=2")
+    assert world.train("sft", tmp_path / "one", *steps).exit_code == 0
+    given = ["train", "sft", "--preset", "tiny", "--model", world.model(), "--data", world.exports.sft, *QUICK, *steps]
+    command = [Path(sys.executable).with_name("cxr"), *given, "-o", "two", "--nproc", "2"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            said = process.communicate(timeout=300)[1]
+        finally:
+            process.terminate()  # and with it, those that it started
+    assert process.returncode == 0, said
     losses = [[line["loss"] for line in read_log(tmp_path / run / "log.jsonl")] for run in ("one", "two")]
-    assert len(losses[0]) == 3
+    assert len(losses[0]) == 2
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
-    assert together.stderr.count("3 steps of sft done") == 1
+    assert said.count("2 steps of sft done") == 1
     assert (tmp_path / "two" / "final" / "model.safetensors").is_file()
+
+
+def test_ending_the_command_ends_what_it_started(tmp_path: Path) -> None:
+    child = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)"
+    made = dataclasses.replace(planned(), command=(sys.executable, "-c", child, str(tmp_path / "pid")))
+    parent = (
+        "import dataclasses, sys\nfrom trainer.launch import launch, plan\n"
+        "made = plan(stage='sft', rows=1, global_batch=1, device_batch=1, gpus=1)\n"
+        "raise SystemExit(launch(dataclasses.replace(made, command=tuple(sys.argv[1:]))))"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent, *(made.command or ())], stderr=subprocess.PIPE) as process:
+        while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(timeout=30) != 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_the_gpu_benchmark_runs_at_toy_size_on_a_cpu(

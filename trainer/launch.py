@@ -8,6 +8,7 @@ that it is one of them.
 import math
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -319,15 +320,22 @@ def is_first() -> bool:
 
 
 def launch(plan: LaunchPlan) -> int:
-    """Run the plan's command to its end and give its exit code; an interrupt is waited for, as the processes get it."""
+    """Run the plan's command to its end and give its exit code.
+
+    An interrupt reaches the processes by itself and is waited for; a request to end (SIGTERM) is passed on.
+    """
     if plan.command is None:
         raise ValueError("a plan of one process has no command; train in this process")
     with subprocess.Popen(plan.command) as process:  # noqa: S603 - our own command
+        # A scheduler's end of time reaches the processes, too: none goes on without the one that started it.
+        before = signal.signal(signal.SIGTERM, lambda _number, _frame: process.terminate())
         try:
             code = process.wait()
         except KeyboardInterrupt:
             process.wait()
             raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
     if code:
         say(f"the training's processes ended with {code}; the first message above says why, what follows it is torch's")
     return code
