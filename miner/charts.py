@@ -279,6 +279,7 @@ def radar(
                 markersize=5,
                 linewidth=1.8,
                 label=one.name,
+                clip_on=False,
             )
         axes.set_xticks(angles, [_wrapped(text, 14) for text in spokes])
         axes.tick_params(axis="x", pad=8)
