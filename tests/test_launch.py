@@ -354,8 +354,9 @@ def test_two_processes_take_the_steps_that_one_takes(tmp_path: Path) -> None:
     world = make_world(tmp_path / "world")
     steps = ("--set", "steps=2")
     assert world.train("sft", tmp_path / "one", *steps).exit_code == 0
-    given = ["train", "sft", "--preset", "tiny", "--model", world.model(), "--data", world.exports.sft, *QUICK, *steps]
-    command = [Path(sys.executable).with_name("cxr"), *given, "-o", "two", "--nproc", "2"]
+    trained = ["train", "sft", "--preset", "tiny", *QUICK, *steps, "--nproc", "2", "-o", "two"]
+    where = ["--model", str(world.model()), "--data", str(world.exports.sft)]
+    command = [str(Path(sys.executable).with_name("cxr")), *trained, *where]
     with subprocess.Popen(
         command, cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True
     ) as process:
