@@ -20,7 +20,7 @@ def report(
     seed: Annotated[int, typer.Option(help="Names the bootstrap's draws.")] = 0,
     db: Db = DEFAULT_DB,
 ) -> None:
-    """Write one self-contained HTML page about the store: funnel, cost, labels, quality, agreement, examples."""
+    """Write one self-contained HTML page about the store: funnel, labels, quality, evaluations, examples."""
     from miner.console import say
     from miner.report import ReportSettings, write_report
     from miner.store import Store
