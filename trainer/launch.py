@@ -5,6 +5,7 @@ files in `trainer/accelerate/`; each of them runs the same `cxr train` command l
 that it is one of them.
 """
 
+import dataclasses
 import math
 import os
 import shlex
@@ -19,7 +20,7 @@ from typing import Any
 
 from miner.console import say
 from miner.errors import SettingsError
-from trainer.memory import GB, Memory, Parallel, Precision, estimate, shape_of
+from trainer.memory import GB, Memory, Parallel, Precision, estimate, shape_of, what_to_lower
 
 CONFIGURATIONS = Path(__file__).parent / "accelerate"
 PORT = 29500
@@ -61,6 +62,8 @@ class LaunchPlan:
     """What starts the processes; None where this process trains alone."""
     lacking: tuple[str, ...] = ()
     """What this machine lacks to run the plan, each as a sentence; a dry run says it, a run stops at the first."""
+    advice: str = ""
+    """What to lower where the memory is estimated to be short; an estimate stops no run."""
 
     @property
     def epochs(self) -> float:
@@ -93,6 +96,8 @@ class LaunchPlan:
             parts = ", ".join(f"{name} {size:.1f}" for name, size in self.memory.parts())
             has = "" if self.gpu_bytes is None else f" of {self.gpu_bytes / GB:.0f}"
             rows.append(("memory a GPU, estimated", f"{self.memory.total / GB:.1f}{has} GB: {parts}"))
+        if self.fits is False:
+            rows.append(("which is too much", self.advice))
         command = "runs in this process" if self.command is None else shlex.join(self.command)
         return [*rows, ("command", command)]
 
@@ -215,7 +220,7 @@ def plan_of(
         rollout_batch=rollout if getattr(settings, "rollouts", "") == "transformers" else 0,
         reference=getattr(settings, "kl", 0.0) > 0,
     )
-    return plan(
+    made = plan(
         stage=settings.stage.rpartition(" ")[2],
         rows=rows,
         global_batch=settings.global_batch,
@@ -233,6 +238,7 @@ def plan_of(
         memory=memory,
         arguments=arguments,
     )
+    return dataclasses.replace(made, advice=what_to_lower(settings))
 
 
 def accumulation(completions: int, device_batch: int, processes: int) -> int:
