@@ -42,6 +42,7 @@ _RULED_OUT = re.compile(
 _AFTER_ARTICLE = re.compile(r"\s(?!(?:and|or|is|was|as|because|since|but|seems|fits|best)\b)\w", re.IGNORECASE)
 
 _LEADING_YES_NO = re.compile(r"\W*(yes|no)\b(?!\s(?:doubt|question)\b)", re.IGNORECASE)
+_ENDS_CLAUSE = re.compile(r"\s?[.,:;!?]")
 _STATED_YES_NO = re.compile(r"\banswer(?:\s(?:is|would be|should be)|\s?[:=])\s?(?:a\s)?\W?(yes|no)\b", re.IGNORECASE)
 _OWN_CLAUSE_NO = re.compile(r"(?:^|[.:;!?])\W{0,3}no\W{0,3}(?:[.;!?]|$)", re.IGNORECASE)
 _YES = re.compile(r"\byes\b", re.IGNORECASE)
@@ -205,6 +206,9 @@ def _plain(text: str) -> str:
 def _read_yes_no(plain: str) -> tuple[str | None, How]:
     said = {match.lower() for match in _STATED_YES_NO.findall(plain)}
     leading = _LEADING_YES_NO.match(plain)
+    if len(said) == 1 and not (leading and _ENDS_CLAUSE.match(plain, leading.end())):
+        # "The answer is Yes" is the answer, whatever reasoning stands before it: "No effusion. The heart ...".
+        return said.pop().capitalize(), How.YES_NO
     if leading:
         said.add(leading[1].lower())
     # "no" within a sentence denies something else; "yes" is only ever an answer.
