@@ -340,7 +340,7 @@ def test_a_plan_from_settings_estimates_what_a_step_can_take(models: dict[str, s
     assert made.memory.reference > 0
     table = dict(made.described())
     assert table["global batch"] == "8 prompts x 4 completions = 4 a device x 8 accumulated x 1 processes / 4"
-    assert table["command"] == "runs in this process"
+    assert made.command_line == "runs in this process"
     assert f"of {A100 / GB:.0f} GB" in table["memory a GPU, estimated"]
     small = dict(plan_of(told, model=models["qwen2_vl"], rows=100, gpus_here=[10**9]).described())
     assert small["which is too much"].startswith("try, in this order: ")

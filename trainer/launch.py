@@ -98,8 +98,12 @@ class LaunchPlan:
             rows.append(("memory a GPU, estimated", f"{self.memory.total / GB:.1f}{has} GB: {parts}"))
         if self.fits is False:
             rows.append(("which is too much", self.advice))
-        command = "runs in this process" if self.command is None else shlex.join(self.command)
-        return [*rows, ("command", command)]
+        return rows
+
+    @property
+    def command_line(self) -> str:
+        """Give the command as one types it."""
+        return "runs in this process" if self.command is None else shlex.join(self.command)
 
 
 def parse_nodes(count: int, rank: int, master: str | None) -> Nodes:

@@ -191,6 +191,7 @@ def _start(job: "Job", nodes: tuple[int, int, str | None], *, asked: bool, dry_r
         )
         if dry_run:
             out().print(plain_table(["what", "how much"], plan.described()))
+            typer.echo(plan.command_line)  # outside of the table, where it would be folded
             for sentence in plan.lacking:
                 say(sentence)
             return
