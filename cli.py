@@ -27,8 +27,8 @@ from miner.commands.base import (
     fail,
 )
 from trainer.commands import evaluate as evaluation
-from trainer.commands import predict as prediction
 from trainer.commands import phantom as phantoms
+from trainer.commands import predict as prediction
 from trainer.commands import train
 
 # Nothing heavy is imported up here: `cxr --help` has to be instant, and mining must never load torch.
