@@ -31,7 +31,7 @@ _SPECIAL = (
 )  # fmt: skip
 
 # A token may span words, and ends where a sentence, a clause behind a colon, a line or a tag does: stock phrases
-# become single tokens, and a tiny model's completions a few dozen steps instead of hundreds.
+# become single tokens, and a tiny model's completions take a dozen steps instead of hundreds.
 _PHRASES = r"</?\w+> ?|[^.?:<\n]+[.?:]? ?|\n|."
 
 DEFAULT_TEXTS = (
@@ -142,8 +142,10 @@ def _processor(family: str, tokenizer: PreTrainedTokenizerFast, template: str, s
         importlib.import_module(f"transformers.models.{known.module}.processing_{known.module}"), known.processor
     )
 
-    def __init__(self: Any, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None) -> None:
-        base.__init__(self, image_processor, tokenizer, None, chat_template=chat_template)
+    def __init__(  # noqa: N807
+        self: Any, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None, **more: Any
+    ) -> None:
+        base.__init__(self, image_processor, tokenizer, None, chat_template=chat_template, **more)
 
     images_only = type(known.processor, (base,), {"__init__": __init__})
     unit = 2 * known.patch

@@ -20,6 +20,9 @@ _CHANGED: Mapping[Progression, tuple[str, ...]] = {
     Progression.STABLE: ("unchanged since the prior study", "stable since the prior study"),
     Progression.IMPROVING: ("improved since the prior study", "smaller than on the prior study"),
 }
+TERSE = 0.15
+"""Of the findings that have a size, a side or a place, so many are reported by their name alone, as in real reports."""
+
 _HEART = {Degree.SMALL: "mild", Degree.LARGE: "severe"}
 _SIZE = {Degree.SMALL: "small", Degree.LARGE: "large"}
 
@@ -48,26 +51,42 @@ def describe_scene(scene: Scene, rng: Rng, prior: Scene | None = None) -> Readin
         said = None if before is None else progression(before, after)
         return "" if said is None else f", {pick(*_CHANGED[said])}"
 
+    full = {finding: rng.random() >= TERSE for finding in FINDINGS}
     sentences: list[str] = []
     if scene.heart:
         tail = change(prior.heart if prior else None, scene.heart)
-        sentences.append(f"There is {_HEART[scene.heart]} cardiomegaly{tail}.")
+        sentences.append(f"There is {_heart(scene, full)}{tail}.")
     else:
         sentences.append(pick("The heart size is normal.", "Heart size is normal.", "The heart is normal in size."))
     if scene.effusion:
         tail = change(prior.effusion if prior else None, scene.effusion)
-        sentences.append(f"There is a {_SIZE[scene.effusion]} {scene.effusion_side} pleural effusion{tail}.")
+        sentences.append(f"There is a {_effusion(scene, full)}{tail}.")
     if scene.pneumothorax:
         tail = change(prior.pneumothorax if prior else None, scene.pneumothorax)
-        sentences.append(f"There is a {_SIZE[scene.pneumothorax]} {scene.pneumothorax_side} pneumothorax{tail}.")
+        sentences.append(f"There is a {_pneumothorax(scene, full)}{tail}.")
     sentences += _not_there(scene, pick("seen", "identified", "present"))
     if scene.opacity:
         tail = change(prior.opacity if prior else None, scene.opacity)
-        sentences.append(f"There is an opacity in the {scene.opacity_side} {scene.opacity_zone} lung{tail}.")
+        place = f"n opacity in the {scene.opacity_side} {scene.opacity_zone} lung"
+        sentences.append(f"There is a{place if full[Finding14.LUNG_OPACITY] else ' lung opacity'}{tail}.")
     else:
         sentences.append(pick("No lung opacity.", "There is no lung opacity.", "No lung opacity is seen."))
-    sentences.append(_device(scene))
-    return Reading(findings=" ".join(sentences), impression=_impression(scene))
+    sentences.append(_device(scene, full))
+    return Reading(findings=" ".join(sentences), impression=_impression(scene, full))
+
+
+def _heart(scene: Scene, full: Mapping[Finding14, bool]) -> str:
+    return f"{_HEART[scene.heart]} cardiomegaly" if full[Finding14.CARDIOMEGALY] else "cardiomegaly"
+
+
+def _effusion(scene: Scene, full: Mapping[Finding14, bool]) -> str:
+    detail = f"{_SIZE[scene.effusion]} {scene.effusion_side} " if full[Finding14.PLEURAL_EFFUSION] else ""
+    return f"{detail}pleural effusion"
+
+
+def _pneumothorax(scene: Scene, full: Mapping[Finding14, bool]) -> str:
+    detail = f"{_SIZE[scene.pneumothorax]} {scene.pneumothorax_side} " if full[Finding14.PNEUMOTHORAX] else ""
+    return f"{detail}pneumothorax"
 
 
 def _not_there(scene: Scene, verb: str) -> list[str]:
@@ -76,25 +95,26 @@ def _not_there(scene: Scene, verb: str) -> list[str]:
     return [f"No {' or '.join(absent)} is {verb}."] if absent else []
 
 
-def _device(scene: Scene) -> str:
+def _device(scene: Scene, full: Mapping[Finding14, bool]) -> str:
     match scene.device:
         case None:
             return "No support devices."
         case "pacemaker":
-            return f"A {scene.device_side} pacemaker is in place."
+            return f"A {f'{scene.device_side} ' if full[Finding14.SUPPORT_DEVICES] else ''}pacemaker is in place."
         case kind:
             return f"An {kind} is in place."
 
 
-def _impression(scene: Scene) -> str:
+def _impression(scene: Scene, full: Mapping[Finding14, bool]) -> str:
     """Return the abnormal findings once more, in the short phrases of an impression."""
     said = []
     if scene.heart:
-        said.append(f"{_HEART[scene.heart].capitalize()} cardiomegaly.")
+        said.append(_heart(scene, full))
     if scene.effusion:
-        said.append(f"{_SIZE[scene.effusion].capitalize()} {scene.effusion_side} pleural effusion.")
+        said.append(_effusion(scene, full))
     if scene.pneumothorax:
-        said.append(f"{_SIZE[scene.pneumothorax].capitalize()} {scene.pneumothorax_side} pneumothorax.")
+        said.append(_pneumothorax(scene, full))
     if scene.opacity:
-        said.append(f"{str(scene.opacity_side).capitalize()} {scene.opacity_zone} lung opacity.")
-    return " ".join(said) or "No acute cardiopulmonary abnormality."
+        place = f"{scene.opacity_side} {scene.opacity_zone} " if full[Finding14.LUNG_OPACITY] else ""
+        said.append(f"{place}lung opacity")
+    return " ".join(f"{phrase.capitalize()}." for phrase in said) or "No acute cardiopulmonary abnormality."
