@@ -307,7 +307,9 @@ def command(
         *("--machine_rank", str(nodes.rank)),
         *("--mixed_precision", "bf16" if precision == "bf16" and on_gpus else "no"),
     ]
-    if nodes.host is not None:
+    if nodes.host is None:
+        words += ["--main_process_port", "0"]  # any free one: two runs on a machine do not meet
+    else:
         words += ["--main_process_ip", nodes.host, "--main_process_port", str(nodes.port)]
     return (*words, str(here.with_name("cxr")), *arguments)
 
