@@ -168,7 +168,7 @@ def _start(job: "Job", nodes: tuple[int, int, str | None], *, asked: bool, dry_r
     from miner.console import out, plain_table, say
     from trainer.data import count_rows
     from trainer.launch import gpus_here, is_first, is_launched, launch, parse_nodes, plan_of
-    from trainer.run import REJECTS, train
+    from trainer.run import REJECTS, prepare_output, train
 
     if is_launched():
         result = train(job)
@@ -195,6 +195,7 @@ def _start(job: "Job", nodes: tuple[int, int, str | None], *, asked: bool, dry_r
             for sentence in plan.lacking:
                 say(sentence)
             return
+        prepare_output(job)  # what the user can mend is said here, once, and not by each process
         code = launch(plan)
         raise typer.Exit(Exit.REJECTS if code == Exit.DONE and (job.output / REJECTS).is_file() else code)
     say_trained(job, train(job))
