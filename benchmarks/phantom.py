@@ -7,6 +7,12 @@ Everything goes through the command line with the preset `tiny`: phantoms are dr
 is trained, and every checkpoint answers held-out phantoms with greedy decoding. Prints a Markdown table, a row for each
 seed and checkpoint: accuracy by task with the answer-only prompt and with reasoning, mean process factuality of the
 reasoning (the rules judge, against the report), and seconds. Finished steps are not done again.
+
+What was found while settings were sought (one seed, loaded machine, not yet a result): with batches of 16 at 2e-3 the
+model starts to see after about 1,000 steps and answers by 2,000 to 2,600; 4e-3 never starts. Reasoning samples as a
+quarter of the batches help it to see. Where 240 of them are repeated, reasoning stays poor (factuality 0.78); with 400
+it is 0.92, which leaves GRPO little to gain. GRPO of 60 to 150 steps has not yet raised held-out factuality by more
+than 0.02; at 1e-3 its reward falls first, at 3e-4 it stands still.
 """
 
 import argparse
@@ -61,9 +67,9 @@ def run_seed(folder: Path, seed: int, changes: Sequence[str]) -> dict[str, dict[
     for name, (stage, model, data, more) in runs.items():
         words = ["train", stage, "--preset", "tiny", "--model", model, "--data", data, "-o", folder / name, *more]
         words += [word for text in (f"{stage}.seed={seed}", *changes) for word in setting(stage, text)]
-        seconds.of(name, lambda words=words: cxr(*words, "--existing", "replace"))  # type: ignore[misc]
+        seconds.of(name, lambda words=words: cxr(*words, "--existing", "replace"))
         predictions = folder / f"{name}.jsonl"
-        seconds.of(f"{name} evaluation", lambda name=name, to=predictions: predict(world, folder / name / "final", to))  # type: ignore[misc]
+        seconds.of(f"{name} evaluation", lambda name=name, to=predictions: predict(world, folder / name / "final", to))
         measured[name] = measures(world, predictions) | {"seconds": seconds.spent[name]}
     measured["sft"]["data seconds"] = seconds.spent["data"]
     measured["sft"]["evaluation seconds"] = seconds.spent["sft evaluation"]

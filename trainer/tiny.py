@@ -97,7 +97,7 @@ def build_tiny(
     processor = _processor(family, tokenizer, template.read_text(encoding="utf-8"), size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = AutoModelForImageTextToText.from_config(_config(family, tokenizer, size))
+        model = AutoModelForImageTextToText.from_config(_config(family, tokenizer, size))  # type: ignore[no-untyped-call]
     model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids(_END)
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def _tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast
         show_progress=False,
     )
     inner.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=inner,
         eos_token=_END,
         pad_token=_PAD,
@@ -150,7 +150,7 @@ def _processor(family: str, tokenizer: PreTrainedTokenizerFast, template: str, s
     images_only = type(known.processor, (base,), {"__init__": __init__})
     unit = 2 * known.patch
     side = max(round(size.pixels / unit), 1) * unit
-    means = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3} if family == "qwen3_vl" else {}
+    means: dict[str, Any] = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3} if family == "qwen3_vl" else {}
     images = Qwen2VLImageProcessorPil(
         patch_size=known.patch, merge_size=2, temporal_patch_size=2, min_pixels=side**2, max_pixels=side**2, **means
     )

@@ -15,7 +15,7 @@ from trainer.phantom.pipeline import PhantomExports, make_exports
 
 TARGETS: Targets = {
     "train": {
-        Mode.ANSWER_ONLY: {Task.BINARY: 2500, Task.SINGLE: 2500},
+        Mode.ANSWER_ONLY: {Task.BINARY: 1500, Task.SINGLE: 2500},
         Mode.REASONING: {Task.BINARY: 800, Task.SINGLE: 800},
     },
     "test": {
