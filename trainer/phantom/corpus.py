@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+from PIL import ImageOps
 
 from miner.errors import InputError, SettingsError
 from trainer.phantom.drawing import draw
@@ -15,6 +16,10 @@ from trainer.phantom.wording import FINDINGS, describe_scene, labels_of
 NAME = "phantom"
 CSV = "phantom.csv"
 SHARE_OF_PAIRS = 0.5
+MIRRORED = 0.5
+"""Of the pictures, so many are mirrored, as films without a side marker may be: the report knows a side that cannot be
+seen. Reports say more than images show, and what a model learns from them it then makes up; that is what a reward for
+factual reasoning has to undo."""
 """Of the patients, so many have a second study."""
 SPLITS = (("train", 0.8), ("validate", 0.05), ("test", 0.15))
 SMALLEST, LARGEST = 28, 1024
@@ -77,7 +82,8 @@ def _patient(folder: Path, number: int, rng: Rng, size: int, room: int) -> list[
     for turn, scene in enumerate(scenes):
         study = f"p{number:05d}s{turn + 1}"
         image = f"images/{study}.png"
-        draw(scene, rng, size).save(folder / image)
+        film = draw(scene, rng, size)
+        (ImageOps.mirror(film) if rng.random() < MIRRORED else film).save(folder / image)
         reading = describe_scene(scene, rng, scenes[turn - 1] if turn else None)
         rows.append(
             {

@@ -23,7 +23,8 @@ _CHANGED: Mapping[Progression, tuple[str, ...]] = {
 TERSE = 0.15
 """Of the findings that have a size, a side or a place, so many are reported by their name alone, as in real reports."""
 
-_HEART = {Degree.SMALL: "mild", Degree.LARGE: "severe"}
+HEART_WORDS = ("mild", "severe")
+"""How large an enlarged heart is called is the reader's choice, not the picture's: readers differ in that."""
 _SIZE = {Degree.SMALL: "small", Degree.LARGE: "large"}
 
 
@@ -43,6 +44,7 @@ def labels_of(scene: Scene) -> dict[Finding14, int]:
 
 def describe_scene(scene: Scene, rng: Rng, prior: Scene | None = None) -> Reading:
     """Return the report of a scene; with a prior one it says of every finding how it changed."""
+    heart = str(rng.choice(HEART_WORDS))
 
     def pick(*wordings: str) -> str:
         return wordings[int(rng.integers(len(wordings)))]
@@ -55,7 +57,7 @@ def describe_scene(scene: Scene, rng: Rng, prior: Scene | None = None) -> Readin
     sentences: list[str] = []
     if scene.heart:
         tail = change(prior.heart if prior else None, scene.heart)
-        sentences.append(f"There is {_heart(scene, full)}{tail}.")
+        sentences.append(f"There is {_heart(heart, full)}{tail}.")
     else:
         sentences.append(pick("The heart size is normal.", "Heart size is normal.", "The heart is normal in size."))
     if scene.effusion:
@@ -72,11 +74,11 @@ def describe_scene(scene: Scene, rng: Rng, prior: Scene | None = None) -> Readin
     else:
         sentences.append(pick("No lung opacity.", "There is no lung opacity.", "No lung opacity is seen."))
     sentences.append(_device(scene, full))
-    return Reading(findings=" ".join(sentences), impression=_impression(scene, full))
+    return Reading(findings=" ".join(sentences), impression=_impression(scene, heart, full))
 
 
-def _heart(scene: Scene, full: Mapping[Finding14, bool]) -> str:
-    return f"{_HEART[scene.heart]} cardiomegaly" if full[Finding14.CARDIOMEGALY] else "cardiomegaly"
+def _heart(word: str, full: Mapping[Finding14, bool]) -> str:
+    return f"{word} cardiomegaly" if full[Finding14.CARDIOMEGALY] else "cardiomegaly"
 
 
 def _effusion(scene: Scene, full: Mapping[Finding14, bool]) -> str:
@@ -105,11 +107,11 @@ def _device(scene: Scene, full: Mapping[Finding14, bool]) -> str:
             return f"An {kind} is in place."
 
 
-def _impression(scene: Scene, full: Mapping[Finding14, bool]) -> str:
+def _impression(scene: Scene, heart: str, full: Mapping[Finding14, bool]) -> str:
     """Return the abnormal findings once more, in the short phrases of an impression."""
     said = []
     if scene.heart:
-        said.append(_heart(scene, full))
+        said.append(_heart(heart, full))
     if scene.effusion:
         said.append(_effusion(scene, full))
     if scene.pneumothorax:
