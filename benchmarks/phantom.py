@@ -30,8 +30,11 @@ from typing import Any
 import polars as pl
 
 from miner.benchmark.settings import Mode
+from miner.judge import RulesJudge
+from miner.judge.radrscore import score_reasoning
+from trainer.answers import parse_completion
 from trainer.phantom.world import PhantomWorld, make_world
-from trainer.rewards import accuracy_reward, process_factuality
+from trainer.rewards import accuracy_reward
 from trainer.settings import GRPOSettings
 
 CHECKPOINTS = ("sft", "grpo", "grpo-without-process-reward")
@@ -118,9 +121,12 @@ def predict(world: PhantomWorld, model: Path, output: Path) -> None:
 
 
 def measures(world: PhantomWorld, predictions: Path) -> dict[str, float]:
-    """Give accuracies by mode and task, and the mean factuality of the reasonings."""
-    rows = pl.read_parquet(sorted((world.exports.grpo / "data").glob("test-*.parquet"))).to_dicts()
-    samples: Mapping[str, Mapping[str, Any]] = {row["sample_id"]: row for row in rows}
+    """Give accuracies by mode and task, and the mean factuality and completeness of the reasonings.
+
+    Completeness stands beside factuality because a reasoning gets more factual by claiming less, too.
+    """
+    samples, mined = test_rows(world.exports.grpo), test_rows(world.exports.sft)
+    judge = RulesJudge()
     values: dict[str, list[float]] = defaultdict(list)
     for line in predictions.read_text(encoding="utf-8").splitlines():
         said = json.loads(line)
@@ -132,8 +138,18 @@ def measures(world: PhantomWorld, predictions: Path) -> dict[str, float]:
         )
         values[f"{sample['task']}, {sample['mode'].replace('_', ' ')}"].append(right)
         if sample["mode"] == Mode.REASONING:
-            values["factuality"].append(process_factuality(text, sample["report"]))
+            think = parse_completion(text, reasoning=True)[0] or ""
+            reference = parse_completion(mined[said["sample_id"]]["completion"][0]["content"], reasoning=True)[0] or ""
+            score = score_reasoning(think, reference, sample["report"], judge).score
+            values["factuality"].append(score.factuality or 0.0)
+            values["completeness"].append(score.completeness or 0.0)
     return {name: fmean(each) for name, each in sorted(values.items())}
+
+
+def test_rows(export: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Give the held-out rows of an export by sample."""
+    rows = pl.read_parquet(sorted((export / "data").glob("test-*.parquet"))).to_dicts()
+    return {row["sample_id"]: row for row in rows}
 
 
 def table(measured: Mapping[int, Mapping[str, Mapping[str, float]]]) -> Iterable[str]:

@@ -54,8 +54,8 @@ class _Job(NamedTuple):
 class ProcessReward:
     """The process reward as TRL calls it; each process of a distributed run has its own, with its own counts.
 
-    It logs, as `rewards/process_factuality/...`: `applied` (share of samples), `seconds` (of this call),
-    `share_of_step` (of the time since the call before, from the second call on) and `failed` (share so far).
+    It logs, as `rewards/process_factuality/...`: `applied` (share of samples), `seconds` (of this call) and `failed`
+    (share so far). Its share of a step's time is in the log as `process_reward_share` (trainer/logs.py).
     """
 
     def __init__(self, opened: OpenJudge | None = None) -> None:
@@ -67,7 +67,6 @@ class ProcessReward:
         """Completions that went to the judge so far, failures among them."""
         self.failed: list[str] = []
         """The sample of every completion that could not be judged."""
-        self._ended: float | None = None
 
     @property
     def judge(self) -> Judge:
@@ -154,14 +153,10 @@ class ProcessReward:
         return None
 
     def _note_time(self, started: float, log_metric: LogMetric | None) -> None:
-        ended = time.perf_counter()
-        self.seconds += ended - started
-        if log_metric is None:
-            return  # a trial before step 1
-        log_metric(f"rewards/{NAME}/seconds", ended - started)
-        if self._ended is not None and ended > self._ended:
-            log_metric(f"rewards/{NAME}/share_of_step", (ended - started) / (ended - self._ended))
-        self._ended = ended
+        spent = time.perf_counter() - started
+        self.seconds += spent
+        if log_metric is not None:
+            log_metric(f"rewards/{NAME}/seconds", spent)
 
     def _stop_if_failing(self) -> None:
         if self.judged >= FLOOR and len(self.failed) > MOST_FAILED * self.judged:
