@@ -1,5 +1,8 @@
 """The rules engine: what it looks for asserts nothing, what it says is seen is what the report says."""
 
+from pathlib import Path
+
+import duckdb
 import pytest
 
 from miner.engines.checks import check_all
@@ -12,6 +15,8 @@ from miner.mine import mine_question
 from schemas.question import Option, Question
 from schemas.study import Report
 from schemas.vocabulary import QUESTION_FINDINGS, EvidenceKind, Presence, RejectReason, Task
+from tests.conftest import Cli
+from tests.corpora import write_openi
 from tests.language import read
 
 
@@ -126,6 +131,24 @@ def test_a_question_with_options_is_answered_with_a_chain_that_the_judge_support
 def test_words_that_nobody_knows_are_a_reject() -> None:
     with pytest.raises(MiningReject, match="does not know 'Gizzard Stones'"):
         mine_question(RulesEngine(), _binary("Gizzard Stones", "No"), _report("FINDINGS: Normal."))
+
+
+def test_a_stored_question_whose_answer_names_nothing_is_a_reject_and_the_others_are_mined(
+    cxr: Cli, tmp_path: Path
+) -> None:
+    write_openi(tmp_path / "openi")
+    assert cxr("ingest", "openi", "openi").returncode == 0
+    assert cxr("ask", "--source", "report", "--tasks", "anomaly", "--balance", "none").returncode == 0
+    with duckdb.connect(str(tmp_path / "cxr.duckdb")) as store:
+        (broken,) = store.execute("select min(question_id) from questions where task = 'anomaly'").fetchone() or ("",)
+        store.execute("update questions set answer_findings = [] where question_id = ?", [broken])
+    run = cxr("mine", "--engine", "rules")
+    assert run.returncode == 4, run.stderr
+    with duckdb.connect(str(tmp_path / "cxr.duckdb"), read_only=True) as store:
+        reasons = store.execute("select reason, message from rejects where reject_key = ?", [broken]).fetchall()
+        assert store.execute("select count(*) > 0 from chains").fetchone() == (True,)
+    assert [reason for reason, _ in reasons] == ["bad_value"]
+    assert "answer_findings" in reasons[0][1]
 
 
 @pytest.mark.parametrize(

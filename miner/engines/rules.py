@@ -87,7 +87,11 @@ class RulesEngine:
         return ()
 
     def plan(self, question: Question, report: Report) -> Plan:  # noqa: ARG002 - a plan does not need the report
-        """Give the signs of every finding of the question; raises MiningReject for words that nobody knows."""
+        """Give the signs of every finding of the question.
+
+        Raises MiningReject for words that nobody knows, and for an answer that names no finding where it must.
+        """
+        _demand_answer(question)
         findings = _in_order_of_options(question)
         if question.task is Task.ANOMALY:
             regions = list(dict.fromkeys(signs.region for signs in _signs().values()))
@@ -134,6 +138,16 @@ class RulesEngine:
                 for number, (text, numbers) in enumerate(steps, start=1)
             ),
             answer=question.answer,
+        )
+
+
+def _demand_answer(question: Question) -> None:
+    """Reject a stored question whose answer names no finding; only binary ("No") and temporal (a change) may."""
+    if question.task not in {Task.BINARY, Task.TEMPORAL} and not question.answer_findings:
+        raise MiningReject(
+            RejectReason.BAD_VALUE,
+            f"the question has no answer_findings, and the answer to a question of the task {question.task} names at "
+            "least one finding; make it again with `cxr ask`",
         )
 
 
