@@ -25,6 +25,9 @@ COMMA, CONJUNCTION, PREPOSITION = int(Role.COMMA), int(Role.CONJUNCTION), int(Ro
 SEVERITY, CHANGE, NUMBER, STATE = int(Role.SEVERITY), int(Role.CHANGE), int(Role.NUMBER), int(Role.STATE)
 WORD, CHRONIC = int(Role.WORD), int(Role.CHRONIC)
 _KIND = PART | SIDE | SEVERITY | NUMBER
+_JOINS = int(Role.COMMA | Role.CONJUNCTION | Role.COPULA)
+_ADDS = frozenset({("but",), ("yet",), ("though",), ("although",), ("which",), ("now",)})
+"""Words that add a second predicate to a structure."""
 _OF = frozenset({("in",), ("of",)})
 _TO_BE = frozenset({"is", "are", "was", "were", "be"})
 _CHAMBERS = frozenset({"atrium", "atrial", "ventricle", "ventricular"})
@@ -248,7 +251,34 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
 
 def _change_follows(items: Items, index: int) -> bool:
     """Tell whether a comma introduces a change of the mention before it ("small effusion, unchanged")."""
-    return index < len(items.roles) and bool(items.roles[index] & CHANGE) and not leads_to_mention(items, index)
+    return index < len(items.roles) and bool(items.roles[index] & CHANGE) and not _of_another(items, index + 1)
+
+
+def _of_another(items: Items, start: int) -> bool:
+    """Tell whether a change is said of what follows it: "stable mediastinal contours", "unchanged effusion"."""
+    for role, entry in zip(items.roles[start:], items.entries[start:], strict=True):
+        if role & PART and entry.part is not None and entry.part.id != "chest":  # "decreased from the prior chest film"
+            return True
+        if not role & _QUALIFIER:
+            break
+    return leads_to_mention(items, start)
+
+
+def change_behind(items: Items, last: int) -> Change | None:
+    """Return the change said behind an adjective: "the heart is enlarged, worse than before", "... but stable".
+
+    None where the word belongs to something else ("..., stable mediastinal contours") or says that it has gone.
+    """
+    index = last + 1
+    while index < len(items.roles) and (items.roles[index] & _JOINS or items.entries[index].phrase in _ADDS):
+        index += 1
+    if index == last + 1 or index >= len(items.roles):
+        return None
+    change = items.entries[index].change
+    if change is Change.RESOLVED or _of_another(items, index + 1):
+        return None
+    compared = any(role & Role.QUALITY for role in items.roles[index + 1 :])  # "more evident in the lateral view"
+    return None if compared else change
 
 
 def _place_follows(items: Items, index: int) -> bool:

@@ -3,10 +3,10 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-from miner.language.attributes import Attributes, collect, leads_to_mention
+from miner.language.attributes import Attributes, change_behind, collect, leads_to_mention
 from miner.language.items import Items, asks_or_names, read_items
 from miner.language.lexicon import Lexicon, Role, load_lexicon
-from miner.language.scopes import Scopes, read_scopes, subjects
+from miner.language.scopes import Scopes, across_relative, read_scopes, subjects
 from miner.language.structures import (
     PASSES,
     generic_concept,
@@ -88,7 +88,7 @@ class _Sentence:
             said = (role | items.roles[index - 1]) & Role.COPULA or items.entries[index].phrase[0] in _PREDICATES
             if not said:
                 continue
-            for subject in subjects(items, index, CONCEPT):
+            for subject in subjects(items, index, CONCEPT) or _before_which(items, index):
                 changes.setdefault(subject, change)
         return changes
 
@@ -270,7 +270,7 @@ class _Sentence:
             return []
         denied = self._state_denied(index, targets, predicative=predicative)
         for concept_id, ats in concepts.items():
-            found = self._state_attributes(index, ats)
+            found = self._state_attributes(index, ats, denied=denied)
             hedged = self.scopes.hedged[index] or state.hedge
             found.hedged = found.hedged or state.hedge
             if state.severity is not None and found.severity is None:
@@ -294,7 +294,7 @@ class _Sentence:
         between = self.items.roles[max(targets) + 1 : index]
         return any(role & Role.DENY_FORWARD for role in between)
 
-    def _state_attributes(self, index: int, ats: list[int]) -> Attributes:
+    def _state_attributes(self, index: int, ats: list[int], *, denied: bool) -> Attributes:
         items = self.items
         found = Attributes(min(index, *ats), max(index, *ats))
         for position in range(max(0, found.first - 2), min(found.last + 2, len(items.roles))):
@@ -311,10 +311,23 @@ class _Sentence:
             if entry.severity is not None and position < index and index - position <= 2:
                 found.severity = entry.severity
                 found.first = min(found.first, position)
-            if entry.change is not None:
+            # "lung volumes are decreased since ...": the word that makes the finding cannot say that it got better
+            if entry.change is not None and not (position == index and entry.change is Change.IMPROVED):
                 found.change = entry.change
+        if found.change is None and not denied and (state := items.entries[index].state) is not None:
+            found.change = None if state.normal else change_behind(items, found.last)
         found.places = [part.id for at in ats if (part := items.entries[at].part) is not None]
         return found
+
+
+def _before_which(items: Items, index: int) -> list[int]:
+    """Return the mentions that "which is unchanged" speaks of; none where "which" stands for a structure."""
+    targets = [] if items.roles[index] & Role.COPULA else across_relative(items, index, CONCEPT)
+    if not targets:
+        return []
+    between = items.roles[targets[-1] + 1 : index]
+    placed = any(role & Role.PREPOSITION for role in between)  # "opacity in the left base, which is stable"
+    return targets if placed or not any(role & PART for role in between) else []
 
 
 def _only_its_course(items: Items, index: int) -> bool:

@@ -1,4 +1,4 @@
-"""Who denies whom: which items of a sentence stand under a denial, a hedge, or assert nothing.
+"""Who denies whom: which items of a sentence stand under a denial or a hedge (what asserts nothing: silence.py).
 
 Follows ConText (Harkema et al. 2009): a forward cue reaches to the end of its clause or list, a backward cue
 ("... is not seen") to the coordinated subjects before it.
@@ -7,7 +7,8 @@ Follows ConText (Harkema et al. 2009): a forward cue reaches to the end of its c
 from dataclasses import dataclass
 
 from miner.language.items import Items
-from miner.language.lexicon import Role
+from miner.language.lexicon import Role, load_lexicon
+from miner.language.silence import NOTHING_SENTENCE, OPTION, PLANS, keep_denied, silence, silence_options
 
 MENTION = int(Role.CONCEPT | Role.GENERIC)
 _STOP = int(Role.BREAK)
@@ -30,12 +31,8 @@ COMMA, CONJUNCTION, COPULA, COLON, WITH = map(int, (Role.COMMA, Role.CONJUNCTION
 DENY_FORWARD, DENY_BACKWARD = int(Role.DENY_FORWARD), int(Role.DENY_BACKWARD)
 HEDGE_FORWARD, HEDGE_BACKWARD = int(Role.HEDGE_FORWARD), int(Role.HEDGE_BACKWARD)
 AFFIRM = int(Role.AFFIRM_BACKWARD)
-NOTHING_SENTENCE, NOTHING_CLAUSE = int(Role.NOTHING_SENTENCE), int(Role.NOTHING_CLAUSE | Role.PAST)
 CAUSE = int(Role.CAUSE)
-DEFINITION, ENUMERATION = int(Role.DEFINITION), int(Role.ENUMERATION)
-NOTHING_FORWARD, IMPERATIVE, OPTION = int(Role.NOTHING_FORWARD), int(Role.IMPERATIVE), int(Role.OPTION)
-_STATES = COPULA | DENY_FORWARD | DENY_BACKWARD | AFFIRM | STATE
-_PLANS = NOTHING_SENTENCE | NOTHING_CLAUSE | NOTHING_FORWARD | IMPERATIVE | ENUMERATION
+_CONCLUDES = int(Role.PROBABLE | Role.HEDGE_FORWARD)
 _ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or")})
 _RELATIVE = frozenset({("which",), ("but",), ("however",)})
 _AWAY = frozenset({("from",), ("to",), ("than",)})
@@ -43,6 +40,7 @@ _TO_BE = frozenset({"is", "are"})
 PLACING = frozenset({("of",), ("in",), ("within",)})
 ADJECTIVE_ENDINGS = ("al", "ar", "ic", "ary", "ous", "bony")
 """Structures named by an adjective (mediastinal, hilar, aortic) need a noun after them."""
+_NEGATIONS = frozenset({"not", "can't", "doesn't", "don't"})
 _UNDECIDED = frozenset({("versus",), ("vs",)})
 
 
@@ -64,8 +62,8 @@ def read_scopes(items: Items) -> Scopes:
     total = len(items.roles)
     scopes = Scopes([False] * total, [False] * total, [False] * total, [False] * total, [-1] * total)
     union = items.union
-    if union & _PLANS:
-        _silence(items, scopes)
+    if union & PLANS:
+        silence(items, scopes.silent)
     if union & _FORWARD:
         _forward(items, scopes)
     if union & _BACKWARD:
@@ -75,67 +73,10 @@ def read_scopes(items: Items) -> Scopes:
     if union & CONJUNCTION:
         _alternatives(items, scopes)
     if union & NOTHING_SENTENCE:
-        _keep_denied(items, scopes)
+        keep_denied(items, scopes.silent, scopes.denied, scopes.cue)
     if union & OPTION or items.option:
-        _silence_options(items, scopes)
+        silence_options(items, scopes.silent, scopes.denied)
     return scopes
-
-
-def _silence(items: Items, scopes: Scopes) -> None:
-    """Mark plans, questions, definitions, advice and history."""
-    silent, roles = scopes.silent, items.roles
-    total = len(roles)
-    begun = False
-    if items.union & ENUMERATION and roles[0] & DEFINITION:
-        silent[:] = [True] * total
-    for index, role in enumerate(roles):
-        if role & NOTHING_SENTENCE or (not begun and role & IMPERATIVE):
-            _silence_plan(roles, silent, index)
-        elif role & NOTHING_FORWARD:
-            silent[index:] = [True] * (total - index)
-        elif role & NOTHING_CLAUSE:
-            stop = _end_of_purpose(roles, index)
-            silent[index:stop] = [True] * (stop - index)
-        begun = not role & COLON and (begun or not role & COMMA)  # "Pleura: look for ..." is a plan, too
-
-
-def _end_of_purpose(roles: list[int], index: int) -> int:
-    """Return where "to determine whether ...", "history of ..." ends: at a comma or a denial, but not inside a list."""
-    for at in range(index + 1, len(roles)):
-        if roles[at] & COLON and not any(role & _STATES for role in roles[at:]):
-            return len(roles)  # "we evaluate three issues: effusion, nodules"
-        if roles[at] & (COMMA | _STOP | DENY_FORWARD):
-            return at
-    return len(roles)
-
-
-def _silence_plan(roles: list[int], silent: list[bool], index: int) -> None:
-    """Silence the sentence of a plan; after its colon may stand what was found ("Check the pleura: no effusion")."""
-    colon = next((at for at in range(index, len(roles)) if roles[at] & COLON), len(roles))
-    if not any(role & _STATES for role in roles[colon:]):
-        colon = len(roles)  # "evaluate three issues: effusion, nodules, fractures"
-    silent[:colon] = [True] * colon
-
-
-def _keep_denied(items: Items, scopes: Scopes) -> None:
-    """Keep what a sentence denies before it explains: "no opacities that would suggest pneumonia"."""
-    explains = next((at for at, role in enumerate(items.roles) if role & NOTHING_SENTENCE), -1)
-    if explains <= 0 or items.roles[0] & IMPERATIVE:
-        return
-    for index, denied in enumerate(scopes.denied):
-        if denied and 0 <= scopes.cue[index] < explains and items.roles[scopes.cue[index]] & DENY_FORWARD:
-            scopes.silent[index] = False
-
-
-def _silence_options(items: Items, scopes: Scopes) -> None:
-    """In a sentence about answer options keep only what is denied, and what a colon introduces."""
-    named = 0 if items.option else next(at for at, role in enumerate(items.roles) if role & OPTION)
-    colon = next((at for at in range(named, len(items.roles)) if items.roles[at] & COLON), len(items.roles))
-    stated = any(role & _STATES for role in items.roles[colon:])
-    reach = colon if stated or items.option else len(items.roles)
-    for index in range(reach):
-        if not scopes.denied[index]:
-            scopes.silent[index] = True
 
 
 def _looks_back(items: Items, index: int) -> bool:
@@ -164,6 +105,8 @@ def _forward(items: Items, scopes: Scopes) -> None:
     deny_used = hedge_used = lasting = False
     roles = items.roles
     for index, role in enumerate(roles):
+        if role & _CONCLUDES and deny_used and _concludes_anew(items, index):
+            deny = -1
         if role & _FORWARD and not (role & _BACKWARD and _looks_back(items, index)):
             if role & DENY_FORWARD:
                 deny, deny_used = index, False
@@ -172,9 +115,8 @@ def _forward(items: Items, scopes: Scopes) -> None:
                 lasting = bool(role & Role.HEDGE_LIST)
         elif role & _STOP:
             deny = hedge = -1
-        elif role & (COPULA | WITH | CAUSE):
-            if deny_used and not (role & COPULA and affirmed(items, index)):
-                deny = -1
+        elif role & (COPULA | WITH | CAUSE) and deny_used and not (role & COPULA and affirmed(items, index)):
+            deny = -1
         elif role & _LIST:
             if deny >= 0 and deny_used and _ends_denial(items, index):
                 deny = -1
@@ -188,6 +130,28 @@ def _forward(items: Items, scopes: Scopes) -> None:
             deny_used = hedge_used = True
         elif role & STATE and deny >= 0 and not _leads_to_mention(items, index):
             deny_used = True
+
+
+def _concludes_anew(items: Items, index: int) -> bool:
+    """Tell whether a conclusion stands outside of the denial before it.
+
+    "No collapse, suggesting normal lung volumes"; "no consolidation, cannot exclude pneumonia".
+    """
+    return not _NEGATIONS.isdisjoint(items.entries[index].phrase) or _normal_follows(items, index + 1)
+
+
+def _normal_follows(items: Items, start: int) -> bool:
+    """Tell whether what is concluded from an item on is something right: "normal lung volumes", "clear lungs"."""
+    concepts = load_lexicon().concepts
+    normal = False
+    for role, entry in zip(items.roles[start:], items.entries[start:], strict=True):
+        if role & CONCEPT:  # "normal lung density" is no normal that we know
+            return concepts[entry.concepts[0]].kind == "normal"
+        if entry.state is not None:
+            normal = entry.state.normal
+        if not role & _MODIFIER:
+            break
+    return normal
 
 
 def _ends_denial(items: Items, index: int) -> bool:
@@ -347,7 +311,9 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
     targets = [at for at in subjects(items, index, MENTION | STATE) if _names_something(items, at)]
     relative = not targets
     if relative:
-        targets = _across_relative(items, index)
+        targets = across_relative(items, index, MENTION)
+    if targets and not _is_normal(items, targets[-1]):
+        targets = [at for at in targets if not _is_normal(items, at)]  # "clear lungs make pneumonia unlikely"
     if not targets or (roles & STATE and not before & (COPULA | COLON | CONCEPT)):
         return
     for target in targets:
@@ -360,6 +326,13 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
         elif not scopes.denied[target]:
             scopes.hedged[target] = True
         scopes.cue[target] = index
+
+
+def _is_normal(items: Items, index: int) -> bool:
+    entry = items.entries[index]
+    if entry.concepts:
+        return load_lexicon().concepts[entry.concepts[0]].kind == "normal"
+    return entry.state is not None and entry.state.normal
 
 
 def _seen_elsewhere(items: Items, target: int, index: int) -> bool:
@@ -379,13 +352,13 @@ def _names_something(items: Items, index: int) -> bool:
     return False
 
 
-def _across_relative(items: Items, index: int) -> list[int]:
+def across_relative(items: Items, index: int, wanted: int) -> list[int]:
     """Find what "which is not seen", "but not excluded" speak of: the mentions before "which" or "but"."""
     position = index - 1
     while position >= 0 and items.roles[position] & (COPULA | Role.WORD | AFFIRM):
         position -= 1
     if position > 0 and items.entries[position].phrase in _RELATIVE:
-        return subjects(items, position, MENTION)
+        return subjects(items, position, wanted)
     return []
 
 
