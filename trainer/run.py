@@ -102,6 +102,8 @@ def train(job: Job) -> TrainResult:
             model = load_model(
                 job.model, precision=_precision(settings, processes.num_processes), attention=settings.attention
             )
+            if settings.freeze_vision:
+                model.model.visual.requires_grad_(requires_grad=False)
             _check(data, processor, model.config, settings, rewards, processes)
             trainer, log = _trainer(job, model, processor, data, rewards, processes.num_processes)
             stack.enter_context(log)

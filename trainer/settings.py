@@ -56,6 +56,8 @@ class TrainSettings(StageSettings):
     precision: Precision = "bf16"
     attention: Attention = "sdpa"
     gradient_checkpointing: bool = True
+    # Leave the vision tower as it is: the language model alone is trained.
+    freeze_vision: bool = False
     seed: int = 0
 
     # LoRA: rank 0 trains every weight.
