@@ -88,14 +88,14 @@ def load_processor(model: str, *, min_pixels: int | None = None, max_pixels: int
     `min_pixels` and `max_pixels` bound the area to which an image is scaled; None leaves what the folder says.
     Raises InputError where the folder lacks them.
     """
-    family = _FAMILIES[family_of(model)]
+    kind = family_of(model)
     try:
         if importlib.util.find_spec("torchvision") is not None:
             from transformers import AutoProcessor  # noqa: PLC0415
 
             processor = AutoProcessor.from_pretrained(model)  # type: ignore[no-untyped-call]
         else:
-            processor = _without_video(family).from_pretrained(model)
+            processor = images_only(kind).from_pretrained(model)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"the processor of {model} cannot be loaded ({str(error).splitlines()[0][:120]}); expected the tokenizer "
@@ -140,12 +140,13 @@ def save_processor(processor: Any, folder: Path) -> None:
     (folder / "preprocessor_config.json").write_text(json.dumps(older, indent=2) + "\n", encoding="utf-8")
 
 
-def _without_video(family: _Family) -> Any:
-    """Give the family's processor class without its video half.
+def images_only(kind: str) -> Any:
+    """Give the processor class of a family without its video half.
 
     transformers asks the signature of `__init__` which halves there are; the class keeps the stock name, because
     that is what is written into the folder.
     """
+    family = _FAMILIES[kind]
     stock = getattr(importlib.import_module(family.module), family.processor)
 
     def __init__(  # noqa: N807

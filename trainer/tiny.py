@@ -4,7 +4,6 @@ A tiny model has the architecture, processor, chat template and special tokens o
 a tokenizer trained on the texts it is to read. Its weights are random: it knows nothing until it is trained.
 """
 
-import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
@@ -22,7 +21,7 @@ from transformers import (
 
 from miner.errors import SettingsError
 from prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
-from trainer.families import save
+from trainer.families import images_only, save
 
 _END, _PAD = "<|im_end|>", "<|endoftext|>"
 _SPECIAL = (
@@ -45,17 +44,15 @@ DEFAULT_TEXTS = (
 
 @dataclass(frozen=True)
 class _Family:
-    module: str
-    processor: str
     template: str
     """File of TRL's package data; the first is byte for byte that of Qwen2-VL-Instruct as well."""
     patch: int
 
 
 _FAMILIES = {
-    "qwen2_vl": _Family("qwen2_vl", "Qwen2VLProcessor", "qwen2_5_vl.jinja", 14),
-    "qwen2_5_vl": _Family("qwen2_5_vl", "Qwen2_5_VLProcessor", "qwen2_5_vl.jinja", 14),
-    "qwen3_vl": _Family("qwen3_vl", "Qwen3VLProcessor", "qwen3_vl.jinja", 16),
+    "qwen2_vl": _Family("qwen2_5_vl.jinja", 14),
+    "qwen2_5_vl": _Family("qwen2_5_vl.jinja", 14),
+    "qwen3_vl": _Family("qwen3_vl.jinja", 16),
 }
 
 
@@ -133,21 +130,8 @@ def _tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast
 
 
 def _processor(family: str, tokenizer: PreTrainedTokenizerFast, template: str, size: TinySize) -> Any:
-    """Return the family's processor without its video half, which would need torchvision.
-
-    ProcessorMixin reads its parts off the signature of `__init__`; the stock name keeps the saved folder loadable.
-    """
+    """Return the family's processor, which scales every image to the size of the tiny model's."""
     known = _FAMILIES[family]
-    base = getattr(
-        importlib.import_module(f"transformers.models.{known.module}.processing_{known.module}"), known.processor
-    )
-
-    def __init__(  # noqa: N807
-        self: Any, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None, **more: Any
-    ) -> None:
-        base.__init__(self, image_processor, tokenizer, None, chat_template=chat_template, **more)
-
-    images_only = type(known.processor, (base,), {"__init__": __init__})
     unit = 2 * known.patch
     side = max(round(size.pixels / unit), 1) * unit
     means: dict[str, Any] = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3} if family == "qwen3_vl" else {}
@@ -155,7 +139,7 @@ def _processor(family: str, tokenizer: PreTrainedTokenizerFast, template: str, s
         patch_size=known.patch, merge_size=2, temporal_patch_size=2, min_pixels=side**2, max_pixels=side**2, **means
     )
     tokenizer.chat_template = template
-    return images_only(images, tokenizer, chat_template=template)
+    return images_only(family)(images, tokenizer, chat_template=template)
 
 
 def _config(family: str, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> Any:
