@@ -8,11 +8,7 @@ is trained, and every checkpoint answers held-out phantoms with greedy decoding.
 seed and checkpoint: accuracy by task with the answer-only prompt and with reasoning, mean process factuality of the
 reasoning (the rules judge, against the report), and seconds. Finished steps are not done again.
 
-What was found while settings were sought (one seed, loaded machine, not yet a result): with batches of 16 at 2e-3 the
-model starts to see after about 1,000 steps and answers by 2,000 to 2,600; 4e-3 never starts. Reasoning samples as a
-quarter of the batches help it to see. Where 240 of them are repeated, reasoning stays poor (factuality 0.78); with 400
-it is 0.92, which leaves GRPO little to gain. GRPO of 60 to 150 steps has not yet raised held-out factuality by more
-than 0.02; at 1e-3 its reward falls first, at 3e-4 it stands still.
+What it printed, and what was tried before, stands in docs/training.md.
 """
 
 import argparse
