@@ -169,6 +169,7 @@ def test_yes_and_no_are_read_where_they_are_the_answer(text: str, value: str) ->
         ("Oui, il y en a.", "binary", None, How.UNKNOWN),
         ("There is no effusion", "binary", None, How.UNKNOWN),
         ("No doubt there is an effusion", "binary", None, How.UNKNOWN),
+        ("no idea", "binary", None, How.UNKNOWN),
         ("\u6b63\u5e38", "anomaly", None, How.UNKNOWN),
         ("lorem ipsum", "anomaly", None, How.UNKNOWN),
     ],

@@ -41,7 +41,9 @@ _RULED_OUT = re.compile(
 )
 _AFTER_ARTICLE = re.compile(r"\s(?!(?:and|or|is|was|as|because|since|but|seems|fits|best)\b)\w", re.IGNORECASE)
 
-_LEADING_YES_NO = re.compile(r"\W*(yes|no)\b(?!\s(?:doubt|question)\b)", re.IGNORECASE)
+_LEADING_YES_NO = re.compile(
+    r"\W*(yes|no)\b(?!\s(?:doubt|question|idea|clue|answer|response|comment|information|way)\b)", re.IGNORECASE
+)
 _ENDS_CLAUSE = re.compile(r"\s?[.,:;!?]")
 _STATED_YES_NO = re.compile(r"\banswer(?:\s(?:is|would be|should be)|\s?[:=])\s?(?:a\s)?\W?(yes|no)\b", re.IGNORECASE)
 _OWN_CLAUSE_NO = re.compile(r"(?:^|[.:;!?])\W{0,3}no\W{0,3}(?:[.;!?]|$)", re.IGNORECASE)
