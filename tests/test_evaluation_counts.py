@@ -91,7 +91,7 @@ def test_impossible_counts_are_named_kept_as_given_or_stop(tmp_path: Path) -> No
         ([], "", "line 1 lacks model"),
         (GOOD, HEADER.replace("n_gt,", ""), "line 1 lacks n_gt"),
         (GOOD, HEADER + ",task", "line 1 names task twice"),
-        (["a,bin\x00ary,1,4,2,2,1,3,1,1" + "x" * 200_000], HEADER, "line 2"),
+        (["a,bin\x00ary,1,4,2,2,1,3,1,1" + "x" * 200_000], HEADER, "counts.csv"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_sentence_with_the_line(
