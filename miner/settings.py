@@ -148,16 +148,12 @@ class AskSettings(StageSettings):
     labeler: str | None = None
 
 
-class ServerSettings(StageSettings):
-    """How a stage asks a model server, if it does."""
+class EndpointSettings(StageSettings):
+    """Where a model server is, and how fast and at what cost it may be asked."""
 
-    model: str | None = None
     base_url: str | None = None
     api: Literal["openai", "azure"] | None = None
     api_version: str | None = None
-    mode: Literal["json_schema", "tools"] | None = None
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    max_completion_tokens: int | None = Field(default=None, gt=0)
     concurrency: int | None = Field(default=None, ge=1)
     rpm: float | None = Field(default=None, gt=0)
     tpm: float | None = Field(default=None, gt=0)
@@ -168,6 +164,15 @@ class ServerSettings(StageSettings):
     max_calls: int | None = Field(default=None, ge=1)
     cache: Path | None = None
     attestations: tuple[Attestation, ...] = ()
+
+
+class ServerSettings(EndpointSettings):
+    """How a stage asks a model server, if it does."""
+
+    model: str | None = None
+    mode: Literal["json_schema", "tools"] | None = None
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_completion_tokens: int | None = Field(default=None, gt=0)
 
 
 class MineSettings(ServerSettings):

@@ -1,14 +1,12 @@
 """What `cxr predict` is told: command line, else `CXR_PREDICT_*`, else `[predict]` in `cxr.toml`, else the default."""
 
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from miner.benchmark.settings import Mode, Split
-from miner.engines.policy import Attestation
-from miner.settings import StageSettings, Tasks
+from miner.settings import EndpointSettings, Tasks
 from trainer.families import Attention, Precision
 
 Ask = Literal["own", "reasoning", "answer_only", "both"]
@@ -18,7 +16,7 @@ QWEN_PIXELS = 1280 * 28 * 28
 """The largest image, by area, that Qwen's own processors let pass; what goes to a server is made no larger."""
 
 
-class PredictSettings(StageSettings):
+class PredictSettings(EndpointSettings):
     """Which samples are asked, how, and of whom."""
 
     stage: ClassVar[str] = "predict"
@@ -48,21 +46,8 @@ class PredictSettings(StageSettings):
     workers: int = Field(default=4, ge=1, description="threads that decode and prepare images")
     prefetch: int = Field(default=2, ge=0, description="batches prepared ahead; 0 prepares while the device waits")
 
-    # A server; one of the first two makes it one.
-    base_url: str | None = None
-    api: Literal["openai", "azure"] | None = None
-    api_version: str | None = None
+    # A server: `base_url` or `api` makes it one; how it is asked is inherited.
     picture: Literal["png", "jpeg"] = "png"
-    concurrency: int | None = Field(default=None, ge=1)
-    rpm: float | None = Field(default=None, gt=0)
-    tpm: float | None = Field(default=None, gt=0)
-    timeout_s: float | None = Field(default=None, gt=0)
-    max_tries: int | None = Field(default=None, ge=1)
-    price: str | None = None
-    max_usd: float | None = Field(default=None, gt=0)
-    max_calls: int | None = Field(default=None, ge=1)
-    cache: Path | None = None
-    attestations: tuple[Attestation, ...] = ()
 
     @property
     def is_server(self) -> bool:
