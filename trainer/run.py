@@ -27,7 +27,7 @@ from trainer.curves import write_curves
 from trainer.data import TrainingData, ask_to_reason, find_source, load_rows, patients, write_rejects
 from trainer.exact import check_same_run, last_checkpoint
 from trainer.families import load_model, load_processor, save
-from trainer.launch import accumulation
+from trainer.launch import accumulation, is_first
 from trainer.logs import LastBatch, TrainingLog
 from trainer.memory import lower_memory, weights_precision
 from trainer.process_reward import ProcessReward, open_process_reward
@@ -284,7 +284,7 @@ def _trainer(
             num_generations=settings.group,
             weights=dict(zip(names, settings.reward_weights, strict=False)),
             show_text=job.show_text,
-            write=int(os.environ.get("RANK", "0")) == 0,
+            write=is_first(),
         )
         watch = RewardWatch(last_batch, samples)
         batches = accumulation(settings.global_batch * settings.group, settings.device_batch, processes)
