@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from miner.commands import benchmarks, files, ingest, models
-from miner.commands import report as pages
-from miner.commands.base import (
+from cxr.miner.commands import benchmarks, files, ingest, models
+from cxr.miner.commands import report as pages
+from cxr.miner.commands.base import (
     DEFAULT_DB,
     BaseUrl,
     Cache,
@@ -26,10 +26,10 @@ from miner.commands.base import (
     exit_with_rejects,
     fail,
 )
-from trainer.commands import evaluate as evaluation
-from trainer.commands import phantom as phantoms
-from trainer.commands import predict as prediction
-from trainer.commands import train
+from cxr.trainer.commands import evaluate as evaluation
+from cxr.trainer.commands import phantom as phantoms
+from cxr.trainer.commands import predict as prediction
+from cxr.trainer.commands import train
 
 # Nothing heavy is imported up here: `cxr --help` has to be instant, and mining must never load torch.
 
@@ -104,10 +104,10 @@ def ask(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Turn labels into questions."""
-    from miner import ask as stage
-    from miner.console import out, say, table
-    from miner.settings import AskSettings
-    from miner.store import Store
+    from cxr.miner import ask as stage
+    from cxr.miner.console import out, say, table
+    from cxr.miner.settings import AskSettings
+    from cxr.miner.store import Store
 
     settings = AskSettings.resolve(
         db, tasks=tasks, seed=seed, balance=balance, min_positives=min_positives, labeler=labeler, source=source
@@ -153,10 +153,10 @@ def mine(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Turn questions into plan, evidence and chain; a rerun does only what is missing."""
-    from miner.console import out, progress, say
-    from miner.settings import MineSettings
-    from miner.status import answer_only
-    from miner.store import Store
+    from cxr.miner.console import out, progress, say
+    from cxr.miner.settings import MineSettings
+    from cxr.miner.status import answer_only
+    from cxr.miner.store import Store
 
     settings = MineSettings.resolve(
         db,
@@ -177,22 +177,22 @@ def mine(
     )
     if settings.engine == "llm":
         if estimate:
-            from miner.estimate import estimate_tables
+            from cxr.miner.estimate import estimate_tables
 
             for made in estimate_tables(db, settings):
                 out().print(made)
             return
         if batch:
-            from miner.batches import mine_in_batches
+            from cxr.miner.batches import mine_in_batches
 
             result = mine_in_batches(db, settings)
         else:
-            from miner.mine_llm import mine_llm
+            from cxr.miner.mine_llm import mine_llm
 
             result = mine_llm(db, settings)
     else:
-        from miner.engines.rules import RulesEngine
-        from miner.mine import mine as stage
+        from cxr.miner.engines.rules import RulesEngine
+        from cxr.miner.mine import mine as stage
 
         if estimate or batch:
             fail("--estimate and --batch are for --engine llm; the rules engine costs nothing", Exit.USAGE)
@@ -220,18 +220,18 @@ def score(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Score chains with RadRScore: factuality, completeness, effectiveness."""
-    from miner.console import out, progress, say, table
-    from miner.judge import make_judge
-    from miner.score import score as stage
-    from miner.settings import ScoreSettings
-    from miner.store import Store
+    from cxr.miner.console import out, progress, say, table
+    from cxr.miner.judge import make_judge
+    from cxr.miner.score import score as stage
+    from cxr.miner.settings import ScoreSettings
+    from cxr.miner.store import Store
 
     settings = ScoreSettings.resolve(
         db, judge=judge, model=model, base_url=base_url, concurrency=concurrency, price=price, max_usd=max_usd,
         max_calls=max_calls, cache=cache,
     )  # fmt: skip
     if settings.judge == "llm":
-        from miner.score_llm import score_llm
+        from cxr.miner.score_llm import score_llm
 
         with progress("score") as advance:
             result = score_llm(db, settings, advance)
@@ -254,10 +254,10 @@ def filter_(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Keep the factual chains, and those reviewed well where there are reviews."""
-    from miner.console import out, say, table
-    from miner.filtering import filter_chains
-    from miner.settings import FilterSettings
-    from miner.store import Store
+    from cxr.miner.console import out, say, table
+    from cxr.miner.filtering import filter_chains
+    from cxr.miner.settings import FilterSettings
+    from cxr.miner.store import Store
 
     least = FilterSettings.resolve(db, min_factuality=min_factuality).min_factuality
     with Store.read(db) as store:
@@ -288,9 +288,9 @@ def sql(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Run SQL on the store: tables studies, reports, questions, chains, findings, scores, rejects, runs ..."""
-    from miner.settings import choose
-    from miner.sql import Format, print_query
-    from miner.store import Store
+    from cxr.miner.settings import choose
+    from cxr.miner.sql import Format, print_query
+    from cxr.miner.store import Store
 
     chosen = choose(Format, format_, "sql: --format")
     with Store.read(db) as store:
@@ -300,12 +300,12 @@ def sql(
 @app.command()
 def status(db: Db = DEFAULT_DB) -> None:
     """Show what the store holds, stage by stage; while a run is writing, how far it is."""
-    from miner.console import out, say
-    from miner.engines.make import progress_path
-    from miner.errors import StoreLocked
-    from miner.live import read_progress
-    from miner.status import status_tables
-    from miner.store import Store
+    from cxr.miner.console import out, say
+    from cxr.miner.engines.make import progress_path
+    from cxr.miner.errors import StoreLocked
+    from cxr.miner.live import read_progress
+    from cxr.miner.status import status_tables
+    from cxr.miner.store import Store
 
     try:
         with Store.read(db) as store:
@@ -331,11 +331,11 @@ def show(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Show one question with its plan, quotes in context, chain and verdicts."""
-    from miner.console import out
-    from miner.settings import choose
-    from miner.show import print_chain, show_chain
-    from miner.sql import Format
-    from miner.store import Store
+    from cxr.miner.console import out
+    from cxr.miner.settings import choose
+    from cxr.miner.show import print_chain, show_chain
+    from cxr.miner.sql import Format
+    from cxr.miner.store import Store
 
     chosen = choose(Format, format_, "show: --format")
     if chosen is Format.TABLE and output is not None:
@@ -353,7 +353,7 @@ def demo(
     db: Annotated[Path, typer.Option("--db", help="The demo's own store.")] = Path("cxr-demo.duckdb"),
 ) -> None:
     """Mine a bundled corpus of invented studies, from reports to factual chains, offline."""
-    from miner.demo import run_demo
+    from cxr.miner.demo import run_demo
 
     run_demo(db)
 

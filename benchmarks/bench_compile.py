@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from miner.store import Store
+from cxr.miner.store import Store
 
 CXR = Path(sys.executable).with_name("cxr")
 

@@ -7,8 +7,8 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from miner.benchmark.manifest import read_manifest
-from schemas.vocabulary import Task
+from cxr.miner.benchmark.manifest import read_manifest
+from cxr.schemas.vocabulary import Task
 
 PAPER = {
     ("train", "answer_only"): "1.2 M",

@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from miner.agreement import Agreement, agreement
-from miner.judge import RulesJudge
-from schemas import Finding, Verdict
+from cxr.miner.agreement import Agreement, agreement
+from cxr.miner.judge import RulesJudge
+from cxr.schemas import Finding, Verdict
 
 GOLD = Path(__file__).resolve().parents[1].parent / "shared" / "gold"
 HALVES = ("dev-look", "dev-hold", "both")

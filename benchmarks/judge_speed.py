@@ -72,7 +72,7 @@ def reports(shared: Path) -> list[str]:
 
 def sentences(texts: list[str]) -> list[str]:
     """Cut reports into sentences, as our layer does."""
-    from miner.language import analyse  # noqa: PLC0415 - what is imported when is part of what is measured
+    from cxr.miner.language import analyse  # noqa: PLC0415 - what is imported when is part of what is measured
 
     cut = [text[begin:stop].strip() for text in texts for begin, stop in analyse(text).cuts]
     return [sentence for sentence in cut if sentence]
@@ -80,7 +80,7 @@ def sentences(texts: list[str]) -> list[str]:
 
 def targets() -> list[str]:
     """Give every phrase by which our lexicon knows a finding or device."""
-    from miner.language import load_lexicon  # noqa: PLC0415
+    from cxr.miner.language import load_lexicon  # noqa: PLC0415
 
     lexicon = load_lexicon()
     return sorted(" ".join(words) for words, entry in lexicon.entries.items() if entry.concepts)
@@ -88,9 +88,9 @@ def targets() -> list[str]:
 
 def our_round(given: list[str]) -> float:
     """Read sentences with cold caches and give seconds of processor time."""
-    from miner.language import analyse  # noqa: PLC0415
-    from miner.language.reader import read_sentence  # noqa: PLC0415
-    from miner.language.section_headers import line_header  # noqa: PLC0415
+    from cxr.miner.language import analyse  # noqa: PLC0415
+    from cxr.miner.language.reader import read_sentence  # noqa: PLC0415
+    from cxr.miner.language.section_headers import line_header  # noqa: PLC0415
 
     for cached in (analyse, read_sentence, line_header):
         cached.cache_clear()
@@ -169,7 +169,7 @@ def _ratio(mine: float, other: float) -> float:
 
 def labels(texts: list[str]) -> None:
     """Label all reports once, with nothing cached, and give the rate and the memory after it."""
-    from miner.labeler import label  # noqa: PLC0415
+    from cxr.miner.labeler import label  # noqa: PLC0415
 
     started = time.process_time()
     for text in texts:
@@ -183,7 +183,7 @@ def labels(texts: list[str]) -> None:
 def start_up() -> None:
     """Time new processes from nothing to a first verdict, the interpreter included."""
     code = (
-        "from miner.judge import RulesJudge; from schemas import Finding; "
+        "from cxr.miner.judge import RulesJudge; from schemas import Finding; "
         "RulesJudge().verdicts('Lungs are clear.', [Finding(observation='opacity', status='absent')])"
     )
     times = []

@@ -24,11 +24,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from miner.labeler import label
-from miner.language import analyse, load_lexicon, read_statement
-from miner.language.analysis import analyse_report
-from miner.language.reader import read_sentence
-from schemas import Finding14, Presence
+from cxr.miner.labeler import label
+from cxr.miner.language import analyse, load_lexicon, read_statement
+from cxr.miner.language.analysis import analyse_report
+from cxr.miner.language.reader import read_sentence
+from cxr.schemas import Finding14, Presence
 
 GOLD: dict[str, tuple[str, ...]] = {
     "Atelectasis": ("atelectasis", "lobar_collapse"),

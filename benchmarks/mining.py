@@ -87,7 +87,7 @@ async def _instructor(url: str) -> tuple[float, float]:
     import instructor  # noqa: PLC0415
     import openai  # noqa: PLC0415
 
-    from prompts import EvidenceReply  # noqa: PLC0415
+    from cxr.prompts import EvidenceReply  # noqa: PLC0415
 
     plain = openai.AsyncOpenAI(base_url=url, api_key="none")
     client = instructor.from_openai(plain, mode=instructor.Mode.JSON_SCHEMA)
@@ -103,8 +103,8 @@ async def _instructor(url: str) -> tuple[float, float]:
 async def _openai(url: str) -> tuple[float, float]:
     import openai  # noqa: PLC0415
 
-    from miner.engines.typed import typed  # noqa: PLC0415
-    from prompts import EvidenceReply  # noqa: PLC0415
+    from cxr.miner.engines.typed import typed  # noqa: PLC0415
+    from cxr.prompts import EvidenceReply  # noqa: PLC0415
 
     client = openai.AsyncOpenAI(base_url=url, api_key="none")
     form = typed(EvidenceReply, "json_schema").request
@@ -117,14 +117,14 @@ async def _openai(url: str) -> tuple[float, float]:
 
 
 async def _ours(url: str) -> tuple[float, float]:
-    from miner.engines.budget import Budget, Spent  # noqa: PLC0415
-    from miner.engines.cache import ReplyCache  # noqa: PLC0415
-    from miner.engines.client import Client  # noqa: PLC0415
-    from miner.engines.ledger import Ledger  # noqa: PLC0415
-    from miner.engines.llm import LLMEngine  # noqa: PLC0415
-    from miner.engines.settings import LLMSettings  # noqa: PLC0415
-    from miner.engines.wire import Wire  # noqa: PLC0415
-    from schemas.reasoning import Plan, PlanItem  # noqa: PLC0415
+    from cxr.miner.engines.budget import Budget, Spent  # noqa: PLC0415
+    from cxr.miner.engines.cache import ReplyCache  # noqa: PLC0415
+    from cxr.miner.engines.client import Client  # noqa: PLC0415
+    from cxr.miner.engines.ledger import Ledger  # noqa: PLC0415
+    from cxr.miner.engines.llm import LLMEngine  # noqa: PLC0415
+    from cxr.miner.engines.settings import LLMSettings  # noqa: PLC0415
+    from cxr.miner.engines.wire import Wire  # noqa: PLC0415
+    from cxr.schemas.reasoning import Plan, PlanItem  # noqa: PLC0415
 
     settings = LLMSettings(model="m", base_url=url, concurrency=IN_FLIGHT)
     plan = Plan(items=(PlanItem(finding="Pleural Effusion", look_for="Blunted angles."),))
@@ -147,8 +147,8 @@ _CLIENTS = {"instructor": _instructor, "openai": _openai, "ours": _ours}
 
 
 def _question(number: int):  # type: ignore[no-untyped-def]
-    from schemas.question import Question  # noqa: PLC0415
-    from schemas.study import Report  # noqa: PLC0415
+    from cxr.schemas.question import Question  # noqa: PLC0415
+    from cxr.schemas.study import Report  # noqa: PLC0415
 
     # Report 1 speaks of an effusion; the marker makes each request another one.
     report = Report(study_id=f"s{number}", text=report_text(1) + f" {number}.", licence="public")
@@ -164,8 +164,8 @@ def _question(number: int):  # type: ignore[no-untyped-def]
 
 
 def _messages(number: int):  # type: ignore[no-untyped-def]
-    from prompts import load  # noqa: PLC0415
-    from prompts.render import stage_values  # noqa: PLC0415
+    from cxr.prompts import load  # noqa: PLC0415
+    from cxr.prompts.render import stage_values  # noqa: PLC0415
 
     question, report = _question(number)
     return load("evidence").messages(stage_values("evidence", question, report.text))

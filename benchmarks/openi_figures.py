@@ -33,15 +33,15 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from miner.agreement import Agreement, agreement
-from miner.store import Store
-from schemas.question import Option
-from schemas.vocabulary import Task, Verdict
+from cxr.miner.agreement import Agreement, agreement
+from cxr.miner.store import Store
+from cxr.schemas.question import Option
+from cxr.schemas.vocabulary import Task, Verdict
+from cxr.trainer.evaluation.counts import COLUMNS
+from cxr.trainer.evaluation.formats import Format, ResultTable, render
+from cxr.trainer.evaluation.measures import FACTUALITY, Line
+from cxr.trainer.evaluation.statistics import Estimate, bootstrap, holm, random_stream, randomisation_tests
 from tests.replaying import Asked, questions
-from trainer.evaluation.counts import COLUMNS
-from trainer.evaluation.formats import Format, ResultTable, render
-from trainer.evaluation.measures import FACTUALITY, Line
-from trainer.evaluation.statistics import Estimate, bootstrap, holm, random_stream, randomisation_tests
 
 CXR = Path(sys.executable).with_name("cxr")
 RESAMPLES, PERMUTATIONS = 1_000, 10_000

@@ -25,13 +25,13 @@ from typing import Any
 
 import polars as pl
 
-from miner.benchmark.settings import Mode
-from miner.judge import RulesJudge
-from miner.judge.radrscore import score_reasoning
-from trainer.answers import parse_completion
-from trainer.phantom.world import PhantomWorld, make_world
-from trainer.rewards import accuracy_reward
-from trainer.settings import GRPOSettings
+from cxr.miner.benchmark.settings import Mode
+from cxr.miner.judge import RulesJudge
+from cxr.miner.judge.radrscore import score_reasoning
+from cxr.trainer.answers import parse_completion
+from cxr.trainer.phantom.world import PhantomWorld, make_world
+from cxr.trainer.rewards import accuracy_reward
+from cxr.trainer.settings import GRPOSettings
 
 CHECKPOINTS = ("sft", "grpo", "grpo-without-process-reward")
 SECONDS = "seconds.json"

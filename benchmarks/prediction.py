@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from miner.benchmark.settings import Mode
-from trainer.phantom import draw, draw_lots
-from trainer.prediction.local import LocalModel
-from trainer.prediction.samples import Request, Sample
-from trainer.prediction.settings import PredictSettings
-from trainer.prediction.speed import Speed
-from trainer.tiny import build_tiny
+from cxr.miner.benchmark.settings import Mode
+from cxr.trainer.phantom import draw, draw_lots
+from cxr.trainer.prediction.local import LocalModel
+from cxr.trainer.prediction.samples import Request, Sample
+from cxr.trainer.prediction.settings import PredictSettings
+from cxr.trainer.prediction.speed import Speed
+from cxr.trainer.tiny import build_tiny
 
 QUESTION = "Does this chest X-ray show pleural effusion?"
 

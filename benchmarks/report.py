@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from miner.store import Store
+from cxr.miner.store import Store
 from tests.report_world import evaluate_world, make_world
 
 try:

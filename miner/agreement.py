@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from pydantic import Field
 
-from schemas import Frozen
+from cxr.schemas import Frozen
 
 Pair: TypeAlias = tuple[str, str]
 Counts: TypeAlias = Counter[Pair]

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
-from miner.agreement import Agreement, Interval, agreement
-from miner.console import table
-from miner.errors import InputError
-from schemas.vocabulary import Verdict
+from cxr.miner.agreement import Agreement, Interval, agreement
+from cxr.miner.console import table
+from cxr.miner.errors import InputError
+from cxr.schemas.vocabulary import Verdict
 
 FACTUAL = frozenset({Verdict.SUPPORTED, Verdict.UNMENTIONED_NORMAL})
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from miner import ask_report, ask_sql
-from miner.ask_temporal import ask_temporal
-from miner.balance import BalanceReport, ceilings_frame, downsample_sets, too_rare
-from miner.errors import SettingsError
-from miner.settings import AskSettings
-from miner.store import Store, digest
-from schemas.vocabulary import QUESTION_FINDINGS, Task
+from cxr.miner import ask_report, ask_sql
+from cxr.miner.ask_temporal import ask_temporal
+from cxr.miner.balance import BalanceReport, ceilings_frame, downsample_sets, too_rare
+from cxr.miner.errors import SettingsError
+from cxr.miner.settings import AskSettings
+from cxr.miner.store import Store, digest
+from cxr.schemas.vocabulary import QUESTION_FINDINGS, Task
 
 # Where the first is present the second is true as well (CheXpert's hierarchy, arXiv 1901.07031, figure 1), even
 # if its own label is 0 or not mentioned: offering it as a wrong option would make two options right.

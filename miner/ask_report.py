@@ -6,12 +6,12 @@ states against the nearest earlier study of the same patient; they are stored as
 
 import polars as pl
 
-from miner.balance import BalanceReport, downsample_sets, too_rare
-from miner.labeler import LABELER
-from miner.report_reading import read_reports
-from miner.settings import AskSettings
-from miner.store import Store
-from schemas.vocabulary import Task
+from cxr.miner.balance import BalanceReport, downsample_sets, too_rare
+from cxr.miner.labeler import LABELER
+from cxr.miner.report_reading import read_reports
+from cxr.miner.settings import AskSettings
+from cxr.miner.store import Store
+from cxr.schemas.vocabulary import Task
 
 SOURCE = "report"
 

@@ -1,8 +1,8 @@
 """The SQL of `cxr ask`: each task's questions as one query over the labels, set-based at any size.
 
-The queries read temporary tables that `miner.ask` makes: `picked` (one labeler's value per study and finding, with a
-`draw` that orders at random), `negatives` (what may be offered as absent), `ceilings` (how often a finding may be asked
-about) and `chosen` (studies that balance keeps).
+The queries read temporary tables that `cxr.miner.ask` makes: `picked` (one labeler's value per study and finding, with
+a `draw` that orders at random), `negatives` (what may be offered as absent), `ceilings` (how often a finding may be
+asked about) and `chosen` (studies that balance keeps).
 """
 
 # One labeler per study, the first that is preferred. The draw is half of an MD5, so that it is the same everywhere.

@@ -6,12 +6,12 @@ Both studies have to be in the store, whichever corpus came first. Progressions 
 sure answer and are not asked about, as uncertain labels are not (design.md, "Tasks").
 """
 
-from miner.balance import BalanceReport, ceilings_frame, too_rare
-from miner.errors import SettingsError
-from miner.labeler import LABELER
-from miner.settings import AskSettings
-from miner.store import Store, digest
-from schemas.vocabulary import Task
+from cxr.miner.balance import BalanceReport, ceilings_frame, too_rare
+from cxr.miner.errors import SettingsError
+from cxr.miner.labeler import LABELER
+from cxr.miner.settings import AskSettings
+from cxr.miner.store import Store, digest
+from cxr.schemas.vocabulary import Task
 
 # A pair's draw depends on nothing but the seed and itself.
 _USABLE = """

@@ -16,26 +16,26 @@ from typing import Any, Self
 
 import polars as pl
 
-from miner.engines.batch_api import ENDED, MOST_REQUESTS, BatchServer, Parts
-from miner.engines.budget import Budget, Spent
-from miner.engines.cache import ReplyCache
-from miner.engines.calls import call_frame, call_rows
-from miner.engines.client import Client
-from miner.engines.ledger import Ledger
-from miner.engines.llm import LLMEngine
-from miner.engines.make import ledger_path, llm_settings, progress_path, reply_folder
-from miner.engines.prices import price_of
-from miner.engines.settings import LLMSettings
-from miner.engines.wire import Wire, key_from_environment
-from miner.errors import CxrError, EngineStopped
-from miner.live import Numbers, live
-from miner.mine import Job, MineResult, count_chains, standing_rejects, unmined
-from miner.mine_llm import Mining
-from miner.settings import MineSettings
-from miner.spending import spent_on
-from miner.store import Store, digest
-from schemas.call import Call
-from schemas.vocabulary import Licence
+from cxr.miner.engines.batch_api import ENDED, MOST_REQUESTS, BatchServer, Parts
+from cxr.miner.engines.budget import Budget, Spent
+from cxr.miner.engines.cache import ReplyCache
+from cxr.miner.engines.calls import call_frame, call_rows
+from cxr.miner.engines.client import Client
+from cxr.miner.engines.ledger import Ledger
+from cxr.miner.engines.llm import LLMEngine
+from cxr.miner.engines.make import ledger_path, llm_settings, progress_path, reply_folder
+from cxr.miner.engines.prices import price_of
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.engines.wire import Wire, key_from_environment
+from cxr.miner.errors import CxrError, EngineStopped
+from cxr.miner.live import Numbers, live
+from cxr.miner.mine import Job, MineResult, count_chains, standing_rejects, unmined
+from cxr.miner.mine_llm import Mining
+from cxr.miner.settings import MineSettings
+from cxr.miner.spending import spent_on
+from cxr.miner.store import Store, digest
+from cxr.schemas.call import Call
+from cxr.schemas.vocabulary import Licence
 
 _OPEN = "collected_at is null"
 

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 
-from miner.errors import CxrError
+from cxr.miner.errors import CxrError
 
 try:
     from matplotlib import rc_context

@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from miner.chart_data import Chart, Line, Series, Value
-from miner.chart_svg import CHART_CSS, GRID, INK, MUTED, OKABE_ITO, PAPER, STYLE, themable_svg
+from cxr.miner.chart_data import Chart, Line, Series, Value
+from cxr.miner.chart_svg import CHART_CSS, GRID, INK, MUTED, OKABE_ITO, PAPER, STYLE, themable_svg
 
 # After chart_svg, which says in one sentence what to install where matplotlib is missing.
 from matplotlib import rc_context  # isort: skip

@@ -11,7 +11,7 @@ CxrError
 └── MiningReject        one question cannot be mined; carries the reason for the `rejects` table
 """
 
-from schemas.vocabulary import RejectReason
+from cxr.schemas.vocabulary import RejectReason
 
 
 class CxrError(Exception):

@@ -12,23 +12,23 @@ from pathlib import Path
 import polars as pl
 from rich.table import Table
 
-from miner.console import say, table
-from miner.engines import Reasoning
-from miner.engines.llm import LLMEngine
-from miner.engines.make import llm_settings
-from miner.engines.prices import Price, price_of
-from miner.engines.rules import RulesEngine
-from miner.engines.settings import LLMSettings
-from miner.errors import MiningReject
-from miner.live import clock
-from miner.mine import Job, load, unmined
-from miner.settings import MineSettings
-from miner.store import Store
-from prompts import Prompt
-from prompts.render import TEMPORAL, stage_values
-from schemas.question import Question
-from schemas.study import Report
-from schemas.vocabulary import Task
+from cxr.miner.console import say, table
+from cxr.miner.engines import Reasoning
+from cxr.miner.engines.llm import LLMEngine
+from cxr.miner.engines.make import llm_settings
+from cxr.miner.engines.prices import Price, price_of
+from cxr.miner.engines.rules import RulesEngine
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.errors import MiningReject
+from cxr.miner.live import clock
+from cxr.miner.mine import Job, load, unmined
+from cxr.miner.settings import MineSettings
+from cxr.miner.store import Store
+from cxr.prompts import Prompt
+from cxr.prompts.render import TEMPORAL, stage_values
+from cxr.schemas.question import Question
+from cxr.schemas.study import Report
+from cxr.schemas.vocabulary import Task
 
 SAMPLE = 200
 # Bytes of JSON for one token of English prose; GPT-4o's tokenizer needs 4 to 4.5.

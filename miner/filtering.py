@@ -5,9 +5,9 @@ from pathlib import Path
 
 import duckdb
 
-from miner.errors import InputError
-from miner.jsonl import whole_path
-from miner.store import Store
+from cxr.miner.errors import InputError
+from cxr.miner.jsonl import whole_path
+from cxr.miner.store import Store
 
 # A reviewed chain stays with at least this on every axis (paper, section 2, "RadRBench-CXR compilation").
 MIN_REVIEW = 5.0

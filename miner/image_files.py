@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from schemas.vocabulary import FileStatus
+from cxr.schemas.vocabulary import FileStatus
 
 NO_PYDICOM = 'DICOM headers need pydicom: pip install "cxr[images]"'
 

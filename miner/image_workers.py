@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
-from miner.image_files import Facts, read_facts
+from cxr.miner.image_files import Facts, read_facts
 
 CHUNK = 512
 _THREADS = 8

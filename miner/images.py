@@ -6,11 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
-from miner.errors import InputError, SettingsError
-from miner.image_files import NO_PYDICOM, Facts
-from miner.image_workers import all_facts
-from miner.store import Store
-from schemas.vocabulary import FileStatus
+from cxr.miner.errors import InputError, SettingsError
+from cxr.miner.image_files import NO_PYDICOM, Facts
+from cxr.miner.image_workers import all_facts
+from cxr.miner.store import Store
+from cxr.schemas.vocabulary import FileStatus
 
 Row = tuple[str, str, int | None, int | None, str | None]
 

@@ -11,9 +11,9 @@ from typing import Any, TextIO
 
 from pydantic import ValidationError
 
-from miner.errors import InputError, MiningReject
-from miner.ordered import ordered_map
-from schemas.vocabulary import RejectReason, Stage
+from cxr.miner.errors import InputError, MiningReject
+from cxr.miner.ordered import ordered_map
+from cxr.schemas.vocabulary import RejectReason, Stage
 
 Record = dict[str, Any]
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from miner.errors import InputError, SettingsError
-from miner.judge import Judge, RulesJudge
-from miner.judge.llm import LLM_JUDGE, LLMJudge
-from miner.settings import JudgeSettings, ServerSettings
-from schemas.call import Call
-from schemas.vocabulary import Licence
+from cxr.miner.errors import InputError, SettingsError
+from cxr.miner.judge import Judge, RulesJudge
+from cxr.miner.judge.llm import LLM_JUDGE, LLMJudge
+from cxr.miner.settings import JudgeSettings, ServerSettings
+from cxr.schemas.call import Call
+from cxr.schemas.vocabulary import Licence
 
 if TYPE_CHECKING:
     # The server libraries load with the llm judge only: the rules judge has to be there at once.
-    from miner.engines.background import BackgroundClient
-    from miner.engines.budget import Spent
-    from miner.engines.settings import LLMSettings
+    from cxr.miner.engines.background import BackgroundClient
+    from cxr.miner.engines.budget import Spent
+    from cxr.miner.engines.settings import LLMSettings
 
 # Beside a store, `cxr mine` keeps replies under this name too: they may be shared.
 REPLIES = "cxr.replies"
@@ -52,9 +52,9 @@ def open_judge(settings: JudgeSettings, output: Path) -> Iterator[OpenJudge]:
     if settings.judge != LLM_JUDGE:
         yield OpenJudge(RulesJudge())
         return
-    from miner.engines.background import BackgroundClient  # noqa: PLC0415
-    from miner.engines.cache import ReplyCache  # noqa: PLC0415
-    from miner.engines.policy import check_endpoint  # noqa: PLC0415
+    from cxr.miner.engines.background import BackgroundClient  # noqa: PLC0415
+    from cxr.miner.engines.cache import ReplyCache  # noqa: PLC0415
+    from cxr.miner.engines.policy import check_endpoint  # noqa: PLC0415
 
     if not output.parent.is_dir():
         raise InputError(f"the folder {output.parent} for {output.name} does not exist; create it or write elsewhere")
@@ -74,7 +74,7 @@ def open_judge(settings: JudgeSettings, output: Path) -> Iterator[OpenJudge]:
 
 def server_settings(settings: ServerSettings) -> "LLMSettings":
     """Give how the server is asked; raises SettingsError without a model."""
-    from miner.engines.settings import LLMSettings  # noqa: PLC0415
+    from cxr.miner.engines.settings import LLMSettings  # noqa: PLC0415
 
     if settings.model is None:
         raise SettingsError(
@@ -85,7 +85,7 @@ def server_settings(settings: ServerSettings) -> "LLMSettings":
 
 def spent_in(log: Path, model: str) -> "Spent":
     """Give what earlier runs for the same output have used of this model; a line cut off by a kill counts nothing."""
-    from miner.engines.budget import Spent  # noqa: PLC0415
+    from cxr.miner.engines.budget import Spent  # noqa: PLC0415
 
     if not log.exists():
         return Spent()

@@ -27,10 +27,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-from miner.language.analysis import Analysis, Mention, analyse_report
-from miner.language.lexicon import load_lexicon
-from miner.language.tokens import fold
-from schemas import Finding, Finding14, NormalForm, Presence, Quote, Side
+from cxr.miner.language.analysis import Analysis, Mention, analyse_report
+from cxr.miner.language.lexicon import load_lexicon
+from cxr.miner.language.tokens import fold
+from cxr.schemas import Finding, Finding14, NormalForm, Presence, Quote, Side
 
 LABELER = "rules"
 LABELER_VERSION = "2"

@@ -9,7 +9,7 @@ either, so any |a| - ceil(t |a|) + 1 trigrams of `a` hit `b`; taking the rarest 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from miner.store import Store
+from cxr.miner.store import Store
 
 NEAR = 0.8
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from miner.console import PLAIN_LINE_EVERY_S, say, table, talk
+from cxr.miner.console import PLAIN_LINE_EVERY_S, say, table, talk
 
 _FILE_EVERY_S = 1.0
 _WINDOW_S = 15.0

@@ -1,7 +1,7 @@
 """Mine: questions become chains, in batches that are committed whole; a rerun does only what is missing.
 
 Here is the mining of engines that answer at once (`rules`), and what they share with those that wait for a server
-(`miner.mine_llm`): which questions are left to do, and how chains, rejects and calls enter the store.
+(`cxr.miner.mine_llm`): which questions are left to do, and how chains, rejects and calls enter the store.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,17 +10,17 @@ from functools import cached_property
 
 import polars as pl
 
-from miner.engines import Engine
-from miner.engines.calls import call_frame, call_rows
-from miner.engines.checks import check_all
-from miner.errors import MiningReject
-from miner.settings import MineSettings
-from miner.store import Run, Store, digest
-from schemas.call import Call
-from schemas.question import Question
-from schemas.reasoning import Chain, Evidence, Plan
-from schemas.study import Report
-from schemas.vocabulary import RejectReason, Stage, Task
+from cxr.miner.engines import Engine
+from cxr.miner.engines.calls import call_frame, call_rows
+from cxr.miner.engines.checks import check_all
+from cxr.miner.errors import MiningReject
+from cxr.miner.settings import MineSettings
+from cxr.miner.store import Run, Store, digest
+from cxr.schemas.call import Call
+from cxr.schemas.question import Question
+from cxr.schemas.reasoning import Chain, Evidence, Plan
+from cxr.schemas.study import Report
+from cxr.schemas.vocabulary import RejectReason, Stage, Task
 
 # Rows of a batch are committed together.
 BATCH = 500

@@ -16,28 +16,28 @@ from typing import TypeVar
 import duckdb
 import polars as pl
 
-from miner.console import say
-from miner.engines import AsyncEngine
-from miner.engines.budget import Budget
-from miner.engines.cache import ReplyCache
-from miner.engines.checks import check_all
-from miner.engines.client import Client, Deferred, Stopping
-from miner.engines.ledger import Ledger
-from miner.engines.llm import LLMEngine
-from miner.engines.make import ledger_path, llm_settings, progress_path, reply_folder
-from miner.engines.prices import price_of
-from miner.engines.settings import LLMSettings
-from miner.engines.wire import Wire, key_from_environment
-from miner.errors import BudgetReached, CxrError, EngineStopped, MiningReject, StoreError
-from miner.live import Live, Numbers, live
-from miner.mine import Job, Mined, MineResult, Rejected, commit, count_chains, load, standing_rejects, unmined
-from miner.settings import MineSettings
-from miner.spending import charge_lost, lost_attempts, recover_attempts, spent_on
-from miner.store import Run, Store, is_interrupt
-from schemas.call import Call
-from schemas.question import Question
-from schemas.study import Report
-from schemas.vocabulary import Licence
+from cxr.miner.console import say
+from cxr.miner.engines import AsyncEngine
+from cxr.miner.engines.budget import Budget
+from cxr.miner.engines.cache import ReplyCache
+from cxr.miner.engines.checks import check_all
+from cxr.miner.engines.client import Client, Deferred, Stopping
+from cxr.miner.engines.ledger import Ledger
+from cxr.miner.engines.llm import LLMEngine
+from cxr.miner.engines.make import ledger_path, llm_settings, progress_path, reply_folder
+from cxr.miner.engines.prices import price_of
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.engines.wire import Wire, key_from_environment
+from cxr.miner.errors import BudgetReached, CxrError, EngineStopped, MiningReject, StoreError
+from cxr.miner.live import Live, Numbers, live
+from cxr.miner.mine import Job, Mined, MineResult, Rejected, commit, count_chains, load, standing_rejects, unmined
+from cxr.miner.settings import MineSettings
+from cxr.miner.spending import charge_lost, lost_attempts, recover_attempts, spent_on
+from cxr.miner.store import Run, Store, is_interrupt
+from cxr.schemas.call import Call
+from cxr.schemas.question import Question
+from cxr.schemas.study import Report
+from cxr.schemas.vocabulary import Licence
 
 T = TypeVar("T")
 

@@ -4,13 +4,13 @@ import difflib
 import re
 from pathlib import Path
 
-from miner.engines.rules import RulesEngine
-from miner.errors import InputError
-from miner.mine import load as load_questions
-from miner.store import Store
-from prompts import Prompt, available, load, source
-from prompts.render import TEMPORAL, stage_values
-from schemas.vocabulary import Task
+from cxr.miner.engines.rules import RulesEngine
+from cxr.miner.errors import InputError
+from cxr.miner.mine import load as load_questions
+from cxr.miner.store import Store
+from cxr.prompts import Prompt, available, load, source
+from cxr.prompts.render import TEMPORAL, stage_values
+from cxr.schemas.vocabulary import Task
 
 _NAME = re.compile(r"^(?P<name>[a-z_]+)(?:\.v(?P<version>[1-9]\d*))?$")
 

@@ -9,13 +9,13 @@ from multiprocessing import get_context
 from os import cpu_count
 from typing import NamedTuple
 
-from miner.engines.temporal import progression_said
-from miner.engines.wording import describe, more_telling
-from miner.labeler import label_evidence
-from miner.language import load_lexicon
-from miner.language.analysis import analyse_report
-from schemas.finding import NormalForm
-from schemas.vocabulary import QUESTION_FINDINGS, Certainty, Presence
+from cxr.miner.engines.temporal import progression_said
+from cxr.miner.engines.wording import describe, more_telling
+from cxr.miner.labeler import label_evidence
+from cxr.miner.language import load_lexicon
+from cxr.miner.language.analysis import analyse_report
+from cxr.schemas.finding import NormalForm
+from cxr.schemas.vocabulary import QUESTION_FINDINGS, Certainty, Presence
 
 # Below this, starting processes takes longer than reading.
 WORTH_PROCESSES = 20_000

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from miner.engines.calls import call_frame, call_rows
-from miner.errors import MiningReject
-from miner.judge import Judge
-from miner.judge.llm import LLMJudge
-from miner.judge.radrscore import ScoredReasoning, score_reasoning
-from miner.mine import BATCH
-from miner.ordered import ordered_map
-from miner.settings import ScoreSettings
-from miner.store import Run, Store, digest
-from schemas.call import Call
-from schemas.finding import Finding, JudgedFinding
-from schemas.vocabulary import Licence, RejectReason, Stage
+from cxr.miner.engines.calls import call_frame, call_rows
+from cxr.miner.errors import MiningReject
+from cxr.miner.judge import Judge
+from cxr.miner.judge.llm import LLMJudge
+from cxr.miner.judge.radrscore import ScoredReasoning, score_reasoning
+from cxr.miner.mine import BATCH
+from cxr.miner.ordered import ordered_map
+from cxr.miner.settings import ScoreSettings
+from cxr.miner.store import Run, Store, digest
+from cxr.schemas.call import Call
+from cxr.schemas.finding import Finding, JudgedFinding
+from cxr.schemas.vocabulary import Licence, RejectReason, Stage
 
 if TYPE_CHECKING:
     # Loads the server libraries, which the rules judge does without.
-    from miner.engines.background import BackgroundClient
+    from cxr.miner.engines.background import BackgroundClient
 
 
 @dataclass

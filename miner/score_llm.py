@@ -3,18 +3,18 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from miner.engines.background import BackgroundClient
-from miner.engines.cache import ReplyCache
-from miner.engines.ledger import Ledger
-from miner.engines.make import ledger_path
-from miner.judge.llm import LLMJudge
-from miner.judges import server_settings
-from miner.score import Calls, ScoreResult, job_of, score
-from miner.settings import ScoreSettings
-from miner.spending import recover_attempts, spent_on
-from miner.store import Store
-from schemas.call import Call
-from schemas.vocabulary import Licence
+from cxr.miner.engines.background import BackgroundClient
+from cxr.miner.engines.cache import ReplyCache
+from cxr.miner.engines.ledger import Ledger
+from cxr.miner.engines.make import ledger_path
+from cxr.miner.judge.llm import LLMJudge
+from cxr.miner.judges import server_settings
+from cxr.miner.score import Calls, ScoreResult, job_of, score
+from cxr.miner.settings import ScoreSettings
+from cxr.miner.spending import recover_attempts, spent_on
+from cxr.miner.store import Store
+from cxr.schemas.call import Call
+from cxr.schemas.vocabulary import Licence
 
 
 def score_llm(db: Path, settings: ScoreSettings, advance: Callable[[int, int], None]) -> ScoreResult:

@@ -24,9 +24,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from miner.engines.policy import Attestation
-from miner.errors import SettingsError
-from schemas.vocabulary import Licence, Task
+from cxr.miner.engines.policy import Attestation
+from cxr.miner.errors import SettingsError
+from cxr.schemas.vocabulary import Licence, Task
 
 EngineName = Literal["rules", "llm"]
 JudgeName = Literal["rules", "llm"]

@@ -7,10 +7,10 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from miner.console import table
-from miner.errors import CxrError
-from miner.sql import Format, check_target, print_rows
-from miner.store import Store
+from cxr.miner.console import table
+from cxr.miner.errors import CxrError
+from cxr.miner.sql import Format, check_target, print_rows
+from cxr.miner.store import Store
 
 CONTEXT = 60
 

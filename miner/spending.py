@@ -5,14 +5,14 @@ from pathlib import Path
 from openai.types.chat import ChatCompletion
 from pydantic import ValidationError
 
-from miner.engines.budget import Spent
-from miner.engines.cache import ReplyCache
-from miner.engines.calls import call_frame, call_rows
-from miner.engines.ledger import KILLED, Ledger, recover
-from miner.engines.prices import billed, price_of
-from miner.engines.settings import LLMSettings
-from miner.store import Store
-from schemas.call import Call
+from cxr.miner.engines.budget import Spent
+from cxr.miner.engines.cache import ReplyCache
+from cxr.miner.engines.calls import call_frame, call_rows
+from cxr.miner.engines.ledger import KILLED, Ledger, recover
+from cxr.miner.engines.prices import billed, price_of
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.store import Store
+from cxr.schemas.call import Call
 
 
 def spent_on(store: Store, fingerprint: str) -> Spent:

@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from miner.console import PLAIN_WIDTH, out, plain_table, say
-from miner.errors import CxrError, SettingsError
-from miner.jsonl import whole_path
-from miner.store import Parameters, Store
+from cxr.miner.console import PLAIN_WIDTH, out, plain_table, say
+from cxr.miner.errors import CxrError, SettingsError
+from cxr.miner.jsonl import whole_path
+from cxr.miner.store import Parameters, Store
 
 TABLE_ROWS = 200
 BATCH_ROWS = 2_000

@@ -2,8 +2,8 @@
 
 from rich.table import Table
 
-from miner.console import table
-from miner.store import Store
+from cxr.miner.console import table
+from cxr.miner.store import Store
 
 _TABLES: tuple[tuple[str, str], ...] = (
     (

@@ -15,8 +15,8 @@ from typing import Any, Self
 import duckdb
 import polars as pl
 
-from miner.errors import BudgetReached, CxrError, StoreError, StoreLocked
-from miner.migrations import MIGRATIONS
+from cxr.miner.errors import BudgetReached, CxrError, StoreError, StoreLocked
+from cxr.miner.migrations import MIGRATIONS
 
 # Values that are bound to a statement, by position or by name.
 Parameters = Sequence[object] | Mapping[str, object] | None

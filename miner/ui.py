@@ -15,9 +15,9 @@ from pathlib import Path
 
 import duckdb
 
-from miner.console import say
-from miner.errors import CxrError, PolicyError
-from miner.store import Store
+from cxr.miner.console import say
+from cxr.miner.errors import CxrError, PolicyError
+from cxr.miner.store import Store
 
 _NO_SHELL = (
     "there is no DuckDB shell `duckdb` on the PATH; install it, {version} or later (https://duckdb.org/install), "

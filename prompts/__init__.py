@@ -13,8 +13,8 @@ from importlib import resources
 
 from pydantic import Field, TypeAdapter
 
-from prompts.render import TEMPORAL, fill, stage_values
-from prompts.replies import (
+from cxr.prompts.render import TEMPORAL, fill, stage_values
+from cxr.prompts.replies import (
     ChainReply,
     EvidenceReply,
     PlanReply,
@@ -24,7 +24,7 @@ from prompts.replies import (
     WholeReply,
     WorkedCase,
 )
-from schemas.base import Frozen
+from cxr.schemas.base import Frozen
 
 __all__ = [
     "ChainReply",

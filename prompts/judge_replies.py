@@ -1,6 +1,6 @@
 """What a model must reply to the three questions of a judge; every description is part of the instructions it is sent.
 
-As in `prompts.replies`, the schemas meet the strict form of structured outputs as they are. What comes before the
+As in `cxr.prompts.replies`, the schemas meet the strict form of structured outputs as they are. What comes before the
 verdict is written before it, so that the model looks the words up first and decides then.
 """
 
@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from prompts.replies import Reply
-from schemas.finding import Finding
+from cxr.prompts.replies import Reply
+from cxr.schemas.finding import Finding
 
 
 class ExtractedFindingReply(Reply):

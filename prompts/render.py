@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from schemas.question import Question
+from cxr.schemas.question import Question
 
 TEMPORAL = "_temporal"
 """Ends the names of the prompts for temporal questions: `plan_temporal` is to them what `plan` is to the others."""

@@ -2,16 +2,16 @@
 
 The JSON schema of each class meets the strict form of structured outputs as it is: every field is required, no other
 field is allowed, and no constraint is used that servers do not know. What a schema cannot say (a quote must be in the
-report) is checked in `miner.engines.checks` and sent back to the model in words.
+report) is checked in `cxr.miner.engines.checks` and sent back to the model in words.
 """
 
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from schemas.base import Frozen
-from schemas.question import Question
-from schemas.vocabulary import Task
+from cxr.schemas.base import Frozen
+from cxr.schemas.question import Question
+from cxr.schemas.vocabulary import Task
 
 
 class Reply(BaseModel):

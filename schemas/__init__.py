@@ -1,13 +1,13 @@
 """The vocabulary of cxr as frozen pydantic models; this package imports nothing of ours."""
 
-from schemas.base import Frozen
-from schemas.finding import Finding, JudgedFinding, NormalForm
-from schemas.prediction import Prediction
-from schemas.question import Option, Question
-from schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
-from schemas.study import Report
-from schemas.text import Quote, Section, Span
-from schemas.vocabulary import (
+from cxr.schemas.base import Frozen
+from cxr.schemas.finding import Finding, JudgedFinding, NormalForm
+from cxr.schemas.prediction import Prediction
+from cxr.schemas.question import Option, Question
+from cxr.schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
+from cxr.schemas.study import Report
+from cxr.schemas.text import Quote, Section, Span
+from cxr.schemas.vocabulary import (
     QUESTION_FINDINGS,
     Certainty,
     Change,

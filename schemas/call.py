@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from schemas.base import Frozen
+from cxr.schemas.base import Frozen
 
 
 class Call(Frozen):

@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from schemas.base import Frozen
-from schemas.text import Quote, Span
-from schemas.vocabulary import Certainty, Change, Presence, Severity, Side, Verdict
+from cxr.schemas.base import Frozen
+from cxr.schemas.text import Quote, Span
+from cxr.schemas.vocabulary import Certainty, Change, Presence, Severity, Side, Verdict
 
 
 class NormalForm(Frozen):

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import Frozen
+from cxr.schemas.base import Frozen
 
 
 class Prediction(Frozen):

@@ -4,8 +4,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import Frozen
-from schemas.vocabulary import Task
+from cxr.schemas.base import Frozen
+from cxr.schemas.vocabulary import Task
 
 
 class Option(Frozen):

@@ -4,9 +4,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import Frozen
-from schemas.text import Quote
-from schemas.vocabulary import EvidenceKind, Presence
+from cxr.schemas.base import Frozen
+from cxr.schemas.text import Quote
+from cxr.schemas.vocabulary import EvidenceKind, Presence
 
 
 class PlanItem(Frozen):

@@ -4,9 +4,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import Frozen
-from schemas.text import Section
-from schemas.vocabulary import Licence
+from cxr.schemas.base import Frozen
+from cxr.schemas.text import Section
+from cxr.schemas.vocabulary import Licence
 
 
 class Report(Frozen):

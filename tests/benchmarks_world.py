@@ -8,7 +8,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-import cli
+from cxr.cli import app
 
 # Invented; each text is made distinct below, so that only planted repeats are repeats.
 PATTERNS: tuple[tuple[str, str], ...] = (
@@ -71,7 +71,7 @@ def make_store(
 def run_cxr(folder: Path, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     """Run the command line in a folder: the real one, in this process, because starting one takes most of the time."""
     with contextlib.chdir(folder):
-        done = CliRunner().invoke(cli.app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
+        done = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)

@@ -1,7 +1,7 @@
 """Short forms of findings for tables: "+pleural_effusion left mild", "?pneumonia", "-consolidation"."""
 
-from miner.language import analyse
-from schemas import Certainty, NormalForm, Presence
+from cxr.miner.language import analyse
+from cxr.schemas import Certainty, NormalForm, Presence
 
 
 def short(form: NormalForm) -> str:

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from miner.engines.replies import to_evidence, to_plan
-from miner.judge import RulesJudge
-from miner.language.sections import parse_sections
-from prompts import EvidenceReply, PlanReply, load
-from prompts.render import stage_values
-from schemas.finding import Finding
-from schemas.question import Option, Question
-from schemas.study import Report
-from schemas.vocabulary import Licence, Task, Verdict
+from cxr.miner.engines.replies import to_evidence, to_plan
+from cxr.miner.judge import RulesJudge
+from cxr.miner.language.sections import parse_sections
+from cxr.prompts import EvidenceReply, PlanReply, load
+from cxr.prompts.render import stage_values
+from cxr.schemas.finding import Finding
+from cxr.schemas.question import Option, Question
+from cxr.schemas.study import Report
+from cxr.schemas.vocabulary import Licence, Task, Verdict
 from tests.scripted_server import Act, Fail, Say, ScriptedServer, schema_name
 
 _LETTER = re.compile(r"^(?:option )?([A-Z])[).:]\s*", re.IGNORECASE)

@@ -5,15 +5,15 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from miner.engines.replies import to_evidence, to_plan
-from miner.engines.rules import RulesEngine
-from miner.errors import MiningReject
-from prompts import EvidenceReply, PlanReply, load
-from prompts.render import stage_values
-from schemas.question import Question
-from schemas.reasoning import Chain, Evidence, Plan
-from schemas.study import Report
-from schemas.vocabulary import EvidenceKind, Presence
+from cxr.miner.engines.replies import to_evidence, to_plan
+from cxr.miner.engines.rules import RulesEngine
+from cxr.miner.errors import MiningReject
+from cxr.prompts import EvidenceReply, PlanReply, load
+from cxr.prompts.render import stage_values
+from cxr.schemas.question import Question
+from cxr.schemas.reasoning import Chain, Evidence, Plan
+from cxr.schemas.study import Report
+from cxr.schemas.vocabulary import EvidenceKind, Presence
 from tests.scripted_server import Act, Fail, Say, schema_name
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
-from miner.store import Store
+from cxr.miner.store import Store
 from tests.benchmarks_world import make_store, rows
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\""

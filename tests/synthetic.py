@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from miner.store import Store
+from cxr.miner.store import Store
 from tests.scripted_server import Act, Say
 
 ABSENT = (7, 11)

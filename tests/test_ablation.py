@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra cxr[train]")
 
+from cxr.trainer.ablation import MEASURES, order_agreement, rows_of, table_rows, variants
 from tests.training_world import run
-from trainer.ablation import MEASURES, order_agreement, rows_of, table_rows, variants
 
 
 def dry(tmp_path: Path, *more: str) -> list[list[str]]:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from miner.ask import IMPLIED, ask
-from miner.balance import MAX_RATIO, ceilings, downsample_sets
-from miner.settings import AskSettings
-from miner.store import Store
-from schemas.question import Option, Question
-from schemas.vocabulary import QUESTION_FINDINGS, Finding14
+from cxr.miner.ask import IMPLIED, ask
+from cxr.miner.balance import MAX_RATIO, ceilings, downsample_sets
+from cxr.miner.settings import AskSettings
+from cxr.miner.store import Store
+from cxr.schemas.question import Option, Question
+from cxr.schemas.vocabulary import QUESTION_FINDINGS, Finding14
 
 Labels = dict[str, dict[str, int | None]]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from miner.report_reading import read_report
+from cxr.miner.report_reading import read_report
 from tests.conftest import Cli
 
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miner.benchmark.selection import quotas
-from miner.benchmark.settings import PAPER, Mode, parse_targets
-from miner.errors import SettingsError
-from schemas.vocabulary import Task
+from cxr.miner.benchmark.selection import quotas
+from cxr.miner.benchmark.settings import PAPER, Mode, parse_targets
+from cxr.miner.errors import SettingsError
+from cxr.schemas.vocabulary import Task
 from tests.benchmarks_world import make_store, rows, run_cxr
 
 STUDIES = 96

@@ -4,12 +4,19 @@ from typing import Any
 
 import pytest
 
-from miner.engines.checks import check_all, check_answer_supported, check_chain, check_evidence, check_plan, same_answer
-from schemas.question import Option, Question
-from schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
-from schemas.study import Report
-from schemas.text import Quote, Section
-from schemas.vocabulary import EvidenceKind, Licence, Presence, RejectReason, Task
+from cxr.miner.engines.checks import (
+    check_all,
+    check_answer_supported,
+    check_chain,
+    check_evidence,
+    check_plan,
+    same_answer,
+)
+from cxr.schemas.question import Option, Question
+from cxr.schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
+from cxr.schemas.study import Report
+from cxr.schemas.text import Quote, Section
+from cxr.schemas.vocabulary import EvidenceKind, Licence, Presence, RejectReason, Task
 
 TEXT = "HISTORY: Prior pneumothorax. FINDINGS: Moderate cardiomegaly. No edema. IMPRESSION: Cardiomegaly."
 REPORT = Report(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import typer.main
 
-import cli
+from cxr.cli import app
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -23,7 +23,7 @@ def _commands() -> list[tuple[str, Any]]:
             else:
                 found.append((f"{words} {name}", command))
 
-    walk(typer.main.get_command(cli.app), "cxr")
+    walk(typer.main.get_command(app), "cxr")
     return found
 
 

@@ -11,16 +11,16 @@ from typing import Any
 import duckdb
 import pytest
 
-from miner.judge import Judge
-from schemas import Licence
+from cxr.miner.judge import Judge
+from cxr.schemas import Licence
+from cxr.trainer.evaluation import judging, scoring
+from cxr.trainer.evaluation.evaluate import evaluate_benchmark
+from cxr.trainer.evaluation.judging import parts_of
+from cxr.trainer.evaluation.settings import EvaluateSettings
 from tests.benchmarks_world import rows, run_cxr
 from tests.predictions_world import completion, lines, make_benchmark, samples_of, write_jsonl
 from tests.scripted_server import Act, Fail, ScriptedServer
 from tests.test_judge_llm import generic
-from trainer.evaluation import judging, scoring
-from trainer.evaluation.evaluate import evaluate_benchmark
-from trainer.evaluation.judging import parts_of
-from trainer.evaluation.settings import EvaluateSettings
 
 REASONING = ("factuality", "completeness", "effectiveness", "radrscore")
 WRONG_THINKING = "The heart is enlarged. There is a large left pleural effusion. There is no fracture."

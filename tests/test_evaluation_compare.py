@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from cxr.trainer.evaluation.leaderboard import PAPER, published_lines
 from tests.benchmarks_world import run_cxr
 from tests.predictions_world import completion, lines, make_benchmark, samples_of, write_jsonl
-from trainer.evaluation.leaderboard import PAPER, published_lines
 
 THOUGHT = "The heart is enlarged. There is a large left pleural effusion. There is no fracture."
 

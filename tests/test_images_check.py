@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from pydicom.uid import ImplicitVRLittleEndian, JPEGBaseline8Bit
 
-from miner import image_files
-from miner.errors import SettingsError
-from miner.image_files import Facts, read_facts
-from miner.image_workers import read_chunk
-from miner.images import parse_roots
-from schemas.vocabulary import FileStatus
+from cxr.miner import image_files
+from cxr.miner.errors import SettingsError
+from cxr.miner.image_files import Facts, read_facts
+from cxr.miner.image_workers import read_chunk
+from cxr.miner.images import parse_roots
+from cxr.schemas.vocabulary import FileStatus
 from tests.conftest import Cli
 from tests.pictures import HEIGHT, WIDTH, dicom, picture
 from tests.trees import write_rsna

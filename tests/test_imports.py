@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from miner.imports.records import map_image, options_in, plan_of, steps_of, study_of
+from cxr.miner.imports.records import map_image, options_in, plan_of, steps_of, study_of
 from tests.benchmarks_world import run_cxr
 
 CLUSTER = "/mnt/petrel/somebody/cxr"

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miner.errors import InputError
-from miner.ingest.chexpert import read_chexpert
-from miner.ingest.chexpert_plus import read_chexpert_plus
-from miner.ingest.corpus import Ingested
-from miner.ingest.located import place
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.chexpert import read_chexpert
+from cxr.miner.ingest.chexpert_plus import read_chexpert_plus
+from cxr.miner.ingest.corpus import Ingested
+from cxr.miner.ingest.located import place
 from tests.conftest import Cli
 from tests.trees import (
     CHEXPERT_COLUMNS,

@@ -10,11 +10,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from miner.errors import InputError, SettingsError
-from miner.ingest.corpus import Ingested
-from miner.ingest.mapping import csv_settings, field_named
-from miner.ingest.own_csv import read_csv_corpus
-from schemas.vocabulary import Licence
+from cxr.miner.errors import InputError, SettingsError
+from cxr.miner.ingest.corpus import Ingested
+from cxr.miner.ingest.mapping import csv_settings, field_named
+from cxr.miner.ingest.own_csv import read_csv_corpus
+from cxr.schemas.vocabulary import Licence
 from tests.conftest import Cli
 from tests.corpora import INVENTED
 

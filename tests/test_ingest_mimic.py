@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miner.errors import InputError
-from miner.ingest import workers
-from miner.ingest.corpus import Ingested
-from miner.ingest.members import Member, read_chunk
-from miner.ingest.mimic import find_mimic, mimic_fingerprint, read_mimic
-from miner.ingest.mimic_reports import Layout, zip_reports
-from miner.ingest.mimic_tables import time_of
-from miner.ingest.zip_directory import read_directory
+from cxr.miner.errors import InputError
+from cxr.miner.ingest import workers
+from cxr.miner.ingest.corpus import Ingested
+from cxr.miner.ingest.members import Member, read_chunk
+from cxr.miner.ingest.mimic import find_mimic, mimic_fingerprint, read_mimic
+from cxr.miner.ingest.mimic_reports import Layout, zip_reports
+from cxr.miner.ingest.mimic_tables import time_of
+from cxr.miner.ingest.zip_directory import read_directory
 from tests.conftest import Cli
 from tests.mimic_corpus import (
     CHEXPERT_CSV,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from miner.errors import InputError
-from miner.ingest.corpus import IMAGES, REJECTS, REPORTS, STUDIES, Ingested, split_of
-from miner.ingest.files import is_safe_name
-from miner.ingest.openi import Layout, read_openi
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import IMAGES, REJECTS, REPORTS, STUDIES, Ingested, split_of
+from cxr.miner.ingest.files import is_safe_name
+from cxr.miner.ingest.openi import Layout, read_openi
 
 Report = Mapping[str, str]
 MakeInput = Callable[[Path], Path]

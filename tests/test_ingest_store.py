@@ -12,8 +12,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from miner.errors import InputError
-from miner.ingest.corpus import (
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import (
     IMAGES,
     REJECTS,
     REPORTS,
@@ -25,11 +25,11 @@ from miner.ingest.corpus import (
     conform,
     text_hash,
 )
-from miner.ingest.ingest import ingest
-from miner.ingest.mimic import find_mimic, mimic_fingerprint, read_mimic
-from miner.ingest.result import IngestResult
-from miner.store import Store
-from schemas.vocabulary import Licence
+from cxr.miner.ingest.ingest import ingest
+from cxr.miner.ingest.mimic import find_mimic, mimic_fingerprint, read_mimic
+from cxr.miner.ingest.result import IngestResult
+from cxr.miner.store import Store
+from cxr.schemas.vocabulary import Licence
 from tests import mimic_corpus as mimic
 from tests.conftest import Cli
 
@@ -152,7 +152,7 @@ def test_reports_are_not_read_again_when_only_a_csv_changed(
     def never(*arguments: object, **named: object) -> object:
         raise AssertionError("read again")
 
-    monkeypatch.setattr("miner.ingest.mimic.read_members", never)
+    monkeypatch.setattr("cxr.miner.ingest.mimic.read_members", never)
     changed_label(folder)
     assert read_in(db, folder).changed == 1
     assert [row[:-1] for row in content(db)["rejects"]] == [row[:-1] for row in before]

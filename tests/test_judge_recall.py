@@ -2,8 +2,8 @@
 
 import pytest
 
-from miner.judge import RulesJudge
-from schemas import Finding
+from cxr.miner.judge import RulesJudge
+from cxr.schemas import Finding
 
 JUDGE = RulesJudge()
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from miner.judge.reasons import Reason
-from miner.judge.relations import load_relations, read_table
-from miner.language.lexicon import load_lexicon
+from cxr.miner.judge.reasons import Reason
+from cxr.miner.judge.relations import load_relations, read_table
+from cxr.miner.language.lexicon import load_lexicon
 
 RELATIONS = load_relations()
 LEXICON = load_lexicon()

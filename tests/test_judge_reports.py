@@ -2,8 +2,8 @@
 
 import pytest
 
-from miner.judge import RulesJudge
-from schemas import Finding, Verdict
+from cxr.miner.judge import RulesJudge
+from cxr.schemas import Finding, Verdict
 
 S = Verdict.SUPPORTED
 C = Verdict.CONTRADICTED

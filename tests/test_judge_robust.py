@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from miner.judge import RulesJudge
-from schemas import Finding, Verdict
+from cxr.miner.judge import RulesJudge
+from cxr.schemas import Finding, Verdict
 
 JUDGE = RulesJudge()
 
@@ -194,7 +194,7 @@ def test_batches_equal_single_calls_in_one_process_and_in_two() -> None:
 
 
 SCRIPT = """
-from miner.judge import RulesJudge
+from cxr.miner.judge import RulesJudge
 from schemas import Finding
 report = "Lungs are clear. No focal opacity, consolidation or infiltrate. No acute disease. Normal heart. No pneumonia."
 for name in ("consolidation", "airspace disease", "infiltrate", "atelectasis", "nodule", "cardiomegaly", "effusion"):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from miner.labeler import label, label_evidence
-from schemas import Finding14
+from cxr.miner.labeler import label, label_evidence
+from cxr.schemas import Finding14
 
 TABLE = [
     ("Findings: The lungs are clear. Impression: No acute disease.", {"No Finding": 1}),

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from miner.language import analyse, load_lexicon
-from miner.language import lexicon as module
-from miner.language.lexicon import LexiconError, Role, variants
-from schemas import Finding14
+from cxr.miner.language import analyse, load_lexicon
+from cxr.miner.language import lexicon as module
+from cxr.miner.language.lexicon import LexiconError, Role, variants
+from cxr.schemas import Finding14
 
 
 def test_every_concept_names_its_source_and_a_readable_name() -> None:

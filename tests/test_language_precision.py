@@ -2,9 +2,9 @@
 
 import pytest
 
-from miner.labeler import label
-from miner.language import analyse
-from schemas import Finding14
+from cxr.miner.labeler import label
+from cxr.miner.language import analyse
+from cxr.schemas import Finding14
 from tests.language import read
 
 TABLE = [

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from miner.labeler import label, label_evidence
-from miner.language import analyse, load_lexicon, read_statement
-from miner.language.reader import read_sentence
-from schemas import Presence
+from cxr.miner.labeler import label, label_evidence
+from cxr.miner.language import analyse, load_lexicon, read_statement
+from cxr.miner.language.reader import read_sentence
+from cxr.schemas import Presence
 from tests.language import concepts, read
 
 PHRASES = sorted({" ".join(entry.phrase) for entry in load_lexicon().entries.values()})

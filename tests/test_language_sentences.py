@@ -2,7 +2,7 @@
 
 import pytest
 
-from miner.language import analyse
+from cxr.miner.language import analyse
 from tests.language import read
 
 DENIALS = [

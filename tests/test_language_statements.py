@@ -2,8 +2,8 @@
 
 import pytest
 
-from miner.language import read_finding, read_statement
-from miner.language.statements import Polarity
+from cxr.miner.language import read_finding, read_statement
+from cxr.miner.language.statements import Polarity
 from tests.language import short
 
 PAIRS = [

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from miner.leakage import NEAR, find_shared_reports, leakage
-from miner.store import Store
+from cxr.miner.leakage import NEAR, find_shared_reports, leakage
+from cxr.miner.store import Store
 from tests.benchmarks_world import run_cxr
 
 BASE = (

@@ -13,23 +13,23 @@ from typing import Any, Self
 
 import pytest
 
-from miner.engines import Reasoning
-from miner.engines.budget import Budget, Spent
-from miner.engines.cache import ReplyCache
-from miner.engines.calls import call_rows
-from miner.engines.client import Client
-from miner.engines.llm import LLMEngine
-from miner.engines.policy import Attestation
-from miner.engines.prices import price_of
-from miner.engines.settings import LLMSettings
-from miner.engines.wire import Wire, key_from_environment
-from miner.errors import EngineStopped, MiningReject, PolicyError, SettingsError
-from schemas.call import Call
-from schemas.question import Option, Question
-from schemas.reasoning import Chain, Evidence, Plan
-from schemas.study import Report
-from schemas.text import Section
-from schemas.vocabulary import EvidenceKind, Licence, Presence, RejectReason, Task
+from cxr.miner.engines import Reasoning
+from cxr.miner.engines.budget import Budget, Spent
+from cxr.miner.engines.cache import ReplyCache
+from cxr.miner.engines.calls import call_rows
+from cxr.miner.engines.client import Client
+from cxr.miner.engines.llm import LLMEngine
+from cxr.miner.engines.policy import Attestation
+from cxr.miner.engines.prices import price_of
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.engines.wire import Wire, key_from_environment
+from cxr.miner.errors import EngineStopped, MiningReject, PolicyError, SettingsError
+from cxr.schemas.call import Call
+from cxr.schemas.question import Option, Question
+from cxr.schemas.reasoning import Chain, Evidence, Plan
+from cxr.schemas.study import Report
+from cxr.schemas.text import Section
+from cxr.schemas.vocabulary import EvidenceKind, Licence, Presence, RejectReason, Task
 from tests.scripted_server import COMPLETION_TOKENS, PROMPT_TOKENS, Act, Fail, HangUp, Raw, Say, ScriptedServer, Slow
 
 TEXT = "INDICATION: Rule out fracture.\nFINDINGS: There is a small left pleural effusion. The heart is\nnot enlarged."
@@ -108,8 +108,8 @@ GOOD: dict[str, Sequence[Act]] = {
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow at once, and no key of the person who runs the tests is used."""
-    monkeypatch.setattr("miner.engines.client._LONGEST_WAIT_S", 0.0)
-    monkeypatch.setattr("miner.engines.pace._FIRST_REST_S", 0.01)
+    monkeypatch.setattr("cxr.miner.engines.client._LONGEST_WAIT_S", 0.0)
+    monkeypatch.setattr("cxr.miner.engines.pace._FIRST_REST_S", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
@@ -517,6 +517,6 @@ def test_presence_is_kept(tmp_path: Path) -> None:
 
 
 def test_importing_the_engine_loads_no_client_library() -> None:
-    code = "import sys, miner.engines.llm; print([m for m in ('openai', 'instructor') if m in sys.modules])"
+    code = "import sys, cxr.miner.engines.llm; print([m for m in ('openai', 'instructor') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

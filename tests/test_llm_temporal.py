@@ -8,24 +8,24 @@ from typing import Any, Literal
 
 import pytest
 
-from miner.batches import collect, mine_in_batches
-from miner.engines import Reasoning
-from miner.engines.change import check_answer_of_change, check_change_reply
-from miner.engines.checks import check_all, check_chain
-from miner.engines.policy import check_endpoint
-from miner.engines.replies import to_plan
-from miner.engines.settings import LLMSettings
-from miner.errors import MiningReject, PolicyError
-from miner.language.sections import parse_sections
-from miner.mine import load, unmined
-from miner.settings import MineSettings
-from miner.store import Store
-from prompts import PlanReply, TemporalEvidenceReply
-from schemas.question import Option, Question
-from schemas.reasoning import Chain, ChainStep, Evidence
-from schemas.study import Report
-from schemas.text import Quote
-from schemas.vocabulary import EvidenceKind, Licence, Presence, RejectReason, Task
+from cxr.miner.batches import collect, mine_in_batches
+from cxr.miner.engines import Reasoning
+from cxr.miner.engines.change import check_answer_of_change, check_change_reply
+from cxr.miner.engines.checks import check_all, check_chain
+from cxr.miner.engines.policy import check_endpoint
+from cxr.miner.engines.replies import to_plan
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.errors import MiningReject, PolicyError
+from cxr.miner.language.sections import parse_sections
+from cxr.miner.mine import load, unmined
+from cxr.miner.settings import MineSettings
+from cxr.miner.store import Store
+from cxr.prompts import PlanReply, TemporalEvidenceReply
+from cxr.schemas.question import Option, Question
+from cxr.schemas.reasoning import Chain, ChainStep, Evidence
+from cxr.schemas.study import Report
+from cxr.schemas.text import Quote
+from cxr.schemas.vocabulary import EvidenceKind, Licence, Presence, RejectReason, Task
 from tests.batch_server import BatchingServer
 from tests.conftest import Cli
 from tests.mimic_corpus import STUDIES, write_temporal, write_zip

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from miner.console import out
-from miner.engines.make import llm_settings
-from miner.errors import InputError
-from miner.estimate import estimate_tables
-from miner.mine_llm import mine_llm
-from miner.prompt_views import prompt_diff, prompt_rows, prompt_text
-from miner.settings import MineSettings
-from miner.show import show_chain
-from miner.status import status_tables
-from miner.store import Store
+from cxr.miner.console import out
+from cxr.miner.engines.make import llm_settings
+from cxr.miner.errors import InputError
+from cxr.miner.estimate import estimate_tables
+from cxr.miner.mine_llm import mine_llm
+from cxr.miner.prompt_views import prompt_diff, prompt_rows, prompt_text
+from cxr.miner.settings import MineSettings
+from cxr.miner.show import show_chain
+from cxr.miner.status import status_tables
+from cxr.miner.store import Store
 from tests.conftest import Cli
 from tests.scripted_server import ScriptedServer
 from tests.synthetic import REPLIES, write_store

@@ -9,10 +9,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from miner.mine import load
-from miner.store import Store
-from schemas.question import Question
-from schemas.study import Report
+from cxr.miner.mine import load
+from cxr.miner.store import Store
+from cxr.schemas.question import Question
+from cxr.schemas.study import Report
 from tests.conftest import Cli
 from tests.corpora import INVENTED, openi_rows, write_openi
 from tests.replying import Model

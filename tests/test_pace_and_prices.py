@@ -7,11 +7,11 @@ from email.utils import format_datetime
 
 import pytest
 
-from miner.engines.budget import Budget, Spent
-from miner.engines.pace import Pace, duration_s, retry_after_s
-from miner.engines.prices import price_of
-from miner.engines.settings import LLMSettings
-from miner.errors import BudgetReached, SettingsError
+from cxr.miner.engines.budget import Budget, Spent
+from cxr.miner.engines.pace import Pace, duration_s, retry_after_s
+from cxr.miner.engines.prices import price_of
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.errors import BudgetReached, SettingsError
 
 LOCAL = "http://127.0.0.1:8000/v1"
 

@@ -9,20 +9,20 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from miner.benchmark.settings import Mode, Targets
-from miner.errors import InputError
-from miner.labeler import label
-from schemas.vocabulary import Finding14, Progression, Side, Task
+from cxr.miner.benchmark.settings import Mode, Targets
+from cxr.miner.errors import InputError
+from cxr.miner.labeler import label
+from cxr.schemas.vocabulary import Finding14, Progression, Side, Task
+from cxr.trainer.phantom.corpus import write_phantom
+from cxr.trainer.phantom.drawing import draw
+from cxr.trainer.phantom.scene import Degree, Scene, draw_lots, later, progression
+from cxr.trainer.phantom.wording import FINDINGS, describe_scene, labels_of
+from cxr.trainer.phantom.world import make_world
 from tests.conftest import Cli
-from trainer.phantom.corpus import write_phantom
-from trainer.phantom.drawing import draw
-from trainer.phantom.scene import Degree, Scene, draw_lots, later, progression
-from trainer.phantom.wording import FINDINGS, describe_scene, labels_of
-from trainer.phantom.world import make_world
 
 torch = pytest.importorskip("torch")
-from trainer.families import load_model, load_processor  # noqa: E402
-from trainer.tiny import build_tiny  # noqa: E402
+from cxr.trainer.families import load_model, load_processor  # noqa: E402
+from cxr.trainer.tiny import build_tiny  # noqa: E402
 
 SMALL: Targets = {"train": {Mode.ANSWER_ONLY: {Task.BINARY: 40}, Mode.REASONING: {Task.BINARY: 20}}}
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from miner.engines.policy import Attestation, check_endpoint, is_loopback
-from miner.errors import PolicyError, SettingsError
-from schemas.vocabulary import Licence
+from cxr.miner.engines.policy import Attestation, check_endpoint, is_loopback
+from cxr.miner.errors import PolicyError, SettingsError
+from cxr.schemas.vocabulary import Licence
 
 PROMISES: dict[str, Any] = {
     "endpoint": "https://hospital.invalid/openai/v1",

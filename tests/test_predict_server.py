@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from miner.engines.policy import Attestation
-from miner.errors import PolicyError
+from cxr.miner.engines.policy import Attestation
+from cxr.miner.errors import PolicyError
+from cxr.trainer.prediction.pictures import open_picture
+from cxr.trainer.prediction.run import Job, requests_for
+from cxr.trainer.prediction.samples import Sample
+from cxr.trainer.prediction.server import check_policy, data_url, image_tokens, within
+from cxr.trainer.prediction.settings import PredictSettings
 from tests.benchmarks_world import run_cxr
 from tests.prediction_world import World, header, lines, make_world, stored, write_picture
 from tests.scripted_server import Act, Fail, Say, ScriptedServer
-from trainer.prediction.pictures import open_picture
-from trainer.prediction.run import Job, requests_for
-from trainer.prediction.samples import Sample
-from trainer.prediction.server import check_policy, data_url, image_tokens, within
-from trainer.prediction.settings import PredictSettings
 
 ANSWER = "<think> The heart is large. </think><answer> Yes </answer>"
 ELSEWHERE = "http://192.0.2.1:9/v1"
@@ -39,7 +39,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("miner.engines.client._LONGEST_WAIT_S", 0.0)
+    monkeypatch.setattr("cxr.miner.engines.client._LONGEST_WAIT_S", 0.0)
 
 
 def serving(reply: Callable[[dict[str, Any]], Act] = lambda _: Say(ANSWER), **more: Any) -> ScriptedServer:

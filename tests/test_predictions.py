@@ -13,7 +13,7 @@ import duckdb
 import pytest
 from pydantic import ValidationError
 
-from schemas import Prediction
+from cxr.schemas import Prediction
 from tests.benchmarks_world import run_cxr
 from tests.predictions_world import completion, fingerprint_of, lines, make_benchmark, samples_of, write_jsonl
 

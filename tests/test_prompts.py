@@ -5,18 +5,17 @@ from importlib import resources
 
 import pytest
 
-import prompts
-from miner.engines.change import check_answer_of_change, check_change_reply
-from miner.engines.checks import check_all
-from miner.engines.grounding import locate
-from miner.engines.replies import to_chain, to_evidence, to_plan
-from miner.language.sections import parse_sections
-from prompts import Prompt, TemporalEvidenceReply, WorkedCase, load
-from prompts.render import delimit, fill, placeholders, stage_values
-from schemas.study import Report
-from schemas.vocabulary import Licence
+from cxr.miner.engines.change import check_answer_of_change, check_change_reply
+from cxr.miner.engines.checks import check_all
+from cxr.miner.engines.grounding import locate
+from cxr.miner.engines.replies import to_chain, to_evidence, to_plan
+from cxr.miner.language.sections import parse_sections
+from cxr.prompts import Prompt, TemporalEvidenceReply, WorkedCase, available, load
+from cxr.prompts.render import delimit, fill, placeholders, stage_values
+from cxr.schemas.study import Report
+from cxr.schemas.vocabulary import Licence
 
-EVERY = [load(name, version) for name, versions in prompts.available().items() for version in versions]
+EVERY = [load(name, version) for name, versions in available().items() for version in versions]
 # The steps of mining have worked studies as examples; a judge's prompts carry theirs in their words.
 STEPS = [prompt for prompt in EVERY if not prompt.name.startswith("judge_")]
 CASES = sorted({case.name: case for prompt in EVERY for case in prompt.examples}.items())
@@ -38,7 +37,7 @@ PUBLISHED = {
 
 
 def test_the_three_steps_have_prompts() -> None:
-    assert {"plan", "evidence", "chain", "whole"} <= set(prompts.available())
+    assert {"plan", "evidence", "chain", "whole"} <= set(available())
 
 
 @pytest.mark.parametrize("prompt", EVERY, ids=lambda prompt: f"{prompt.name}.v{prompt.version}")
@@ -120,7 +119,7 @@ def test_messages_are_system_then_examples_then_the_question() -> None:
 
 
 def test_the_hash_covers_the_file_and_its_examples() -> None:
-    folder = resources.files("prompts")
+    folder = resources.files("cxr.prompts")
     words = folder.joinpath("plan.v1.md").read_bytes() + b"\0" + folder.joinpath("cases.v1.json").read_bytes()
     assert load("plan", 1).hash == hashlib.sha256(words).hexdigest()
 

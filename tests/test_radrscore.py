@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from miner.judge.files import judge_line, radrscore_line
-from miner.judge.radrscore import Empty, RadRScore, radrscore, score_reasoning, share
-from schemas import Finding, JudgedFinding, Quote, Verdict
+from cxr.miner.judge.files import judge_line, radrscore_line
+from cxr.miner.judge.radrscore import Empty, RadRScore, radrscore, score_reasoning, share
+from cxr.schemas import Finding, JudgedFinding, Quote, Verdict
 
 ANSWERS = {
     "stated": Verdict.SUPPORTED,

@@ -13,11 +13,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from miner.judge import RulesJudge
-from miner.mine_llm import mine_llm
-from miner.score import score
-from miner.settings import MineSettings, ScoreSettings
-from miner.store import Store
+from cxr.miner.judge import RulesJudge
+from cxr.miner.mine_llm import mine_llm
+from cxr.miner.score import score
+from cxr.miner.settings import MineSettings, ScoreSettings
+from cxr.miner.store import Store
 from tests.replaying import Replay, questions
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from miner.agreement import cohen_kappa
-from miner.report.funnel import steps
-from miner.report.prepare import prepare
-from miner.store import Store
+from cxr.miner.agreement import cohen_kappa
+from cxr.miner.report.funnel import steps
+from cxr.miner.report.prepare import prepare
+from cxr.miner.store import Store
 from tests.benchmarks_world import make_store, rows, run_cxr
 from tests.report_world import HIDDEN, HOSTILE, Page, evaluate_world, make_world
 

@@ -14,15 +14,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miner.errors import BudgetReached, CxrError, EngineStopped, InputError, MiningReject, PolicyError, SettingsError
-from miner.judge import RulesJudge
-from miner.judges import OpenJudge
-from miner.settings import JudgeSettings
-from schemas import Finding, JudgedFinding
-from schemas.vocabulary import QUESTION_FINDINGS, RejectReason
-from tests.scripted_server import Act, Fail, Say, ScriptedServer, schema_name
-from trainer.process_reward import ProcessReward, open_process_reward
-from trainer.rewards import (
+from cxr.miner.errors import (
+    BudgetReached,
+    CxrError,
+    EngineStopped,
+    InputError,
+    MiningReject,
+    PolicyError,
+    SettingsError,
+)
+from cxr.miner.judge import RulesJudge
+from cxr.miner.judges import OpenJudge
+from cxr.miner.settings import JudgeSettings
+from cxr.schemas import Finding, JudgedFinding
+from cxr.schemas.vocabulary import QUESTION_FINDINGS, RejectReason
+from cxr.trainer.process_reward import ProcessReward, open_process_reward
+from cxr.trainer.rewards import (
     Accuracy,
     RewardFunction,
     accuracy_reward,
@@ -33,6 +40,7 @@ from trainer.rewards import (
     reward_functions,
     text_of,
 )
+from tests.scripted_server import Act, Fail, Say, ScriptedServer, schema_name
 
 REPORT = "FINDINGS: There is a small left pleural effusion. No pneumothorax. IMPRESSION: Left pleural effusion."
 TRUE = "The image shows a small left pleural effusion. There is no pneumothorax."
@@ -390,7 +398,7 @@ THINKS = ["A pleural effusion.", "A pleural effusion and a pneumothorax.", "A pn
 
 @pytest.fixture
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("miner.engines.client._LONGEST_WAIT_S", 0.0)
+    monkeypatch.setattr("cxr.miner.engines.client._LONGEST_WAIT_S", 0.0)
 
 
 @pytest.mark.usefixtures("_no_waiting")

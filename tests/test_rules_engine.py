@@ -5,16 +5,16 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from miner.engines.checks import check_all
-from miner.engines.rules import RulesEngine
-from miner.errors import MiningReject
-from miner.judge import RulesJudge
-from miner.labeler import label
-from miner.language import analyse
-from miner.mine import mine_question
-from schemas.question import Option, Question
-from schemas.study import Report
-from schemas.vocabulary import QUESTION_FINDINGS, EvidenceKind, Presence, RejectReason, Task
+from cxr.miner.engines.checks import check_all
+from cxr.miner.engines.rules import RulesEngine
+from cxr.miner.errors import MiningReject
+from cxr.miner.judge import RulesJudge
+from cxr.miner.labeler import label
+from cxr.miner.language import analyse
+from cxr.miner.mine import mine_question
+from cxr.schemas.question import Option, Question
+from cxr.schemas.study import Report
+from cxr.schemas.vocabulary import QUESTION_FINDINGS, EvidenceKind, Presence, RejectReason, Task
 from tests.conftest import Cli
 from tests.corpora import write_openi
 from tests.language import read

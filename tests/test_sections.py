@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miner.language.sections import ASSERTIVE, final_text_spans, outline, parse_sections
+from cxr.miner.language.sections import ASSERTIVE, final_text_spans, outline, parse_sections
 
 RULE = " " + "_" * 78
 TITLE = " " * 33 + "FINAL REPORT"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from miner.errors import StoreError
-from miner.migrations import MIGRATIONS
-from miner.store import Store, digest
+from cxr.miner.errors import StoreError
+from cxr.miner.migrations import MIGRATIONS
+from cxr.miner.store import Store, digest
 
 DESIGNED = {
     "studies", "images", "reports", "labels", "progressions", "questions", "chains", "findings", "scores", "calls",

@@ -17,10 +17,10 @@ torch = pytest.importorskip("torch", reason="training needs the extra cxr[train]
 from peft import PeftModel  # noqa: E402
 from PIL import Image  # noqa: E402
 
+from cxr.trainer.exact import last_checkpoint  # noqa: E402
+from cxr.trainer.families import FAMILIES, load_model, load_processor  # noqa: E402
+from cxr.trainer.run_log import read_log  # noqa: E402
 from tests.training_world import QUICK, World, make_world, run  # noqa: E402
-from trainer.exact import last_checkpoint  # noqa: E402
-from trainer.families import FAMILIES, load_model, load_processor  # noqa: E402
-from trainer.run_log import read_log  # noqa: E402
 
 
 @pytest.fixture(scope="module")

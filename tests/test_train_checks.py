@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from miner.errors import InputError, SettingsError
-from prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
-from trainer.checks import (
+from cxr.miner.errors import InputError, SettingsError
+from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
+from cxr.trainer.checks import (
     check_answers,
     check_lengths,
     check_padding,
@@ -17,17 +17,17 @@ from trainer.checks import (
     run_checks,
     show_checks,
 )
-from trainer.image_checks import check_image_tokens, check_pixels, check_processor, image_sizes
-from trainer.process_reward import ProcessReward
-from trainer.rewards import RewardFunction, reward_functions
+from cxr.trainer.image_checks import check_image_tokens, check_pixels, check_processor, image_sizes
+from cxr.trainer.process_reward import ProcessReward
+from cxr.trainer.rewards import RewardFunction, reward_functions
 
 pytest.importorskip("torch")
 from datasets import Dataset, Features, List, Value
 from datasets import Image as ImageColumn
 from PIL import Image
 
-from trainer.families import FAMILIES, load_processor
-from trainer.tiny import build_tiny
+from cxr.trainer.families import FAMILIES, load_processor
+from cxr.trainer.tiny import build_tiny
 
 OPTIONS = ["A) edema", "B) pleural effusion"]
 

@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra cxr[train]")
 
+from cxr.trainer.run_log import read_log
+from cxr.trainer.tiny import build_tiny
 from tests.training_world import QUICK, QUICK_GRPO, SMALL, run
-from trainer.run_log import read_log
-from trainer.tiny import build_tiny
 
 # Open answers name findings: they take more than the dozen tokens that suffice for a letter.
 LONG = ("--set", "max_completion_length=60")

@@ -13,11 +13,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from miner.engines.make import ledger_path
-from miner.errors import BudgetReached, CxrError, EngineStopped, PolicyError, SettingsError
-from miner.mine import MineResult
-from miner.mine_llm import mine_llm
-from miner.settings import MineSettings
+from cxr.miner.engines.make import ledger_path
+from cxr.miner.errors import BudgetReached, CxrError, EngineStopped, PolicyError, SettingsError
+from cxr.miner.mine import MineResult
+from cxr.miner.mine_llm import mine_llm
+from cxr.miner.settings import MineSettings
 from tests.conftest import Cli
 from tests.scripted_server import (
     COMPLETION_TOKENS,
@@ -54,8 +54,8 @@ def db(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("miner.engines.client._LONGEST_WAIT_S", 0.02)
-    monkeypatch.setattr("miner.engines.pace._FIRST_REST_S", 0.02)
+    monkeypatch.setattr("cxr.miner.engines.client._LONGEST_WAIT_S", 0.02)
+    monkeypatch.setattr("cxr.miner.engines.pace._FIRST_REST_S", 0.02)
 
 
 def now_and_then(bad: Act, every: int = 5) -> Callable[[dict[str, Any]], Act]:

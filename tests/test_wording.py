@@ -4,11 +4,11 @@ from itertools import product
 
 import pytest
 
-from miner.engines.nouns import is_plural, plural, with_article
-from miner.engines.wording import describe
-from miner.language import analyse, load_lexicon
-from schemas.finding import NormalForm
-from schemas.vocabulary import Certainty, Presence, Severity, Side
+from cxr.miner.engines.nouns import is_plural, plural, with_article
+from cxr.miner.engines.wording import describe
+from cxr.miner.language import analyse, load_lexicon
+from cxr.schemas.finding import NormalForm
+from cxr.schemas.vocabulary import Certainty, Presence, Severity, Side
 
 LABELED = [concept.id for concept in load_lexicon().concepts.values() if concept.chexpert is not None]
 IN_LUNGS = ("lung_base", "lung_apex", "upper_lobe", "lower_lobe", "perihilar", "suprahilar", "retrocardiac")

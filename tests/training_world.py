@@ -7,11 +7,11 @@ from typing import Any
 import polars as pl
 from typer.testing import CliRunner, Result
 
-import cli
-from miner.benchmark.settings import Mode, Targets
-from trainer.phantom.corpus import write_phantom
-from trainer.phantom.pipeline import PhantomExports, make_exports
-from trainer.tiny import TinySize, build_tiny
+from cxr.cli import app
+from cxr.miner.benchmark.settings import Mode, Targets
+from cxr.trainer.phantom.corpus import write_phantom
+from cxr.trainer.phantom.pipeline import PhantomExports, make_exports
+from cxr.trainer.tiny import TinySize, build_tiny
 
 TARGETS: Targets = {
     "train": {Mode.ANSWER_ONLY: 120, Mode.REASONING: 60},
@@ -52,7 +52,7 @@ class World:
 
 def run(*arguments: str | Path) -> Result:
     """Run the command line in this process, which has paid for torch already."""
-    return CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def make_world(folder: Path) -> World:

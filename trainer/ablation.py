@@ -18,12 +18,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from miner.console import say
-from miner.errors import CxrError
-from schemas.base import Frozen
-from trainer.evaluation.results import MEAN
-from trainer.run import FINAL
-from trainer.run_record import read_record
+from cxr.miner.console import say
+from cxr.miner.errors import CxrError
+from cxr.schemas.base import Frozen
+from cxr.trainer.evaluation.results import MEAN
+from cxr.trainer.run import FINAL
+from cxr.trainer.run_record import read_record
 
 REASONING = "reasoning"
 MEASURES = ("factuality", "completeness", "effectiveness", "radrscore", "accuracy")
@@ -64,7 +64,7 @@ class World:
 
 def variants() -> list[Variant]:
     """Read `presets/ablation.toml`, in the order in which they have to be trained."""
-    text = resources.files("trainer").joinpath("presets", "ablation.toml").read_text("utf-8")
+    text = resources.files("cxr.trainer").joinpath("presets", "ablation.toml").read_text("utf-8")
     return [Variant.model_validate(variant) for variant in tomllib.loads(text)["variant"]]
 
 

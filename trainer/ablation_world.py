@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from miner.errors import SettingsError
-from trainer.ablation import World
-from trainer.data import find_source
-from trainer.phantom.world import make_world
-from trainer.settings import GRPOSettings, SFTSettings
+from cxr.miner.errors import SettingsError
+from cxr.trainer.ablation import World
+from cxr.trainer.data import find_source
+from cxr.trainer.phantom.world import make_world
+from cxr.trainer.settings import GRPOSettings, SFTSettings
 
 TINY = "tiny"
 STORE = "phantom.duckdb"

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from miner.labeler import label
-from schemas.vocabulary import QUESTION_FINDINGS, Finding14, Progression, Task
+from cxr.miner.labeler import label
+from cxr.schemas.vocabulary import QUESTION_FINDINGS, Finding14, Progression, Task
 
 # Models vary case and blanks in tags; the strict form does not allow for it, and the robust reading does.
 _TAG = re.compile(r"<\s{0,2}(/?)\s{0,2}(think|answer)\s{0,2}>", re.IGNORECASE)

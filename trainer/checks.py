@@ -7,10 +7,10 @@ generates, prompts that are cut, answers that no completion can hit, a patient o
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from miner.console import table, talk
-from miner.errors import InputError, SettingsError
-from trainer.answers import parse_completion
-from trainer.image_checks import (
+from cxr.miner.console import table, talk
+from cxr.miner.errors import InputError, SettingsError
+from cxr.trainer.answers import parse_completion
+from cxr.trainer.image_checks import (
     CheckResult,
     Sizes,
     check_image_tokens,
@@ -20,7 +20,7 @@ from trainer.image_checks import (
     patches,
     some,
 )
-from trainer.rewards import REASONING, RewardFunction, accuracy_reward, format_reward
+from cxr.trainer.rewards import REASONING, RewardFunction, accuracy_reward, format_reward
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -7,11 +7,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from miner.console import say
-from miner.errors import CxrError, InputError
-from miner.jsonl import whole_file, whole_path
-from trainer.run_log import LOG, read_log
-from trainer.run_record import read_record
+from cxr.miner.console import say
+from cxr.miner.errors import CxrError, InputError
+from cxr.miner.jsonl import whole_file, whole_path
+from cxr.trainer.run_log import LOG, read_log
+from cxr.trainer.run_record import read_record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,7 +128,7 @@ def write_curves(out: Path) -> tuple[Path, ...]:
     if not found:
         raise InputError(f"{out / LOG} holds no step; expected the log of `cxr train`")
     try:
-        from miner import chart_svg  # noqa: F401, PLC0415 - says what to install where matplotlib is missing
+        from cxr.miner import chart_svg  # noqa: F401, PLC0415 - says what to install where matplotlib is missing
     except CxrError as error:
         say(f"no curves are drawn: {error}")
         return ()
@@ -146,7 +146,7 @@ def _png(found: Sequence[Panel], resumed: Sequence[int], path: Path, caption: st
     from matplotlib import rc_context  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    from miner.chart_svg import GRID, INK, MUTED, PAPER, STYLE  # noqa: PLC0415
+    from cxr.miner.chart_svg import GRID, INK, MUTED, PAPER, STYLE  # noqa: PLC0415
 
     shown = {INK: "#1d2329", MUTED: "#56616c", GRID: "#dde2e7", PAPER: "#ffffff"}
     style = {key: shown.get(value, value) if isinstance(value, str) else value for key, value in STYLE.items()}
@@ -166,8 +166,8 @@ def _png(found: Sequence[Panel], resumed: Sequence[int], path: Path, caption: st
 
 
 def _draw(axes: "Axes", panel: Panel, resumed: Sequence[int], *, muted: str) -> None:
-    from miner.chart_svg import OKABE_ITO  # noqa: PLC0415
-    from miner.charts import DASHES  # noqa: PLC0415
+    from cxr.miner.chart_svg import OKABE_ITO  # noqa: PLC0415
+    from cxr.miner.charts import DASHES  # noqa: PLC0415
 
     for step in resumed:
         axes.axvline(step, color=muted, linewidth=0.8, linestyle=":")
@@ -200,7 +200,7 @@ def _caption(found: Sequence[Panel], resumed: Sequence[int]) -> str:
 
 def _html(found: Sequence[Panel], resumed: Sequence[int], record: Mapping[str, Any], name: str) -> str:
     """Write a page that needs nothing else: pictures as SVG, numbers as tables, light or dark as the reader likes."""
-    from miner.chart_svg import CHART_CSS  # noqa: PLC0415
+    from cxr.miner.chart_svg import CHART_CSS  # noqa: PLC0415
 
     facts = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in _facts(record))
     figures = "".join(_figure(panel, resumed) for panel in found)
@@ -218,7 +218,7 @@ def _figure(panel: Panel, resumed: Sequence[int]) -> str:
     from matplotlib import rc_context  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    from miner.chart_svg import MUTED, STYLE, themable_svg  # noqa: PLC0415
+    from cxr.miner.chart_svg import MUTED, STYLE, themable_svg  # noqa: PLC0415
 
     with rc_context(STYLE):  # type: ignore[arg-type]  # the stubs know each key's own type only
         figure = Figure(figsize=(4.7, 2.8 + 0.2 * (len(panel.curves) > 1)), layout="constrained")

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from miner.benchmark.settings import Existing, Mode
-from miner.errors import InputError
-from miner.export.export import NOTE
-from miner.image_workers import all_facts
-from prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING
-from schemas.vocabulary import FileStatus, RejectReason, Stage
-from trainer.settings import TrainSettings
+from cxr.miner.benchmark.settings import Existing, Mode
+from cxr.miner.errors import InputError
+from cxr.miner.export.export import NOTE
+from cxr.miner.image_workers import all_facts
+from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING
+from cxr.schemas.vocabulary import FileStatus, RejectReason, Stage
+from cxr.trainer.settings import TrainSettings
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -102,11 +102,11 @@ def read_source(folder: Path, stage: str) -> Source:
 
 def _exported(store_path: Path, stage: str, work: Path, settings: TrainSettings) -> Source:
     """Compile a store and export it for a stage, once: a finished export is taken again."""
-    from miner.benchmark.compile import compile_benchmark  # noqa: PLC0415 - only a store needs them
-    from miner.benchmark.settings import bench_settings  # noqa: PLC0415
-    from miner.export.export import export  # noqa: PLC0415
-    from miner.export.settings import ExportSettings, Format  # noqa: PLC0415
-    from miner.store import Store  # noqa: PLC0415
+    from cxr.miner.benchmark.compile import compile_benchmark  # noqa: PLC0415 - only a store needs them
+    from cxr.miner.benchmark.settings import bench_settings  # noqa: PLC0415
+    from cxr.miner.export.export import export  # noqa: PLC0415
+    from cxr.miner.export.settings import ExportSettings, Format  # noqa: PLC0415
+    from cxr.miner.store import Store  # noqa: PLC0415
 
     folder = work / stage
     if (folder / NOTE).is_file() and "unfinished" not in (folder / NOTE).read_text(encoding="utf-8"):

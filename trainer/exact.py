@@ -13,8 +13,8 @@ from typing import Any
 
 from transformers.trainer_callback import TrainerState
 
-from miner.errors import InputError
-from trainer.families import save_processor
+from cxr.miner.errors import InputError
+from cxr.trainer.families import save_processor
 
 STATE = "trainer_state.json"
 

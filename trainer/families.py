@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from miner.errors import InputError
+from cxr.miner.errors import InputError
 
 Precision = Literal["bf16", "fp32"]
 Attention = Literal["sdpa", "flash_attention_2", "eager"]

@@ -9,10 +9,10 @@ from datasets import Dataset
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-from miner.errors import SettingsError
-from trainer.exact import Exact
-from trainer.settings import GRPOSettings
-from trainer.trl_settings import common, has_vllm, lora
+from cxr.miner.errors import SettingsError
+from cxr.trainer.exact import Exact
+from cxr.trainer.settings import GRPOSettings
+from cxr.trainer.trl_settings import common, has_vllm, lora
 
 # What the model's forward pass takes of images; absent where a batch has none.
 _OF_IMAGES = ("pixel_values", "image_grid_thw", "num_images")

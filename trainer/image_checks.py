@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, UnidentifiedImageError
 
-from miner.errors import InputError, SettingsError
+from cxr.miner.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -18,9 +18,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from miner.console import say
-from miner.errors import SettingsError
-from trainer.memory import GB, Memory, Parallel, Precision, estimate, shape_of, what_to_lower
+from cxr.miner.console import say
+from cxr.miner.errors import SettingsError
+from cxr.trainer.memory import GB, Memory, Parallel, Precision, estimate, shape_of, what_to_lower
 
 CONFIGURATIONS = Path(__file__).parent / "accelerate"
 PORT = 29500

@@ -19,9 +19,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerControl, TrainerState
 from transformers import TrainingArguments as Arguments
 
-from miner.console import PLAIN_LINE_EVERY_S, say, talk
-from miner.errors import CxrError, SettingsError
-from trainer.run_log import LOG, Line, keep_steps
+from cxr.miner.console import PLAIN_LINE_EVERY_S, say, talk
+from cxr.miner.errors import CxrError, SettingsError
+from cxr.trainer.run_log import LOG, Line, keep_steps
 
 REPORTERS = ("tensorboard", "wandb", "trackio")
 NETWORKED = ("wandb", "trackio")

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from miner.errors import CxrError
+from cxr.miner.errors import CxrError
 
 Parallel = Literal["none", "ddp", "zero2", "fsdp"]
 Precision = Literal["bf16", "fp32"]
@@ -111,7 +111,7 @@ def shape_of(model: str, *, lora_rank: int = 0, lora_targets: tuple[str, ...] = 
     """
     from transformers import AutoConfig  # noqa: PLC0415 - a plan is printed without torch where nobody asks for memory
 
-    from trainer.families import family_of  # noqa: PLC0415
+    from cxr.trainer.families import family_of  # noqa: PLC0415
 
     family_of(model)
     return shape_of_config(AutoConfig.from_pretrained(model), lora_rank=lora_rank, lora_targets=lora_targets)

@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from miner.console import say
-from miner.errors import BudgetReached, CxrError, EngineStopped, MiningReject, PolicyError, SettingsError
-from miner.judge import Judge
-from miner.judge.llm import LLMJudge
-from miner.judges import OpenJudge, open_judge
-from miner.settings import JudgeSettings
-from schemas.vocabulary import Licence
-from trainer.answers import parse_completion
-from trainer.rewards import (
+from cxr.miner.console import say
+from cxr.miner.errors import BudgetReached, CxrError, EngineStopped, MiningReject, PolicyError, SettingsError
+from cxr.miner.judge import Judge
+from cxr.miner.judge.llm import LLMJudge
+from cxr.miner.judges import OpenJudge, open_judge
+from cxr.miner.settings import JudgeSettings
+from cxr.schemas.vocabulary import Licence
+from cxr.trainer.answers import parse_completion
+from cxr.trainer.rewards import (
     REASONING,
     Completion,
     Judged,

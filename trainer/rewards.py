@@ -6,7 +6,7 @@
     process_factuality      the share of the reasoning's findings that the report supports; reasoning samples only
 
 What is not in the form earns nothing: neither an answer nor a reasoning can be told from the rest of it. An answer
-within its tags is read as evaluation reads it (`trainer.answers`), so that what is trained is what is measured.
+within its tags is read as evaluation reads it (`cxr.trainer.answers`), so that what is trained is what is measured.
 """
 
 import math
@@ -15,12 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from miner.errors import CxrError, InputError, SettingsError
-from miner.judge import Judge, RulesJudge
-from miner.judge.radrscore import share
-from schemas import JudgedFinding
-from schemas.vocabulary import QUESTION_FINDINGS, Task
-from trainer.answers import findings_named, parse_completion, read_answer
+from cxr.miner.errors import CxrError, InputError, SettingsError
+from cxr.miner.judge import Judge, RulesJudge
+from cxr.miner.judge.radrscore import share
+from cxr.schemas import JudgedFinding
+from cxr.schemas.vocabulary import QUESTION_FINDINGS, Task
+from cxr.trainer.answers import findings_named, parse_completion, read_answer
 
 REASONING = "reasoning"
 """The value of the column `mode` for samples whose completion reasons before it answers."""

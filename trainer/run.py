@@ -19,22 +19,22 @@ import transformers
 from accelerate import PartialState
 from datasets.utils.logging import disable_progress_bar
 
-from miner.benchmark.settings import Existing
-from miner.errors import CxrError, InputError
-from miner.settings import JudgeSettings
-from trainer.checks import run_checks, show_checks
-from trainer.curves import write_curves
-from trainer.data import TrainingData, ask_to_reason, find_source, load_rows, patients, write_rejects
-from trainer.exact import check_same_run, last_checkpoint
-from trainer.families import load_model, load_processor, save
-from trainer.launch import accumulation, is_first
-from trainer.logs import LastBatch, TrainingLog
-from trainer.memory import lower_memory, weights_precision
-from trainer.process_reward import ProcessReward, open_process_reward
-from trainer.rewards import Accuracy, RewardFunction, load_ratescore, reward_functions
-from trainer.run_record import RunRecord, read_record
-from trainer.samples import RewardWatch, SampleTable
-from trainer.settings import GRPOSettings, SFTSettings
+from cxr.miner.benchmark.settings import Existing
+from cxr.miner.errors import CxrError, InputError
+from cxr.miner.settings import JudgeSettings
+from cxr.trainer.checks import run_checks, show_checks
+from cxr.trainer.curves import write_curves
+from cxr.trainer.data import TrainingData, ask_to_reason, find_source, load_rows, patients, write_rejects
+from cxr.trainer.exact import check_same_run, last_checkpoint
+from cxr.trainer.families import load_model, load_processor, save
+from cxr.trainer.launch import accumulation, is_first
+from cxr.trainer.logs import LastBatch, TrainingLog
+from cxr.trainer.memory import lower_memory, weights_precision
+from cxr.trainer.process_reward import ProcessReward, open_process_reward
+from cxr.trainer.rewards import Accuracy, RewardFunction, load_ratescore, reward_functions
+from cxr.trainer.run_record import RunRecord, read_record
+from cxr.trainer.samples import RewardWatch, SampleTable
+from cxr.trainer.settings import GRPOSettings, SFTSettings
 
 FINAL = "final"
 ADAPTER = "adapter"
@@ -269,14 +269,14 @@ def _trainer(
     settings, last_batch = job.settings, LastBatch()
     steps = steps_of(settings, len(data.rows))
     if isinstance(settings, SFTSettings):
-        from trainer.sft import sft_config, sft_trainer  # noqa: PLC0415 - TRL's two halves load in seconds each
+        from cxr.trainer.sft import sft_config, sft_trainer  # noqa: PLC0415 - TRL's two halves load in seconds each
 
         batches = accumulation(settings.global_batch, settings.device_batch, processes)
         made: Any = sft_trainer(model, processor, data.rows, settings, sft_config(settings, job.output, batches, steps))
         made.last_batch = last_batch
         log = TrainingLog(job.output, last_batch, name="sft")
     else:
-        from trainer.grpo import grpo_config, grpo_trainer  # noqa: PLC0415
+        from cxr.trainer.grpo import grpo_config, grpo_trainer  # noqa: PLC0415
 
         names = [reward.__name__ for reward in rewards]
         samples = SampleTable(

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from miner.jsonl import whole_file
+from cxr.miner.jsonl import whole_file
 
 LOG = "log.jsonl"
 Line = dict[str, Any]

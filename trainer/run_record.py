@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from miner.benchmark.manifest import hash_file, write_json
-from miner.errors import InputError
-from miner.export.export import NOTE
+from cxr.miner.benchmark.manifest import hash_file, write_json
+from cxr.miner.errors import InputError
+from cxr.miner.export.export import NOTE
 
 RECORD = "run.json"
 PACKAGES = ("cxr", "torch", "transformers", "trl", "accelerate", "peft", "datasets", "deepspeed", "vllm", "flash-attn")

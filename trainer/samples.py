@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from miner.console import say, table, talk
-from schemas.vocabulary import Licence
-from trainer.logs import LastBatch
-from trainer.rewards import RewardFunction, text_of
-from trainer.run_log import keep_steps
+from cxr.miner.console import say, table, talk
+from cxr.schemas.vocabulary import Licence
+from cxr.trainer.logs import LastBatch
+from cxr.trainer.rewards import RewardFunction, text_of
+from cxr.trainer.run_log import keep_steps
 
 SAMPLES = "samples.jsonl"
 KEEP = 8

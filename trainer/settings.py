@@ -15,10 +15,10 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from miner.benchmark.settings import Mode, Names
-from miner.errors import SettingsError
-from miner.settings import StageSettings
-from trainer.families import Attention, Precision
+from cxr.miner.benchmark.settings import Mode, Names
+from cxr.miner.errors import SettingsError
+from cxr.miner.settings import StageSettings
+from cxr.trainer.families import Attention, Precision
 
 Parallel = Literal["none", "ddp", "zero2", "fsdp"]
 ProcessJudge = Literal["rules", "llm", "none"]
@@ -146,7 +146,7 @@ class GRPOSettings(TrainSettings):
 def presets() -> dict[str, str]:
     """Give the names of the presets that come with us, each with what its first line says."""
     found = {}
-    for file in sorted(resources.files("trainer").joinpath("presets").iterdir(), key=lambda item: item.name):
+    for file in sorted(resources.files("cxr.trainer").joinpath("presets").iterdir(), key=lambda item: item.name):
         if file.name.endswith(".toml") and file.name != "ablation.toml":
             found[file.name.removesuffix(".toml")] = file.read_text("utf-8").splitlines()[0].lstrip("# ")
     return found
@@ -173,7 +173,7 @@ def preset_hash(preset: str) -> str:
 def preset_text(preset: str) -> str:
     """Give a preset as it is written; raises SettingsError where there is none of that name."""
     if preset in presets():
-        return resources.files("trainer").joinpath("presets", f"{preset}.toml").read_text("utf-8")
+        return resources.files("cxr.trainer").joinpath("presets", f"{preset}.toml").read_text("utf-8")
     path = Path(preset)
     try:
         return path.read_text("utf-8")

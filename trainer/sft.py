@@ -7,10 +7,10 @@ from datasets import Dataset
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling, SFTTrainer
 
-from trainer.exact import Exact
-from trainer.logs import LastBatch
-from trainer.settings import SFTSettings
-from trainer.trl_settings import common, lora
+from cxr.trainer.exact import Exact
+from cxr.trainer.logs import LastBatch
+from cxr.trainer.settings import SFTSettings
+from cxr.trainer.trl_settings import common, lora
 
 COLUMNS = ["images", "prompt", "completion", "sample_id"]
 

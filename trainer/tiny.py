@@ -19,9 +19,9 @@ from transformers import (
     Qwen2VLImageProcessorPil,
 )
 
-from miner.errors import SettingsError
-from prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
-from trainer.families import images_only, save
+from cxr.miner.errors import SettingsError
+from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
+from cxr.trainer.families import images_only, save
 
 _END, _PAD = "<|im_end|>", "<|endoftext|>"
 _SPECIAL = (

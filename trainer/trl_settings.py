@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from peft import LoraConfig
 
-from trainer.logs import report_to
-from trainer.settings import TrainSettings
+from cxr.trainer.logs import report_to
+from cxr.trainer.settings import TrainSettings
 
 
 def common(settings: TrainSettings, output: Path, accumulation: int, steps: int) -> dict[str, Any]:

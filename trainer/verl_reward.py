@@ -1,14 +1,14 @@
 """The reward that verl calls for a completion: format + accuracy + process factuality (paper, equation 9).
 
 Pure Python: no torch, no network. Exports of `cxr export verl` name this function in their `reward.py`; the rewards
-themselves are those of `trainer.rewards`.
+themselves are those of `cxr.trainer.rewards`.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.answers import parse_completion
-from trainer.rewards import REASONING, answer_accuracy, judge_reasoning
+from cxr.trainer.answers import parse_completion
+from cxr.trainer.rewards import REASONING, answer_accuracy, judge_reasoning
 
 
 def compute_score(

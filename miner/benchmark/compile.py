@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from miner.benchmark.manifest import (
+from cxr.miner.benchmark.manifest import (
     MANIFEST,
     UNFINISHED,
     FileEntry,
@@ -17,12 +17,12 @@ from miner.benchmark.manifest import (
     versions,
     write_json,
 )
-from miner.benchmark.recipe import write_recipe
-from miner.benchmark.samples import order_samples, read_shard, shards, write_samples
-from miner.benchmark.selection import Selection, findings, select
-from miner.benchmark.settings import BenchSettings, Existing
-from miner.errors import InputError, SettingsError
-from miner.store import Store, digest
+from cxr.miner.benchmark.recipe import write_recipe
+from cxr.miner.benchmark.samples import order_samples, read_shard, shards, write_samples
+from cxr.miner.benchmark.selection import Selection, findings, select
+from cxr.miner.benchmark.settings import BenchSettings, Existing
+from cxr.miner.errors import InputError, SettingsError
+from cxr.miner.store import Store, digest
 
 Advance = Callable[[int, int | None], None]
 

@@ -12,9 +12,9 @@ from typing import Any
 import duckdb
 from pydantic import Field, ValidationError
 
-from miner.errors import InputError
-from miner.jsonl import whole_file
-from schemas.base import Frozen
+from cxr.miner.errors import InputError
+from cxr.miner.jsonl import whole_file
+from cxr.schemas.base import Frozen
 
 FORMAT = "cxr-benchmark/1"
 MANIFEST = "manifest.json"

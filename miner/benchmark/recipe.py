@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from miner.benchmark.manifest import Manifest
-from miner.store import Store
+from cxr.miner.benchmark.manifest import Manifest
+from cxr.miner.store import Store
 
 RECIPE_FORMAT = "cxr-recipe/1"
 KEY = b"cxr_recipe"

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from rich.table import Table
 
-from miner.benchmark.compile import CompileResult
-from miner.benchmark.selection import REASONS
-from miner.console import out, say, table
-from miner.leakage import LeakageReport
+from cxr.miner.benchmark.compile import CompileResult
+from cxr.miner.benchmark.selection import REASONS
+from cxr.miner.console import out, say, table
+from cxr.miner.leakage import LeakageReport
 
 
 def say_compiled(folder: Path, result: CompileResult, recipe: Path | None) -> None:

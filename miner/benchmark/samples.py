@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from miner.benchmark.settings import Mode
-from miner.store import Store
+from cxr.miner.benchmark.settings import Mode
+from cxr.miner.store import Store
 
 _OPTION = pa.struct([("letter", pa.string()), ("text", pa.string())])
 _PLAN = pa.struct([("finding", pa.string()), ("look_for", pa.string())])

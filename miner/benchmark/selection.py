@@ -10,12 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from miner.benchmark.settings import SPLITS, BenchSettings, Mode, Target
-from miner.errors import SettingsError
-from miner.filtering import MIN_REVIEW
-from miner.leakage import find_shared_reports, find_told_questions, find_torn_patients
-from miner.store import Store
-from schemas.vocabulary import QUESTION_FINDINGS, RejectReason, Task
+from cxr.miner.benchmark.settings import SPLITS, BenchSettings, Mode, Target
+from cxr.miner.errors import SettingsError
+from cxr.miner.filtering import MIN_REVIEW
+from cxr.miner.leakage import find_shared_reports, find_told_questions, find_torn_patients
+from cxr.miner.store import Store
+from cxr.schemas.vocabulary import QUESTION_FINDINGS, RejectReason, Task
 
 # Why a question is in no benchmark, in the order in which reasons are given; a question counts under its first.
 REASONS = {

@@ -9,10 +9,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from miner.errors import SettingsError
-from miner.leakage import NEAR
-from miner.settings import StageSettings
-from schemas.vocabulary import Task
+from cxr.miner.errors import SettingsError
+from cxr.miner.leakage import NEAR
+from cxr.miner.settings import StageSettings
+from cxr.schemas.vocabulary import Task
 
 Split = Literal["train", "validate", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validate", "test")

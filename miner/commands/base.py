@@ -62,8 +62,8 @@ class Commands(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(Exit.DONE) from None
         except Exception as error:
-            from miner.errors import BudgetReached, CxrError, SettingsError
-            from miner.store import is_interrupt
+            from cxr.miner.errors import BudgetReached, CxrError, SettingsError
+            from cxr.miner.store import is_interrupt
 
             if isinstance(error, SettingsError):
                 fail(str(error), Exit.USAGE)
@@ -103,7 +103,7 @@ def exit_with_rejects(rejects: dict[str, int], what: str) -> Iterator[None]:
     """After a command's output, say how many rejects stand and why, and exit with 4 if there are any."""
     yield
     if rejects:
-        from miner.console import say
+        from cxr.miner.console import say
 
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejects.items())
         say(f"{sum(rejects.values()):,} {what} rejected: {reasons}")

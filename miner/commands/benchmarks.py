@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects
+from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects
 
 bench_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Compile a benchmark, and check it.")
 
@@ -46,12 +46,12 @@ def bench_compile(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Choose questions and chains to target sizes and write them, with a manifest that a rebuild reproduces."""
-    from miner.benchmark.compile import compile_benchmark
-    from miner.benchmark.report import say_compiled
-    from miner.benchmark.settings import Existing, bench_settings
-    from miner.console import progress
-    from miner.settings import choose
-    from miner.store import Store
+    from cxr.miner.benchmark.compile import compile_benchmark
+    from cxr.miner.benchmark.report import say_compiled
+    from cxr.miner.benchmark.settings import Existing, bench_settings
+    from cxr.miner.console import progress
+    from cxr.miner.settings import choose
+    from cxr.miner.store import Store
 
     settings = bench_settings(
         db, target or (), only=only, seed=seed, corpora=corpora, engine=engine, min_factuality=min_factuality,
@@ -66,8 +66,8 @@ def bench_compile(
 @bench_app.command("verify")
 def bench_verify(folder: Annotated[Path, typer.Argument(help="A benchmark's folder.")]) -> None:
     """Check a benchmark against its manifest: every file's hash, and no study or patient in two splits."""
-    from miner.benchmark.manifest import read_manifest, verify
-    from miner.console import say
+    from cxr.miner.benchmark.manifest import read_manifest, verify
+    from cxr.miner.console import say
 
     problems = verify(folder)
     for problem in problems:
@@ -87,11 +87,11 @@ def bench_replay(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Build another group's benchmark from your own copy of its corpora, and compare every file's hash."""
-    from miner.benchmark.replay import replay
-    from miner.benchmark.settings import Existing
-    from miner.console import progress, say
-    from miner.settings import choose
-    from miner.store import Store
+    from cxr.miner.benchmark.replay import replay
+    from cxr.miner.benchmark.settings import Existing
+    from cxr.miner.console import progress, say
+    from cxr.miner.settings import choose
+    from cxr.miner.store import Store
 
     chosen = choose(Existing, existing, "bench replay: --existing")
     with Store.write(db) as store, progress("bench replay") as advance:
@@ -111,10 +111,10 @@ def bench_leakage(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Report what splits share: repeated reports, patients, studies; and questions that tell their answer."""
-    from miner.benchmark.report import leakage_tables
-    from miner.console import out, say
-    from miner.leakage import leakage
-    from miner.store import Store
+    from cxr.miner.benchmark.report import leakage_tables
+    from cxr.miner.console import out, say
+    from cxr.miner.leakage import leakage
+    from cxr.miner.store import Store
 
     with Store.read(db) as store:
         found = leakage(store, near)
@@ -151,12 +151,12 @@ def export_(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Write a benchmark in the form that a trainer, a hub or a reviewer reads; it is noted in `runs`."""
-    from miner.benchmark.settings import Existing
-    from miner.console import progress, say
-    from miner.export.export import export
-    from miner.export.settings import ExportSettings, Format, parse_image_roots, parse_mix
-    from miner.settings import choose
-    from miner.store import Store
+    from cxr.miner.benchmark.settings import Existing
+    from cxr.miner.console import progress, say
+    from cxr.miner.export.export import export
+    from cxr.miner.export.settings import ExportSettings, Format, parse_image_roots, parse_mix
+    from cxr.miner.settings import choose
+    from cxr.miner.store import Store
 
     chosen = choose(Format, format_, "export:")
     settings = ExportSettings.resolve(
@@ -192,12 +192,12 @@ def import_benchmark(
     db: Path,
 ) -> None:
     """Run any `cxr import` of a published benchmark."""
-    from miner.benchmark.settings import Existing, check_split
-    from miner.console import say
-    from miner.export.settings import parse_image_roots
-    from miner.imports.folder import import_files
-    from miner.settings import choose
-    from miner.store import Store
+    from cxr.miner.benchmark.settings import Existing, check_split
+    from cxr.miner.console import say
+    from cxr.miner.export.settings import parse_image_roots
+    from cxr.miner.imports.folder import import_files
+    from cxr.miner.settings import choose
+    from cxr.miner.store import Store
 
     on_existing = choose(Existing, existing, f"import {what}: --existing")
     roots = parse_image_roots(image_root or ())
@@ -220,7 +220,7 @@ def import_radrbench(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read RadRBench-CXR as the reference project publishes it, training and test files alike."""
-    from miner.imports.radrbench import read_radrbench
+    from cxr.miner.imports.radrbench import read_radrbench
 
     import_benchmark("radrbench", sources, output, split, image_root, existing, read_radrbench, db)
 
@@ -234,7 +234,7 @@ def import_chexbench(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read CheXbench as an evaluation set: its multiple-choice tasks."""
-    from miner.imports.chexbench import read_chexbench
+    from cxr.miner.imports.chexbench import read_chexbench
 
     import_benchmark("chexbench", [source], output, "test", image_root, existing, read_chexbench, db)
 
@@ -245,9 +245,9 @@ def import_reviews(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read radiologists' reviews of chains, made in Label Studio from `cxr export label-studio`."""
-    from miner.console import say
-    from miner.imports.reviews import import_reviews as read_reviews
-    from miner.store import Store
+    from cxr.miner.console import say
+    from cxr.miner.imports.reviews import import_reviews as read_reviews
+    from cxr.miner.store import Store
 
     with Store.write(db) as store:
         result = read_reviews(store, source)
@@ -275,11 +275,11 @@ def import_predictions(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read a model's outputs for a benchmark, made by `cxr predict` or elsewhere."""
-    from miner.benchmark.settings import Mode
-    from miner.console import out, say, table
-    from miner.imports.predictions import import_predictions as read_predictions
-    from miner.settings import choose
-    from miner.store import Store
+    from cxr.miner.benchmark.settings import Mode
+    from cxr.miner.console import out, say, table
+    from cxr.miner.imports.predictions import import_predictions as read_predictions
+    from cxr.miner.settings import choose
+    from cxr.miner.store import Store
 
     asked = None if mode is None else choose(Mode, mode, "import predictions: --mode")
     with Store.write(db, create=True) as store:

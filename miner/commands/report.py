@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from miner.commands.base import DEFAULT_DB, Db
+from cxr.miner.commands.base import DEFAULT_DB, Db
 
 
 def report(
@@ -21,9 +21,9 @@ def report(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Write one self-contained HTML page about the store: funnel, labels, quality, evaluations, examples."""
-    from miner.console import say
-    from miner.report import ReportSettings, write_report
-    from miner.store import Store
+    from cxr.miner.console import say
+    from cxr.miner.report import ReportSettings, write_report
+    from cxr.miner.store import Store
 
     settings = ReportSettings(with_text=with_text, examples=examples, resamples=resamples, seed=seed)
     with Store.read(db) as store:
@@ -43,7 +43,7 @@ def ui(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Open the store in DuckDB's own shell, read-only; nothing is installed or downloaded."""
-    from miner.ui import open_browser, open_shell
+    from cxr.miner.ui import open_browser, open_shell
 
     if browser:
         open_browser(db)

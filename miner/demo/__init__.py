@@ -3,19 +3,19 @@
 from importlib import resources
 from pathlib import Path
 
-from miner.ask import ask
-from miner.console import out, progress, say, table
-from miner.engines.rules import RulesEngine
-from miner.filtering import filter_chains
-from miner.ingest.ingest import ingest
-from miner.ingest.own_csv import read_csv_corpus
-from miner.judge import RulesJudge
-from miner.mine import mine
-from miner.score import score
-from miner.settings import AskSettings, MineSettings, ScoreSettings
-from miner.show import show_chain
-from miner.store import Store
-from schemas.vocabulary import Licence
+from cxr.miner.ask import ask
+from cxr.miner.console import out, progress, say, table
+from cxr.miner.engines.rules import RulesEngine
+from cxr.miner.filtering import filter_chains
+from cxr.miner.ingest.ingest import ingest
+from cxr.miner.ingest.own_csv import read_csv_corpus
+from cxr.miner.judge import RulesJudge
+from cxr.miner.mine import mine
+from cxr.miner.score import score
+from cxr.miner.settings import AskSettings, MineSettings, ScoreSettings
+from cxr.miner.show import show_chain
+from cxr.miner.store import Store
+from cxr.schemas.vocabulary import Licence
 
 COLUMNS = {
     "study_id": "uid",
@@ -51,7 +51,7 @@ WORTH_TYPING = (
 
 def run_demo(db: Path) -> None:
     """Ingest, ask, mine, score and filter the invented studies; a second run finds all of it done."""
-    with resources.as_file(resources.files("miner.demo").joinpath("reports.csv")) as reports:
+    with resources.as_file(resources.files("cxr.miner.demo").joinpath("reports.csv")) as reports:
         with progress("ingest") as advance:
             ingested = ingest(db, lambda: read_csv_corpus(reports, COLUMNS, "demo", Licence.PUBLIC), advance)
         say(f"ingest  {ingested.sentence}")

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple, Protocol
 
-from schemas.question import Question
-from schemas.reasoning import Chain, Evidence, Plan
-from schemas.study import Report
+from cxr.schemas.question import Question
+from cxr.schemas.reasoning import Chain, Evidence, Plan
+from cxr.schemas.study import Report
 
 
 class Engine(Protocol):

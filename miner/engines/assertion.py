@@ -5,10 +5,10 @@ quote's place is compared with the claimed presence; where it reads nothing on t
 clause is taken as a hint.
 """
 
-from miner.engines.grounding import leaves_out_negation
-from miner.labeler import label_evidence
-from schemas.text import Quote
-from schemas.vocabulary import Finding14, Presence
+from cxr.miner.engines.grounding import leaves_out_negation
+from cxr.miner.labeler import label_evidence
+from cxr.schemas.text import Quote
+from cxr.schemas.vocabulary import Finding14, Presence
 
 _NAMES = {str(finding).casefold(): finding for finding in Finding14}
 

@@ -13,19 +13,19 @@ from typing import Any, Self, TypeVar
 
 from openai.types.chat import ChatCompletion
 
-from miner.console import say
-from miner.engines.budget import Budget, Spent
-from miner.engines.cache import ReplyCache
-from miner.engines.checks import Rejection
-from miner.engines.client import Client, Stopping, Worded
-from miner.engines.ledger import Ledger
-from miner.engines.policy import Attestation
-from miner.engines.prices import price_of
-from miner.engines.settings import LLMSettings
-from miner.engines.wire import Wire, key_from_environment
-from prompts import Prompt, Reply
-from schemas.call import Call
-from schemas.vocabulary import Licence
+from cxr.miner.console import say
+from cxr.miner.engines.budget import Budget, Spent
+from cxr.miner.engines.cache import ReplyCache
+from cxr.miner.engines.checks import Rejection
+from cxr.miner.engines.client import Client, Stopping, Worded
+from cxr.miner.engines.ledger import Ledger
+from cxr.miner.engines.policy import Attestation
+from cxr.miner.engines.prices import price_of
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.engines.wire import Wire, key_from_environment
+from cxr.prompts import Prompt, Reply
+from cxr.schemas.call import Call
+from cxr.schemas.vocabulary import Licence
 
 R = TypeVar("R", bound=Reply)
 T = TypeVar("T")

@@ -11,14 +11,14 @@ from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from miner.engines import failures
-from miner.engines.budget import Budget
-from miner.engines.client import Asked
-from miner.engines.failures import Passing, Refused
-from miner.engines.settings import LLMSettings
-from miner.engines.wire import Wire, WireError, WireReply
-from miner.errors import EngineStopped, MiningReject
-from schemas.vocabulary import Licence, RejectReason
+from cxr.miner.engines import failures
+from cxr.miner.engines.budget import Budget
+from cxr.miner.engines.client import Asked
+from cxr.miner.engines.failures import Passing, Refused
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.engines.wire import Wire, WireError, WireReply
+from cxr.miner.errors import EngineStopped, MiningReject
+from cxr.schemas.vocabulary import Licence, RejectReason
 
 # OpenAI takes 50,000 requests and 200 MB a file.
 MOST_REQUESTS = 50_000

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from miner.engines.prices import Price
-from miner.engines.settings import LLMSettings
-from miner.errors import BudgetReached, SettingsError
+from cxr.miner.engines.prices import Price
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.errors import BudgetReached, SettingsError
 
 # Before a reply has been seen, one is taken to be as long as a long chain; afterwards the mean counts.
 _FIRST_COMPLETION = 700.0

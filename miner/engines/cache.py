@@ -11,7 +11,7 @@ from typing import Self
 
 import diskcache  # type: ignore[import-untyped]  # the library ships no types
 
-from miner.errors import EngineStopped
+from cxr.miner.errors import EngineStopped
 
 # Larger than any disk: diskcache wants a number even when it may not evict.
 _NO_LIMIT_BYTES = 2**60

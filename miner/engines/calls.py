@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from schemas.call import Call
+from cxr.schemas.call import Call
 
 # Named types: a batch in which nobody counted tokens would otherwise have a column of nothing.
 _TYPES: dict[str, type[pl.DataType]] = {

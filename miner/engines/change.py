@@ -5,18 +5,18 @@ and no place for those of another, so the prior report is context that is compar
 store has no prior report, the current one alone tells, as for the rules engine.
 """
 
-from miner.engines.checks import Rejection
-from miner.engines.grounding import locate
-from miner.engines.replies import check_chain_reply, check_evidence_reply, check_plan_reply, to_evidence, to_plan
-from miner.engines.temporal import progression_of, progression_said
-from miner.labeler import label_evidence
-from prompts import TemporalEvidenceReply, TemporalWholeReply
-from prompts.replies import ChangeItemReply
-from schemas.question import Question
-from schemas.reasoning import Plan
-from schemas.study import Report
-from schemas.text import Quote
-from schemas.vocabulary import Finding14, Progression, RejectReason
+from cxr.miner.engines.checks import Rejection
+from cxr.miner.engines.grounding import locate
+from cxr.miner.engines.replies import check_chain_reply, check_evidence_reply, check_plan_reply, to_evidence, to_plan
+from cxr.miner.engines.temporal import progression_of, progression_said
+from cxr.miner.labeler import label_evidence
+from cxr.prompts import TemporalEvidenceReply, TemporalWholeReply
+from cxr.prompts.replies import ChangeItemReply
+from cxr.schemas.question import Question
+from cxr.schemas.reasoning import Plan
+from cxr.schemas.study import Report
+from cxr.schemas.text import Quote
+from cxr.schemas.vocabulary import Finding14, Progression, RejectReason
 
 _NOT_STATED = "not_stated"
 _NAMES = {str(finding).casefold(): finding for finding in Finding14}

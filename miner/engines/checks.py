@@ -7,12 +7,12 @@ becomes a row of `rejects`. Messages therefore name findings and numbers, but ne
 import re
 from typing import NamedTuple
 
-from miner.engines.grounding import locate
-from schemas.question import Question
-from schemas.reasoning import Chain, Evidence, Plan
-from schemas.study import Report
-from schemas.text import Span
-from schemas.vocabulary import EvidenceKind, Presence, RejectReason, Task
+from cxr.miner.engines.grounding import locate
+from cxr.schemas.question import Question
+from cxr.schemas.reasoning import Chain, Evidence, Plan
+from cxr.schemas.study import Report
+from cxr.schemas.text import Span
+from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason, Task
 
 # Words that show that somebody reads a report instead of an image (paper, section 2: the chain is what a model that
 # sees only the image shall learn). "is noted" stays allowed: radiologists say it of images.

@@ -17,21 +17,21 @@ from openai.types.chat import ChatCompletion
 from pydantic import ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
-from miner.engines import failures
-from miner.engines.budget import Budget
-from miner.engines.cache import ReplyCache, request_hash
-from miner.engines.checks import Rejection
-from miner.engines.failures import Passing, Refused
-from miner.engines.ledger import Ledger
-from miner.engines.pace import LONGEST_PAUSE_S, Pace
-from miner.engines.prices import billed
-from miner.engines.settings import LLMSettings
-from miner.engines.typed import UNUSABLE, typed, without_raw_controls
-from miner.engines.wire import Wire, WireError
-from miner.errors import EngineStopped, MiningReject
-from prompts import Prompt, Reply
-from schemas.call import Call
-from schemas.vocabulary import Licence, RejectReason
+from cxr.miner.engines import failures
+from cxr.miner.engines.budget import Budget
+from cxr.miner.engines.cache import ReplyCache, request_hash
+from cxr.miner.engines.checks import Rejection
+from cxr.miner.engines.failures import Passing, Refused
+from cxr.miner.engines.ledger import Ledger
+from cxr.miner.engines.pace import LONGEST_PAUSE_S, Pace
+from cxr.miner.engines.prices import billed
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.engines.typed import UNUSABLE, typed, without_raw_controls
+from cxr.miner.engines.wire import Wire, WireError
+from cxr.miner.errors import EngineStopped, MiningReject
+from cxr.prompts import Prompt, Reply
+from cxr.schemas.call import Call
+from cxr.schemas.vocabulary import Licence, RejectReason
 
 R = TypeVar("R", bound=Reply)
 

@@ -1,8 +1,8 @@
 """What a server's failure means: for this attempt, for this question, or for the whole run."""
 
-from miner.engines.settings import LLMSettings
-from miner.engines.wire import WireError, WireReply
-from miner.errors import EngineStopped
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.engines.wire import WireError, WireReply
+from cxr.miner.errors import EngineStopped
 
 # Worth another try: the server was busy, restarting or in the way of another request.
 _PASSING = frozenset({408, 409, 425, 429})

@@ -9,7 +9,7 @@ import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
-from schemas.text import Quote
+from cxr.schemas.text import Quote
 
 # As many as one reads; a finding that a report repeats in every sentence is not better supported for it.
 MOST_QUOTES = 4

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from miner.errors import EngineStopped
-from schemas.call import Call
+from cxr.miner.errors import EngineStopped
+from cxr.schemas.call import Call
 
 # The file is cut down to what is still open when it has grown past this.
 _CUT_AT_BYTES = 8_000_000

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from miner.engines import Reasoning
-from miner.engines.change import check_answer_of_change, check_change_reply, check_temporal_whole_reply
-from miner.engines.checks import Rejection, check_answer_supported
-from miner.engines.replies import (
+from cxr.miner.engines import Reasoning
+from cxr.miner.engines.change import check_answer_of_change, check_change_reply, check_temporal_whole_reply
+from cxr.miner.engines.checks import Rejection, check_answer_supported
+from cxr.miner.engines.replies import (
     check_chain_reply,
     check_evidence_reply,
     check_plan_reply,
@@ -18,9 +18,9 @@ from miner.engines.replies import (
     to_evidence,
     to_plan,
 )
-from miner.engines.settings import LLMSettings
-from miner.errors import MiningReject, SettingsError
-from prompts import (
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.errors import MiningReject, SettingsError
+from cxr.prompts import (
     ChainReply,
     EvidenceReply,
     PlanReply,
@@ -31,14 +31,14 @@ from prompts import (
     WholeReply,
     load,
 )
-from prompts.render import TEMPORAL, stage_values
-from schemas.question import Question
-from schemas.reasoning import Chain, Evidence, Plan
-from schemas.study import Report
-from schemas.vocabulary import Task
+from cxr.prompts.render import TEMPORAL, stage_values
+from cxr.schemas.question import Question
+from cxr.schemas.reasoning import Chain, Evidence, Plan
+from cxr.schemas.study import Report
+from cxr.schemas.vocabulary import Task
 
 if TYPE_CHECKING:
-    from miner.engines.client import Client
+    from cxr.miner.engines.client import Client
 
 R = TypeVar("R", bound=Reply)
 VERSION = "3"

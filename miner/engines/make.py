@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from miner.engines.settings import LLMSettings
-from miner.errors import SettingsError
-from miner.settings import MineSettings
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.errors import SettingsError
+from cxr.miner.settings import MineSettings
 
 
 def llm_settings(settings: MineSettings) -> LLMSettings:

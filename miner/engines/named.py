@@ -9,21 +9,21 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 
-from miner.engines.grounding import MOST_QUOTES
-from miner.engines.nouns import with_article
-from miner.errors import MiningReject
-from miner.judge import RulesJudge
-from miner.judge.reasons import in_plain_words
-from miner.language import load_lexicon, read_finding
-from schemas.finding import Finding, JudgedFinding
-from schemas.reasoning import Evidence
-from schemas.vocabulary import EvidenceKind, Presence, RejectReason, Verdict
+from cxr.miner.engines.grounding import MOST_QUOTES
+from cxr.miner.engines.nouns import with_article
+from cxr.miner.errors import MiningReject
+from cxr.miner.judge import RulesJudge
+from cxr.miner.judge.reasons import in_plain_words
+from cxr.miner.language import load_lexicon, read_finding
+from cxr.schemas.finding import Finding, JudgedFinding
+from cxr.schemas.reasoning import Evidence
+from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason, Verdict
 
 
 @lru_cache(maxsize=1)
 def regions() -> dict[str, str]:
     """Give what to look for in each region of the lexicon."""
-    text = resources.files("miner.engines").joinpath("regions.toml").read_text(encoding="utf-8")
+    text = resources.files("cxr.miner.engines").joinpath("regions.toml").read_text(encoding="utf-8")
     return {region: entry["look_for"] for region, entry in tomllib.loads(text).items()}
 
 

@@ -27,7 +27,7 @@ class _Nouns(NamedTuple):
 @lru_cache(maxsize=1)
 def source() -> str:
     """Return the text of the data file, for the digest of what can change a chain."""
-    return resources.files("miner.engines").joinpath("nouns.toml").read_text(encoding="utf-8")
+    return resources.files("cxr.miner.engines").joinpath("nouns.toml").read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=1)

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from miner.errors import PolicyError, SettingsError
-from schemas.base import Frozen
-from schemas.vocabulary import Licence
+from cxr.miner.errors import PolicyError, SettingsError
+from cxr.schemas.base import Frozen
+from cxr.schemas.vocabulary import Licence
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from miner.engines.settings import LLMSettings
-from miner.errors import SettingsError
-from schemas.base import Frozen
-from schemas.call import Call
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.errors import SettingsError
+from cxr.schemas.base import Frozen
+from cxr.schemas.call import Call
 
 if TYPE_CHECKING:
     from openai.types import CompletionUsage
@@ -38,7 +38,7 @@ class Price(Frozen):
 
 @cache
 def _table() -> dict[str, Any]:
-    return tomllib.loads(resources.files("miner.engines").joinpath("prices.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(resources.files("cxr.miner.engines").joinpath("prices.toml").read_text(encoding="utf-8"))
 
 
 def price_of(settings: LLMSettings) -> Price | None:

@@ -1,7 +1,7 @@
 """From what a model replied to plan, evidence and chain, and what to tell it where that cannot be done."""
 
-from miner.engines.assertion import contradiction
-from miner.engines.checks import (
+from cxr.miner.engines.assertion import contradiction
+from cxr.miner.engines.checks import (
     Rejection,
     check_answer_supported,
     check_chain,
@@ -9,14 +9,14 @@ from miner.engines.checks import (
     check_plan,
     same_answer,
 )
-from miner.engines.grounding import locate
-from prompts import ChainReply, EvidenceReply, PlanReply, WholeReply
-from prompts.replies import EvidenceItemReply
-from schemas.question import Question
-from schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
-from schemas.study import Report
-from schemas.text import Quote
-from schemas.vocabulary import EvidenceKind, Presence, RejectReason
+from cxr.miner.engines.grounding import locate
+from cxr.prompts import ChainReply, EvidenceReply, PlanReply, WholeReply
+from cxr.prompts.replies import EvidenceItemReply
+from cxr.schemas.question import Question
+from cxr.schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
+from cxr.schemas.study import Report
+from cxr.schemas.text import Quote
+from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason
 
 
 def to_plan(reply: PlanReply, question: Question) -> Plan:

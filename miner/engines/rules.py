@@ -11,22 +11,22 @@ from functools import lru_cache
 from importlib import resources
 from typing import NamedTuple
 
-from miner.engines import named, nouns, temporal
-from miner.engines.grounding import MOST_QUOTES
-from miner.engines.nouns import is_plural, plural, with_article
-from miner.engines.wording import describe, describe_borderline, more_telling
-from miner.errors import MiningReject
-from miner.judge import RulesJudge
-from miner.judge.reasons import in_plain_words
-from miner.labeler import LABELER_VERSION, LabelEvidence, label_evidence
-from miner.language import load_lexicon
-from miner.store import digest
-from schemas.finding import Finding, NormalForm
-from schemas.question import Question
-from schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
-from schemas.study import Report
-from schemas.text import Quote
-from schemas.vocabulary import Certainty, EvidenceKind, Finding14, Presence, RejectReason, Side, Task, Verdict
+from cxr.miner.engines import named, nouns, temporal
+from cxr.miner.engines.grounding import MOST_QUOTES
+from cxr.miner.engines.nouns import is_plural, plural, with_article
+from cxr.miner.engines.wording import describe, describe_borderline, more_telling
+from cxr.miner.errors import MiningReject
+from cxr.miner.judge import RulesJudge
+from cxr.miner.judge.reasons import in_plain_words
+from cxr.miner.labeler import LABELER_VERSION, LabelEvidence, label_evidence
+from cxr.miner.language import load_lexicon
+from cxr.miner.store import digest
+from cxr.schemas.finding import Finding, NormalForm
+from cxr.schemas.question import Question
+from cxr.schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
+from cxr.schemas.study import Report
+from cxr.schemas.text import Quote
+from cxr.schemas.vocabulary import Certainty, EvidenceKind, Finding14, Presence, RejectReason, Side, Task, Verdict
 
 VERSION = "2"
 
@@ -55,7 +55,7 @@ class _Signs(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _signs() -> dict[str, _Signs]:
-    text = resources.files("miner.engines").joinpath("signs.toml").read_text(encoding="utf-8")
+    text = resources.files("cxr.miner.engines").joinpath("signs.toml").read_text(encoding="utf-8")
     return {
         finding: _Signs(entry["region"], entry.get("noun", finding.lower()), tuple(entry["look_for"]))
         for finding, entry in tomllib.loads(text).items()

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from schemas.base import Frozen
+from cxr.schemas.base import Frozen
 
 # What cannot change a chain: where the server is, and how patiently and how fast it is asked.
 _OPERATION = frozenset(

@@ -7,16 +7,16 @@ is nothing to mine; where it says another change than the answer, or two opposit
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from miner.engines.grounding import MOST_QUOTES
-from miner.engines.nouns import is_plural, with_article
-from miner.engines.wording import describe
-from miner.errors import MiningReject
-from miner.labeler import LabelEvidence
-from schemas.finding import NormalForm
-from schemas.question import Question
-from schemas.reasoning import Evidence
-from schemas.text import Quote
-from schemas.vocabulary import Change, EvidenceKind, Presence, Progression, RejectReason
+from cxr.miner.engines.grounding import MOST_QUOTES
+from cxr.miner.engines.nouns import is_plural, with_article
+from cxr.miner.engines.wording import describe
+from cxr.miner.errors import MiningReject
+from cxr.miner.labeler import LabelEvidence
+from cxr.schemas.finding import NormalForm
+from cxr.schemas.question import Question
+from cxr.schemas.reasoning import Evidence
+from cxr.schemas.text import Quote
+from cxr.schemas.vocabulary import Change, EvidenceKind, Presence, Progression, RejectReason
 
 PROGRESSION_OF: Mapping[Change, Progression] = MappingProxyType(
     {

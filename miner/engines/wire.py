@@ -1,7 +1,7 @@
 """The one way out of the machine: every request of the llm engine is sent here, past the policy gate.
 
 Nothing else in the project opens a connection to a model server. A request that carries report text says under which
-licence; the gate (`miner.engines.policy`) is asked before a byte is sent.
+licence; the gate (`cxr.miner.engines.policy`) is asked before a byte is sent.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from typing import Any, Self
 
 import aiohttp
 
-from miner.engines.policy import Attestation, check_endpoint, is_loopback
-from miner.engines.settings import LLMSettings
-from miner.errors import PolicyError, SettingsError
-from schemas.vocabulary import Licence
+from cxr.miner.engines.policy import Attestation, check_endpoint, is_loopback
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.errors import PolicyError, SettingsError
+from cxr.schemas.vocabulary import Licence
 
 _CONNECT_S = 15.0
 

@@ -5,10 +5,10 @@ Change since a prior is left out: a question about one image cannot see it. Noth
 
 from collections.abc import Sequence
 
-from miner.engines.nouns import Place, is_counted, is_plural, place, plural, plural_of_place
-from miner.language import load_lexicon
-from schemas.finding import NormalForm
-from schemas.vocabulary import Certainty, Severity, Side
+from cxr.miner.engines.nouns import Place, is_counted, is_plural, place, plural, plural_of_place
+from cxr.miner.language import load_lexicon
+from cxr.schemas.finding import NormalForm
+from cxr.schemas.vocabulary import Certainty, Severity, Side
 
 # Effusions, pneumothoraces and lesions have a size where other abnormalities have a degree.
 _SIZES = {Severity.MINIMAL: "tiny", Severity.MILD: "small", Severity.MODERATE: "moderate", Severity.SEVERE: "large"}

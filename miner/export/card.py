@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from miner.benchmark.manifest import Manifest
-from miner.benchmark.settings import SPLITS, Mode
+from cxr.miner.benchmark.manifest import Manifest
+from cxr.miner.benchmark.settings import SPLITS, Mode
 
 # The owners' terms (formats.md, sections 0, 3, 6 to 8).
 TERMS = {

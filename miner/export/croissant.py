@@ -5,9 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from miner.benchmark.manifest import Manifest
-from miner.export.card import FIELDS, TERMS
-from miner.export.parquet import IMAGE
+from cxr.miner.benchmark.manifest import Manifest
+from cxr.miner.export.card import FIELDS, TERMS
+from cxr.miner.export.parquet import IMAGE
 
 _CONTEXT = {
     "@language": "en",

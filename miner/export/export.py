@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from miner.benchmark.manifest import hash_file, write_json
-from miner.benchmark.settings import Existing
-from miner.errors import InputError, PolicyError, SettingsError
-from miner.export import grpo, hf, jsonl, label_studio, radrbench, sft, verl
-from miner.export.card import write_card
-from miner.export.croissant import croissant
-from miner.export.parquet import EMBEDDED_SHARD
-from miner.export.rows import Benchmark, splits_of
-from miner.export.settings import ExportSettings, Format
-from miner.store import Store
+from cxr.miner.benchmark.manifest import hash_file, write_json
+from cxr.miner.benchmark.settings import Existing
+from cxr.miner.errors import InputError, PolicyError, SettingsError
+from cxr.miner.export import grpo, hf, jsonl, label_studio, radrbench, sft, verl
+from cxr.miner.export.card import write_card
+from cxr.miner.export.croissant import croissant
+from cxr.miner.export.parquet import EMBEDDED_SHARD
+from cxr.miner.export.rows import Benchmark, splits_of
+from cxr.miner.export.settings import ExportSettings, Format
+from cxr.miner.store import Store
 
 NOTE = "export.json"
 

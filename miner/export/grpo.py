@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from miner.export.parquet import IMAGES, IMAGES_SQL, write_shards
-from miner.export.rows import Benchmark, Slices
-from miner.export.settings import ExportSettings
-from miner.export.sft import MESSAGES, PROMPT_SQL
+from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, write_shards
+from cxr.miner.export.rows import Benchmark, Slices
+from cxr.miner.export.settings import ExportSettings
+from cxr.miner.export.sft import MESSAGES, PROMPT_SQL
 
 SCHEMA = pa.schema(
     [

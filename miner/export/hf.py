@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from miner.benchmark.samples import SCHEMAS
-from miner.benchmark.settings import Mode
-from miner.export.parquet import IMAGES, IMAGES_SQL, write_shards
-from miner.export.rows import Benchmark, Slices
-from miner.export.settings import ExportSettings
+from cxr.miner.benchmark.samples import SCHEMAS
+from cxr.miner.benchmark.settings import Mode
+from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, write_shards
+from cxr.miner.export.rows import Benchmark, Slices
+from cxr.miner.export.settings import ExportSettings
 
 
 def schema_of(mode: str) -> pa.Schema:

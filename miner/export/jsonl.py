@@ -6,10 +6,10 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from miner.benchmark.samples import SCHEMAS
-from miner.benchmark.settings import Mode
-from miner.export.rows import Benchmark, Slices
-from miner.export.settings import ExportSettings
+from cxr.miner.benchmark.samples import SCHEMAS
+from cxr.miner.benchmark.settings import Mode
+from cxr.miner.export.rows import Benchmark, Slices
+from cxr.miner.export.settings import ExportSettings
 
 
 def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettings) -> list[tuple[Path, int]]:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from miner.benchmark.settings import Mode
-from miner.export.jsonl import write_json_lines
-from miner.export.rows import Benchmark, Slices
-from miner.export.settings import ExportSettings
+from cxr.miner.benchmark.settings import Mode
+from cxr.miner.export.jsonl import write_json_lines
+from cxr.miner.export.rows import Benchmark, Slices
+from cxr.miner.export.settings import ExportSettings
 
 # Scores from -10 to 10, as in the paper; chains below 5 on an axis are left out of a benchmark.
 CONFIG = """<View>

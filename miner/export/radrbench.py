@@ -6,10 +6,10 @@ finding, and `reason_steps` as their files do: text for binary, a list for sets,
 
 from pathlib import Path
 
-from miner.benchmark.settings import Mode
-from miner.export.jsonl import write_json_lines
-from miner.export.rows import Benchmark, Slices
-from miner.export.settings import ExportSettings
+from cxr.miner.benchmark.settings import Mode
+from cxr.miner.export.jsonl import write_json_lines
+from cxr.miner.export.rows import Benchmark, Slices
+from cxr.miner.export.settings import ExportSettings
 
 # Their names of our tasks: an anomaly question is the multiple one without options.
 TASK_FILES = {

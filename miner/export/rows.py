@@ -9,11 +9,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from miner.benchmark.manifest import Manifest, read_manifest
-from miner.benchmark.samples import REASONING
-from miner.benchmark.settings import SPLITS, Mode
-from miner.errors import InputError
-from miner.export.settings import ExportSettings
+from cxr.miner.benchmark.manifest import Manifest, read_manifest
+from cxr.miner.benchmark.samples import REASONING
+from cxr.miner.benchmark.settings import SPLITS, Mode
+from cxr.miner.errors import InputError
+from cxr.miner.export.settings import ExportSettings
 
 # What a format reads: the samples of one slice, with images as places on this machine, and the mode's repetitions.
 _VIEW = """

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from miner.benchmark.settings import Mode, Names
-from miner.errors import SettingsError
-from miner.settings import StageSettings
+from cxr.miner.benchmark.settings import Mode, Names
+from cxr.miner.errors import SettingsError
+from cxr.miner.settings import StageSettings
 
 
 class Format(StrEnum):

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from miner.export.parquet import IMAGES, IMAGES_SQL, write_shards
-from miner.export.rows import Benchmark, Slices
-from miner.export.settings import ExportSettings
-from prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
+from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, write_shards
+from cxr.miner.export.rows import Benchmark, Slices
+from cxr.miner.export.settings import ExportSettings
+from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 

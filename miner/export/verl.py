@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from miner.export.parquet import write_shards
-from miner.export.rows import Benchmark, Slices
-from miner.export.settings import ExportSettings
-from miner.export.sft import MESSAGES
-from prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
+from cxr.miner.export.parquet import write_shards
+from cxr.miner.export.rows import Benchmark, Slices
+from cxr.miner.export.settings import ExportSettings
+from cxr.miner.export.sft import MESSAGES
+from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
 
 _EXTRA = pa.struct(
     [
@@ -61,7 +61,7 @@ REWARD = '''"""The reward of every sample in this folder, by cxr's own functions
 Needs cxr in the environment of the reward workers (`pip install cxr`); no GPU, no network.
 """
 
-from trainer.verl_reward import compute_score
+from cxr.trainer.verl_reward import compute_score
 
 __all__ = ["compute_score"]
 '''

@@ -6,18 +6,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from miner.errors import InputError
-from miner.imports.records import (
-    BadRecord,
-    Read,
-    Record,
-    Sample,
-    corpus_of,
-    images_of,
-    licence_of,
-    read_json,
-)
-from schemas.vocabulary import RejectReason
+from cxr.miner.errors import InputError
+from cxr.miner.imports.records import BadRecord, Read, Record, Sample, corpus_of, images_of, licence_of, read_json
+from cxr.schemas.vocabulary import RejectReason
 
 # Its names of our tasks; its other multiple-choice tasks keep their own.
 _TASKS = {

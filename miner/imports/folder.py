@@ -9,22 +9,14 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from miner.benchmark.compile import check_folder
-from miner.benchmark.manifest import (
-    MANIFEST,
-    UNFINISHED,
-    FileEntry,
-    Manifest,
-    hash_file,
-    versions,
-    write_json,
-)
-from miner.benchmark.samples import SCHEMAS, write_samples
-from miner.benchmark.settings import Existing, Mode, Split
-from miner.errors import InputError
-from miner.imports.records import Read, Sample
-from miner.store import Store, digest
-from schemas.vocabulary import Licence, Stage
+from cxr.miner.benchmark.compile import check_folder
+from cxr.miner.benchmark.manifest import MANIFEST, UNFINISHED, FileEntry, Manifest, hash_file, versions, write_json
+from cxr.miner.benchmark.samples import SCHEMAS, write_samples
+from cxr.miner.benchmark.settings import Existing, Mode, Split
+from cxr.miner.errors import InputError
+from cxr.miner.imports.records import Read, Sample
+from cxr.miner.store import Store, digest
+from cxr.schemas.vocabulary import Licence, Stage
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from miner.benchmark.settings import Mode
-from miner.errors import InputError
-from miner.imports.radrbench import sample_of
-from miner.imports.records import BadRecord, read_json
-from miner.jsonl import records
-from miner.store import digest
-from schemas.prediction import Prediction
-from schemas.vocabulary import RejectReason, Task
+from cxr.miner.benchmark.settings import Mode
+from cxr.miner.errors import InputError
+from cxr.miner.imports.radrbench import sample_of
+from cxr.miner.imports.records import BadRecord, read_json
+from cxr.miner.jsonl import records
+from cxr.miner.store import digest
+from cxr.schemas.prediction import Prediction
+from cxr.schemas.vocabulary import RejectReason, Task
 
 TEXT_COLUMNS = ("text", "prediction", "output", "response", "pred")
 """What a model's output is called; the first that a record has is taken."""

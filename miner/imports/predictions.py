@@ -8,13 +8,13 @@ from typing import TypeVar
 
 import polars as pl
 
-from miner.benchmark.manifest import Manifest
-from miner.benchmark.settings import Mode
-from miner.errors import InputError, SettingsError
-from miner.export.rows import Benchmark
-from miner.imports.prediction_files import Given, Refused, read_predictions
-from miner.store import Run, Store
-from schemas.vocabulary import RejectReason, Stage
+from cxr.miner.benchmark.manifest import Manifest
+from cxr.miner.benchmark.settings import Mode
+from cxr.miner.errors import InputError, SettingsError
+from cxr.miner.export.rows import Benchmark
+from cxr.miner.imports.prediction_files import Given, Refused, read_predictions
+from cxr.miner.store import Run, Store
+from cxr.schemas.vocabulary import RejectReason, Stage
 
 T = TypeVar("T")
 

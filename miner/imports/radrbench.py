@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from miner.errors import InputError
-from miner.imports.records import (
+from cxr.miner.errors import InputError
+from cxr.miner.imports.records import (
     BadRecord,
     Read,
     Record,
@@ -25,7 +25,7 @@ from miner.imports.records import (
     steps_of,
     study_of,
 )
-from schemas.vocabulary import Progression, RejectReason, Task
+from cxr.schemas.vocabulary import Progression, RejectReason, Task
 
 # The last two brackets: "[Findings Summarization] [OpenI] [540]OpenI" has one more in front.
 _ITEM = re.compile(r"\[(?P<corpus>[^\]]+)\] \[(?P<study>[^\]]+)\][^\[\]]*$")

@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from miner.errors import InputError
-from miner.store import digest
-from schemas.base import Frozen
-from schemas.vocabulary import Licence, RejectReason
+from cxr.miner.errors import InputError
+from cxr.miner.store import digest
+from cxr.schemas.base import Frozen
+from cxr.schemas.vocabulary import Licence, RejectReason
 
 Record = Mapping[str, Any]
 

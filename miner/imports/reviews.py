@@ -12,11 +12,11 @@ from typing import Any
 import polars as pl
 from pydantic import Field, ValidationError
 
-from miner.errors import InputError
-from miner.imports.records import BadRecord, read_json
-from miner.store import Store
-from schemas.base import Frozen
-from schemas.vocabulary import RejectReason, Stage
+from cxr.miner.errors import InputError
+from cxr.miner.imports.records import BadRecord, read_json
+from cxr.miner.store import Store
+from cxr.schemas.base import Frozen
+from cxr.schemas.vocabulary import RejectReason, Stage
 
 AXES = ("factuality", "validity", "completeness")
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
-from miner.errors import InputError
-from miner.ingest.corpus import Reject, SourceFile
-from miner.ingest.files import ROW
-from miner.ingest.frames import csv_header
-from schemas.vocabulary import RejectReason
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import Reject, SourceFile
+from cxr.miner.ingest.files import ROW
+from cxr.miner.ingest.frames import csv_header
+from cxr.schemas.vocabulary import RejectReason
 
 BATCH = 5_000
 REPLACED = "\ufffd"

@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
-from miner.ingest.corpus import LabelTable, Missing, Reject
-from miner.ingest.files import ROW
-from miner.ingest.frames import FINDINGS, label_table
-from schemas.vocabulary import RejectReason
+from cxr.miner.ingest.corpus import LabelTable, Missing, Reject
+from cxr.miner.ingest.files import ROW
+from cxr.miner.ingest.frames import FINDINGS, label_table
+from cxr.schemas.vocabulary import RejectReason
 
 LABEL_FOLDER = "chexbert_labels"
 LABELERS = {

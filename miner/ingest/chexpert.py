@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from miner.errors import InputError
-from miner.ingest.corpus import (
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import (
     IMAGES,
     REPORTS,
     STUDIES,
@@ -29,9 +29,9 @@ from miner.ingest.corpus import (
     conform,
     rejects_frame,
 )
-from miner.ingest.files import ROW, read_bytes, read_csv, source_file
-from miner.ingest.frames import FINDINGS, csv_header, file_status, label_table, sex_of, unreadable_cells, view_of
-from schemas.vocabulary import Licence, RejectReason
+from cxr.miner.ingest.files import ROW, read_bytes, read_csv, source_file
+from cxr.miner.ingest.frames import FINDINGS, csv_header, file_status, label_table, sex_of, unreadable_cells, view_of
+from cxr.schemas.vocabulary import Licence, RejectReason
 
 ROOTS = ("CheXpert-v1.0", "CheXpert-v1.0-small")
 TRAIN, VALID = "train.csv", "valid.csv"

@@ -1,7 +1,7 @@
 r"""CheXpert Plus: CheXpert's studies with their reports, read from a CSV that repeats the report for every image.
 
 Studies are told apart by the path (patient00001/study1) and are in the order of `patient_report_date_order`. The text
-of a study is its raw `report`; sections are the owner's columns with their offsets in it (`miner.ingest.located`).
+of a study is its raw `report`; sections are the owner's columns with their offsets in it (`cxr.miner.ingest.located`).
 A literal two-character `\n` is read as a newline and a blank, which keeps every offset.
 
 `chexbert_labels/{impression,findings,report}_fixed.json` (JSON Lines in spite of their name) are the labelers
@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 import polars as pl
 
-from miner.errors import InputError
-from miner.ingest.big_csv import REPLACED, BigCsv, hashed_source
-from miner.ingest.chexbert import label_files, read_chexbert
-from miner.ingest.chexpert import TRAIN, VALID, find_root, image_id, read_chexpert
-from miner.ingest.corpus import (
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.big_csv import REPLACED, BigCsv, hashed_source
+from cxr.miner.ingest.chexbert import label_files, read_chexbert
+from cxr.miner.ingest.chexpert import TRAIN, VALID, find_root, image_id, read_chexpert
+from cxr.miner.ingest.corpus import (
     IMAGES,
     REJECTS,
     REPORTS,
@@ -38,11 +38,11 @@ from miner.ingest.corpus import (
     conform,
     rejects_frame,
 )
-from miner.ingest.files import ROW
-from miner.ingest.frames import file_status, sex_of, split_name, unreadable_cells, view_of
-from miner.ingest.located import place, plain_newlines, report_frame
-from miner.language.sections import SectionName
-from schemas.vocabulary import Licence, RejectReason
+from cxr.miner.ingest.files import ROW
+from cxr.miner.ingest.frames import file_status, sex_of, split_name, unreadable_cells, view_of
+from cxr.miner.ingest.located import place, plain_newlines, report_frame
+from cxr.miner.language.sections import SectionName
+from cxr.schemas.vocabulary import Licence, RejectReason
 
 READER = "2"
 """Changes when the same files are read into other rows."""

@@ -1,9 +1,9 @@
 """What every corpus reader gives back, and the columns that it has to have.
 
 A reader is a function that returns an `Ingested`. It opens nothing for writing and never sees the store;
-`miner.ingest.ingest.ingest` compares what it gives with what the store holds and writes the difference in one
+`cxr.miner.ingest.ingest.ingest` compares what it gives with what the store holds and writes the difference in one
 transaction. `cxr ingest ... --dry-run` calls the same reader and prints `sources`, `counts`, `missing`, `notes`
-and `rejects` (miner.ingest.dry_run), so a reader has to be quick as long as `batches` is not consumed.
+and `rejects` (cxr.miner.ingest.dry_run), so a reader has to be quick as long as `batches` is not consumed.
 
 Ids: `study_id` is `<slug>/<the owner's id>` ("openi/CXR12", "mimic-cxr/s50414267"), and so are patient_id and
 image_id. A corpus without reports leaves `reports` empty. A study whose report is a reject stays, without one.
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from schemas.vocabulary import Licence, RejectReason, Stage
+from cxr.schemas.vocabulary import Licence, RejectReason, Stage
 
 SECTION = pl.Struct({"name": pl.String, "start": pl.Int32, "end": pl.Int32})
 

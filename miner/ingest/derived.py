@@ -1,8 +1,8 @@
 """What was made of reports, labels and progressions that changed goes with them."""
 
-from miner.labeler import LABELER
-from miner.store import Store
-from schemas.vocabulary import Stage
+from cxr.miner.labeler import LABELER
+from cxr.miner.store import Store
+from cxr.schemas.vocabulary import Stage
 
 
 def drop_derived(store: Store) -> int:

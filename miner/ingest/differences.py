@@ -1,14 +1,14 @@
 """What a corpus that was read would change in the store, as temporary tables; nothing is written here.
 
 `incoming_*` hold the corpus, `delta_*` the ids of the rows that are new or differ. Reports of large corpora are
-compared batch by batch while they are written (miner.ingest.ingest).
+compared batch by batch while they are written (cxr.miner.ingest.ingest).
 """
 
 import polars as pl
 
-from miner.ingest.corpus import IMAGES, PROGRESSIONS, REJECTS, REPORTS, STUDIES, Ingested, LabelTable, conform
-from miner.ingest.provenance import kept_root
-from miner.store import Store
+from cxr.miner.ingest.corpus import IMAGES, PROGRESSIONS, REJECTS, REPORTS, STUDIES, Ingested, LabelTable, conform
+from cxr.miner.ingest.provenance import kept_root
+from cxr.miner.store import Store
 
 _IDS = ("study_id", "row_hash")
 # Two progressions are the same when these agree; the rest may change.

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import polars as pl
 from polars.exceptions import PolarsError
 
-from miner.errors import InputError
-from miner.ingest.corpus import Reject, SourceFile
-from schemas.vocabulary import RejectReason
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import Reject, SourceFile
+from cxr.schemas.vocabulary import RejectReason
 
 MAX_MEMBER_BYTES = 16 * 1024 * 1024
 """A report is a few kilobytes; the largest OpenI XML has under 100."""

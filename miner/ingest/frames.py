@@ -10,9 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
-from miner.errors import InputError
-from miner.ingest.corpus import SECTION, LabelTable, Reject, text_hash
-from schemas.vocabulary import Finding14, RejectReason, ViewPosition
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import SECTION, LabelTable, Reject, text_hash
+from cxr.schemas.vocabulary import Finding14, RejectReason, ViewPosition
 
 FINDINGS = tuple(str(finding) for finding in Finding14)
 

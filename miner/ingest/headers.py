@@ -4,11 +4,11 @@ from pathlib import Path
 
 import polars as pl
 
-from miner.errors import SettingsError
-from miner.image_files import NO_PYDICOM, has_pydicom
-from miner.image_workers import all_facts
-from miner.ingest.corpus import IMAGES, STUDIES, conform
-from schemas.vocabulary import FileStatus
+from cxr.miner.errors import SettingsError
+from cxr.miner.image_files import NO_PYDICOM, has_pydicom
+from cxr.miner.image_workers import all_facts
+from cxr.miner.ingest.corpus import IMAGES, STUDIES, conform
+from cxr.schemas.vocabulary import FileStatus
 
 FROM_HEADERS = frozenset({"age", "sex"})
 """Columns of studies that an ingest without headers says nothing about."""

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import polars as pl
 
-from miner.errors import InputError
-from miner.ingest.corpus import REJECTS, Advance, Fingerprint, Ingested, ReportBatch
-from miner.ingest.derived import drop_derived
-from miner.ingest.differences import as_rows, has_differences, note_changes, stage
-from miner.ingest.provenance import has_these_reports, is_last, last_notes, provenance, reports_hash, write_corpus
-from miner.ingest.result import IngestResult
-from miner.ingest.write_labels import write_labels, write_progressions
-from miner.labeler import LABELER, LABELER_VERSION, label
-from miner.store import Run, Store, demand_folder
-from schemas.vocabulary import Finding14
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import REJECTS, Advance, Fingerprint, Ingested, ReportBatch
+from cxr.miner.ingest.derived import drop_derived
+from cxr.miner.ingest.differences import as_rows, has_differences, note_changes, stage
+from cxr.miner.ingest.provenance import has_these_reports, is_last, last_notes, provenance, reports_hash, write_corpus
+from cxr.miner.ingest.result import IngestResult
+from cxr.miner.ingest.write_labels import write_labels, write_progressions
+from cxr.miner.labeler import LABELER, LABELER_VERSION, label
+from cxr.miner.store import Run, Store, demand_folder
+from cxr.schemas.vocabulary import Finding14
 
 LARGE_CORPUS_MEMORY = "224MB"
 """DuckDB's share of a gigabyte while worker processes read reports beside it; more spills to disk."""

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from miner.ingest.corpus import REPORTS, conform, text_hash
-from miner.language.sections import SectionName, trimmed
+from cxr.miner.ingest.corpus import REPORTS, conform, text_hash
+from cxr.miner.language.sections import SectionName, trimmed
 
 Spans = list[tuple[str, int, int]]
 _WORD = re.compile(r"\S+")

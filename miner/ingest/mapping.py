@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from miner.errors import InputError, SettingsError
-from miner.ingest.files import read_bytes
-from schemas.base import Frozen
-from schemas.vocabulary import Finding14, Licence
+from cxr.miner.errors import InputError, SettingsError
+from cxr.miner.ingest.files import read_bytes
+from cxr.schemas.base import Frozen
+from cxr.schemas.vocabulary import Finding14, Licence
 
 SECTION_FIELDS = ("indication", "history", "technique", "comparison", "findings", "impression")
 """Columns of one section each, in the order in which a text is made of them: context, then the reading."""

@@ -1,8 +1,8 @@
 """Report files to sections, a chunk at a time; runs in worker processes, so it imports little.
 
-`python -m miner.ingest.members` reads chunks from stdin and answers with Arrow on stdout, until stdin ends: a
+`python -m cxr.miner.ingest.members` reads chunks from stdin and answers with Arrow on stdout, until stdin ends: a
 worker whose parent is killed ends by itself. Messages are a length of 8 bytes and as many bytes (JSON one way, an
-Arrow stream the other). `miner.ingest.workers` is the other side.
+Arrow stream the other). `cxr.miner.ingest.workers` is the other side.
 """
 
 import errno
@@ -22,8 +22,8 @@ from typing import IO, NamedTuple
 
 import pyarrow as pa
 
-from miner.language.sections import SectionName, trimmed
-from schemas.vocabulary import RejectReason
+from cxr.miner.language.sections import SectionName, trimmed
+from cxr.schemas.vocabulary import RejectReason
 
 MAX_REPORT_BYTES = 16 * 1024 * 1024
 """A report is a few kilobytes."""
@@ -111,7 +111,7 @@ def report_table(reports: Sequence[tuple[str, str]], *, label: bool = False) -> 
         columns[column] = pa.array(bodies, pa.string())
     columns["text_hash"] = pa.array([sha256(text.encode()).hexdigest()[:32] for text in texts], pa.string())
     if label:
-        from miner.labeler import label as label_report  # noqa: PLC0415 - the lexicon is loaded only when asked for
+        from cxr.miner.labeler import label as label_report  # noqa: PLC0415 - the lexicon is loaded only when asked for
 
         values = [list(label_report(text).values()) for text in texts]
         columns["labels"] = pa.array(values, pa.list_(pa.int8()))

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from miner.errors import InputError
-from miner.ingest.corpus import (
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import (
     REJECTS,
     REPORTS,
     Advance,
@@ -25,8 +25,8 @@ from miner.ingest.corpus import (
     ReportBatch,
     SourceFile,
 )
-from miner.ingest.members import Failed
-from miner.ingest.mimic_frames import (
+from cxr.miner.ingest.members import Failed
+from cxr.miner.ingest.mimic_frames import (
     MIMIC_LICENCE,
     MIMIC_SLUG,
     images_of,
@@ -35,10 +35,10 @@ from miner.ingest.mimic_frames import (
     present_files,
     studies_of,
 )
-from miner.ingest.mimic_reports import Layout, Reports, find_reports, tree_reports, zip_reports
-from miner.ingest.mimic_sectioned import read_sectioned
-from miner.ingest.mimic_tables import PATIENT, STUDY, Rows, file_hash, read_labels, read_metadata, read_split
-from miner.ingest.workers import read_members
+from cxr.miner.ingest.mimic_reports import Layout, Reports, find_reports, tree_reports, zip_reports
+from cxr.miner.ingest.mimic_sectioned import read_sectioned
+from cxr.miner.ingest.mimic_tables import PATIENT, STUDY, Rows, file_hash, read_labels, read_metadata, read_split
+from cxr.miner.ingest.workers import read_members
 
 MIMIC = Corpus(
     slug=MIMIC_SLUG,
@@ -174,7 +174,7 @@ def read_mimic(files: MimicFiles, *, label: bool = False) -> Ingested:
 def _settings(*, label: bool) -> dict[str, object]:
     if not label:
         return {"reader": READER, "label": None}
-    from miner.labeler import LABELER_VERSION  # noqa: PLC0415 - loads the lexicon
+    from cxr.miner.labeler import LABELER_VERSION  # noqa: PLC0415 - loads the lexicon
 
     return {"reader": READER, "label": LABELER_VERSION}
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-from miner.ingest.corpus import IMAGES, STUDIES, SourceFile, conform
-from miner.ingest.frames import view_of
-from miner.ingest.mimic_tables import PATIENT, STUDY, Rows
-from schemas.vocabulary import Licence
+from cxr.miner.ingest.corpus import IMAGES, STUDIES, SourceFile, conform
+from cxr.miner.ingest.frames import view_of
+from cxr.miner.ingest.mimic_tables import PATIENT, STUDY, Rows
+from cxr.schemas.vocabulary import Licence
 
 MIMIC_SLUG = "mimic-cxr"
 MIMIC_LICENCE = Licence.CREDENTIALED

@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 import polars as pl
 
-from miner.errors import InputError
-from miner.ingest.corpus import Reject, SourceFile, rejects_frame
-from miner.ingest.files import MAX_ARCHIVE_BYTES, MAX_RATIO
-from miner.ingest.members import DEFLATED, MAX_REPORT_BYTES, STORED
-from miner.ingest.zip_directory import ENCRYPTED, read_directory
-from schemas.vocabulary import RejectReason, Stage
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import Reject, SourceFile, rejects_frame
+from cxr.miner.ingest.files import MAX_ARCHIVE_BYTES, MAX_RATIO
+from cxr.miner.ingest.members import DEFLATED, MAX_REPORT_BYTES, STORED
+from cxr.miner.ingest.zip_directory import ENCRYPTED, read_directory
+from cxr.schemas.vocabulary import RejectReason, Stage
 
 REPORTS_ZIP = "mimic-cxr-reports.zip"
 SECTIONED_CSV = "mimic_cxr_sectioned.csv"

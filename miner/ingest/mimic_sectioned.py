@@ -9,12 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
-from miner.errors import InputError
-from miner.ingest.corpus import REPORTS, conform
-from miner.ingest.files import ROW, read_csv
-from miner.ingest.frames import canonical_texts, hashes
-from miner.ingest.mimic_tables import rejects_where, table_bytes
-from schemas.vocabulary import RejectReason
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import REPORTS, conform
+from cxr.miner.ingest.files import ROW, read_csv
+from cxr.miner.ingest.frames import canonical_texts, hashes
+from cxr.miner.ingest.mimic_tables import rejects_where, table_bytes
+from cxr.schemas.vocabulary import RejectReason
 
 _STUDY_COLUMNS = ("study", "study_id", "dicom_study")
 # Column of the CSV and section, in the order of a report. The public script fills last_paragraph only where there are

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import polars as pl
 
-from miner.errors import InputError
-from miner.ingest.corpus import REJECTS, LabelTable
-from miner.ingest.files import MAX_MEMBER_BYTES, ROW, read_bytes, read_csv
-from miner.ingest.frames import split_name
-from schemas.vocabulary import Finding14, RejectReason, Stage
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import REJECTS, LabelTable
+from cxr.miner.ingest.files import MAX_MEMBER_BYTES, ROW, read_bytes, read_csv
+from cxr.miner.ingest.frames import split_name
+from cxr.schemas.vocabulary import Finding14, RejectReason, Stage
 
 MAX_TABLE_BYTES = 128 * MAX_MEMBER_BYTES
 """Two gigabytes; the largest table of MIMIC-CXR-JPG unpacks to about 0.1."""

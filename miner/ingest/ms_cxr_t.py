@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 import polars as pl
 
-from miner.errors import InputError
-from miner.ingest.corpus import (
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import (
     IMAGES,
     PROGRESSIONS,
     REPORTS,
@@ -23,9 +23,9 @@ from miner.ingest.corpus import (
     SourceFile,
     conform,
 )
-from miner.ingest.files import ROW
-from miner.ingest.mimic_tables import STUDY, file_hash, read_rows, rejects_where, table_header
-from schemas.vocabulary import Finding14, Licence, Progression, RejectReason
+from cxr.miner.ingest.files import ROW
+from cxr.miner.ingest.mimic_tables import STUDY, file_hash, read_rows, rejects_where, table_header
+from cxr.schemas.vocabulary import Finding14, Licence, Progression, RejectReason
 
 MS_CXR_T = Corpus(
     slug="ms-cxr-t",

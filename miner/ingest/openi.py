@@ -16,8 +16,8 @@ from types import MappingProxyType
 
 import polars as pl
 
-from miner.errors import InputError
-from miner.ingest.corpus import (
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import (
     IMAGES,
     REPORTS,
     STUDIES,
@@ -30,7 +30,7 @@ from miner.ingest.corpus import (
     split_of,
     text_hash,
 )
-from miner.ingest.openi_layouts import (
+from cxr.miner.ingest.openi_layouts import (
     REPORTS_CSV,
     REPORTS_TGZ,
     SECTIONS,
@@ -39,7 +39,7 @@ from miner.ingest.openi_layouts import (
     read_tgz,
     read_xml_folder,
 )
-from schemas.vocabulary import Licence, RejectReason
+from cxr.schemas.vocabulary import Licence, RejectReason
 
 XML_FOLDER = "ecgen-radiology"
 

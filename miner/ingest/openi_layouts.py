@@ -9,10 +9,10 @@ import polars as pl
 from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
 from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 
-from miner.errors import InputError
-from miner.ingest.corpus import Reject, SourceFile
-from miner.ingest.files import ROW, Member, read_bytes, read_csv, read_tar, source_file, source_folder
-from schemas.vocabulary import RejectReason, ViewPosition
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import Reject, SourceFile
+from cxr.miner.ingest.files import ROW, Member, read_bytes, read_csv, read_tar, source_file, source_folder
+from cxr.schemas.vocabulary import RejectReason, ViewPosition
 
 REPORTS_CSV = "indiana_reports.csv"
 PROJECTIONS_CSV = "indiana_projections.csv"

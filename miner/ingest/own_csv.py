@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 import polars as pl
 
-from miner.errors import InputError
-from miner.ingest.corpus import (
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import (
     REPORTS,
     STUDIES,
     Corpus,
@@ -26,8 +26,8 @@ from miner.ingest.corpus import (
     rejects_frame,
     split_of,
 )
-from miner.ingest.files import ROW, read_bytes, read_csv, source_file
-from miner.ingest.frames import (
+from cxr.miner.ingest.files import ROW, read_bytes, read_csv, source_file
+from cxr.miner.ingest.frames import (
     canonical_texts,
     csv_header,
     hashes,
@@ -36,10 +36,10 @@ from miner.ingest.frames import (
     split_name,
     unreadable_cells,
 )
-from miner.ingest.mapping import FIELDS, SECTION_FIELDS, check_name, columns_of, named_fields
-from miner.ingest.members import report_table
-from miner.ingest.own_images import own_images
-from schemas.vocabulary import Finding14, Licence, RejectReason
+from cxr.miner.ingest.mapping import FIELDS, SECTION_FIELDS, check_name, columns_of, named_fields
+from cxr.miner.ingest.members import report_table
+from cxr.miner.ingest.own_images import own_images
+from cxr.schemas.vocabulary import Finding14, Licence, RejectReason
 
 LONGEST_ID = 64
 """Identifiers are short; something longer is probably text in the wrong column, and ids appear in messages."""
@@ -65,7 +65,7 @@ def read_csv_corpus(
     date_format: str | None = None,
     image_root: Path | None = None,
 ) -> Ingested:
-    """Read a CSV of reports as the corpus `name`; `mapping` is field: column (see `miner.ingest.mapping`).
+    """Read a CSV of reports as the corpus `name`; `mapping` is field: column (see `cxr.miner.ingest.mapping`).
 
     `date_format` is a strptime format for study_datetime; without it ISO 8601 and YYYYMMDD are read. Image paths are
     relative to `image_root`, by default the CSV's folder, and may not lead out of it. Raises InputError for a file

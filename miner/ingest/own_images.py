@@ -7,10 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
-from miner.ingest.corpus import IMAGES, Reject, conform
-from miner.ingest.files import ROW, is_safe_name
-from miner.ingest.frames import file_status, view_of
-from schemas.vocabulary import RejectReason
+from cxr.miner.ingest.corpus import IMAGES, Reject, conform
+from cxr.miner.ingest.files import ROW, is_safe_name
+from cxr.miner.ingest.frames import file_status, view_of
+from cxr.schemas.vocabulary import RejectReason
 
 # Paths that have to be looked at one by one; all others are names below names.
 _ODD = r"^[/~.]|^.:|\.\.|//|\./|\\|\x00"

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from miner.ingest.corpus import Fingerprint, Ingested
-from miner.store import Run, Store, digest
+from cxr.miner.ingest.corpus import Fingerprint, Ingested
+from cxr.miner.store import Run, Store, digest
 
 
 def provenance(ingested: Ingested) -> dict[str, object]:

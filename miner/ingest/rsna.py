@@ -19,8 +19,8 @@ from types import MappingProxyType
 
 import polars as pl
 
-from miner.errors import InputError
-from miner.ingest.corpus import (
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import (
     IMAGES,
     REPORTS,
     STUDIES,
@@ -34,10 +34,10 @@ from miner.ingest.corpus import (
     conform,
     rejects_frame,
 )
-from miner.ingest.files import ROW, read_bytes, read_csv, source_file
-from miner.ingest.frames import file_status
-from miner.ingest.headers import FROM_HEADERS, with_headers
-from schemas.vocabulary import Licence, RejectReason
+from cxr.miner.ingest.files import ROW, read_bytes, read_csv, source_file
+from cxr.miner.ingest.frames import file_status
+from cxr.miner.ingest.headers import FROM_HEADERS, with_headers
+from cxr.schemas.vocabulary import Licence, RejectReason
 
 LABELS_CSV = "stage_2_train_labels.csv"
 CLASSES_CSV = "stage_2_detailed_class_info.csv"

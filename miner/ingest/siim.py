@@ -12,8 +12,8 @@ from types import MappingProxyType
 
 import polars as pl
 
-from miner.errors import InputError
-from miner.ingest.corpus import (
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.corpus import (
     IMAGES,
     REPORTS,
     STUDIES,
@@ -28,9 +28,9 @@ from miner.ingest.corpus import (
     rejects_frame,
     split_of,
 )
-from miner.ingest.files import ROW, read_bytes, read_csv, source_file
-from miner.ingest.headers import FROM_HEADERS, with_headers
-from schemas.vocabulary import Licence, RejectReason
+from cxr.miner.ingest.files import ROW, read_bytes, read_csv, source_file
+from cxr.miner.ingest.headers import FROM_HEADERS, with_headers
+from cxr.schemas.vocabulary import Licence, RejectReason
 
 RLE_FILES = ("train-rle.csv", "stage_2_train.csv", "train-rle-sample.csv")
 IMAGE_FOLDERS = ("dicom-images-train", "stage_2_images", "images")

@@ -13,8 +13,8 @@ from queue import SimpleQueue
 import polars as pl
 import pyarrow as pa
 
-from miner.errors import InputError
-from miner.ingest.members import Failed, Member, answer, decode, receive, send
+from cxr.miner.errors import InputError
+from cxr.miner.ingest.members import Failed, Member, answer, decode, receive, send
 
 CHUNK = 2_000
 """Reports per task: about 2 MB of text, so that a few tasks in flight stay small."""
@@ -69,7 +69,7 @@ def _processors() -> int:
 def _start() -> subprocess.Popen[bytes]:
     # A fresh interpreter instead of a fork: forking after Polars and DuckDB started their threads can hang.
     # -P keeps the user's working folder off the import path.
-    command = [sys.executable, "-P", "-m", "miner.ingest.members"]
+    command = [sys.executable, "-P", "-m", "cxr.miner.ingest.members"]
     return subprocess.Popen(  # noqa: S603 - our own interpreter and module
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

@@ -1,7 +1,7 @@
 """Labels and progressions into the store: what is new or differs, noting whose labels changed."""
 
-from miner.ingest.corpus import LabelTable
-from miner.ingest.differences import (
+from cxr.miner.ingest.corpus import LabelTable
+from cxr.miner.ingest.differences import (
     PROGRESSION_KEY,
     compare_labels,
     findings_of,
@@ -9,7 +9,7 @@ from miner.ingest.differences import (
     register_labels,
     vanished_labels,
 )
-from miner.store import Run, Store
+from cxr.miner.store import Run, Store
 
 
 def write_labels(store: Store, table: LabelTable, run: Run) -> None:

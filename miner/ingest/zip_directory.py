@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from miner.errors import InputError
+from cxr.miner.errors import InputError
 
 DIRECTORY: dict[str, pl.DataType | type[pl.DataType]] = {
     "name": pl.String,

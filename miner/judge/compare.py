@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from miner.judge.facts import Fact
-from miner.judge.reasons import Reason
-from miner.judge.relations import Relations
-from schemas import Change, NormalForm, Severity, Side
+from cxr.miner.judge.facts import Fact
+from cxr.miner.judge.reasons import Reason
+from cxr.miner.judge.relations import Relations
+from cxr.schemas import Change, NormalForm, Severity, Side
 
 SIDED = {Side.LEFT, Side.RIGHT, Side.BILATERAL}
 SINGLE = {"single", "1"}

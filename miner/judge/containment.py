@@ -3,12 +3,12 @@
 import re
 from collections.abc import Sequence
 
-from miner.judge.compare import Fit, compare, covers
-from miner.judge.facts import Fact, Facts, facts_of_list
-from miner.judge.relations import Relations
-from miner.judge.verdicts import asserts_presence, excludes, judge_form, reaches
-from miner.judge.words import is_denied, is_non_committal, observation_words
-from schemas import Certainty, Finding, NormalForm, Presence, Verdict
+from cxr.miner.judge.compare import Fit, compare, covers
+from cxr.miner.judge.facts import Fact, Facts, facts_of_list
+from cxr.miner.judge.relations import Relations
+from cxr.miner.judge.verdicts import asserts_presence, excludes, judge_form, reaches
+from cxr.miner.judge.words import is_denied, is_non_committal, observation_words
+from cxr.schemas import Certainty, Finding, NormalForm, Presence, Verdict
 
 # Words for a bad picture; remarks on quality agree when both have one or neither.
 _POOR = re.compile(r"\b(?:un\w+|in(?:adequate|sufficient)|poor\w*|limited|suboptimal|not)\b", re.IGNORECASE)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-from miner.judge.relations import Relations
-from miner.language.analysis import Analysis, Mention
-from miner.language.lexicon import load_lexicon
-from miner.language.tokens import fold
-from schemas import Certainty, Finding, NormalForm, Presence, Quote, Severity, Side
+from cxr.miner.judge.relations import Relations
+from cxr.miner.language.analysis import Analysis, Mention
+from cxr.miner.language.lexicon import load_lexicon
+from cxr.miner.language.tokens import fold
+from cxr.schemas import Certainty, Finding, NormalForm, Presence, Quote, Severity, Side
 
 # The upper end of a range, as the words after "to" name it; the lower end is the form's own severity.
 _RANGES = (

@@ -6,9 +6,9 @@ Errors name the field, never its text: a report must not reach a log.
 from collections.abc import Mapping
 from typing import Any
 
-from miner.judge.protocol import Judge
-from miner.judge.radrscore import Empty, score_reasoning
-from schemas import Finding, JudgedFinding
+from cxr.miner.judge.protocol import Judge
+from cxr.miner.judge.radrscore import Empty, score_reasoning
+from cxr.schemas import Finding, JudgedFinding
 
 Json = dict[str, Any]
 

@@ -12,15 +12,15 @@ from copy import copy
 from functools import cached_property, partial
 from typing import Protocol, TypeVar
 
-from miner.engines.checks import Rejection
-from miner.engines.grounding import locate
-from miner.errors import MiningReject
-from prompts import Prompt, Reply, load
-from prompts.judge_replies import ContainReply, ExtractReply, SupportItemReply, SupportReply, findings_block
-from prompts.render import delimit
-from schemas import Finding, JudgedFinding, Verdict
-from schemas.text import Quote, Span
-from schemas.vocabulary import Licence, RejectReason
+from cxr.miner.engines.checks import Rejection
+from cxr.miner.engines.grounding import locate
+from cxr.miner.errors import MiningReject
+from cxr.prompts import Prompt, Reply, load
+from cxr.prompts.judge_replies import ContainReply, ExtractReply, SupportItemReply, SupportReply, findings_block
+from cxr.prompts.render import delimit
+from cxr.schemas import Finding, JudgedFinding, Verdict
+from cxr.schemas.text import Quote, Span
+from cxr.schemas.vocabulary import Licence, RejectReason
 
 R = TypeVar("R", bound=Reply)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from schemas import Finding, JudgedFinding
+from cxr.schemas import Finding, JudgedFinding
 
 
 class Judge(Protocol):

@@ -11,8 +11,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from miner.judge.protocol import Judge
-from schemas import Finding, Frozen, JudgedFinding
+from cxr.miner.judge.protocol import Judge
+from cxr.schemas import Finding, Frozen, JudgedFinding
 
 
 class Empty(StrEnum):

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from miner.judge.reasons import Reason
-from miner.language.lexicon import DATA, Lexicon, load_lexicon
-from schemas import NormalForm, Presence
+from cxr.miner.judge.reasons import Reason
+from cxr.miner.language.lexicon import DATA, Lexicon, load_lexicon
+from cxr.schemas import NormalForm, Presence
 
 ANYWHERE = {"chest", "cardiopulmonary"}
 

@@ -6,15 +6,15 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from multiprocessing import get_context
 
-from miner.judge.containment import holds
-from miner.judge.facts import Facts, facts_of_report, stated
-from miner.judge.relations import load_relations
-from miner.judge.understanding import understood
-from miner.judge.verdicts import Outcome, combine, judge_form
-from miner.judge.words import judge_by_words, word_sentences
-from miner.language import analyse
-from miner.language.lexicon import DATA
-from schemas import Finding, JudgedFinding, NormalForm, Quote
+from cxr.miner.judge.containment import holds
+from cxr.miner.judge.facts import Facts, facts_of_report, stated
+from cxr.miner.judge.relations import load_relations
+from cxr.miner.judge.understanding import understood
+from cxr.miner.judge.verdicts import Outcome, combine, judge_form
+from cxr.miner.judge.words import judge_by_words, word_sentences
+from cxr.miner.language import analyse
+from cxr.miner.language.lexicon import DATA
+from cxr.schemas import Finding, JudgedFinding, NormalForm, Quote
 
 JUDGE = "rules"
 JUDGE_VERSION = "1"

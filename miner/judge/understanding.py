@@ -3,11 +3,11 @@
 import re
 from functools import lru_cache
 
-from miner.judge.facts import share_places
-from miner.judge.relations import load_relations
-from miner.language.items import read_items
-from miner.language.statements import read_finding
-from schemas import Finding, NormalForm, Presence
+from cxr.miner.judge.facts import share_places
+from cxr.miner.judge.relations import load_relations
+from cxr.miner.language.items import read_items
+from cxr.miner.language.statements import read_finding
+from cxr.schemas import Finding, NormalForm, Presence
 
 # "Increased opacity suggesting consolidation: not present" denies the consolidation.
 _LINK = re.compile(

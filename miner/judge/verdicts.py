@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from miner.judge.compare import Fit, compare, covers
-from miner.judge.facts import Fact, Facts, reworded
-from miner.judge.reasons import Reason
-from schemas import Certainty, Change, NormalForm, Presence, Side, Verdict
+from cxr.miner.judge.compare import Fit, compare, covers
+from cxr.miner.judge.facts import Fact, Facts, reworded
+from cxr.miner.judge.reasons import Reason
+from cxr.schemas import Certainty, Change, NormalForm, Presence, Side, Verdict
 
 
 class Outcome(NamedTuple):

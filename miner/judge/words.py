@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from miner.judge.facts import Fact
-from miner.judge.reasons import Reason
-from miner.judge.relations import read_table
-from miner.judge.verdicts import NOTHING, Outcome
-from miner.language.lexicon import Role, load_lexicon
-from miner.language.tokens import fold_compound, lowered, tokenise
-from schemas import Finding, NormalForm, Presence, Quote, Verdict
+from cxr.miner.judge.facts import Fact
+from cxr.miner.judge.reasons import Reason
+from cxr.miner.judge.relations import read_table
+from cxr.miner.judge.verdicts import NOTHING, Outcome
+from cxr.miner.language.lexicon import Role, load_lexicon
+from cxr.miner.language.tokens import fold_compound, lowered, tokenise
+from cxr.schemas import Finding, NormalForm, Presence, Quote, Verdict
 
 # Most of the finding's content words; one of three may be a word of the speaker's own.
 SHARED = 0.66

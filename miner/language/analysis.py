@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from miner.language.lexicon import load_lexicon
-from miner.language.reader import read_sentence
-from miner.language.sections import final_text_spans, outline
-from miner.language.sentences import split_sentences
-from schemas import Certainty, Finding, NormalForm, Presence, Span
+from cxr.miner.language.lexicon import load_lexicon
+from cxr.miner.language.reader import read_sentence
+from cxr.miner.language.sections import final_text_spans, outline
+from cxr.miner.language.sentences import split_sentences
+from cxr.schemas import Certainty, Finding, NormalForm, Presence, Span
 
 # Sections that speak of the patient's past, of other images or of the technique: nothing is asserted there.
 _SILENT_SECTIONS = frozenset({"indication", "history", "comparison", "technique", "examination"})

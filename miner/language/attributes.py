@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from miner.language.items import Items
-from miner.language.lexicon import Entry, Role, load_lexicon
-from miner.language.scopes import ADJECTIVE_ENDINGS
-from schemas import Change, Severity, Side
+from cxr.miner.language.items import Items
+from cxr.miner.language.lexicon import Entry, Role, load_lexicon
+from cxr.miner.language.scopes import ADJECTIVE_ENDINGS
+from cxr.schemas import Change, Severity, Side
 
 _BOUNDARY = int(
     Role.CONCEPT

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from schemas import Change, Severity, Side
+from cxr.schemas import Change, Severity, Side
 
 DIVIDED = frozenset({"lungs", "bones", "spine"})
 """Regions whose parts tell places apart; elsewhere the concept's own region says enough."""

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from miner.language.lexicon import Entry, Node, Role, load_lexicon
-from miner.language.tokens import ARTICLES, TOKEN, fold_compound, lowered
+from cxr.miner.language.lexicon import Entry, Node, Role, load_lexicon
+from cxr.miner.language.tokens import ARTICLES, TOKEN, fold_compound, lowered
 
 _SIGNS = {
     ",": Entry((",",), int(Role.COMMA)),

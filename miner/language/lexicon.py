@@ -13,9 +13,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from miner.language.entries import DIVIDED, Concept, Entry, Node, Part, Region, Role, State
-from miner.language.tokens import phrase_words
-from schemas import Change, Severity, Side
+from cxr.miner.language.entries import DIVIDED, Concept, Entry, Node, Part, Region, Role, State
+from cxr.miner.language.tokens import phrase_words
+from cxr.schemas import Change, Severity, Side
 
 __all__ = [
     "DATA",

@@ -3,11 +3,11 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-from miner.language.attributes import Attributes, change_behind, collect, leads_to_mention
-from miner.language.items import Items, asks_or_names, read_items
-from miner.language.lexicon import Lexicon, Role, load_lexicon
-from miner.language.scopes import Scopes, across_relative, read_scopes, subjects
-from miner.language.structures import (
+from cxr.miner.language.attributes import Attributes, change_behind, collect, leads_to_mention
+from cxr.miner.language.items import Items, asks_or_names, read_items
+from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
+from cxr.miner.language.scopes import Scopes, across_relative, read_scopes, subjects
+from cxr.miner.language.structures import (
     PASSES,
     generic_concept,
     left_parts,
@@ -17,7 +17,7 @@ from miner.language.structures import (
     state_concept,
     state_targets,
 )
-from schemas import Certainty, Change, NormalForm, Presence, Severity, Side
+from cxr.schemas import Certainty, Change, NormalForm, Presence, Severity, Side
 
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
 _ASSERTABLE_GENERICS = frozenset(

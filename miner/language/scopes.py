@@ -6,9 +6,9 @@ Follows ConText (Harkema et al. 2009): a forward cue reaches to the end of its c
 
 from dataclasses import dataclass
 
-from miner.language.items import Items
-from miner.language.lexicon import Role, load_lexicon
-from miner.language.silence import NOTHING_SENTENCE, OPTION, PLANS, keep_denied, silence, silence_options
+from cxr.miner.language.items import Items
+from cxr.miner.language.lexicon import Role, load_lexicon
+from cxr.miner.language.silence import NOTHING_SENTENCE, OPTION, PLANS, keep_denied, silence, silence_options
 
 MENTION = int(Role.CONCEPT | Role.GENERIC)
 _STOP = int(Role.BREAK)

@@ -71,7 +71,7 @@ class _Lists(NamedTuple):
 
 
 def _load() -> _Lists:
-    source = resources.files("miner.language").joinpath("data/section_headers.toml")
+    source = resources.files("cxr.miner.language").joinpath("data/section_headers.toml")
     data = tomllib.loads(source.read_text(encoding="utf-8"))
     exact = {_key(header): SectionName(name) for name, headers in data["exact"].items() for header in headers}
     inside = frozenset(_key(header) for header in data["inside"]["exact"])

@@ -4,14 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from miner.language.section_headers import (
-    MAX_HEADER,
-    Header,
-    HeaderRole,
-    SectionName,
-    in_line_header,
-    line_header,
-)
+from cxr.miner.language.section_headers import MAX_HEADER, Header, HeaderRole, SectionName, in_line_header, line_header
 
 
 class Mark(NamedTuple):

@@ -13,9 +13,9 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from miner.language.section_headers import MAX_HEADER, READINGS, HeaderRole, SectionName
-from miner.language.section_marks import Mark, begins_paragraph, find_marks
-from schemas.text import Section, Span
+from cxr.miner.language.section_headers import MAX_HEADER, READINGS, HeaderRole, SectionName
+from cxr.miner.language.section_marks import Mark, begins_paragraph, find_marks
+from cxr.schemas.text import Section, Span
 
 __all__ = ["ASSERTIVE", "Block", "SectionName", "final_text_spans", "outline", "parse_sections", "trimmed"]
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from miner.language.items import Items
-from miner.language.lexicon import Role
+from cxr.miner.language.items import Items
+from cxr.miner.language.lexicon import Role
 
 CONCEPT, PART, STATE = int(Role.CONCEPT), int(Role.PART), int(Role.STATE)
 COMMA, COLON, COPULA, BREAK = int(Role.COMMA), int(Role.COLON), int(Role.COPULA), int(Role.BREAK)

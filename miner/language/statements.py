@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from miner.language.items import Items, read_items
-from miner.language.lexicon import Lexicon, Role, load_lexicon
-from miner.language.reader import Reading, normal_form, read_observation
-from schemas import Certainty, Finding, NormalForm, Presence, Severity, Side
+from cxr.miner.language.items import Items, read_items
+from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
+from cxr.miner.language.reader import Reading, normal_form, read_observation
+from cxr.schemas import Certainty, Finding, NormalForm, Presence, Severity, Side
 
 # "suggested by symmetrical shadows": what follows explains, and is no status
 _QUALIFIED = Role.NOTHING_SENTENCE | Role.NOTHING_CLAUSE | Role.NOTHING_FORWARD | Role.PROBABLE

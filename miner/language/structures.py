@@ -1,9 +1,9 @@
 """Which structures an adjective or a word like "abnormality" speaks of: "the heart and aorta are enlarged"."""
 
-from miner.language.attributes import leads_to_mention
-from miner.language.entries import DIVIDED, Part, Role, State
-from miner.language.items import Items
-from miner.language.scopes import ADJECTIVE_ENDINGS, PLACING, affirmed, subjects
+from cxr.miner.language.attributes import leads_to_mention
+from cxr.miner.language.entries import DIVIDED, Part, Role, State
+from cxr.miner.language.items import Items
+from cxr.miner.language.scopes import ADJECTIVE_ENDINGS, PLACING, affirmed, subjects
 
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)

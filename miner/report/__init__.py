@@ -1,6 +1,6 @@
 """`cxr report`: one self-contained HTML page about a store."""
 
-from miner.report.report import ReportResult, write_report
-from miner.report.settings import ReportSettings
+from cxr.miner.report.report import ReportResult, write_report
+from cxr.miner.report.settings import ReportSettings
 
 __all__ = ["ReportResult", "ReportSettings", "write_report"]

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from miner.report.intervals import Array, kappa_interval, kappas
-from miner.report.parts import Note, Part, Section, Table
-from miner.report.settings import ReportSettings
-from miner.store import Store
-from schemas.vocabulary import Verdict
+from cxr.miner.report.intervals import Array, kappa_interval, kappas
+from cxr.miner.report.parts import Note, Part, Section, Table
+from cxr.miner.report.settings import ReportSettings
+from cxr.miner.store import Store
+from cxr.schemas.vocabulary import Verdict
 
 MOST_PAIRS = 10
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from miner.charts import MOST_SERIES, Series, bars, dots, radar
-from miner.report.parts import Note, Part, Picture, Section, Table
-from miner.store import Store
-from schemas.vocabulary import Task
+from cxr.miner.charts import MOST_SERIES, Series, bars, dots, radar
+from cxr.miner.report.parts import Note, Part, Picture, Section, Table
+from cxr.miner.store import Store
+from cxr.schemas.vocabulary import Task
 
 MEAN = "mean"
 CROSS_CENTRE = "cross_centre"

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from miner.judge.reasons import in_plain_words
-from miner.report.marking import Piece, Span, marked
-from miner.report.settings import ReportSettings
-from miner.store import Store
+from cxr.miner.judge.reasons import in_plain_words
+from cxr.miner.report.marking import Piece, Span, marked
+from cxr.miner.report.settings import ReportSettings
+from cxr.miner.store import Store
 
 # Within every corpus, task and worst verdict the order is that of an MD5; the first of each group come first.
 _CHOSEN = """

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from miner.charts import lengths
-from miner.report.parts import Note, Part, Picture, Section, Table
-from miner.store import Store
+from cxr.miner.charts import lengths
+from cxr.miner.report.parts import Note, Part, Picture, Section, Table
+from cxr.miner.store import Store
 
 
 @dataclass(frozen=True)

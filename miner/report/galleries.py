@@ -4,13 +4,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from miner.judge import RulesJudge
-from miner.judge.reasons import in_plain_words
-from miner.report.examples import VERDICT_SIGNS, Judged
-from miner.report.marking import Piece, Span, marked
-from miner.report.parts import Table
-from miner.report.settings import ReportSettings
-from miner.store import Store
+from cxr.miner.judge import RulesJudge
+from cxr.miner.judge.reasons import in_plain_words
+from cxr.miner.report.examples import VERDICT_SIGNS, Judged
+from cxr.miner.report.marking import Piece, Span, marked
+from cxr.miner.report.parts import Table
+from cxr.miner.report.settings import ReportSettings
+from cxr.miner.store import Store
 
 GOOD, WRONG = 0.8, 0.5
 """Reasoning is good from this factuality on, and wrong below that."""

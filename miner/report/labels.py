@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from miner.ask import LABELER_PREFERENCE
-from miner.charts import REST, Series, dots, shares
-from miner.report.parts import Note, Part, Picture, Section, Table
-from miner.store import Store
-from schemas.vocabulary import QUESTION_FINDINGS
+from cxr.miner.ask import LABELER_PREFERENCE
+from cxr.miner.charts import REST, Series, dots, shares
+from cxr.miner.report.parts import Note, Part, Picture, Section, Table
+from cxr.miner.store import Store
+from cxr.schemas.vocabulary import QUESTION_FINDINGS
 
 _LABELERS = "select corpus, labeler from labels join studies using (study_id) group by all order by all"
 _PREVALENCE = """

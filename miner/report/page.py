@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib import resources
 
-from miner.charts import CHART_CSS
-from miner.errors import CxrError
-from miner.report.examples import VERDICT_SIGNS, Examples
-from miner.report.galleries import Galleries
-from miner.report.parts import Number, Section
+from cxr.miner.charts import CHART_CSS
+from cxr.miner.errors import CxrError
+from cxr.miner.report.examples import VERDICT_SIGNS, Examples
+from cxr.miner.report.galleries import Galleries
+from cxr.miner.report.parts import Number, Section
 
 try:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -36,7 +36,7 @@ class Page:
 def render(page: Page) -> str:
     """Give the page as HTML; everything that comes from the store is escaped."""
     environment = Environment(
-        loader=PackageLoader("miner.report", "templates"),
+        loader=PackageLoader("cxr.miner.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -61,7 +61,7 @@ def render(page: Page) -> str:
 
 
 def _read(name: str) -> str:
-    return resources.files("miner.report").joinpath("templates", name).read_text(encoding="utf-8")
+    return resources.files("cxr.miner.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _hash(content: str) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from miner.charts import Chart
-from miner.console import cell
+from cxr.miner.charts import Chart
+from cxr.miner.console import cell
 
 
 @dataclass(frozen=True)

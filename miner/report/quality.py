@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from miner.charts import Series, dots, shares
-from miner.judge.reasons import in_plain_words
-from miner.report.intervals import mean_interval
-from miner.report.parts import Note, Part, Picture, Section, Table
-from miner.report.settings import ReportSettings
-from miner.store import Store
-from schemas.vocabulary import Verdict
+from cxr.miner.charts import Series, dots, shares
+from cxr.miner.judge.reasons import in_plain_words
+from cxr.miner.report.intervals import mean_interval
+from cxr.miner.report.parts import Note, Part, Picture, Section, Table
+from cxr.miner.report.settings import ReportSettings
+from cxr.miner.store import Store
+from cxr.schemas.vocabulary import Verdict
 
 MEASURES = ("factuality", "completeness", "effectiveness", "radrscore")
 MOST_GROUPS = 20

@@ -3,20 +3,20 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from miner.jsonl import whole_path
-from miner.report.agreement import agreement_section
-from miner.report.evaluations import evaluations_section
-from miner.report.examples import choose_examples
-from miner.report.funnel import funnel_section, steps
-from miner.report.galleries import choose_cases
-from miner.report.labels import labels_section
-from miner.report.page import Page, render
-from miner.report.parts import Number
-from miner.report.prepare import prepare
-from miner.report.quality import quality_section
-from miner.report.settings import ReportSettings
-from miner.report.spending import spending_section
-from miner.store import Store
+from cxr.miner.jsonl import whole_path
+from cxr.miner.report.agreement import agreement_section
+from cxr.miner.report.evaluations import evaluations_section
+from cxr.miner.report.examples import choose_examples
+from cxr.miner.report.funnel import funnel_section, steps
+from cxr.miner.report.galleries import choose_cases
+from cxr.miner.report.labels import labels_section
+from cxr.miner.report.page import Page, render
+from cxr.miner.report.parts import Number
+from cxr.miner.report.prepare import prepare
+from cxr.miner.report.quality import quality_section
+from cxr.miner.report.settings import ReportSettings
+from cxr.miner.report.spending import spending_section
+from cxr.miner.store import Store
 
 _WRITTEN = "select strftime(max(coalesce(ended_at, started_at)), '%Y-%m-%d %H:%M:%S') from runs"
 _CORPORA = "select distinct corpus from studies where licence is distinct from 'public' order by 1"

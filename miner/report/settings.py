@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from schemas import Frozen
+from cxr.schemas import Frozen
 
 
 class ReportSettings(Frozen):

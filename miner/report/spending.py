@@ -1,7 +1,7 @@
 """Cost and time: what each command did and took, and what was paid to model servers."""
 
-from miner.report.parts import Note, Part, Section, Table
-from miner.store import Store
+from cxr.miner.report.parts import Note, Part, Section, Table
+from cxr.miner.store import Store
 
 _CALLS = """
     select engine, model, stage, count(*) as calls, count(*) filter (where cache_hit) as "from cache",

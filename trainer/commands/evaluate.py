@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from miner.commands.base import (
+from cxr.miner.commands.base import (
     DEFAULT_DB,
     BaseUrl,
     Cache,
@@ -23,10 +23,10 @@ from miner.commands.base import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from miner.judge.radrscore import Empty
-    from trainer.evaluation.counts import CountsResult
-    from trainer.evaluation.formats import Format, ResultTable
-    from trainer.evaluation.settings import EvaluateSettings
+    from cxr.miner.judge.radrscore import Empty
+    from cxr.trainer.evaluation.counts import CountsResult
+    from cxr.trainer.evaluation.formats import Format, ResultTable
+    from cxr.trainer.evaluation.settings import EvaluateSettings
 
 FormatName = Annotated[str, typer.Option("--format", help="table, csv, json, latex, markdown or html.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write here instead of to the terminal.")]
@@ -75,9 +75,9 @@ def evaluate(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Evaluate the predictions for a benchmark: accuracy, RadRScore and its parts, with 95 % intervals."""
-    from miner.settings import choose
-    from trainer.evaluation.formats import Format
-    from trainer.evaluation.settings import EvaluateSettings
+    from cxr.miner.settings import choose
+    from cxr.trainer.evaluation.formats import Format
+    from cxr.trainer.evaluation.settings import EvaluateSettings
 
     chosen = choose(Format, format_, "evaluate: --format")
     if impossible not in {"warn", "fail"}:
@@ -96,7 +96,7 @@ def evaluate(
         max_usd=max_usd, max_calls=max_calls, cache=cache,
     )  # fmt: skip
     if counts is not None:
-        from trainer.evaluation.counts import evaluate_counts
+        from cxr.trainer.evaluation.counts import evaluate_counts
 
         result = evaluate_counts(counts, empty=settings.empty, resamples=settings.resamples, seed=settings.seed)
         _say_about_counts(result, counts, settings.empty, stop=impossible == "fail")
@@ -114,10 +114,10 @@ def _evaluate_benchmark(
     chosen: "Format",
     output: Path | None,
 ) -> None:
-    from miner.console import progress, say
-    from miner.judge.radrscore import Empty
-    from trainer.evaluation.evaluate import evaluate_benchmark
-    from trainer.rewards import load_ratescore
+    from cxr.miner.console import progress, say
+    from cxr.miner.judge.radrscore import Empty
+    from cxr.trainer.evaluation.evaluate import evaluate_benchmark
+    from cxr.trainer.rewards import load_ratescore
 
     scorer = None if weights is None else load_ratescore(weights)
     with progress("evaluate") as advance:
@@ -139,7 +139,7 @@ def _evaluate_benchmark(
 
 
 def _say_empty(empty: dict[str, int]) -> None:
-    from miner.console import say
+    from cxr.miner.console import say
 
     parts = ", ".join(f"{count:,} of {name}" for name, count in empty.items() if count)
     say(f"left out because there was nothing to count: {parts}")
@@ -147,8 +147,8 @@ def _say_empty(empty: dict[str, int]) -> None:
 
 def _say_about_counts(result: "CountsResult", path: Path, empty: "Empty", *, stop: bool) -> None:
     """Name the rows whose counts cannot be, and what was left out; exit with 1 where the user wants that."""
-    from miner.console import say
-    from miner.judge.radrscore import Empty
+    from cxr.miner.console import say
+    from cxr.miner.judge.radrscore import Empty
 
     for row in result.impossible:
         say(f"{path} line {row.line}: {row.model}, {row.task}, row {row.row}: {row.impossible}")
@@ -163,9 +163,9 @@ def _say_about_counts(result: "CountsResult", path: Path, empty: "Empty", *, sto
 
 def write_tables(tables: "Sequence[ResultTable]", chosen: "Format", output: Path | None) -> None:
     """Print tables, or write them to a file that appears when it is whole."""
-    from miner.console import say
-    from miner.jsonl import whole_file
-    from trainer.evaluation.formats import render
+    from cxr.miner.console import say
+    from cxr.miner.jsonl import whole_file
+    from cxr.trainer.evaluation.formats import render
 
     text = render(tables, chosen)
     if output is None:
@@ -207,12 +207,12 @@ def compare(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Compare evaluated models: differences with intervals and paired tests, or a leaderboard."""
-    from miner.settings import choose
-    from trainer.evaluation.compare import compare_models, load_evaluated
-    from trainer.evaluation.evaluate import partial_notes
-    from trainer.evaluation.formats import Format
-    from trainer.evaluation.leaderboard import leaderboard as leaderboard_tables
-    from trainer.evaluation.settings import EvaluateSettings
+    from cxr.miner.settings import choose
+    from cxr.trainer.evaluation.compare import compare_models, load_evaluated
+    from cxr.trainer.evaluation.evaluate import partial_notes
+    from cxr.trainer.evaluation.formats import Format
+    from cxr.trainer.evaluation.leaderboard import leaderboard as leaderboard_tables
+    from cxr.trainer.evaluation.settings import EvaluateSettings
 
     chosen = choose(Format, format_, "compare: --format")
     named = list(dict.fromkeys(models or ()))

@@ -20,10 +20,10 @@ def phantom(
 
     They look like chest X-rays to nobody, and nothing measured on them says anything about patients.
     """
-    from miner.console import say
+    from cxr.miner.console import say
 
     if world:
-        from trainer.phantom.world import make_world
+        from cxr.trainer.phantom.world import make_world
 
         made = make_world(output, studies=studies, seed=seed, family=family, pixels=pixels)
         say(f"{output} holds phantoms, store, benchmark and exports, and a random {family} model. Worth typing next:")
@@ -31,7 +31,7 @@ def phantom(
         say(f"  cxr train sft --preset tiny --model {made.model} --data {made.exports.sft} -o {run}-sft")
         say(f"  cxr train grpo --preset tiny --model {run}-sft/final --data {made.exports.grpo} -o {run}-grpo")
         return
-    from trainer.phantom.corpus import write_phantom
+    from cxr.trainer.phantom.corpus import write_phantom
 
     corpus = write_phantom(output, studies, seed, size=pixels)
     say(f"{corpus.studies:,} invented studies of {corpus.patients:,} patients in {output}; worth typing next:")

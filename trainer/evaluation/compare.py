@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from miner.errors import InputError
-from miner.export.rows import Benchmark
-from miner.imports.predictions import register_samples
-from miner.store import Store
-from trainer.evaluation.evaluate import MEMORY, check_models
-from trainer.evaluation.formats import ResultTable
-from trainer.evaluation.measures import Line
-from trainer.evaluation.results import CROSS_CENTRE, MEAN, MEASURES, Cell, Resampled, load_cells, place_of_task
-from trainer.evaluation.settings import EvaluateSettings
-from trainer.evaluation.statistics import (
+from cxr.miner.errors import InputError
+from cxr.miner.export.rows import Benchmark
+from cxr.miner.imports.predictions import register_samples
+from cxr.miner.store import Store
+from cxr.trainer.evaluation.evaluate import MEMORY, check_models
+from cxr.trainer.evaluation.formats import ResultTable
+from cxr.trainer.evaluation.measures import Line
+from cxr.trainer.evaluation.results import CROSS_CENTRE, MEAN, MEASURES, Cell, Resampled, load_cells, place_of_task
+from cxr.trainer.evaluation.settings import EvaluateSettings
+from cxr.trainer.evaluation.statistics import (
     Estimate,
     Floats,
     Integers,

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from miner.errors import InputError
-from miner.judge.radrscore import Empty
-from schemas.vocabulary import Task
-from trainer.evaluation.formats import ResultTable
-from trainer.evaluation.measures import (
+from cxr.miner.errors import InputError
+from cxr.miner.judge.radrscore import Empty
+from cxr.schemas.vocabulary import Task
+from cxr.trainer.evaluation.formats import ResultTable
+from cxr.trainer.evaluation.measures import (
     ACCURACY,
     COUNTS,
     REASONING_MEASURES,
@@ -21,7 +21,7 @@ from trainer.evaluation.measures import (
     empty_shares,
     shares,
 )
-from trainer.evaluation.statistics import bootstrap, random_stream
+from cxr.trainer.evaluation.statistics import bootstrap, random_stream
 
 COLUMNS = ("model", "task", "row", *COUNTS, "correct")
 MEASURES = (*REASONING_MEASURES, ACCURACY)

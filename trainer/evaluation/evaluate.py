@@ -9,22 +9,22 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from miner.errors import InputError, SettingsError
-from miner.export.rows import Benchmark
-from miner.imports.predictions import Coverage, coverage, register_samples
-from miner.judge import Judge, RulesJudge
-from miner.judge.llm import LLM_JUDGE, LLMJudge
-from miner.judges import server_settings
-from miner.score import Calls
-from miner.store import Store, digest
-from schemas.call import Call
-from schemas.vocabulary import Licence
-from trainer.evaluation.formats import ResultTable
-from trainer.evaluation.measures import REASONING_MEASURES, Line
-from trainer.evaluation.results import CROSS_CENTRE, MEAN, MEASURES, Cell, lines_of, load_cells
-from trainer.evaluation.scoring import Advance, ScoringResult, job_of, score_predictions
-from trainer.evaluation.settings import EvaluateSettings
-from trainer.rewards import RateScore
+from cxr.miner.errors import InputError, SettingsError
+from cxr.miner.export.rows import Benchmark
+from cxr.miner.imports.predictions import Coverage, coverage, register_samples
+from cxr.miner.judge import Judge, RulesJudge
+from cxr.miner.judge.llm import LLM_JUDGE, LLMJudge
+from cxr.miner.judges import server_settings
+from cxr.miner.score import Calls
+from cxr.miner.store import Store, digest
+from cxr.schemas.call import Call
+from cxr.schemas.vocabulary import Licence
+from cxr.trainer.evaluation.formats import ResultTable
+from cxr.trainer.evaluation.measures import REASONING_MEASURES, Line
+from cxr.trainer.evaluation.results import CROSS_CENTRE, MEAN, MEASURES, Cell, lines_of, load_cells
+from cxr.trainer.evaluation.scoring import Advance, ScoringResult, job_of, score_predictions
+from cxr.trainer.evaluation.settings import EvaluateSettings
+from cxr.trainer.rewards import RateScore
 
 # DuckDB's share of the memory: what it cannot hold goes to disk. The judges' processes need the rest.
 MEMORY = "600MB"
@@ -108,11 +108,11 @@ def _open_judge(db: Path, store: Store, settings: EvaluateSettings) -> Iterator[
     if settings.judge != LLM_JUDGE:
         yield RulesJudge(), None
         return
-    from miner.engines.background import BackgroundClient  # noqa: PLC0415 - the rules judge does without servers
-    from miner.engines.cache import ReplyCache  # noqa: PLC0415
-    from miner.engines.ledger import Ledger  # noqa: PLC0415
-    from miner.engines.make import ledger_path  # noqa: PLC0415
-    from miner.spending import recover_attempts, spent_on  # noqa: PLC0415
+    from cxr.miner.engines.background import BackgroundClient  # noqa: PLC0415 - the rules judge does without servers
+    from cxr.miner.engines.cache import ReplyCache  # noqa: PLC0415
+    from cxr.miner.engines.ledger import Ledger  # noqa: PLC0415
+    from cxr.miner.engines.make import ledger_path  # noqa: PLC0415
+    from cxr.miner.spending import recover_attempts, spent_on  # noqa: PLC0415
 
     if settings.model is None:
         raise SettingsError(

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from trainer.evaluation.measures import Line
-from trainer.evaluation.statistics import NOTHING, Estimate
+from cxr.trainer.evaluation.measures import Line
+from cxr.trainer.evaluation.statistics import NOTHING, Estimate
 
 
 class Format(StrEnum):

@@ -11,13 +11,13 @@ from itertools import islice
 from multiprocessing import get_context
 from typing import NamedTuple
 
-from miner.errors import CxrError, MiningReject
-from miner.judge import Judge, RulesJudge
-from miner.judge.radrscore import score_reasoning
-from miner.ordered import ordered_map
-from schemas import QUESTION_FINDINGS, Finding
-from trainer.answers import findings_named, read_answer
-from trainer.rewards import finding_f1, is_open
+from cxr.miner.errors import CxrError, MiningReject
+from cxr.miner.judge import Judge, RulesJudge
+from cxr.miner.judge.radrscore import score_reasoning
+from cxr.miner.ordered import ordered_map
+from cxr.schemas import QUESTION_FINDINGS, Finding
+from cxr.trainer.answers import findings_named, read_answer
+from cxr.trainer.rewards import finding_f1, is_open
 
 _TAG = re.compile(r"<\s{0,2}(/?)\s{0,2}(think|answer)\s{0,2}>", re.IGNORECASE)
 

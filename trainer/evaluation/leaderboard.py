@@ -4,12 +4,12 @@ import tomllib
 from collections.abc import Sequence
 from importlib.resources import files
 
-from schemas.vocabulary import Task
-from trainer.evaluation.formats import ResultTable
-from trainer.evaluation.measures import OUTCOME, REASONING_MEASURES, Line
-from trainer.evaluation.results import MEAN, MEASURES, Cell, Resampled, place_of_task
-from trainer.evaluation.settings import EvaluateSettings
-from trainer.evaluation.statistics import NOTHING, Estimate, estimates
+from cxr.schemas.vocabulary import Task
+from cxr.trainer.evaluation.formats import ResultTable
+from cxr.trainer.evaluation.measures import OUTCOME, REASONING_MEASURES, Line
+from cxr.trainer.evaluation.results import MEAN, MEASURES, Cell, Resampled, place_of_task
+from cxr.trainer.evaluation.settings import EvaluateSettings
+from cxr.trainer.evaluation.statistics import NOTHING, Estimate, estimates
 
 PAPER = "arXiv 2504.20930"
 ORDER = (REASONING_MEASURES[-1], *REASONING_MEASURES[:-1], OUTCOME)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from miner.judge.radrscore import Empty
-from trainer.evaluation.statistics import Estimate, Floats
+from cxr.miner.judge.radrscore import Empty
+from cxr.trainer.evaluation.statistics import Estimate, Floats
 
 FACTUALITY, COMPLETENESS, EFFECTIVENESS, RADRSCORE = "factuality", "completeness", "effectiveness", "radrscore"
 ACCURACY, FINDING_F1, RATESCORE, OUTCOME = "accuracy", "finding_f1", "ratescore", "outcome"

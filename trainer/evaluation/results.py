@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from miner.store import Store
-from schemas.vocabulary import Task
-from trainer.evaluation.measures import (
+from cxr.miner.store import Store
+from cxr.schemas.vocabulary import Task
+from cxr.trainer.evaluation.measures import (
     ACCURACY,
     COUNTS,
     FINDING_F1,
@@ -24,16 +24,9 @@ from trainer.evaluation.measures import (
     Line,
     shares,
 )
-from trainer.evaluation.scoring import columns_of_samples
-from trainer.evaluation.settings import EvaluateSettings
-from trainer.evaluation.statistics import (
-    Floats,
-    Integers,
-    estimates,
-    mean,
-    random_stream,
-    resampled_means,
-)
+from cxr.trainer.evaluation.scoring import columns_of_samples
+from cxr.trainer.evaluation.settings import EvaluateSettings
+from cxr.trainer.evaluation.statistics import Floats, Integers, estimates, mean, random_stream, resampled_means
 
 MEASURES = (*REASONING_MEASURES, ACCURACY, FINDING_F1, RATESCORE, OUTCOME)
 MEAN = "mean"

@@ -6,15 +6,15 @@ from typing import Any
 
 import polars as pl
 
-from miner.errors import MiningReject
-from miner.judge import Judge, RulesJudge
-from miner.judge.llm import LLMJudge
-from miner.score import Calls
-from miner.store import Run, Store, digest
-from schemas.vocabulary import Licence, RejectReason, Stage
-from trainer.evaluation.judging import Scored, Work, parts_of, score_with, score_with_rules
-from trainer.evaluation.settings import EvaluateSettings
-from trainer.rewards import RateScore
+from cxr.miner.errors import MiningReject
+from cxr.miner.judge import Judge, RulesJudge
+from cxr.miner.judge.llm import LLMJudge
+from cxr.miner.score import Calls
+from cxr.miner.store import Run, Store, digest
+from cxr.schemas.vocabulary import Licence, RejectReason, Stage
+from cxr.trainer.evaluation.judging import Scored, Work, parts_of, score_with, score_with_rules
+from cxr.trainer.evaluation.settings import EvaluateSettings
+from cxr.trainer.rewards import RateScore
 
 Advance = Callable[[int, int | None], None]
 
@@ -211,7 +211,7 @@ class _Scoring:
     def _write_calls(self, attempts: Sequence[Any]) -> None:
         if attempts:
             # Loads the table of prices, which the rules judge does without.
-            from miner.engines.calls import call_frame, call_rows  # noqa: PLC0415
+            from cxr.miner.engines.calls import call_frame, call_rows  # noqa: PLC0415
 
             self._store.insert("calls", call_frame(call_rows(attempts, "llm", self._run.run_id, self._job)))
 

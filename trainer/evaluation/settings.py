@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from miner.judge.radrscore import Empty
-from miner.settings import JudgeName, ServerSettings
+from cxr.miner.judge.radrscore import Empty
+from cxr.miner.settings import JudgeName, ServerSettings
 
 
 def _names(value: object) -> object:

@@ -6,12 +6,12 @@ way from reports to a trained model can be seen to work on a laptop in minutes: 
 so a model that looks can answer, and a model that does not look cannot.
 """
 
-from trainer.phantom.corpus import PhantomCorpus, write_phantom
-from trainer.phantom.drawing import draw
-from trainer.phantom.pipeline import PhantomExports, make_exports
-from trainer.phantom.scene import Scene, draw_lots, later
-from trainer.phantom.wording import Reading, describe_scene, labels_of
-from trainer.phantom.world import PhantomWorld, make_world
+from cxr.trainer.phantom.corpus import PhantomCorpus, write_phantom
+from cxr.trainer.phantom.drawing import draw
+from cxr.trainer.phantom.pipeline import PhantomExports, make_exports
+from cxr.trainer.phantom.scene import Scene, draw_lots, later
+from cxr.trainer.phantom.wording import Reading, describe_scene, labels_of
+from cxr.trainer.phantom.world import PhantomWorld, make_world
 
 __all__ = [
     "PhantomCorpus",

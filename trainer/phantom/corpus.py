@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import ImageOps
 
-from miner.errors import InputError, SettingsError
-from trainer.phantom.drawing import draw
-from trainer.phantom.scene import Rng, Scene, draw_lots, later
-from trainer.phantom.wording import FINDINGS, describe_scene, labels_of
+from cxr.miner.errors import InputError, SettingsError
+from cxr.trainer.phantom.drawing import draw
+from cxr.trainer.phantom.scene import Rng, Scene, draw_lots, later
+from cxr.trainer.phantom.wording import FINDINGS, describe_scene, labels_of
 
 NAME = "phantom"
 CSV = "phantom.csv"

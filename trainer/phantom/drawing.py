@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from schemas.vocabulary import Side
-from trainer.phantom.scene import Degree, Rng, Scene
+from cxr.schemas.vocabulary import Side
+from cxr.trainer.phantom.scene import Degree, Rng, Scene
 
 Plane = NDArray[np.float32]
 

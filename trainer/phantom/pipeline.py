@@ -3,21 +3,21 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from miner.ask import ask
-from miner.benchmark.compile import compile_benchmark
-from miner.benchmark.settings import BenchSettings, Existing, Targets
-from miner.engines.rules import RulesEngine
-from miner.export.export import export
-from miner.export.settings import ExportSettings, Format
-from miner.ingest.ingest import ingest
-from miner.ingest.own_csv import read_csv_corpus
-from miner.judge import RulesJudge
-from miner.mine import mine
-from miner.score import score
-from miner.settings import AskSettings, MineSettings, ScoreSettings
-from miner.store import Store
-from schemas.vocabulary import Licence, Task
-from trainer.phantom.corpus import NAME, PhantomCorpus
+from cxr.miner.ask import ask
+from cxr.miner.benchmark.compile import compile_benchmark
+from cxr.miner.benchmark.settings import BenchSettings, Existing, Targets
+from cxr.miner.engines.rules import RulesEngine
+from cxr.miner.export.export import export
+from cxr.miner.export.settings import ExportSettings, Format
+from cxr.miner.ingest.ingest import ingest
+from cxr.miner.ingest.own_csv import read_csv_corpus
+from cxr.miner.judge import RulesJudge
+from cxr.miner.mine import mine
+from cxr.miner.score import score
+from cxr.miner.settings import AskSettings, MineSettings, ScoreSettings
+from cxr.miner.store import Store
+from cxr.schemas.vocabulary import Licence, Task
+from cxr.trainer.phantom.corpus import NAME, PhantomCorpus
 
 ONE_STUDY = (Task.BINARY, Task.SINGLE, Task.MULTIPLE)
 

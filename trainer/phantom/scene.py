@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from schemas.vocabulary import Progression, Side
+from cxr.schemas.vocabulary import Progression, Side
 
 Rng = np.random.Generator
 Zone = Literal["upper", "lower"]

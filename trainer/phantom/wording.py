@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.vocabulary import Finding14, Progression
-from trainer.phantom.scene import Degree, Rng, Scene, progression
+from cxr.schemas.vocabulary import Finding14, Progression
+from cxr.trainer.phantom.scene import Degree, Rng, Scene, progression
 
 FINDINGS = (
     Finding14.CARDIOMEGALY,

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from miner.benchmark.settings import Mode, Targets
-from miner.errors import InputError
-from schemas.vocabulary import Task
-from trainer.phantom.corpus import write_phantom
-from trainer.phantom.pipeline import PhantomExports, make_exports
+from cxr.miner.benchmark.settings import Mode, Targets
+from cxr.miner.errors import InputError
+from cxr.schemas.vocabulary import Task
+from cxr.trainer.phantom.corpus import write_phantom
+from cxr.trainer.phantom.pipeline import PhantomExports, make_exports
 
 TARGETS: Targets = {
     "train": {
@@ -77,7 +77,7 @@ def make_world(
 
 
 def _make_model(world: PhantomWorld, family: str, seed: int, pixels: int) -> None:
-    from trainer.tiny import TinySize, build_tiny  # noqa: PLC0415 - phantoms alone need no torch
+    from cxr.trainer.tiny import TinySize, build_tiny  # noqa: PLC0415 - phantoms alone need no torch
 
     build_tiny(world.model, family, texts=_texts(world.exports.sft), seed=seed, size=TinySize(pixels=pixels))
 

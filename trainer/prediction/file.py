@@ -15,10 +15,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from miner.benchmark.manifest import write_json
-from miner.errors import InputError
-from miner.jsonl import whole_path
-from trainer.prediction.samples import Predicted
+from cxr.miner.benchmark.manifest import write_json
+from cxr.miner.errors import InputError
+from cxr.miner.jsonl import whole_path
+from cxr.trainer.prediction.samples import Predicted
 
 FORMAT = "cxr-predictions/1"
 

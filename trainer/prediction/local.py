@@ -16,16 +16,16 @@ import torch
 import transformers
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from miner.console import say
-from miner.errors import EngineStopped, SettingsError
-from prompts.instructions import SYSTEM
-from schemas.vocabulary import RejectReason
-from trainer.families import load_model, load_processor
-from trainer.prediction.naming import model_name
-from trainer.prediction.pictures import BadPicture, open_picture
-from trainer.prediction.samples import Predicted, Request, Sample, requests_of
-from trainer.prediction.settings import PredictSettings
-from trainer.prediction.speed import Speed
+from cxr.miner.console import say
+from cxr.miner.errors import EngineStopped, SettingsError
+from cxr.prompts.instructions import SYSTEM
+from cxr.schemas.vocabulary import RejectReason
+from cxr.trainer.families import load_model, load_processor
+from cxr.trainer.prediction.naming import model_name
+from cxr.trainer.prediction.pictures import BadPicture, open_picture
+from cxr.trainer.prediction.samples import Predicted, Request, Sample, requests_of
+from cxr.trainer.prediction.settings import PredictSettings
+from cxr.trainer.prediction.speed import Speed
 
 
 def predict_local(
@@ -300,7 +300,7 @@ class Draw(LogitsProcessor):
 
 def request_seed(seed: int, request: Request) -> int:
     """Give a number that names a request under a seed, the same on every machine."""
-    from miner.store import digest  # noqa: PLC0415 - only sampling needs it
+    from cxr.miner.store import digest  # noqa: PLC0415 - only sampling needs it
 
     return int(digest(seed, *request.key, length=15), 16)
 

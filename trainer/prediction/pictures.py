@@ -7,10 +7,10 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from miner.errors import MiningReject
-from miner.image_files import NO_PYDICOM, has_pydicom
-from schemas.vocabulary import RejectReason
-from trainer.prediction.samples import Picture
+from cxr.miner.errors import MiningReject
+from cxr.miner.image_files import NO_PYDICOM, has_pydicom
+from cxr.schemas.vocabulary import RejectReason
+from cxr.trainer.prediction.samples import Picture
 
 _DICOM_AT, _DICOM = 128, b"DICM"
 

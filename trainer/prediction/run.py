@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from miner.errors import InputError, StoreError
-from miner.image_workers import all_facts
-from miner.imports.predictions import PredictionsResult, import_predictions
-from miner.store import Store
-from schemas.vocabulary import FileStatus, RejectReason
-from trainer.prediction.file import PredictionFile, open_predictions
-from trainer.prediction.naming import model_name, weights_hash
-from trainer.prediction.samples import Predicted, Request, Source, read_samples, requests_of
-from trainer.prediction.settings import PredictSettings
-from trainer.prediction.speed import Speed
+from cxr.miner.errors import InputError, StoreError
+from cxr.miner.image_workers import all_facts
+from cxr.miner.imports.predictions import PredictionsResult, import_predictions
+from cxr.miner.store import Store
+from cxr.schemas.vocabulary import FileStatus, RejectReason
+from cxr.trainer.prediction.file import PredictionFile, open_predictions
+from cxr.trainer.prediction.naming import model_name, weights_hash
+from cxr.trainer.prediction.samples import Predicted, Request, Source, read_samples, requests_of
+from cxr.trainer.prediction.settings import PredictSettings
+from cxr.trainer.prediction.speed import Speed
 
 # What can change an output; all else may differ between two runs that write to one file.
 _OF_THE_OUTPUT = ("mode", "max_new_tokens", "temperature", "seed", "min_pixels", "max_pixels")
@@ -67,7 +67,7 @@ def predict(job: Job, watch: Callable[[Speed], None] = lambda _: None) -> Predic
     source, settings = Source.open(job.benchmark), job.settings
     requests = requests_for(job)
     if settings.is_server:
-        from trainer.prediction.server import check_policy  # noqa: PLC0415
+        from cxr.trainer.prediction.server import check_policy  # noqa: PLC0415
 
         check_policy(requests, settings, job.model)
     output = job.output or default_output(job, source)
@@ -120,7 +120,7 @@ def _ask(
 ) -> str | None:
     """Ask the model, write down each batch as it comes, and give what a server charged for it."""
     if settings.is_server:
-        from trainer.prediction.server import open_server  # noqa: PLC0415
+        from cxr.trainer.prediction.server import open_server  # noqa: PLC0415
 
         with open_server(settings, job.model, file.path) as server:
             try:
@@ -130,7 +130,7 @@ def _ask(
             finally:
                 file.note(attestations=list(server.attestations_used))
             return server.spending
-    from trainer.prediction.local import LocalModel  # noqa: PLC0415 - torch loads in seconds
+    from cxr.trainer.prediction.local import LocalModel  # noqa: PLC0415 - torch loads in seconds
 
     model = LocalModel(job.model, settings, benchmark=source.fingerprint, name=job.called, speed=speed)
     _note_machine(file, model)
@@ -141,7 +141,7 @@ def _ask(
 
 
 def _note_machine(file: PredictionFile, model: Any) -> None:
-    from trainer.run_record import hardware, versions  # noqa: PLC0415
+    from cxr.trainer.run_record import hardware, versions  # noqa: PLC0415
 
     file.note(versions=versions(), hardware=hardware(), device=str(model.device), precision=model.precision)
 

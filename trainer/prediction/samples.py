@@ -8,13 +8,13 @@ from typing import Any
 
 import polars as pl
 
-from miner.benchmark.settings import Mode
-from miner.errors import InputError
-from miner.export.export import NOTE
-from miner.export.rows import Benchmark
-from prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING
-from schemas.prediction import Prediction
-from trainer.prediction.settings import PredictSettings
+from cxr.miner.benchmark.settings import Mode
+from cxr.miner.errors import InputError
+from cxr.miner.export.export import NOTE
+from cxr.miner.export.rows import Benchmark
+from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING
+from cxr.schemas.prediction import Prediction
+from cxr.trainer.prediction.settings import PredictSettings
 
 INSTRUCTIONS = {Mode.REASONING: ASK_WITH_REASONING, Mode.ANSWER_ONLY: ASK_FOR_ANSWER}
 """What follows the question, word for word as in training (paper, section 6.2)."""

@@ -19,26 +19,26 @@ from openai.types.chat import ChatCompletion
 from PIL import Image, ImageChops
 from rich.table import Table
 
-from miner.benchmark.settings import Mode
-from miner.console import table
-from miner.engines.background import BackgroundClient
-from miner.engines.cache import ReplyCache
-from miner.engines.client import Stopping
-from miner.engines.policy import check_endpoint
-from miner.engines.prices import price_of
-from miner.engines.settings import LLMSettings
-from miner.errors import EngineStopped, MiningReject
-from miner.image_files import read_facts
-from miner.judges import REPLIES, spent_in
-from miner.live import clock
-from miner.ordered import ordered_map
-from prompts.instructions import SYSTEM
-from schemas.call import Call
-from schemas.vocabulary import Licence, RejectReason
-from trainer.prediction.pictures import BadPicture, open_picture
-from trainer.prediction.samples import INSTRUCTIONS, Picture, Predicted, Request
-from trainer.prediction.settings import QWEN_PIXELS, PredictSettings
-from trainer.prediction.speed import Speed
+from cxr.miner.benchmark.settings import Mode
+from cxr.miner.console import table
+from cxr.miner.engines.background import BackgroundClient
+from cxr.miner.engines.cache import ReplyCache
+from cxr.miner.engines.client import Stopping
+from cxr.miner.engines.policy import check_endpoint
+from cxr.miner.engines.prices import price_of
+from cxr.miner.engines.settings import LLMSettings
+from cxr.miner.errors import EngineStopped, MiningReject
+from cxr.miner.image_files import read_facts
+from cxr.miner.judges import REPLIES, spent_in
+from cxr.miner.live import clock
+from cxr.miner.ordered import ordered_map
+from cxr.prompts.instructions import SYSTEM
+from cxr.schemas.call import Call
+from cxr.schemas.vocabulary import Licence, RejectReason
+from cxr.trainer.prediction.pictures import BadPicture, open_picture
+from cxr.trainer.prediction.samples import INSTRUCTIONS, Picture, Predicted, Request
+from cxr.trainer.prediction.settings import QWEN_PIXELS, PredictSettings
+from cxr.trainer.prediction.speed import Speed
 
 _BYTES_PER_TOKEN = 4.2
 # OpenAI's count for GPT-4o: 85 tokens, and 170 for each tile of 512 x 512; Qwen's comes to about the same.

@@ -5,9 +5,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from miner.benchmark.settings import Mode, Split
-from miner.settings import EndpointSettings, Tasks
-from trainer.families import Attention, Precision
+from cxr.miner.benchmark.settings import Mode, Split
+from cxr.miner.settings import EndpointSettings, Tasks
+from cxr.trainer.families import Attention, Precision
 
 Ask = Literal["own", "reasoning", "answer_only", "both"]
 """How samples are asked: each as its own mode says, all of them in one way, or each of them in both."""

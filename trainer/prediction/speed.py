@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from trainer.prediction.samples import Predicted
+from cxr.trainer.prediction.samples import Predicted
 
 
 @dataclass
