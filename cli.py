@@ -104,9 +104,9 @@ def ask(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Turn labels into questions."""
-    from cxr.miner import ask as stage
-    from cxr.miner.console import out, say, table
-    from cxr.miner.settings import AskSettings
+    from cxr.miner.ask import ask as stage
+    from cxr.miner.kit.console import out, say, table
+    from cxr.miner.kit.settings import AskSettings
     from cxr.miner.store import Store
 
     settings = AskSettings.resolve(
@@ -153,10 +153,10 @@ def mine(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Turn questions into plan, evidence and chain; a rerun does only what is missing."""
-    from cxr.miner.console import out, progress, say
-    from cxr.miner.settings import MineSettings
-    from cxr.miner.status import answer_only
+    from cxr.miner.kit.console import out, progress, say
+    from cxr.miner.kit.settings import MineSettings
     from cxr.miner.store import Store
+    from cxr.miner.store.status import answer_only
 
     settings = MineSettings.resolve(
         db,
@@ -177,22 +177,22 @@ def mine(
     )
     if settings.engine == "llm":
         if estimate:
-            from cxr.miner.estimate import estimate_tables
+            from cxr.miner.mine.estimate import estimate_tables
 
             for made in estimate_tables(db, settings):
                 out().print(made)
             return
         if batch:
-            from cxr.miner.batches import mine_in_batches
+            from cxr.miner.mine.batches import mine_in_batches
 
             result = mine_in_batches(db, settings)
         else:
-            from cxr.miner.mine_llm import mine_llm
+            from cxr.miner.mine.many import mine_llm
 
             result = mine_llm(db, settings)
     else:
-        from cxr.miner.engines.rules import RulesEngine
-        from cxr.miner.mine import mine as stage
+        from cxr.miner.mine.engines.rules import RulesEngine
+        from cxr.miner.mine.job import mine as stage
 
         if estimate or batch:
             fail("--estimate and --batch are for --engine llm; the rules engine costs nothing", Exit.USAGE)
@@ -220,10 +220,10 @@ def score(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Score chains with RadRScore: factuality, completeness, effectiveness."""
-    from cxr.miner.console import out, progress, say, table
     from cxr.miner.judge import make_judge
-    from cxr.miner.score import score as stage
-    from cxr.miner.settings import ScoreSettings
+    from cxr.miner.kit.console import out, progress, say, table
+    from cxr.miner.kit.settings import ScoreSettings
+    from cxr.miner.score.score import score as stage
     from cxr.miner.store import Store
 
     settings = ScoreSettings.resolve(
@@ -231,7 +231,7 @@ def score(
         max_calls=max_calls, cache=cache,
     )  # fmt: skip
     if settings.judge == "llm":
-        from cxr.miner.score_llm import score_llm
+        from cxr.miner.score.score_llm import score_llm
 
         with progress("score") as advance:
             result = score_llm(db, settings, advance)
@@ -254,9 +254,9 @@ def filter_(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Keep the factual chains, and those reviewed well where there are reviews."""
-    from cxr.miner.console import out, say, table
-    from cxr.miner.filtering import filter_chains
-    from cxr.miner.settings import FilterSettings
+    from cxr.miner.kit.console import out, say, table
+    from cxr.miner.kit.settings import FilterSettings
+    from cxr.miner.score.filtering import filter_chains
     from cxr.miner.store import Store
 
     least = FilterSettings.resolve(db, min_factuality=min_factuality).min_factuality
@@ -288,9 +288,9 @@ def sql(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Run SQL on the store: tables studies, reports, questions, chains, findings, scores, rejects, runs ..."""
-    from cxr.miner.settings import choose
-    from cxr.miner.sql import Format, print_query
+    from cxr.miner.kit.settings import choose
     from cxr.miner.store import Store
+    from cxr.miner.store.sql import Format, print_query
 
     chosen = choose(Format, format_, "sql: --format")
     with Store.read(db) as store:
@@ -300,12 +300,12 @@ def sql(
 @app.command()
 def status(db: Db = DEFAULT_DB) -> None:
     """Show what the store holds, stage by stage; while a run is writing, how far it is."""
-    from cxr.miner.console import out, say
-    from cxr.miner.engines.make import progress_path
-    from cxr.miner.errors import StoreLocked
-    from cxr.miner.live import read_progress
-    from cxr.miner.status import status_tables
+    from cxr.miner.kit.console import out, say
+    from cxr.miner.kit.errors import StoreLocked
+    from cxr.miner.kit.progress import read_progress
+    from cxr.miner.mine.make import progress_path
     from cxr.miner.store import Store
+    from cxr.miner.store.status import status_tables
 
     try:
         with Store.read(db) as store:
@@ -331,11 +331,11 @@ def show(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Show one question with its plan, quotes in context, chain and verdicts."""
-    from cxr.miner.console import out
-    from cxr.miner.settings import choose
-    from cxr.miner.show import print_chain, show_chain
-    from cxr.miner.sql import Format
+    from cxr.miner.kit.console import out
+    from cxr.miner.kit.settings import choose
+    from cxr.miner.mine.show import print_chain, show_chain
     from cxr.miner.store import Store
+    from cxr.miner.store.sql import Format
 
     chosen = choose(Format, format_, "show: --format")
     if chosen is Format.TABLE and output is not None:

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from cxr.miner.ingest.zip_directory import read_directory
+from cxr.miner.ingest.read.zip_directory import read_directory
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 CXR = Path(sys.executable).with_name("cxr")

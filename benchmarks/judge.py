@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cxr.miner.agreement import Agreement, agreement
 from cxr.miner.judge import RulesJudge
+from cxr.miner.stats.agreement import Agreement, agreement
 from cxr.schemas import Finding, Verdict
 
 GOLD = Path(__file__).resolve().parents[1].parent / "shared" / "gold"

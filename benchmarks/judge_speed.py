@@ -169,7 +169,7 @@ def _ratio(mine: float, other: float) -> float:
 
 def labels(texts: list[str]) -> None:
     """Label all reports once, with nothing cached, and give the rate and the memory after it."""
-    from cxr.miner.labeler import label  # noqa: PLC0415
+    from cxr.miner.language.labeler import label  # noqa: PLC0415
 
     started = time.process_time()
     for text in texts:

@@ -24,9 +24,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cxr.miner.labeler import label
 from cxr.miner.language import analyse, load_lexicon, read_statement
 from cxr.miner.language.analysis import analyse_report
+from cxr.miner.language.labeler import label
 from cxr.miner.language.reader import read_sentence
 from cxr.schemas import Finding14, Presence
 

@@ -103,7 +103,7 @@ async def _instructor(url: str) -> tuple[float, float]:
 async def _openai(url: str) -> tuple[float, float]:
     import openai  # noqa: PLC0415
 
-    from cxr.miner.engines.typed import typed  # noqa: PLC0415
+    from cxr.miner.llm.typed import typed  # noqa: PLC0415
     from cxr.prompts import EvidenceReply  # noqa: PLC0415
 
     client = openai.AsyncOpenAI(base_url=url, api_key="none")
@@ -117,13 +117,13 @@ async def _openai(url: str) -> tuple[float, float]:
 
 
 async def _ours(url: str) -> tuple[float, float]:
-    from cxr.miner.engines.budget import Budget, Spent  # noqa: PLC0415
-    from cxr.miner.engines.cache import ReplyCache  # noqa: PLC0415
-    from cxr.miner.engines.client import Client  # noqa: PLC0415
-    from cxr.miner.engines.ledger import Ledger  # noqa: PLC0415
-    from cxr.miner.engines.llm import LLMEngine  # noqa: PLC0415
-    from cxr.miner.engines.settings import LLMSettings  # noqa: PLC0415
-    from cxr.miner.engines.wire import Wire  # noqa: PLC0415
+    from cxr.miner.llm.budget import Budget, Spent  # noqa: PLC0415
+    from cxr.miner.llm.cache import ReplyCache  # noqa: PLC0415
+    from cxr.miner.llm.client import Client  # noqa: PLC0415
+    from cxr.miner.llm.ledger import Ledger  # noqa: PLC0415
+    from cxr.miner.llm.settings import LLMSettings  # noqa: PLC0415
+    from cxr.miner.llm.wire import Wire  # noqa: PLC0415
+    from cxr.miner.mine.engines.llm import LLMEngine  # noqa: PLC0415
     from cxr.schemas.reasoning import Plan, PlanItem  # noqa: PLC0415
 
     settings = LLMSettings(model="m", base_url=url, concurrency=IN_FLIGHT)

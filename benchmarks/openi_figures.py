@@ -33,14 +33,14 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from cxr.miner.agreement import Agreement, agreement
+from cxr.miner.stats.agreement import Agreement, agreement
+from cxr.miner.stats.paired import Estimate, bootstrap, holm, random_stream, randomisation_tests
 from cxr.miner.store import Store
 from cxr.schemas.question import Option
 from cxr.schemas.vocabulary import Task, Verdict
-from cxr.trainer.evaluation.counts import COLUMNS
-from cxr.trainer.evaluation.formats import Format, ResultTable, render
-from cxr.trainer.evaluation.measures import FACTUALITY, Line
-from cxr.trainer.evaluation.statistics import Estimate, bootstrap, holm, random_stream, randomisation_tests
+from cxr.trainer.evaluate.counts import COLUMNS
+from cxr.trainer.evaluate.formats import Format, ResultTable, render
+from cxr.trainer.evaluate.measures import FACTUALITY, Line
 from tests.replaying import Asked, questions
 
 CXR = Path(sys.executable).with_name("cxr")

@@ -28,10 +28,10 @@ import polars as pl
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.judge import RulesJudge
 from cxr.miner.judge.radrscore import score_reasoning
-from cxr.trainer.answers import parse_completion
 from cxr.trainer.phantom.world import PhantomWorld, make_world
-from cxr.trainer.rewards import accuracy_reward
-from cxr.trainer.settings import GRPOSettings
+from cxr.trainer.reward.answers import parse_completion
+from cxr.trainer.reward.rewards import accuracy_reward
+from cxr.trainer.train.settings import GRPOSettings
 
 CHECKPOINTS = ("sft", "grpo", "grpo-without-process-reward")
 SECONDS = "seconds.json"

@@ -18,12 +18,12 @@ import torch
 from PIL import Image
 
 from cxr.miner.benchmark.settings import Mode
+from cxr.trainer.models.tiny import build_tiny
 from cxr.trainer.phantom import draw, draw_lots
-from cxr.trainer.prediction.local import LocalModel
-from cxr.trainer.prediction.samples import Request, Sample
-from cxr.trainer.prediction.settings import PredictSettings
-from cxr.trainer.prediction.speed import Speed
-from cxr.trainer.tiny import build_tiny
+from cxr.trainer.predict.local import LocalModel
+from cxr.trainer.predict.samples import Request, Sample
+from cxr.trainer.predict.settings import PredictSettings
+from cxr.trainer.predict.speed import Speed
 
 QUESTION = "Does this chest X-ray show pleural effusion?"
 

@@ -23,14 +23,14 @@ import numpy as np
 
 from benchmarks.judge import completions
 from benchmarks.judge_speed import reports, sentences
-from cxr.miner.console import out, table
+from cxr.miner.kit.console import out, table
 from cxr.miner.language import analyse
 from cxr.miner.language.reader import read_sentence
 from cxr.miner.language.section_headers import line_header
 from cxr.trainer.phantom.scene import draw_lots
 from cxr.trainer.phantom.wording import describe_scene
-from cxr.trainer.process_reward import ProcessReward
-from cxr.trainer.rewards import RewardFunction, reward_functions
+from cxr.trainer.reward.process import ProcessReward
+from cxr.trainer.reward.rewards import RewardFunction, reward_functions
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 GROUP = 8

@@ -41,12 +41,12 @@ from transformers import AutoConfig, AutoModelForImageTextToText, PrinterCallbac
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from cxr.trainer.families import load_processor
-from cxr.trainer.memory import ModelShape, Precision, estimate, out_of_memory, shape_of_config, weights_precision
-from cxr.trainer.run import quiet_libraries
-from cxr.trainer.settings import SFTSettings
-from cxr.trainer.sft import sft_config, sft_trainer
-from cxr.trainer.tiny import TinySize, build_tiny
+from cxr.trainer.models.families import load_processor
+from cxr.trainer.models.tiny import TinySize, build_tiny
+from cxr.trainer.train.memory import ModelShape, Precision, estimate, out_of_memory, shape_of_config, weights_precision
+from cxr.trainer.train.run import quiet_libraries
+from cxr.trainer.train.settings import SFTSettings
+from cxr.trainer.train.sft import sft_config, sft_trainer
 
 # Dense bf16 peaks of the makers' data sheets, in FLOP/s (H100 and H200: SXM).
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "B200": 2250e12, "L40S": 362e12, "4090": 165e12}

@@ -2,7 +2,7 @@
 
 The JSON schema of each class meets the strict form of structured outputs as it is: every field is required, no other
 field is allowed, and no constraint is used that servers do not know. What a schema cannot say (a quote must be in the
-report) is checked in `cxr.miner.engines.checks` and sent back to the model in words.
+report) is checked in `cxr.miner.mine.checks` and sent back to the model in words.
 """
 
 from typing import Literal, Self

@@ -51,7 +51,7 @@ def make_model(folder: Path, seed: int = 0) -> None:
     """Build a tiny random Qwen2-VL; one thread suits its size best."""
     import torch  # noqa: PLC0415 - a server is asked without it
 
-    from cxr.trainer.tiny import TinySize, build_tiny  # noqa: PLC0415
+    from cxr.trainer.models.tiny import TinySize, build_tiny  # noqa: PLC0415
 
     torch.set_num_threads(1)
     size = TinySize(hidden=32, layers=2, heads=2, vision_hidden=16, vision_layers=1, vision_heads=2, pixels=56)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cxr.miner.engines.replies import to_evidence, to_plan
 from cxr.miner.judge import RulesJudge
 from cxr.miner.language.sections import parse_sections
+from cxr.miner.mine.engines.replies import to_evidence, to_plan
 from cxr.prompts import EvidenceReply, PlanReply, load
 from cxr.prompts.render import stage_values
 from cxr.schemas.finding import Finding

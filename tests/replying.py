@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from cxr.miner.engines.replies import to_evidence, to_plan
-from cxr.miner.engines.rules import RulesEngine
-from cxr.miner.errors import MiningReject
+from cxr.miner.kit.errors import MiningReject
+from cxr.miner.mine.engines.replies import to_evidence, to_plan
+from cxr.miner.mine.engines.rules import RulesEngine
 from cxr.prompts import EvidenceReply, PlanReply, load
 from cxr.prompts.render import stage_values
 from cxr.schemas.question import Question

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra cxr[train]")
 
-from cxr.trainer.ablation import MEASURES, order_agreement, rows_of, table_rows, variants
+from cxr.trainer.train.ablation import MEASURES, order_agreement, rows_of, table_rows, variants
 from tests.training_world import run
 
 

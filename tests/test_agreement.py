@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.miner.agreement import accuracy, agreement, bootstrap_interval, cohen_kappa, confusion
+from cxr.miner.stats.agreement import accuracy, agreement, bootstrap_interval, cohen_kappa, confusion
 
 # Cohen's own kind of table: 20 yes/yes, 5 yes/no, 10 no/yes, 15 no/no -> 0.70 observed, 0.50 expected.
 TEXTBOOK = Counter({("yes", "yes"): 20, ("yes", "no"): 5, ("no", "yes"): 10, ("no", "no"): 15})

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr.schemas.vocabulary import QUESTION_FINDINGS
-from cxr.trainer.answers import Answer, How, findings_named, letters_of, parse_completion, read_answer
+from cxr.trainer.reward.answers import Answer, How, findings_named, letters_of, parse_completion, read_answer
 
 SINGLE = ["A) edema", "B) pleural effusion", "C) effusion", "D) lung opacity"]
 MULTIPLE = ["A) cardiomegaly, edema", "B) edema, pneumonia", "C) pneumonia, fracture", "D) fracture, atelectasis"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cxr.miner.report_reading import read_report
+from cxr.miner.ask.reading import read_report
 from tests.conftest import Cli
 
 

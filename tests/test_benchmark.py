@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cxr.miner.benchmark.selection import quotas
 from cxr.miner.benchmark.settings import PAPER, Mode, parse_targets
-from cxr.miner.errors import SettingsError
+from cxr.miner.kit.errors import SettingsError
 from cxr.schemas.vocabulary import Task
 from tests.benchmarks_world import make_store, rows, run_cxr
 

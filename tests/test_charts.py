@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.miner.agreement import agreement, cohen_kappa
-from cxr.miner.charts import CHART_CSS, REST, Chart, Line, Series, bars, dots, lengths, lines, radar, shares
+from cxr.miner.charts.figures import CHART_CSS, REST, Chart, Line, Series, bars, dots, lengths, lines, radar, shares
 from cxr.miner.report.evaluations import by_task
-from cxr.miner.report.intervals import kappa_interval, kappas, mean_interval
 from cxr.miner.report.marking import LONGEST_TEXT, Span, marked
+from cxr.miner.stats.agreement import agreement, cohen_kappa
+from cxr.miner.stats.intervals import kappa_interval, kappas, mean_interval
 
 NAMES = ["plain", '<b>bold</b> & "more"', "$x^2$ (full)"]
 TWO = [Series(NAMES[0], [0.2, None], [0.1, None], [0.3, None]), Series(NAMES[1], [0.9, 0.5])]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cxr.miner.engines.checks import (
+from cxr.miner.mine.checks import (
     check_all,
     check_answer_supported,
     check_chain,

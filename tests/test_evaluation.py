@@ -13,10 +13,10 @@ import pytest
 
 from cxr.miner.judge import Judge
 from cxr.schemas import Licence
-from cxr.trainer.evaluation import judging, scoring
-from cxr.trainer.evaluation.evaluate import evaluate_benchmark
-from cxr.trainer.evaluation.judging import parts_of
-from cxr.trainer.evaluation.settings import EvaluateSettings
+from cxr.trainer.evaluate import judging, scoring
+from cxr.trainer.evaluate.evaluate import evaluate_benchmark
+from cxr.trainer.evaluate.judging import parts_of
+from cxr.trainer.evaluate.settings import EvaluateSettings
 from tests.benchmarks_world import rows, run_cxr
 from tests.predictions_world import completion, lines, make_benchmark, samples_of, write_jsonl
 from tests.scripted_server import Act, Fail, ScriptedServer

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cxr.trainer.evaluation.leaderboard import PAPER, published_lines
+from cxr.trainer.evaluate.leaderboard import PAPER, published_lines
 from tests.benchmarks_world import run_cxr
 from tests.predictions_world import completion, lines, make_benchmark, samples_of, write_jsonl
 

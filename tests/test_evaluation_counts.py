@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr.miner.judge.radrscore import Empty, radrscore
-from cxr.trainer.evaluation.counts import COLUMNS, evaluate_counts
+from cxr.trainer.evaluate.counts import COLUMNS, evaluate_counts
 from tests.benchmarks_world import run_cxr
 from tests.conftest import Cli
 
@@ -223,7 +223,7 @@ def test_six_thousand_rows_in_thirty_groups_take_less_than_three_seconds_without
     took = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert len(done.stdout.splitlines()) == 31
     assert took < 3
-    script = "import sys, cxr.trainer.evaluation.counts as c, pathlib; "
+    script = "import sys, cxr.trainer.evaluate.counts as c, pathlib; "
     script += "c.evaluate_counts(pathlib.Path('counts.csv'), empty=c.Empty.ZERO, resamples=9, seed=0); "
     script += "print([name for name in ('torch', 'duckdb', 'polars') if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.miner.engines.grounding import leaves_out_negation, locate
+from cxr.miner.language.grounding import leaves_out_negation, locate
 
 WORDS = st.text(alphabet="abcdeßéABC019", min_size=1, max_size=8)
 GAPS = st.text(alphabet=" \n\t\u00a0", min_size=1, max_size=4)

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from pydicom.uid import ImplicitVRLittleEndian, JPEGBaseline8Bit
 
-from cxr.miner import image_files
-from cxr.miner.errors import SettingsError
-from cxr.miner.image_files import Facts, read_facts
-from cxr.miner.image_workers import read_chunk
-from cxr.miner.images import parse_roots
+from cxr.miner.images import facts as image_files
+from cxr.miner.images.check import parse_roots
+from cxr.miner.images.facts import Facts, read_facts
+from cxr.miner.images.workers import read_chunk
+from cxr.miner.kit.errors import SettingsError
 from cxr.schemas.vocabulary import FileStatus
 from tests.conftest import Cli
 from tests.pictures import HEIGHT, WIDTH, dicom, picture

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.miner.errors import InputError
-from cxr.miner.ingest.chexpert import read_chexpert
-from cxr.miner.ingest.chexpert_plus import read_chexpert_plus
+from cxr.miner.ingest.chexpert.located import place
+from cxr.miner.ingest.chexpert.plus import read_chexpert_plus
+from cxr.miner.ingest.chexpert.reader import read_chexpert
 from cxr.miner.ingest.corpus import Ingested
-from cxr.miner.ingest.located import place
+from cxr.miner.kit.errors import InputError
 from tests.conftest import Cli
 from tests.trees import (
     CHEXPERT_COLUMNS,

@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cxr.miner.errors import InputError, SettingsError
 from cxr.miner.ingest.corpus import Ingested
-from cxr.miner.ingest.mapping import csv_settings, field_named
-from cxr.miner.ingest.own_csv import read_csv_corpus
+from cxr.miner.ingest.csv.mapping import csv_settings, field_named
+from cxr.miner.ingest.csv.reader import read_csv_corpus
+from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.schemas.vocabulary import Licence
 from tests.conftest import Cli
 from tests.corpora import INVENTED

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.miner.errors import InputError
-from cxr.miner.ingest import workers
 from cxr.miner.ingest.corpus import Ingested
-from cxr.miner.ingest.members import Member, read_chunk
-from cxr.miner.ingest.mimic import find_mimic, mimic_fingerprint, read_mimic
-from cxr.miner.ingest.mimic_reports import Layout, zip_reports
-from cxr.miner.ingest.mimic_tables import time_of
-from cxr.miner.ingest.zip_directory import read_directory
+from cxr.miner.ingest.mimic.reader import find_mimic, mimic_fingerprint, read_mimic
+from cxr.miner.ingest.mimic.reports import Layout, zip_reports
+from cxr.miner.ingest.mimic.tables import time_of
+from cxr.miner.ingest.read import workers
+from cxr.miner.ingest.read.members import Member, read_chunk
+from cxr.miner.ingest.read.zip_directory import read_directory
+from cxr.miner.kit.errors import InputError
 from tests.conftest import Cli
 from tests.mimic_corpus import (
     CHEXPERT_CSV,

@@ -5,8 +5,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cxr.miner.errors import InputError
-from cxr.miner.ingest.ms_cxr_t import read_ms_cxr_t
+from cxr.miner.ingest.mimic.ms_cxr_t import read_ms_cxr_t
+from cxr.miner.kit.errors import InputError
 from tests.conftest import Cli
 from tests.mimic_corpus import (
     PROGRESSIONS,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cxr.miner.errors import InputError
 from cxr.miner.ingest.corpus import IMAGES, REJECTS, REPORTS, STUDIES, Ingested, split_of
-from cxr.miner.ingest.files import is_safe_name
-from cxr.miner.ingest.openi import Layout, read_openi
+from cxr.miner.ingest.openi.reader import Layout, read_openi
+from cxr.miner.ingest.read.files import is_safe_name
+from cxr.miner.kit.errors import InputError
 
 Report = Mapping[str, str]
 MakeInput = Callable[[Path], Path]

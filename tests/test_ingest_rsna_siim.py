@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cxr.miner.errors import InputError
 from cxr.miner.ingest.corpus import Ingested
-from cxr.miner.ingest.rsna import permutation, public_split, read_rsna
-from cxr.miner.ingest.siim import read_siim
+from cxr.miner.ingest.kaggle.rsna import permutation, public_split, read_rsna
+from cxr.miner.ingest.kaggle.siim import read_siim
+from cxr.miner.kit.errors import InputError
 from tests.conftest import Cli
 from tests.pictures import dicom
 from tests.trees import RSNA_LABELS, write_csv, write_rsna, write_siim

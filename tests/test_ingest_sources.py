@@ -7,11 +7,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cxr.miner.errors import InputError, StoreError
-from cxr.miner.ingest.ingest import ingest
-from cxr.miner.ingest.mimic import find_mimic, mimic_fingerprint, read_mimic
-from cxr.miner.ingest.openi import Layout, read_openi
-from cxr.miner.ingest.result import IngestResult
+from cxr.miner.ingest.mimic.reader import find_mimic, mimic_fingerprint, read_mimic
+from cxr.miner.ingest.openi.reader import Layout, read_openi
+from cxr.miner.ingest.write.ingest import ingest
+from cxr.miner.ingest.write.result import IngestResult
+from cxr.miner.kit.errors import InputError, StoreError
 from tests import mimic_corpus as mimic
 from tests.conftest import Cli
 from tests.test_ingest_openi import make_csv, make_tgz, make_xml

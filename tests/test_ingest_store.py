@@ -12,7 +12,6 @@ import duckdb
 import polars as pl
 import pytest
 
-from cxr.miner.errors import InputError
 from cxr.miner.ingest.corpus import (
     IMAGES,
     REJECTS,
@@ -25,9 +24,10 @@ from cxr.miner.ingest.corpus import (
     conform,
     text_hash,
 )
-from cxr.miner.ingest.ingest import ingest
-from cxr.miner.ingest.mimic import find_mimic, mimic_fingerprint, read_mimic
-from cxr.miner.ingest.result import IngestResult
+from cxr.miner.ingest.mimic.reader import find_mimic, mimic_fingerprint, read_mimic
+from cxr.miner.ingest.write.ingest import ingest
+from cxr.miner.ingest.write.result import IngestResult
+from cxr.miner.kit.errors import InputError
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Licence
 from tests import mimic_corpus as mimic
@@ -152,7 +152,7 @@ def test_reports_are_not_read_again_when_only_a_csv_changed(
     def never(*arguments: object, **named: object) -> object:
         raise AssertionError("read again")
 
-    monkeypatch.setattr("cxr.miner.ingest.mimic.read_members", never)
+    monkeypatch.setattr("cxr.miner.ingest.mimic.reader.read_members", never)
     changed_label(folder)
     assert read_in(db, folder).changed == 1
     assert [row[:-1] for row in content(db)["rejects"]] == [row[:-1] for row in before]

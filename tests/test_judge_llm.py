@@ -17,17 +17,17 @@ from typing import Any
 import duckdb
 import pytest
 
-from cxr.miner.engines.rules import RulesEngine
-from cxr.miner.errors import BudgetReached, MiningReject, PolicyError, SettingsError
 from cxr.miner.judge import Judge, RulesJudge
 from cxr.miner.judge.llm import LLMJudge
+from cxr.miner.judge.opening import OpenJudge, open_judge
 from cxr.miner.judge.radrscore import score_reasoning
-from cxr.miner.judges import OpenJudge, open_judge
-from cxr.miner.mine import mine
-from cxr.miner.ordered import ordered_map
-from cxr.miner.score import score
-from cxr.miner.score_llm import score_llm
-from cxr.miner.settings import JudgeSettings, MineSettings, ScoreSettings
+from cxr.miner.kit.errors import BudgetReached, MiningReject, PolicyError, SettingsError
+from cxr.miner.kit.parallel import ordered_map
+from cxr.miner.kit.settings import JudgeSettings, MineSettings, ScoreSettings
+from cxr.miner.mine.engines.rules import RulesEngine
+from cxr.miner.mine.job import mine
+from cxr.miner.score.score import score
+from cxr.miner.score.score_llm import score_llm
 from cxr.miner.store import Store
 from cxr.prompts import load
 from cxr.prompts.judge_replies import ContainReply, ExtractReply, SupportReply, findings_block
@@ -45,7 +45,7 @@ FRACTURE = Finding(observation="rib fracture", status="absent")
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cxr.miner.engines.client._LONGEST_WAIT_S", 0.0)
+    monkeypatch.setattr("cxr.miner.llm.client._LONGEST_WAIT_S", 0.0)
 
 
 def verdict(number: int, verdict: str, *quotes: str, extra: bool = False, reason: str = "stated") -> dict[str, Any]:
@@ -565,8 +565,9 @@ def test_a_list_of_findings_takes_one_line_each_and_cannot_close_its_mark() -> N
 
 def test_the_rules_judge_loads_no_server_library() -> None:
     code = (
-        "import sys; from pathlib import Path; import cxr.miner.judge.llm; from cxr.miner.judges import open_judge\n"
-        "from cxr.miner.settings import JudgeSettings\n"
+        "import sys; from pathlib import Path; import cxr.miner.judge.llm\n"
+        "from cxr.miner.judge.opening import open_judge\n"
+        "from cxr.miner.kit.settings import JudgeSettings\n"
         "with open_judge(JudgeSettings.resolve(Path('x')), Path('x')) as opened: opened.judge.extract('a')\n"
         "print([name for name in ('openai', 'instructor', 'aiohttp', 'polars', 'duckdb') if name in sys.modules])"
     )

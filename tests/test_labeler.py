@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr.miner.labeler import label, label_evidence
+from cxr.miner.language.labeler import label, label_evidence
 from cxr.schemas import Finding14
 
 TABLE = [

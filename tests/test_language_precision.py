@@ -2,8 +2,8 @@
 
 import pytest
 
-from cxr.miner.labeler import label
 from cxr.miner.language import analyse
+from cxr.miner.language.labeler import label
 from cxr.schemas import Finding14
 from tests.language import read
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr.miner.labeler import label, label_evidence
 from cxr.miner.language import analyse, load_lexicon, read_statement
+from cxr.miner.language.labeler import label, label_evidence
 from cxr.miner.language.reader import read_sentence
 from cxr.schemas import Presence
 from tests.language import concepts, read

@@ -21,10 +21,11 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from peft import LoraConfig, get_peft_model  # noqa: E402
 
-from cxr.miner.errors import CxrError, InputError, SettingsError  # noqa: E402
-from cxr.trainer.families import FAMILIES, load_model  # noqa: E402
-from cxr.trainer.launch import CONFIGURATIONS, Nodes, accumulation, parse_nodes, plan, plan_of  # noqa: E402
-from cxr.trainer.memory import (  # noqa: E402
+from cxr.miner.kit.errors import CxrError, InputError, SettingsError  # noqa: E402
+from cxr.trainer.models.families import FAMILIES, load_model  # noqa: E402
+from cxr.trainer.models.tiny import TinySize, build_tiny  # noqa: E402
+from cxr.trainer.train.launch import CONFIGURATIONS, Nodes, accumulation, parse_nodes, plan, plan_of  # noqa: E402
+from cxr.trainer.train.memory import (  # noqa: E402
     GB,
     ModelShape,
     activations,
@@ -35,9 +36,8 @@ from cxr.trainer.memory import (  # noqa: E402
     shape_of_config,
     weights_precision,
 )
-from cxr.trainer.run_log import read_log  # noqa: E402
-from cxr.trainer.settings import GRPOSettings, SFTSettings  # noqa: E402
-from cxr.trainer.tiny import TinySize, build_tiny  # noqa: E402
+from cxr.trainer.train.run_log import read_log  # noqa: E402
+from cxr.trainer.train.settings import GRPOSettings, SFTSettings  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
 from tests.training_world import QUICK, make_world  # noqa: E402
 
@@ -379,7 +379,7 @@ def test_ending_the_command_ends_what_it_started(tmp_path: Path) -> None:
     child = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)"
     made = dataclasses.replace(planned(), command=(sys.executable, "-c", child, str(tmp_path / "pid")))
     parent = (
-        "import dataclasses, sys\nfrom cxr.trainer.launch import launch, plan\n"
+        "import dataclasses, sys\nfrom cxr.trainer.train.launch import launch, plan\n"
         "made = plan(stage='sft', rows=1, global_batch=1, device_batch=1, gpus=1)\n"
         "raise SystemExit(launch(dataclasses.replace(made, command=tuple(sys.argv[1:]))))"
     )

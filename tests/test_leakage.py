@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr.miner.leakage import NEAR, find_shared_reports, leakage
+from cxr.miner.benchmark.leakage import NEAR, find_shared_reports, leakage
 from cxr.miner.store import Store
 from tests.benchmarks_world import run_cxr
 

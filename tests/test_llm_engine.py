@@ -13,17 +13,17 @@ from typing import Any, Self
 
 import pytest
 
-from cxr.miner.engines import Reasoning
-from cxr.miner.engines.budget import Budget, Spent
-from cxr.miner.engines.cache import ReplyCache
-from cxr.miner.engines.calls import call_rows
-from cxr.miner.engines.client import Client
-from cxr.miner.engines.llm import LLMEngine
-from cxr.miner.engines.policy import Attestation
-from cxr.miner.engines.prices import price_of
-from cxr.miner.engines.settings import LLMSettings
-from cxr.miner.engines.wire import Wire, key_from_environment
-from cxr.miner.errors import EngineStopped, MiningReject, PolicyError, SettingsError
+from cxr.miner.kit.errors import EngineStopped, MiningReject, PolicyError, SettingsError
+from cxr.miner.llm.budget import Budget, Spent
+from cxr.miner.llm.cache import ReplyCache
+from cxr.miner.llm.calls import call_rows
+from cxr.miner.llm.client import Client
+from cxr.miner.llm.policy import Attestation
+from cxr.miner.llm.prices import price_of
+from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.llm.wire import Wire, key_from_environment
+from cxr.miner.mine.engines import Reasoning
+from cxr.miner.mine.engines.llm import LLMEngine
 from cxr.schemas.call import Call
 from cxr.schemas.question import Option, Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
@@ -108,8 +108,8 @@ GOOD: dict[str, Sequence[Act]] = {
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow at once, and no key of the person who runs the tests is used."""
-    monkeypatch.setattr("cxr.miner.engines.client._LONGEST_WAIT_S", 0.0)
-    monkeypatch.setattr("cxr.miner.engines.pace._FIRST_REST_S", 0.01)
+    monkeypatch.setattr("cxr.miner.llm.client._LONGEST_WAIT_S", 0.0)
+    monkeypatch.setattr("cxr.miner.llm.pace._FIRST_REST_S", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
@@ -517,6 +517,6 @@ def test_presence_is_kept(tmp_path: Path) -> None:
 
 
 def test_importing_the_engine_loads_no_client_library() -> None:
-    code = "import sys, cxr.miner.engines.llm; print([m for m in ('openai', 'instructor') if m in sys.modules])"
+    code = "import sys, cxr.miner.mine.engines.llm; print([m for m in ('openai', 'instructor') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -8,17 +8,17 @@ from typing import Any, Literal
 
 import pytest
 
-from cxr.miner.batches import collect, mine_in_batches
-from cxr.miner.engines import Reasoning
-from cxr.miner.engines.change import check_answer_of_change, check_change_reply
-from cxr.miner.engines.checks import check_all, check_chain
-from cxr.miner.engines.policy import check_endpoint
-from cxr.miner.engines.replies import to_plan
-from cxr.miner.engines.settings import LLMSettings
-from cxr.miner.errors import MiningReject, PolicyError
+from cxr.miner.kit.errors import MiningReject, PolicyError
+from cxr.miner.kit.settings import MineSettings
 from cxr.miner.language.sections import parse_sections
-from cxr.miner.mine import load, unmined
-from cxr.miner.settings import MineSettings
+from cxr.miner.llm.policy import check_endpoint
+from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.mine.batches import collect, mine_in_batches
+from cxr.miner.mine.checks import check_all, check_chain
+from cxr.miner.mine.engines import Reasoning
+from cxr.miner.mine.engines.change import check_answer_of_change, check_change_reply
+from cxr.miner.mine.engines.replies import to_plan
+from cxr.miner.mine.job import load, unmined
 from cxr.miner.store import Store
 from cxr.prompts import PlanReply, TemporalEvidenceReply
 from cxr.schemas.question import Option, Question

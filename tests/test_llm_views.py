@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from cxr.miner.console import out
-from cxr.miner.engines.make import llm_settings
-from cxr.miner.errors import InputError
-from cxr.miner.estimate import estimate_tables
-from cxr.miner.mine_llm import mine_llm
-from cxr.miner.prompt_views import prompt_diff, prompt_rows, prompt_text
-from cxr.miner.settings import MineSettings
-from cxr.miner.show import show_chain
-from cxr.miner.status import status_tables
+from cxr.miner.kit.console import out
+from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.settings import MineSettings
+from cxr.miner.mine.estimate import estimate_tables
+from cxr.miner.mine.make import llm_settings
+from cxr.miner.mine.many import mine_llm
+from cxr.miner.mine.prompts import prompt_diff, prompt_rows, prompt_text
+from cxr.miner.mine.show import show_chain
 from cxr.miner.store import Store
+from cxr.miner.store.status import status_tables
 from tests.conftest import Cli
 from tests.scripted_server import ScriptedServer
 from tests.synthetic import REPLIES, write_store

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from cxr.miner.mine import load
+from cxr.miner.mine.job import load
 from cxr.miner.store import Store
 from cxr.schemas.question import Question
 from cxr.schemas.study import Report

@@ -7,11 +7,11 @@ from email.utils import format_datetime
 
 import pytest
 
-from cxr.miner.engines.budget import Budget, Spent
-from cxr.miner.engines.pace import Pace, duration_s, retry_after_s
-from cxr.miner.engines.prices import price_of
-from cxr.miner.engines.settings import LLMSettings
-from cxr.miner.errors import BudgetReached, SettingsError
+from cxr.miner.kit.errors import BudgetReached, SettingsError
+from cxr.miner.llm.budget import Budget, Spent
+from cxr.miner.llm.pace import Pace, duration_s, retry_after_s
+from cxr.miner.llm.prices import price_of
+from cxr.miner.llm.settings import LLMSettings
 
 LOCAL = "http://127.0.0.1:8000/v1"
 

@@ -52,7 +52,7 @@ def test_packages_and_files_of_our_rooms_names_on_the_path_change_nothing(wheel:
     assert "factual" in python("-m", "cxr", "demo")
     assert "count" in python("-m", "cxr", "sql", "--db", "cxr-demo.duckdb", "select count(*) from factual_chains")
     code = (
-        "import cxr, cxr.trainer.rewards as rewards\n"
+        "import cxr, cxr.trainer.reward.rewards as rewards\n"
         "print(cxr.__file__, rewards.format_reward('<answer>Yes</answer>', mode='answer_only'))"
     )
     where, reward = python("-c", code).split()

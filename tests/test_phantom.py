@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from cxr.miner.benchmark.settings import Mode, Targets
-from cxr.miner.errors import InputError
-from cxr.miner.labeler import label
+from cxr.miner.kit.errors import InputError
+from cxr.miner.language.labeler import label
 from cxr.schemas.vocabulary import Finding14, Progression, Side, Task
 from cxr.trainer.phantom.corpus import write_phantom
 from cxr.trainer.phantom.drawing import draw
@@ -21,8 +21,8 @@ from cxr.trainer.phantom.world import make_world
 from tests.conftest import Cli
 
 torch = pytest.importorskip("torch")
-from cxr.trainer.families import load_model, load_processor  # noqa: E402
-from cxr.trainer.tiny import build_tiny  # noqa: E402
+from cxr.trainer.models.families import load_model, load_processor  # noqa: E402
+from cxr.trainer.models.tiny import build_tiny  # noqa: E402
 
 SMALL: Targets = {"train": {Mode.ANSWER_ONLY: {Task.BINARY: 40}, Mode.REASONING: {Task.BINARY: 20}}}
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cxr.miner.engines.policy import Attestation, check_endpoint, is_loopback
-from cxr.miner.errors import PolicyError, SettingsError
+from cxr.miner.kit.errors import PolicyError, SettingsError
+from cxr.miner.llm.policy import Attestation, check_endpoint, is_loopback
 from cxr.schemas.vocabulary import Licence
 
 PROMISES: dict[str, Any] = {

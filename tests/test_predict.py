@@ -12,14 +12,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="a local checkpoint needs the extra cxr[train]")
 
-from cxr.trainer.families import load_model, load_processor  # noqa: E402
-from cxr.trainer.prediction import local  # noqa: E402
-from cxr.trainer.prediction.local import LocalModel, plan_batches, predict_local  # noqa: E402
-from cxr.trainer.prediction.naming import model_name, weights_hash  # noqa: E402
-from cxr.trainer.prediction.pictures import open_picture  # noqa: E402
-from cxr.trainer.prediction.samples import Source, read_samples, requests_of  # noqa: E402
-from cxr.trainer.prediction.settings import PredictSettings  # noqa: E402
-from cxr.trainer.prediction.speed import Speed  # noqa: E402
+from cxr.miner.images.pictures import open_picture  # noqa: E402
+from cxr.trainer.models.families import load_model, load_processor  # noqa: E402
+from cxr.trainer.predict import local  # noqa: E402
+from cxr.trainer.predict.local import LocalModel, plan_batches, predict_local  # noqa: E402
+from cxr.trainer.predict.naming import model_name, weights_hash  # noqa: E402
+from cxr.trainer.predict.samples import Source, read_samples, requests_of  # noqa: E402
+from cxr.trainer.predict.settings import PredictSettings  # noqa: E402
+from cxr.trainer.predict.speed import Speed  # noqa: E402
 from tests.benchmarks_world import run_cxr  # noqa: E402
 from tests.prediction_world import (  # noqa: E402
     SHORT,

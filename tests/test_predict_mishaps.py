@@ -13,8 +13,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="a local checkpoint needs the extra cxr[train]")
 
-from cxr.trainer.prediction import local  # noqa: E402
-from cxr.trainer.prediction.naming import weights_hash  # noqa: E402
+from cxr.trainer.predict import local  # noqa: E402
+from cxr.trainer.predict.naming import weights_hash  # noqa: E402
 from tests.benchmarks_world import run_cxr  # noqa: E402
 from tests.prediction_world import World, header, lines, make_model, make_world, predict, stored, texts  # noqa: E402
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cxr.miner.engines.policy import Attestation
-from cxr.miner.errors import PolicyError
-from cxr.trainer.prediction.pictures import open_picture
-from cxr.trainer.prediction.run import Job, requests_for
-from cxr.trainer.prediction.samples import Sample
-from cxr.trainer.prediction.server import check_policy, data_url, image_tokens, within
-from cxr.trainer.prediction.settings import PredictSettings
+from cxr.miner.images.pictures import open_picture
+from cxr.miner.kit.errors import PolicyError
+from cxr.miner.llm.policy import Attestation
+from cxr.trainer.predict.run import Job, requests_for
+from cxr.trainer.predict.samples import Sample
+from cxr.trainer.predict.server import check_policy, data_url, image_tokens, within
+from cxr.trainer.predict.settings import PredictSettings
 from tests.benchmarks_world import run_cxr
 from tests.prediction_world import World, header, lines, make_world, stored, write_picture
 from tests.scripted_server import Act, Fail, Say, ScriptedServer
@@ -39,7 +39,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cxr.miner.engines.client._LONGEST_WAIT_S", 0.0)
+    monkeypatch.setattr("cxr.miner.llm.client._LONGEST_WAIT_S", 0.0)
 
 
 def serving(reply: Callable[[dict[str, Any]], Act] = lambda _: Say(ANSWER), **more: Any) -> ScriptedServer:

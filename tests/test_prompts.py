@@ -5,11 +5,11 @@ from importlib import resources
 
 import pytest
 
-from cxr.miner.engines.change import check_answer_of_change, check_change_reply
-from cxr.miner.engines.checks import check_all
-from cxr.miner.engines.grounding import locate
-from cxr.miner.engines.replies import to_chain, to_evidence, to_plan
+from cxr.miner.language.grounding import locate
 from cxr.miner.language.sections import parse_sections
+from cxr.miner.mine.checks import check_all
+from cxr.miner.mine.engines.change import check_answer_of_change, check_change_reply
+from cxr.miner.mine.engines.replies import to_chain, to_evidence, to_plan
 from cxr.prompts import Prompt, TemporalEvidenceReply, WorkedCase, available, load
 from cxr.prompts.render import delimit, fill, placeholders, stage_values
 from cxr.schemas.study import Report

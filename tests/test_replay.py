@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 from cxr.miner.judge import RulesJudge
-from cxr.miner.mine_llm import mine_llm
-from cxr.miner.score import score
-from cxr.miner.settings import MineSettings, ScoreSettings
+from cxr.miner.kit.settings import MineSettings, ScoreSettings
+from cxr.miner.mine.many import mine_llm
+from cxr.miner.score.score import score
 from cxr.miner.store import Store
 from tests.replaying import Replay, questions
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cxr.miner.agreement import cohen_kappa
 from cxr.miner.report.funnel import steps
 from cxr.miner.report.prepare import prepare
+from cxr.miner.stats.agreement import cohen_kappa
 from cxr.miner.store import Store
 from tests.benchmarks_world import make_store, rows, run_cxr
 from tests.report_world import HIDDEN, HOSTILE, Page, evaluate_world, make_world

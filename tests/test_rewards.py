@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.miner.errors import (
+from cxr.miner.judge import RulesJudge
+from cxr.miner.judge.opening import OpenJudge
+from cxr.miner.kit.errors import (
     BudgetReached,
     CxrError,
     EngineStopped,
@@ -23,13 +25,11 @@ from cxr.miner.errors import (
     PolicyError,
     SettingsError,
 )
-from cxr.miner.judge import RulesJudge
-from cxr.miner.judges import OpenJudge
-from cxr.miner.settings import JudgeSettings
+from cxr.miner.kit.settings import JudgeSettings
 from cxr.schemas import Finding, JudgedFinding
 from cxr.schemas.vocabulary import QUESTION_FINDINGS, RejectReason
-from cxr.trainer.process_reward import ProcessReward, open_process_reward
-from cxr.trainer.rewards import (
+from cxr.trainer.reward.process import ProcessReward, open_process_reward
+from cxr.trainer.reward.rewards import (
     Accuracy,
     RewardFunction,
     accuracy_reward,
@@ -398,7 +398,7 @@ THINKS = ["A pleural effusion.", "A pleural effusion and a pneumothorax.", "A pn
 
 @pytest.fixture
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cxr.miner.engines.client._LONGEST_WAIT_S", 0.0)
+    monkeypatch.setattr("cxr.miner.llm.client._LONGEST_WAIT_S", 0.0)
 
 
 @pytest.mark.usefixtures("_no_waiting")

@@ -5,13 +5,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cxr.miner.engines.checks import check_all
-from cxr.miner.engines.rules import RulesEngine
-from cxr.miner.errors import MiningReject
 from cxr.miner.judge import RulesJudge
-from cxr.miner.labeler import label
+from cxr.miner.kit.errors import MiningReject
 from cxr.miner.language import analyse
-from cxr.miner.mine import mine_question
+from cxr.miner.language.labeler import label
+from cxr.miner.mine.checks import check_all
+from cxr.miner.mine.engines.rules import RulesEngine
+from cxr.miner.mine.job import mine_question
 from cxr.schemas.question import Option, Question
 from cxr.schemas.study import Report
 from cxr.schemas.vocabulary import QUESTION_FINDINGS, EvidenceKind, Presence, RejectReason, Task

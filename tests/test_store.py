@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr.miner.errors import StoreError
-from cxr.miner.migrations import MIGRATIONS
+from cxr.miner.kit.errors import StoreError
 from cxr.miner.store import Store, digest
+from cxr.miner.store.migrations import MIGRATIONS
 
 DESIGNED = {
     "studies", "images", "reports", "labels", "progressions", "questions", "chains", "findings", "scores", "calls",

@@ -17,9 +17,9 @@ torch = pytest.importorskip("torch", reason="training needs the extra cxr[train]
 from peft import PeftModel  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from cxr.trainer.exact import last_checkpoint  # noqa: E402
-from cxr.trainer.families import FAMILIES, load_model, load_processor  # noqa: E402
-from cxr.trainer.run_log import read_log  # noqa: E402
+from cxr.trainer.models.families import FAMILIES, load_model, load_processor  # noqa: E402
+from cxr.trainer.train.exact import last_checkpoint  # noqa: E402
+from cxr.trainer.train.run_log import read_log  # noqa: E402
 from tests.training_world import QUICK, World, make_world, run  # noqa: E402
 
 

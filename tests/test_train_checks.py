@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from cxr.miner.errors import InputError, SettingsError
+from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
-from cxr.trainer.checks import (
+from cxr.trainer.reward.process import ProcessReward
+from cxr.trainer.reward.rewards import RewardFunction, reward_functions
+from cxr.trainer.train.checks import (
     check_answers,
     check_lengths,
     check_padding,
@@ -17,17 +19,15 @@ from cxr.trainer.checks import (
     run_checks,
     show_checks,
 )
-from cxr.trainer.image_checks import check_image_tokens, check_pixels, check_processor, image_sizes
-from cxr.trainer.process_reward import ProcessReward
-from cxr.trainer.rewards import RewardFunction, reward_functions
+from cxr.trainer.train.image_checks import check_image_tokens, check_pixels, check_processor, image_sizes
 
 pytest.importorskip("torch")
 from datasets import Dataset, Features, List, Value
 from datasets import Image as ImageColumn
 from PIL import Image
 
-from cxr.trainer.families import FAMILIES, load_processor
-from cxr.trainer.tiny import build_tiny
+from cxr.trainer.models.families import FAMILIES, load_processor
+from cxr.trainer.models.tiny import build_tiny
 
 OPTIONS = ["A) edema", "B) pleural effusion"]
 

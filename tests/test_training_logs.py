@@ -15,12 +15,12 @@ torch = pytest.importorskip("torch", reason="training needs the extra cxr[train]
 
 from transformers import Trainer, TrainingArguments  # noqa: E402
 
-from cxr.miner.errors import CxrError, InputError, SettingsError  # noqa: E402
-from cxr.trainer.curves import panels, smoothed, window_of, write_curves  # noqa: E402
-from cxr.trainer.logs import LastBatch, TrainingLog, report_to, words  # noqa: E402
-from cxr.trainer.run_log import keep_steps, read_log  # noqa: E402
-from cxr.trainer.run_record import RunRecord, data_facts, read_record  # noqa: E402
-from cxr.trainer.samples import RewardWatch, SampleTable, advantage  # noqa: E402
+from cxr.miner.kit.errors import CxrError, InputError, SettingsError  # noqa: E402
+from cxr.trainer.train.curves import panels, smoothed, window_of, write_curves  # noqa: E402
+from cxr.trainer.train.logs import LastBatch, TrainingLog, report_to, words  # noqa: E402
+from cxr.trainer.train.run_log import keep_steps, read_log  # noqa: E402
+from cxr.trainer.train.run_record import RunRecord, data_facts, read_record  # noqa: E402
+from cxr.trainer.train.samples import RewardWatch, SampleTable, advantage  # noqa: E402
 
 
 class Line(torch.nn.Module):  # type: ignore[misc, name-defined]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cxr.trainer.verl_reward import accuracy, compute_score, parse
+from cxr.trainer.reward.verl import accuracy, compute_score, parse
 
 REPORT = "FINDINGS: There is a small left pleural effusion. No pneumothorax. IMPRESSION: Left pleural effusion."
 TRUE = "The image shows a small left pleural effusion. There is no pneumothorax."

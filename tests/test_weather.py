@@ -13,11 +13,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from cxr.miner.engines.make import ledger_path
-from cxr.miner.errors import BudgetReached, CxrError, EngineStopped, PolicyError, SettingsError
-from cxr.miner.mine import MineResult
-from cxr.miner.mine_llm import mine_llm
-from cxr.miner.settings import MineSettings
+from cxr.miner.kit.errors import BudgetReached, CxrError, EngineStopped, PolicyError, SettingsError
+from cxr.miner.kit.settings import MineSettings
+from cxr.miner.mine.job import MineResult
+from cxr.miner.mine.make import ledger_path
+from cxr.miner.mine.many import mine_llm
 from tests.conftest import Cli
 from tests.scripted_server import (
     COMPLETION_TOKENS,
@@ -54,8 +54,8 @@ def db(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cxr.miner.engines.client._LONGEST_WAIT_S", 0.02)
-    monkeypatch.setattr("cxr.miner.engines.pace._FIRST_REST_S", 0.02)
+    monkeypatch.setattr("cxr.miner.llm.client._LONGEST_WAIT_S", 0.02)
+    monkeypatch.setattr("cxr.miner.llm.pace._FIRST_REST_S", 0.02)
 
 
 def now_and_then(bad: Act, every: int = 5) -> Callable[[dict[str, Any]], Act]:

@@ -4,9 +4,9 @@ from itertools import product
 
 import pytest
 
-from cxr.miner.engines.nouns import is_plural, plural, with_article
-from cxr.miner.engines.wording import describe
 from cxr.miner.language import analyse, load_lexicon
+from cxr.miner.mine.engines.nouns import is_plural, plural, with_article
+from cxr.miner.mine.engines.wording import describe
 from cxr.schemas.finding import NormalForm
 from cxr.schemas.vocabulary import Certainty, Presence, Severity, Side
 

@@ -9,9 +9,9 @@ from typer.testing import CliRunner, Result
 
 from cxr.cli import app
 from cxr.miner.benchmark.settings import Mode, Targets
+from cxr.trainer.models.tiny import TinySize, build_tiny
 from cxr.trainer.phantom.corpus import write_phantom
 from cxr.trainer.phantom.pipeline import PhantomExports, make_exports
-from cxr.trainer.tiny import TinySize, build_tiny
 
 TARGETS: Targets = {
     "train": {Mode.ANSWER_ONLY: 120, Mode.REASONING: 60},

@@ -21,7 +21,7 @@ from cxr.miner.benchmark.recipe import write_recipe
 from cxr.miner.benchmark.samples import order_samples, read_shard, shards, write_samples
 from cxr.miner.benchmark.selection import Selection, findings, select
 from cxr.miner.benchmark.settings import BenchSettings, Existing
-from cxr.miner.errors import InputError, SettingsError
+from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.miner.store import Store, digest
 
 Advance = Callable[[int, int | None], None]

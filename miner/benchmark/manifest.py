@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 from pydantic import Field, ValidationError
 
-from cxr.miner.errors import InputError
-from cxr.miner.jsonl import whole_file
+from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.jsonl import whole_file
 from cxr.schemas.base import Frozen
 
 FORMAT = "cxr-benchmark/1"

@@ -14,7 +14,7 @@ from cxr.miner.benchmark.manifest import Manifest
 from cxr.miner.benchmark.recipe import KEY
 from cxr.miner.benchmark.selection import Selection, images_and_chains
 from cxr.miner.benchmark.settings import BenchSettings, Existing
-from cxr.miner.errors import InputError, SettingsError
+from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.miner.store import Store
 
 _COLUMNS = ("split", "mode", "place", "question_id", "study_id", "task", "findings", "options", "chain_id")
@@ -95,8 +95,8 @@ def _check_studies(store: Store, manifest: Manifest) -> None:
 
 def _ask_again(store: Store, runs: list[dict[str, Any]]) -> int:
     """Ask with the recipe's settings where questions are missing; give the number of questions added."""
-    from cxr.miner.ask import ask  # noqa: PLC0415 - only a replay asks
-    from cxr.miner.settings import AskSettings  # noqa: PLC0415
+    from cxr.miner.ask.ask import ask  # noqa: PLC0415 - only a replay asks
+    from cxr.miner.kit.settings import AskSettings  # noqa: PLC0415
 
     added = 0
     for settings in runs:

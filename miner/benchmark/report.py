@@ -5,9 +5,9 @@ from pathlib import Path
 from rich.table import Table
 
 from cxr.miner.benchmark.compile import CompileResult
+from cxr.miner.benchmark.leakage import LeakageReport
 from cxr.miner.benchmark.selection import REASONS
-from cxr.miner.console import out, say, table
-from cxr.miner.leakage import LeakageReport
+from cxr.miner.kit.console import out, say, table
 
 
 def say_compiled(folder: Path, result: CompileResult, recipe: Path | None) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import polars as pl
 
+from cxr.miner.benchmark.leakage import find_shared_reports, find_told_questions, find_torn_patients
 from cxr.miner.benchmark.settings import SPLITS, BenchSettings, Mode, Target
-from cxr.miner.errors import SettingsError
-from cxr.miner.filtering import MIN_REVIEW
-from cxr.miner.leakage import find_shared_reports, find_told_questions, find_torn_patients
+from cxr.miner.kit.errors import SettingsError
+from cxr.miner.score.filtering import MIN_REVIEW
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import QUESTION_FINDINGS, RejectReason, Task
 

@@ -9,9 +9,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from cxr.miner.errors import SettingsError
-from cxr.miner.leakage import NEAR
-from cxr.miner.settings import StageSettings
+from cxr.miner.benchmark.leakage import NEAR
+from cxr.miner.kit.errors import SettingsError
+from cxr.miner.kit.settings import StageSettings
 from cxr.schemas.vocabulary import Task
 
 Split = Literal["train", "validate", "test"]

@@ -62,7 +62,7 @@ class Commands(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(Exit.DONE) from None
         except Exception as error:
-            from cxr.miner.errors import BudgetReached, CxrError, SettingsError
+            from cxr.miner.kit.errors import BudgetReached, CxrError, SettingsError
             from cxr.miner.store import is_interrupt
 
             if isinstance(error, SettingsError):
@@ -103,7 +103,7 @@ def exit_with_rejects(rejects: dict[str, int], what: str) -> Iterator[None]:
     """After a command's output, say how many rejects stand and why, and exit with 4 if there are any."""
     yield
     if rejects:
-        from cxr.miner.console import say
+        from cxr.miner.kit.console import say
 
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejects.items())
         say(f"{sum(rejects.values()):,} {what} rejected: {reasons}")

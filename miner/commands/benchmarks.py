@@ -49,8 +49,8 @@ def bench_compile(
     from cxr.miner.benchmark.compile import compile_benchmark
     from cxr.miner.benchmark.report import say_compiled
     from cxr.miner.benchmark.settings import Existing, bench_settings
-    from cxr.miner.console import progress
-    from cxr.miner.settings import choose
+    from cxr.miner.kit.console import progress
+    from cxr.miner.kit.settings import choose
     from cxr.miner.store import Store
 
     settings = bench_settings(
@@ -67,7 +67,7 @@ def bench_compile(
 def bench_verify(folder: Annotated[Path, typer.Argument(help="A benchmark's folder.")]) -> None:
     """Check a benchmark against its manifest: every file's hash, and no study or patient in two splits."""
     from cxr.miner.benchmark.manifest import read_manifest, verify
-    from cxr.miner.console import say
+    from cxr.miner.kit.console import say
 
     problems = verify(folder)
     for problem in problems:
@@ -89,8 +89,8 @@ def bench_replay(
     """Build another group's benchmark from your own copy of its corpora, and compare every file's hash."""
     from cxr.miner.benchmark.replay import replay
     from cxr.miner.benchmark.settings import Existing
-    from cxr.miner.console import progress, say
-    from cxr.miner.settings import choose
+    from cxr.miner.kit.console import progress, say
+    from cxr.miner.kit.settings import choose
     from cxr.miner.store import Store
 
     chosen = choose(Existing, existing, "bench replay: --existing")
@@ -111,9 +111,9 @@ def bench_leakage(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Report what splits share: repeated reports, patients, studies; and questions that tell their answer."""
+    from cxr.miner.benchmark.leakage import leakage
     from cxr.miner.benchmark.report import leakage_tables
-    from cxr.miner.console import out, say
-    from cxr.miner.leakage import leakage
+    from cxr.miner.kit.console import out, say
     from cxr.miner.store import Store
 
     with Store.read(db) as store:
@@ -152,10 +152,10 @@ def export_(
 ) -> None:
     """Write a benchmark in the form that a trainer, a hub or a reviewer reads; it is noted in `runs`."""
     from cxr.miner.benchmark.settings import Existing
-    from cxr.miner.console import progress, say
     from cxr.miner.export.export import export
     from cxr.miner.export.settings import ExportSettings, Format, parse_image_roots, parse_mix
-    from cxr.miner.settings import choose
+    from cxr.miner.kit.console import progress, say
+    from cxr.miner.kit.settings import choose
     from cxr.miner.store import Store
 
     chosen = choose(Format, format_, "export:")
@@ -193,10 +193,10 @@ def import_benchmark(
 ) -> None:
     """Run any `cxr import` of a published benchmark."""
     from cxr.miner.benchmark.settings import Existing, check_split
-    from cxr.miner.console import say
     from cxr.miner.export.settings import parse_image_roots
     from cxr.miner.imports.folder import import_files
-    from cxr.miner.settings import choose
+    from cxr.miner.kit.console import say
+    from cxr.miner.kit.settings import choose
     from cxr.miner.store import Store
 
     on_existing = choose(Existing, existing, f"import {what}: --existing")
@@ -245,8 +245,8 @@ def import_reviews(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read radiologists' reviews of chains, made in Label Studio from `cxr export label-studio`."""
-    from cxr.miner.console import say
     from cxr.miner.imports.reviews import import_reviews as read_reviews
+    from cxr.miner.kit.console import say
     from cxr.miner.store import Store
 
     with Store.write(db) as store:
@@ -276,9 +276,9 @@ def import_predictions(
 ) -> None:
     """Read a model's outputs for a benchmark, made by `cxr predict` or elsewhere."""
     from cxr.miner.benchmark.settings import Mode
-    from cxr.miner.console import out, say, table
     from cxr.miner.imports.predictions import import_predictions as read_predictions
-    from cxr.miner.settings import choose
+    from cxr.miner.kit.console import out, say, table
+    from cxr.miner.kit.settings import choose
     from cxr.miner.store import Store
 
     asked = None if mode is None else choose(Mode, mode, "import predictions: --mode")

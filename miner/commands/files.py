@@ -23,7 +23,7 @@ from cxr.miner.commands.base import (
 )
 
 if TYPE_CHECKING:
-    from cxr.miner.settings import JudgeSettings
+    from cxr.miner.kit.settings import JudgeSettings
 
 
 def judge(
@@ -41,7 +41,7 @@ def judge(
 ) -> None:
     """Judge findings against reports: {"id", "report", "findings": [{"observation", "status"}]} or "text"."""
     from cxr.miner.judge.files import judge_line
-    from cxr.miner.settings import JudgeSettings
+    from cxr.miner.kit.settings import JudgeSettings
     from cxr.schemas.vocabulary import Stage
 
     settings = JudgeSettings.resolve(
@@ -53,7 +53,7 @@ def judge(
 
 def label(source: Source, output: Target) -> None:
     """Label reports with the 14 CheXpert findings: {"id", "report"} comes back with "labels"."""
-    from cxr.miner.labeler import label_line
+    from cxr.miner.language.labeler import label_line
     from cxr.schemas.vocabulary import Stage
 
     transform_lines(source, output, Stage.LABEL, label_line)
@@ -80,7 +80,7 @@ def radrscore(
 
     from cxr.miner.judge.files import radrscore_line
     from cxr.miner.judge.radrscore import Empty
-    from cxr.miner.settings import JudgeSettings, choose
+    from cxr.miner.kit.settings import JudgeSettings, choose
     from cxr.schemas.vocabulary import Stage
 
     chosen = choose(Empty, empty, "radrscore: --empty")
@@ -95,8 +95,8 @@ def transform_with_judge(
     source: Path, output: Path, stage: Any, settings: "JudgeSettings", answer: Callable[[Any, Any], Any]
 ) -> None:
     """Run a file command whose lines a judge answers, as many at once as the judge takes."""
-    from cxr.miner.console import say
-    from cxr.miner.judges import open_judge
+    from cxr.miner.judge.opening import open_judge
+    from cxr.miner.kit.console import say
 
     with open_judge(settings, output) as opened:
         try:
@@ -108,8 +108,8 @@ def transform_with_judge(
 
 def transform_lines(source: Path, output: Path, stage: Any, convert: Any, workers: int = 1) -> None:
     """Convert a JSONL file line by line, say what became of it, and exit with 4 where lines were rejected."""
-    from cxr.miner.console import progress, say
-    from cxr.miner.jsonl import transform
+    from cxr.miner.kit.console import progress, say
+    from cxr.miner.kit.jsonl import transform
 
     with progress(str(stage)) as advance:
         counts = transform(source, output, stage, convert, advance, workers)
@@ -126,8 +126,8 @@ def agreement(
     show: Annotated[int, typer.Option(help="Print at most this many findings on which the two differ.")] = 20,
 ) -> None:
     """Compare two judgements of the same findings: accuracy, kappa, 95 % intervals, confusion, what differs."""
-    from cxr.miner.agreement_files import compare_files, comparison_tables
-    from cxr.miner.console import out, say
+    from cxr.miner.kit.console import out, say
+    from cxr.miner.score.agreement import compare_files, comparison_tables
 
     result = compare_files(gold, predicted, retest=retest)
     for made in comparison_tables(result, (gold.name, predicted.name), most=show):

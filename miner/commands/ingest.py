@@ -31,9 +31,9 @@ def run_ingest(
     fingerprint: "Callable[[], Fingerprint] | None" = None,
 ) -> None:
     """Run any `cxr ingest` command: read and write, or with `dry_run` read and print."""
-    from cxr.miner.console import out, progress, say
     from cxr.miner.ingest.dry_run import dry_run_tables
-    from cxr.miner.ingest.ingest import demand_rows, ingest
+    from cxr.miner.ingest.write.ingest import demand_rows, ingest
+    from cxr.miner.kit.console import out, progress, say
 
     if dry_run:
         ingested = demand_rows(read())
@@ -68,8 +68,8 @@ def ingest_openi(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read the Indiana University collection (NLM Open-i), and label its reports."""
-    from cxr.miner.ingest.openi import Layout, read_openi
-    from cxr.miner.settings import choose
+    from cxr.miner.ingest.openi.reader import Layout, read_openi
+    from cxr.miner.kit.settings import choose
 
     chosen = choose(Layout, layout, "ingest openi: --layout")
     run_ingest("openi", db, lambda: read_openi(path, chosen), dry_run=dry_run)
@@ -93,9 +93,9 @@ def ingest_mimic_cxr(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read MIMIC-CXR: reports, and from MIMIC-CXR-JPG images, views, dates, split and labels (ours if it has none)."""
-    from cxr.miner.ingest.mimic import find_mimic, mimic_fingerprint, read_mimic
-    from cxr.miner.ingest.mimic_reports import Layout
-    from cxr.miner.settings import choose
+    from cxr.miner.ingest.mimic.reader import find_mimic, mimic_fingerprint, read_mimic
+    from cxr.miner.ingest.mimic.reports import Layout
+    from cxr.miner.kit.settings import choose
 
     files = find_mimic(path, jpg, choose(Layout, layout, "ingest mimic-cxr: --layout"))
     ours = label or not files.ships_labels
@@ -115,7 +115,7 @@ def ingest_ms_cxr_t(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read MS-CXR-T: how findings changed between two studies of MIMIC-CXR, before or after MIMIC-CXR itself."""
-    from cxr.miner.ingest.ms_cxr_t import read_ms_cxr_t
+    from cxr.miner.ingest.mimic.ms_cxr_t import read_ms_cxr_t
 
     run_ingest("ms-cxr-t", db, lambda: read_ms_cxr_t(path), dry_run=dry_run)
 
@@ -127,7 +127,7 @@ def ingest_chexpert(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read CheXpert: images and labels, radiologists' labels for validation and test; it has no reports."""
-    from cxr.miner.ingest.chexpert import read_chexpert
+    from cxr.miner.ingest.chexpert.reader import read_chexpert
 
     run_ingest("chexpert", db, lambda: read_chexpert(path), dry_run=dry_run)
 
@@ -145,7 +145,7 @@ def ingest_chexpert_plus(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read CheXpert Plus: the reports of CheXpert's studies, their sections, CheXbert's labels, demographics."""
-    from cxr.miner.ingest.chexpert_plus import fingerprint, read_chexpert_plus
+    from cxr.miner.ingest.chexpert.plus import fingerprint, read_chexpert_plus
 
     run_ingest(
         "chexpert-plus",
@@ -169,7 +169,7 @@ def ingest_rsna(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read the RSNA Pneumonia Detection Challenge: labels of single images; it has no reports."""
-    from cxr.miner.ingest.rsna import read_rsna
+    from cxr.miner.ingest.kaggle.rsna import read_rsna
 
     run_ingest("rsna", db, lambda: read_rsna(path, headers=headers), dry_run=dry_run)
 
@@ -182,7 +182,7 @@ def ingest_siim(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read SIIM-ACR Pneumothorax: labels of single images; it has no reports."""
-    from cxr.miner.ingest.siim import read_siim
+    from cxr.miner.ingest.kaggle.siim import read_siim
 
     run_ingest("siim", db, lambda: read_siim(path, headers=headers), dry_run=dry_run)
 
@@ -214,8 +214,8 @@ def ingest_csv(
     study_datetime, study_order, age, sex, image, view, and labels by their CheXpert names. Columns that are named like
     a field need no --map.
     """
-    from cxr.miner.ingest.mapping import csv_settings
-    from cxr.miner.ingest.own_csv import read_csv_corpus
+    from cxr.miner.ingest.csv.mapping import csv_settings
+    from cxr.miner.ingest.csv.reader import read_csv_corpus
 
     chosen = csv_settings(mapping, map_ or (), name=name, licence=licence, labeler=labeler, date_format=date_format)
     run_ingest(
@@ -246,9 +246,9 @@ def images_check(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Find missing, truncated and unreadable image files by their headers, and note sizes in the store."""
-    from cxr.miner.console import out, progress, say, table
-    from cxr.miner.image_files import NO_PYDICOM
-    from cxr.miner.images import check_images, parse_roots
+    from cxr.miner.images.check import check_images, parse_roots
+    from cxr.miner.images.facts import NO_PYDICOM
+    from cxr.miner.kit.console import out, progress, say, table
     from cxr.miner.store import Store
     from cxr.schemas.vocabulary import FileStatus
 

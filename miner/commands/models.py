@@ -15,8 +15,8 @@ prompts_app = typer.Typer(cls=Commands, no_args_is_help=True, help="The prompts 
 @batch_app.command("status")
 def batch_status(db: Db = DEFAULT_DB) -> None:
     """Show every batch of this store, with the server's word on the open ones."""
-    from cxr.miner.batches import batch_rows
-    from cxr.miner.console import out, say, table
+    from cxr.miner.kit.console import out, say, table
+    from cxr.miner.mine.batches import batch_rows
 
     rows = batch_rows(db)
     if rows:
@@ -33,8 +33,8 @@ def batch_collect(
     """Take in what batches have answered, write finished chains, and send the next round."""
     import time
 
-    from cxr.miner.batches import collect
-    from cxr.miner.console import say
+    from cxr.miner.kit.console import say
+    from cxr.miner.mine.batches import collect
 
     mined, still_open = 0, 1
     while still_open:
@@ -53,8 +53,8 @@ def batch_collect(
 @batch_app.command("cancel")
 def batch_cancel(db: Db = DEFAULT_DB) -> None:
     """Cancel the open batches; what was answered until then can still be collected."""
-    from cxr.miner.batches import cancel
-    from cxr.miner.console import say
+    from cxr.miner.kit.console import say
+    from cxr.miner.mine.batches import cancel
 
     say(f"{cancel(db):,} batches cancelled; `cxr batch collect` takes in what was answered")
 
@@ -62,8 +62,8 @@ def batch_cancel(db: Db = DEFAULT_DB) -> None:
 @prompts_app.command("list")
 def prompts_list() -> None:
     """List every prompt with its versions, hash, size and purpose."""
-    from cxr.miner.console import out, table
-    from cxr.miner.prompt_views import prompt_rows
+    from cxr.miner.kit.console import out, table
+    from cxr.miner.mine.prompts import prompt_rows
 
     out().print(table("Prompts", ["prompt", "version", "hash", "examples", "characters", "about"], prompt_rows()))
 
@@ -75,7 +75,7 @@ def prompts_show(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Print a prompt file, or with --question the messages as a model would get them."""
-    from cxr.miner.prompt_views import prompt_text
+    from cxr.miner.mine.prompts import prompt_text
 
     typer.echo(prompt_text(name, question, db))
 
@@ -86,6 +86,6 @@ def prompts_diff(
     new: Annotated[str, typer.Argument(help="The prompt and version to compare it with.")],
 ) -> None:
     """Print what changed between two prompts, such as plan.v1 and plan.v2."""
-    from cxr.miner.prompt_views import prompt_diff
+    from cxr.miner.mine.prompts import prompt_diff
 
     typer.echo(prompt_diff(old, new))

@@ -21,7 +21,7 @@ def report(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Write one self-contained HTML page about the store: funnel, labels, quality, evaluations, examples."""
-    from cxr.miner.console import say
+    from cxr.miner.kit.console import say
     from cxr.miner.report import ReportSettings, write_report
     from cxr.miner.store import Store
 
@@ -43,7 +43,7 @@ def ui(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Open the store in DuckDB's own shell, read-only; nothing is installed or downloaded."""
-    from cxr.miner.ui import open_browser, open_shell
+    from cxr.miner.store.ui import open_browser, open_shell
 
     if browser:
         open_browser(db)

@@ -3,17 +3,17 @@
 from importlib import resources
 from pathlib import Path
 
-from cxr.miner.ask import ask
-from cxr.miner.console import out, progress, say, table
-from cxr.miner.engines.rules import RulesEngine
-from cxr.miner.filtering import filter_chains
-from cxr.miner.ingest.ingest import ingest
-from cxr.miner.ingest.own_csv import read_csv_corpus
+from cxr.miner.ask.ask import ask
+from cxr.miner.ingest.csv.reader import read_csv_corpus
+from cxr.miner.ingest.write.ingest import ingest
 from cxr.miner.judge import RulesJudge
-from cxr.miner.mine import mine
-from cxr.miner.score import score
-from cxr.miner.settings import AskSettings, MineSettings, ScoreSettings
-from cxr.miner.show import show_chain
+from cxr.miner.kit.console import out, progress, say, table
+from cxr.miner.kit.settings import AskSettings, MineSettings, ScoreSettings
+from cxr.miner.mine.engines.rules import RulesEngine
+from cxr.miner.mine.job import mine
+from cxr.miner.mine.show import show_chain
+from cxr.miner.score.filtering import filter_chains
+from cxr.miner.score.score import score
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Licence
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from cxr.miner.benchmark.manifest import hash_file, write_json
 from cxr.miner.benchmark.settings import Existing
-from cxr.miner.errors import InputError, PolicyError, SettingsError
 from cxr.miner.export import grpo, hf, jsonl, label_studio, radrbench, sft, verl
 from cxr.miner.export.card import write_card
 from cxr.miner.export.croissant import croissant
 from cxr.miner.export.parquet import EMBEDDED_SHARD
 from cxr.miner.export.rows import Benchmark, splits_of
 from cxr.miner.export.settings import ExportSettings, Format
+from cxr.miner.kit.errors import InputError, PolicyError, SettingsError
 from cxr.miner.store import Store
 
 NOTE = "export.json"

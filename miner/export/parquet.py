@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cxr.miner.errors import InputError
+from cxr.miner.kit.errors import InputError
 
 # How `datasets` stores an image: pixels as bytes, or none and a path.
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

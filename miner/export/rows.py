@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from cxr.miner.benchmark.manifest import Manifest, read_manifest
 from cxr.miner.benchmark.samples import REASONING
 from cxr.miner.benchmark.settings import SPLITS, Mode
-from cxr.miner.errors import InputError
 from cxr.miner.export.settings import ExportSettings
+from cxr.miner.kit.errors import InputError
 
 # What a format reads: the samples of one slice, with images as places on this machine, and the mode's repetitions.
 _VIEW = """

@@ -8,8 +8,8 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from cxr.miner.benchmark.settings import Mode, Names
-from cxr.miner.errors import SettingsError
-from cxr.miner.settings import StageSettings
+from cxr.miner.kit.errors import SettingsError
+from cxr.miner.kit.settings import StageSettings
 
 
 class Format(StrEnum):

@@ -61,7 +61,7 @@ REWARD = '''"""The reward of every sample in this folder, by cxr's own functions
 Needs cxr in the environment of the reward workers (`pip install cxr`); no GPU, no network.
 """
 
-from cxr.trainer.verl_reward import compute_score
+from cxr.trainer.reward.verl import compute_score
 
 __all__ = ["compute_score"]
 '''

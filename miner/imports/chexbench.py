@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cxr.miner.errors import InputError
 from cxr.miner.imports.records import BadRecord, Read, Record, Sample, corpus_of, images_of, licence_of, read_json
+from cxr.miner.kit.errors import InputError
 from cxr.schemas.vocabulary import RejectReason
 
 # Its names of our tasks; its other multiple-choice tasks keep their own.

@@ -13,8 +13,8 @@ from cxr.miner.benchmark.compile import check_folder
 from cxr.miner.benchmark.manifest import MANIFEST, UNFINISHED, FileEntry, Manifest, hash_file, versions, write_json
 from cxr.miner.benchmark.samples import SCHEMAS, write_samples
 from cxr.miner.benchmark.settings import Existing, Mode, Split
-from cxr.miner.errors import InputError
 from cxr.miner.imports.records import Read, Sample
+from cxr.miner.kit.errors import InputError
 from cxr.miner.store import Store, digest
 from cxr.schemas.vocabulary import Licence, Stage
 

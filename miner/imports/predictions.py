@@ -10,9 +10,9 @@ import polars as pl
 
 from cxr.miner.benchmark.manifest import Manifest
 from cxr.miner.benchmark.settings import Mode
-from cxr.miner.errors import InputError, SettingsError
 from cxr.miner.export.rows import Benchmark
 from cxr.miner.imports.prediction_files import Given, Refused, read_predictions
+from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.miner.store import Run, Store
 from cxr.schemas.vocabulary import RejectReason, Stage
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cxr.miner.errors import InputError
 from cxr.miner.imports.records import (
     BadRecord,
     Read,
@@ -25,6 +24,7 @@ from cxr.miner.imports.records import (
     steps_of,
     study_of,
 )
+from cxr.miner.kit.errors import InputError
 from cxr.schemas.vocabulary import Progression, RejectReason, Task
 
 # The last two brackets: "[Findings Summarization] [OpenI] [540]OpenI" has one more in front.

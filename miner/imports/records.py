@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from cxr.miner.errors import InputError
+from cxr.miner.kit.errors import InputError
 from cxr.miner.store import digest
 from cxr.schemas.base import Frozen
 from cxr.schemas.vocabulary import Licence, RejectReason

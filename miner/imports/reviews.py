@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 from pydantic import Field, ValidationError
 
-from cxr.miner.errors import InputError
 from cxr.miner.imports.records import BadRecord, read_json
+from cxr.miner.kit.errors import InputError
 from cxr.miner.store import Store
 from cxr.schemas.base import Frozen
 from cxr.schemas.vocabulary import RejectReason, Stage

@@ -1,7 +1,7 @@
 """What every corpus reader gives back, and the columns that it has to have.
 
 A reader is a function that returns an `Ingested`. It opens nothing for writing and never sees the store;
-`cxr.miner.ingest.ingest.ingest` compares what it gives with what the store holds and writes the difference in one
+`cxr.miner.ingest.write.ingest.ingest` compares what it gives with what the store holds and writes the difference in one
 transaction. `cxr ingest ... --dry-run` calls the same reader and prints `sources`, `counts`, `missing`, `notes`
 and `rejects` (cxr.miner.ingest.dry_run), so a reader has to be quick as long as `batches` is not consumed.
 

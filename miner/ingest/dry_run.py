@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from cxr.miner.console import table
 from cxr.miner.ingest.corpus import Ingested
+from cxr.miner.kit.console import table
 
 _RELEASE = re.compile(r"(?<!\d)(\d+\.\d+(?:\.\d+)?)(?!\d)")
 

@@ -12,9 +12,9 @@ from copy import copy
 from functools import cached_property, partial
 from typing import Protocol, TypeVar
 
-from cxr.miner.engines.checks import Rejection
-from cxr.miner.engines.grounding import locate
-from cxr.miner.errors import MiningReject
+from cxr.miner.kit.errors import MiningReject
+from cxr.miner.language.grounding import locate
+from cxr.miner.mine.checks import Rejection
 from cxr.prompts import Prompt, Reply, load
 from cxr.prompts.judge_replies import ContainReply, ExtractReply, SupportItemReply, SupportReply, findings_block
 from cxr.prompts.render import delimit

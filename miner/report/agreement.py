@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from cxr.miner.report.intervals import Array, kappa_interval, kappas
 from cxr.miner.report.parts import Note, Part, Section, Table
 from cxr.miner.report.settings import ReportSettings
+from cxr.miner.stats.intervals import Array, kappa_interval, kappas
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Verdict
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cxr.miner.charts import MOST_SERIES, Series, bars, dots, radar
+from cxr.miner.charts.figures import MOST_SERIES, Series, bars, dots, radar
 from cxr.miner.report.parts import Note, Part, Picture, Section, Table
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Task

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cxr.miner.charts import lengths
+from cxr.miner.charts.figures import lengths
 from cxr.miner.report.parts import Note, Part, Picture, Section, Table
 from cxr.miner.store import Store
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from cxr.miner.ask import LABELER_PREFERENCE
-from cxr.miner.charts import REST, Series, dots, shares
+from cxr.miner.ask.ask import LABELER_PREFERENCE
+from cxr.miner.charts.figures import REST, Series, dots, shares
 from cxr.miner.report.parts import Note, Part, Picture, Section, Table
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import QUESTION_FINDINGS

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib import resources
 
-from cxr.miner.charts import CHART_CSS
-from cxr.miner.errors import CxrError
+from cxr.miner.charts.figures import CHART_CSS
+from cxr.miner.kit.errors import CxrError
 from cxr.miner.report.examples import VERDICT_SIGNS, Examples
 from cxr.miner.report.galleries import Galleries
 from cxr.miner.report.parts import Number, Section

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cxr.miner.charts import Chart
-from cxr.miner.console import cell
+from cxr.miner.charts.figures import Chart
+from cxr.miner.kit.console import cell
 
 
 @dataclass(frozen=True)

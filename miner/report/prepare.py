@@ -1,6 +1,6 @@
 """The temporary tables that the sections read: every chain once, with what it is about and how it was judged."""
 
-from cxr.miner.filtering import MIN_REVIEW
+from cxr.miner.score.filtering import MIN_REVIEW
 from cxr.miner.store import Store
 
 # Who may see a chain: a temporal question shows two studies, and the stricter licence counts. What is not known to be

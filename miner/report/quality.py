@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cxr.miner.charts import Series, dots, shares
+from cxr.miner.charts.figures import Series, dots, shares
 from cxr.miner.judge.reasons import in_plain_words
-from cxr.miner.report.intervals import mean_interval
 from cxr.miner.report.parts import Note, Part, Picture, Section, Table
 from cxr.miner.report.settings import ReportSettings
+from cxr.miner.stats.intervals import mean_interval
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Verdict
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cxr.miner.judge.radrscore import Empty
-    from cxr.trainer.evaluation.counts import CountsResult
-    from cxr.trainer.evaluation.formats import Format, ResultTable
-    from cxr.trainer.evaluation.settings import EvaluateSettings
+    from cxr.trainer.evaluate.counts import CountsResult
+    from cxr.trainer.evaluate.formats import Format, ResultTable
+    from cxr.trainer.evaluate.settings import EvaluateSettings
 
 FormatName = Annotated[str, typer.Option("--format", help="table, csv, json, latex, markdown or html.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write here instead of to the terminal.")]
@@ -75,9 +75,9 @@ def evaluate(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Evaluate the predictions for a benchmark: accuracy, RadRScore and its parts, with 95 % intervals."""
-    from cxr.miner.settings import choose
-    from cxr.trainer.evaluation.formats import Format
-    from cxr.trainer.evaluation.settings import EvaluateSettings
+    from cxr.miner.kit.settings import choose
+    from cxr.trainer.evaluate.formats import Format
+    from cxr.trainer.evaluate.settings import EvaluateSettings
 
     chosen = choose(Format, format_, "evaluate: --format")
     if impossible not in {"warn", "fail"}:
@@ -96,7 +96,7 @@ def evaluate(
         max_usd=max_usd, max_calls=max_calls, cache=cache,
     )  # fmt: skip
     if counts is not None:
-        from cxr.trainer.evaluation.counts import evaluate_counts
+        from cxr.trainer.evaluate.counts import evaluate_counts
 
         result = evaluate_counts(counts, empty=settings.empty, resamples=settings.resamples, seed=settings.seed)
         _say_about_counts(result, counts, settings.empty, stop=impossible == "fail")
@@ -114,10 +114,10 @@ def _evaluate_benchmark(
     chosen: "Format",
     output: Path | None,
 ) -> None:
-    from cxr.miner.console import progress, say
     from cxr.miner.judge.radrscore import Empty
-    from cxr.trainer.evaluation.evaluate import evaluate_benchmark
-    from cxr.trainer.rewards import load_ratescore
+    from cxr.miner.kit.console import progress, say
+    from cxr.trainer.evaluate.evaluate import evaluate_benchmark
+    from cxr.trainer.reward.rewards import load_ratescore
 
     scorer = None if weights is None else load_ratescore(weights)
     with progress("evaluate") as advance:
@@ -139,7 +139,7 @@ def _evaluate_benchmark(
 
 
 def _say_empty(empty: dict[str, int]) -> None:
-    from cxr.miner.console import say
+    from cxr.miner.kit.console import say
 
     parts = ", ".join(f"{count:,} of {name}" for name, count in empty.items() if count)
     say(f"left out because there was nothing to count: {parts}")
@@ -147,8 +147,8 @@ def _say_empty(empty: dict[str, int]) -> None:
 
 def _say_about_counts(result: "CountsResult", path: Path, empty: "Empty", *, stop: bool) -> None:
     """Name the rows whose counts cannot be, and what was left out; exit with 1 where the user wants that."""
-    from cxr.miner.console import say
     from cxr.miner.judge.radrscore import Empty
+    from cxr.miner.kit.console import say
 
     for row in result.impossible:
         say(f"{path} line {row.line}: {row.model}, {row.task}, row {row.row}: {row.impossible}")
@@ -163,9 +163,9 @@ def _say_about_counts(result: "CountsResult", path: Path, empty: "Empty", *, sto
 
 def write_tables(tables: "Sequence[ResultTable]", chosen: "Format", output: Path | None) -> None:
     """Print tables, or write them to a file that appears when it is whole."""
-    from cxr.miner.console import say
-    from cxr.miner.jsonl import whole_file
-    from cxr.trainer.evaluation.formats import render
+    from cxr.miner.kit.console import say
+    from cxr.miner.kit.jsonl import whole_file
+    from cxr.trainer.evaluate.formats import render
 
     text = render(tables, chosen)
     if output is None:
@@ -207,12 +207,12 @@ def compare(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Compare evaluated models: differences with intervals and paired tests, or a leaderboard."""
-    from cxr.miner.settings import choose
-    from cxr.trainer.evaluation.compare import compare_models, load_evaluated
-    from cxr.trainer.evaluation.evaluate import partial_notes
-    from cxr.trainer.evaluation.formats import Format
-    from cxr.trainer.evaluation.leaderboard import leaderboard as leaderboard_tables
-    from cxr.trainer.evaluation.settings import EvaluateSettings
+    from cxr.miner.kit.settings import choose
+    from cxr.trainer.evaluate.compare import compare_models, load_evaluated
+    from cxr.trainer.evaluate.evaluate import partial_notes
+    from cxr.trainer.evaluate.formats import Format
+    from cxr.trainer.evaluate.leaderboard import leaderboard as leaderboard_tables
+    from cxr.trainer.evaluate.settings import EvaluateSettings
 
     chosen = choose(Format, format_, "compare: --format")
     named = list(dict.fromkeys(models or ()))

@@ -20,7 +20,7 @@ def phantom(
 
     They look like chest X-rays to nobody, and nothing measured on them says anything about patients.
     """
-    from cxr.miner.console import say
+    from cxr.miner.kit.console import say
 
     if world:
         from cxr.trainer.phantom.world import make_world

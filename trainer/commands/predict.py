@@ -10,8 +10,8 @@ import typer
 from cxr.miner.commands.base import DEFAULT_DB, Db, Exit, exit_with_rejects, fail
 
 if TYPE_CHECKING:
-    from cxr.trainer.prediction.run import Job, PredictResult
-    from cxr.trainer.prediction.speed import Speed
+    from cxr.trainer.predict.run import Job, PredictResult
+    from cxr.trainer.predict.speed import Speed
 
 
 def predict(
@@ -65,8 +65,8 @@ def predict(
 ) -> None:
     """Run a model over a benchmark; the same command goes on where it was stopped."""
     from cxr.miner.export.settings import parse_image_roots
-    from cxr.trainer.prediction.run import Job
-    from cxr.trainer.prediction.settings import PredictSettings
+    from cxr.trainer.predict.run import Job
+    from cxr.trainer.predict.settings import PredictSettings
 
     settings = PredictSettings.resolve(
         db, split=split, mode=mode, samples=samples, tasks=tasks, limit=limit, max_new_tokens=max_new_tokens,
@@ -79,7 +79,7 @@ def predict(
     if estimate:
         _estimate(job)
         return
-    from cxr.trainer.prediction.run import predict as run
+    from cxr.trainer.predict.run import predict as run
 
     with _shown(job.called) as watch:
         result = run(job, watch)
@@ -87,19 +87,19 @@ def predict(
 
 
 def _estimate(job: "Job") -> None:
-    from cxr.miner.console import out
+    from cxr.miner.kit.console import out
 
     if not job.settings.is_server:
         fail("predict: --estimate is for a server (--base-url or --api); a local model costs nothing", Exit.USAGE)
-    from cxr.trainer.prediction.run import requests_for
-    from cxr.trainer.prediction.server import estimate_table
+    from cxr.trainer.predict.run import requests_for
+    from cxr.trainer.predict.server import estimate_table
 
     out().print(estimate_table(requests_for(job), job.settings, job.model))
 
 
 def _say(job: "Job", result: "PredictResult") -> None:
     """Say what came of it; exit with 4 where samples have no output."""
-    from cxr.miner.console import out, say, table
+    from cxr.miner.kit.console import out, say, table
 
     if result.predicted:
         say(f"{result.speed.line}" if result.spending is None else f"{result.spending}; {result.speed.line}")
@@ -136,7 +136,7 @@ def _shown(name: str) -> Iterator[Callable[["Speed"], None]]:
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from cxr.miner.console import PLAIN_LINE_EVERY_S, say, talk
+    from cxr.miner.kit.console import PLAIN_LINE_EVERY_S, say, talk
 
     console = talk()
     if console.is_terminal:

@@ -9,7 +9,7 @@ import typer
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit
 
 if TYPE_CHECKING:
-    from cxr.trainer.run import Job, TrainResult
+    from cxr.trainer.train.run import Job, TrainResult
 
 train_app = typer.Typer(
     cls=Commands, no_args_is_help=True, help="Train a vision-language model: sft, then grpo with a process reward."
@@ -53,7 +53,7 @@ def train_sft(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Fine-tune on answers and mined reasoning."""
-    from cxr.trainer.settings import SFTSettings, parse_given
+    from cxr.trainer.train.settings import SFTSettings, parse_given
 
     given = parse_given(set_ or ()) | _gpus(nproc, nnodes)
     settings = SFTSettings.from_preset(preset, db, given)
@@ -83,7 +83,7 @@ def train_grpo(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Go on from an SFT checkpoint with GRPO: format, accuracy and process factuality as rewards."""
-    from cxr.trainer.settings import GRPOSettings, parse_given
+    from cxr.trainer.train.settings import GRPOSettings, parse_given
 
     given = parse_given(set_ or ()) | _gpus(nproc, nnodes)
     if process_reward is not None:
@@ -114,9 +114,16 @@ def train_ablation(
     """Train, predict and evaluate the paper's six variants, and print its Fig. 5 as a table."""
     import shlex
 
-    from cxr.miner.console import out, plain_table, say
-    from cxr.trainer.ablation import order_agreement, predict_command, run_ablation, table_rows, train_command, variants
-    from cxr.trainer.ablation_world import find_world, make, predict_options
+    from cxr.miner.kit.console import out, plain_table, say
+    from cxr.trainer.train.ablation import (
+        order_agreement,
+        predict_command,
+        run_ablation,
+        table_rows,
+        train_command,
+        variants,
+    )
+    from cxr.trainer.train.ablation_world import find_world, make, predict_options
 
     world = find_world(output, preset, data, model, tuple(set_ or ()))
     options = predict_options(preset)
@@ -153,8 +160,8 @@ def _train(
     show_text: bool = False,
 ) -> None:
     from cxr.miner.benchmark.settings import Existing
-    from cxr.miner.settings import choose
-    from cxr.trainer.run import Job
+    from cxr.miner.kit.settings import choose
+    from cxr.trainer.train.run import Job
 
     chosen = choose(Existing, existing, f"{settings.stage}: --existing")
     job = Job(settings, model, data, output, preset, chosen, db, show_text=show_text)
@@ -165,10 +172,10 @@ def _start(job: "Job", nodes: tuple[int, int, str | None], *, asked: bool, dry_r
     """Print the plan, or hand over to `accelerate launch`, or train here."""
     import sys
 
-    from cxr.miner.console import out, plain_table, say
-    from cxr.trainer.data import count_rows
-    from cxr.trainer.launch import gpus_here, is_first, is_launched, launch, parse_nodes, plan_of
-    from cxr.trainer.run import REJECTS, prepare_output, train
+    from cxr.miner.kit.console import out, plain_table, say
+    from cxr.trainer.train.data import count_rows
+    from cxr.trainer.train.launch import gpus_here, is_first, is_launched, launch, parse_nodes, plan_of
+    from cxr.trainer.train.run import REJECTS, prepare_output, train
 
     if is_launched():
         result = train(job)
@@ -203,8 +210,8 @@ def _start(job: "Job", nodes: tuple[int, int, str | None], *, asked: bool, dry_r
 
 def say_trained(job: "Job", result: "TrainResult") -> None:
     """Say what a training left; exit with 4 where samples were left out."""
-    from cxr.miner.console import say
-    from cxr.trainer.run import REJECTS
+    from cxr.miner.kit.console import say
+    from cxr.trainer.train.run import REJECTS
 
     say(f"{result.steps:,} steps of {job.stage} done; the model is in {result.final}")
     for path in result.curves:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ImageOps
 
-from cxr.miner.errors import InputError, SettingsError
+from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.trainer.phantom.drawing import draw
 from cxr.trainer.phantom.scene import Rng, Scene, draw_lots, later
 from cxr.trainer.phantom.wording import FINDINGS, describe_scene, labels_of

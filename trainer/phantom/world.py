@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from cxr.miner.benchmark.settings import Mode, Targets
-from cxr.miner.errors import InputError
+from cxr.miner.kit.errors import InputError
 from cxr.schemas.vocabulary import Task
 from cxr.trainer.phantom.corpus import write_phantom
 from cxr.trainer.phantom.pipeline import PhantomExports, make_exports
@@ -77,7 +77,7 @@ def make_world(
 
 
 def _make_model(world: PhantomWorld, family: str, seed: int, pixels: int) -> None:
-    from cxr.trainer.tiny import TinySize, build_tiny  # noqa: PLC0415 - phantoms alone need no torch
+    from cxr.trainer.models.tiny import TinySize, build_tiny  # noqa: PLC0415 - phantoms alone need no torch
 
     build_tiny(world.model, family, texts=_texts(world.exports.sft), seed=seed, size=TinySize(pixels=pixels))
 

@@ -1,0 +1,246 @@
+"""Ask: labels become questions, set-based in SQL and deterministic under a seed (design.md, "Tasks").
+
+Every draw is an order by the MD5 of (seed, study, finding), so that adding a corpus or a study never
+reshuffles the questions of the others.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from cxr.miner.ask import from_reports as ask_report
+from cxr.miner.ask import sql as ask_sql
+from cxr.miner.ask.balance import BalanceReport, ceilings_frame, downsample_sets, too_rare
+from cxr.miner.ask.temporal import ask_temporal
+from cxr.miner.kit.errors import SettingsError
+from cxr.miner.kit.settings import AskSettings
+from cxr.miner.store import Store, digest
+from cxr.schemas.vocabulary import QUESTION_FINDINGS, Task
+
+# Where the first is present the second is true as well (CheXpert's hierarchy, arXiv 1901.07031, figure 1), even
+# if its own label is 0 or not mentioned: offering it as a wrong option would make two options right.
+IMPLIED: tuple[tuple[str, str], ...] = (
+    ("Cardiomegaly", "Enlarged Cardiomediastinum"),
+    ("Edema", "Lung Opacity"),
+    ("Consolidation", "Lung Opacity"),
+    ("Pneumonia", "Lung Opacity"),
+    ("Lung Lesion", "Lung Opacity"),
+    ("Atelectasis", "Lung Opacity"),
+    ("Pneumonia", "Consolidation"),
+)
+# Where the first is present the second may be meant: airspace disease, infiltrate, consolidation and pneumonia name
+# the same abnormality unless the report separates them (rubric, clarification 1), as a label of 0 does.
+POSSIBLE: tuple[tuple[str, str], ...] = (
+    ("Consolidation", "Pneumonia"),
+    ("Lung Opacity", "Consolidation"),
+    ("Lung Opacity", "Pneumonia"),
+)
+
+# Labelers in the order in which a study's labels are taken: people first, then the corpus's own, then ours.
+LABELER_PREFERENCE = ("radiologist", "chexpert", "chexbert", "negbio", "corpus", "rules")
+
+LARGEST_SET = 5
+
+TASKS: dict[str, tuple[Task, ...]] = {
+    "labels": (Task.BINARY, Task.SINGLE, Task.MULTIPLE, Task.ANOMALY),
+    "report": (Task.ANOMALY,),
+}
+"""What is asked where nobody chose."""
+FITTING: dict[str, tuple[Task, ...]] = {"labels": tuple(Task), "report": (Task.ANOMALY, Task.TEMPORAL)}
+"""What can be asked: reports state what is there and how it changed; what is not there, labels know."""
+
+# SQL that gives questions, and its named parameters.
+Query = tuple[str, dict[str, object]]
+
+
+@dataclass(frozen=True)
+class AskResult:
+    """What `cxr ask` did: new questions per task, questions that stood already, and what balance left."""
+
+    added: dict[str, int]
+    existing: int
+    balance: tuple[BalanceReport, ...]
+
+
+def ask(store: Store, settings: AskSettings) -> AskResult:
+    """Write the questions of the chosen tasks that the store does not hold yet.
+
+    Raises SettingsError where the store has no labels, or none of the labeler that was named, or, for temporal
+    questions, no progression between two of its studies.
+    """
+    tasks = settings.tasks or TASKS[settings.source]
+    if unfit := [task for task in tasks if task not in FITTING[settings.source]]:
+        raise SettingsError(
+            f"ask: --source {settings.source} cannot ask {', '.join(unfit)} questions; "
+            f"it asks {', '.join(FITTING[settings.source])}"
+        )
+    of_one_study = [task for task in tasks if task is not Task.TEMPORAL]
+    if settings.source == "report":
+        result = _ask_from_reports(store, settings, tasks)
+    else:
+        result = _ask_of_one_study(store, settings, of_one_study) if of_one_study else AskResult({}, 0, ())
+    if Task.TEMPORAL not in tasks:
+        return result
+    added, existing, report = ask_temporal(store, settings)
+    counts = {**result.added, str(Task.TEMPORAL): added} if added else result.added
+    return AskResult(counts, result.existing + existing, (*result.balance, report))
+
+
+def _ask_of_one_study(store: Store, settings: AskSettings, tasks: Sequence[Task]) -> AskResult:
+    _pick_labels(store, settings)
+    store.connection.execute(f"create or replace temporary table asked ({_COLUMNS})")
+    reports = [
+        _ask_task(store, settings, corpus, task)
+        for (corpus,) in store.rows("select distinct corpus from picked order by corpus")
+        for task in tasks
+    ]
+    return _write(store, settings, tuple(reports))
+
+
+def _ask_from_reports(store: Store, settings: AskSettings, tasks: Sequence[Task]) -> AskResult:
+    readings = ask_report.read_store(store, settings)
+    if readings.is_empty():
+        raise SettingsError("ask: the store has no reports; `cxr ingest` a corpus that has them")
+    if Task.TEMPORAL in tasks:
+        ask_report.store_progressions(store, settings, readings)
+    if Task.ANOMALY not in tasks:
+        return AskResult({}, 0, ())
+    store.connection.execute(f"create or replace temporary table asked ({_COLUMNS})")
+    origins = readings.select("study_id", "corpus", "split").with_columns(labeler=pl.lit(ask_report.SOURCE))
+    store.replace_temporary("origins", origins)
+    reports = ask_report.ask_anomalies(store, settings, readings)
+    return _write(store, settings, tuple(reports))
+
+
+_COLUMNS = """
+    study_id varchar, task varchar, findings varchar[], text varchar,
+    options STRUCT(letter VARCHAR, findings VARCHAR[])[], answer varchar, answer_findings varchar[]
+"""
+
+
+def _pick_labels(store: Store, settings: AskSettings) -> None:
+    known = [name for (name,) in store.rows("select distinct labeler from labels order by labeler")]
+    if not known:
+        raise SettingsError("ask: the store has no labels; `cxr ingest` a corpus first")
+    if settings.labeler and settings.labeler not in known:
+        raise SettingsError(f"ask: no labels by {settings.labeler!r} in this store; it has {', '.join(known)}")
+    order = [settings.labeler] if settings.labeler else list(dict.fromkeys([*LABELER_PREFERENCE, *known]))
+    store.connection.execute(
+        ask_sql.PICKED,
+        {"order": order, "seed": settings.seed, "findings": [str(finding) for finding in QUESTION_FINDINGS]},
+    )
+    pairs = [(*pair, firmly) for firmly, table in ((True, IMPLIED), (False, POSSIBLE)) for pair in table]
+    store.replace_temporary("pairs", pl.DataFrame(pairs, schema=["shown", "other", "firmly"], orient="row"))
+    store.connection.execute(ask_sql.NEGATIVES)
+    store.connection.execute(
+        "create or replace temporary table origins as select distinct study_id, corpus, split, labeler from picked"
+    )
+
+
+def _ask_task(store: Store, settings: AskSettings, corpus: str, task: Task) -> BalanceReport:
+    """Add one corpus's questions of one task to `asked`."""
+    query, parameters = _BUILDERS[task](store, settings, corpus)
+    columns = "study_id, findings, text, options, answer, answer_findings"
+    store.connection.execute(
+        f"insert into asked (task, {columns}) select '{task}', {columns} from ({query})", parameters
+    )
+    return _report(store, settings, corpus, task)
+
+
+def _binary(store: Store, settings: AskSettings, corpus: str) -> Query:
+    """As many Yes as No for every finding."""
+    absent = dict(store.rows("select finding, count(*) from negatives where corpus = ? group by 1", [corpus]))
+    present = _positives(store, corpus)
+    _set_ceilings(store, settings, {finding: min(count, absent.get(finding, 0)) for finding, count in present.items()})
+    return ask_sql.BINARY, {"corpus": corpus}
+
+
+def _single(store: Store, settings: AskSettings, corpus: str) -> Query:
+    """One true option among three whose label is 0 or not mentioned."""
+    _set_ceilings(store, settings, _positives(store, corpus))
+    return _lettered(ask_sql.SINGLE, "Which finding is in this chest X-ray?"), {"corpus": corpus}
+
+
+def _multiple(store: Store, settings: AskSettings, corpus: str) -> Query:
+    """Four sets of one size, of which one is exactly what the study shows."""
+    _choose_studies(
+        store, settings, store.frame(ask_sql.CANDIDATES_MULTIPLE, {"corpus": corpus, "largest": LARGEST_SET})
+    )
+    return _lettered(ask_sql.MULTIPLE, "Which findings are in this chest X-ray?"), {"seed": settings.seed}
+
+
+def _anomaly(store: Store, settings: AskSettings, corpus: str) -> Query:
+    """All findings, asked openly."""
+    _choose_studies(
+        store, settings, store.frame(ask_sql.CANDIDATES_ANOMALY, {"corpus": corpus, "all": len(QUESTION_FINDINGS)})
+    )
+    return ask_sql.ANOMALY, {}
+
+
+_BUILDERS: dict[Task, Callable[[Store, AskSettings, str], Query]] = {
+    Task.BINARY: _binary,
+    Task.SINGLE: _single,
+    Task.MULTIPLE: _multiple,
+    Task.ANOMALY: _anomaly,
+}
+
+
+def _lettered(optioned: str, stem: str) -> str:
+    return ask_sql.LETTERED.format(optioned=optioned, stem=stem)
+
+
+def _positives(store: Store, corpus: str) -> dict[str, int]:
+    query = "select finding, count(*) filter (where value = 1) from picked where corpus = ? group by 1 order by 1"
+    return dict(store.rows(query, [corpus]))
+
+
+def _set_ceilings(store: Store, settings: AskSettings, available: dict[str, int]) -> None:
+    table = ceilings_frame(available, balance=settings.balance, min_positives=settings.min_positives)
+    store.replace_temporary("ceilings", table)
+
+
+def _choose_studies(store: Store, settings: AskSettings, candidates: pl.DataFrame) -> None:
+    kept = downsample_sets(
+        candidates["findings"].to_list(), balance=settings.balance, min_positives=settings.min_positives
+    )
+    store.replace_temporary("chosen", candidates[kept].select("study_id"))
+
+
+def _report(store: Store, settings: AskSettings, corpus: str, task: Task) -> BalanceReport:
+    before = _positives(store, corpus)
+    column = "findings" if task is Task.BINARY else "answer_findings"
+    after = store.rows(
+        f"""
+        select finding, count(*) from (
+            select unnest({column}) as finding from asked
+            semi join (select study_id from studies where corpus = ?) using (study_id) where task = ?)
+        group by finding order by finding
+        """,
+        [corpus, str(task)],
+    )
+    rare = too_rare(before, settings.min_positives) if settings.balance != "none" else {}
+    return BalanceReport(corpus=corpus, task=str(task), before=before, after=dict(after), too_rare=rare)
+
+
+def _write(store: Store, settings: AskSettings, balance: tuple[BalanceReport, ...]) -> AskResult:
+    store.connection.execute(
+        """
+        create or replace temporary table new as
+        select substr(md5(concat_ws('|', 'question', study_id, task, text, answer, labeler)), 1, 20) as question_id,
+               asked.*, origin.* exclude (study_id)
+        from asked join origins as origin using (study_id)
+        where question_id not in (select question_id from questions)
+        """
+    )
+    added = dict(store.rows("select task, count(*) from new group by task order by task"))
+    if added:
+        fingerprint = digest("ask", settings.model_dump(mode="json", exclude={"tasks"}))
+        with store.run("ask", settings.model_dump(mode="json")) as run, store.transaction():
+            store.connection.execute(
+                "insert into questions by name select *, ? as settings_hash, ? as run_id from new "
+                "order by task, study_id, question_id",
+                [fingerprint, run.run_id],
+            )
+            run.rows_written = sum(added.values())
+    return AskResult(added, store.count("select count(*) from asked") - sum(added.values()), balance)

@@ -1,0 +1,76 @@
+"""What the language layer reads in a report for questions: all that is abnormal, and how findings changed.
+
+Labels know 14 findings; a report names many more. Pure functions over texts, light enough for worker processes.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from os import cpu_count
+from typing import NamedTuple
+
+from cxr.miner.language import load_lexicon
+from cxr.miner.language.analysis import analyse_report
+from cxr.miner.language.labeler import label_evidence
+from cxr.miner.mine.engines.temporal import progression_said
+from cxr.miner.mine.engines.wording import describe, more_telling
+from cxr.schemas.finding import NormalForm
+from cxr.schemas.vocabulary import QUESTION_FINDINGS, Certainty, Presence
+
+# Below this, starting processes takes longer than reading.
+WORTH_PROCESSES = 20_000
+CHUNK = 2_000
+
+
+class Reading(NamedTuple):
+    """One report: what is abnormal in words and as concepts, whether all of it is sure, and what changed."""
+
+    anomalies: tuple[str, ...]
+    concepts: tuple[str, ...]
+    is_sure: bool
+    changes: tuple[tuple[str, str], ...]
+    """(finding, progression) of the question findings on which the report states one change."""
+
+
+def read_report(text: str) -> Reading:
+    """Give a report's reading; an empty one for a report that asserts nothing."""
+    forms = [form for mention in analyse_report(text).mentions if _is_abnormal(form := mention.form)]
+    sure = more_telling([form for form in forms if form.certainty is Certainty.CERTAIN])
+    described = {describe(form): form.concept for form in sure}
+    return Reading(
+        anomalies=tuple(described),
+        concepts=tuple(dict.fromkeys(described.values())),
+        is_sure=all(form.certainty is Certainty.CERTAIN for form in forms),
+        changes=tuple(_changes(text)),
+    )
+
+
+def read_reports(texts: Sequence[str]) -> Iterator[Reading]:
+    """Give the readings of many reports in order, on all cores where there are enough of them."""
+    if len(texts) < WORTH_PROCESSES:
+        yield from map(read_report, texts)
+        return
+    # Spawned, not forked: the store's threads run in this process.
+    with ProcessPoolExecutor(cpu_count(), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(read_report, texts, chunksize=CHUNK)
+
+
+def _is_abnormal(form: NormalForm) -> bool:
+    """Tell whether a form asserts an abnormality by name; "an abnormality of the lungs" names none."""
+    lexicon = load_lexicon()
+    concept = lexicon.concepts[form.concept]
+    return form.presence is Presence.PRESENT and concept.kind != "normal" and not concept.id.endswith("abnormality")
+
+
+def _changes(text: str) -> Iterable[tuple[str, str]]:
+    for finding, mentions in label_evidence(text).items():
+        if finding not in QUESTION_FINDINGS:
+            continue
+        said = {
+            progression
+            for mention in mentions
+            for form in mention.finding.normal_forms
+            if (progression := progression_said(form)) is not None
+        }
+        if len(said) == 1:
+            yield str(finding), str(said.pop())

@@ -1,0 +1,368 @@
+"""The charts of `cxr report` and of the training curves: from numbers to themable inline SVG and its data as a table.
+
+Colour is never the only carrier: series differ by marker, dash or hatch as well, and every chart has a table.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from cxr.miner.charts.data import Chart, Line, Series, Value
+from cxr.miner.charts.svg import CHART_CSS, GRID, INK, MUTED, OKABE_ITO, PAPER, STYLE, themable_svg
+
+# After chart_svg, which says in one sentence what to install where matplotlib is missing.
+from matplotlib import rc_context  # isort: skip
+from matplotlib.axes import Axes  # isort: skip
+from matplotlib.figure import Figure  # isort: skip
+from matplotlib.lines import Line2D  # isort: skip
+from matplotlib.ticker import MaxNLocator  # isort: skip
+
+__all__ = [
+    "CHART_CSS",
+    "MOST_SERIES",
+    "REST",
+    "Chart",
+    "Line",
+    "Series",
+    "bars",
+    "dots",
+    "lengths",
+    "lines",
+    "radar",
+    "shares",
+]
+
+HATCHES = ("", "///", "||", "\\\\\\", "xx", "---", "++")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
+WIDTH = 7.8
+"""Inches; at the page's scale about the width of its text."""
+MOST_SERIES = len(OKABE_ITO)
+"""More series than colours, and two of them look alike."""
+REST = -1
+"""In place of a colour of the palette: what is left over, in the grey of the grid and without a hatch."""
+
+
+def bars(
+    name: str,
+    title: str,
+    categories: Sequence[str],
+    series: Sequence[Series],
+    *,
+    measure: str,
+    description: str = "",
+    limits: tuple[float, float] | None = None,
+) -> Chart:
+    """Draw grouped vertical bars from zero, with whiskers for intervals (the paper's Figures 3 and 4)."""
+
+    def draw(axes: Axes) -> None:
+        width = 0.82 / max(1, len(series))
+        for number, one in enumerate(series):
+            left = -0.41 + width * (number + 0.5)
+            places = [place + left for place in range(len(categories))]
+            axes.bar(
+                places,
+                [value or 0.0 for value in one.values],
+                width * 0.94,
+                label=one.name,
+                color=_colour(number),
+                hatch=HATCHES[number % len(HATCHES)],
+                edgecolor=PAPER,
+                linewidth=0,
+            )
+            for place, x in enumerate(places):
+                interval = one.interval(place)
+                if interval is not None:
+                    # The wide line in the page's colour keeps the whisker apart from the bar and its hatch.
+                    axes.plot([x, x], interval, color=PAPER, linewidth=4, clip_on=False)
+                    axes.plot([x, x], interval, color=INK, linewidth=1.4, marker="_", markersize=6, clip_on=False)
+                elif one.values[place] is None:
+                    axes.text(x, 0, "-", ha="center", va="bottom", color=MUTED)
+        axes.set_xticks(range(len(categories)), [_wrapped(text) for text in categories])
+        axes.grid(axis="x", visible=False)
+        axes.set_ylabel(measure)
+        axes.set_ylim(*(limits or (0, None)))
+
+    wide = len(categories) * len(series) > 24
+    height = 3.1 + 0.24 * math.ceil(len(series) / (4 if wide else 3))
+    return _chart(name, title, description, draw, height, _table(measure, categories, series), legend=len(series))
+
+
+def dots(
+    name: str,
+    title: str,
+    categories: Sequence[str],
+    series: Sequence[Series],
+    *,
+    measure: str,
+    description: str = "",
+    limits: tuple[float, float] | None = None,
+    logarithmic: bool = False,
+) -> Chart:
+    """Draw a row per category, a mark per series, and a line for its interval; the axis need not begin at zero."""
+    # Room for a mark per series, and as much again as a mark is high between two categories.
+    row = 0.1 * len(series) + 0.17
+    step = 0.1 / row
+
+    def draw(axes: Axes) -> None:
+        for number, one in enumerate(series):
+            offset = (number - (len(series) - 1) / 2) * step
+            known = [(value, place + offset) for place, value in enumerate(one.values) if value is not None]
+            for place in range(len(one.values)):
+                interval = one.interval(place)
+                if interval is not None:
+                    axes.plot(interval, [place + offset] * 2, color=_colour(number), linewidth=2.2, zorder=2)
+            axes.plot(
+                [value for value, _ in known],
+                [y for _, y in known],
+                linestyle="none",
+                marker=MARKERS[number % len(MARKERS)],
+                markersize=6.5,
+                color=_colour(number),
+                markeredgecolor=PAPER,
+                markeredgewidth=0.8,
+                clip_on=False,
+                zorder=3,
+            )
+        axes.set_yticks(range(len(categories)), list(categories))
+        axes.set_ylim(len(categories) - 0.5, -0.5)
+        axes.set_xlabel(measure)
+        if logarithmic:
+            axes.set_xscale("symlog", linthresh=1)
+            axes.set_xlim(left=0)
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        elif limits is not None:
+            axes.set_xlim(*limits)
+        axes.margins(x=0.04)
+
+    handles = [
+        Line2D([], [], linestyle="none", marker=MARKERS[n % len(MARKERS)], color=_colour(n), label=one.name)
+        for n, one in enumerate(series)
+    ]
+    height = 1.05 + row * len(categories) + 0.24 * math.ceil(len(series) / 4)
+    table = _table(measure, categories, series)
+    return _chart(name, title, description, draw, height, table, legend=len(series), handles=handles)
+
+
+def lengths(
+    name: str, title: str, rows: Sequence[tuple[str, float, int]], *, measure: str, description: str = ""
+) -> Chart:
+    """Draw a horizontal bar per (label, value, group), the value written at its end; groups differ by hatch."""
+
+    def draw(axes: Axes) -> None:
+        longest = max((value for _, value, _ in rows), default=0) or 1
+        for place, (_, value, group) in enumerate(rows):
+            hatch = HATCHES[group % len(HATCHES)]
+            axes.barh(place, value, 0.74, color=_colour(group), hatch=hatch, edgecolor=PAPER, linewidth=0)
+            axes.text(value + longest * 0.012, place, f"{value:,.0f}", va="center", ha="left")
+        axes.set_yticks(range(len(rows)), [label for label, _, _ in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlim(0, longest * 1.13)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel(measure)
+
+    table = (("", measure), [(label, f"{value:,.0f}") for label, value, _ in rows])
+    return _chart(name, title, description, draw, 0.85 + 0.33 * len(rows), table)
+
+
+def shares(
+    name: str,
+    title: str,
+    categories: Sequence[str],
+    series: Sequence[Series],
+    *,
+    description: str = "",
+    colours: Sequence[int] | None = None,
+) -> Chart:
+    """Draw a bar of 100 % per category, divided among the series, whose values are counts.
+
+    `colours` gives each series a place in the palette, or REST.
+    """
+    totals = [sum(one.values[place] or 0 for one in series) for place in range(len(categories))]
+    chosen = colours or range(len(series))
+
+    def draw(axes: Axes) -> None:
+        begun = [0.0] * len(categories)
+        for place, (number, one) in enumerate(zip(chosen, series, strict=True)):
+            widths = [100 * (value or 0) / (total or 1) for value, total in zip(one.values, totals, strict=True)]
+            axes.barh(
+                range(len(categories)),
+                widths,
+                0.76,
+                left=begun,
+                label=one.name,
+                color=_colour(number),
+                hatch="" if number == REST else HATCHES[place % len(HATCHES)],
+                edgecolor=PAPER,
+                linewidth=0.4,
+            )
+            begun = [left + width for left, width in zip(begun, widths, strict=True)]
+        axes.set_yticks(range(len(categories)), list(categories))
+        axes.set_ylim(len(categories) - 0.5, -0.5)
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("%")
+        axes.grid(axis="y", visible=False)
+
+    columns = ["", *[part for one in series for part in (one.name, f"{one.name}, %")], "all"]
+    rows = []
+    for place, category in enumerate(categories):
+        cells = [category]
+        for one in series:
+            value = one.values[place] or 0
+            cells += [f"{value:,.0f}", f"{100 * value / (totals[place] or 1):.1f}"]
+        rows.append((*cells, f"{totals[place]:,.0f}"))
+    height = 1.05 + 0.29 * len(categories) + 0.24 * math.ceil(len(series) / 4)
+    return _chart(name, title, description, draw, height, (tuple(columns), rows), legend=len(series))
+
+
+def lines(
+    name: str,
+    title: str,
+    curves: Sequence[Line],
+    *,
+    x_label: str,
+    y_label: str,
+    description: str = "",
+    limits: tuple[float, float] | None = None,
+    table_rows: int = 25,
+) -> Chart:
+    """Draw curves over a common axis, with bands; the table holds at most `table_rows` evenly spaced points a curve."""
+
+    def draw(axes: Axes) -> None:
+        for number, curve in enumerate(curves):
+            y = [math.nan if value is None else value for value in curve.y]
+            axes.plot(
+                curve.x,
+                y,
+                color=_colour(number),
+                linestyle=DASHES[number % len(DASHES)],
+                linewidth=1.8,
+                label=curve.name,
+                marker=MARKERS[number % len(MARKERS)],
+                markevery=max(1, len(curve.x) // 8),
+                markersize=4.5,
+            )
+            if curve.low and curve.high:
+                axes.fill_between(curve.x, curve.low, curve.high, color=_colour(number), alpha=0.18, linewidth=0)
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        if limits is not None:
+            axes.set_ylim(*limits)
+
+    rows = []
+    for curve in curves:
+        last = len(curve.x) - 1
+        kept = range(last + 1) if last < table_rows else [round(n * last / (table_rows - 1)) for n in range(table_rows)]
+        rows += [(curve.name, f"{curve.x[place]:g}", _written(curve.y[place])) for place in kept]
+    height = 2.7 + 0.24 * math.ceil(len(curves) / 4)
+    table = (("", x_label, y_label), rows)
+    return _chart(name, title, description, draw, height, table, legend=len(curves) if len(curves) > 1 else 0)
+
+
+def radar(
+    name: str, title: str, spokes: Sequence[str], series: Sequence[Series], *, measure: str, description: str = ""
+) -> Chart:
+    """Draw a closed polygon per series over spokes from 0 to 1 (the paper's Figure 1(d)); a gap leaves it open."""
+
+    def draw(axes: Axes) -> None:
+        angles = [2 * math.pi * place / len(spokes) for place in range(len(spokes))]
+        for number, one in enumerate(series):
+            values = [math.nan if value is None else value for value in one.values]
+            axes.plot(
+                [*angles, angles[0]],
+                [*values, values[0]],
+                color=_colour(number),
+                linestyle=DASHES[number % len(DASHES)],
+                marker=MARKERS[number % len(MARKERS)],
+                markersize=5,
+                linewidth=1.8,
+                label=one.name,
+                clip_on=False,
+            )
+        axes.set_xticks(angles, [_wrapped(text, 14) for text in spokes])
+        axes.tick_params(axis="x", pad=8)
+        # Labels lean away from the circle, so that they do not lie on it.
+        for label, angle in zip(axes.get_xticklabels(), angles, strict=True):
+            aside = math.sin(angle)
+            label.set_horizontalalignment("center" if abs(aside) < 0.1 else "left" if aside > 0 else "right")
+        axes.set_ylim(0, 1)
+        axes.set_yticks([0.25, 0.5, 0.75, 1.0], ["0.25", "0.5", "0.75", "1"], color=MUTED, fontsize=8.5)
+        # The first spoke points up and the others follow the clock, as one reads.
+        axes.set_theta_zero_location("N")  # type: ignore[attr-defined]
+        axes.set_theta_direction(-1)  # type: ignore[attr-defined]
+        axes.spines["polar"].set_color(GRID)
+
+    table = _table(measure, spokes, series)
+    height = 5.2 + 0.24 * math.ceil(len(series) / 3)
+    return _chart(name, title, description, draw, height, table, legend=len(series), polar=True)
+
+
+_Table: TypeAlias = tuple[tuple[str, ...], Sequence[tuple[str, ...]]]
+
+
+def _chart(
+    name: str,
+    title: str,
+    description: str,
+    draw: Callable[[Axes], None],
+    height: float,
+    table: _Table,
+    *,
+    legend: int = 0,
+    handles: Sequence[Line2D] | None = None,
+    polar: bool = False,
+) -> Chart:
+    """Make the figure, draw on its axes, put the legend above them where it hides nothing, and write it as SVG."""
+    with rc_context(STYLE):  # type: ignore[arg-type]  # the stubs know each key's own type only
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        axes = figure.add_subplot(projection="polar" if polar else None)
+        draw(axes)
+        if legend > 1 or (legend == 1 and polar):
+            columns = 3 if legend in {3, 5, 6} else min(4, legend)
+            length = 1.0 if handles is not None else 2.4
+            given = list(handles) if handles is not None else axes.get_legend_handles_labels()[0]
+            figure.legend(handles=given, loc="outside upper left", ncols=columns, handlelength=length)
+        svg = themable_svg(figure, name, title, description or f"{title}. The numbers are in the table below.")
+    return Chart(title, description, svg, table[0], tuple(table[1]))
+
+
+def _colour(number: int) -> str:
+    return GRID if number == REST else OKABE_ITO[number % len(OKABE_ITO)]
+
+
+def _table(measure: str, categories: Sequence[str], series: Sequence[Series]) -> _Table:
+    """Give columns and rows of text: a value per series, and its interval where there are any."""
+    columns: list[str] = [""]
+    for one in series:
+        columns.append(one.name or measure)
+        if one.low:
+            columns.append("95 % interval")
+    rows = []
+    for place, category in enumerate(categories):
+        cells = [category]
+        for one in series:
+            cells.append(_written(one.values[place]))
+            if one.low:
+                interval = one.interval(place)
+                cells.append("" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}")
+        rows.append(tuple(cells))
+    return tuple(columns), rows
+
+
+def _written(value: Value) -> str:
+    if value is None or not math.isfinite(value):
+        return ""
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) > 1 else f"{value:.3f}"
+
+
+def _wrapped(text: str, width: int = 16) -> str:
+    """Break a label between words, so that neighbours do not touch."""
+    made = [""]
+    for word in text.split():
+        if made[-1] and len(made[-1]) + len(word) >= width:
+            made.append(word)
+        else:
+            made[-1] = f"{made[-1]} {word}".strip()
+    return "\n".join(made)

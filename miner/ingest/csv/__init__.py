@@ -1,0 +1,1 @@
+"""Anybody's own corpus, from a CSV."""

@@ -1,0 +1,1 @@
+"""The two Kaggle challenges on chest images: RSNA pneumonia and SIIM pneumothorax."""

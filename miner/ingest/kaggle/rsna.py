@@ -1,0 +1,273 @@
+"""RSNA Pneumonia Detection (Kaggle 2018, stage 2): labels of single images; no reports, so answers only.
+
+What the labels mean (rsna.org, formats.md 6): radiologists marked lung opacities that are suspicious for pneumonia.
+Target 1 is therefore Pneumonia 1, as in the challenge and the reference benchmark, and Target 0 Pneumonia 0. The
+class adds: "Lung Opacity" is Lung Opacity 1, "Normal" is Lung Opacity 0 and No Finding 1. "No Lung Opacity / Not
+Normal" is abnormal in some other way, which can well be what CheXpert calls an opacity (a mass, edema): Lung Opacity
+is then uncertain (-1), so that nothing is asked about it.
+
+`patientId` is an image id: each image is a study and a patient of its own. The split is the public one of GLoRIA,
+which CheXagent and the reference benchmark use: sorted by id, 70/15/15 as scikit-learn's train_test_split draws with
+random_state 0. Age, sex and view stand in the DICOM headers alone and are read with `headers`.
+"""
+
+import random
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+from types import MappingProxyType
+
+import polars as pl
+
+from cxr.miner.ingest.corpus import (
+    IMAGES,
+    REPORTS,
+    STUDIES,
+    Corpus,
+    Count,
+    Ingested,
+    LabelTable,
+    Missing,
+    Reject,
+    SourceFile,
+    conform,
+    rejects_frame,
+)
+from cxr.miner.ingest.kaggle.headers import FROM_HEADERS, with_headers
+from cxr.miner.ingest.read.files import ROW, read_bytes, read_csv, source_file
+from cxr.miner.ingest.read.frames import file_status
+from cxr.miner.kit.errors import InputError
+from cxr.schemas.vocabulary import Licence, RejectReason
+
+LABELS_CSV = "stage_2_train_labels.csv"
+CLASSES_CSV = "stage_2_detailed_class_info.csv"
+IMAGE_FOLDER = "stage_2_train_images"
+_BOX = ("x", "y", "width", "height")
+_ID = r"^[0-9A-Za-z-]{1,64}$"
+_OPACITY = {"Lung Opacity": 1, "No Lung Opacity / Not Normal": -1, "Normal": 0}
+
+RSNA = Corpus(
+    slug="rsna",
+    title="RSNA Pneumonia Detection Challenge, stage 2",
+    licence=Licence.PUBLIC,  # with attribution to RSNA (rsna.org: research, education, commercial or not)
+    published=MappingProxyType(
+        {
+            "label rows": 30_227, "images": 26_684, "images with pneumonia": 6_012,
+            "images without pneumonia": 20_672, "boxes": 9_555,
+        }
+    ),  # formats.md section 6; boxes: 2,614 + 2 * 3,266 + 3 * 119 + 4 * 13
+)  # fmt: skip
+
+
+def read_rsna(path: Path, *, headers: bool = False) -> Ingested:
+    """Read the labels, and the classes and images where they are there; with `headers` also the DICOM headers.
+
+    Raises InputError where stage_2_train_labels.csv is missing or lacks columns.
+    """
+    root = path if path.is_dir() else path.parent
+    labels = root / LABELS_CSV
+    if not labels.is_file():
+        raise InputError(f"{path} holds no {LABELS_CSV}; expected the folder of the challenge as Kaggle ships it")
+    rows, rejects, source = _read_labels(labels, root)
+    images = _one_per_image(rows)
+    classes, class_rejects, class_sources = _read_classes(root / CLASSES_CSV, root, images)
+    studies = _studies(images)
+    shown = _images(images, root)
+    if headers:
+        studies, shown = with_headers(studies, shown, root)
+    return Ingested(
+        corpus=RSNA,
+        layout="stage 2",
+        studies=studies,
+        images=shown,
+        reports=pl.DataFrame(schema=REPORTS),
+        rejects=rejects_frame([*rejects, *class_rejects]),
+        sources=(source, *class_sources),
+        labels=(_label_table(images, classes),),
+        counts=_counts(rows, images),
+        missing=_missing(root, class_sources, shown),
+        image_root=root,
+        settings={"headers": headers},
+        unknown=frozenset() if headers else FROM_HEADERS,
+    )
+
+
+def _read_labels(path: Path, root: Path) -> tuple[pl.DataFrame, list[Reject], SourceFile]:
+    """Give patientId, target and box of each usable row."""
+    data = read_bytes(path)
+    table = read_csv(data, path.name, ("patientId", *_BOX, "Target"), key="patientId")
+    key, target = pl.col("patientId").str.strip_chars(), pl.col("Target").str.strip_chars()
+    numbers = [pl.col(side).str.strip_chars().cast(pl.Float64, strict=False) for side in _BOX]
+    boxed = pl.all_horizontal(number.is_finite() & (number >= 0) for number in numbers).fill_null(value=False)
+    reason = (
+        pl.when(key.is_null())
+        .then(pl.lit(RejectReason.MISSING_KEY.value))
+        .when(~key.str.contains(_ID) | ~target.is_in(["0", "1"]).fill_null(value=False))
+        .then(pl.lit(RejectReason.BAD_VALUE.value))
+        .when((target == "1") & ~boxed)
+        .then(pl.lit(RejectReason.BAD_VALUE.value))
+    )
+    judged = table.frame.with_columns(
+        key.alias("patientId"), (target == "1").cast(pl.Int8).alias("target"), boxed.alias("boxed"), reason.alias("why")
+    )
+    bad = judged.filter(pl.col("why").is_not_null()).select(ROW, "why")
+    rejects = [
+        Reject(
+            f"{path.name}:{row}",
+            RejectReason(why),
+            f"row {row} of {path.name} has no patientId"
+            if why == RejectReason.MISSING_KEY
+            else f"row {row} of {path.name} needs an image id, a Target of 0 or 1, and for 1 a box in pixels",
+        )
+        for row, why in bad.iter_rows()
+    ]
+    good = judged.filter(pl.col("why").is_null()).drop("why")
+    torn = good.group_by("patientId").agg(pl.col("target").n_unique().alias("n")).filter(pl.col("n") > 1)["patientId"]
+    message = f"{path.name} gives the image Target 0 and Target 1; it was left out"
+    rejects += [Reject(image, RejectReason.DUPLICATE_KEY, message) for image in torn.sort()]
+    kept = good.filter(~pl.col("patientId").is_in(torn.implode()))
+    return kept, [*table.rejects, *rejects], source_file(path, root, data)
+
+
+def _one_per_image(rows: pl.DataFrame) -> pl.DataFrame:
+    images = rows.group_by("patientId").agg(pl.col("target").first(), pl.col("boxed").sum().alias("boxes"))
+    images = images.sort("patientId")
+    return images.with_columns(pl.Series("split", public_split(images.height), dtype=pl.String))
+
+
+def _read_classes(
+    path: Path, root: Path, images: pl.DataFrame
+) -> tuple[pl.DataFrame, list[Reject], tuple[SourceFile, ...]]:
+    """Give patientId and class of each image that has one; none without the file."""
+    empty = pl.DataFrame(schema={"patientId": pl.String, "class": pl.String})
+    if not path.is_file():
+        return empty, [], ()
+    data = read_bytes(path)
+    table = read_csv(data, path.name, ("patientId", "class"), key="patientId")
+    frame = table.frame.select(ROW, pl.col("patientId").str.strip_chars(), pl.col("class").str.strip_chars())
+    known = pl.col("class").is_in(list(_OPACITY)).fill_null(value=False)
+    here = pl.col("patientId").is_in(images["patientId"].implode()).fill_null(value=False)
+    odd, stray = frame.filter(~known)[ROW], frame.filter(known & ~here)[ROW]
+    message = f"{path.name}: the class is none of {', '.join(_OPACITY)}"
+    rejects = [Reject(f"{path.name}:{row}", RejectReason.BAD_VALUE, message) for row in odd]
+    message = f"{path.name}: the image is not in {LABELS_CSV}"
+    rejects += [Reject(f"{path.name}:{row}", RejectReason.UNKNOWN_STUDY, message) for row in stray]
+    distinct = frame.filter(known & here).unique(["patientId", "class"], maintain_order=True)
+    torn = distinct.filter(~pl.col("patientId").is_first_distinct())["patientId"].unique()
+    message = f"{path.name} gives the image two classes; neither was used"
+    rejects += [Reject(image, RejectReason.DUPLICATE_KEY, message) for image in torn.sort()]
+    classes = distinct.filter(~pl.col("patientId").is_in(torn.implode())).select("patientId", "class")
+    return classes, [*table.rejects, *rejects], (source_file(path, root, data),)
+
+
+def _label_table(images: pl.DataFrame, classes: pl.DataFrame) -> LabelTable:
+    joined = images.join(classes, on="patientId", how="left", maintain_order="left")
+    frame = joined.select(
+        pl.format("rsna/{}", "patientId").alias("study_id"),
+        pl.col("target").alias("Pneumonia"),
+        pl.when(pl.col("target") == 1)
+        .then(pl.lit(1))
+        .otherwise(pl.col("class").replace_strict(_OPACITY, default=-1, return_dtype=pl.Int8))
+        .cast(pl.Int8)
+        .alias("Lung Opacity"),
+        (pl.col("class") == "Normal").cast(pl.Int8).alias("No Finding"),
+    )
+    return LabelTable("rsna", None, frame if classes.height else frame.select("study_id", "Pneumonia"))
+
+
+# --- the public split ------------------------------------------------------------------------------------------
+
+
+def public_split(count: int) -> list[str]:
+    """Return the split of each of `count` images sorted by id, as GLoRIA's preprocessing draws it.
+
+    train_test_split(test_size=0.3, random_state=0), then its test half by train_test_split(0.5, random_state=0), of
+    which the first part is the test set and the second the validation set.
+    """
+    train, held_out = _train_test_split(range(count), 0.3)
+    test, _ = _train_test_split(held_out, 0.5)
+    split = dict.fromkeys(train, "train") | dict.fromkeys(held_out, "validate") | dict.fromkeys(test, "test")
+    return [split[index] for index in range(count)]
+
+
+def _train_test_split(items: Sequence[int], test_size: float) -> tuple[list[int], list[int]]:
+    """Divide as scikit-learn does with random_state=0: the first of a permutation are the test part."""
+    if len(items) < 2:
+        return list(items), []
+    order = permutation(len(items))
+    tested = ceil(test_size * len(items))
+    return [items[index] for index in order[tested:]], [items[index] for index in order[:tested]]
+
+
+def permutation(count: int) -> list[int]:
+    """Return numpy.random.RandomState(0).permutation(count) without numpy: its Mersenne twister, its shuffle."""
+    state = [0]
+    for index in range(1, 624):  # init_genrand(0) of Matsumoto and Nishimura's mt19937ar.c
+        state.append((1812433253 * (state[-1] ^ (state[-1] >> 30)) + index) & 0xFFFFFFFF)
+    twister = random.Random()  # noqa: S311 - a published shuffle is repeated, nothing is kept secret
+    twister.setstate((3, (*state, 624), None))
+    order = list(range(count))
+    for last in range(count - 1, 0, -1):
+        other = twister.getrandbits(32) & (mask := (1 << last.bit_length()) - 1)
+        while other > last:
+            other = twister.getrandbits(32) & mask
+        order[last], order[other] = order[other], order[last]
+    return order
+
+
+# --- rows of the store -----------------------------------------------------------------------------------------
+
+
+def _studies(images: pl.DataFrame) -> pl.DataFrame:
+    study = pl.format("rsna/{}", "patientId")
+    frame = images.select(
+        study.alias("study_id"),
+        pl.lit("rsna").alias("corpus"),
+        pl.col("patientId").alias("source_id"),
+        study.alias("patient_id"),
+        "split",
+        pl.lit(RSNA.licence.value).alias("licence"),
+    )
+    return conform(frame, STUDIES)
+
+
+def _images(images: pl.DataFrame, root: Path) -> pl.DataFrame:
+    paths = images.select(pl.format(IMAGE_FOLDER + "/{}.dcm", "patientId").alias("path"))["path"]
+    study = pl.format("rsna/{}", "patientId")
+    # All are PA or AP (formats.md 6).
+    frame = images.select(
+        study.alias("image_id"),
+        study.alias("study_id"),
+        paths,
+        pl.lit("frontal").alias("view"),
+        file_status(root, paths),
+    )
+    return conform(frame, IMAGES)
+
+
+def _counts(rows: pl.DataFrame, images: pl.DataFrame) -> tuple[Count, ...]:
+    found = {
+        "label rows": rows.height,
+        "images": images.height,
+        "images with pneumonia": images.filter(pl.col("target") == 1).height,
+        "images without pneumonia": images.filter(pl.col("target") == 0).height,
+        "boxes": int(images.filter(pl.col("target") == 1)["boxes"].sum()),
+    }
+    return tuple(Count(what, count, RSNA.published[what]) for what, count in found.items())
+
+
+def _missing(root: Path, classes: tuple[SourceFile, ...], images: pl.DataFrame) -> tuple[Missing, ...]:
+    missing: list[Missing] = []
+    if not classes:
+        missing.append(
+            Missing(CLASSES_CSV, "there are labels for Pneumonia alone, none for Lung Opacity and No Finding")
+        )
+    absent = images.filter(pl.col("file_status") == "absent").height
+    if absent:
+        what = (
+            f"{absent:,} of {images.height:,} images of {IMAGE_FOLDER}"
+            if (root / IMAGE_FOLDER).is_dir()
+            else IMAGE_FOLDER
+        )
+        missing.append(Missing(what, "these images are marked absent"))
+    return tuple(missing)

@@ -1,0 +1,1 @@
+"""The Indiana University collection (NLM Open-i), in three layouts."""

@@ -1,0 +1,257 @@
+"""Report files to sections, a chunk at a time; runs in worker processes, so it imports little.
+
+`python -m cxr.miner.ingest.read.members` reads chunks from stdin and answers with Arrow on stdout, until stdin ends: a
+worker whose parent is killed ends by itself. Messages are a length of 8 bytes and as many bytes (JSON one way, an
+Arrow stream the other). `cxr.miner.ingest.read.workers` is the other side.
+"""
+
+import errno
+import gc
+import json
+import mmap
+import os
+import signal
+import stat
+import struct
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import pyarrow as pa
+
+from cxr.miner.language.sections import SectionName, trimmed
+from cxr.schemas.vocabulary import RejectReason
+
+MAX_REPORT_BYTES = 16 * 1024 * 1024
+"""A report is a few kilobytes."""
+
+_BOM = "\ufeff"
+_LOCAL_HEADER = 30
+STORED, DEFLATED = 0, 8
+"""How a zip member may be packed."""
+
+# The columns of the store that hold one section's words, and the sections they are taken from, best first.
+_COLUMNS: tuple[tuple[str, tuple[SectionName, ...]], ...] = (
+    ("findings", (SectionName.FINDINGS, SectionName.FINDINGS_AND_IMPRESSION)),
+    ("impression", (SectionName.IMPRESSION, SectionName.FINDINGS_AND_IMPRESSION)),
+    ("indication", (SectionName.INDICATION, SectionName.HISTORY)),
+    ("comparison", (SectionName.COMPARISON,)),
+)
+
+Raw = bytes | tuple[RejectReason, str]
+"""A file's content, or why it could not be had."""
+
+
+class Member(NamedTuple):
+    """A report file: where it lies in the zip, or (with offset -1) in the tree."""
+
+    study_id: str
+    name: str
+    offset: int = -1
+    """Of the local header."""
+    packed: int = 0
+    size: int = 0
+    method: int = 0
+    crc: int = 0
+
+
+class Failed(NamedTuple):
+    """A report file that could not be read. The message holds no report text."""
+
+    key: str
+    reason: RejectReason
+    message: str
+
+
+def read_chunk(source: str, members: Sequence[Member], *, label: bool = False) -> tuple[pa.Table, list[Failed]]:
+    """Read the members of a zip file or (where `source` is a folder) of a tree, and find their sections.
+
+    Returns the columns of the store's `reports`, and what failed. With `label`, `labels` holds our labeler's values
+    in the order of Finding14.
+    """
+    kept: list[tuple[str, str]] = []
+    failed: list[Failed] = []
+    for member, raw in _contents(source, members):
+        text = raw if isinstance(raw, tuple) else _text(raw)
+        if isinstance(text, str):
+            kept.append((member.study_id, text))
+        else:
+            failed.append(Failed(member.name, *text))
+    return report_table(kept, label=label), failed
+
+
+def report_table(reports: Sequence[tuple[str, str]], *, label: bool = False) -> pa.Table:
+    """Return (study_id, text) pairs with their sections as a table with the columns of the store's `reports`."""
+    found = [trimmed(text) for _, text in reports]
+    offsets, position = [0], 0
+    for sections in found:
+        position += len(sections)
+        offsets.append(position)
+    flat = [section for sections in found for section in sections]
+    struct_array = pa.StructArray.from_arrays(
+        [
+            pa.array([str(name) for name, _, _ in flat], pa.string()),
+            pa.array([start for _, start, _ in flat], pa.int32()),
+            pa.array([end for _, _, end in flat], pa.int32()),
+        ],
+        names=["name", "start", "end"],
+    )
+    texts = [text for _, text in reports]
+    columns: dict[str, pa.Array] = {
+        "study_id": pa.array([study_id for study_id, _ in reports], pa.string()),
+        "text": pa.array(texts, pa.string()),
+        "sections": pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), struct_array),
+    }
+    by_name = [{name: (start, end) for name, start, end in sections} for sections in found]
+    for column, wanted in _COLUMNS:
+        bodies = [_body(text, spans, wanted) for text, spans in zip(texts, by_name, strict=True)]
+        columns[column] = pa.array(bodies, pa.string())
+    columns["text_hash"] = pa.array([sha256(text.encode()).hexdigest()[:32] for text in texts], pa.string())
+    if label:
+        from cxr.miner.language.labeler import label as label_report  # noqa: PLC0415 - the lexicon is loaded only when asked for
+
+        values = [list(label_report(text).values()) for text in texts]
+        columns["labels"] = pa.array(values, pa.list_(pa.int8()))
+    return pa.table(columns)
+
+
+def _body(text: str, spans: dict[SectionName, tuple[int, int]], wanted: tuple[SectionName, ...]) -> str | None:
+    """Return the section's words; of several with one name `spans` holds the last, which is the final read."""
+    for name in wanted:
+        if name in spans:
+            start, end = spans[name]
+            return text[start:end]
+    return None
+
+
+def _text(raw: bytes) -> str | tuple[RejectReason, str]:
+    try:
+        text = raw.decode("utf-8").removeprefix(_BOM)
+    except UnicodeDecodeError as error:
+        return RejectReason.NOT_UTF8, f"the report is not UTF-8 (byte {error.start}); its study is kept without it"
+    if not text.strip():
+        return RejectReason.NO_REPORT, "the report file is empty; its study is kept without a report"
+    return text
+
+
+# --- contents ------------------------------------------------------------------------------------------------
+
+
+def _contents(source: str, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
+    if Path(source).is_dir():
+        for member in members:
+            yield member, _read_file(f"{source}/{member.name}")
+        return
+    with Path(source).open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as archive:
+        for member in members:
+            yield member, _unpack(archive, member)
+
+
+def _read_file(path: str) -> Raw:
+    try:
+        # O_NONBLOCK: a named pipe in the tree must not stop everything.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                return RejectReason.UNREADABLE, "not a plain file; its study is kept without a report"
+            if status.st_size > MAX_REPORT_BYTES:
+                return _too_large(status.st_size)
+            return os.read(handle, MAX_REPORT_BYTES)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        why = "permission denied" if error.errno == errno.EACCES else (error.strerror or type(error).__name__)
+        return RejectReason.UNREADABLE, f"the file cannot be read ({why}); its study is kept without a report"
+
+
+def _too_large(size: int) -> tuple[RejectReason, str]:
+    return RejectReason.BAD_VALUE, f"the file has {size:,} bytes; a report has at most {MAX_REPORT_BYTES:,}"
+
+
+def _unpack(archive: mmap.mmap, member: Member) -> Raw:
+    """Return a member's bytes; its sizes and its checksum have to be those of the zip's directory."""
+    header = archive[member.offset : member.offset + _LOCAL_HEADER]
+    if len(header) < _LOCAL_HEADER or header[:4] != b"PK\3\4":
+        return RejectReason.UNREADABLE, "the zip's directory points to no file here; its study is kept without a report"
+    name_length, extra_length = struct.unpack_from("<HH", header, 26)
+    start = member.offset + _LOCAL_HEADER + name_length + extra_length
+    packed = archive[start : start + member.packed]
+    try:
+        data = packed if member.method == STORED else _inflate(packed, member.size)
+    except zlib.error:
+        return RejectReason.UNREADABLE, "the file is damaged (deflate); its study is kept without a report"
+    if data is None or len(data) != member.size:
+        return RejectReason.BAD_VALUE, "the file unpacks to another size than the zip says; it was not read"
+    if zlib.crc32(data) != member.crc:
+        return RejectReason.UNREADABLE, "the file is damaged (its checksum differs); its study is kept without a report"
+    return data
+
+
+def _inflate(packed: bytes, size: int) -> bytes | None:
+    """Unpack at most a byte more than announced; None where there is more, so that a bomb stays small."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    data = inflater.decompress(packed, size + 1)
+    return data if len(data) <= size else None
+
+
+# --- the worker ------------------------------------------------------------------------------------------------
+
+
+def send(stream: IO[bytes], payload: bytes) -> None:
+    """Write one message."""
+    stream.write(struct.pack(">Q", len(payload)))
+    stream.write(payload)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> bytes | None:
+    """Read one message; None where the stream ends."""
+    head = stream.read(8)
+    if len(head) < 8:
+        return None
+    (length,) = struct.unpack(">Q", head)
+    payload = stream.read(length)
+    return payload if len(payload) == length else None
+
+
+def encode(table: pa.Table, failed: Sequence[Failed]) -> bytes:
+    """Pack an answer: the failures travel in the schema's metadata."""
+    sink = pa.BufferOutputStream()
+    marked = table.replace_schema_metadata({"failed": json.dumps(failed)})
+    with pa.ipc.new_stream(sink, marked.schema) as writer:
+        writer.write_table(marked)
+    return bytes(sink.getvalue())
+
+
+def decode(payload: bytes) -> tuple[pa.Table, list[Failed]]:
+    """Unpack an answer."""
+    table = pa.ipc.open_stream(payload).read_all()
+    failed = [
+        Failed(key, RejectReason(reason), text) for key, reason, text in json.loads(table.schema.metadata[b"failed"])
+    ]
+    return table.replace_schema_metadata(None), failed
+
+
+def answer(task: bytes) -> bytes:
+    """Do one task: {"source", "members", "label"} as JSON."""
+    wanted = json.loads(task)
+    members = [Member(*member) for member in wanted["members"]]
+    return encode(*read_chunk(wanted["source"], members, label=wanted["label"]))
+
+
+def main() -> None:
+    """Answer tasks until stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    gc.disable()  # millions of small tuples and no cycles: looking for some takes an eighth of the time
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nothing that prints may break the protocol
+        while (task := receive(sys.stdin.buffer)) is not None:
+            send(output, answer(task))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,290 @@
+"""Write a corpus into the store: what is new or changed, in one transaction.
+
+Reports of corpora that ship no labels are labeled by our rules. What was derived from words or labels that changed
+(questions, chains, their findings and scores) goes with them.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from cxr.miner.ingest.corpus import REJECTS, Advance, Fingerprint, Ingested, ReportBatch
+from cxr.miner.ingest.write.derived import drop_derived
+from cxr.miner.ingest.write.differences import as_rows, has_differences, note_changes, stage
+from cxr.miner.ingest.write.labels import write_labels, write_progressions
+from cxr.miner.ingest.write.provenance import (
+    has_these_reports,
+    is_last,
+    last_notes,
+    provenance,
+    reports_hash,
+    write_corpus,
+)
+from cxr.miner.ingest.write.result import IngestResult
+from cxr.miner.kit.errors import InputError
+from cxr.miner.language.labeler import LABELER, LABELER_VERSION, label
+from cxr.miner.store import Run, Store, demand_folder
+from cxr.schemas.vocabulary import Finding14
+
+LARGE_CORPUS_MEMORY = "224MB"
+"""DuckDB's share of a gigabyte while worker processes read reports beside it; more spills to disk."""
+
+_NONE = pl.DataFrame()
+
+
+def ingest(
+    db: Path,
+    read: Callable[[], Ingested],
+    advance: Advance,
+    fingerprint: Fingerprint | Callable[[], Fingerprint] | None = None,
+) -> IngestResult:
+    """Read a corpus, then write what is new or changed; `advance(done, total)` counts reports.
+
+    Whether the store can be written is asked first. A corpus that cannot be read, or holds no row, raises before
+    anything is written; an interrupt leaves the store as it was. Where the last ingest of the corpus had the same
+    `fingerprint`, nothing is read.
+    """
+    if db.exists():
+        with Store.write(db) as store:  # a locked store, or a file that is none, shows before a long read
+            made_of = fingerprint() if callable(fingerprint) else fingerprint
+            if made_of is not None and is_last(store, made_of):
+                return _nothing_to_do(store, made_of)
+    else:
+        demand_folder(db)
+    ingested = demand_rows(read())
+    result = IngestResult(ingested.corpus.slug, ingested.layout, notes=ingested.warnings)
+    with Store.write(db, create=True) as store:
+        if ingested.batches is not None:
+            store.connection.execute(f"set memory_limit = '{LARGE_CORPUS_MEMORY}'")
+            store.connection.execute("set preserve_insertion_order = false")
+        stage(store, ingested)
+        ingested = replace(ingested, studies=_NONE, images=_NONE, reports=_NONE)  # staged: free a tenth of a gigabyte
+        kept = store.count(
+            "select (select count(*) from incoming_studies) + (select count(*) from incoming_progressions)"
+        )
+        if ingested.batches is not None or has_differences(store, ingested) or _unlabeled(store, ingested).height:
+            with store.run("ingest", provenance(ingested)) as run, store.transaction():
+                _write(store, ingested, result, run, advance)
+            result.wrote = True
+        else:
+            result.unchanged = store.count("select count(*) from incoming_studies")
+            said = last_notes(store, ingested.corpus.slug)
+            result.notes = tuple(note for note in result.notes if note not in said)
+        result.rejects = _rejects(store, ingested.corpus.slug)
+        if not kept:
+            result.why = _first_reason(store, ingested.corpus.slug)
+    return result
+
+
+def demand_rows(ingested: Ingested) -> Ingested:
+    """Return the corpus; raises InputError where its files hold no row at all, not even a bad one."""
+    if ingested.studies.is_empty() and ingested.progressions.is_empty() and ingested.rejects.is_empty():
+        files = ", ".join(source.path for source in ingested.sources)
+        raise InputError(
+            f"{ingested.corpus.slug}: there are no rows in {files}; expected at least one below the header: check that "
+            "the file is whole"
+        )
+    return ingested
+
+
+def _write(store: Store, ingested: Ingested, result: IngestResult, run: Run, advance: Advance) -> None:
+    result.new = store.count("select count(*) from delta_studies where is_new")
+    note_changes(store, "select study_id from delta_studies where not is_new union select study_id from delta_images")
+    _replace(store, run, "studies", "study_id")
+    _replace(store, run, "images", "image_id")
+    _write_reports(store, ingested, run, advance)
+    for table in ingested.labels:
+        write_labels(store, table, run)
+    result.progressions = write_progressions(store, run)
+    result.removed_chains = drop_derived(store)
+    if ingested.label_reports:
+        _label(store, ingested, result, run, advance)
+    _write_rejects(store, ingested, run)
+    write_corpus(store, ingested, run)
+    result.changed = store.count(
+        "select count(distinct study_id) from changed_studies "
+        "where study_id not in (select study_id from delta_studies where is_new)"
+    )
+    result.unchanged = store.count("select count(*) from incoming_studies") - result.new - result.changed
+
+
+def _replace(store: Store, run: Run, table: str, key: str) -> None:
+    """Put the incoming rows of a table's delta in the place of the standing ones."""
+    ids = f"(select {key} from delta_{table})"
+    columns = ", ".join(f'"{name}"' for name in store.frame(f"select * from incoming_{table} limit 0").columns)
+    store.connection.execute(f"delete from {table} where {key} in {ids}")
+    (written,) = store.rows(
+        f"insert into {table} ({columns}, run_id) select {columns}, ? from incoming_{table} where {key} in {ids}",
+        [run.run_id],
+    )[0]
+    run.rows_written += written
+
+
+# --- reports -------------------------------------------------------------------------------------------------------
+
+
+def _write_reports(store: Store, ingested: Ingested, run: Run, advance: Advance) -> None:
+    store.connection.execute("insert into reworded select study_id from delta_reports where is_reworded")
+    note_changes(store, "select study_id from delta_reports")
+    _replace(store, run, "reports", "study_id")
+    if ingested.batches is None:
+        return
+    if has_these_reports(store, ingested):
+        _keep_rejected_reports(store, ingested)
+        return
+    read_as = reports_hash(ingested)
+    store.connection.execute(
+        "create or replace temporary table standing_reports as select study_id, text_hash from reports "
+        "semi join incoming_studies using (study_id)"
+    )
+    are_first = not store.count("select count(*) from standing_reports")
+    for batch in ingested.batches(advance):
+        if not are_first or "labels" in batch.reports.columns:
+            _write_batch(store, batch, run)
+        else:
+            _write_first_batch(store, batch, run)
+        rejects = batch.rejects.select(REJECTS.keys()).with_columns(settings_hash=pl.lit(read_as))
+        store.insert("incoming_rejects", rejects)
+    note_changes(store, f"select study_id from reports where run_id = '{run.run_id}'")
+
+
+def _keep_rejected_reports(store: Store, ingested: Ingested) -> None:
+    """Keep the rejects that reading these very reports gave the last time."""
+    store.connection.execute(
+        "insert into incoming_rejects by name select stage, reject_key, reason, message, settings_hash from rejects "
+        "where stage = 'ingest' and corpus = ? and settings_hash = ?",
+        [ingested.corpus.slug, reports_hash(ingested)],
+    )
+
+
+def _write_first_batch(store: Store, read: ReportBatch, run: Run) -> None:
+    """Write a batch of a corpus that has no report in the store: there is nothing to compare it with."""
+    batch = read.reports.to_arrow()  # noqa: F841 - see _write_batch
+    columns = ", ".join(f'"{name}"' for name in read.reports.columns)
+    store.connection.execute(f"insert into reports ({columns}, run_id) select {columns}, ? from batch", [run.run_id])
+    run.rows_written += read.reports.height
+
+
+def _write_batch(store: Store, read: ReportBatch, run: Run) -> None:
+    # SQL below reads `batch` by its Python name: DuckDB would keep a registered table until the transaction ends.
+    batch = read.reports.to_arrow()  # noqa: F841
+    execute = store.connection.execute
+    execute(
+        "create or replace temporary table delta_batch as "
+        "select study_id, standing_reports.study_id is not null as is_reworded "
+        "from batch left join standing_reports using (study_id) "
+        "where standing_reports.text_hash is distinct from batch.text_hash"
+    )
+    if store.count("select count(*) from delta_batch where is_reworded"):
+        execute("delete from reports where study_id in (select study_id from delta_batch)")
+        execute("insert into reworded select study_id from delta_batch where is_reworded")
+    columns = ", ".join(f'"{name}"' for name in read.reports.columns if name != "labels")
+    written = execute(
+        f"insert into reports ({columns}, run_id) select {columns}, ? from batch "
+        "where study_id in (select study_id from delta_batch)",
+        [run.run_id],
+    ).fetchall()
+    run.rows_written += written[0][0]
+    if "labels" in read.reports.columns:
+        _write_own_labels(store, read.reports.select("study_id", "labels"), run)
+
+
+def _write_own_labels(store: Store, labeled: pl.DataFrame, run: Run) -> None:
+    """Write the labels that the workers derived, for reports that have none by this version of our labeler."""
+    store.replace_temporary("labeled_batch", labeled)
+    store.connection.execute(
+        "create or replace temporary table relabel as select study_id from labeled_batch anti join "
+        "(select study_id from labels where labeler = ? and labeler_version = ?) using (study_id) "
+        "union select study_id from delta_batch",
+        [LABELER, LABELER_VERSION],
+    )
+    store.connection.execute(
+        "delete from labels where labeler = ? and study_id in (select study_id from relabel)", [LABELER]
+    )
+    (written,) = store.rows(
+        "insert into labels (study_id, labeler, labeler_version, finding, value, run_id) "
+        "select study_id, $labeler, $version, unnest($findings), unnest(labels), $run from labeled_batch "
+        "where study_id in (select study_id from relabel)",
+        {
+            "labeler": LABELER,
+            "version": LABELER_VERSION,
+            "findings": [str(finding) for finding in Finding14],
+            "run": run.run_id,
+        },
+    )[0]
+    run.rows_written += written
+
+
+def _unlabeled(store: Store, ingested: Ingested) -> pl.DataFrame:
+    """Give the reports of the corpus that should have labels by this version of our labeler and have none."""
+    if not ingested.label_reports:
+        return pl.DataFrame(schema={"study_id": pl.String, "text": pl.String})
+    return store.frame(
+        "select study_id, text from reports semi join (select study_id from studies where corpus = ?) using (study_id) "
+        "anti join (select study_id from labels where labeler = ? and labeler_version = ?) using (study_id) "
+        "order by study_id",
+        [ingested.corpus.slug, LABELER, LABELER_VERSION],
+    )
+
+
+def _label(store: Store, ingested: Ingested, result: IngestResult, run: Run, advance: Advance) -> None:
+    todo = _unlabeled(store, ingested)
+    rows: list[tuple[str, str, int | None]] = []
+    for done, (study_id, text) in enumerate(todo.iter_rows(), start=1):
+        rows += [(study_id, str(finding), value) for finding, value in label(text).items()]
+        advance(done, todo.height)
+    frame = pl.DataFrame(rows, schema={"study_id": pl.Utf8, "finding": pl.Utf8, "value": pl.Int8}, orient="row")
+    store.replace_temporary("relabel", todo.select("study_id"))
+    store.connection.execute(
+        "delete from labels where labeler = ? and study_id in (select study_id from relabel)", [LABELER]
+    )
+    labels = frame.with_columns(labeler=pl.lit(LABELER), labeler_version=pl.lit(LABELER_VERSION))
+    run.rows_written += store.insert("labels", as_rows(labels, run.run_id))
+    result.labeled = store.count(
+        "select count(distinct study_id) from labels where run_id = ? and labeler = ?", [run.run_id, LABELER]
+    )
+
+
+# --- rejects ------------------------------------------------------------------------------------------------------
+
+
+def _write_rejects(store: Store, ingested: Ingested, run: Run) -> None:
+    corpus = ingested.corpus.slug
+    columns = "stage, reject_key, settings_hash, reason, message"
+    store.connection.execute("delete from rejects where stage = 'ingest' and corpus = ?", [corpus])
+    (run.rejects,) = store.rows(
+        f"insert into rejects ({columns}, corpus, run_id) select {columns}, ?, ? from incoming_rejects",
+        [corpus, run.run_id],
+    )[0]
+
+
+def _rejects(store: Store, corpus: str) -> dict[str, int]:
+    return dict(
+        store.rows(
+            "select reason, count(*) from rejects where stage = 'ingest' and corpus = ? "
+            "group by reason order by count(*) desc, reason",
+            [corpus],
+        )
+    )
+
+
+def _first_reason(store: Store, corpus: str) -> str:
+    """Give the commonest reason in words, and one row that it befell."""
+    found = store.rows(
+        "select reason, min(reject_key), arg_min(message, reject_key) from rejects "
+        "where stage = 'ingest' and corpus = ? group by reason order by count(*) desc, reason limit 1",
+        [corpus],
+    )
+    return " ".join(f"{reason} at {key} ({message})" for reason, key, message in found)
+
+
+def _nothing_to_do(store: Store, fingerprint: Fingerprint) -> IngestResult:
+    """Say that the store has all this; what the last ingest noted was said then."""
+    corpus = fingerprint.corpus
+    studies = store.count("select count(*) from studies where corpus = ?", [corpus])
+    result = IngestResult(corpus, fingerprint.layout, unchanged=studies, rejects=_rejects(store, corpus))
+    if not studies:
+        result.why = _first_reason(store, corpus)
+    return result

@@ -1,0 +1,4 @@
+"""What every room needs and no stage owns: errors, console, JSON Lines, parallel work, settings.
+
+Imports schemas and nothing else of ours; everybody may import it.
+"""

@@ -1,0 +1,171 @@
+"""JSON Lines in and out: a bad line is a reject with its number, and output appears whole or not at all."""
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+
+from pydantic import ValidationError
+
+from cxr.miner.kit.errors import InputError, MiningReject
+from cxr.miner.kit.parallel import ordered_map
+from cxr.schemas.vocabulary import RejectReason, Stage
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many lines became output and how many were rejected."""
+
+    written: int
+    rejects: int
+
+
+def transform(
+    source: Path,
+    target: Path,
+    stage: Stage,
+    convert: Callable[[Record], Record],
+    advance: Callable[[int, int | None], None],
+    workers: int = 1,
+) -> Counts:
+    """Convert each record of a JSONL file into a line of another.
+
+    Lines that are not JSON objects, and records that `convert` refuses with a ValueError or a MiningReject, go to
+    `<target>.rejects.jsonl` with line number, id, reason and message; the rest is kept. `advance(done, None)`
+    counts lines; how many there will be is not known. With `workers` above 1, `convert` is called from that many
+    threads at once; the lines keep their order.
+    Raises InputError where the source cannot be read or the target's folder does not exist.
+    """
+    if not source.is_file():
+        raise InputError(f"{source} is not a file; expected JSON Lines, one record a line")
+    if source.resolve() == target.resolve():
+        raise InputError(f"{target} is both input and output; give another -o")
+    target = target.resolve()
+    rejects_path = target.with_name(target.name + ".rejects.jsonl")
+    written = rejects = 0
+    with whole_file(target) as out, whole_file(rejects_path) as rejected:
+        for result, reject in ordered_map(partial(_outcome, stage, convert), _lines(source), workers):
+            if reject is not None:
+                rejects += 1
+                _write(rejected, reject)
+            else:
+                written += 1
+                _write(out, result)
+            advance(written + rejects, None)
+    if not rejects:
+        rejects_path.unlink()
+    return Counts(written, rejects)
+
+
+def records(source: Path) -> Iterator[tuple[int, Record | tuple[RejectReason, str]]]:
+    """Give the number of each line that is not blank with its record, or with why it is none."""
+    for number, line in _lines(source):
+        try:
+            yield number, _parse(line)
+        except _BadLine as bad:
+            yield number, (bad.reason, str(bad))
+
+
+def _outcome(
+    stage: Stage, convert: Callable[[Record], Record], numbered: tuple[int, bytes]
+) -> tuple[Record, Record | None]:
+    """Give a line's result, and its reject where there is none."""
+    number, line = numbered
+    record: object = None
+    try:
+        record = _parse(line)
+        return convert(record), None
+    except _BadLine as bad:
+        return {}, _reject(stage, number, None, bad.reason, str(bad))
+    except (ValueError, MiningReject) as error:
+        # A validation error would quote what it found, which can be a report.
+        said = f"{error.error_count()} of its values do not fit" if isinstance(error, ValidationError) else str(error)
+        identity = record.get("id") if isinstance(record, dict) else None
+        reason = error.reason if isinstance(error, MiningReject) else RejectReason.WRONG_FIELDS
+        return {}, _reject(stage, number, identity, reason, said)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """Open a text file that takes its name only when it is complete; raises InputError where it cannot be made."""
+    with whole_path(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as handle:
+        yield handle
+
+
+@contextlib.contextmanager
+def whole_path(path: Path) -> Iterator[Path]:
+    """Give a name to write to; what is there in the end takes `path`'s name; raises InputError where it cannot."""
+    path = path.resolve()  # through a link to the file that it names, not over the link
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"{path} is a device or a pipe; expected a file name to write to")
+    if not path.parent.is_dir():
+        raise InputError(f"the folder {path.parent} for {path.name} does not exist; create it or write elsewhere")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; expected a file name to write to")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path} cannot be written; check the permissions of its folder")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); check its disk and permissions") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class _BadLine(ValueError):
+    def __init__(self, reason: RejectReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def _lines(source: Path) -> Iterator[tuple[int, bytes]]:
+    with source.open("rb") as handle:
+        for number, line in enumerate(handle, start=1):
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")  # noqa: PLW2901 - a byte order mark is no content
+            if line.strip():
+                yield number, line
+
+
+def _parse(line: bytes) -> Record:
+    try:
+        record = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise _BadLine(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8; save the file as UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise _BadLine(
+            RejectReason.NOT_JSON, f"not JSON at column {error.colno} ({error.msg}); expected one object a line"
+        ) from None
+    except RecursionError:
+        raise _BadLine(RejectReason.NOT_JSON, "JSON nested too deeply; expected one flat object a line") from None
+    if b"\\ud" in line.lower() and not _is_text(record):
+        raise _BadLine(RejectReason.NOT_UTF8, "half of a surrogate pair (\\ud800 to \\udfff), which is no text")
+    if not isinstance(record, dict):
+        raise _BadLine(RejectReason.WRONG_FIELDS, f"a {type(record).__name__}; expected a JSON object")
+    return record
+
+
+def _is_text(record: object) -> bool:
+    try:
+        json.dumps(record, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _reject(stage: Stage, line: int, identity: object, reason: RejectReason, message: str) -> Record:
+    return {"stage": stage, "line": line, "id": identity, "reason": reason, "message": message}
+
+
+def _write(handle: TextIO, record: Record) -> None:
+    # Some readers take these two separators for line ends, which JSON allows inside a string.
+    line = json.dumps(record, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    handle.write(line + "\n")

@@ -1,0 +1,153 @@
+"""What one sees of a run: a line that moves on a terminal, plain lines elsewhere, and a file for `cxr status`.
+
+DuckDB lets nobody read while one process writes. The writer therefore keeps a small file beside the store with its
+numbers, never with text, replaced as a whole once a second.
+"""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from cxr.miner.kit.console import PLAIN_LINE_EVERY_S, say, table, talk
+
+_FILE_EVERY_S = 1.0
+_WINDOW_S = 15.0
+
+
+@dataclass
+class Numbers:
+    """What a run has done, as people want to know it."""
+
+    command: str
+    model: str
+    total: int
+    already: int
+    pid: int = 0
+    done: int = 0
+    rejected: int = 0
+    calls: int = 0
+    failed: int = 0
+    cached: int = 0
+    in_flight: int = 0
+    tokens: int = 0
+    usd: float | None = None
+    usd_of_job: float | None = None
+    calls_per_s: float = 0.0
+    seconds_left: float | None = None
+    waiting: str = ""
+    started_at: float = 0.0
+    updated_at: float = 0.0
+
+    def line(self) -> str:
+        """Give everything on one line."""
+        cost = "cost unknown" if self.usd is None else f"${self.usd:.4f}"
+        left = "" if self.seconds_left is None else f", {clock(self.seconds_left)} left"
+        return (
+            f"{self.done:,} of {self.total:,} done, {self.rejected:,} rejected, {self.calls:,} calls "
+            f"({self.failed:,} failed), {self.cached:,} cached, {self.tokens:,} tokens, {cost}, "
+            f"{self.calls_per_s:.1f} calls/s{left}{self.waiting}"
+        )
+
+    def table(self) -> Table:
+        """Give everything as a table, for `cxr status` while the store is locked."""
+        cost = "unknown" if self.usd is None else f"${self.usd:.4f} now, ${self.usd_of_job or 0:.4f} for the whole job"
+        rows: list[tuple[str, object]] = [
+            ("process", str(self.pid)),
+            ("running for", clock(time.time() - self.started_at)),
+            ("questions done", f"{self.done:,} of {self.total:,}, and {self.already:,} before"),
+            ("rejected", self.rejected),
+            ("calls", f"{self.calls:,}, {self.failed:,} failed, {self.in_flight:,} in flight"),
+            ("from the cache", self.cached),
+            ("tokens", self.tokens),
+            ("cost", cost),
+            ("calls a second", f"{self.calls_per_s:.1f}"),
+            ("time left", "unknown" if self.seconds_left is None else clock(self.seconds_left)),
+        ]
+        return table(f"{self.command}, {time.time() - self.updated_at:.0f} s ago", ["", ""], rows)
+
+
+def clock(seconds: float) -> str:
+    """Write seconds as people say them: 42 s, 12 min, 3 h 05 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+class Live:
+    """Shows and files the numbers of one run."""
+
+    def __init__(self, numbers: Numbers, path: Path, bar: Progress | None) -> None:
+        self.numbers = numbers
+        self._path = path
+        self._bar = bar
+        self._task = None if bar is None else bar.add_task(numbers.command, total=numbers.total)
+        self._said_at = self._filed_at = 0.0
+        self._history: list[tuple[float, int, int]] = []
+        numbers.pid, numbers.started_at = os.getpid(), time.time()
+
+    def tick(self, *, last: bool = False) -> None:
+        """Bring everything up to date; cheap enough to be called several times a second."""
+        now, numbers = time.monotonic(), self.numbers
+        self._history.append((now, numbers.calls, numbers.done + numbers.rejected))
+        while len(self._history) > 2 and self._history[0][0] < now - _WINDOW_S:
+            del self._history[0]
+        then, calls, ended = self._history[0]
+        span = max(now - then, 1e-3)
+        numbers.calls_per_s = (numbers.calls - calls) / span
+        pace = (numbers.done + numbers.rejected - ended) / span
+        left = numbers.total - numbers.done - numbers.rejected
+        numbers.seconds_left = left / pace if pace > 0 else None
+        numbers.updated_at = time.time()
+        if last or now - self._filed_at >= _FILE_EVERY_S:
+            self._filed_at = now
+            self._file()
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=numbers.done + numbers.rejected, description=numbers.line())
+        elif last or now - self._said_at >= PLAIN_LINE_EVERY_S:
+            if self._said_at or last:
+                say(f"{numbers.command}: {numbers.line()}")
+            self._said_at = now
+
+    def _file(self) -> None:
+        # Without room on the disk the run ends soon enough, and says so itself.
+        with contextlib.suppress(OSError):
+            beside = self._path.with_name(f"{self._path.name}.new")
+            beside.write_text(json.dumps(asdict(self.numbers)), encoding="utf-8")
+            beside.replace(self._path)
+
+
+@contextlib.contextmanager
+def live(numbers: Numbers, path: Path, console: Console | None = None) -> Iterator[Live]:
+    """Give a `Live` that shows itself while the block runs, and takes its file away afterwards."""
+    console = console or talk()
+    bar = None
+    if console.is_terminal:
+        bar = Progress(BarColumn(bar_width=20), TextColumn("{task.description}"), console=console, transient=True)
+    with bar or contextlib.nullcontext():
+        shown = Live(numbers, path, bar)
+        try:
+            yield shown
+            shown.tick(last=True)
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def read_progress(path: Path) -> Numbers | None:
+    """Give the numbers of a run that is still going on, None where there is none."""
+    try:
+        said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        numbers = Numbers(**said)
+        os.kill(numbers.pid, 0)
+    except (OSError, ValueError, TypeError):
+        return None
+    return numbers

@@ -1,0 +1,175 @@
+"""The client behind a blocking call: its event loop runs in a thread of its own, and any number of threads may ask.
+
+For callers that are not asynchronous themselves, such as a judge. While they wait for their replies, the requests of
+all of them are in flight at once.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import Future, wait
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from openai.types.chat import ChatCompletion
+
+from cxr.miner.kit.console import say
+from cxr.miner.llm.budget import Budget, Spent
+from cxr.miner.llm.cache import ReplyCache
+from cxr.miner.llm.client import Client, Stopping, Worded
+from cxr.miner.llm.ledger import Ledger
+from cxr.miner.llm.policy import Attestation
+from cxr.miner.llm.prices import price_of
+from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.llm.wire import Wire, key_from_environment
+from cxr.miner.mine.checks import Rejection
+from cxr.prompts import Prompt, Reply
+from cxr.schemas.call import Call
+from cxr.schemas.vocabulary import Licence
+
+R = TypeVar("R", bound=Reply)
+T = TypeVar("T")
+
+
+class BackgroundClient:
+    """A client to be used in a `with`; leaving it waits for what is in flight, which is paid for and will be kept.
+
+    `on_call` is called from the client's thread, once for every attempt and every reply from the cache.
+    """
+
+    def __init__(
+        self,
+        settings: LLMSettings,
+        cache: ReplyCache,
+        attestations: Iterable[Attestation] = (),
+        *,
+        spent: Spent | None = None,
+        ledger: Ledger | None = None,
+        on_call: Callable[[Call], None] = lambda _: None,
+    ) -> None:
+        """Raise SettingsError for a base URL that is none, a missing key, or a limit in USD without a price."""
+        self.settings = settings
+        self._cache = cache
+        self._wire = Wire(settings, key_from_environment(settings), attestations)
+        budget = Budget(settings, price_of(settings), spent or Spent())
+        self._client = Client(settings, self._wire, cache, budget, ledger, on_call=on_call)
+        self._asking: set[Future[Any]] = set()
+        self._lock = threading.Lock()
+        self._ending = False
+
+    @property
+    def model(self) -> str:
+        """The model's name at its server."""
+        return self.settings.model
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        """What can change a reply, except for the words of prompts; how many steps mining takes is not among it."""
+        return {name: value for name, value in self.settings.of_the_output().items() if name != "calls"}
+
+    @property
+    def attestations_used(self) -> tuple[str, ...]:
+        """The attestations, as JSON, that let text of a credentialed corpus leave this machine so far."""
+        return tuple(sorted(self._wire.attestations_used))
+
+    @property
+    def spending(self) -> str:
+        """What was asked so far, as a sentence for people."""
+        counters, budget = self._client.counters, self._client.budget
+        tokens = counters.prompt_tokens + counters.completion_tokens
+        cost = "" if budget.price is None else f", ${budget.usd:.4f} with earlier runs"
+        return f"{counters.calls:,} calls, {counters.cached:,} from the cache, {tokens:,} tokens{cost}"
+
+    def owned_by(self, owner: dict[str, str]) -> None:
+        """Say which run and settings the attempts belong to, as the ledger keeps them."""
+        self._client.owner = owner
+
+    def stored(self, call_ids: Iterable[str]) -> None:
+        """Let the ledger forget attempts that the store now has."""
+        if self._client.ledger is not None:
+            self._client.ledger.stored(call_ids)
+
+    def allow(self, licence: Licence) -> None:
+        """Raise PolicyError where text of this licence may not go to the server."""
+        self._wire.allow(licence)
+
+    def ask(
+        self,
+        prompt: Prompt,
+        values: Mapping[str, str],
+        reply_type: type[R],
+        check: Callable[[R], Rejection | None],
+        *,
+        question_id: str,
+        licence: Licence,
+    ) -> R:
+        """Ask and wait for the reply; raises what `Client.ask` raises."""
+        return self._wait_for(
+            lambda: self._client.ask(prompt, values, reply_type, check, question_id=question_id, licence=licence)
+        )
+
+    def complete(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        worded: Worded,
+        *,
+        question_id: str,
+        licence: Licence,
+        prompt_tokens: float,
+    ) -> ChatCompletion:
+        """Send messages, images among them, and wait for the reply; raises what `Client.complete` raises."""
+        return self._wait_for(
+            lambda: self._client.complete(
+                messages, worded, question_id=question_id, licence=licence, prompt_tokens=prompt_tokens
+            )
+        )
+
+    def _wait_for(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        with self._lock:
+            if self._ending:
+                raise Stopping
+            future = self._begin(work())
+            self._asking.add(future)
+        try:
+            return future.result()
+        finally:
+            with self._lock:
+                self._asking.discard(future)
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def __enter__(self) -> Self:
+        """Open the connections."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="cxr-client", daemon=True)
+        self._thread.start()
+        self._begin(self._wire.__aenter__()).result()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Wait for what is in flight, unless interrupted a second time; then close everything."""
+        with self._lock:
+            self._ending = True
+            in_flight = list(self._asking)
+        self._loop.call_soon_threadsafe(self._client.stop)
+        try:
+            if in_flight and isinstance(error, KeyboardInterrupt):
+                say(
+                    f"interrupted: waiting for {self._client.counters.in_flight} calls in flight, which are paid for "
+                    "and will be kept; interrupt again to drop them"
+                )
+            wait(in_flight)
+        except KeyboardInterrupt:
+            for future in in_flight:
+                future.cancel()
+        finally:
+            self._begin(self._close()).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    async def _close(self) -> None:
+        await self._wire.__aexit__(None, None, None)
+        # The cache keeps a connection for each thread; this is where the client's is closed.
+        self._cache.close()

@@ -1,0 +1,171 @@
+"""The Batch API of an OpenAI-compatible server: files of requests, answered within a day at half the price.
+
+Requests are named by their hash, the key of the reply cache: an answer finds its place whichever batch it comes from.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from cxr.miner.kit.errors import EngineStopped, MiningReject
+from cxr.miner.llm import failures
+from cxr.miner.llm.budget import Budget
+from cxr.miner.llm.client import Asked
+from cxr.miner.llm.failures import Passing, Refused
+from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.llm.wire import Wire, WireError, WireReply
+from cxr.schemas.vocabulary import Licence, RejectReason
+
+# OpenAI takes 50,000 requests and 200 MB a file.
+MOST_REQUESTS = 50_000
+MOST_BYTES = 190_000_000
+# States in which nothing more will come.
+ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
+
+
+@dataclass
+class Part:
+    """One file of requests, on disk until it is uploaded."""
+
+    path: Path
+    requests: list[dict[str, object]] = field(default_factory=list)
+    size: int = 0
+    licence: Licence = Licence.PUBLIC
+
+
+class Parts:
+    """Gathers requests into files of the right size; a `Sink` of the client."""
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: LLMSettings,
+        budget: Budget,
+        pending: frozenset[str],
+        failed: Mapping[str, int],
+        most_requests: int = MOST_REQUESTS,
+    ) -> None:
+        """Leave out what is `pending` in open batches, and what has `failed` too often."""
+        self._folder, self._settings, self._budget = folder, settings, budget
+        self._pending, self._failed = set(pending), failed
+        self._most = most_requests
+        self.parts: list[Part] = []
+
+    def defer(self, key: str, body: bytes, asked: Asked) -> None:
+        """Take one request; raises MiningReject for one that has failed too often, BudgetReached at the limit."""
+        if key in self._pending:
+            return
+        if self._failed.get(key, 0) >= self._settings.max_tries:
+            raise MiningReject(
+                RejectReason.MODEL_CALL_FAILED,
+                f"the {asked.prompt.name} step of question {asked.question_id} got no reply in "
+                f"{self._failed[key]} batches",
+            )
+        self._budget.reserve(len(body) / 4.2)
+        self._pending.add(key)
+        line = b'{"custom_id":"%s","method":"POST","url":"/v1/chat/completions","body":%s}\n' % (key.encode(), body)
+        part = self._room_for(len(line))
+        with part.path.open("ab") as handle:
+            handle.write(line)
+        part.size += len(line)
+        if asked.licence is not Licence.PUBLIC:
+            part.licence = asked.licence
+        part.requests.append(
+            {
+                "request_hash": key,
+                "question_id": asked.question_id,
+                "stage": asked.prompt.name,
+                "prompt_name": asked.prompt.name,
+                "prompt_version": str(asked.prompt.version),
+                "prompt_hash": asked.prompt.hash,
+                "attempt": asked.attempts + 1,
+            }
+        )
+
+    def _room_for(self, size: int) -> Part:
+        if not self.parts or len(self.parts[-1].requests) >= self._most or self.parts[-1].size + size > MOST_BYTES:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path = self._folder / f"requests-{len(self.parts) + 1}.jsonl"
+            path.write_bytes(b"")
+            path.chmod(0o600)
+            self.parts.append(Part(path))
+        return self.parts[-1]
+
+
+class BatchServer:
+    """The five commands of the Batch API; each raises EngineStopped with one sentence where it cannot be done."""
+
+    def __init__(self, wire: Wire, settings: LLMSettings) -> None:
+        self._wire, self._settings = wire, settings
+
+    async def submit(self, part: Part, our_id: str) -> tuple[str, str]:
+        """Upload a file and start a batch under our id; give the ids of file and batch."""
+        content = part.path.read_bytes()
+        sent = await self._tried(lambda: self._wire.upload(f"{our_id}.jsonl", content, part.licence))
+        file_id = str(sent.json()["id"])
+        wanted = {
+            "input_file_id": file_id,
+            "endpoint": "/v1/chat/completions",
+            "completion_window": "24h",
+            "metadata": {"cxr_batch": our_id},
+        }
+        started = await self._tried(lambda: self._wire.ask("POST", "/batches", wanted))
+        return file_id, str(started.json()["id"])
+
+    async def state(self, remote_id: str) -> dict[str, Any]:
+        """Give the server's word on one batch."""
+        return dict((await self._tried(lambda: self._wire.ask("GET", f"/batches/{remote_id}"))).json())
+
+    async def cancel(self, remote_id: str) -> dict[str, Any]:
+        """Cancel one batch; what was answered stays collectable."""
+        return dict((await self._tried(lambda: self._wire.ask("POST", f"/batches/{remote_id}/cancel"))).json())
+
+    async def recent(self) -> list[dict[str, Any]]:
+        """Give the server's latest batches, to find one that was started just before a kill."""
+        return list((await self._tried(lambda: self._wire.ask("GET", "/batches?limit=100"))).json().get("data", []))
+
+    async def lines(self, file_id: str | None) -> Iterator[dict[str, Any]]:
+        """Give the lines of a result file; none where there is no file. Lines that are no JSON are left out."""
+        if not file_id:
+            return iter(())
+        reply = await self._tried(lambda: self._wire.ask("GET", f"/files/{file_id}/content"))
+        return _json_lines(reply.body)
+
+    async def _tried(self, send: Any) -> WireReply:
+        tries = AsyncRetrying(
+            retry=retry_if_exception_type(Passing),
+            stop=stop_after_attempt(self._settings.max_tries),
+            wait=wait_random_exponential(multiplier=0.2, max=20),
+            reraise=True,
+        )
+        try:
+            reply: WireReply = await tries(self._once, send)
+        except (Passing, Refused) as failure:
+            raise EngineStopped(
+                f"the Batch API of {self._settings.base_url} did not do what was asked ({failure.kind}); see whether "
+                "the server has one, and run the same command again: nothing is lost"
+            ) from None
+        return reply
+
+    async def _once(self, send: Any) -> WireReply:
+        try:
+            reply: WireReply = await send()
+        except WireError as error:
+            raise failures.of_wire(error, self._settings, has_answered=False) from None
+        if failure := failures.of_reply(reply, self._settings):
+            raise failure
+        return reply
+
+
+def _json_lines(body: bytes) -> Iterator[dict[str, Any]]:
+    for line in body.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            yield entry

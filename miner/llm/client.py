@@ -1,0 +1,420 @@
+"""One model server, asked for typed replies: cache, budget, pace, retries, and a line for every attempt.
+
+A request goes through `Client._reply`: the cache first, then the budget, then its turn, then the ledger, then the wire
+with its policy gate. A reply is in the cache, on disk, before anybody reads it.
+"""
+
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
+
+from openai.types.chat import ChatCompletion
+from pydantic import ValidationError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+
+from cxr.miner.kit.errors import EngineStopped, MiningReject
+from cxr.miner.llm import failures
+from cxr.miner.llm.budget import Budget
+from cxr.miner.llm.cache import ReplyCache, request_hash
+from cxr.miner.llm.failures import Passing, Refused
+from cxr.miner.llm.ledger import Ledger
+from cxr.miner.llm.pace import LONGEST_PAUSE_S, Pace
+from cxr.miner.llm.prices import billed
+from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.llm.typed import UNUSABLE, typed, without_raw_controls
+from cxr.miner.llm.wire import Wire, WireError
+from cxr.miner.mine.checks import Rejection
+from cxr.prompts import Prompt, Reply
+from cxr.schemas.call import Call
+from cxr.schemas.vocabulary import Licence, RejectReason
+
+R = TypeVar("R", bound=Reply)
+
+_LONGEST_WAIT_S = 60.0
+# Bytes of a request for one token, before a reply has told: English in JSON.
+_BYTES_PER_TOKEN = 4.2
+
+
+class Stopping(Exception):
+    """The user wants the run to end: what is in flight is awaited, and nothing new is sent."""
+
+
+class Deferred(Exception):
+    """A request that is not in the cache and was put aside for a batch."""
+
+
+class Worded(Protocol):
+    """What calls remember of the words they were made with: a prompt file's, or an instruction's."""
+
+    @property
+    def name(self) -> str:
+        """The step."""
+
+    @property
+    def version(self) -> int:
+        """The version of its words."""
+
+    @property
+    def hash(self) -> str:
+        """The sha256 of its words."""
+
+
+@dataclass
+class Asked:
+    """What one step of one question needs to send, and what happened to it so far."""
+
+    question_id: str
+    prompt: Worded
+    licence: Licence
+    prompt_tokens: float | None = None
+    """Tokens of the request where its bytes do not tell, as those of images; None counts bytes."""
+    attempts: int = 0
+    faltered: int = 0
+    """Tries of the present request that failed; waiting for one's turn at a busy server is no failure."""
+    rejection: Rejection | None = None
+
+
+@dataclass
+class Counters:
+    """What a run has done so far, for people."""
+
+    calls: int = 0
+    cached: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    in_flight: int = 0
+    pauses_s: float = 0.0
+
+
+class Sink(Protocol):
+    """Takes requests that shall not be sent now."""
+
+    def defer(self, key: str, body: bytes, asked: Asked) -> None:
+        """Take one request."""
+        ...
+
+
+@dataclass
+class Client:
+    """Typed replies from one OpenAI-compatible server; any number of tasks of one event loop may ask at once."""
+
+    settings: LLMSettings
+    wire: Wire
+    cache: ReplyCache
+    budget: Budget
+    ledger: Ledger | None = None
+    owner: dict[str, str] = field(default_factory=dict)
+    """Run and settings that the attempts belong to, as the ledger keeps them."""
+    on_call: Callable[[Call], None] = lambda _: None
+    sink: Sink | None = None
+    """Where requests go that are not in the cache; None sends them."""
+    stopping: bool = False
+
+    def __post_init__(self) -> None:
+        """Start counting."""
+        self.pace = Pace(self.settings.rpm, self.settings.tpm, self.settings.concurrency)
+        self.counters = Counters()
+        self._failures_in_row = 0
+        self._has_answered = False
+        self._bytes_per_token = _BYTES_PER_TOKEN
+        self._ids = f"{time.time_ns():x}{os.getpid():x}"
+        self._made = 0
+        self._sampling = self.settings.sampling()
+
+    def stop(self) -> None:
+        """Send nothing new from now on; who wants to gets Stopping."""
+        self.stopping = True
+        self.pace.wake()
+
+    async def ask(
+        self,
+        prompt: Prompt,
+        values: Mapping[str, str],
+        reply_type: type[R],
+        check: Callable[[R], Rejection | None],
+        *,
+        question_id: str,
+        licence: Licence,
+    ) -> R:
+        """Ask one step until the reply fits its type and passes the check, at most `max_reasks` times again.
+
+        Raises MiningReject if it never does or no reply comes, EngineStopped if no request can succeed, BudgetReached
+        if none may, and PolicyError before anything is sent where the licence forbids it.
+        """
+        asked = Asked(question_id, prompt, licence)
+        form = typed(reply_type, self.settings.mode)
+        request: dict[str, Any] = {
+            "messages": prompt.messages(values),
+            "model": self.settings.model,
+            **form.request,
+            **self._sampling,
+        }
+
+        def checked(reply: R) -> Rejection | None:
+            asked.rejection = check(reply)
+            return asked.rejection
+
+        for _ in range(self.settings.max_reasks + 1):
+            completion = _usable(await self._reply(request, asked), asked)
+            asked.rejection = None
+            try:
+                reply: R = form.parse(completion, checked)
+                return reply
+            except UNUSABLE as error:
+                request = form.ask_again(request, completion, error)
+        raise _rejected(asked)
+
+    async def complete(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        worded: Worded,
+        *,
+        question_id: str,
+        licence: Licence,
+        prompt_tokens: float,
+    ) -> ChatCompletion:
+        """Send messages, images among them as `data:` URLs, and give the reply as it comes, cut off or empty.
+
+        `prompt_tokens` is what the request is expected to count. Raises what `ask` raises, but never for what the
+        reply says.
+        """
+        asked = Asked(question_id, worded, licence, prompt_tokens)
+        return await self._reply({"messages": messages, "model": self.settings.model, **self._sampling}, asked)
+
+    async def _reply(self, request: Mapping[str, Any], asked: Asked) -> ChatCompletion:
+        """Give the reply to one request, from the cache or the server."""
+        body = json.dumps(request, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode(
+            "utf-8", "surrogatepass"
+        )
+        key = request_hash(body)
+        stored = self.cache.get(key)
+        if stored is not None:
+            asked.attempts += 1
+            self.counters.cached += 1
+            self.on_call(self._call(asked, key, cache_hit=True))
+            return ChatCompletion.model_validate_json(stored)
+        self.wire.allow(asked.licence, stored=self.sink is not None)
+        if self.sink is not None:
+            self.sink.defer(key, body, asked)
+            raise Deferred
+        return await self._fetch(key, body, asked)
+
+    async def _fetch(self, key: str, body: bytes, asked: Asked) -> ChatCompletion:
+        """Get a reply from the server, trying again after passing failures."""
+        asked.faltered = 0
+        tries = AsyncRetrying(
+            retry=retry_if_exception_type(Passing),
+            stop=lambda _: asked.faltered >= self.settings.max_tries,
+            wait=lambda state: _wait(state, asked.faltered),
+            sleep=self.pace.nap,
+            reraise=True,
+        )
+        try:
+            reply: ChatCompletion = await tries(self._attempt, key, body, asked)
+        except Passing as failure:
+            raise self._no_reply(asked, f"{failure.kind}, {self.settings.max_tries} tries") from None
+        except Refused as failure:
+            raise self._no_reply(asked, failure.kind) from None
+        self._failures_in_row = 0
+        return reply
+
+    async def _attempt(self, key: str, body: bytes, asked: Asked) -> ChatCompletion:
+        """Make one request and write it down, whatever comes of it."""
+        if self.stopping:
+            raise Stopping
+        tokens = len(body) / self._bytes_per_token if asked.prompt_tokens is None else asked.prompt_tokens
+        reserved = self.budget.reserve(tokens)
+        asked.attempts += 1
+        call = self._call(asked, key)
+        ended = call.model_copy(update={"error": "dropped in flight"})
+        sent = False
+        try:
+            await self.pace.turn(tokens + self.budget.mean_completion)
+            if self.stopping:
+                raise Stopping
+            sent = True
+            self.counters.in_flight += 1
+            started = time.monotonic()
+            try:
+                completion, ended = await self._send(key, body, asked, call, started)
+            except (Passing, Refused, EngineStopped) as failure:
+                ended = _failed(call, failure, time.monotonic() - started)
+                asked.faltered += isinstance(failure, Passing) and not failure.throttled
+                raise
+            return completion
+        finally:
+            if sent:
+                self.counters.in_flight -= 1
+                self._settle(reserved, ended)
+            else:
+                self.budget.release(reserved)
+                asked.attempts -= 1
+
+    async def _send(
+        self, key: str, body: bytes, asked: Asked, call: Call, started: float
+    ) -> tuple[ChatCompletion, Call]:
+        try:
+            reply = await self.wire.complete(body, asked.licence, lambda: self._begin(call))
+        except WireError as error:
+            raise failures.of_wire(error, self.settings, has_answered=self._has_answered) from None
+        if failure := failures.of_reply(reply, self.settings):
+            if isinstance(failure, Passing) and failure.throttled:
+                self.counters.pauses_s += self._throttled(reply.headers)
+            raise failure
+        self._has_answered = True
+        self.pace.answered(reply.headers)
+        text = reply.body.decode("utf-8", "replace")
+        completion = _completion(text)
+        self.cache.put(key, text)
+        return completion, self.answered(call, completion, time.monotonic() - started)
+
+    def answered(self, call: Call, completion: ChatCompletion, seconds: float) -> Call:
+        """Give a call with what its reply says of tokens, and what they cost."""
+        usage = completion.usage
+        if usage is None:
+            return call.model_copy(update={"latency_s": seconds, "called_at": _now()})
+        ended = {"latency_s": seconds, "called_at": _now()}
+        return billed(call, usage, self.budget.price).model_copy(update=ended)
+
+    def _begin(self, call: Call) -> None:
+        """Write down that a request leaves now."""
+        if self.ledger is not None:
+            self.ledger.begin(call, self.owner)
+
+    def from_batch(self, call: Call, line: Mapping[str, Any]) -> Call:
+        """Take in one line of a batch's result file: the reply goes into the cache, and its call is given back."""
+        reply = line.get("response") or {}
+        body = reply.get("body")
+        status = reply.get("status_code")
+        if status == 200 and isinstance(body, dict):
+            text = json.dumps(body)
+            try:
+                completion = _completion(text)
+            except Passing as failure:
+                return call.model_copy(update={"error": failure.kind})
+            self.cache.put(call.request_hash, text)
+            return self.answered(call, completion, 0.0)
+        kind = f"HTTP {status}" if status else "batch error"
+        return call.model_copy(update={"error": kind, "prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0})
+
+    def _settle(self, reserved: float, ended: Call) -> None:
+        self.counters.calls += 1
+        self.counters.failed += ended.error is not None
+        self.counters.prompt_tokens += ended.prompt_tokens or 0
+        self.counters.completion_tokens += ended.completion_tokens or 0
+        self.budget.settle(reserved, ended.cost_usd, ended.completion_tokens)
+        self.on_call(ended)
+        if self.ledger is not None:
+            self.ledger.end(ended, self.owner)
+
+    def _throttled(self, headers: Mapping[str, str]) -> float:
+        wait = self.pace.throttled(headers)
+        if wait > LONGEST_PAUSE_S or self.pace.throttled_for_s() > self.settings.patience_s:
+            raise EngineStopped(
+                f"{self.settings.base_url} has answered nothing but HTTP 429 for {self.pace.throttled_for_s():.0f} s "
+                f"and asks for another {wait:.0f} s; run the same command again later, or lower --concurrency or --rpm"
+            )
+        return wait
+
+    def _no_reply(self, asked: Asked, what: str) -> EngineStopped | MiningReject:
+        """Reject one question that got no reply, or stop the run when this happens to one after the other."""
+        self._failures_in_row += 1
+        if self._failures_in_row >= self.settings.max_failures_in_row:
+            return EngineStopped(
+                f"{self.settings.base_url} has failed {self._failures_in_row} questions in a row ({what}); see that "
+                "the server is well and takes the request options, then run the same command again"
+            )
+        return MiningReject(
+            RejectReason.MODEL_CALL_FAILED,
+            f"the {asked.prompt.name} step of question {asked.question_id} got no reply ({what})",
+        )
+
+    def _call(self, asked: Asked, key: str, *, cache_hit: bool = False) -> Call:
+        self._made += 1
+        nothing = 0 if cache_hit else None
+        # Built from our own values at every call: checking them again would cost more than making them.
+        return Call.model_construct(
+            call_id=f"{self._ids}-{self._made:x}",
+            stage=asked.prompt.name,
+            question_id=asked.question_id,
+            model=self.settings.model,
+            prompt_name=asked.prompt.name,
+            prompt_version=asked.prompt.version,
+            prompt_hash=asked.prompt.hash,
+            request_hash=key,
+            attempt=asked.attempts,
+            cache_hit=cache_hit,
+            prompt_tokens=nothing,
+            completion_tokens=nothing,
+            cost_usd=0.0 if cache_hit else None,
+            latency_s=0.0,
+            called_at=_now(),
+        )
+
+
+def _completion(text: str) -> ChatCompletion:
+    """Read a reply's body; raises Passing for one that is no completion, paid or not."""
+    try:
+        completion = ChatCompletion.model_validate_json(text)
+    except ValidationError:
+        raise Passing("a reply that is no completion", billed=None) from None
+    if not completion.choices:
+        raise Passing("a reply without choices", billed=None)
+    return completion
+
+
+def _failed(call: Call, failure: Exception, seconds: float) -> Call:
+    """Give a failed attempt's call: free where the server refused, of unknown cost where the line broke."""
+    kind = getattr(failure, "kind", None) or str(failure).partition(";")[0]
+    update: dict[str, object] = {"error": kind, "latency_s": seconds, "called_at": _now()}
+    if getattr(failure, "billed", False) is False:
+        update |= {"prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0}
+    return call.model_copy(update=update)
+
+
+def _usable(completion: ChatCompletion, asked: Asked) -> ChatCompletion:
+    """Give the completion back, or raise MiningReject for one that asking again would not better."""
+    choice = completion.choices[0]
+    if choice.finish_reason == "length":
+        raise _invalid(asked, "was cut off at max_completion_tokens")
+    if choice.finish_reason == "content_filter":
+        raise _invalid(asked, "was withheld by the server's content filter")
+    if choice.message.refusal:
+        raise _invalid(asked, "is a refusal")
+    choice.message.content = without_raw_controls(choice.message.content)
+    for call in choice.message.tool_calls or ():
+        if call.type == "function":
+            call.function.arguments = without_raw_controls(call.function.arguments) or ""
+    return completion
+
+
+def _invalid(asked: Asked, what: str) -> MiningReject:
+    return MiningReject(
+        RejectReason.MODEL_OUTPUT_INVALID,
+        f"the reply to the {asked.prompt.name} step of question {asked.question_id} {what}",
+    )
+
+
+def _rejected(asked: Asked) -> MiningReject:
+    """Say why the last reply was not taken: the check that failed, or that it was no JSON of the schema."""
+    if asked.rejection is not None:
+        return MiningReject(asked.rejection.reason, f"{asked.prompt.name} step: {asked.rejection.message}")
+    return _invalid(asked, f"does not fit its schema, {asked.attempts} attempts included")
+
+
+def _wait(state: RetryCallState, faltered: int) -> float:
+    """Give the seconds before the next try: random and growing, so that a server that comes back is not stormed."""
+    failure = state.outcome.exception() if state.outcome else None
+    if isinstance(failure, Passing) and failure.throttled:
+        return 0.0  # the pace makes everybody wait
+    return random.uniform(0, min(0.5 * 2**faltered, _LONGEST_WAIT_S))  # noqa: S311 - spreads load, hides nothing
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

@@ -1,0 +1,88 @@
+"""What a job has spent, as the store and the ledger know it."""
+
+from pathlib import Path
+
+from openai.types.chat import ChatCompletion
+from pydantic import ValidationError
+
+from cxr.miner.llm.budget import Spent
+from cxr.miner.llm.cache import ReplyCache
+from cxr.miner.llm.calls import call_frame, call_rows
+from cxr.miner.llm.ledger import KILLED, Ledger, recover
+from cxr.miner.llm.prices import billed, price_of
+from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.store import Store
+from cxr.schemas.call import Call
+
+
+def spent_on(store: Store, fingerprint: str) -> Spent:
+    """Give what all runs of a job have used; failed attempts count, cache hits do not."""
+    ((usd, calls, unknown),) = store.rows(
+        "select coalesce(sum(cost_usd), 0), count(*), count(*) filter (where cost_usd is null) "
+        "from calls where settings_hash = ? and not cache_hit",
+        [fingerprint],
+    )
+    return Spent(usd=float(usd), calls=int(calls), unknown=int(unknown))
+
+
+def recover_attempts(store: Store, ledger: Ledger, path: Path, cache: ReplyCache, settings: LLMSettings) -> int:
+    """Bring attempts that an earlier run could not store into `calls`, and give how many they were.
+
+    A request that had left without an end in the ledger is looked up in the cache: if its reply is there, tokens and
+    cost are known; if not, it was killed in flight and its cost is unknown until the same request is answered.
+    """
+    attempts = recover(path, lambda call: _finish(call, cache, settings))
+    known = {call_id for (call_id,) in store.rows("select call_id from calls")} if attempts else set()
+    rows = [
+        row
+        for call, owner in attempts
+        if call.call_id not in known
+        for row in call_rows([call], "llm", owner["run_id"], owner["settings_hash"])
+    ]
+    with store.transaction():
+        store.insert("calls", call_frame(rows))
+    ledger.clear()
+    return len(rows)
+
+
+def _finish(call: Call, cache: ReplyCache, settings: LLMSettings) -> Call:
+    stored = cache.get(call.request_hash)
+    killed = call.model_copy(update={"error": KILLED})
+    if stored is None:
+        return killed
+    try:
+        usage = ChatCompletion.model_validate_json(stored).usage
+    except ValidationError:
+        return killed
+    if usage is None:
+        return call
+    return billed(call, usage, price_of(settings))
+
+
+def lost_attempts(store: Store, fingerprint: str) -> int:
+    """Give how many attempts were killed in flight and have not been charged."""
+    return store.count(
+        "select count(*) from calls where settings_hash = ? and error = ? and prompt_tokens is null",
+        [fingerprint, KILLED],
+    )
+
+
+def charge_lost(store: Store, fingerprint: str) -> None:
+    """Charge attempts that were killed in flight as much as the same request cost when it was answered.
+
+    Servers finish and bill a request whose asker is gone; the reply that came later is the best count there is.
+    """
+    store.connection.execute(
+        """
+        update calls set prompt_tokens = answered.prompt_tokens, completion_tokens = answered.completion_tokens,
+                         cost_usd = answered.cost_usd
+        from (select request_hash, any_value(prompt_tokens) as prompt_tokens,
+                     any_value(completion_tokens) as completion_tokens, any_value(cost_usd) as cost_usd
+              from calls where settings_hash = $fingerprint and error is null and not cache_hit
+                and prompt_tokens is not null
+              group by request_hash) as answered
+        where calls.request_hash = answered.request_hash and calls.settings_hash = $fingerprint
+          and calls.error = $killed and calls.prompt_tokens is null
+        """,
+        {"fingerprint": fingerprint, "killed": KILLED},
+    )

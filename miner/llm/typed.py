@@ -1,0 +1,111 @@
+"""Typed replies: instructor's parsing, validation and re-asks, with its schemas made once instead of at every call.
+
+instructor as it comes spends 0.9 ms of its 0.95 ms a call on building a response class, its JSON schema and a walk
+over all of its attributes. Its handlers do what is left: they parse and validate a completion, and write the message
+that sends a failed one back. Two things that instructor would do are kept out on purpose: it renders messages as
+Jinja templates when it gets a `context`, which would execute what stands in a report, and it logs what it could not
+validate, which can be report text.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from instructor import Mode, Provider
+from instructor.core.exceptions import InstructorError
+from instructor.v2.core.registry import mode_registry
+from instructor.v2.core.response_model import prepare_response_model
+from openai.lib._pydantic import to_strict_json_schema
+from openai.types.chat import ChatCompletion
+from pydantic import ValidationError, ValidationInfo, create_model, model_validator
+
+from cxr.miner.mine.checks import Rejection
+from cxr.prompts import Reply
+
+R = TypeVar("R", bound=Reply)
+# What a reply can fail with that asking again may mend.
+UNUSABLE = (ValidationError, json.JSONDecodeError, InstructorError)
+
+_MODES = {"json_schema": Mode.JSON_SCHEMA, "tools": Mode.TOOLS}
+for _library in ("instructor", "openai"):
+    logging.getLogger(_library).setLevel(logging.CRITICAL + 1)
+
+
+class Typed(Generic[R]):
+    """One reply type in one mode: what a request must say of it, and how a completion is read."""
+
+    def __init__(self, reply_type: type[R], mode: str) -> None:
+        self._handlers = mode_registry.get_handlers(Provider.OPENAI, _MODES[mode])
+        self._model: Any = prepare_response_model(_checked(reply_type))
+        self.request = _strict_request(reply_type, mode)
+
+    def parse(self, completion: ChatCompletion, check: Callable[[R], Rejection | None]) -> R:
+        """Give the reply; raises one of UNUSABLE where it does not fit its type or fails the check."""
+        reply: R = self._handlers.response_parser(
+            response=completion,
+            response_model=self._model,
+            validation_context={"check": check},
+            strict=True,
+            stream=False,
+            is_async=True,
+        )
+        return reply
+
+    def ask_again(self, request: Mapping[str, Any], completion: ChatCompletion, error: Exception) -> dict[str, Any]:
+        """Give the request that shows the model its reply and what is wrong with it."""
+        kwargs = {**request, "messages": list(request["messages"])}
+        again: dict[str, Any] = self._handlers.reask_handler(kwargs=kwargs, response=completion, exception=error)
+        return again
+
+
+@cache
+def typed(reply_type: type[R], mode: str) -> Typed[R]:
+    """Give the typed form of a reply class, made once per process."""
+    return Typed(reply_type, mode)
+
+
+def _checked(reply_type: type[R]) -> type[R]:
+    """Give the reply type with the check of the validation context as its last validator; same name and schema."""
+
+    def run_check(reply: R, info: ValidationInfo) -> R:
+        rejection = info.context["check"](reply) if info.context else None
+        if rejection is not None:
+            raise ValueError(rejection.message)
+        return reply
+
+    return create_model(
+        reply_type.__name__,
+        __base__=reply_type,
+        __doc__=reply_type.__doc__,
+        __validators__={"run_check": model_validator(mode="after")(run_check)},  # type: ignore[dict-item]
+    )
+
+
+def _strict_request(reply_type: type[Reply], mode: str) -> dict[str, Any]:
+    """Give the part of a request that asks for a strict schema, which instructor leaves out."""
+    schema = to_strict_json_schema(reply_type)
+    name, description = reply_type.__name__, (reply_type.__doc__ or "").strip()
+    if mode == "json_schema":
+        return {
+            "response_format": {"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": True}}
+        }
+    function = {"name": name, "description": description, "parameters": schema, "strict": True}
+    return {
+        "tools": [{"type": "function", "function": function}],
+        "tool_choice": {"type": "function", "function": {"name": name}},
+    }
+
+
+def without_raw_controls(reply: str | None) -> str | None:
+    """Escape raw control signs in the strings of a JSON reply, which guided decoding lets through.
+
+    vLLM's default backend wrote them into 45 of 64 replies; asking again would pay for the same words twice.
+    """
+    if reply is None or not any(character < " " for character in reply):
+        return reply
+    try:
+        return json.dumps(json.loads(reply, strict=False), ensure_ascii=False)
+    except json.JSONDecodeError:
+        return reply

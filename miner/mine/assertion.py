@@ -1,0 +1,41 @@
+"""Whether a quote asserts what evidence claims: a verbatim quote can still say the opposite of its claim.
+
+"pneumothorax" cut out of "no pneumothorax" stands in the report word for word. What our own labeler reads at the
+quote's place is compared with the claimed presence; where it reads nothing on that finding, a negation earlier in the
+clause is taken as a hint.
+"""
+
+from cxr.miner.language.grounding import leaves_out_negation
+from cxr.miner.language.labeler import label_evidence
+from cxr.schemas.text import Quote
+from cxr.schemas.vocabulary import Finding14, Presence
+
+_NAMES = {str(finding).casefold(): finding for finding in Finding14}
+
+
+def contradiction(quote: Quote, finding: str, presence: Presence, report_text: str) -> str | None:
+    """Say in what the quote contradicts the claim that the finding is present or absent; None if in nothing.
+
+    An uncertain mention ("may represent") fits "present" and does not contradict "absent".
+    """
+    values = _values(quote, finding, report_text)
+    if presence is Presence.PRESENT:
+        if values == {0}:
+            return f"stands where {finding} is denied; quote the whole clause, from the negation on"
+        if not values and leaves_out_negation(quote, report_text):
+            return "leaves out a negation that stands before it in its sentence; quote from the negation on"
+    elif values == {1}:
+        return f"stands where {finding} is affirmed"
+    return None
+
+
+def _values(quote: Quote, finding: str, report_text: str) -> set[int]:
+    """Give what the labeler reads on a finding inside a quote: 1 present, 0 absent, -1 uncertain."""
+    label = _NAMES.get(" ".join(finding.casefold().split()))
+    if label is None:
+        return set()
+    return {
+        mention.value
+        for mention in label_evidence(report_text)[label]
+        if mention.quote.start < quote.end and quote.start < mention.quote.end
+    }

@@ -1,0 +1,328 @@
+"""Mine through the Batch API: `cxr mine --batch` sends a round, `cxr batch collect` takes it in and sends the next.
+
+There is no state but the reply cache and the table of batches. A round runs every question as far as the cache
+carries it; the first request that is not there goes into a file. Re-asks, expired parts and kills need nothing
+special: what has no reply is simply asked again in the next round.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+
+from cxr.miner.kit.errors import CxrError, EngineStopped
+from cxr.miner.kit.progress import Numbers, live
+from cxr.miner.kit.settings import MineSettings
+from cxr.miner.llm.batch_api import ENDED, MOST_REQUESTS, BatchServer, Parts
+from cxr.miner.llm.budget import Budget, Spent
+from cxr.miner.llm.cache import ReplyCache
+from cxr.miner.llm.calls import call_frame, call_rows
+from cxr.miner.llm.client import Client
+from cxr.miner.llm.ledger import Ledger
+from cxr.miner.llm.prices import price_of
+from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.llm.spending import spent_on
+from cxr.miner.llm.wire import Wire, key_from_environment
+from cxr.miner.mine.engines.llm import LLMEngine
+from cxr.miner.mine.job import Job, MineResult, count_chains, standing_rejects, unmined
+from cxr.miner.mine.make import ledger_path, llm_settings, progress_path, reply_folder
+from cxr.miner.mine.many import Mining
+from cxr.miner.store import Store, digest
+from cxr.schemas.call import Call
+from cxr.schemas.vocabulary import Licence
+
+_OPEN = "collected_at is null"
+
+
+def mine_in_batches(db: Path, settings: MineSettings, most_requests: int = MOST_REQUESTS) -> MineResult:
+    """Send every request that can be made now as batches; chains that the cache completes are written.
+
+    Raises PolicyError for text that may not lie at the server as a file, EngineStopped where it refuses.
+    """
+    with Store.write(db) as store, _Round(store, db, settings) as job:
+        return job.go(most_requests)
+
+
+def batch_rows(db: Path) -> list[dict[str, Any]]:
+    """Give all batches of a store, the newest first, with the server's own word on the open ones."""
+    with Store.write(db) as store:
+        for settings in _jobs(store, db):
+            with _Round(store, db, settings) as job:
+                job.refresh()
+        return store.frame(
+            "select batch_id, remote_id, model, requests, status, answered, failed, submitted_at, collected_at, "
+            "message from batches order by submitted_at desc"
+        ).to_dicts()
+
+
+def collect(db: Path) -> tuple[MineResult, int]:
+    """Take in what open batches have answered and send the next round; give the result and how many stay open."""
+    total = MineResult()
+    with Store.write(db) as store:
+        jobs = list(_jobs(store, db))
+        if not jobs:
+            raise CxrError("no batch is open in this store; `cxr mine --engine llm --batch` sends some")
+        for settings in jobs:
+            with _Round(store, db, settings) as job:
+                if job.take_in():
+                    result = job.go(MOST_REQUESTS)
+                    total.mined += result.mined
+                    total.notes += result.notes
+                    total.rejects = result.rejects
+        return total, store.count(f"select count(*) from batches where {_OPEN}")
+
+
+def cancel(db: Path) -> int:
+    """Cancel every open batch and give their number; `collect` then takes in what had been answered."""
+    number = 0
+    with Store.write(db) as store:
+        for settings in _jobs(store, db):
+            with _Round(store, db, settings) as job:
+                number += job.cancel()
+    return number
+
+
+def _jobs(store: Store, db: Path) -> Iterator[MineSettings]:
+    """Give the settings of every job with open batches, as the run that sent them recorded them."""
+    recorded = store.rows(
+        f"select any_value(runs.settings) from batches join runs using (run_id) where {_OPEN} "
+        "group by batches.settings_hash"
+    )
+    for (text,) in recorded:
+        said = json.loads(text)
+        yield MineSettings.resolve(db, **{name: said[name] for name in MineSettings.model_fields if name in said})
+
+
+class _Round:
+    """One job's batches, with everything that is needed to send and take in."""
+
+    def __init__(self, store: Store, db: Path, settings: MineSettings) -> None:
+        self._store, self._db, self._settings = store, db, settings
+        self._asked: LLMSettings = llm_settings(settings)
+        self._wire = Wire(self._asked, key_from_environment(self._asked), settings.attestations)
+        self._server = BatchServer(self._wire, self._asked)
+        engine = LLMEngine(self._asked)
+        self._job = Job(engine.name, engine.version, engine.settings())
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self._cache = self._stack.enter_context(ReplyCache(reply_folder(self._settings, self._db)))
+        # Held so that no live run and no batch round count the same spending at once.
+        self._stack.enter_context(Ledger(ledger_path(self._db)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def go(self, most_requests: int) -> MineResult:
+        """Run all questions through the cache, then send what is missing."""
+        store, job = self._store, self._job
+        self._adopt()
+        todo = unmined(store, self._settings, job.fingerprint)
+        result = MineResult(already=count_chains(store, job.fingerprint))
+        for licence in todo["licence"].unique():
+            self._wire.allow(Licence(licence), stored=True)
+        if todo.height:
+            with store.run("mine", job.recorded(self._settings)) as run:
+                parts, budget = self._parts(most_requests)
+                client = Client(self._asked, self._wire, self._cache, budget, sink=parts)
+                numbers = Numbers(
+                    f"batch round with {self._asked.model}", self._asked.model, todo.height, result.already
+                )
+                try:
+                    with live(numbers, progress_path(self._db)) as shown:
+                        Mining(store, job, run, LLMEngine(self._asked, client), client, shown, result).go(todo)
+                finally:
+                    self._submit(parts, run.run_id, result)
+        result.rejects = standing_rejects(store, job.fingerprint)
+        return result
+
+    def take_in(self) -> int:
+        """Put the answers of ended batches into the cache and their cost into `calls`; give how many batches."""
+        self._adopt()
+        ended = 0
+        for batch_id, remote_id in self._open():
+            state = self._ask(self._server.state(remote_id))
+            if state.get("status") in ENDED:
+                self._take(batch_id, state)
+                ended += 1
+            else:
+                self._note(batch_id, state)
+        return ended
+
+    def refresh(self) -> None:
+        """Ask the server about every open batch."""
+        for batch_id, remote_id in self._open():
+            self._note(batch_id, self._ask(self._server.state(remote_id)))
+
+    def cancel(self) -> int:
+        """Cancel every open batch."""
+        opened = self._open()
+        for batch_id, remote_id in opened:
+            self._note(batch_id, self._ask(self._server.cancel(remote_id)))
+        return len(opened)
+
+    def _open(self) -> list[tuple[str, str]]:
+        return [
+            (str(batch_id), str(remote_id))
+            for batch_id, remote_id in self._store.rows(
+                f"select batch_id, remote_id from batches where {_OPEN} and remote_id is not null "
+                "and settings_hash = ? order by submitted_at",
+                [self._job.fingerprint],
+            )
+        ]
+
+    def _parts(self, most_requests: int) -> tuple[Parts, Budget]:
+        fingerprint = self._job.fingerprint
+        pending = self._store.rows(
+            f"select request_hash from batch_requests join batches using (batch_id) where {_OPEN} "
+            "and settings_hash = ?",
+            [fingerprint],
+        )
+        failed = self._store.rows(
+            "select request_hash, count(*) from calls where settings_hash = ? and batch and error is not null "
+            "group by 1",
+            [fingerprint],
+        )
+        spent = spent_on(self._store, fingerprint)
+        spent = Spent(spent.usd, spent.calls + len(pending), spent.unknown + len(pending))
+        budget = Budget(self._asked, price_of(self._asked), spent, batch=True)
+        folder = self._db.with_name(f"{self._db.name}.batches")
+        return Parts(
+            folder, self._asked, budget, frozenset(key for (key,) in pending), dict(failed), most_requests
+        ), budget
+
+    def _submit(self, parts: Parts, run_id: str, result: MineResult) -> None:
+        sent = 0
+        for part in parts.parts:
+            our_id = digest("batch", self._job.fingerprint, run_id, part.path.name, _now().isoformat())
+            row = {
+                "batch_id": our_id,
+                "settings_hash": self._job.fingerprint,
+                "base_url": self._asked.base_url,
+                "model": self._asked.model,
+                "requests": len(part.requests),
+                "status": "sending",
+                "submitted_at": _now(),
+                "run_id": run_id,
+            }
+            with self._store.transaction():
+                self._store.insert("batches", pl.DataFrame([row]))
+                self._store.insert(
+                    "batch_requests", pl.DataFrame([{"batch_id": our_id, **asked} for asked in part.requests])
+                )
+            file_id, remote_id = self._ask(self._server.submit(part, our_id))
+            self._store.connection.execute(
+                "update batches set remote_id = ?, input_file_id = ?, status = 'validating' where batch_id = ?",
+                [remote_id, file_id, our_id],
+            )
+            part.path.unlink()
+            sent += len(part.requests)
+        if sent:
+            result.notes.append(
+                f"{sent:,} requests sent in {len(parts.parts)} batches; `cxr batch collect` takes the answers in"
+            )
+
+    def _adopt(self) -> None:
+        """Find batches that were started just before a kill; forget those that never were."""
+        lost = self._store.rows(
+            f"select batch_id from batches where {_OPEN} and remote_id is null and settings_hash = ?",
+            [self._job.fingerprint],
+        )
+        if not lost:
+            return
+        found = {(state.get("metadata") or {}).get("cxr_batch"): state for state in self._ask(self._server.recent())}
+        for (batch_id,) in lost:
+            if state := found.get(batch_id):
+                self._store.connection.execute(
+                    "update batches set remote_id = ?, input_file_id = ? where batch_id = ?",
+                    [state["id"], state.get("input_file_id"), batch_id],
+                )
+            else:
+                self._store.connection.execute(
+                    "update batches set status = 'never sent', collected_at = ? where batch_id = ?", [_now(), batch_id]
+                )
+
+    def _take(self, batch_id: str, state: dict[str, Any]) -> None:
+        asked = {
+            row["request_hash"]: row
+            for row in self._store.frame(
+                "select * from batch_requests where batch_id = $id", {"id": batch_id}
+            ).iter_rows(named=True)
+        }
+        calls: list[Call] = []
+        client = Client(self._asked, self._wire, self._cache, Budget(self._asked, price_of(self._asked), Spent()))
+        for name in ("output_file_id", "error_file_id"):
+            for line in self._ask(self._server.lines(state.get(name))):
+                row = asked.pop(line.get("custom_id"), None)
+                # A line that we did not ask for, or that comes twice, is not ours to use.
+                if row is not None:
+                    calls.append(client.from_batch(_call(row, batch_id, self._asked.model), line))
+        if state.get("status") == "expired":
+            calls += [
+                _call(row, batch_id, self._asked.model).model_copy(update={"error": "batch expired", "cost_usd": 0.0})
+                for row in asked.values()
+            ]
+        counted = Counter(call.error is None for call in calls)
+        message = _why_failed(state)
+        with self._store.transaction():
+            ((run_id,),) = self._store.rows("select run_id from batches where batch_id = ?", [batch_id])
+            rows = call_rows(calls, "llm", run_id, self._job.fingerprint)
+            self._store.insert("calls", call_frame(rows))
+            self._store.connection.execute(
+                "update batches set status = ?, answered = ?, failed = ?, message = ?, ended_at = ?, collected_at = ? "
+                "where batch_id = ?",
+                [state.get("status"), counted[True], counted[False], message, _now(), _now(), batch_id],
+            )
+        if state.get("status") == "failed":
+            raise EngineStopped(
+                f"the server refused batch {batch_id} as a whole ({message or 'no reason given'}); mend that and run "
+                "`cxr mine --engine llm --batch` again: nothing was charged"
+            )
+
+    def _note(self, batch_id: str, state: dict[str, Any]) -> None:
+        counts = state.get("request_counts") or {}
+        self._store.connection.execute(
+            "update batches set status = ?, answered = ?, failed = ? where batch_id = ?",
+            [state.get("status"), counts.get("completed"), counts.get("failed"), batch_id],
+        )
+
+    def _ask(self, asking: Any) -> Any:
+        async def inside() -> Any:
+            async with self._wire:
+                return await asking
+
+        return asyncio.run(inside())
+
+
+def _call(row: dict[str, Any], batch_id: str, model: str) -> Call:
+    return Call(
+        call_id=f"{batch_id}-{row['request_hash'][:16]}",
+        model=model,
+        cache_hit=False,
+        batch=True,
+        latency_s=0.0,
+        called_at=_now(),
+        prompt_version=int(row["prompt_version"]),
+        **{
+            name: row[name]
+            for name in ("stage", "question_id", "prompt_name", "prompt_hash", "request_hash", "attempt")
+        },
+    )
+
+
+def _why_failed(state: dict[str, Any]) -> str | None:
+    """Give the codes of a refused batch; its messages may repeat what was sent."""
+    errors = (state.get("errors") or {}).get("data") or []
+    codes = sorted({str(error.get("code")) for error in errors if isinstance(error, dict)})
+    return ", ".join(codes) or None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

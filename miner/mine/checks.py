@@ -1,0 +1,250 @@
+"""The medical checks that plan, evidence and chain of every engine must pass; each says what is wrong, never quotes.
+
+A failed check gives a `Rejection`: for the `llm` engine its message goes back to the model, and what still fails
+becomes a row of `rejects`. Messages therefore name findings and numbers, but never words of a report.
+"""
+
+import re
+from typing import NamedTuple
+
+from cxr.miner.language.grounding import locate
+from cxr.schemas.question import Question
+from cxr.schemas.reasoning import Chain, Evidence, Plan
+from cxr.schemas.study import Report
+from cxr.schemas.text import Span
+from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason, Task
+
+# Words that show that somebody reads a report instead of an image (paper, section 2: the chain is what a model that
+# sees only the image shall learn). "is noted" stays allowed: radiologists say it of images.
+_TALK_OF_THE_REPORT = re.compile(
+    r"\breport(?:s|ed|edly|ing)?\b|\bplan(?:s|ned)?\b|\bdocument(?:s|ed|ation)?\b|\bradiologists?\b"
+    r"|\bmention(?:s|ed|ing)?\b|\bquot(?:e|es|ed|ation)\b|\baccording to\b"
+    r"|\bdictat(?:ed|ion)\b|\btranscri(?:bed|pt|ption)\b"
+    r"|\b(?:findings|impression) section\b|\bthe (?:provided |given )?text\b"
+    r"|\b(?:clinician|physician|doctor)s? (?:noted|stated?|wrote|described?)\b"
+    r"|\b(?:evidence|observation)\s*(?:no\.?|number|#)?\s*\d",
+    re.IGNORECASE,
+)
+# A letter counts only as a capital, or the article of "the answer is a small effusion" would be option A.
+_STATED_ANSWER = re.compile(r"(?i:\banswer\s*(?:is|:)?\s*(?:option\s*)?)[\"'(]?((?i:yes|no)|[A-Z])\b")
+_NAMED_LETTER = re.compile(
+    r"(?i:\b(?:options?|choice|answer)\b\s*(?:is|:)?\s*)[\"'(]?([A-Z])\b|\(([A-Z])\)|\b([A-Z])\)"
+)
+_ARTICLES = frozenset({"a", "an", "the"})
+# Where a report observes; a finding's name under "indication" is a reason to look, not something seen.
+_OBSERVING_SECTIONS = frozenset({"findings", "impression"})
+_NOT_OBSERVING_SECTIONS = frozenset({"indication", "history", "comparison", "technique", "examination"})
+
+
+class Rejection(NamedTuple):
+    """Why something cannot enter the store; the message is one sentence fit for a model, a log and a table."""
+
+    reason: RejectReason
+    message: str
+
+
+def check_all(
+    question: Question, plan: Plan, evidence: tuple[Evidence, ...], chain: Chain, report: Report
+) -> Rejection | None:
+    """Run every check below on one question's finished reasoning; None if all hold."""
+    return (
+        check_plan(question, plan)
+        or check_evidence(plan, evidence, report)
+        or check_answer_supported(question, evidence)
+        or check_chain(question, evidence, chain)
+    )
+
+
+def check_plan(question: Question, plan: Plan) -> Rejection | None:
+    """Check that a plan has exactly one item for every finding of the question."""
+    planned = [_fold(item.finding) for item in plan.items]
+    asked = [_fold(finding) for finding in question.findings]
+    missing = [finding for finding in question.findings if _fold(finding) not in planned]
+    extra = len([finding for finding in planned if finding not in asked])
+    twice = [finding for finding in question.findings if planned.count(_fold(finding)) > 1]
+    if missing:
+        return _incomplete(f"the plan has no item for {', '.join(missing)}")
+    if extra:
+        return _incomplete(
+            f"{extra} of the plan's items are on findings that were not asked about; "
+            f"plan only {', '.join(question.findings)}"
+        )
+    if twice:
+        return _incomplete(f"the plan has more than one item for {', '.join(twice)}")
+    return None
+
+
+def check_evidence(plan: Plan, evidence: tuple[Evidence, ...], report: Report) -> Rejection | None:
+    """Check that every quote stands in the report, every planned finding is answered, and silence is real.
+
+    Silence is not real where an observing section of the report contains the finding's own name. That evidence
+    inferred from silence asserts absence, and that quoted evidence has a quote, the schema guarantees.
+    """
+    planned = {_fold(item.finding) for item in plan.items}
+    for item in evidence:
+        if _fold(item.finding) not in planned:
+            return _incomplete(f"evidence {item.evidence_no} is on a finding that the plan does not have")
+        for quote_no, quote in enumerate(item.quotes, start=1):
+            if report.text[quote.start : quote.end] != quote.text:
+                return Rejection(
+                    RejectReason.QUOTE_NOT_FOUND,
+                    f"quote {quote_no} on {item.finding} is not what the report says at its offsets",
+                )
+            if _outside_observations(quote, report):
+                return Rejection(
+                    RejectReason.QUOTE_NOT_FOUND,
+                    f"quote {quote_no} on {item.finding} is not from the findings or the impression; "
+                    "the reason for an examination and the history are not observations",
+                )
+    answered = {_fold(item.finding) for item in evidence}
+    unanswered = [item.finding for item in plan.items if _fold(item.finding) not in answered]
+    if unanswered:
+        return _incomplete(f"no evidence answers {', '.join(unanswered)}, which the plan asks for")
+    return _check_silence(evidence, report)
+
+
+def check_answer_supported(question: Question, evidence: tuple[Evidence, ...]) -> Rejection | None:
+    """Check that the evidence agrees with the question's answer, which comes from labels.
+
+    Contradictory are: a finding of the answer with no evidence of its presence, a finding asked about with "No" that
+    is present, and a wrong option all of whose findings are present. Temporal questions are about change and pass.
+    """
+    if question.task is Task.TEMPORAL:
+        return None
+    present = {_fold(item.finding) for item in evidence if item.presence is Presence.PRESENT}
+    unsupported = [finding for finding in question.answer_findings if _fold(finding) not in present]
+    if question.task is Task.BINARY and question.answer == "Yes":
+        unsupported = [finding for finding in question.findings if _fold(finding) not in present]
+    if unsupported:
+        return _contradiction(f"the answer says that {', '.join(unsupported)} is present, the evidence does not")
+    if question.task is Task.BINARY and question.answer == "No" and present:
+        return _contradiction(f"the answer is No, but the evidence says that {question.findings[0]} is present")
+    for option in question.options:
+        if option.letter != question.answer and {_fold(finding) for finding in option.findings} <= present:
+            return _contradiction(f"option {option.letter} is not the answer, but the evidence holds for it too")
+    return None
+
+
+def check_chain(question: Question, evidence: tuple[Evidence, ...], chain: Chain) -> Rejection | None:
+    """Check that a chain speaks of the image only, rests on evidence that exists, and ends with the answer."""
+    known = {item.evidence_no for item in evidence}
+    used: set[int] = set()
+    for step in chain.steps:
+        if talk := _TALK_OF_THE_REPORT.search(step.text):
+            return Rejection(
+                RejectReason.MENTIONS_REPORT,
+                f"step {step.step_no} says {talk.group().lower()!r}; a chain speaks of what is seen on the image, "
+                "never of a report, its writer, a plan or numbered evidence",
+            )
+        if unknown := sorted(set(step.evidence) - known):
+            return _incomplete(f"step {step.step_no} names evidence {unknown}, but there is only {sorted(known)}")
+        if not step.evidence and step not in (chain.steps[0], chain.steps[-1]):
+            return _incomplete(
+                f"step {step.step_no} names no evidence; only the opening and the conclusion may rest on none"
+            )
+        used |= set(step.evidence)
+    reached = {item.finding for item in evidence if item.evidence_no in used}
+    unused = sorted({item.finding for item in evidence} - reached)
+    if unused:
+        return _incomplete(f"no step rests on the evidence on {', '.join(unused)}")
+    return _check_answer(question, chain)
+
+
+def same_answer(given: str, question: Question) -> bool:
+    """Tell whether two answers are the same up to case, order of findings, and a letter's option text beside it."""
+    plain = _fold(given).rstrip(".")
+    accepted = {_fold(question.answer), _fold(question.answer_text)}
+    if question.options:
+        letter, text = _fold(question.answer), _fold(question.answer_text)
+        accepted |= {f"{letter})", f"({letter})", f"option {letter}", f"{letter}) {text}", f"{letter} ({text})"}
+    if plain in accepted:
+        return True
+    return question.task is Task.ANOMALY and _as_set(given) == _as_set(question.answer)
+
+
+def _check_answer(question: Question, chain: Chain) -> Rejection | None:
+    """Check the answer of a chain and that its last step states no other."""
+    if not same_answer(chain.answer, question):
+        return Rejection(
+            RejectReason.ANSWER_MISMATCH, f"the chain's answer is not the correct answer, which is {question.answer}"
+        )
+    last = chain.steps[-1].text
+    stated = {match.casefold() for match in _STATED_ANSWER.findall(last)} - {"a"}
+    possible = (
+        {"yes", "no"} if question.task is Task.BINARY else {option.letter.casefold() for option in question.options}
+    )
+    if (stated & possible) - {question.answer.casefold()}:
+        return Rejection(
+            RejectReason.ANSWER_MISMATCH, f"the last step states another answer than the correct one, {question.answer}"
+        )
+    if question.task is Task.TEMPORAL and _concludes_another_change(question, last):
+        return Rejection(
+            RejectReason.ANSWER_MISMATCH,
+            f"the last step names another change than the correct answer, which is {question.answer_text}",
+        )
+    if question.task is not Task.BINARY and not _names_answer(question, last):
+        return Rejection(
+            RejectReason.ANSWER_MISMATCH,
+            f"the last step does not state the correct answer, {question.answer}: name its letter or all its findings",
+        )
+    return None
+
+
+def _names_answer(question: Question, text: str) -> bool:
+    """Tell whether a conclusion names the answer's letter, or each finding or the change of the answer by its name."""
+    letters = {letter for groups in _NAMED_LETTER.findall(text) for letter in groups if letter}
+    if question.options and question.answer in letters:
+        return True
+    said = _stems(text)
+    # The answer of a temporal question is a change and names no finding.
+    names = (question.answer_text,) if question.task is Task.TEMPORAL else question.answer_findings
+    return all(_stems(name) in said for name in names)
+
+
+def _concludes_another_change(question: Question, text: str) -> bool:
+    """Tell whether a conclusion names a change, but not the one that is the answer: "improving, option A"."""
+    said = _stems(text)
+    others = [option.text for option in question.options if option.letter != question.answer]
+    return _stems(question.answer_text) not in said and any(_stems(other) in said for other in others)
+
+
+def _stems(text: str) -> str:
+    """Give a text's words without articles and plurals, so that "the support device" names Support Devices."""
+    words = re.findall(r"[a-z0-9]+", text.casefold())
+    return f" {' '.join(word.removesuffix('s') for word in words if word not in _ARTICLES)} "
+
+
+def _check_silence(evidence: tuple[Evidence, ...], report: Report) -> Rejection | None:
+    for item in evidence:
+        if item.kind is not EvidenceKind.INFERRED_NORMAL:
+            continue
+        for section in report.sections:
+            if section.name in _OBSERVING_SECTIONS and locate(item.finding, report.text[section.start : section.end]):
+                return _incomplete(
+                    f"evidence on {item.finding} is inferred from silence, but the {section.name} name it; quote them"
+                )
+    return None
+
+
+def _outside_observations(quote: Span, report: Report) -> bool:
+    """Tell whether a quote is from a section that does not observe, in a report that has one that does."""
+    return any(section.name in _OBSERVING_SECTIONS for section in report.sections) and any(
+        section.name in _NOT_OBSERVING_SECTIONS and section.start <= quote.start and quote.end <= section.end
+        for section in report.sections
+    )
+
+
+def _incomplete(message: str) -> Rejection:
+    return Rejection(RejectReason.EVIDENCE_INCOMPLETE, message)
+
+
+def _contradiction(message: str) -> Rejection:
+    return Rejection(RejectReason.EVIDENCE_CONTRADICTS_ANSWER, message)
+
+
+def _fold(name: str) -> str:
+    return " ".join(name.casefold().split())
+
+
+def _as_set(findings: str) -> frozenset[str]:
+    return frozenset(_fold(finding).rstrip(".") for finding in findings.split(","))

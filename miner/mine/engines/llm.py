@@ -1,0 +1,216 @@
+"""The `llm` engine: plan, evidence and chain from an OpenAI-compatible model (paper, section 2)."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from cxr.miner.kit.errors import MiningReject, SettingsError
+from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.mine.checks import Rejection, check_answer_supported
+from cxr.miner.mine.engines import Reasoning
+from cxr.miner.mine.engines.change import check_answer_of_change, check_change_reply, check_temporal_whole_reply
+from cxr.miner.mine.engines.replies import (
+    check_chain_reply,
+    check_evidence_reply,
+    check_plan_reply,
+    check_whole_reply,
+    to_chain,
+    to_evidence,
+    to_plan,
+)
+from cxr.prompts import (
+    ChainReply,
+    EvidenceReply,
+    PlanReply,
+    Prompt,
+    Reply,
+    TemporalEvidenceReply,
+    TemporalWholeReply,
+    WholeReply,
+    load,
+)
+from cxr.prompts.render import TEMPORAL, stage_values
+from cxr.schemas.question import Question
+from cxr.schemas.reasoning import Chain, Evidence, Plan
+from cxr.schemas.study import Report
+from cxr.schemas.vocabulary import Task
+
+if TYPE_CHECKING:
+    from cxr.miner.llm.client import Client
+
+R = TypeVar("R", bound=Reply)
+VERSION = "3"
+
+
+class LLMEngine:
+    """Typed calls for each question; each reply is checked medically and sent back with the reason if it fails.
+
+    Every step raises MiningReject for a question that cannot be mined, EngineStopped if no question can, BudgetReached
+    if no call may be made, and PolicyError before text goes where its licence forbids it.
+
+    Temporal questions have prompts of their own, which show the report of the reference image beside the current one
+    as a second block of data. Their evidence quotes the current report only, because the offsets of an `Evidence`
+    point into its question's own report; the prior report is context. Without one, the current report alone is read.
+    """
+
+    name = "llm"
+    version = VERSION
+
+    def __init__(self, settings: LLMSettings, client: "Client | None" = None) -> None:
+        """Raise SettingsError for a prompt version that does not exist. Without a client it can tell its settings."""
+        self._settings = settings
+        self._client = client
+        versions = {
+            "plan": settings.plan_version,
+            "evidence": settings.evidence_version,
+            "chain": settings.chain_version,
+        }
+        if settings.calls == 1:
+            versions = {"whole": settings.whole_version}
+        try:
+            self.prompts: dict[str, Prompt] = {name: load(name, version) for name, version in versions.items()}
+        except LookupError as error:
+            raise SettingsError(str(error)) from error
+        self.temporal_prompts = {name: load(f"{name}{TEMPORAL}") for name in versions}
+
+    def prompts_of(self, task: Task) -> dict[str, Prompt]:
+        """Give the prompt of each step for questions of a task."""
+        return self.temporal_prompts if task is Task.TEMPORAL else self.prompts
+
+    def settings(self) -> dict[str, object]:
+        """Give what can change the output: model, options, and the words of prompts and reply schemas."""
+        return {
+            "engine": self.name,
+            "engine_version": self.version,
+            **self._settings.of_the_output(),
+            "prompts": _named(self.prompts),
+            "temporal_prompts": _named(self.temporal_prompts),
+            "reply_schemas_hash": self._schemas_hash,
+        }
+
+    @cached_property
+    def _schemas_hash(self) -> str:
+        types: tuple[type[Reply], ...] = (
+            (WholeReply, TemporalWholeReply)
+            if self._settings.calls == 1
+            else (PlanReply, EvidenceReply, TemporalEvidenceReply, ChainReply)
+        )
+        schemas = json.dumps([reply.model_json_schema() for reply in types], sort_keys=True)
+        return hashlib.sha256(schemas.encode()).hexdigest()
+
+    @property
+    def attestations_used(self) -> tuple[str, ...]:
+        """The attestations, as JSON, that let text of a credentialed corpus leave this machine so far; for `runs`."""
+        return () if self._client is None else tuple(sorted(self._client.wire.attestations_used))
+
+    async def reason(self, question: Question, report: Report) -> Reasoning:
+        """Give plan, evidence and chain, in one call or three."""
+        if self._settings.calls == 1:
+            return await (self._temporal_whole if question.task is Task.TEMPORAL else self._whole)(question, report)
+        plan = await self.plan(question, report)
+        evidence = await self.evidence(question, plan, report)
+        return Reasoning(plan, evidence, await self.chain(question, plan, evidence, report))
+
+    async def plan(self, question: Question, report: Report) -> Plan:
+        """Ask what to look for, one item for every finding of the question."""
+        reply = await self._ask("plan", PlanReply, lambda reply: check_plan_reply(reply, question), question, report)
+        return to_plan(reply, question)
+
+    async def evidence(self, question: Question, plan: Plan, report: Report) -> tuple[Evidence, ...]:
+        """Ask what the report says on each planned finding, and locate every quote in it.
+
+        Evidence that contradicts the question's answer is a reject and not asked again: the model shall not be
+        talked into agreeing with a label.
+        """
+        if question.task is Task.TEMPORAL:
+            return await self._change(question, plan, report)
+        reply = await self._ask(
+            "evidence", EvidenceReply, lambda reply: check_evidence_reply(reply, plan, report), question, report, plan
+        )
+        return _supported(question, to_evidence(reply, plan, report))
+
+    async def chain(self, question: Question, plan: Plan, evidence: tuple[Evidence, ...], report: Report) -> Chain:
+        """Ask for the reasoning at the image; no report is shown, only plan and evidence."""
+        reply = await self._ask(
+            "chain",
+            ChainReply,
+            lambda reply: check_chain_reply(reply, question, evidence),
+            question,
+            report,
+            plan,
+            evidence,
+        )
+        return to_chain(reply, question)
+
+    async def _change(self, question: Question, plan: Plan, report: Report) -> tuple[Evidence, ...]:
+        """Ask what has become of the finding; a change that contradicts the answer is a reject, not asked again."""
+        reply = await self._ask(
+            "evidence",
+            TemporalEvidenceReply,
+            lambda reply: check_change_reply(reply, plan, report),
+            question,
+            report,
+            plan,
+        )
+        _demand(check_answer_of_change(question, reply))
+        return to_evidence(reply, plan, report)
+
+    async def _whole(self, question: Question, report: Report) -> Reasoning:
+        reply = await self._ask(
+            "whole", WholeReply, lambda reply: check_whole_reply(reply, question, report), question, report
+        )
+        plan = to_plan(reply.plan, question)
+        evidence = _supported(question, to_evidence(reply.evidence, plan, report))
+        return Reasoning(plan, evidence, to_chain(reply.chain, question))
+
+    async def _temporal_whole(self, question: Question, report: Report) -> Reasoning:
+        reply = await self._ask(
+            "whole",
+            TemporalWholeReply,
+            lambda reply: check_temporal_whole_reply(reply, question, report),
+            question,
+            report,
+        )
+        _demand(check_answer_of_change(question, reply.evidence))
+        plan = to_plan(reply.plan, question)
+        return Reasoning(plan, to_evidence(reply.evidence, plan, report), to_chain(reply.chain, question))
+
+    async def _ask(
+        self,
+        step: str,
+        reply_type: type[R],
+        check: Callable[[R], Rejection | None],
+        question: Question,
+        report: Report,
+        plan: Plan | None = None,
+        evidence: tuple[Evidence, ...] = (),
+    ) -> R:
+        assert self._client is not None, "an engine that shall be asked needs a client"  # noqa: S101
+        prompt = self.prompts_of(question.task)[step]
+        planned = () if plan is None else plan.items
+        return await self._client.ask(
+            prompt,
+            stage_values(prompt.name, question, report.text, planned, evidence, report.prior),
+            reply_type,
+            check,
+            question_id=question.question_id,
+            licence=report.licence,
+        )
+
+
+def _named(prompts: dict[str, Prompt]) -> list[dict[str, str]]:
+    return [{"name": prompt.name, "version": str(prompt.version), "hash": prompt.hash} for prompt in prompts.values()]
+
+
+def _supported(question: Question, evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    """Give the evidence back; raises MiningReject where it contradicts the answer."""
+    _demand(check_answer_supported(question, evidence))
+    return evidence
+
+
+def _demand(rejection: Rejection | None) -> None:
+    """Raise MiningReject if there is a rejection."""
+    if rejection is not None:
+        raise MiningReject(rejection.reason, rejection.message)

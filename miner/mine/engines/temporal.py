@@ -1,0 +1,116 @@
+"""The rules engine on temporal questions: what the later report says of a finding's change since the prior study.
+
+Only the later report is read: radiologists state change when they compare. Where it is silent about the change there
+is nothing to mine; where it says another change than the answer, or two opposite ones, the question is a reject.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from cxr.miner.kit.errors import MiningReject
+from cxr.miner.language.grounding import MOST_QUOTES
+from cxr.miner.language.labeler import LabelEvidence
+from cxr.miner.mine.engines.nouns import is_plural, with_article
+from cxr.miner.mine.engines.wording import describe
+from cxr.schemas.finding import NormalForm
+from cxr.schemas.question import Question
+from cxr.schemas.reasoning import Evidence
+from cxr.schemas.text import Quote
+from cxr.schemas.vocabulary import Change, EvidenceKind, Presence, Progression, RejectReason
+
+PROGRESSION_OF: Mapping[Change, Progression] = MappingProxyType(
+    {
+        Change.NEW: Progression.WORSENING,
+        Change.WORSENED: Progression.WORSENING,
+        Change.UNCHANGED: Progression.STABLE,
+        Change.IMPROVED: Progression.IMPROVING,
+        Change.RESOLVED: Progression.IMPROVING,
+    }
+)
+"""What counts as which answer: a finding that was not there before is worse, one that has gone is better."""
+
+
+_SEEN = {
+    Change.NEW: ("which was not there on the reference image", "which were not there on the reference image"),
+    Change.WORSENED: (
+        "which has increased since the reference image",
+        "which have increased since the reference image",
+    ),
+    Change.UNCHANGED: ("which is unchanged from the reference image", "which are unchanged from the reference image"),
+    Change.IMPROVED: (
+        "which has decreased since the reference image",
+        "which have decreased since the reference image",
+    ),
+}
+"""What is said of one thing, and of several."""
+
+
+def progression_of(question: Question) -> Progression:
+    """Return the answer of a temporal question as a word."""
+    return Progression(question.answer_text)
+
+
+def change_evidence(question: Question, noun: str, mentions: Sequence[LabelEvidence]) -> Evidence:
+    """Return the statement of change that supports the answer, with its quotes.
+
+    `mentions` are what the later report says of the finding, `noun` its name in a sentence. Raises MiningReject where
+    the report states no change, another one, or opposite ones; the change of what it only suspects is none.
+    """
+    finding, wanted = question.findings[0], progression_of(question)
+    changes = [
+        (form, mention.quote)
+        for mention in mentions
+        for form in mention.finding.normal_forms
+        if progression_said(form) is not None and mention.hedge not in {"possible", "alternative"}
+    ]
+    if not changes:
+        raise MiningReject(
+            RejectReason.EVIDENCE_INCOMPLETE, f"the later report states no change of {finding} since the prior study"
+        )
+    fitting = [(form, quote) for form, quote in changes if progression_said(form) is wanted]
+    others = {said for form, _ in changes if (said := progression_said(form)) not in {wanted, None}}
+    opposite = {Progression.WORSENING, Progression.IMPROVING} - {wanted} if wanted is not Progression.STABLE else set()
+    if not fitting or others & opposite:
+        raise MiningReject(
+            RejectReason.EVIDENCE_CONTRADICTS_ANSWER,
+            f"the answer says that {finding} is {wanted}, and the later report says {', '.join(sorted(others))}",
+        )
+    quotes: tuple[Quote, ...] = tuple(dict.fromkeys(quote for _, quote in fitting))
+    form = fitting[0][0]
+    several = any(mention.several and form in mention.finding.normal_forms for mention in mentions)
+    gone = all(one.change is Change.RESOLVED for one, _ in fitting)
+    return Evidence(
+        evidence_no=1,
+        finding=finding,
+        kind=EvidenceKind.QUOTED,
+        presence=Presence.ABSENT if gone else Presence.PRESENT,
+        statement=_statement(form, noun, gone=gone, several=several),
+        quotes=quotes[:MOST_QUOTES],
+    )
+
+
+def progression_said(form: NormalForm) -> Progression | None:
+    """Return what a form says of change; "no new effusion" and "still no effusion" say nothing of an effusion."""
+    absent = form.presence is Presence.ABSENT
+    if form.change is None or (absent and form.change is not Change.RESOLVED):
+        return None
+    return PROGRESSION_OF[form.change]
+
+
+def _statement(form: NormalForm, noun: str, *, gone: bool, several: bool) -> str:
+    if gone:
+        return f"On the new image there is no {noun} any more."
+    change = Change.IMPROVED if form.change in {None, Change.RESOLVED} else form.change
+    seen = describe(form, several=several)
+    return f"The new image shows {with_article(seen)}, {_SEEN[change][is_plural(seen)]}."
+
+
+def opening(search: str) -> str:
+    """Return the first step: what is compared."""
+    return f"To see how it has changed, I compare the new image with the reference image: {search}."
+
+
+def conclusion(question: Question) -> str:
+    """Return the last step."""
+    finding = question.findings[0].lower()
+    return f"In conclusion, {finding} is {progression_of(question)}: the answer is {question.answer}."

@@ -1,0 +1,203 @@
+"""`cxr mine --estimate`: what a job would cost and how long it would take, before anything is spent.
+
+A sample of the questions is worded exactly as it would be sent, with the rules engine's plans, evidence and chains in
+the place of replies that do not exist yet. Tokens are counted from bytes; where the store has calls of this model and
+these prompts, their own counts are used instead.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from rich.table import Table
+
+from cxr.miner.kit.console import say, table
+from cxr.miner.kit.errors import MiningReject
+from cxr.miner.kit.progress import clock
+from cxr.miner.kit.settings import MineSettings
+from cxr.miner.llm.prices import Price, price_of
+from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.mine.engines import Reasoning
+from cxr.miner.mine.engines.llm import LLMEngine
+from cxr.miner.mine.engines.rules import RulesEngine
+from cxr.miner.mine.job import Job, load, unmined
+from cxr.miner.mine.make import llm_settings
+from cxr.miner.store import Store
+from cxr.prompts import Prompt
+from cxr.prompts.render import TEMPORAL, stage_values
+from cxr.schemas.question import Question
+from cxr.schemas.study import Report
+from cxr.schemas.vocabulary import Task
+
+SAMPLE = 200
+# Bytes of JSON for one token of English prose; GPT-4o's tokenizer needs 4 to 4.5.
+_BYTES_PER_TOKEN = 4.2
+# Where no call of the model is on record.
+_LATENCY_S = 3.0
+# Replies that fail a check are sent back; a careful model needs this at every tenth question.
+_REASKS = 1.1
+_ENOUGH_CALLS = 20
+
+
+@dataclass(frozen=True)
+class _Step:
+    name: str
+    prompt_tokens: float
+    completion_tokens: float
+    seconds: float
+    measured: bool
+
+
+def estimate_tables(db: Path, settings: MineSettings) -> list[Table]:
+    """Give a table of expected calls, tokens, cost and time, for one call a question and for three."""
+    asked = llm_settings(settings)
+    price = price_of(asked)
+    rows: list[tuple[object, ...]] = []
+    with Store.read(db) as store:
+        for calls in (3, 1):
+            rows += _rows_of(store, settings, asked.model_copy(update={"calls": calls}), price)
+    if price is None:
+        say(f"the price of {asked.model} at {asked.base_url} is not known; give --price INPUT,OUTPUT to see costs")
+    else:
+        say(f"price of {asked.model}: {price.source}; a beginning that repeats may be billed at less")
+    columns = ["calls", "step", "requests", "prompt tokens", "reply tokens", "USD", "USD in batches", "time", "basis"]
+    return [table(f"Expected for {asked.model}, questions that are not mined yet", columns, rows)]
+
+
+def _rows_of(store: Store, settings: MineSettings, asked: LLMSettings, price: Price | None) -> list[tuple[object, ...]]:
+    engine = LLMEngine(asked)
+    job = Job(engine.name, engine.version, engine.settings())
+    todo = unmined(store, settings, job.fingerprint)
+    if not todo.height:
+        return [(asked.calls, "nothing to do", 0, 0, 0, 0.0, 0.0, "", "")]
+    temporal = pl.col("task") == str(Task.TEMPORAL)
+    steps = [
+        *_steps(store, asked, engine.prompts, todo.filter(~temporal)),
+        *_steps(store, asked, engine.temporal_prompts, todo.filter(temporal)),
+    ]
+    rows: list[tuple[object, ...]] = []
+    totals = [0.0, 0.0, 0.0, 0.0]
+    for step, questions, sampled in steps:
+        requests = questions * _REASKS
+        counts = (requests * step.prompt_tokens, requests * step.completion_tokens)
+        usd = None if price is None else price.cost(*counts, batch=False)
+        batch = None if price is None else price.cost(*counts, batch=True)
+        seconds = _seconds(asked, requests, sum(counts), step.seconds)
+        basis = "calls on record" if step.measured else f"{sampled} questions worded" if sampled else "an example"
+        rows.append(
+            (
+                asked.calls,
+                step.name,
+                round(requests),
+                round(counts[0]),
+                round(counts[1]),
+                usd,
+                batch,
+                clock(seconds),
+                basis,
+            )
+        )
+        totals = [a + b for a, b in zip(totals, (*counts, usd or 0.0, seconds), strict=True)]
+    if len(rows) > 1:
+        usd_of_all = None if price is None else totals[2]
+        in_batches = None if usd_of_all is None or price is None else usd_of_all * price.batch_factor
+        all_requests = sum(int(str(row[2])) for row in rows)
+        rows.append(
+            (
+                asked.calls,
+                "all",
+                all_requests,
+                round(totals[0]),
+                round(totals[1]),
+                usd_of_all,
+                in_batches,
+                clock(totals[3]),
+                "",
+            )
+        )
+    return rows
+
+
+def _steps(
+    store: Store, asked: LLMSettings, prompts: dict[str, Prompt], todo: pl.DataFrame
+) -> list[tuple[_Step, int, int]]:
+    """Give each step with the number of questions that take it and of those in its sample; 0 for an example's size."""
+    if not todo.height:
+        return []
+    sample = todo.select("question_id").sample(min(SAMPLE, todo.height), seed=0)
+    reasoned = _reasoned(store, sample)
+    return [
+        (
+            _measured(store, asked.model, prompt) or _counted(prompt, reasoned),
+            todo.height,
+            sample.height * bool(reasoned),
+        )
+        for prompt in prompts.values()
+    ]
+
+
+def _reasoned(store: Store, sample: pl.DataFrame) -> list[tuple[Question, Report, Reasoning]]:
+    """Reason about the sample with rules; what they reject costs about as much and is left out."""
+    rules, made = RulesEngine(), []
+    for question, report in load(store, sample):
+        try:
+            plan = rules.plan(question, report)
+            evidence = rules.evidence(question, plan, report)
+            chain = rules.chain(question, plan, evidence, report)
+        except MiningReject:
+            continue
+        made.append((question, report, Reasoning(plan, evidence, chain)))
+    return made
+
+
+def _counted(prompt: Prompt, reasoned: list[tuple[Question, Report, Reasoning]]) -> _Step:
+    if not reasoned:
+        return _like_an_example(prompt)
+    sent = replied = 0
+    step = prompt.name.removesuffix(TEMPORAL)
+    for question, report, (plan, evidence, chain) in reasoned:
+        values = stage_values(prompt.name, question, report.text, plan.items, evidence, report.prior)
+        sent += len(json.dumps(prompt.messages(values), ensure_ascii=False).encode())
+        parts = {
+            "plan": plan.model_dump(mode="json"),
+            "evidence": [piece.model_dump(mode="json", exclude={"evidence_no"}) for piece in evidence],
+            "chain": chain.model_dump(mode="json"),
+        }
+        replied += len(json.dumps(parts if step == "whole" else parts[step], ensure_ascii=False).encode())
+    number = len(reasoned)
+    return _Step(
+        prompt.name, sent / number / _BYTES_PER_TOKEN, replied / number / _BYTES_PER_TOKEN, _LATENCY_S, measured=False
+    )
+
+
+def _like_an_example(prompt: Prompt) -> _Step:
+    """Count a prompt's own first example, where rules answer no question of the sample."""
+    case = prompt.examples[0]
+    shown = stage_values(
+        prompt.name, case.question, case.report, case.plan.items, case.evidence.items, case.prior_report
+    )
+    messages = prompt.messages(shown)
+    sent = len(json.dumps(messages, ensure_ascii=False).encode())
+    replied = len(messages[2]["content"].encode())
+    return _Step(prompt.name, sent / _BYTES_PER_TOKEN, replied / _BYTES_PER_TOKEN, _LATENCY_S, measured=False)
+
+
+def _measured(store: Store, model: str, prompt: Prompt) -> _Step | None:
+    """Give the means of calls of this model and prompt, if there are enough of them."""
+    ((number, sent, replied, seconds),) = store.rows(
+        "select count(*), avg(prompt_tokens), avg(completion_tokens), avg(latency_s) from calls "
+        "where model = ? and prompt_hash = ? and not cache_hit and error is null and prompt_tokens is not null",
+        [model, prompt.hash],
+    )
+    if number < _ENOUGH_CALLS:
+        return None
+    return _Step(prompt.name, sent, replied, seconds, measured=True)
+
+
+def _seconds(asked: LLMSettings, requests: float, tokens: float, latency_s: float) -> float:
+    """Give the time that the slowest of latency, request limit and token limit makes it."""
+    by_latency = requests * latency_s / asked.concurrency
+    by_requests = 0.0 if asked.rpm is None else requests / asked.rpm * 60
+    by_tokens = 0.0 if asked.tpm is None else tokens / asked.tpm * 60
+    return max(by_latency, by_requests, by_tokens)

@@ -1,0 +1,267 @@
+"""Mine: questions become chains, in batches that are committed whole; a rerun does only what is missing.
+
+Here is the mining of engines that answer at once (`rules`), and what they share with those that wait for a server
+(`cxr.miner.mine.many`): which questions are left to do, and how chains, rejects and calls enter the store.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import polars as pl
+
+from cxr.miner.kit.errors import MiningReject
+from cxr.miner.kit.settings import MineSettings
+from cxr.miner.llm.calls import call_frame, call_rows
+from cxr.miner.mine.checks import check_all
+from cxr.miner.mine.engines import Engine
+from cxr.miner.store import Run, Store, digest
+from cxr.schemas.call import Call
+from cxr.schemas.question import Question
+from cxr.schemas.reasoning import Chain, Evidence, Plan
+from cxr.schemas.study import Report
+from cxr.schemas.vocabulary import RejectReason, Stage, Task
+
+# Rows of a batch are committed together.
+BATCH = 500
+
+# The reference image of a temporal question has a report too, if the store holds it; a prompt that shows both goes
+# where the stricter of their licences allows.
+_PRIOR = """
+        left join reports as prior_reports on prior_reports.study_id = questions.prior_study_id
+        left join studies as prior_studies on prior_studies.study_id = prior_reports.study_id
+"""
+_LICENCE = """
+        case when 'credentialed' in (studies.licence, prior_studies.licence) then 'credentialed'
+             else studies.licence end as licence
+"""
+
+
+@dataclass
+class MineResult:
+    """What `cxr mine` did, and all rejects that stand for this engine and these settings."""
+
+    mined: int = 0
+    already: int = 0
+    new_rejects: int = 0
+    rejects: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """What else the user should know, a sentence each."""
+
+
+@dataclass(frozen=True)
+class Mined:
+    """The three stages of one question's reasoning."""
+
+    question: Question
+    plan: Plan
+    evidence: tuple[Evidence, ...]
+    chain: Chain
+
+
+def mine_question(engine: Engine, question: Question, report: Report) -> Mined:
+    """Plan, gather evidence and reason about one question; raises MiningReject where that fails a check."""
+    plan = engine.plan(question, report)
+    evidence = engine.evidence(question, plan, report)
+    chain = engine.chain(question, plan, evidence, report)
+    if rejection := check_all(question, plan, evidence, chain, report):
+        raise MiningReject(rejection.reason, rejection.message)
+    return Mined(question, plan, evidence, chain)
+
+
+def mine(
+    store: Store,
+    engine: Engine,
+    settings: MineSettings,
+    advance: Callable[[int, int], None],
+) -> MineResult:
+    """Mine every question that this engine, with these settings, has neither answered nor rejected.
+
+    `advance(done, total)` is called after every batch. An interrupt loses at most the batch in hand.
+    """
+    job = Job(engine.name, engine.version, engine.settings())
+    todo = unmined(store, settings, job.fingerprint)
+    result = MineResult(already=count_chains(store, job.fingerprint))
+    if todo.height:
+        with store.run("mine", job.recorded(settings)) as run:
+            for batch in todo.iter_slices(BATCH):
+                outcomes = [_outcome(engine, question, report) for question, report in load(store, batch)]
+                chains, rejects = commit(store, job, run, outcomes)
+                result.mined += chains
+                result.new_rejects += rejects
+                advance(result.mined + result.new_rejects, todo.height)
+    result.rejects = standing_rejects(store, job.fingerprint)
+    return result
+
+
+@dataclass(frozen=True)
+class Job:
+    """An engine with its settings, under which chains, rejects and spending are counted."""
+
+    engine: str
+    version: str
+    settings: dict[str, object]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The `settings_hash` of everything that this job writes."""
+        return digest("mine", self.settings)
+
+    def recorded(self, settings: MineSettings) -> dict[str, object]:
+        """Give what goes into `runs`."""
+        return settings.model_dump(mode="json") | {"settings_hash": self.fingerprint, **self.settings}
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A question that cannot become a chain, and why."""
+
+    question: Question
+    reject: MiningReject
+
+
+def standing_rejects(store: Store, fingerprint: str) -> dict[str, int]:
+    """Give how many questions stand rejected under these settings, by reason."""
+    return dict(
+        store.rows(
+            "select reason, count(*) from rejects where stage = 'mine' and settings_hash = ? "
+            "group by reason order by count(*) desc, reason",
+            [fingerprint],
+        )
+    )
+
+
+def unmined(store: Store, settings: MineSettings, fingerprint: str) -> pl.DataFrame:
+    """Give id, task and licence of the questions that are neither mined nor rejected, studies together."""
+    return store.frame(
+        """
+        select question_id, task, """
+        + _LICENCE
+        + """
+        from questions join reports using (study_id) join studies using (study_id)
+        """
+        + _PRIOR
+        + """
+        where question_id not in (select question_id from chains where settings_hash = $fingerprint)
+          and question_id not in (
+              select reject_key from rejects
+              where stage = 'mine' and settings_hash = $fingerprint and reason <> $passing)
+          and ($tasks is null or list_contains($tasks, task))
+        order by questions.study_id, task, question_id limit $limit
+        """,
+        {
+            "fingerprint": fingerprint,
+            # A server that did not answer says nothing about the question: it is tried again.
+            "passing": str(RejectReason.MODEL_CALL_FAILED),
+            "tasks": None if settings.tasks is None else [str(task) for task in settings.tasks],
+            "limit": settings.limit if settings.limit is not None else 2**62,
+        },
+    )
+
+
+def count_chains(store: Store, fingerprint: str) -> int:
+    """Give how many chains were mined under these settings."""
+    return store.count("select count(*) from chains where settings_hash = ?", [fingerprint])
+
+
+def _outcome(engine: Engine, question: Question, report: Report) -> Mined | Rejected:
+    try:
+        return mine_question(engine, question, report)
+    except MiningReject as reject:
+        return Rejected(question, reject)
+
+
+def commit(
+    store: Store, job: Job, run: Run, outcomes: Sequence[Mined | Rejected], calls: Sequence[Call] = ()
+) -> tuple[int, int]:
+    """Write outcomes and calls in one transaction and give the numbers of chains and rejects."""
+    chains = [_row(outcome, job, run) for outcome in outcomes if isinstance(outcome, Mined)]
+    rejects = [_reject_row(outcome, job, run) for outcome in outcomes if isinstance(outcome, Rejected)]
+    with store.transaction():
+        if outcomes:
+            ids = pl.DataFrame({"question_id": [outcome.question.question_id for outcome in outcomes]})
+            store.replace_temporary("finished", ids)
+            store.connection.execute(
+                "delete from rejects where stage = 'mine' and settings_hash = ? "
+                "and reject_key in (select question_id from finished)",
+                [job.fingerprint],
+            )
+        run.rows_written += store.insert("chains", pl.DataFrame(chains, infer_schema_length=None))
+        run.rejects += store.insert("rejects", pl.DataFrame(rejects, infer_schema_length=None))
+        store.insert("calls", call_frame(call_rows(calls, job.engine, run.run_id, job.fingerprint)))
+    return len(chains), len(rejects)
+
+
+def load(store: Store, batch: pl.DataFrame) -> Iterator[tuple[Question, Report]]:
+    """Give the questions whose ids a frame holds, in its order, each with its study's report.
+
+    The report of a temporal question's prior study comes with it, if the store has that.
+    """
+    store.replace_temporary("batch", batch.with_row_index("place"))
+    rows = store.frame(
+        """
+        select questions.*, reports.text as report, reports.sections, prior_reports.text as prior, """
+        + _LICENCE
+        + """
+        from batch join questions using (question_id) join reports using (study_id) join studies using (study_id)
+        """
+        + _PRIOR
+        + """
+        order by place
+        """
+    )
+    for row in rows.iter_rows(named=True):
+        question = Question(
+            question_id=row["question_id"],
+            study_id=row["study_id"],
+            task=row["task"],
+            text=row["text"],
+            findings=tuple(row["findings"]),
+            options=tuple(row["options"]),
+            answer=row["answer"],
+            answer_findings=tuple(row["answer_findings"]),
+            prior_study_id=row["prior_study_id"],
+        )
+        yield (
+            question,
+            Report(
+                study_id=row["study_id"],
+                text=row["report"],
+                sections=tuple(row["sections"] or ()),
+                licence=row["licence"],
+                prior=row["prior"],
+            ),
+        )
+
+
+def _reject_row(rejected: Rejected, job: Job, run: Run) -> dict[str, object]:
+    return {
+        "stage": str(Stage.MINE),
+        "corpus": rejected.question.study_id.partition("/")[0],
+        "reject_key": rejected.question.question_id,
+        "settings_hash": job.fingerprint,
+        "reason": str(rejected.reject.reason),
+        "message": rejected.reject.message,
+        "run_id": run.run_id,
+    }
+
+
+def _row(mined: Mined, job: Job, run: Run) -> dict[str, object]:
+    dumped = mined.chain.model_dump(mode="json")
+    return {
+        "chain_id": digest("chain", mined.question.question_id, job.fingerprint),
+        "question_id": mined.question.question_id,
+        "study_id": mined.question.study_id,
+        "task": str(mined.question.task),
+        "engine": job.engine,
+        "engine_version": job.version,
+        "model": job.settings.get("model"),
+        "prompts": job.settings.get("temporal_prompts" if mined.question.task is Task.TEMPORAL else "prompts", []),
+        "settings_hash": job.fingerprint,
+        "plan": mined.plan.model_dump(mode="json")["items"],
+        "evidence": [piece.model_dump(mode="json") for piece in mined.evidence],
+        "steps": dumped["steps"],
+        "text": mined.chain.text,
+        "answer": mined.chain.answer,
+        "run_id": run.run_id,
+    }

@@ -1,0 +1,294 @@
+"""Mine with a language model: many questions in flight, each attempt written down, all of it resumable.
+
+One event loop asks the server; one other thread reads and writes the store, so that a commit delays no reply. What has
+been answered is in the reply cache before it is used, and what was attempted is in the ledger: a kill at any moment
+loses neither.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import polars as pl
+
+from cxr.miner.kit.console import say
+from cxr.miner.kit.errors import BudgetReached, CxrError, EngineStopped, MiningReject, StoreError
+from cxr.miner.kit.progress import Live, Numbers, live
+from cxr.miner.kit.settings import MineSettings
+from cxr.miner.llm.budget import Budget
+from cxr.miner.llm.cache import ReplyCache
+from cxr.miner.llm.client import Client, Deferred, Stopping
+from cxr.miner.llm.ledger import Ledger
+from cxr.miner.llm.prices import price_of
+from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.llm.spending import charge_lost, lost_attempts, recover_attempts, spent_on
+from cxr.miner.llm.wire import Wire, key_from_environment
+from cxr.miner.mine.checks import check_all
+from cxr.miner.mine.engines import AsyncEngine
+from cxr.miner.mine.engines.llm import LLMEngine
+from cxr.miner.mine.job import Job, Mined, MineResult, Rejected, commit, count_chains, load, standing_rejects, unmined
+from cxr.miner.mine.make import ledger_path, llm_settings, progress_path, reply_folder
+from cxr.miner.store import Run, Store, is_interrupt
+from cxr.schemas.call import Call
+from cxr.schemas.question import Question
+from cxr.schemas.study import Report
+from cxr.schemas.vocabulary import Licence
+
+T = TypeVar("T")
+
+# Questions that are read from the store at once, and outcomes that are committed at once, or after this time.
+_READ = 256
+_COMMIT = 128
+_COMMIT_EVERY_S = 2.0
+_TICK_S = 0.2
+
+
+def mine_llm(db: Path, settings: MineSettings) -> MineResult:
+    """Mine what is missing, and give what was done.
+
+    Raises BudgetReached, EngineStopped, PolicyError or KeyboardInterrupt after everything that was finished has been
+    written; the same call then goes on from there.
+    """
+    asked = llm_settings(settings)
+    key = key_from_environment(asked)
+    wire = Wire(asked, key, settings.attestations)
+    with (
+        full_disk_is_one_sentence(db),
+        Store.write(db) as store,
+        ReplyCache(reply_folder(settings, db)) as cache,
+        Ledger(ledger_path(db)) as ledger,
+    ):
+        job = _job(asked)
+        recover_attempts(store, ledger, ledger_path(db), cache, asked)
+        todo = unmined(store, settings, job.fingerprint)
+        result = MineResult(already=count_chains(store, job.fingerprint))
+        budget = Budget(asked, price_of(asked), spent_on(store, job.fingerprint))
+        for licence in todo["licence"].unique():
+            wire.allow(Licence(licence))
+        if todo.height:
+            _ask_for_a_price(asked, wire)
+            with store.run("mine", job.recorded(settings)) as run:
+                owner = {"run_id": run.run_id, "settings_hash": job.fingerprint}
+                client = Client(asked, wire, cache, budget, ledger, owner)
+                engine = LLMEngine(asked, client)
+                numbers = Numbers(f"mine with {asked.model}", asked.model, todo.height, result.already)
+                with live(numbers, progress_path(db)) as shown:
+                    Mining(store, job, run, engine, client, shown, result).go(todo)
+        result.rejects = standing_rejects(store, job.fingerprint)
+        return result
+
+
+@contextlib.contextmanager
+def full_disk_is_one_sentence(db: Path) -> Iterator[None]:
+    """Turn what a full or failing disk raises into a StoreError; an interrupt of a query stays what it is."""
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        if is_interrupt(error):
+            raise
+        raise StoreError(
+            f"{db} could not be written ({str(error).splitlines()[0]}); make room there and run the same command "
+            "again: replies and attempts are kept beside it, and nothing is paid for twice"
+        ) from None
+
+
+def _job(asked: LLMSettings) -> Job:
+    engine = LLMEngine(asked)
+    return Job(engine.name, engine.version, engine.settings())
+
+
+def _ask_for_a_price(asked: LLMSettings, wire: Wire) -> None:
+    if price_of(asked) is None and not wire.local:
+        say(
+            f"the price of {asked.model} at {asked.base_url} is not known, so costs stay unknown; give it in USD per "
+            "million tokens with --price INPUT,OUTPUT"
+        )
+
+
+class Mining:
+    """One run: a reader, workers, and a writer, which end together."""
+
+    def __init__(
+        self, store: Store, job: Job, run: Run, engine: AsyncEngine, client: Client, shown: Live, result: MineResult
+    ) -> None:
+        self._store, self._job, self._run = store, job, run
+        self._engine, self._client, self._live, self._result = engine, client, shown, result
+        self._calls: list[Call] = []
+        self._outcomes: list[Mined | Rejected] = []
+        self._stop: CxrError | None = None
+        self._interrupts = 0
+        self._lost = lost_attempts(store, job.fingerprint)
+        self._budget_before = client.budget.usd
+        client.on_call = self._calls.append
+
+    def go(self, todo: pl.DataFrame) -> None:
+        """Mine; raises what ended the run early after everything finished is in the store."""
+        try:
+            asyncio.run(self._main(todo))
+        except* EngineStopped as group:
+            self._stop = self._stop or _first(group)
+        except* CxrError as group:
+            self._stop = self._stop or _first(group)
+        finally:
+            self._run.attestation = list(self._engine.attestations_used) or None
+            self._count()
+            self._commit_all()
+        if self._interrupts:
+            raise KeyboardInterrupt
+        if self._stop is not None:
+            raise self._stop
+
+    async def _main(self, todo: pl.DataFrame) -> None:
+        queue: asyncio.Queue[tuple[Question, Report] | None] = asyncio.Queue(self._client.settings.concurrency)
+        workers = self._client.settings.concurrency
+        with ThreadPoolExecutor(1) as thread:
+            async with self._client.wire, _signals(self._interrupted):
+                background = [asyncio.create_task(self._write(thread)), asyncio.create_task(self._tick())]
+                try:
+                    async with asyncio.TaskGroup() as group:
+                        self._group = [group.create_task(self._read(todo, queue, thread, workers))]
+                        self._group += [group.create_task(self._work(queue)) for _ in range(workers)]
+                        watch = group.create_task(self._watch(background[0]))
+                        await asyncio.gather(*self._group, return_exceptions=True)
+                        watch.cancel()
+                finally:
+                    for task in background:
+                        task.cancel()
+                    await asyncio.gather(*background, return_exceptions=True)
+
+    async def _read(
+        self,
+        todo: pl.DataFrame,
+        queue: "asyncio.Queue[tuple[Question, Report] | None]",
+        thread: ThreadPoolExecutor,
+        workers: int,
+    ) -> None:
+        """Feed the workers, a slice of the store at a time; memory does not grow with the corpus."""
+        for part in todo.select("question_id").iter_slices(_READ):
+            if self._ending:
+                break
+            for item in await _in(thread, lambda part=part: list(load(self._store, part))):  # type: ignore[misc]
+                await queue.put(item)
+        for _ in range(workers):
+            await queue.put(None)
+
+    async def _work(self, queue: "asyncio.Queue[tuple[Question, Report] | None]") -> None:
+        while (item := await queue.get()) is not None:
+            if self._client.stopping:
+                continue
+            question, report = item
+            try:
+                reasoning = await self._engine.reason(question, report)
+                if rejection := check_all(question, *reasoning, report):
+                    raise MiningReject(rejection.reason, rejection.message)
+            except MiningReject as reject:
+                self._outcomes.append(Rejected(question, reject))
+                self._live.numbers.rejected += 1
+            except (Stopping, Deferred):
+                continue
+            except BudgetReached as reached:
+                # Others may go on with what they have in the cache; nothing new is sent by anybody.
+                self._stop = self._stop or reached
+            else:
+                self._outcomes.append(Mined(question, *reasoning))
+                self._live.numbers.done += 1
+
+    @property
+    def _ending(self) -> bool:
+        return self._client.stopping or isinstance(self._stop, BudgetReached)
+
+    async def _write(self, thread: ThreadPoolExecutor) -> None:
+        waited = 0.0
+        while True:
+            await asyncio.sleep(_TICK_S)
+            waited += _TICK_S
+            if len(self._outcomes) >= _COMMIT or waited >= _COMMIT_EVERY_S:
+                waited = 0.0
+                # A commit that has begun is never left half done: the thread finishes it.
+                await asyncio.shield(_in(thread, self._commit_all))
+
+    async def _watch(self, writer: "asyncio.Task[None]") -> None:
+        """End the run when the store cannot be written any more."""
+        await asyncio.wait([writer])
+        if not writer.cancelled() and (error := writer.exception()) is not None:
+            raise error
+
+    def _commit_all(self) -> None:
+        """Write what has gathered. Calls go first out of the list, so that none is written twice."""
+        outcomes, calls = list(self._outcomes), list(self._calls)
+        if not outcomes and not calls:
+            return
+        with full_disk_is_one_sentence(self._store.path):
+            chains, rejects = commit(self._store, self._job, self._run, outcomes, calls)
+            if self._lost:
+                charge_lost(self._store, self._job.fingerprint)
+        del self._outcomes[: len(outcomes)]
+        del self._calls[: len(calls)]
+        self._result.mined += chains
+        self._result.new_rejects += rejects
+        if self._client.ledger is not None:
+            self._client.ledger.stored(call.call_id for call in calls)
+
+    async def _tick(self) -> None:
+        while True:
+            self._count()
+            self._live.tick()
+            await asyncio.sleep(_TICK_S)
+
+    def _count(self) -> None:
+        numbers, counters, budget = self._live.numbers, self._client.counters, self._client.budget
+        numbers.calls, numbers.failed, numbers.cached = counters.calls, counters.failed, counters.cached
+        numbers.in_flight = counters.in_flight
+        numbers.tokens = counters.prompt_tokens + counters.completion_tokens
+        if budget.price is not None:
+            numbers.usd, numbers.usd_of_job = budget.usd - self._budget_before, budget.usd
+        throttled = self._client.pace.throttled_for_s()
+        numbers.waiting = f", the server has been limiting us for {throttled:.0f} s" if throttled > 1 else ""
+
+    def _interrupted(self) -> None:
+        self._interrupts += 1
+        if self._interrupts == 1:
+            in_flight = self._client.counters.in_flight
+            say(
+                f"interrupted: waiting for {in_flight} calls in flight, which are paid for and will be kept; "
+                "interrupt again to drop them"
+            )
+            self._client.stop()
+        elif self._interrupts == 2:
+            say(f"interrupted again: {self._client.counters.in_flight} calls in flight are dropped, at unknown cost")
+            for task in self._group:
+                task.cancel()
+
+
+def _first(group: BaseExceptionGroup[CxrError]) -> CxrError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, CxrError)  # noqa: S101 - the group holds nothing else
+    return error
+
+
+async def _in(thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(thread, work)
+
+
+@contextlib.asynccontextmanager
+async def _signals(react: Callable[[], None]) -> AsyncIterator[None]:
+    """Let Ctrl-C, and the SIGTERM of a cluster's scheduler, end the run in order."""
+    loop = asyncio.get_running_loop()
+    added = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Outside of the main thread, as in some tests, signals stay with whom they are.
+        with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
+            loop.add_signal_handler(number, react)
+            added.append(number)
+    try:
+        yield
+    finally:
+        for number in added:
+            loop.remove_signal_handler(number)

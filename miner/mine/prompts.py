@@ -1,0 +1,83 @@
+"""`cxr prompts`: what stands in the prompt files, and how a prompt looks when it is sent."""
+
+import difflib
+import re
+from pathlib import Path
+
+from cxr.miner.kit.errors import InputError
+from cxr.miner.mine.engines.rules import RulesEngine
+from cxr.miner.mine.job import load as load_questions
+from cxr.miner.store import Store
+from cxr.prompts import Prompt, available, load, source
+from cxr.prompts.render import TEMPORAL, stage_values
+from cxr.schemas.vocabulary import Task
+
+_NAME = re.compile(r"^(?P<name>[a-z_]+)(?:\.v(?P<version>[1-9]\d*))?$")
+
+
+def prompt_rows() -> list[list[object]]:
+    """Give name, version, hash, number of examples, characters of the instructions and purpose of every prompt."""
+    every = [load(name, version) for name, versions in available().items() for version in versions]
+    return [
+        [prompt.name, prompt.version, prompt.hash[:12], len(prompt.examples), len(prompt.system), _about(prompt)]
+        for prompt in every
+    ]
+
+
+def prompt_text(name: str, question_id: str | None, db: Path) -> str:
+    """Give a prompt's file, or the messages that it becomes for one question.
+
+    Plan and evidence, which a later step shows, are those of the rules engine. Raises InputError for a prompt or
+    question that does not exist.
+    """
+    prompt = _find(name)
+    if question_id is None:
+        return source(prompt.name, prompt.version)
+    if prompt.name.startswith("judge_"):
+        raise InputError(f"{prompt.name} is asked by the llm judge, not of a question; show it without --question")
+    with Store.read(db) as store:
+        ids = store.frame("select question_id from questions where question_id = $id", {"id": question_id})
+        if ids.is_empty():
+            raise InputError(f"there is no question {question_id!r} in {db}; `cxr sql` lists questions")
+        ((question, report),) = load_questions(store, ids)
+    if (question.task is Task.TEMPORAL) is not prompt.name.endswith(TEMPORAL):
+        raise InputError(
+            f"{prompt.name} is not asked of question {question_id!r}, which is of task {question.task}; prompts whose "
+            f"names end in {TEMPORAL} are those of temporal questions"
+        )
+    engine = RulesEngine()
+    plan = engine.plan(question, report)
+    shows_evidence = prompt.name.removesuffix(TEMPORAL) == "chain"
+    evidence = engine.evidence(question, plan, report) if shows_evidence else ()
+    values = stage_values(prompt.name, question, report.text, plan.items, evidence, report.prior)
+    messages = prompt.messages(values)
+    return "\n\n".join(f"--- {message['role']}\n{message['content']}" for message in messages)
+
+
+def prompt_diff(old: str, new: str) -> str:
+    """Give a unified diff of two prompt files; raises InputError for one that does not exist."""
+    first, second = _find(old), _find(new)
+    lines = difflib.unified_diff(
+        source(first.name, first.version).splitlines(),
+        source(second.name, second.version).splitlines(),
+        f"{first.name}.v{first.version}",
+        f"{second.name}.v{second.version}",
+        lineterm="",
+    )
+    return "\n".join(lines) or f"{old} and {new} say the same"
+
+
+def _find(said: str) -> Prompt:
+    match = _NAME.match(said)
+    try:
+        if match is None:
+            raise LookupError(f"there is no prompt {said!r}; there are {', '.join(available())}")
+        return load(match["name"], int(match["version"]) if match["version"] else None)
+    except LookupError as error:
+        raise InputError(f"{error}; `cxr prompts list` shows all") from None
+
+
+def _about(prompt: Prompt) -> str:
+    """Give the first sentence of a prompt's opening."""
+    text = " ".join(prompt.note.partition("\n")[2].split())
+    return text.partition(": ")[0] if ": " in text[:90] else text[:90]

@@ -1,0 +1,180 @@
+"""`cxr show`: one question with its plan, the quotes in the report's context, the chain and its verdicts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from cxr.miner.kit.console import table
+from cxr.miner.kit.errors import CxrError
+from cxr.miner.store import Store
+from cxr.miner.store.sql import Format, check_target, print_rows
+
+CONTEXT = 60
+
+# A row per chain of the question, or one without a chain; everything that belongs to it is nested.
+_AS_ROWS = """
+    with wanted as (
+        select question_id, chain_id from questions left join chains using (question_id)
+        where question_id = $id or chain_id = $id),
+    of_chain as (
+        select chain_id, list({'judge': judge, 'judge_version': judge_version, 'finding_no': finding_no,
+                               'observation': observation, 'status': status, 'verdict': verdict, 'reason': reason,
+                               'factual': factual, 'evidence': evidence}
+                              order by judge, judge_version, finding_no) as verdicts
+        from findings where origin = 'chain' and chain_id in (select chain_id from wanted) group by chain_id),
+    of_judge as (
+        select chain_id, list({'judge': judge, 'judge_version': judge_version, 'factuality': factuality,
+                               'completeness': completeness, 'effectiveness': effectiveness, 'radrscore': radrscore}
+                              order by judge, judge_version) as scores
+        from scores where chain_id in (select chain_id from wanted) group by chain_id),
+    of_reject as (
+        select reject_key as question_id, list({'stage': stage, 'reason': reason, 'message': message}
+                                               order by stage, reason) as rejects
+        from rejects where reject_key in (select question_id from wanted) group by reject_key),
+    of_call as (
+        select question_id, count(*) as calls, sum(cost_usd) as cost_usd
+        from calls where question_id in (select question_id from wanted) group by question_id)
+    select questions.question_id, questions.study_id, questions.corpus, questions.split, questions.task,
+           questions.text as question, options, questions.answer as expected, answer_findings, chains.chain_id, engine,
+           engine_version, model, prompts, plan, chains.evidence, steps, chains.text as reasoning, chains.answer,
+           reports.text as report, scores, verdicts, rejects, coalesce(calls, 0) as calls, cost_usd
+    from wanted join questions using (question_id) left join chains on chains.chain_id = wanted.chain_id
+    left join reports on reports.study_id = questions.study_id
+    left join of_chain on of_chain.chain_id = wanted.chain_id
+    left join of_judge on of_judge.chain_id = wanted.chain_id
+    left join of_reject on of_reject.question_id = wanted.question_id
+    left join of_call on of_call.question_id = wanted.question_id
+    order by engine, chains.chain_id
+"""
+
+
+def print_chain(store: Store, identity: str, chosen: Format, target: Path | None = None) -> None:
+    """Print what belongs to a question or chain as rows: one per chain, as `cxr sql` prints them.
+
+    Raises CxrError where there is neither, SettingsError for Parquet to a terminal.
+    """
+    check_target(chosen, target, "show")
+    known = "select count(*) from questions left join chains using (question_id) where $id in (question_id, chain_id)"
+    if not store.count(known, {"id": identity}):
+        raise _unknown(identity)
+    print_rows(store, _AS_ROWS, {"id": identity}, chosen, target)
+
+
+def _unknown(identity: str) -> CxrError:
+    return CxrError(
+        f"no question and no chain has the id {identity!r}; "
+        '`cxr sql "select question_id, task, text from questions limit 5"` lists some'
+    )
+
+
+def show_chain(store: Store, identity: str, *, verdicts: bool = True) -> list[RenderableType]:
+    """Give what is to be printed about a question or chain; raises CxrError where there is neither."""
+    chains = store.frame(
+        "select chains.*, questions.text as question, questions.answer as expected, reports.text as report "
+        "from chains join questions using (question_id) join reports on reports.study_id = chains.study_id "
+        "where chain_id = $id or question_id = $id order by engine, chain_id",
+        {"id": identity},
+    )
+    if chains.is_empty():
+        return _show_without_chain(store, identity)
+    parts: list[RenderableType] = []
+    for row in chains.iter_rows(named=True):
+        parts += _chain_parts(row)
+        if verdicts:
+            parts += _verdicts(store, row["chain_id"])
+    if verdicts:
+        for question_id in dict.fromkeys(chains["question_id"]):
+            parts += _calls(store, question_id)
+    return parts
+
+
+def _show_without_chain(store: Store, identity: str) -> list[RenderableType]:
+    questions = store.rows("select study_id, text, answer from questions where question_id = ?", [identity])
+    if not questions:
+        raise _unknown(identity)
+    study_id, text, answer = questions[0]
+    rejects = store.rows("select reason, message from rejects where reject_key = ?", [identity])
+    parts: list[RenderableType] = [_heading(f"{study_id}: {text}"), Text(f"Answer: {answer}")]
+    parts += [Text(f"Rejected: {reason}: {message}") for reason, message in rejects]
+    parts += _calls(store, identity)
+    return [*parts, *([] if rejects else [Text("Not mined yet; `cxr mine` does that.")])]
+
+
+def _chain_parts(row: dict[str, Any]) -> list[RenderableType]:
+    parts: list[RenderableType] = [
+        _heading(f"{row['study_id']}, {row['task']}, question {row['question_id']}"),
+        Text(f"{row['question']}\n"),
+        _heading("Plan"),
+        *[Text(f"  {item['finding']}: {item['look_for']}") for item in row["plan"]],
+        _heading("\nEvidence"),
+    ]
+    for piece in row["evidence"]:
+        parts.append(Text(f"  {piece['evidence_no']}. {piece['finding']} {piece['presence']}: {piece['statement']}"))
+        parts += [_in_context(row["report"], quote) for quote in piece["quotes"]]
+        if not piece["quotes"]:
+            parts.append(Text("     the report is silent: inferred normal", style="dim"))
+    parts += [_heading(f"\nChain {row['chain_id']} by {row['engine']} {row['engine_version']}"), Text(row["text"])]
+    return [*parts, Text(f"Answer: {row['answer']}\n", style="bold")]
+
+
+def _in_context(report: str, quote: dict[str, Any]) -> Text:
+    """Show a quote, marked, between what stands before and after it."""
+    start, end = quote["start"], quote["end"]
+    before = report[max(0, start - CONTEXT) : start]
+    if start > CONTEXT:
+        before = before.partition(" ")[2]
+    after = report[end : end + CONTEXT].rpartition(" ")[0] if end + CONTEXT < len(report) else report[end:]
+    line = Text("     ")
+    line.append(before.replace("\n", " "), style="dim")
+    line.append(f"«{quote['text']}»".replace("\n", " "), style="bold green")
+    line.append(after.replace("\n", " "), style="dim")
+    line.append(f"  [{start}, {end})", style="dim")
+    return line
+
+
+def _verdicts(store: Store, chain_id: str) -> Sequence[RenderableType]:
+    scores = store.frame(
+        "select judge || ' ' || judge_version as judge, factuality, completeness, effectiveness, radrscore "
+        "from scores where chain_id = ? order by judge",
+        [chain_id],
+    )
+    findings = store.frame(
+        "select judge, observation, status, verdict, reason, "
+        "array_to_string(list_transform(evidence, lambda q: q.text), ' | ') as evidence "
+        "from findings where chain_id = ? and origin = 'chain' order by judge, finding_no",
+        [chain_id],
+    )
+    return [
+        table(title, frame.columns, frame.rows())
+        for title, frame in (("RadRScore", scores), ("Verdicts", findings))
+        if frame.height
+    ]
+
+
+def _calls(store: Store, question_id: str) -> list[RenderableType]:
+    """Show every attempt at a model for this question, with its cost, and their sum."""
+    frame = store.frame(
+        "select stage, attempt, model, prompt_name || ' v' || prompt_version as prompt, "
+        "if(cache_hit, 'cache', if(coalesce(batch, false), 'batch', 'live')) as via, "
+        'prompt_tokens as "prompt tokens", completion_tokens as "reply tokens", cost_usd as USD, '
+        "round(latency_s, 2) as seconds, error from calls where question_id = $id order by called_at, call_id",
+        {"id": question_id},
+    )
+    if frame.is_empty():
+        return []
+    rows = [
+        [f"{value:.6f}" if name == "USD" and value is not None else value for name, value in row.items()]
+        for row in frame.iter_rows(named=True)
+    ]
+    unknown = frame["USD"].null_count()
+    cost = f"Cost of this question: ${frame['USD'].sum():.6f}" + (
+        f", and {unknown} calls of unknown cost" if unknown else ""
+    )
+    return [table("Calls", frame.columns, rows), Text(cost)]
+
+
+def _heading(text: str) -> Text:
+    return Text(text, style="bold")

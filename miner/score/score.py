@@ -1,0 +1,251 @@
+"""Score: RadRScore of every chain against its report, with its own evidence as the reference reasoning.
+
+A mined chain *is* the reference reasoning of its question, so there is no second one to compare it with. What
+it must be true to is the evidence it was made from: E_pred are the findings of the chain's text, E_ref those
+of its evidence. Factuality then says whether the report supports the chain, completeness whether the chain
+tells all of the evidence, and effectiveness whether it tells nothing beside it (design.md, "RadRScore").
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from cxr.miner.judge import Judge
+from cxr.miner.judge.llm import LLMJudge
+from cxr.miner.judge.radrscore import ScoredReasoning, score_reasoning
+from cxr.miner.kit.errors import MiningReject
+from cxr.miner.kit.parallel import ordered_map
+from cxr.miner.kit.settings import ScoreSettings
+from cxr.miner.llm.calls import call_frame, call_rows
+from cxr.miner.mine.job import BATCH
+from cxr.miner.store import Run, Store, digest
+from cxr.schemas.call import Call
+from cxr.schemas.finding import Finding, JudgedFinding
+from cxr.schemas.vocabulary import Licence, RejectReason, Stage
+
+if TYPE_CHECKING:
+    # Loads the server libraries, which the rules judge does without.
+    from cxr.miner.llm.background import BackgroundClient
+
+
+@dataclass
+class ScoreResult:
+    """What `cxr score` did, and the means over all chains that this judge has scored."""
+
+    scored: int = 0
+    already: int = 0
+    judge: str = ""
+    means: tuple[tuple[str, int, float, float, float, float], ...] = ()
+    rejects: dict[str, int] = field(default_factory=dict)
+    """Chains that stand unscored because the judge gave no usable answer, by reason."""
+
+
+@dataclass(frozen=True)
+class Calls:
+    """A judge's connection to its server, and the attempts that the store does not have yet."""
+
+    client: "BackgroundClient"
+    attempts: list[Call]
+
+
+def job_of(judge: Judge) -> str:
+    """Give the `settings_hash` under which a judge's calls and rejects are kept."""
+    return digest("score", judge.name, judge.version)
+
+
+def score(
+    store: Store,
+    judge: Judge,
+    settings: ScoreSettings,
+    advance: Callable[[int, int], None],
+    calls: Calls | None = None,
+) -> ScoreResult:
+    """Score every chain that this version of the judge has not scored; `advance(done, total)` after each batch."""
+    todo = _unscored(store, judge)
+    result = ScoreResult(judge=f"{judge.name} {judge.version}")
+    result.already = store.count(
+        "select count(*) from scores where judge = ? and judge_version = ?", [judge.name, judge.version]
+    )
+    if todo.height:
+        recorded = settings.model_dump(mode="json") | {"judge": judge.name, "judge_version": judge.version}
+        if isinstance(judge, LLMJudge):
+            recorded |= judge.settings()
+        with store.run("score", recorded) as run:
+            scoring = _Scoring(store, judge, run, calls)
+            for batch in todo.iter_slices(scoring.batch):
+                scoring.score(batch)
+                result.scored = run.rows_written
+                advance(run.rows_written + run.rejects, todo.height)
+    result.rejects = dict(
+        store.rows(
+            "select reason, count(*) from rejects where stage = 'score' and settings_hash = ? "
+            "group by reason order by count(*) desc, reason",
+            [job_of(judge)],
+        )
+    )
+    result.means = tuple(
+        store.rows(
+            "select task, count(*), avg(factuality), avg(completeness), avg(effectiveness), avg(radrscore) "
+            "from scores join chains using (chain_id) where judge = ? and judge_version = ? "
+            "group by task order by task",
+            [judge.name, judge.version],
+        )
+    )
+    return result
+
+
+def _unscored(store: Store, judge: Judge) -> pl.DataFrame:
+    """Give the chains to score; one that the server did not answer for is tried again, any other reject is not."""
+    return store.frame(
+        """
+        select chain_id from chains
+        where chain_id not in (select chain_id from scores where judge = $judge and judge_version = $version)
+          and chain_id not in (
+              select reject_key from rejects where stage = 'score' and settings_hash = $job and reason <> $passing)
+        order by study_id, chain_id
+        """,
+        {
+            "judge": judge.name,
+            "version": judge.version,
+            "job": job_of(judge),
+            "passing": str(RejectReason.MODEL_CALL_FAILED),
+        },
+    )
+
+
+class _Scoring:
+    """One run of a judge over batches of chains, each committed whole."""
+
+    def __init__(self, store: Store, judge: Judge, run: Run, calls: Calls | None) -> None:
+        self._store, self._judge, self._run, self._calls = store, judge, run, calls
+        self._job = job_of(judge)
+        self._workers = 1
+        self.batch = BATCH
+        if calls is not None:
+            self._workers = calls.client.settings.concurrency
+            # Small enough that scores appear while a slow server works, large enough to keep it busy.
+            self.batch = min(BATCH, 8 * self._workers)
+            calls.client.owned_by({"run_id": run.run_id, "settings_hash": self._job})
+
+    def score(self, batch: pl.DataFrame) -> None:
+        """Score one batch and write what came of it, finished chains also where an error ends the run."""
+        self._store.replace_temporary("batch", batch.with_row_index("place"))
+        rows = self._store.frame(
+            """
+            select chain_id, question_id, chains.study_id, chains.text, reports.text as report, studies.licence,
+                   list_transform(evidence, lambda e: e.statement) as statements
+            from batch join chains using (chain_id) join reports using (study_id) join studies using (study_id)
+            order by place
+            """
+        ).to_dicts()
+        finished: list[tuple[dict[str, Any], ScoredReasoning | MiningReject]] = []
+        try:
+            for outcome in ordered_map(self._one, rows, self._workers):
+                finished.append(outcome)  # noqa: PERF402 - what came before an error is kept
+        finally:
+            self._commit(finished)
+
+    def _one(self, row: dict[str, Any]) -> tuple[dict[str, Any], ScoredReasoning | MiningReject]:
+        judge = self._judge
+        if isinstance(judge, LLMJudge):
+            judge = judge.about(row["question_id"], Licence(row["licence"]))
+        try:
+            return row, score_reasoning(row["text"], " ".join(row["statements"]), row["report"], judge)
+        except MiningReject as reject:
+            return row, reject
+
+    def _commit(self, finished: list[tuple[dict[str, Any], ScoredReasoning | MiningReject]]) -> None:
+        by = {"judge": self._judge.name, "judge_version": self._judge.version, "run_id": self._run.run_id}
+        scores: list[dict[str, object]] = []
+        findings: list[dict[str, object]] = []
+        rejects: list[dict[str, object]] = []
+        for row, outcome in finished:
+            if isinstance(outcome, MiningReject):
+                rejects.append(self._reject_row(row, outcome))
+                continue
+            key = {"chain_id": row["chain_id"]} | by
+            scores.append(key | _score_row(outcome))
+            findings += [key | finding for finding in _finding_rows(outcome)]
+        attempts = [] if self._calls is None else list(self._calls.attempts)
+        with self._store.transaction():
+            if self._calls is not None and finished:
+                self._forget_rejects([row["chain_id"] for row, _ in finished])
+            self._store.insert("findings", pl.DataFrame(findings, infer_schema_length=None))
+            self._run.rows_written += self._store.insert("scores", pl.DataFrame(scores, infer_schema_length=None))
+            self._run.rejects += self._store.insert("rejects", pl.DataFrame(rejects, infer_schema_length=None))
+            self._store.insert("calls", call_frame(call_rows(attempts, "llm", self._run.run_id, self._job)))
+        if self._calls is not None:
+            del self._calls.attempts[: len(attempts)]
+            self._calls.client.stored(call.call_id for call in attempts)
+            self._run.attestation = list(self._calls.client.attestations_used) or None
+
+    def _forget_rejects(self, chain_ids: list[str]) -> None:
+        self._store.replace_temporary("finished", pl.DataFrame({"chain_id": chain_ids}))
+        self._store.connection.execute(
+            "delete from rejects where stage = 'score' and settings_hash = ? "
+            "and reject_key in (select chain_id from finished)",
+            [self._job],
+        )
+
+    def _reject_row(self, row: dict[str, Any], reject: MiningReject) -> dict[str, object]:
+        return {
+            "stage": str(Stage.SCORE),
+            "corpus": row["study_id"].partition("/")[0],
+            "reject_key": row["chain_id"],
+            "settings_hash": self._job,
+            "reason": str(reject.reason),
+            "message": reject.message,
+            "run_id": self._run.run_id,
+        }
+
+
+def _score_row(scored: ScoredReasoning) -> dict[str, object]:
+    factual = [judged.factual for judged in scored.prediction]
+    return {
+        "factuality": scored.score.factuality,
+        "completeness": scored.score.completeness,
+        "effectiveness": scored.score.effectiveness,
+        "radrscore": scored.score.radrscore,
+        "n_findings": sum(flag is not None for flag in factual),
+        "n_factual": sum(flag is True for flag in factual),
+        "n_not_assessable": sum(flag is None for flag in factual),
+        "n_reference": len(scored.reference),
+        "n_recalled": sum(scored.recalled),
+        "n_effective": sum(flag is True for flag in scored.effective),
+    }
+
+
+def _finding_rows(scored: ScoredReasoning) -> list[dict[str, object]]:
+    predicted = [
+        _finding_row("chain", number, judged.finding) | _verdict_row(judged) | {"effective": effective}
+        for number, (judged, effective) in enumerate(zip(scored.prediction, scored.effective, strict=True), start=1)
+    ]
+    expected = [
+        _finding_row("evidence", number, finding) | {"recalled": recalled}
+        for number, (finding, recalled) in enumerate(zip(scored.reference, scored.recalled, strict=True), start=1)
+    ]
+    return predicted + expected
+
+
+def _finding_row(origin: str, number: int, finding: Finding) -> dict[str, object]:
+    return {
+        "origin": origin,
+        "finding_no": number,
+        "observation": finding.observation,
+        "status": finding.status,
+        "normal_forms": [form.model_dump(mode="json") for form in finding.normal_forms],
+        "start": finding.span.start if finding.span else None,
+        "end": finding.span.end if finding.span else None,
+    }
+
+
+def _verdict_row(judged: JudgedFinding) -> dict[str, object]:
+    return {
+        "verdict": str(judged.verdict),
+        "factual": judged.factual,
+        "reason": judged.reason,
+        "extra_detail": judged.extra_detail,
+        "evidence": [quote.model_dump(mode="json") for quote in judged.evidence],
+    }

@@ -1,0 +1,233 @@
+"""`cxr compare`: how far two models are apart on the samples that both answered, and whether that may be chance."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cxr.miner.export.rows import Benchmark
+from cxr.miner.imports.predictions import register_samples
+from cxr.miner.kit.errors import InputError
+from cxr.miner.stats.paired import Estimate, Floats, Integers, estimates, holm, random_stream, randomisation_tests
+from cxr.miner.store import Store
+from cxr.trainer.evaluate.evaluate import MEMORY, check_models
+from cxr.trainer.evaluate.formats import ResultTable
+from cxr.trainer.evaluate.measures import Line
+from cxr.trainer.evaluate.results import CROSS_CENTRE, MEAN, MEASURES, Cell, Resampled, load_cells, place_of_task
+from cxr.trainer.evaluate.settings import EvaluateSettings
+
+PERMUTATIONS = 10_000
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What two models did in one place, on the samples that both have an output for."""
+
+    ours: Cell
+    theirs: Cell
+    difference: Cell
+    """Ours minus theirs, sample by sample."""
+
+
+def load_evaluated(
+    db: Path, folder: Path, settings: EvaluateSettings, models: Sequence[str] | None
+) -> tuple[list[Cell], str]:
+    """Give the cells of models whose predictions `cxr evaluate` has scored, and the benchmark's name.
+
+    Raises InputError where it has not: comparing judges nothing.
+    """
+    benchmark = Benchmark.open(folder)
+    mark = benchmark.manifest.fingerprint
+    with Store.read(db) as store:
+        store.connection.execute(f"set memory_limit = '{MEMORY}'")
+        register_samples(store, benchmark)
+        check_models(store, benchmark, models)
+        wanted = None if models is None else list(models)
+        # Of several versions of a judge, the one that scored last.
+        versions = store.rows(
+            "select judge_version from prediction_scores join runs using (run_id) where benchmark = ? and judge = ? "
+            "group by 1 order by max(started_at) desc, 1",
+            [mark, settings.judge],
+        )
+        version = str(versions[0][0]) if versions else ""
+        missing = store.rows(
+            "select model, count(*) from predictions where benchmark = $benchmark and text is not null "
+            "and ($models is null or list_contains($models, model)) and prediction_id not in (select prediction_id "
+            "from prediction_scores where judge = $judge and judge_version = $version) group by 1 order by 1",
+            {"benchmark": mark, "models": wanted, "judge": settings.judge, "version": version},
+        )
+        if missing:
+            said = ", ".join(f"{count:,} of {model}" for model, count in missing)
+            raise InputError(
+                f"predictions are not scored by {settings.judge}{f' {version}' if version else ''} yet: {said}; "
+                f"run `cxr evaluate {folder}` first"
+            )
+        return load_cells(store, mark, settings.judge, version, settings, models), benchmark.manifest.name
+
+
+def compare_models(
+    cells: Sequence[Cell], models: Sequence[str], settings: EvaluateSettings, about: str, permutations: int
+) -> list[ResultTable]:
+    """Give a table for every two models, in and out of distribution; raises InputError where two share no sample."""
+    tables = []
+    for first, second in combinations(models, 2):
+        pairs = list(_pairs(cells, first, second))
+        if not pairs:
+            raise InputError(f"{first} and {second} have no sample in common; predict the same split in the same mode")
+        notes = _notes(cells, first, second, pairs)
+        for title, wanted, corpora in (("In distribution", False, MEAN), ("Cross-centre", True, CROSS_CENTRE)):
+            found = [pair for pair in pairs if (pair.ours.corpus in settings.cross_centre) is wanted]
+            if found:
+                tables.append(
+                    ResultTable(
+                        f"{title}: {first} minus {second} on {about}{'; PARTIAL' if notes else ''}",
+                        list(_lines(found, (first, second, corpora), settings, permutations)),
+                        ("first", "second", "difference"),
+                        (*notes, _METHOD.format(permutations=f"{permutations:,}")),
+                    )
+                )
+    return tables
+
+
+_METHOD = (
+    "p: paired randomisation test, two-sided, {permutations} permutations (exact where there are fewer); "
+    "p_holm: Holm's correction over the tasks of a measure"
+)
+
+
+def _pairs(cells: Sequence[Cell], first: str, second: str) -> Iterator[Pair]:
+    """Pair the cells of two models by place, and their samples by id."""
+    theirs = {(cell.mode, cell.split, cell.task, cell.corpus): cell for cell in cells if cell.model == second}
+    for cell in cells:
+        other = theirs.get((cell.mode, cell.split, cell.task, cell.corpus))
+        if cell.model != first or other is None:
+            continue
+        places = {sample: place for place, sample in enumerate(other.samples)}
+        common = [(place, places[sample]) for place, sample in enumerate(cell.samples) if sample in places]
+        left, right = _taken(cell, [one for one, _ in common]), _taken(other, [two for _, two in common])
+        apart = left.values - right.values
+        both = ~np.isnan(apart)
+        if both.any():
+            yield Pair(
+                replace(left, values=np.where(both, left.values, np.nan)),
+                replace(right, values=np.where(both, right.values, np.nan)),
+                replace(left, values=apart),
+            )
+
+
+def _taken(cell: Cell, places: list[int]) -> Cell:
+    return replace(
+        cell,
+        samples=tuple(cell.samples[place] for place in places),
+        values=cell.values[places],
+        units=None if cell.units is None else cell.units[places],
+    )
+
+
+def _notes(cells: Sequence[Cell], first: str, second: str, pairs: Sequence[Pair]) -> tuple[str, ...]:
+    """Say where the two do not cover the same samples, or not all of them."""
+    expected = sum(
+        max((cell.n_expected for cell in cells if cell.model in {first, second} and place == _place(cell)), default=0)
+        for place in {_place(cell) for cell in cells if cell.model in {first, second}}
+    )
+    compared = sum(int((~np.isnan(pair.difference.values).all(axis=1)).sum()) for pair in pairs)
+    if compared == expected:
+        return ()
+    return (f"PARTIAL: {compared:,} of {expected:,} questions are answered by both, and compared",)
+
+
+def _place(cell: Cell) -> tuple[str, str, str, str]:
+    return cell.mode, cell.split, cell.task, cell.corpus
+
+
+def _lines(
+    pairs: Sequence[Pair], about: tuple[str, str, str], settings: EvaluateSettings, permutations: int
+) -> Iterator[Line]:
+    """Give a line per task and measure, corpora with the same weight, and one per measure for the mean over tasks."""
+    first, second, corpora = about
+    groups: dict[tuple[str, str], dict[str, list[Pair]]] = {}
+    for pair in pairs:
+        groups.setdefault((pair.ours.mode, pair.ours.split), {}).setdefault(pair.ours.task, []).append(pair)
+    for (mode, split), by_task in groups.items():
+        tasks = sorted(by_task, key=place_of_task)
+        made = {task: _Compared.of([by_task[task]], settings, permutations, task) for task in tasks}
+        corrected = {
+            place: dict(zip(tasks, holm([made[task].p_values[place] for task in tasks]), strict=True))
+            for place in range(len(MEASURES))
+        }
+        if len(tasks) > 1:
+            made[MEAN] = _Compared.of([by_task[task] for task in tasks], settings, permutations, MEAN)
+        for task, compared in made.items():
+            for place, measure in enumerate(MEASURES):
+                if measure == MEASURES[-1] and task != MEAN:
+                    continue  # the outcome of one task is its accuracy, or its open answers' measure
+                p_value = compared.p_values[place]
+                if p_value is None:
+                    continue
+                keys: Mapping[str, Any] = {
+                    "a": first, "b": second, "mode": mode, "split": split, "task": task, "corpus": corpora,
+                    "measure": measure,
+                    "n": int(compared.n[place]), "p": p_value, "p_holm": corrected[place].get(task),
+                }  # fmt: skip
+                values = (compared.ours[place], compared.theirs[place], compared.difference[place])
+                yield Line(keys, dict(zip(("first", "second", "difference"), values, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Two models' means of each measure, their difference, and the test of it."""
+
+    ours: list[Estimate]
+    theirs: list[Estimate]
+    difference: list[Estimate]
+    p_values: list[float | None]
+    n: Floats
+
+    @classmethod
+    def of(
+        cls, tasks: Sequence[Sequence[Pair]], settings: EvaluateSettings, permutations: int, name: str
+    ) -> "_Compared":
+        """Compare over tasks, each of which is the mean over its corpora."""
+
+        def averaged(cells: Iterable[Iterable[Cell]]) -> list[Estimate]:
+            parts = [Resampled.mean_of([Resampled.of(cell, settings) for cell in found]) for found in cells]
+            whole = Resampled.mean_of(parts)
+            return estimates(whole.means, whole.resampled, whole.units)
+
+        differences, units = _contributions(tasks)
+        stream = random_stream(settings.seed, f"permutations/{tasks[0][0].ours.split}/{name}")
+        counted = [~np.isnan(pair.difference.values) for found in tasks for pair in found]
+        return cls(
+            averaged([pair.ours for pair in found] for found in tasks),
+            averaged([pair.theirs for pair in found] for found in tasks),
+            averaged([pair.difference for pair in found] for found in tasks),
+            randomisation_tests(differences, stream, permutations=permutations, units=units),
+            np.sum([flags.sum(axis=0) for flags in counted], axis=0).astype(np.float64),
+        )
+
+
+def _contributions(tasks: Sequence[Sequence[Pair]]) -> tuple[Floats, Integers]:
+    """Weigh each pair's difference so that their sum is the mean over tasks of the means over corpora."""
+    parts, units = [], []
+    offsets: dict[tuple[str, str], int] = {}
+    start = 0
+    # Which corpora of which task have a value, measure by measure.
+    corpora = [np.sum([(~np.isnan(pair.difference.values)).any(axis=0) for pair in found], axis=0) for found in tasks]
+    task_count = np.sum([count > 0 for count in corpora], axis=0)
+    for found, corpus_count in zip(tasks, corpora, strict=True):
+        for pair in found:
+            cell = pair.difference
+            number = (~np.isnan(cell.values)).sum(axis=0)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                parts.append(cell.values / (number * corpus_count * task_count))
+            # Patients are numbered within a corpus, and are the same in all tasks; samples are apart.
+            key = (cell.split, cell.corpus) if cell.units is not None else (cell.stratum, cell.task)
+            if key not in offsets:
+                offsets[key] = start
+                start += cell.unit_count
+            own = np.arange(len(cell.values)) if cell.units is None else cell.units
+            units.append(own + offsets[key])
+    return np.concatenate(parts), np.concatenate(units)

@@ -1,0 +1,212 @@
+"""`cxr evaluate`: score what has not been scored, and give the tables of a benchmark."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from cxr.miner.export.rows import Benchmark
+from cxr.miner.imports.predictions import Coverage, coverage, register_samples
+from cxr.miner.judge import Judge, RulesJudge
+from cxr.miner.judge.llm import LLM_JUDGE, LLMJudge
+from cxr.miner.judge.opening import server_settings
+from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.score.score import Calls
+from cxr.miner.store import Store, digest
+from cxr.schemas.call import Call
+from cxr.schemas.vocabulary import Licence
+from cxr.trainer.evaluate.formats import ResultTable
+from cxr.trainer.evaluate.measures import REASONING_MEASURES, Line
+from cxr.trainer.evaluate.results import CROSS_CENTRE, MEAN, MEASURES, Cell, lines_of, load_cells
+from cxr.trainer.evaluate.scoring import Advance, ScoringResult, job_of, score_predictions
+from cxr.trainer.evaluate.settings import EvaluateSettings
+from cxr.trainer.reward.rewards import RateScore
+
+# DuckDB's share of the memory: what it cannot hold goes to disk. The judges' processes need the rest.
+MEMORY = "600MB"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A benchmark's results: its tables, what was scored for them, and what they do not cover."""
+
+    tables: list[ResultTable]
+    scoring: ScoringResult
+    coverage: list[Coverage]
+    unread: list[tuple[str, str, int]]
+    """Model, why an answer could not be read, and how many."""
+    empty: dict[str, int]
+    """Shares in which there was nothing to count, left out where empty ones are skipped."""
+
+
+def evaluate_benchmark(
+    db: Path,
+    folder: Path,
+    settings: EvaluateSettings,
+    advance: Advance,
+    *,
+    models: Sequence[str] | None = None,
+    ratescore: RateScore | None = None,
+) -> Evaluation:
+    """Score a benchmark's predictions and give its tables, which are kept in the store's `evaluations` too.
+
+    Raises InputError where the store has no predictions for it, PolicyError before anything is sent where text may
+    not go to the judge's server, BudgetReached after what was finished has been written.
+    """
+    benchmark = Benchmark.open(folder)
+    mark = benchmark.manifest.fingerprint
+    with Store.write(db) as store:
+        store.connection.execute(f"set memory_limit = '{MEMORY}'")
+        register_samples(store, benchmark)
+        check_models(store, benchmark, models)
+        with _open_judge(db, store, settings) as (judge, calls):
+            scoring = score_predictions(
+                store, mark, judge, settings, advance, models=models, ratescore=ratescore, calls=calls
+            )
+        cells = load_cells(store, mark, scoring.judge, scoring.judge_version, settings, models)
+        covered = coverage(store, benchmark.manifest, models)
+        tables = tables_of(cells, settings, f"{benchmark.manifest.name}, judged by {scoring.judge}")
+        _keep(store, mark, scoring, settings, [line for table in tables for line in table.lines])
+        unread = store.rows(
+            "select model, answer_read, count(*) from prediction_scores where benchmark = ? and judge = ? "
+            "and judge_version = ? and unparsed group by all order by 1, 3 desc, 2",
+            [mark, scoring.judge, scoring.judge_version],
+        )
+    wanted = {cell.model for cell in cells}
+    return Evaluation(tables, scoring, covered, [row for row in unread if row[0] in wanted], _empty(cells))
+
+
+def check_models(store: Store, benchmark: Benchmark, models: Sequence[str] | None) -> None:
+    """Raise InputError where the store has no predictions of this benchmark, or none by a model that was named.
+
+    Predictions of another version of the benchmark are named with its fingerprint.
+    """
+    mark = benchmark.manifest.fingerprint
+    known = [
+        model
+        for (model,) in store.rows("select distinct model from predictions where benchmark = ? order by 1", [mark])
+    ]
+    if not known:
+        others = [other for (other,) in store.rows("select distinct benchmark from predictions order by 1")]
+        found = f"there are some for {', '.join(map(str, others[:5]))}" if others else "there are none at all"
+        raise InputError(
+            f"{store.path} has no predictions for {benchmark.folder} ({mark}); {found}: "
+            "see `cxr predict` and `cxr import predictions`"
+        )
+    unknown = [model for model in models or () if model not in known]
+    if unknown:
+        raise InputError(f"{store.path} has no predictions by {', '.join(unknown)}; it has {', '.join(known)}")
+
+
+@contextmanager
+def _open_judge(db: Path, store: Store, settings: EvaluateSettings) -> Iterator[tuple[Judge, Calls | None]]:
+    """Open the judge that the settings name, its server with it; every attempt is written down, as in `cxr score`."""
+    if settings.judge != LLM_JUDGE:
+        yield RulesJudge(), None
+        return
+    from cxr.miner.llm.background import BackgroundClient  # noqa: PLC0415 - the rules judge does without servers
+    from cxr.miner.llm.cache import ReplyCache  # noqa: PLC0415
+    from cxr.miner.llm.ledger import Ledger  # noqa: PLC0415
+    from cxr.miner.llm.spending import recover_attempts, spent_on  # noqa: PLC0415
+    from cxr.miner.mine.make import ledger_path  # noqa: PLC0415
+
+    if settings.model is None:
+        raise SettingsError(
+            "evaluate: the llm judge needs to know which model; give --judge-model, e.g. --judge-model gpt-4o"
+        )
+    asked = server_settings(settings)
+    attempts: list[Call] = []
+    cache_folder = settings.cache if settings.cache is not None else db.with_suffix(".replies")
+    with ReplyCache(cache_folder) as cache, Ledger(ledger_path(db)) as ledger:
+        recover_attempts(store, ledger, ledger_path(db), cache, asked)
+        # The judge's version names the job that its spending belongs to; it is known before anything is asked.
+        spent = spent_on(store, job_of(LLMJudge(BackgroundClient(asked, cache, settings.attestations))))
+        client = BackgroundClient(
+            asked, cache, settings.attestations, spent=spent, ledger=ledger, on_call=attempts.append
+        )
+        for (licence,) in store.rows("select distinct licence from bench_samples where mode = 'reasoning'"):
+            client.allow(Licence(licence))
+        with client:
+            yield LLMJudge(client), Calls(client, attempts)
+
+
+def tables_of(cells: Sequence[Cell], settings: EvaluateSettings, about: str) -> list[ResultTable]:
+    """Give the table of the corpora that models are trained on, and that of other hospitals, where there are any."""
+    made = []
+    for title, wanted, mean_name in (("In distribution", False, MEAN), ("Cross-centre", True, CROSS_CENTRE)):
+        found = [cell for cell in cells if (cell.corpus in settings.cross_centre) is wanted]
+        if found:
+            notes = partial_notes(found)
+            partial = "; PARTIAL" if notes else ""
+            made.append(
+                ResultTable(f"{title}: {about}{partial}", lines_of(found, settings, mean_name), MEASURES, notes)
+            )
+    return made
+
+
+def partial_notes(cells: Sequence[Cell]) -> list[str]:
+    """Say of each model and mode that does not cover the samples of these cells how many it covers."""
+    notes = []
+    groups: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell.group, []).append(cell)
+    for (model, mode, split), found in groups.items():
+        n, expected = sum(cell.n for cell in found), sum(cell.n_expected for cell in found)
+        if n < expected:
+            notes.append(
+                f"PARTIAL: {model} ({mode}) has outputs for {n:,} of {expected:,} questions of split {split}; "
+                "the rest is left out"
+            )
+    return notes
+
+
+def _empty(cells: Sequence[Cell]) -> dict[str, int]:
+    """Count, for each share, the judged samples in which it has no value."""
+    judged = sum(cell.n_judged for cell in cells)
+    counted = [
+        sum(int((~np.isnan(cell.values[:, place])).sum()) for cell in cells)
+        for place in range(len(REASONING_MEASURES) - 1)
+    ]
+    return {name: judged - count for name, count in zip(REASONING_MEASURES, counted, strict=False) if judged > count}
+
+
+def _keep(
+    store: Store, benchmark: str, scoring: ScoringResult, settings: EvaluateSettings, lines: Sequence[Line]
+) -> None:
+    """Write a row per line and measure into `evaluations`, in the place of what this judge's evaluation said before."""
+    rows = [
+        {
+            "benchmark": benchmark, "model": line.keys["model"], "task": line.keys["task"],
+            "corpus": line.keys["corpus"], "split": line.keys["split"], "mode": line.keys["mode"],
+            "measure": measure, "value": found.value, "low": found.low, "high": found.high, "n": line.keys["n"],
+            "n_expected": line.keys["n"] + line.keys["n_missing"], "n_missing": line.keys["n_missing"],
+            "n_unparsed": line.keys["n_unparsed"],
+        }
+        for line in lines
+        for measure, found in line.measures.items()
+        if found.value is not None
+    ]  # fmt: skip
+    names = {name: pl.Float64() for name in ("value", "low", "high")}
+    frame = pl.DataFrame(rows, schema_overrides=names, infer_schema_length=None)
+    recorded: dict[str, object] = {"benchmark": benchmark, "judge": scoring.judge, "tables": len(rows)}
+    with store.run("evaluate", settings.statistics | recorded) as run, store.transaction():
+        models = sorted({str(line.keys["model"]) for line in lines})
+        store.connection.execute(
+            "delete from evaluations where benchmark = ? and judge = ? and judge_version = ? "
+            "and list_contains(?, model)",
+            [benchmark, scoring.judge, scoring.judge_version, models],
+        )
+        run.rows_written = store.insert(
+            "evaluations",
+            frame.with_columns(
+                judge=pl.lit(scoring.judge),
+                judge_version=pl.lit(scoring.judge_version),
+                settings=pl.lit(json.dumps(settings.statistics, sort_keys=True)),
+                settings_hash=pl.lit(digest("evaluation", settings.statistics)),
+                run_id=pl.lit(run.run_id),
+            ),
+        )

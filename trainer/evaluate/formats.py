@@ -1,0 +1,206 @@
+"""Tables of results as text, CSV, JSON, LaTeX, Markdown or HTML; every form says the same."""
+
+import csv
+import html
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from cxr.miner.stats.paired import NOTHING, Estimate
+from cxr.trainer.evaluate.measures import Line
+
+
+class Format(StrEnum):
+    """How results are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    LATEX = "latex"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """Lines under a title; `notes` stand below it, and say above all where a result is partial."""
+
+    title: str
+    lines: Sequence[Line]
+    measures: Sequence[str]
+    notes: Sequence[str] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns before the measures."""
+        return list(dict.fromkeys(key for line in self.lines for key in line.keys))
+
+
+def render(tables: Sequence[ResultTable], chosen: Format) -> str:
+    """Write tables as text that ends with a line end; CSV and JSON join them into one list, without titles."""
+    if chosen is Format.JSON:
+        return json.dumps([_record(line, table.measures) for table in tables for line in table.lines], indent=2) + "\n"
+    if chosen is Format.CSV:
+        return _csv(tables)
+    write = {Format.LATEX: _latex, Format.MARKDOWN: _markdown, Format.HTML: _html, Format.TABLE: _text}[chosen]
+    return "\n".join(write(table) for table in tables)
+
+
+def shown(estimate: Estimate) -> str:
+    """Write a mean with its interval: `0.682 [0.646, 0.710]`; nothing where there is no mean."""
+    if estimate.value is None:
+        return ""
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _record(line: Line, measures: Sequence[str]) -> dict[str, Any]:
+    found = {name: _of(line, name) for name in measures}
+    return {
+        **line.keys,
+        **{name: {"value": part.value, "low": part.low, "high": part.high} for name, part in found.items()},
+    }
+
+
+def _csv(tables: Sequence[ResultTable]) -> str:
+    measures = list(dict.fromkeys(name for table in tables for name in table.measures))
+    columns = list(dict.fromkeys(name for table in tables for name in table.columns))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*columns, *(f"{name}{end}" for name in measures for end in ("", "_low", "_high"))])
+    for table in tables:
+        for line in table.lines:
+            ends = [_of(line, name) for name in measures]
+            numbers = [number for part in ends for number in (part.value, part.low, part.high)]
+            writer.writerow([*(line.keys.get(name) for name in columns), *numbers])
+    return out.getvalue()
+
+
+def cells(table: ResultTable) -> tuple[list[str], list[list[str]]]:
+    """Give the headings and rows of a table as people read it.
+
+    Left out are measures without any value, numbers of samples that are 0 throughout, and splits, modes and measures
+    that are the same throughout: `constants` says those once.
+    """
+    measures = [name for name in table.measures if any(_of(line, name) != NOTHING for line in table.lines)]
+    columns = [name for name in table.columns if name not in constants(table) and not _is_all_zero(table, name)]
+    rows = [
+        [*(_key(line.keys.get(name)) for name in columns), *(shown(_of(line, name)) for name in measures)]
+        for line in table.lines
+    ]
+    return [*columns, *measures], rows
+
+
+def constants(table: ResultTable) -> dict[str, str]:
+    """Give the split, mode, measure and corpus of a table in which all lines have the same."""
+    return {
+        name: _key(table.lines[0].keys.get(name))
+        for name in ("split", "mode", "measure", "corpus")
+        if name in table.columns and len({line.keys.get(name) for line in table.lines}) == 1
+    }
+
+
+def title_of(table: ResultTable) -> str:
+    """Give the title with what all lines have in common."""
+    common = ", ".join(f"{name} {value}" for name, value in constants(table).items() if name != "measure")
+    return f"{table.title} ({common})" if table.title and common else table.title
+
+
+def _is_all_zero(table: ResultTable, name: str) -> bool:
+    return name.startswith("n_") and all(not line.keys.get(name) for line in table.lines)
+
+
+def _of(line: Line, name: str) -> Estimate:
+    return line.measures.get(name, NOTHING)
+
+
+def _key(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "" if value is None else str(value)
+
+
+def _text(table: ResultTable) -> str:
+    """Write a table in columns of their own width: what a terminal and a log can show alike."""
+    headings, rows = cells(table)
+    widths = [max(len(row[place]) for row in [headings, *rows]) for place in range(len(headings))]
+    numeric = [
+        all(re.match(r"-?[\d.]", row[place]) or not row[place] for row in rows) for place in range(len(headings))
+    ]
+
+    def line(row: Iterable[str]) -> str:
+        parts = zip(row, widths, numeric, strict=True)
+        return "  ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in parts).rstrip()
+
+    ruler = "  ".join("-" * width for width in widths)
+    title = [title_of(table)] if table.title else []
+    return "\n".join([*title, line(headings), ruler, *map(line, rows), *table.notes]) + "\n"
+
+
+def _markdown(table: ResultTable) -> str:
+    headings, rows = cells(table)
+    escape = lambda text: text.replace("\\", "\\\\").replace("|", "\\|")  # noqa: E731 - used twice, right here
+    title = [f"**{title_of(table)}**", ""] if table.title else []
+    body = ["| " + " | ".join(map(escape, row)) + " |" for row in rows]
+    notes = [line for note in table.notes for line in ("", f"*{note}*")]
+    head = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
+    return "\n".join([*title, *head, *body, *notes]) + "\n"
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+}  # fmt: skip
+
+
+def latex(text: str) -> str:
+    """Write text so that LaTeX prints it as it is."""
+    return "".join(_LATEX.get(letter, letter) for letter in text)
+
+
+def _latex(table: ResultTable) -> str:
+    """Write a table for the package booktabs."""
+    headings, rows = cells(table)
+    title = [f"% {' '.join(title_of(table).split())}"] if table.title else []
+    body = [" & ".join(map(latex, row)) + r" \\" for row in rows]
+    return "\n".join(
+        [
+            *title,
+            r"\begin{tabular}{" + "l" * len(headings) + "}",
+            r"\toprule",
+            " & ".join(map(latex, headings)) + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            *(rf"\multicolumn{{{len(headings)}}}{{l}}{{\footnotesize {latex(note)}}} \\" for note in table.notes),
+            r"\end{tabular}",
+        ]
+    ) + "\n"  # fmt: skip
+
+
+def _html(table: ResultTable) -> str:
+    headings, rows = cells(table)
+
+    def row(values: Iterable[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(value)}</{tag}>" for value in values) + "</tr>"
+
+    notes = [f"<p>{html.escape(note)}</p>" for note in table.notes]
+    return "\n".join(
+        [
+            "<table>",
+            *([f"<caption>{html.escape(title_of(table))}</caption>"] if table.title else []),
+            f"<thead>{row(headings, 'th')}</thead>",
+            "<tbody>",
+            *(row(values, "td") for values in rows),
+            "</tbody>",
+            "</table>",
+            *notes,
+        ]
+    ) + "\n"  # fmt: skip

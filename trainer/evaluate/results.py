@@ -1,0 +1,243 @@
+"""From scored predictions to lines of results: cells of task x corpus, and their means, each with its interval.
+
+A *cell* is what one model, asked in one mode, did on one task in one corpus and split. Means over corpora and over
+tasks give every corpus and task the same weight, as in the paper (section 3); corpora of other hospitals stand apart.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from cxr.miner.stats.paired import Floats, Integers, estimates, mean, random_stream, resampled_means
+from cxr.miner.store import Store
+from cxr.schemas.vocabulary import Task
+from cxr.trainer.evaluate.measures import (
+    ACCURACY,
+    COUNTS,
+    FINDING_F1,
+    OUTCOME,
+    RATESCORE,
+    REASONING_MEASURES,
+    FindingCounts,
+    Line,
+    shares,
+)
+from cxr.trainer.evaluate.scoring import columns_of_samples
+from cxr.trainer.evaluate.settings import EvaluateSettings
+
+MEASURES = (*REASONING_MEASURES, ACCURACY, FINDING_F1, RATESCORE, OUTCOME)
+MEAN = "mean"
+"""In the place of a corpus or task: the mean over all of them, corpora of other hospitals left out."""
+CROSS_CENTRE = "cross_centre"
+"""In the place of a corpus: the mean over those of other hospitals."""
+
+# A question stands in a benchmark once for its answer and once for its reasoning. Where a model was asked both in the
+# same way, the sample with a report counts, so that no question counts twice.
+_UNITS = """
+    with asked as (
+        select distinct predictions.model, predictions.mode, split, bench_samples.mode as samples
+        from predictions join bench_samples using (sample_id)
+        where benchmark = $benchmark and ($models is null or list_contains($models, predictions.model))),
+    expected as (
+        select asked.model, asked.mode, samples.sample_id, question_id, task, corpus, samples.split,
+               coalesce(patient_id, study_id) as patient, {has_report} as has_report
+        from asked join bench_samples as samples on samples.split = asked.split and samples.mode = asked.samples),
+    said as (
+        select sample_id, model, mode, prediction_id from predictions
+        where benchmark = $benchmark and text is not null),
+    scores as (
+        select prediction_id, unparsed, answer_read, correct, finding_f1, ratescore, {counts}
+        from prediction_scores where benchmark = $benchmark and judge = $judge and judge_version = $version)
+    select expected.*, prediction_id, unparsed, answer_read, correct, finding_f1, ratescore, {counts}
+    from expected left join said using (model, mode, sample_id) left join scores using (prediction_id)
+    qualify row_number() over (partition by model, mode, question_id
+                               order by prediction_id is null, not has_report, sample_id) = 1
+    order by model, mode, split, task, corpus, question_id
+"""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one model did in one place: its samples, and the values of each."""
+
+    model: str
+    mode: str
+    split: str
+    task: str
+    corpus: str
+    samples: tuple[str, ...]
+    values: Floats
+    """Samples x measures, in the order of MEASURES; NaN where a measure does not apply or nothing was predicted."""
+    units: Integers | None
+    """The patient of each sample, numbered over all tasks of the corpus; None where every sample is a unit."""
+    unit_count: int
+    n: int
+    n_judged: int
+    n_unparsed: int
+    n_expected: int
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """What lines stand together: model, mode, split."""
+        return self.model, self.mode, self.split
+
+    @property
+    def stratum(self) -> str:
+        """Names the draws of this cell: the same for every model, so that models are compared on the same draws.
+
+        Patients are drawn once for all tasks of a corpus, because they occur in several.
+        """
+        place = f"{self.split}/{self.corpus}"
+        return place if self.units is not None else f"{place}/{self.task}"
+
+
+def load_cells(
+    store: Store,
+    benchmark: str,
+    judge: str,
+    judge_version: str,
+    settings: EvaluateSettings,
+    models: Sequence[str] | None = None,
+) -> list[Cell]:
+    """Give the cells of a benchmark's predictions, of all models or of some; needs the view `bench_samples`."""
+    has_report = "reasoning is not null and report is not null" if "report" in columns_of_samples(store) else "false"
+    frame = store.frame(
+        _UNITS.format(has_report=has_report, counts=", ".join(COUNTS)),
+        {
+            "benchmark": benchmark,
+            "models": None if models is None else list(models),
+            "judge": judge,
+            "version": judge_version,
+        },
+    )
+    by_patient = settings.cluster == "patient"
+    numbers: dict[tuple[str, ...], dict[str, int]] = {}
+    cells = []
+    for (model, mode, split, task, corpus), rows in _groups(frame, ("model", "mode", "split", "task", "corpus")):
+        known = numbers.setdefault((model, mode, split, corpus), {})
+        units = [known.setdefault(patient, len(known)) for patient in rows["patient"]] if by_patient else None
+        said = rows["prediction_id"].is_not_null()
+        cells.append(
+            Cell(
+                model=model, mode=mode, split=split, task=task, corpus=corpus,
+                samples=tuple(rows["sample_id"]),
+                values=_values(rows, settings),
+                units=None if units is None else np.array(units, dtype=np.int64),
+                unit_count=rows.height,
+                n=int(said.sum()),
+                n_judged=int(rows["n_pred"].is_not_null().sum()),
+                n_unparsed=int(rows["unparsed"].fill_null(value=False).sum()),
+                n_expected=rows.height,
+            )
+        )  # fmt: skip
+    if not by_patient:
+        return cells
+    counts = {key: len(known) for key, known in numbers.items()}
+    return [replace(cell, unit_count=counts[*cell.group, cell.corpus]) for cell in cells]
+
+
+def _groups(frame: pl.DataFrame, keys: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], pl.DataFrame]]:
+    yield from frame.group_by(keys, maintain_order=True)
+
+
+def _values(rows: pl.DataFrame, settings: EvaluateSettings) -> Floats:
+    counts = FindingCounts(**{name: _floats(rows[name]) for name in COUNTS})
+    correct, f1, rate = (_floats(rows[name]) for name in ("correct", "finding_f1", "ratescore"))
+    outcome = np.where(np.isnan(correct), np.where(np.isnan(rate), f1, rate), correct)
+    return np.column_stack([shares(counts, settings.empty), correct, f1, rate, outcome])
+
+
+def _floats(column: pl.Series) -> Floats:
+    return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """The means of a cell, or of several, and the same in every resample."""
+
+    means: Floats
+    resampled: Floats
+    units: int
+
+    @classmethod
+    def of(cls, cell: Cell, settings: EvaluateSettings) -> "Resampled":
+        """Resample one cell; samples without a prediction are not drawn."""
+        predicted = ~np.isnan(cell.values).all(axis=1)
+        values = cell.values[predicted]
+        units = None if cell.units is None else cell.units[predicted]
+        drawn = resampled_means(
+            values,
+            random_stream(settings.seed, cell.stratum),
+            resamples=settings.resamples,
+            units=units,
+            count=None if units is None else cell.unit_count,
+        )
+        return cls(mean(values), drawn, len(values) if units is None else len(np.unique(units)))
+
+    @classmethod
+    def mean_of(cls, parts: Sequence["Resampled"]) -> "Resampled":
+        """Give the mean of parts, each with the same weight; a part without a value of a measure is left out of it."""
+        means = np.stack([part.means for part in parts])
+        defined = ~np.isnan(means)
+        drawn = np.stack([part.resampled for part in parts])
+        # A part that never has a value is left out; one that has none in a resample takes that resample with it.
+        total = np.where(defined[:, None, :], drawn, 0.0).sum(axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            count = defined.sum(axis=0)
+            return cls(
+                np.where(defined, means, 0.0).sum(axis=0) / count, total / count, min(part.units for part in parts)
+            )
+
+
+def lines_of(cells: Iterable[Cell], settings: EvaluateSettings, mean_name: str = MEAN) -> list[Line]:
+    """Give a line per cell, per task its mean over corpora, and the mean over tasks; cells come from one table.
+
+    `mean_name` stands in the place of the corpus where the line is a mean over corpora.
+
+    The mean over tasks takes, of an open answer, RaTEScore or else the finding F1: the measure `outcome`.
+    """
+    lines = []
+    groups: dict[tuple[str, str, str], dict[str, list[Cell]]] = {}
+    for cell in cells:
+        groups.setdefault(cell.group, {}).setdefault(cell.task, []).append(cell)
+    for by_task in groups.values():
+        of_tasks = []
+        for task in sorted(by_task, key=place_of_task):
+            found = by_task[task]
+            parts = [Resampled.of(cell, settings) for cell in found]
+            lines += [_line([cell], part, task, cell.corpus) for cell, part in zip(found, parts, strict=True)]
+            of_tasks.append(Resampled.mean_of(parts))
+            if len(found) > 1:
+                lines.append(_line(found, of_tasks[-1], task, mean_name))
+        if len(by_task) > 1:
+            everything = [cell for found in by_task.values() for cell in found]
+            lines.append(_line(everything, Resampled.mean_of(of_tasks), MEAN, mean_name))
+    return lines
+
+
+def place_of_task(task: str) -> tuple[int, str]:
+    """Give the sort key of a task: ours in their order, then others by name."""
+    known = [str(one) for one in Task]
+    return (known.index(task) if task in known else len(known), task)
+
+
+def _line(cells: Sequence[Cell], part: Resampled, task: str, corpus: str) -> Line:
+    first = cells[0]
+    keys: Mapping[str, Any] = {
+        "model": first.model,
+        "mode": first.mode,
+        "split": first.split,
+        "task": task,
+        "corpus": corpus,
+        "n": sum(cell.n for cell in cells),
+        "n_judged": sum(cell.n_judged for cell in cells),
+        "n_missing": sum(cell.n_expected - cell.n for cell in cells),
+        "n_unparsed": sum(cell.n_unparsed for cell in cells),
+    }
+    found = dict(zip(MEASURES, estimates(part.means, part.resampled, part.units), strict=True))
+    if task != MEAN:
+        del found[OUTCOME]
+    return Line(keys, found)

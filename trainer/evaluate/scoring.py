@@ -1,0 +1,267 @@
+"""Scoring what has not been scored: predictions of a benchmark, each with its sample, in batches that are kept."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from cxr.miner.judge import Judge, RulesJudge
+from cxr.miner.judge.llm import LLMJudge
+from cxr.miner.kit.errors import MiningReject
+from cxr.miner.score.score import Calls
+from cxr.miner.store import Run, Store, digest
+from cxr.schemas.vocabulary import Licence, RejectReason, Stage
+from cxr.trainer.evaluate.judging import Scored, Work, parts_of, score_with, score_with_rules
+from cxr.trainer.evaluate.settings import EvaluateSettings
+from cxr.trainer.reward.rewards import RateScore
+
+Advance = Callable[[int, int | None], None]
+
+# Rows that are read, scored and written together; what a kill loses is one such batch.
+_BATCH = 4_000
+
+
+@dataclass
+class ScoringResult:
+    """How many predictions were scored now and before, and those that the judge gave no answer for, by reason."""
+
+    judge: str
+    judge_version: str
+    scored: int = 0
+    already: int = 0
+    rejects: dict[str, int] = field(default_factory=dict)
+
+
+# Reasoning is judged where it was asked for and the sample has both a reference reasoning and a report. Predictions
+# of one study stand together, so that its report is read once.
+_WORK = """
+    create or replace temporary table work as
+    select row_number() over (order by study_id, question_id, prediction_id) - 1 as place, prediction_id, text,
+           sample_id, question_id, predictions.model, predictions.mode, task, corpus, split, licence,
+           list_transform(options, lambda o: o.letter || ') ' || o.text) as options, answer, answer_findings,
+           if(predictions.mode = 'reasoning' and report is not null, reasoning, null) as reference,
+           if(predictions.mode = 'reasoning' and reasoning is not null, report, null) as report
+    from (select prediction_id, sample_id, model, mode, text from predictions
+          where benchmark = $benchmark and text is not null and ($models is null or list_contains($models, model)))
+         as predictions
+    join {samples} using (sample_id)
+    where prediction_id not in (
+              select prediction_id from prediction_scores where judge = $judge and judge_version = $version
+              and not ($ratescore and ratescore is null and finding_f1 is not null))
+      and prediction_id not in (
+              select reject_key from rejects where stage = 'evaluate' and settings_hash = $job and reason <> $passing)
+"""
+# A benchmark of questions alone has no columns for reasoning.
+_SAMPLES = (
+    "(select sample_id, question_id, study_id, task, corpus, split, licence, options, answer, answer_findings, {}"
+)
+
+
+def job_of(judge: Judge) -> str:
+    """Give the `settings_hash` under which a judge's calls and rejects of evaluations are kept."""
+    return digest("evaluate", judge.name, judge.version)
+
+
+def columns_of_samples(store: Store) -> set[str]:
+    """Give the columns of the view `bench_samples`."""
+    return {name for (name, *_) in store.rows("describe bench_samples")}
+
+
+def score_predictions(
+    store: Store,
+    benchmark: str,
+    judge: Judge,
+    settings: EvaluateSettings,
+    advance: Advance,
+    *,
+    models: Sequence[str] | None = None,
+    ratescore: RateScore | None = None,
+    calls: Calls | None = None,
+) -> ScoringResult:
+    """Score every prediction of a benchmark that this version of the judge has not scored; needs `bench_samples`."""
+    result = ScoringResult(judge.name, judge.version)
+    result.already = store.count(
+        "select count(*) from prediction_scores where benchmark = ? and judge = ? and judge_version = ?",
+        [benchmark, judge.name, judge.version],
+    )
+    total = _prepare(store, benchmark, judge, models, with_ratescore=ratescore is not None)
+    if total:
+        recorded: dict[str, object] = {"benchmark": benchmark, "judge": judge.name, "judge_version": judge.version}
+        recorded["ratescore"] = None if ratescore is None else ratescore.name
+        with store.run("evaluate", settings.model_dump(mode="json", exclude={"attestations"}) | recorded) as run:
+            scoring = _Scoring(store, benchmark, judge, run, calls, ratescore)
+            scoring.all(total, settings.processes, advance)
+            result.scored = run.rows_written
+    result.rejects = dict(
+        store.rows(
+            "select reason, count(*) from rejects where stage = 'evaluate' and settings_hash = ? and reject_key in "
+            "(select prediction_id from predictions where benchmark = ?) group by reason order by 2 desc, 1",
+            [job_of(judge), benchmark],
+        )
+    )
+    return result
+
+
+def _prepare(store: Store, benchmark: str, judge: Judge, models: Sequence[str] | None, *, with_ratescore: bool) -> int:
+    """Make the temporary table `work` of what is to be scored, and give its rows' number."""
+    reasoned = {"reasoning", "report"} <= columns_of_samples(store)
+    rest = "reasoning, report" if reasoned else "null::varchar as reasoning, null::varchar as report"
+    samples = _SAMPLES.format(rest) + " from bench_samples) as samples"
+    store.connection.execute(
+        _WORK.format(samples=samples),
+        {
+            "benchmark": benchmark,
+            "models": None if models is None else list(models),
+            "judge": judge.name,
+            "version": judge.version,
+            "ratescore": with_ratescore,
+            "job": job_of(judge),
+            "passing": str(RejectReason.MODEL_CALL_FAILED),
+        },
+    )
+    return store.count("select count(*) from work")
+
+
+class _Scoring:
+    """One run of a judge over the table `work`, batch by batch, each committed whole."""
+
+    def __init__(
+        self, store: Store, benchmark: str, judge: Judge, run: Run, calls: Calls | None, ratescore: RateScore | None
+    ) -> None:
+        self._store, self._benchmark, self._judge = store, benchmark, judge
+        self._run, self._calls, self._ratescore = run, calls, ratescore
+        self._job = job_of(judge)
+        if calls is not None:
+            calls.client.owned_by({"run_id": run.run_id, "settings_hash": self._job})
+
+    def all(self, total: int, processes: int | None, advance: Advance) -> None:
+        """Score the whole table; what was finished is kept whatever ends the run."""
+        finished: list[Scored | tuple[Work, MiningReject]] = []
+        # The server's answers cost money: they are written as they come.
+        at_once = _BATCH if self._calls is None else 8 * self._calls.client.settings.concurrency
+        try:
+            for outcome in self._outcomes(total, processes):
+                finished.append(outcome)
+                if len(finished) >= at_once:
+                    self._commit(finished)
+                    finished = []
+                    advance(self._run.rows_written + self._run.rejects, total)
+        finally:
+            self._commit(finished)
+
+    def _outcomes(self, total: int, processes: int | None) -> Iterator[Scored | tuple[Work, MiningReject]]:
+        if isinstance(self._judge, RulesJudge):
+            yield from score_with_rules(self._works(total), total, processes)
+            return
+        workers = 1 if self._calls is None else self._calls.client.settings.concurrency
+        for work, outcome in score_with(self._bound, self._works(total), workers):
+            yield (work, outcome) if isinstance(outcome, MiningReject) else outcome
+
+    def _bound(self, work: Work) -> Judge:
+        """Give the judge for one prediction: what it sends carries the question's id and the text's licence."""
+        if isinstance(self._judge, LLMJudge):
+            return self._judge.about(work.question_id, Licence(work.licence))
+        return self._judge
+
+    def _works(self, total: int) -> Iterator[Work]:
+        for first in range(0, total, _BATCH):
+            rows = self._store.rows(
+                "select prediction_id, question_id, licence, text, task, options, answer, answer_findings, reference, "
+                "report from work where place >= ? and place < ? order by place",
+                [first, first + _BATCH],
+            )
+            for row in rows:
+                work = Work(*row)
+                yield work._replace(
+                    options=tuple(work.options or ()), answer_findings=tuple(work.answer_findings or ())
+                )
+
+    def _commit(self, finished: Sequence[Scored | tuple[Work, MiningReject]]) -> None:
+        scores = [item for item in finished if isinstance(item, Scored)]
+        rejected = [item for item in finished if not isinstance(item, Scored)]
+        frame = pl.DataFrame(scores, schema=_SCORES, orient="row")
+        done = pl.concat(
+            [frame["prediction_id"], pl.Series("prediction_id", [w.prediction_id for w, _ in rejected], pl.String)]
+        )
+        self._store.replace_temporary("scored_now", frame.with_columns(self._ratescores(scores)))
+        self._store.replace_temporary("done_now", done.to_frame())
+        attempts = [] if self._calls is None else list(self._calls.attempts)
+        with self._store.transaction():
+            parameters = [self._judge.name, self._judge.version]
+            self._store.connection.execute(
+                "delete from prediction_scores where judge = ? and judge_version = ? "
+                "and prediction_id in (select prediction_id from done_now)",
+                parameters,
+            )
+            self._store.connection.execute(
+                "delete from rejects where stage = 'evaluate' and settings_hash = ? "
+                "and reject_key in (select prediction_id from done_now)",
+                [self._job],
+            )
+            self._store.connection.execute(_INSERT, [self._benchmark, *parameters, self._run.run_id])
+            self._run.rows_written += frame.height
+            self._run.rejects += self._store.insert("rejects", self._reject_rows(rejected))
+            self._write_calls(attempts)
+        if self._calls is not None:
+            del self._calls.attempts[: len(attempts)]
+            self._calls.client.stored(call.call_id for call in attempts)
+            self._run.attestation = list(self._calls.client.attestations_used) or None
+
+    def _write_calls(self, attempts: Sequence[Any]) -> None:
+        if attempts:
+            # Loads the table of prices, which the rules judge does without.
+            from cxr.miner.llm.calls import call_frame, call_rows  # noqa: PLC0415
+
+            self._store.insert("calls", call_frame(call_rows(attempts, "llm", self._run.run_id, self._job)))
+
+    def _ratescores(self, scores: Sequence[Scored]) -> pl.Series:
+        """Give RaTEScore of every open answer in the batch, where its weights are given; an empty answer is worth 0."""
+        values: list[float | None] = [None] * len(scores)
+        if self._ratescore is not None and scores:
+            opened = {score.prediction_id: place for place, score in enumerate(scores) if score.finding_f1 is not None}
+            self._store.replace_temporary(
+                "opened_now", pl.DataFrame({"prediction_id": list(opened)}, {"prediction_id": pl.String})
+            )
+            rows = self._store.rows(
+                "select prediction_id, text, answer from work join opened_now using (prediction_id) order by place"
+            )
+            said = [(opened[key], parts_of(text)[1], truth) for key, text, truth in rows]
+            for place, answer, _ in said:
+                values[place] = 0.0 if not answer else None
+            asked = [(place, answer, truth) for place, answer, truth in said if answer]
+            found = (
+                self._ratescore([answer for _, answer, _ in asked], [truth for _, _, truth in asked]) if asked else []
+            )
+            for (place, _, _), value in zip(asked, found, strict=True):
+                values[place] = value
+        return pl.Series("ratescore", values, pl.Float64)
+
+    def _reject_rows(self, rejected: Sequence[tuple[Work, MiningReject]]) -> pl.DataFrame:
+        return pl.DataFrame(
+            [
+                {
+                    "stage": str(Stage.EVALUATE), "corpus": "predictions", "reject_key": work.prediction_id,
+                    "settings_hash": self._job, "reason": str(reject.reason), "message": reject.message,
+                    "run_id": self._run.run_id,
+                }
+                for work, reject in rejected
+            ]
+        )  # fmt: skip
+
+
+_SCORES: dict[str, pl.DataType] = {
+    "prediction_id": pl.String(), "answer": pl.String(), "answer_read": pl.String(), "unparsed": pl.Boolean(),
+    "correct": pl.Float64(), "finding_f1": pl.Float64(),
+    **{name: pl.Int64() for name in ("n_pred", "n_correct", "n_gt", "n_recalled", "n_effective", "n_ineffective",
+                                     "n_not_assessable")},
+    **{name: pl.Float64() for name in ("factuality", "completeness", "effectiveness", "radrscore")},
+}  # fmt: skip
+
+_INSERT = """
+    insert into prediction_scores by name
+    select scored_now.*, ? as benchmark, sample_id, question_id, model, mode, task, corpus, split, ? as judge,
+           ? as judge_version, ? as run_id
+    from scored_now join (select prediction_id, sample_id, question_id, model, mode, task, corpus, split from work)
+         as about using (prediction_id)
+"""

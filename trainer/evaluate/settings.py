@@ -1,0 +1,41 @@
+"""What an evaluation is told."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from cxr.miner.judge.radrscore import Empty
+from cxr.miner.kit.settings import JudgeName, ServerSettings
+
+
+def _names(value: object) -> object:
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+
+
+class EvaluateSettings(ServerSettings):
+    """Which judge, which draws, and how corpora are told apart; `model` and the server are the llm judge's."""
+
+    stage: ClassVar[str] = "evaluate"
+    model_config = SettingsConfigDict(env_prefix="CXR_EVALUATE_", pyproject_toml_table_header=("evaluate",))
+
+    judge: JudgeName = "rules"
+    empty: Empty = Empty.ZERO
+    # Patients are drawn whole: two samples of one patient say less than samples of two.
+    cluster: Literal["sample", "patient"] = "sample"
+    resamples: int = Field(default=1000, ge=1)
+    seed: int = Field(default=0, ge=0)
+    # Corpora of other hospitals, that no model is trained on (paper, section 3): tables of their own.
+    cross_centre: Names = ("rsna", "siim")
+    processes: int | None = Field(default=None, ge=1)
+
+    @property
+    def statistics(self) -> dict[str, object]:
+        """What decides the numbers of an evaluation beside judgements, as kept with each of them."""
+        return {
+            "empty": str(self.empty), "cluster": self.cluster, "resamples": self.resamples, "seed": self.seed,
+            "cross_centre": list(self.cross_centre),
+        }  # fmt: skip

@@ -1,0 +1,165 @@
+"""The model families that we train, Qwen2-VL, Qwen2.5-VL and Qwen3-VL: loading and saving, with or without torchvision.
+
+Images need no torchvision, videos do, and `AutoProcessor` insists on both halves: where torchvision is missing the
+processor is made without its video half, and what we save names one all the same, so that AutoProcessor and vLLM
+load it elsewhere.
+"""
+
+import importlib
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cxr.miner.kit.errors import InputError
+
+Precision = Literal["bf16", "fp32"]
+Attention = Literal["sdpa", "flash_attention_2", "eager"]
+
+
+@dataclass(frozen=True)
+class _Family:
+    module: str
+    processor: str
+    video_processor: str
+
+
+_FAMILIES = {
+    "qwen2_vl": _Family(
+        "transformers.models.qwen2_vl.processing_qwen2_vl", "Qwen2VLProcessor", "Qwen2VLVideoProcessor"
+    ),
+    "qwen2_5_vl": _Family(
+        "transformers.models.qwen2_5_vl.processing_qwen2_5_vl", "Qwen2_5_VLProcessor", "Qwen2VLVideoProcessor"
+    ),
+    "qwen3_vl": _Family(
+        "transformers.models.qwen3_vl.processing_qwen3_vl", "Qwen3VLProcessor", "Qwen3VLVideoProcessor"
+    ),
+}
+
+FAMILIES = tuple(_FAMILIES)
+"""The names that a model's `config.json` carries as `model_type`."""
+
+# The pixels of a video that Qwen's own processors allow; we train on images alone.
+_VIDEO_SIZE = {"shortest_edge": 128 * 28 * 28, "longest_edge": 28 * 28 * 768}
+
+
+def family_of(model: str) -> str:
+    """Give the family of a model folder or hub name; raises InputError where it is none of ours."""
+    from transformers import AutoConfig  # noqa: PLC0415 - only what trains pays for the import
+
+    folder = Path(model)
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        hint = "is a LoRA adapter; give the merged model beside it" if _is_adapter(folder) else "has no config.json"
+        raise InputError(f"{model} {hint}; expected a folder of a {_names()} model")
+    try:
+        config = AutoConfig.from_pretrained(model)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{model} cannot be read as a model ({str(error).splitlines()[0][:120]}); expected a folder or the hub "
+            f"name of a {_names()} model"
+        ) from None
+    kind = str(config.model_type)
+    if kind not in _FAMILIES:
+        raise InputError(f"{model} is a {kind} model; expected a vision-language model: {_names()}")
+    return kind
+
+
+def load_model(model: str, *, precision: Precision = "fp32", attention: Attention = "sdpa") -> Any:
+    """Load the weights of a model of ours, in training mode; raises InputError where the folder holds none."""
+    import torch  # noqa: PLC0415
+    from transformers import AutoModelForImageTextToText  # noqa: PLC0415
+
+    family_of(model)
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    try:
+        loaded = AutoModelForImageTextToText.from_pretrained(model, dtype=dtype, attn_implementation=attention)
+    except (OSError, ImportError, ValueError) as error:
+        raise InputError(
+            f"the weights of {model} cannot be loaded ({str(error).splitlines()[0][:160]}); expected a complete "
+            "folder, as written by save_pretrained"
+        ) from None
+    return loaded
+
+
+def load_processor(model: str, *, min_pixels: int | None = None, max_pixels: int | None = None) -> Any:
+    """Load tokenizer, chat template and image processor, padding on the left, as generation needs it.
+
+    `min_pixels` and `max_pixels` bound the area to which an image is scaled; None leaves what the folder says.
+    Raises InputError where the folder lacks them.
+    """
+    kind = family_of(model)
+    try:
+        if importlib.util.find_spec("torchvision") is not None:
+            from transformers import AutoProcessor  # noqa: PLC0415
+
+            processor = AutoProcessor.from_pretrained(model)  # type: ignore[no-untyped-call]
+        else:
+            processor = images_only(kind).from_pretrained(model)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"the processor of {model} cannot be loaded ({str(error).splitlines()[0][:120]}); expected the tokenizer "
+            "and preprocessor files beside the weights"
+        ) from None
+    processor.tokenizer.padding_side = "left"
+    size = dict(processor.image_processor.size)
+    if min_pixels is not None:
+        size["shortest_edge"] = min_pixels
+    if max_pixels is not None:
+        size["longest_edge"] = max_pixels
+        size["shortest_edge"] = min(size["shortest_edge"], max_pixels)
+    processor.image_processor.size = size
+    return processor
+
+
+def save(model: Any, processor: Any, folder: Path) -> None:
+    """Save weights and processor as a folder that AutoProcessor, vLLM and we load."""
+    model.save_pretrained(folder)
+    save_processor(processor, folder)
+
+
+def save_processor(processor: Any, folder: Path) -> None:
+    """Save the processor as stock transformers writes it, whichever half or backend was at hand here."""
+    processor.save_pretrained(folder)
+    path = folder / "processor_config.json"
+    written = json.loads(path.read_text(encoding="utf-8"))
+    images = written["image_processor"]
+    # "...Pil" is the backend that works without torchvision; by the stock name each machine picks its own.
+    images["image_processor_type"] = images["image_processor_type"].removesuffix("Pil")
+    if "video_processor" not in written:
+        kind = type(processor).__name__
+        copied = ("image_mean", "image_std", "merge_size", "patch_size", "temporal_patch_size")
+        written["video_processor"] = {
+            **{name: images[name] for name in copied},
+            "size": _VIDEO_SIZE,
+            "video_processor_type": next(f.video_processor for f in _FAMILIES.values() if f.processor == kind),
+        }
+    path.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+    # Where transformers 4 looks, and with it older vLLM.
+    older = {**images, "processor_class": type(processor).__name__}
+    (folder / "preprocessor_config.json").write_text(json.dumps(older, indent=2) + "\n", encoding="utf-8")
+
+
+def images_only(kind: str) -> Any:
+    """Give the processor class of a family without its video half.
+
+    transformers asks the signature of `__init__` which halves there are; the class keeps the stock name, because
+    that is what is written into the folder.
+    """
+    family = _FAMILIES[kind]
+    stock = getattr(importlib.import_module(family.module), family.processor)
+
+    def __init__(  # noqa: N807
+        self: Any, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None, **more: Any
+    ) -> None:
+        stock.__init__(self, image_processor, tokenizer, None, chat_template=chat_template, **more)
+
+    return type(family.processor, (stock,), {"__init__": __init__})
+
+
+def _is_adapter(folder: Path) -> bool:
+    return (folder / "adapter_config.json").is_file()
+
+
+def _names() -> str:
+    return "Qwen2-VL, Qwen2.5-VL or Qwen3-VL"

@@ -1,0 +1,227 @@
+"""A prediction run from start to end: what is missing is asked, the file grows, and the store gets it in the end."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cxr.miner.images.workers import all_facts
+from cxr.miner.imports.predictions import PredictionsResult, import_predictions
+from cxr.miner.kit.errors import InputError, StoreError
+from cxr.miner.store import Store
+from cxr.schemas.vocabulary import FileStatus, RejectReason
+from cxr.trainer.predict.file import PredictionFile, open_predictions
+from cxr.trainer.predict.naming import model_name, weights_hash
+from cxr.trainer.predict.samples import Predicted, Request, Source, read_samples, requests_of
+from cxr.trainer.predict.settings import PredictSettings
+from cxr.trainer.predict.speed import Speed
+
+# What can change an output; all else may differ between two runs that write to one file.
+_OF_THE_OUTPUT = ("mode", "max_new_tokens", "temperature", "seed", "min_pixels", "max_pixels")
+_SELECTION = {"split", "samples", "tasks", "limit"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the user asked for."""
+
+    benchmark: Path
+    model: str
+    settings: PredictSettings
+    output: Path | None = None
+    store: Path = Path("cxr.duckdb")
+    name: str | None = None
+    replace: bool = False
+
+    @property
+    def called(self) -> str:
+        """The model's name in tables."""
+        return self.name or (self.model if self.settings.is_server else model_name(self.model))
+
+
+@dataclass(frozen=True)
+class PredictResult:
+    """What a run left."""
+
+    file: Path
+    predicted: int
+    already: int
+    errors: dict[str, int]
+    """Samples without a text, by reason."""
+    empty: int
+    cut_off: int
+    speed: Speed
+    spending: str | None
+    imported: PredictionsResult | None
+    """What the store took; None for an export, whose benchmark is not at hand."""
+
+
+def predict(job: Job, watch: Callable[[Speed], None] = lambda _: None) -> PredictResult:
+    """Ask what is missing and give what was done; `watch` is called after every batch.
+
+    Raises InputError for folders and files that cannot be used, BudgetReached and KeyboardInterrupt after everything
+    that was finished is in the file; the same call then goes on.
+    """
+    source, settings = Source.open(job.benchmark), job.settings
+    requests = requests_for(job)
+    if settings.is_server:
+        from cxr.trainer.predict.server import check_policy  # noqa: PLC0415
+
+        check_policy(requests, settings, job.model)
+    output = job.output or default_output(job, source)
+    wanted = {request.key for request in requests}
+    speed = Speed()
+    with open_predictions(output, identity(job, source), _about(job, source), wanted, replace=job.replace) as file:
+        todo = [request for request in requests if request.key not in file.done]
+        already = len(requests) - len(todo)
+        bad = _check_images(todo)
+        if bad and len(bad) == sum(bool(request.sample.images) for request in requests):
+            raise InputError(
+                f"none of the {len(bad):,} samples with images has one that can be used (the first: "
+                f"{next(iter(bad.values()))}); say where images lie with --image-root CORPUS=PATH"
+            )
+        file.append([failed(job, source, request, bad[request.key]) for request in todo if request.key in bad])
+        rest = [request for request in todo if request.key not in bad]
+        spending = _ask(job, source, settings, rest, file, speed, watch) if rest else None
+        speed.stop()
+        file.sort(request.key for request in requests)
+        file.note(speed=speed.numbers(), spending=spending)
+        made = [file.done[request.key] for request in requests]
+    imported = None if source.benchmark is None else _import(job, output)
+    return PredictResult(
+        file=output,
+        predicted=len(todo),
+        already=already,
+        errors=dict(Counter(one.error.partition(":")[0] for one in made if one.error is not None)),
+        empty=sum(one.text is not None and not one.text.strip() for one in made),
+        cut_off=sum(one.finish == "length" for one in made),
+        speed=speed,
+        spending=spending,
+        imported=imported,
+    )
+
+
+def requests_for(job: Job) -> list[Request]:
+    """Give everything that a run asks, done or not, with images where they lie on this machine."""
+    settings = job.settings.model_copy(update={"image_roots": _roots(job)})
+    return requests_of(read_samples(Source.open(job.benchmark), settings), settings)
+
+
+def _ask(
+    job: Job,
+    source: Source,
+    settings: PredictSettings,
+    requests: Sequence[Request],
+    file: PredictionFile,
+    speed: Speed,
+    watch: Callable[[Speed], None],
+) -> str | None:
+    """Ask the model, write down each batch as it comes, and give what a server charged for it."""
+    if settings.is_server:
+        from cxr.trainer.predict.server import open_server  # noqa: PLC0415
+
+        with open_server(settings, job.model, file.path) as server:
+            try:
+                for made in server.predict(requests, name=job.called, benchmark=source.fingerprint, speed=speed):
+                    file.append(made)
+                    watch(speed)
+            finally:
+                file.note(attestations=list(server.attestations_used))
+            return server.spending
+    from cxr.trainer.predict.local import LocalModel  # noqa: PLC0415 - torch loads in seconds
+
+    model = LocalModel(job.model, settings, benchmark=source.fingerprint, name=job.called, speed=speed)
+    _note_machine(file, model)
+    for made in model.predict(requests):
+        file.append(made)
+        watch(speed)
+    return None
+
+
+def _note_machine(file: PredictionFile, model: Any) -> None:
+    from cxr.trainer.train.run_record import hardware, versions  # noqa: PLC0415
+
+    file.note(versions=versions(), hardware=hardware(), device=str(model.device), precision=model.precision)
+
+
+def default_output(job: Job, source: Source) -> Path:
+    """Give the file beside the store that is named from benchmark, model and mode."""
+    parts = (source.name, job.called, job.settings.mode)
+    return job.store.parent / f"{'.'.join(re.sub(r'[^A-Za-z0-9_-]+', '-', part) for part in parts)}.jsonl"
+
+
+def identity(job: Job, source: Source) -> dict[str, Any]:
+    """Give what two runs must share for their predictions to belong together."""
+    settings = job.settings.model_dump(mode="json")
+    made = {
+        "benchmark": f"{source.name} {source.fingerprint}",
+        "model": job.called,
+        "weights": "at a server" if job.settings.is_server else weights_hash(job.model),
+        **{name: settings[name] for name in _OF_THE_OUTPUT},
+    }
+    if job.settings.is_server:
+        return made | {"served as": job.model, "picture": settings["picture"]}
+    if not job.settings.temperature:
+        made["seed"] = None
+    return made | {"precision": settings["precision"]}
+
+
+def failed(job: Job, source: Source, request: Request, error: str) -> Predicted:
+    """Give the line of a sample that could not be asked about."""
+    return Predicted(
+        sample_id=request.sample.sample_id,
+        model=job.called,
+        mode=str(request.mode),
+        benchmark=source.fingerprint,
+        error=error,
+    )
+
+
+def _about(job: Job, source: Source) -> dict[str, Any]:
+    settings = job.settings.model_dump(mode="json")
+    return {
+        "benchmark": {"name": source.name, "fingerprint": source.fingerprint, "folder": str(source.folder.resolve())},
+        "licence": source.licence,
+        "model": job.model,
+        "selection": {name: value for name, value in settings.items() if name in _SELECTION},
+        "settings": {name: value for name, value in settings.items() if name not in _SELECTION | {"attestations"}},
+    }
+
+
+def _roots(job: Job) -> dict[str, str]:
+    """Give where images lie: as the user said, or else where ingest saw them."""
+    given = job.settings.image_roots
+    if "*" in given or not job.store.is_file():
+        return given
+    with Store.read(job.store) as store:
+        known = dict(store.rows("select corpus, image_root from corpora where image_root is not null"))
+    return {**known, **given}
+
+
+def _check_images(requests: Sequence[Request]) -> dict[tuple[str, str], str]:
+    """Look at the headers of all image files before a model is loaded; give why requests cannot be asked."""
+    paths = list(dict.fromkeys(image for one in requests for image in one.sample.images if isinstance(image, str)))
+    facts = zip(paths, all_facts(paths, lambda _done, _total: None), strict=True)
+    bad = {
+        path: f"{RejectReason(f'image_{told.status}')}: {path}" + (f" ({told.why})" if told.why else "")
+        for path, told in facts
+        if told.status is not FileStatus.PRESENT
+    }
+    return {
+        request.key: next(bad[image] for image in request.sample.images if image in bad)
+        for request in requests
+        if any(image in bad for image in request.sample.images)
+    }
+
+
+def _import(job: Job, output: Path) -> PredictionsResult:
+    try:
+        with Store.write(job.store, create=True) as store:
+            return import_predictions(store, job.benchmark, output, replace=job.replace)
+    except StoreError as error:
+        raise StoreError(
+            f"all predictions are in {output}, but the store could not take them: {error}; then run `cxr import "
+            f"predictions {output} --benchmark {job.benchmark}`"
+        ) from None

@@ -1,0 +1,264 @@
+"""A vision-language model behind an OpenAI-compatible server: vLLM, GPT-4o, Azure.
+
+Images leave as `data:` URLs through the miner's client, and so past the same gate, cache, limits and budget as the text
+of reports: those of a credentialed corpus go to this machine or to an attested endpoint, or nowhere.
+"""
+
+import base64
+import hashlib
+import io
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from openai.types.chat import ChatCompletion
+from PIL import Image, ImageChops
+from rich.table import Table
+
+from cxr.miner.benchmark.settings import Mode
+from cxr.miner.images.facts import read_facts
+from cxr.miner.images.pictures import BadPicture, open_picture
+from cxr.miner.judge.opening import REPLIES, spent_in
+from cxr.miner.kit.console import table
+from cxr.miner.kit.errors import EngineStopped, MiningReject
+from cxr.miner.kit.parallel import ordered_map
+from cxr.miner.kit.progress import clock
+from cxr.miner.llm.background import BackgroundClient
+from cxr.miner.llm.cache import ReplyCache
+from cxr.miner.llm.client import Stopping
+from cxr.miner.llm.policy import check_endpoint
+from cxr.miner.llm.prices import price_of
+from cxr.miner.llm.settings import LLMSettings
+from cxr.prompts.instructions import SYSTEM
+from cxr.schemas.call import Call
+from cxr.schemas.vocabulary import Licence, RejectReason
+from cxr.trainer.predict.samples import INSTRUCTIONS, Predicted, Request
+from cxr.trainer.predict.settings import QWEN_PIXELS, PredictSettings
+from cxr.trainer.predict.speed import Speed
+
+_BYTES_PER_TOKEN = 4.2
+# OpenAI's count for GPT-4o: 85 tokens, and 170 for each tile of 512 x 512; Qwen's comes to about the same.
+_IMAGE_TOKENS, _TILE_TOKENS, _TILE = 85, 170, 512
+# Before anything has been measured: a chain of the paper's length, an answer in its tags, seconds for a reply.
+_REPLY_TOKENS = {Mode.REASONING: 250, Mode.ANSWER_ONLY: 15}
+_LATENCY_S = 4.0
+_SAMPLE = 200
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One way of asking, as calls remember it."""
+
+    name: str
+    hash: str
+    version: int = 1
+
+    @classmethod
+    def of(cls, mode: Mode) -> "Instruction":
+        """Give the paper's instruction for a mode."""
+        words = f"{SYSTEM}\n{INSTRUCTIONS[mode]}"
+        return cls(f"predict_{mode}", hashlib.sha256(words.encode()).hexdigest())
+
+
+def server_settings(settings: PredictSettings, model: str) -> LLMSettings:
+    """Give how the server is asked."""
+    given = settings.model_dump(include=set(LLMSettings.model_fields) - {"mode"}, exclude_none=True)
+    return LLMSettings(**{**given, "model": model, "max_completion_tokens": settings.max_new_tokens})
+
+
+def check_policy(requests: Sequence[Request], settings: PredictSettings, model: str) -> None:
+    """Raise PolicyError where images or questions of any sample may not go to the server; nothing has been sent yet."""
+    url = server_settings(settings, model).base_url
+    for licence in sorted({request.sample.licence for request in requests}):
+        check_endpoint(url, Licence(licence), settings.attestations)
+
+
+@contextmanager
+def open_server(settings: PredictSettings, model: str, output: Path) -> Iterator["Server"]:
+    """Open the connection to a server, with replies kept beside `output` and attempts in `<output>.calls.jsonl`.
+
+    Limits on spending count what earlier runs for the same output have used. Raises SettingsError without a key.
+    """
+    asked = server_settings(settings, model)
+    log = calls_log(output)
+
+    def write_down(call: Call) -> None:
+        with log.open("a", encoding="utf-8") as lines:
+            lines.write(call.model_dump_json() + "\n")
+
+    folder = settings.cache if settings.cache is not None else output.with_name(REPLIES)
+    with (
+        ReplyCache(folder) as cache,
+        BackgroundClient(
+            asked, cache, settings.attestations, spent=spent_in(log, asked.model), on_call=write_down
+        ) as client,
+    ):
+        yield Server(client, settings)
+
+
+def calls_log(output: Path) -> Path:
+    """Give the file that has a line for every attempt."""
+    return output.with_name(output.name + ".calls.jsonl")
+
+
+class Server:
+    """A server that is ready to be asked."""
+
+    def __init__(self, client: BackgroundClient, settings: PredictSettings) -> None:
+        self._client = client
+        self._settings = settings
+        self._max_pixels = settings.max_pixels or QWEN_PIXELS
+        self._takes_images = False
+
+    @property
+    def attestations_used(self) -> tuple[str, ...]:
+        """What has allowed credentialed images to leave this machine so far, as JSON; empty if none did."""
+        return self._client.attestations_used
+
+    @property
+    def spending(self) -> str:
+        """What was asked so far, for people."""
+        return self._client.spending
+
+    def predict(
+        self, requests: Sequence[Request], *, name: str, benchmark: str, speed: Speed
+    ) -> Iterator[list[Predicted]]:
+        """Give the predictions one by one, in the order of the requests; as many are in flight as the settings say.
+
+        Each thread prepares the images of its request and then waits for the reply, so one hides the other.
+        """
+        speed.start(len(requests))
+        work = partial(self._ask, name=name, benchmark=benchmark)
+        for made in ordered_map(work, requests, self._client.settings.concurrency):
+            speed.ended([made])
+            yield [made]
+
+    def _ask(self, request: Request, *, name: str, benchmark: str) -> Predicted:
+        said: dict[str, Any]
+        try:
+            messages, tokens = self._messages(request)
+            reply = self._client.complete(
+                messages,
+                Instruction.of(request.mode),
+                question_id=request.sample.sample_id,
+                licence=Licence(request.sample.licence),
+                prompt_tokens=tokens,
+            )
+            self._takes_images = self._takes_images or bool(request.sample.images)
+            said = _said(reply)
+        except MiningReject as reject:
+            said = {"error": f"{reject.reason}: {reject.message}"}
+        except EngineStopped as stopped:
+            if request.sample.images and not self._takes_images and "HTTP 4" in str(stopped):
+                raise EngineStopped(
+                    f"{self._client.settings.base_url} takes no images ({str(stopped).partition(';')[0]}); serve a "
+                    "vision-language model there, or lower --max-pixels"
+                ) from None
+            raise
+        except Stopping:
+            raise KeyboardInterrupt from None
+        return Predicted(
+            sample_id=request.sample.sample_id, model=name, mode=str(request.mode), benchmark=benchmark, **said
+        )
+
+    def _messages(self, request: Request) -> tuple[list[dict[str, Any]], float]:
+        """Give the conversation, with the images before the question, and how many tokens it is expected to count."""
+        tokens = (len(SYSTEM) + len(request.text)) / _BYTES_PER_TOKEN
+        shown = []
+        for picture in request.sample.images:
+            image = within(open_picture(picture), self._max_pixels)
+            tokens += image_tokens(*image.size)
+            shown.append({"type": "image_url", "image_url": {"url": data_url(image, self._settings.picture)}})
+        user = [*shown, {"type": "text", "text": request.text}]
+        return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}], tokens
+
+
+def within(image: Image.Image, max_pixels: int) -> Image.Image:
+    """Give the image, scaled down where its area is larger than that."""
+    width, height = image.size
+    if width * height <= max_pixels:
+        return image
+    scale = math.sqrt(max_pixels / (width * height))
+    return image.resize((max(1, int(width * scale)), max(1, int(height * scale))), Image.Resampling.BICUBIC)
+
+
+def data_url(image: Image.Image, kind: str) -> str:
+    """Encode an image as a `data:` URL of a PNG or JPEG file; a radiograph's three equal channels become one."""
+    red, green, blue = image.split()
+    is_grey = ImageChops.difference(red, green).getbbox() is None and ImageChops.difference(red, blue).getbbox() is None
+    buffer = io.BytesIO()
+    options = {"quality": 95} if kind == "jpeg" else {}
+    (red if is_grey else image).save(buffer, kind.upper(), **options)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def image_tokens(width: int, height: int) -> int:
+    """Give about how many tokens a server counts for an image."""
+    return _IMAGE_TOKENS + _TILE_TOKENS * math.ceil(width / _TILE) * math.ceil(height / _TILE)
+
+
+def _said(reply: ChatCompletion) -> dict[str, Any]:
+    """Read a reply: what a server keeps apart as thoughts is put back into its tags; withheld output is an error."""
+    choice = reply.choices[0]
+    text = choice.message.content or choice.message.refusal or ""
+    extra = choice.message.model_extra or {}
+    thoughts = extra.get("reasoning_content") or extra.get("reasoning")
+    if isinstance(thoughts, str) and thoughts.strip():
+        text = f"<think> {thoughts.strip()} </think>{text}"
+    if choice.finish_reason == "content_filter" and not text:
+        return {"error": f"{RejectReason.MODEL_OUTPUT_INVALID}: withheld by the server's content filter"}
+    tokens = None if reply.usage is None else reply.usage.completion_tokens
+    return {"text": text, "finish": choice.finish_reason, "tokens": tokens}
+
+
+def estimate_table(requests: Sequence[Request], settings: PredictSettings, model: str) -> Table:
+    """Give a table of expected calls, tokens, cost and time; nothing is sent, images are measured by their headers."""
+    asked = server_settings(settings, model)
+    price = price_of(asked)
+    rows: list[tuple[object, ...]] = []
+    for mode in Mode:
+        chosen = [request for request in requests if request.mode is mode]
+        if not chosen:
+            continue
+        step = max(1, len(chosen) // _SAMPLE)
+        sample = chosen[::step]
+        sent = sum(_expected_tokens(request, settings.max_pixels or QWEN_PIXELS) for request in sample) / len(sample)
+        counts = (len(chosen) * sent, len(chosen) * min(_REPLY_TOKENS[mode], settings.max_new_tokens))
+        usd = None if price is None else price.cost(*counts, batch=False)
+        seconds = _seconds(asked, len(chosen), sum(counts))
+        rows.append((str(mode), len(chosen), round(counts[0]), round(counts[1]), usd, clock(seconds)))
+    source = "no price is known: give --price INPUT,OUTPUT" if price is None else price.source
+    columns = ["asked for", "calls", "prompt tokens", "reply tokens", "USD", "time"]
+    return table(f"Expected for {asked.model} ({source})", columns, rows)
+
+
+def _expected_tokens(request: Request, max_pixels: int) -> float:
+    return (len(SYSTEM) + len(request.text)) / _BYTES_PER_TOKEN + sum(
+        image_tokens(*_size(picture, max_pixels)) for picture in request.sample.images
+    )
+
+
+def _size(picture: Picture, max_pixels: int) -> tuple[int, int]:
+    """Give width and height as they would be sent; a file that cannot be measured counts as the largest."""
+    width = height = None
+    if isinstance(picture, str):
+        facts = read_facts(picture)
+        width, height = facts.width, facts.height
+    else:
+        with suppress(BadPicture):
+            width, height = open_picture(picture).size
+    if not width or not height:
+        width = height = math.isqrt(max_pixels)
+    scale = min(1.0, math.sqrt(max_pixels / (width * height)))
+    return max(1, int(width * scale)), max(1, int(height * scale))
+
+
+def _seconds(asked: LLMSettings, calls: int, tokens: float) -> float:
+    """Give the time that the slowest of latency, request limit and token limit makes it."""
+    by_requests = 0.0 if asked.rpm is None else calls / asked.rpm * 60
+    by_tokens = 0.0 if asked.tpm is None else tokens / asked.tpm * 60
+    return max(calls * _LATENCY_S / asked.concurrency, by_requests, by_tokens)

@@ -1,0 +1,212 @@
+"""The process reward of GRPO: how much of each reasoning its report supports, judged batch by batch.
+
+The `rules` judge answers at once; the `llm` judge asks a server, many completions in flight, through the cached client
+of `cxr judge`, so that a resumed run pays for nothing twice. Either way a completion that cannot be judged has no
+process reward (None) and is counted, and too many of those end the run.
+"""
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cxr.miner.judge import Judge
+from cxr.miner.judge.llm import LLMJudge
+from cxr.miner.judge.opening import OpenJudge, open_judge
+from cxr.miner.kit.console import say
+from cxr.miner.kit.errors import BudgetReached, CxrError, EngineStopped, MiningReject, PolicyError, SettingsError
+from cxr.miner.kit.settings import JudgeSettings
+from cxr.schemas.vocabulary import Licence
+from cxr.trainer.reward.answers import parse_completion
+from cxr.trainer.reward.rewards import (
+    REASONING,
+    Completion,
+    Judged,
+    LogExtra,
+    LogMetric,
+    judge_reasoning,
+    logged,
+    rules_judge,
+    text_of,
+)
+
+NAME = "process_factuality"
+MOST_FAILED = 0.01
+"""The share of completions that may stay unjudged (issue: above 1 % the run stops)."""
+FLOOR = 100
+"""Completions that have to be judged before the share means anything."""
+
+# After these no later completion could be judged, or none may be.
+_FATAL = (PolicyError, EngineStopped, BudgetReached, SettingsError)
+
+
+class _Job(NamedTuple):
+    """One reasoning to judge against one report."""
+
+    think: str
+    report: str
+    sample_id: str
+    licence: Licence
+
+
+class ProcessReward:
+    """The process reward as TRL calls it; each process of a distributed run has its own, with its own counts.
+
+    It logs, as `rewards/process_factuality/...`: `applied` (share of samples), `seconds` (of this call) and `failed`
+    (share so far). Its share of a step's time is in the log as `process_reward_share` (trainer/train/logs.py).
+    """
+
+    def __init__(self, opened: OpenJudge | None = None) -> None:
+        self.__name__ = NAME
+        self._opened = opened or OpenJudge(rules_judge())
+        self.seconds = 0.0
+        """Spent judging so far."""
+        self.judged = 0
+        """Completions that went to the judge so far, failures among them."""
+        self.failed: list[str] = []
+        """The sample of every completion that could not be judged."""
+
+    @property
+    def judge(self) -> Judge:
+        """The judge, whose name and version belong into the run's record."""
+        return self._opened.judge
+
+    def __call__(
+        self,
+        prompts: Sequence[Any],  # noqa: ARG002 - TRL names it
+        completions: Sequence[Completion],
+        *,
+        mode: Sequence[str],
+        report: Sequence[str | None],
+        sample_id: Sequence[str] | None = None,
+        licence: Sequence[str | None] | None = None,
+        log_metric: LogMetric | None = None,
+        log_extra: LogExtra | None = None,
+        **_: Any,
+    ) -> list[float | None]:
+        """Give each reasoning's factuality; None for answer-only samples and for what the judge failed on.
+
+        Raises CxrError when more than 1 % of at least 100 judged completions failed, and what ends every judging:
+        PolicyError, EngineStopped, BudgetReached.
+        """
+        started = time.perf_counter()
+        ids = list(sample_id) if sample_id is not None else [f"row {at} of the batch" for at in range(len(completions))]
+        licences = licence if licence is not None else [None] * len(completions)
+        values: list[float | None] = [None] * len(completions)
+        jobs: dict[int, _Job] = {}
+        for at, completion in enumerate(completions):
+            text = report[at]
+            if mode[at] != REASONING or not text:
+                continue
+            think, _answer = parse_completion(text_of(completion), reasoning=True)
+            values[at] = 0.0
+            if think:
+                jobs[at] = _Job(think, text, ids[at], Licence(licences[at] or Licence.CREDENTIALED))
+        judged = self._judge(list(jobs.values()))
+        for at, result in zip(jobs, judged, strict=True):
+            values[at] = None if result is None else result.factuality
+        self._note_time(started, log_metric)
+        if log_metric is not None and self.judged:
+            log_metric(f"rewards/{NAME}/failed", len(self.failed) / self.judged)
+        if log_extra is not None:
+            found = dict(zip(jobs, judged, strict=True))
+            log_extra("factual", [_tally(found.get(at)) for at in range(len(completions))])
+            log_extra("unsupported", [_unsupported(found.get(at)) for at in range(len(completions))])
+        self._stop_if_failing()
+        return logged(NAME, values, ids, log_metric)
+
+    def _judge(self, jobs: Sequence[_Job]) -> list[Judged | None]:
+        """Judge every distinct reasoning once: completions of one group are often the same words."""
+        distinct = list({(job.think, job.report, job.licence): job for job in reversed(jobs)}.values())
+        if self._opened.workers == 1:
+            results = [self._judge_one(job) for job in distinct]
+        else:
+            results = self._judge_at_once(distinct)
+        by_words = {(job.think, job.report, job.licence): result for job, result in zip(distinct, results, strict=True)}
+        self.judged += len(jobs)
+        given = [by_words[job.think, job.report, job.licence] for job in jobs]
+        self.failed += [job.sample_id for job, result in zip(jobs, given, strict=True) if result is None]
+        return given
+
+    def _judge_at_once(self, jobs: Sequence[_Job]) -> list[Judged | None]:
+        """Judge with as many threads as the judge allows; a fatal error drops what has not begun."""
+        threads = ThreadPoolExecutor(self._opened.workers, thread_name_prefix="cxr-judge")
+        try:
+            return list(threads.map(self._judge_one, jobs))
+        finally:
+            threads.shutdown(wait=True, cancel_futures=True)
+
+    def _judge_one(self, job: _Job) -> Judged | None:
+        judge = self._opened.judge
+        if isinstance(judge, LLMJudge):
+            judge = judge.about(job.sample_id, job.licence)
+        try:
+            return judge_reasoning(job.think, job.report, judge)
+        except _FATAL:
+            raise
+        except MiningReject as reject:
+            say(f"{job.sample_id}: not judged ({reject.reason}); the completion has no process reward")
+        except Exception as error:  # noqa: BLE001 - days of training must not end for one odd completion
+            say(f"{job.sample_id}: not judged ({type(error).__name__}); the completion has no process reward")
+        return None
+
+    def _note_time(self, started: float, log_metric: LogMetric | None) -> None:
+        spent = time.perf_counter() - started
+        self.seconds += spent
+        if log_metric is not None:
+            log_metric(f"rewards/{NAME}/seconds", spent)
+
+    def _stop_if_failing(self) -> None:
+        if self.judged >= FLOOR and len(self.failed) > MOST_FAILED * self.judged:
+            some = ", ".join(list(dict.fromkeys(self.failed))[:5])
+            raise CxrError(
+                f"the {self.judge.name} judge failed on {len(self.failed)} of {self.judged} completions, more than "
+                f"{MOST_FAILED:.0%}; the last checkpoint can be resumed once the judge is well; look at {some}"
+            )
+
+
+@contextmanager
+def open_process_reward(
+    settings: JudgeSettings,
+    folder: Path,
+    *,
+    licences: Collection[str] = (Licence.CREDENTIALED,),
+    process_index: int = 0,
+    processes: int = 1,
+) -> Iterator[ProcessReward]:
+    """Open the process reward that the settings name, for a run that writes into `folder`.
+
+    `licences` are those of the training data: where one is credentialed, the server has to be on this machine or
+    attested, and each request is checked again by its own row. The llm judge keeps its replies in
+    `folder/cxr.replies`, which all processes of a run share, and its calls in a file for each process, whose part of
+    `max_usd` and `max_calls` is an equal one. Raises SettingsError and PolicyError before anything is sent.
+    """
+    public = bool(licences) and set(licences) == {Licence.PUBLIC}
+    part: dict[str, object] = {"licence": Licence.PUBLIC if public else Licence.CREDENTIALED}
+    if settings.max_usd is not None:
+        part["max_usd"] = settings.max_usd / processes
+    if settings.max_calls is not None:
+        part["max_calls"] = max(1, settings.max_calls // processes)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open_judge(settings.model_copy(update=part), folder / f"process_reward-{process_index}") as opened:
+        yield ProcessReward(opened)
+
+
+def _tally(judged: Judged | None) -> str | None:
+    if judged is None:
+        return None
+    counted = [item.factual for item in judged.findings if item.factual is not None]
+    return f"{sum(counted)} of {len(counted)}"
+
+
+def _unsupported(judged: Judged | None) -> str | None:
+    """Name what the report does not support, in the completion's own words."""
+    if judged is None:
+        return None
+    return "; ".join(
+        f"{item.finding.observation}: {item.finding.status} ({item.verdict})"
+        for item in judged.findings
+        if item.factual is False
+    )

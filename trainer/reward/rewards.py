@@ -1,0 +1,291 @@
+"""The three rewards of the paper's equation 9, as plain functions over one completion and as TRL calls them.
+
+    format      1 where the completion has exactly the form of its mode, else 0
+    accuracy    1 or 0 for options and Yes/No; for open answers the F1 of their findings, or RaTEScore where a scorer
+                with weights is given
+    process_factuality      the share of the reasoning's findings that the report supports; reasoning samples only
+
+What is not in the form earns nothing: neither an answer nor a reasoning can be told from the rest of it. An answer
+within its tags is read as evaluation reads it (`answers.py`), so that what is trained is what is measured.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from cxr.miner.judge import Judge, RulesJudge
+from cxr.miner.judge.radrscore import share
+from cxr.miner.kit.errors import CxrError, InputError, SettingsError
+from cxr.schemas import JudgedFinding
+from cxr.schemas.vocabulary import QUESTION_FINDINGS, Task
+from cxr.trainer.reward.answers import findings_named, parse_completion, read_answer
+
+REASONING = "reasoning"
+"""The value of the column `mode` for samples whose completion reasons before it answers."""
+FINDING_F1 = "finding_f1"
+RATESCORE = "ratescore"
+
+Completion = str | Sequence[Mapping[str, Any]]
+"""Text, or messages: TRL hands over what the prompt was."""
+LogMetric = Callable[[str, float], None]
+LogExtra = Callable[[str, list[Any]], None]
+
+
+RewardFunction = Callable[..., list[float | None]]
+"""A reward as TRL's GRPOTrainer calls it: with `prompts`, `completions` and the export's columns, each a list; gives
+one value per completion, None where it does not apply. Its `__name__` is its name in the logs."""
+
+
+class RateScore(Protocol):
+    """Compares open answers with the true ones; `name` says in the logs which metric it is."""
+
+    @property
+    def name(self) -> str:
+        """The metric's name."""
+
+    def __call__(self, answers: Sequence[str], truths: Sequence[str]) -> list[float]:
+        """Give one value between 0 and 1 per answer."""
+
+
+class Judged(NamedTuple):
+    """A reasoning's findings with their verdicts, and the share that counts as factual."""
+
+    factuality: float
+    findings: tuple[JudgedFinding, ...]
+
+
+def format_reward(completion: str, *, mode: str) -> float:
+    """Give 1 for exactly the form of the mode, else 0."""
+    return float(parse_completion(completion, reasoning=mode == REASONING)[1] is not None)
+
+
+def accuracy_reward(
+    completion: str,
+    *,
+    mode: str,
+    task: str,
+    answer: str,
+    options: Sequence[str] | None = None,
+    answer_findings: Sequence[str] | None = None,
+    scorer: RateScore | None = None,
+) -> float:
+    """Give 1 or 0 for options and Yes/No, the finding F1 or the scorer's value for open answers; 0 out of form."""
+    said = parse_completion(completion, reasoning=mode == REASONING)[1]
+    if said is None:
+        return 0.0
+    return answer_accuracy(
+        said, task=task, answer=answer, options=options, answer_findings=answer_findings, scorer=scorer
+    )
+
+
+def answer_accuracy(
+    said: str,
+    *,
+    task: str,
+    answer: str,
+    options: Sequence[str] | None = None,
+    answer_findings: Sequence[str] | None = None,
+    scorer: RateScore | None = None,
+) -> float:
+    """Give the accuracy of what stands between the answer tags; an answer that cannot be read is wrong."""
+    if is_open(task, options):
+        if scorer is not None:
+            return scorer([said], [answer])[0] if said else 0.0
+        return finding_f1(findings_named(said), answer_findings or findings_named(answer))
+    return float((read_answer(said, task, options).value or "").casefold() == answer.casefold())
+
+
+def process_factuality(completion: str, report: str, judge: Judge | None = None) -> float:
+    """Give the share of the findings in <think> that the report supports; 0 where none is stated, and out of form.
+
+    The judge is `rules` unless another is given; findings that assert nothing checkable are left out, as in RadRScore.
+    """
+    think, _ = parse_completion(completion, reasoning=True)
+    return judge_reasoning(think, report, judge).factuality if think else 0.0
+
+
+def judge_reasoning(think: str, report: str, judge: Judge | None = None) -> Judged:
+    """Judge the findings of a reasoning against the report; raises what the judge raises."""
+    judge = judge or rules_judge()
+    findings = judge.extract(think)
+    judged = tuple(judge.verdicts(report, findings)) if findings else ()
+    return Judged(share(item.factual for item in judged) or 0.0, judged)
+
+
+@cache
+def rules_judge() -> RulesJudge:
+    """Give the process's rules judge: it holds no state, and what it reads of a report is kept between calls."""
+    return RulesJudge()
+
+
+def is_open(task: str, options: Sequence[str] | None) -> bool:
+    """Tell whether a question is answered in its own words: an anomaly question without options."""
+    return task == Task.ANOMALY and not options
+
+
+def finding_f1(named: Iterable[str], true: Iterable[str]) -> float:
+    """Give the F1 of two sets of findings; two empty sets are equal, which is 1.
+
+    Only the twelve findings of questions count (design, Tasks).
+    """
+    known = {str(finding) for finding in QUESTION_FINDINGS}
+    found, expected = known & set(named), known & set(true)
+    if not found or not expected:
+        return float(found == expected)
+    return 2 * len(found & expected) / (len(found) + len(expected))
+
+
+def formats(
+    prompts: Sequence[Any],  # noqa: ARG001 - TRL names it
+    completions: Sequence[Completion],
+    *,
+    mode: Sequence[str],
+    log_metric: LogMetric | None = None,
+    log_extra: LogExtra | None = None,
+    **columns: Any,
+) -> list[float | None]:
+    """Give the format reward of a batch; its columns `mode`, `task` and `sample_id` go into the table of samples."""
+    given = [format_reward(text_of(completion), mode=of) for completion, of in zip(completions, mode, strict=True)]
+    if log_extra is not None:
+        log_extra("sample_id", _ids(columns, len(given)))
+        log_extra("task", list(columns.get("task") or [None] * len(given)))
+        log_extra("mode", list(mode))
+    return logged("format", given, columns.get("sample_id"), log_metric)
+
+
+formats.__name__ = "format"
+
+
+class Accuracy:
+    """The accuracy reward of a batch, with a scorer for open answers or the finding F1."""
+
+    def __init__(self, scorer: RateScore | None = None) -> None:
+        self.__name__ = "accuracy"
+        self._scorer = scorer
+        self.open_metric = FINDING_F1 if scorer is None else scorer.name
+        """Which metric open answers get: it stands in the logs as `rewards/accuracy/<metric>`."""
+
+    def __call__(
+        self,
+        prompts: Sequence[Any],  # noqa: ARG002 - TRL names it
+        completions: Sequence[Completion],
+        *,
+        mode: Sequence[str],
+        task: Sequence[str],
+        answer: Sequence[str],
+        options: Sequence[Sequence[str] | None] | None = None,
+        answer_findings: Sequence[Sequence[str] | None] | None = None,
+        log_metric: LogMetric | None = None,
+        log_extra: LogExtra | None = None,
+        **columns: Any,
+    ) -> list[float | None]:
+        """Give one value per completion; the open answers of a batch go to the scorer at once."""
+        count = len(completions)
+        options = options or [None] * count
+        answer_findings = answer_findings or [None] * count
+        said = [
+            parse_completion(text_of(completion), reasoning=of == REASONING)[1]
+            for completion, of in zip(completions, mode, strict=True)
+        ]
+        is_open_answer = [is_open(of, given) for of, given in zip(task, options, strict=True)]
+        values = [
+            0.0
+            if words is None or (is_open_answer[at] and self._scorer is not None)
+            else answer_accuracy(
+                words, task=task[at], answer=answer[at], options=options[at], answer_findings=answer_findings[at]
+            )
+            for at, words in enumerate(said)
+        ]
+        scored = [at for at, words in enumerate(said) if is_open_answer[at] and words]
+        if self._scorer is not None and scored:
+            found = self._scorer([said[at] or "" for at in scored], [answer[at] for at in scored])
+            for at, value in zip(scored, found, strict=True):
+                values[at] = value
+        opened = [value for value, is_one in zip(values, is_open_answer, strict=True) if is_one]
+        if log_metric is not None and opened:
+            log_metric(f"rewards/accuracy/{self.open_metric}", sum(opened) / len(opened))
+        if log_extra is not None:
+            log_extra("answer", list(answer))
+            log_extra("answered", [None if words is None else words[:80] for words in said])
+        return logged("accuracy", values, columns.get("sample_id"), log_metric)
+
+
+def logged(
+    name: str,
+    values: Sequence[float | None],
+    sample_ids: Sequence[str] | None,
+    log_metric: LogMetric | None,
+) -> list[float | None]:
+    """Give the values back, once the share of samples that the reward applied to is logged.
+
+    Raises CxrError for a reward that is no finite number, with the ids of its samples: one such number would make
+    every weight of the model NaN.
+    """
+    bad = [at for at, value in enumerate(values) if value is not None and not math.isfinite(value)]
+    if bad:
+        ids = sample_ids or [f"completion {at} of the batch" for at in range(len(values))]
+        raise CxrError(
+            f"the {name} reward of {len(bad)} completions is not a finite number, expected 0 to 1; look at "
+            f"{', '.join(dict.fromkeys(str(ids[at]) for at in bad[:5]))}"
+        )
+    if log_metric is not None and values:
+        log_metric(f"rewards/{name}/applied", sum(value is not None for value in values) / len(values))
+    return list(values)
+
+
+def text_of(completion: Completion) -> str:
+    """Give the text of a completion: its own, or that of the last message, whose content may come in parts."""
+    if isinstance(completion, str):
+        return completion
+    content = completion[-1]["content"] if completion else ""
+    if isinstance(content, str):
+        return content
+    return "".join(str(part.get("text") or "") for part in content or ())
+
+
+def load_ratescore(weights: Path, *, use_gpu: bool = False) -> RateScore:
+    """Load RaTEScore (Zhao et al. 2024, arXiv 2406.16845) from a folder that holds both of its models.
+
+    The folder has `RaTE-NER-Deberta` and `BioLORD-2023-C` in it, as downloaded from their hubs: nothing is fetched.
+    Raises SettingsError where the package is not installed, InputError where a model is missing.
+    """
+    models = [weights / "RaTE-NER-Deberta", weights / "BioLORD-2023-C"]
+    missing = [model.name for model in models if not (model / "config.json").is_file()]
+    if missing:
+        raise InputError(
+            f"{weights} lacks {' and '.join(missing)}; expected both models of RaTEScore in it, each a folder with "
+            "config.json; leave the option out to reward open answers by their finding F1"
+        )
+    try:
+        from RaTEScore import RaTEScore  # noqa: PLC0415 - optional and heavy
+    except ImportError as error:
+        raise SettingsError(
+            f"RaTEScore cannot be imported ({error.name}); pip install RaTEScore, or leave the option out to reward "
+            "open answers by their finding F1"
+        ) from None
+    return _RaTEScore(RaTEScore(bert_model=str(models[0]), eval_model=str(models[1]), batch_size=16, use_gpu=use_gpu))
+
+
+class _RaTEScore:
+    """The package behind our protocol; what it cannot compare (no entity in an answer) is worth 0."""
+
+    name = RATESCORE
+
+    def __init__(self, package: Any) -> None:
+        self._package = package
+
+    def __call__(self, answers: Sequence[str], truths: Sequence[str]) -> list[float]:
+        values = [float(value) for value in self._package.compute_score(list(answers), list(truths))]
+        return [value if math.isfinite(value) else 0.0 for value in values]
+
+
+def _ids(columns: Mapping[str, Any], count: int) -> list[str | None]:
+    return list(columns.get("sample_id") or [None] * count)
+
+
+def reward_functions(process: RewardFunction | None = None, *, scorer: RateScore | None = None) -> list[RewardFunction]:
+    """Give the rewards of a GRPO run in the paper's order; without `process` there are two (the ablation's variant)."""
+    both: list[RewardFunction] = [formats, Accuracy(scorer)]
+    return both if process is None else [*both, process]

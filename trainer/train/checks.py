@@ -1,0 +1,284 @@
+"""The checks before step 1: what would train silently on the wrong thing stops here, with a sentence and sample ids.
+
+Known ways to do so: image placeholders that do not match the image features, padding on the side where a model
+generates, prompts that are cut, answers that no completion can hit, a patient on both sides of a split.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cxr.miner.kit.console import table, talk
+from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.trainer.reward.answers import parse_completion
+from cxr.trainer.reward.rewards import REASONING, RewardFunction, accuracy_reward, format_reward
+from cxr.trainer.train.image_checks import (
+    CheckResult,
+    Sizes,
+    check_image_tokens,
+    check_pixels,
+    check_processor,
+    image_sizes,
+    patches,
+    some,
+)
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+def run_checks(
+    rows: "Dataset",
+    processor: Any,
+    *,
+    max_length: int,
+    max_completion_length: int | None = None,
+    held_out: Collection[str] = (),
+    rewards: Sequence[RewardFunction] = (),
+    config: Any = None,
+) -> list[CheckResult]:
+    """Check rows of an export, as they will be trained on, against the processor; give what was looked at.
+
+    `max_length` bounds prompt and reference completion together, in tokens; `max_completion_length` is what GRPO may
+    write. `held_out` are the patients of validation and test. `rewards` are tried on hand-made completions.
+    `config` is the model's configuration, with which the processor has to agree.
+    Raises InputError for samples that cannot be trained on, SettingsError for settings that cannot train.
+    """
+    sizes = image_sizes(rows)
+    results = [
+        check_patients(rows, held_out),
+        check_padding(processor),
+        *([] if config is None else [check_processor(processor, config)]),
+        check_pixels(sizes, processor),
+        check_image_tokens(sizes, processor),
+        *check_lengths(rows, sizes, processor, max_length, max_completion_length),
+        check_answers(rows),
+    ]
+    return [*results, check_rewards(rewards)] if rewards else results
+
+
+def show_checks(results: Sequence[CheckResult]) -> None:
+    """Show what the checks found, on stderr."""
+    lines = [(result.name, result.looked_at, ("! " if result.warning else "") + result.found) for result in results]
+    talk().print(table("Checks before step 1", ("check", "looked at", "found"), lines))
+
+
+def check_patients(rows: "Dataset", held_out: Collection[str]) -> CheckResult:
+    """Check that no patient of the rows is held out; raises InputError with the samples of those who are."""
+    held = set(held_out)
+    torn = [
+        sample
+        for batch in _batches(rows, ("sample_id", "patient_id"))
+        for sample, patient in zip(batch["sample_id"], batch["patient_id"], strict=True)
+        if patient in held
+    ]
+    if torn:
+        raise InputError(
+            f"{len(torn):,} samples are of patients that are also in validation or test: {some(torn)}; compile the "
+            "benchmark again, which splits by patient"
+        )
+    return CheckResult("patients", len(held), "no held-out patient is trained on")
+
+
+def check_padding(processor: Any) -> CheckResult:
+    """Check by padding two texts that the shorter one ends with its own last token: a model goes on from there."""
+    tokenizer = processor.tokenizer
+    if tokenizer.pad_token_id is None:
+        raise SettingsError("the tokenizer has no padding token; give a model folder whose tokenizer names one")
+    padded = tokenizer(["No effusion.", "No effusion, no pneumothorax, no fracture."], padding=True)
+    ids, mask = padded["input_ids"], padded["attention_mask"]
+    if len(ids[0]) != len(ids[1]) or not mask[0][-1] or mask[0][0]:
+        raise SettingsError(
+            f"the tokenizer pads on the {tokenizer.padding_side}, expected left: completions would go on from padding; "
+            "set padding_side to left in the model folder's tokenizer_config.json"
+        )
+    return CheckResult("padding", 2, "on the left, where generation needs it")
+
+
+def check_lengths(
+    rows: "Dataset",
+    sizes: Mapping[str, Sizes],
+    processor: Any,
+    max_length: int,
+    max_completion_length: int | None = None,
+) -> Iterator[CheckResult]:
+    """Check that every prompt, with its reference completion where there is one, has at most `max_length` tokens.
+
+    Raises InputError with the samples that are longer. Where completions have a limit of their own, the shortest right
+    one must fit into it (SettingsError), and reference completions that do not are a warning.
+    """
+    longest, too_long, cut, completions = 0, [], [], 0
+    references = "completion" in rows.column_names
+    merge = processor.image_processor.merge_size**2
+    prompt_lengths = _PromptLengths(processor)
+    columns = ("sample_id", "mode", "prompt", "completion" if references else "answer")
+    for batch in _batches(rows, columns):
+        answers = [
+            _written(completion) if references else in_form(completion, mode)
+            for completion, mode in zip(batch[columns[-1]], batch["mode"], strict=True)
+        ]
+        prompt_tokens, answer_tokens = prompt_lengths(batch["prompt"]), _token_counts(processor, answers)
+        for name, asked, answered in zip(batch["sample_id"], prompt_tokens, answer_tokens, strict=True):
+            # Each image adds its tokens and two that enclose it.
+            seen = sum(patches(size, processor) // merge + 2 for size in sizes.get(name, ()))
+            length = asked + seen + (answered + 1 if references else 0)
+            longest = max(longest, length)
+            if length > max_length:
+                too_long.append(name)
+            if max_completion_length is not None and answered + 1 > max_completion_length:
+                cut.append(name)
+        completions += len(answers)
+    what = "prompt and completion" if references else "prompt"
+    if too_long:
+        raise InputError(
+            f"{len(too_long):,} samples have a {what} of more than {max_length:,} tokens (the longest: {longest:,}): "
+            f"{some(too_long)}; raise max_length or lower max_pixels (--set)"
+        )
+    yield CheckResult("lengths", completions, f"{what}: {longest:,} tokens at most, of {max_length:,} allowed")
+    if max_completion_length is None:
+        return
+    if cut and not references:
+        raise SettingsError(
+            f"the right answer of {len(cut):,} samples takes more than max_completion_length={max_completion_length} "
+            f"tokens: {some(cut)}; raise it with --set"
+        )
+    share = len(cut) / completions if completions else 0.0
+    found = f"{share:.1%} of the reference completions exceed {max_completion_length} tokens"
+    yield CheckResult("completions", completions, found if references else "every answer fits", warning=bool(cut))
+
+
+def check_answers(rows: "Dataset") -> CheckResult:
+    """Check that the right completion of every sample earns the full format and accuracy reward.
+
+    Without answers (an SFT export) its reference completion must be in the form of its mode, with an answer in it.
+    Raises InputError with the samples whose answer cannot be reached.
+    """
+    if "answer" not in rows.column_names:
+        return _check_references(rows)
+    lost = []
+    for batch in _batches(rows, ("sample_id", "mode", "task", "answer", "options", "answer_findings")):
+        for at, name in enumerate(batch["sample_id"]):
+            mode, answer = batch["mode"][at], batch["answer"][at]
+            right = in_form(answer, mode)
+            accuracy = accuracy_reward(
+                right,
+                mode=mode,
+                task=batch["task"][at],
+                answer=answer,
+                options=batch["options"][at],
+                answer_findings=batch["answer_findings"][at],
+            )
+            if format_reward(right, mode=mode) < 1 or accuracy < 1:
+                lost.append(name)
+    if lost:
+        raise InputError(
+            f"the right answer of {len(lost):,} samples would not be rewarded: {some(lost)}; expected Yes or No, the "
+            "letter of an option, or findings by their names; export again"
+        )
+    return CheckResult("answers", len(rows), "every right answer earns format 1 and accuracy 1")
+
+
+def _check_references(rows: "Dataset") -> CheckResult:
+    lost = [
+        name
+        for batch in _batches(rows, ("sample_id", "mode", "completion"))
+        for name, mode, completion in zip(batch["sample_id"], batch["mode"], batch["completion"], strict=True)
+        if not parse_completion(_written(completion), reasoning=mode == REASONING)[1]
+    ]
+    if lost:
+        raise InputError(
+            f"the completions of {len(lost):,} samples are not in the form of their mode, so the model would learn "
+            f"another one: {some(lost)}; export again"
+        )
+    return CheckResult("answers", len(rows), "every completion is in the form of its mode and has an answer")
+
+
+# Invented. A flipped negation is the smallest lie that a reasoning can tell.
+_REPORT = "FINDINGS: There is a small left pleural effusion. No pneumothorax. IMPRESSION: Left pleural effusion."
+_TRUE = "There is a small left pleural effusion. There is no pneumothorax."
+_FLIPPED = "There is a small left pleural effusion. There is a pneumothorax."
+_HAND_MADE: dict[str, str] = {
+    "perfect": f"<think> {_TRUE} </think><answer> B </answer>",
+    "flipped negation": f"<think> {_FLIPPED} </think><answer> B </answer>",
+    "wrong answer": f"<think> {_TRUE} </think><answer> A </answer>",
+    "nested tags": f"<think> <think> {_TRUE} </think> </think><answer> B </answer>",
+    "doubled tags": f"<think> {_TRUE} </think><answer> B </answer><answer> B </answer>",
+    "text outside": f"So: <think> {_TRUE} </think><answer> B </answer>",
+}
+# Which reward each of the others must lose against the perfect one.
+_LOSES = {"flipped negation": "process_factuality", "wrong answer": "accuracy"}
+
+
+def check_rewards(rewards: Sequence[RewardFunction]) -> CheckResult:
+    """Try the rewards of a run on hand-made completions about an invented report.
+
+    Raises SettingsError where a perfect completion does not get the maximum of each, or a spoilt one loses nothing of
+    the reward that it should.
+    """
+    count = len(_HAND_MADE)
+    columns: dict[str, list[Any]] = {
+        "sample_id": [f"hand-made: {name}" for name in _HAND_MADE],
+        "mode": [REASONING] * count,
+        "task": ["single"] * count,
+        "answer": ["B"] * count,
+        "answer_findings": [["Pleural Effusion"]] * count,
+        "options": [["A) fracture", "B) pleural effusion"]] * count,
+        "report": [_REPORT] * count,
+        "licence": ["public"] * count,
+    }
+    completions = [[{"role": "assistant", "content": text}] for text in _HAND_MADE.values()]
+    given: dict[str, dict[str, float | None]] = {}
+    for reward in rewards:
+        values = reward(prompts=[None] * count, completions=completions, **columns)
+        given[reward.__name__] = dict(zip(_HAND_MADE, values, strict=True))
+    for name, values_of in given.items():
+        if values_of["perfect"] != 1:
+            raise SettingsError(f"the reward {name} gives a perfect completion {values_of['perfect']}, expected 1")
+    for case in list(_HAND_MADE)[1:]:
+        name = _LOSES.get(case, "format")
+        got = given.get(name, {case: 0.0})[case]
+        if got is None or got >= 1:
+            raise SettingsError(f"the reward {name} gives a completion with {case} {got}, expected less than 1")
+    return CheckResult("rewards", count, f"{', '.join(given)} part hand-made completions as they should")
+
+
+def in_form(answer: str, mode: str) -> str:
+    """Give the shortest completion of a mode that holds an answer."""
+    return ("<think> </think>" if mode == REASONING else "") + f"<answer> {answer} </answer>"
+
+
+def _batches(rows: "Dataset", columns: Iterable[str]) -> Iterator[dict[str, list[Any]]]:
+    """Give the rows' columns batch by batch, images left alone."""
+    return iter(rows.select_columns(list(columns)).iter(batch_size=1000))
+
+
+def _token_counts(processor: Any, texts: list[str]) -> list[int]:
+    if not texts:
+        return []
+    return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+
+
+class _PromptLengths:
+    """Counts the tokens of prompts, each distinct one once: many samples ask the same question."""
+
+    def __init__(self, processor: Any) -> None:
+        self._processor = processor
+        self._known: dict[tuple[str, ...], int] = {}
+
+    def __call__(self, prompts: Sequence[Sequence[Mapping[str, Any]]]) -> list[int]:
+        keys = [tuple(str(turn["content"]) for turn in prompt) for prompt in prompts]
+        new = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in self._known}
+        texts = [
+            self._processor.apply_chat_template(_in_parts(prompt), add_generation_prompt=True, tokenize=False)
+            for prompt in new.values()
+        ]
+        self._known |= dict(zip(new, _token_counts(self._processor, texts), strict=True))
+        return [self._known[key] for key in keys]
+
+
+def _in_parts(prompt: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Give messages in the form that all chat templates read: content as parts."""
+    return [{"role": turn["role"], "content": [{"type": "text", "text": turn["content"]}]} for turn in prompt]
+
+
+def _written(completion: Sequence[Mapping[str, Any]]) -> str:
+    return str(completion[-1]["content"])

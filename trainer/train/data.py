@@ -1,0 +1,230 @@
+"""What a stage trains on: an export of `cxr export sft|grpo`, or a store that is compiled and exported first.
+
+Rows whose images are missing or damaged are left out, written to `rejects.jsonl` beside the run and counted; the
+rest is taken by mode and weight, in an order that the seed names.
+"""
+
+import json
+import math
+import random
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from cxr.miner.benchmark.settings import Existing, Mode
+from cxr.miner.export.export import NOTE
+from cxr.miner.images.workers import all_facts
+from cxr.miner.kit.errors import InputError
+from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING
+from cxr.schemas.vocabulary import FileStatus, RejectReason, Stage
+from cxr.trainer.train.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+_SMALL = ("sample_id", "mode", "patient_id", "licence", "images")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the rows come from, as it stands in `run.json`."""
+
+    folder: Path
+    fingerprint: str
+    licence: str
+    files: dict[str, dict[str, Any]]
+
+    def paths(self, split: str) -> list[Path]:
+        """Give the Parquet files of a split, in order."""
+        return [self.folder / name for name in sorted(self.files) if Path(name).name.startswith(f"{split}-")]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The rows that will be trained on, and what was left out."""
+
+    rows: "Dataset"
+    source: Source
+    rejects: list[dict[str, str]] = field(default_factory=list)
+
+    def require_images(self) -> None:
+        """Raise InputError where a row has no image: processes whose batches differ in that wait for each other."""
+        from datasets import Image, List  # noqa: PLC0415
+
+        encoded = self.rows.select_columns("images").cast_column("images", List(Image(decode=False)))
+        without = sum(not images for batch in encoded.iter(1000) for images in batch["images"])
+        if without:
+            raise InputError(
+                f"{without:,} of {len(self.rows):,} samples of {self.source.folder} have no image, which several "
+                "processes cannot train on together; export with images, or train with --nproc 1"
+            )
+
+
+def find_source(data: Path, stage: str, work: Path, settings: TrainSettings) -> Source:
+    """Give the export that `data` is, or make it from the store that `data` is, in the folder `work`.
+
+    Raises InputError where it is neither, or an export for the other stage.
+    """
+    if data.is_file():
+        return _exported(data, stage, work, settings)
+    return read_source(data, stage)
+
+
+def read_source(folder: Path, stage: str) -> Source:
+    """Read what an export says of itself; raises InputError where it is none for this stage."""
+    note = folder / NOTE
+    if not folder.exists():
+        raise InputError(f"there is no {folder}; expected an export (`cxr export {stage} BENCH -o ...`) or a store")
+    if not note.is_file():
+        what = "a benchmark" if (folder / "manifest.json").is_file() else "no export of cxr"
+        raise InputError(f"{folder} is {what}; make an export with `cxr export {stage} BENCH -o FOLDER`")
+    try:
+        told = json.loads(note.read_text(encoding="utf-8"))
+    except json.JSONDecodeError:
+        raise InputError(f"{note} is not JSON; export again with --existing replace") from None
+    if told.get("unfinished"):
+        raise InputError(f"{folder} is an export that was not finished; export again with --existing replace")
+    if told.get("format") != stage:
+        raise InputError(
+            f"{folder} is an export for {told.get('format')}; `cxr train {stage}` needs one by "
+            f"`cxr export {stage} BENCH -o ...`"
+        )
+    missing = [name for name in told["files"] if not (folder / name).is_file()]
+    if missing:
+        raise InputError(f"{folder} lacks {missing[0]}, which its {NOTE} names; export again with --existing replace")
+    return Source(folder, str(told["fingerprint"]), str(told["licence"]), told["files"])
+
+
+def _exported(store_path: Path, stage: str, work: Path, settings: TrainSettings) -> Source:
+    """Compile a store and export it for a stage, once: a finished export is taken again."""
+    from cxr.miner.benchmark.compile import compile_benchmark  # noqa: PLC0415 - only a store needs them
+    from cxr.miner.benchmark.settings import bench_settings  # noqa: PLC0415
+    from cxr.miner.export.export import export  # noqa: PLC0415
+    from cxr.miner.export.settings import ExportSettings, Format  # noqa: PLC0415
+    from cxr.miner.store import Store  # noqa: PLC0415
+
+    folder = work / stage
+    if (folder / NOTE).is_file() and "unfinished" not in (folder / NOTE).read_text(encoding="utf-8"):
+        return read_source(folder, stage)
+    work.mkdir(parents=True, exist_ok=True)
+
+    def advance(_done: int, _total: int | None) -> None:
+        """Say nothing: compiling takes seconds."""
+
+    with Store.write(store_path) as store:
+        images = "required" if settings.images == "required" else "optional"
+        wanted = bench_settings(store_path, (), only=False, images=images)
+        compile_benchmark(store, work / "benchmark", wanted, Existing.RESUME, advance)
+        how = ExportSettings.resolve(store_path)
+        export(store, work / "benchmark", str(folder), Format(stage), how, Existing.REPLACE, advance=advance)
+    return read_source(folder, stage)
+
+
+def load_rows(source: Source, settings: TrainSettings, cache: Path, split: str = "train") -> TrainingData:
+    """Load a split's rows, those with unusable images left out, in the shares and order that the settings name.
+
+    Raises InputError where nothing is left, or where more is left out than `max_rejects` allows.
+    """
+    from datasets import Dataset, Image, List  # noqa: PLC0415
+
+    index = _index(source, settings, split)
+    rejects = _image_rejects(index) if settings.images == "required" else []
+    if len(rejects) > settings.max_rejects * index.height:
+        reasons = Counter(reject["reason"] for reject in rejects)
+        told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
+        raise InputError(
+            f"{len(rejects):,} of {index.height:,} samples have images that cannot be used ({told}; the first: "
+            f"{rejects[0]['sample_id']}, {rejects[0]['path']}); export again with --image-root, or allow more with "
+            "--set max_rejects=SHARE"
+        )
+    bad = {reject["sample_id"] for reject in rejects}
+    chosen = choose_rows(index.filter(~pl.col("sample_id").is_in(list(bad))), settings)
+    if not chosen:
+        raise InputError(f"no sample of {source.folder} is left to train on; see the mix and limit of the settings")
+    rows = Dataset.from_parquet([str(path) for path in source.paths(split)], cache_dir=str(cache)).select(chosen)
+    if settings.images == "none":
+        rows = rows.remove_columns("images").add_column("images", [[]] * len(rows))
+    return TrainingData(rows.cast_column("images", List(Image())), source, rejects)
+
+
+def count_rows(data: Path, stage: str, settings: TrainSettings) -> int:
+    """Give how many rows a run would take, images not looked at; a store is exported to a passing folder for that."""
+    with tempfile.TemporaryDirectory() as work:
+        return len(choose_rows(_index(find_source(data, stage, Path(work), settings), settings, "train"), settings))
+
+
+def choose_rows(index: pl.DataFrame, settings: TrainSettings) -> list[int]:
+    """Give the row numbers to train on: each mode as often as its weight says, in the order of a draw."""
+    draw = random.Random(settings.seed)  # noqa: S311 - a draw that can be repeated, no secret
+    chosen: list[int] = []
+    for mode, group in sorted(index.group_by("mode"), key=lambda item: str(item[0])):
+        weight = settings.mix.get(Mode(str(mode[0])), 1.0)
+        rows = group["row"].sort().to_list()
+        whole, part = math.floor(weight), weight - math.floor(weight)
+        chosen += rows * whole
+        chosen += draw.sample(rows, round(part * len(rows)))
+    draw.shuffle(chosen)
+    return chosen[: settings.limit]
+
+
+def ask_to_reason(rows: "Dataset") -> "Dataset":
+    """Give answer-only rows the prompt that elicits reasoning; they keep having no report, so no process reward."""
+
+    def asked(row: dict[str, Any]) -> dict[str, Any]:
+        prompt = [
+            {**turn, "content": turn["content"].replace(ASK_FOR_ANSWER, ASK_WITH_REASONING)} for turn in row["prompt"]
+        ]
+        return {"prompt": prompt, "mode": str(Mode.REASONING)}
+
+    return rows.map(asked, keep_in_memory=True)
+
+
+def patients(source: Source, split: str) -> set[str]:
+    """Give the patients that have a sample in a split."""
+    found: set[str] = set()
+    for path in source.paths(split):
+        found.update(pl.read_parquet(path, columns=["patient_id"])["patient_id"].drop_nulls().to_list())
+    return found
+
+
+def write_rejects(rejects: Iterable[dict[str, str]], path: Path) -> None:
+    """Write what was left out, a line each; no file where nothing was."""
+    lines = [json.dumps(reject) + "\n" for reject in rejects]
+    if lines:
+        path.write_text("".join(lines), encoding="utf-8")
+
+
+def _index(source: Source, settings: TrainSettings, split: str) -> pl.DataFrame:
+    """Give the small columns of a split's rows in the wanted modes, with their row numbers."""
+    paths = source.paths(split)
+    if not paths:
+        raise InputError(f"{source.folder} has no samples of split {split}; see its {NOTE}")
+    index = pl.concat([pl.read_parquet(path, columns=list(_SMALL)) for path in paths]).with_row_index("row")
+    index = index.filter(pl.col("mode").is_in([str(mode) for mode in settings.modes]))
+    if index.is_empty():
+        raise InputError(f"{source.folder} has no {' or '.join(settings.modes)} samples to train on; see its {NOTE}")
+    return index
+
+
+def _image_rejects(index: pl.DataFrame) -> list[dict[str, str]]:
+    """Name the samples with an image file that is missing, truncated or unreadable; embedded pixels count as read."""
+    flat = index.select("sample_id", "images").explode("images").drop_nulls("images").unnest("images")
+    flat = flat.filter(pl.col("bytes").is_null())
+    paths = flat["path"].unique(maintain_order=True).to_list()
+    bad = dict(_unusable(paths))
+    hit = flat.filter(pl.col("path").is_in(list(bad)))
+    return [
+        {"stage": str(Stage.TRAIN), "sample_id": sample, "path": path, "reason": str(bad[path])}
+        for sample, path in hit.select("sample_id", "path").unique("sample_id", maintain_order=True).iter_rows()
+    ]
+
+
+def _unusable(paths: Sequence[str]) -> Iterable[tuple[str, RejectReason]]:
+    for path, facts in zip(paths, all_facts(paths, lambda _done, _total: None), strict=True):
+        if facts.status is not FileStatus.PRESENT:
+            yield path, RejectReason(f"image_{facts.status}")

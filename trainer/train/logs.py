@@ -1,0 +1,283 @@
+"""What one sees of a training: OUT/log.jsonl with a line per logged step, a progress line, a stop at the first NaN.
+
+Give the trainer `logging_nan_inf_filter=False` (transformers would hide a NaN behind the mean of the others) and
+`disable_tqdm=True`.
+"""
+
+# ruff: noqa: ARG002 - transformers calls every method of a callback with the same arguments
+
+import importlib.util
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerControl, TrainerState
+from transformers import TrainingArguments as Arguments
+
+from cxr.miner.kit.console import PLAIN_LINE_EVERY_S, say, talk
+from cxr.miner.kit.errors import CxrError, SettingsError
+from cxr.trainer.train.run_log import LOG, Line, keep_steps
+
+REPORTERS = ("tensorboard", "wandb", "trackio")
+NETWORKED = ("wandb", "trackio")
+"""These send losses, settings and the machine's name away (trackio only if told to): never on unless asked for."""
+
+IDS_NAMED = 8
+
+
+class LastBatch:
+    """Which samples the model saw last; filled where batches are made, read when a loss is no number."""
+
+    def __init__(self) -> None:
+        self.sample_ids: tuple[str, ...] = ()
+
+    def saw(self, sample_ids: Iterable[str]) -> None:
+        """Keep the ids of the batch that is about to be used."""
+        self.sample_ids = tuple(dict.fromkeys(sample_ids))
+
+    def words(self) -> str:
+        """Name the samples, the first few of many."""
+        if not self.sample_ids:
+            return "samples unknown"
+        more = len(self.sample_ids) - IDS_NAMED
+        return "samples " + ", ".join(self.sample_ids[:IDS_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+class Samples(Protocol):
+    """What the log asks of a table of sampled completions (see trainer/train/samples.py)."""
+
+    def resume(self, step: int) -> None:
+        """Forget what was sampled after a step."""
+
+    def show(self) -> None:
+        """Print some completions, if it is time to and their licence allows it."""
+
+
+class _Trainer(Protocol):
+    def remove_callback(self, callback: Any) -> None: ...
+
+    def add_callback(self, callback: Any) -> None: ...
+
+
+class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
+    """Writes OUT/log.jsonl, shows progress on stderr, and stops a run whose loss is no number.
+
+    A line holds what transformers and TRL log, under their names (`step`, `epoch`, `loss`, `grad_norm`,
+    `learning_rate`, `rewards/<name>/mean`, `kl`, `entropy`, `completions/mean_length`, ...), and of ours
+    `step_seconds` (wall-clock time of a step, without saving and evaluation), `tokens_per_s`, `num_tokens` counted on
+    over a resume, and `process_reward_share` (of the step's time, 0 to 1) where `process_seconds` gives the seconds
+    that the process reward has taken so far. What is no number is null.
+
+    Used as a context manager around `trainer.train()`, it leaves the terminal as it found it, whatever happens.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        last_batch: LastBatch,
+        *,
+        name: str = "train",
+        process_seconds: Callable[[], float] | None = None,
+        samples: Samples | None = None,
+    ) -> None:
+        self.path = out / LOG
+        self.last_batch = last_batch
+        self._show = _Progress(name)
+        self._process_seconds = process_seconds or (lambda: 0.0)
+        self._has_process_reward = process_seconds is not None
+        self._samples = samples
+        self._mark = self._busy = self._process_before = 0.0
+        self._steps = self._tokens_offset = self._tokens_before = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._show.stop()
+
+    def attach(self, trainer: _Trainer) -> None:
+        """Take the place of transformers' own progress bar and printed dictionaries."""
+        trainer.remove_callback(PrinterCallback)
+        trainer.remove_callback(ProgressCallback)
+        trainer.add_callback(self)
+
+    def on_train_begin(self, args: Arguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Drop the lines after the step that the run goes on from, so that the log has each step once."""
+        kept: list[Line] = []
+        if state.is_world_process_zero:
+            kept = keep_steps(self.path, state.global_step)
+            if self._samples is not None:
+                self._samples.resume(state.global_step)
+        # SFTTrainer counts tokens from 0 again after a resume, GRPOTrainer goes on counting.
+        self._tokens_before = int(state.num_input_tokens_seen or 0)
+        self._tokens_offset = 0 if self._tokens_before or not kept else int(kept[-1].get("num_tokens") or 0)
+        self._busy, self._steps = 0.0, 0
+        self._process_before = self._process_seconds()
+        self._mark = time.perf_counter()
+        if state.is_world_process_zero:
+            self._show.start(state.global_step, state.max_steps)
+
+    def on_step_end(self, args: Arguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Add up a step's time; log before a checkpoint is written, so that none is written after a NaN."""
+        now = time.perf_counter()
+        self._busy += now - self._mark
+        self._steps += 1
+        self._mark = now
+        if control.should_save:
+            control.should_log = True
+
+    def on_save(self, args: Arguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Leave the time of saving out of the next step."""
+        self._mark = time.perf_counter()
+
+    def on_evaluate(self, args: Arguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Leave the time of an evaluation out of the next step."""
+        self._mark = time.perf_counter()
+
+    def on_log(
+        self,
+        args: Arguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """Write the line of a step; raises CxrError where the loss, or the gradient, is no number."""
+        if logs is None or not ({"loss", "eval_loss"} & logs.keys()):
+            return  # the summary at the end, which run.json holds
+        line = {"step": state.global_step, **logs}
+        if "loss" in logs:
+            line.update(self._measured(logs))
+        bad = _no_number(logs, scaled=bool(args.fp16))
+        if bad is not None:
+            line.update(stopped=f"{bad} is no number", sample_ids=list(self.last_batch.sample_ids))
+        if state.is_world_process_zero:
+            with self.path.open("a", encoding="utf-8") as handle:
+                handle.write(json.dumps({key: _finite(value) for key, value in line.items()}) + "\n")
+        if bad is not None:
+            self._show.stop()
+            raise CxrError(
+                f"the {bad} is no number at step {state.global_step} ({self.last_batch.words()}); look at these "
+                "samples, or resume from the last checkpoint with a smaller step, e.g. --set lr=..."
+            )
+        if state.is_world_process_zero and "loss" in logs:
+            self._show.update(state.global_step, state.max_steps, line)
+            if self._samples is not None:
+                self._samples.show()
+
+    def on_train_end(self, args: Arguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Take the progress line away."""
+        self._show.stop()
+
+    def _measured(self, logs: Mapping[str, Any]) -> Line:
+        """Give what we add to the line of a step, for the steps since the last line."""
+        steps, busy = max(self._steps, 1), self._busy
+        self._steps, self._busy = 0, 0.0
+        found: Line = {"step_seconds": busy / steps}
+        if "num_tokens" in logs:
+            tokens = int(logs["num_tokens"])
+            new, self._tokens_before = tokens - self._tokens_before, tokens
+            found["num_tokens"] = tokens + self._tokens_offset
+            found["tokens_per_s"] = new / busy if busy and new >= 0 else None
+        if self._has_process_reward:
+            spent = self._process_seconds()
+            found["process_reward_share"] = (spent - self._process_before) / busy if busy else None
+            self._process_before = spent
+        return found
+
+
+class _Progress:
+    """A bar on a terminal, a line now and then elsewhere; nothing before `start` and after `stop`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._began = self._said = 0.0
+        self._first = 0
+
+    def start(self, done: int, total: int) -> None:
+        self._first, self._began = done, time.monotonic()
+        self._said = self._began
+        console = talk()
+        if console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}", markup=False), BarColumn(20), console=console, transient=True
+            )
+            self._task = self._bar.add_task(self._name, total=total, completed=done)
+            self._bar.start()
+
+    def update(self, done: int, total: int, line: Line) -> None:
+        now = time.monotonic()
+        new = done - self._first
+        left = (now - self._began) / new * (total - done) if new else None
+        text = f"{self._name}: {words(line, total, left)}"
+        if self._bar is not None:
+            self._bar.update(self._task, description=text, completed=done)
+        elif now - self._said >= PLAIN_LINE_EVERY_S or done >= total:
+            self._said = now
+            say(text)
+
+    def stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def words(line: Mapping[str, Any], total: int, seconds_left: float | None) -> str:
+    """Say a line of the log in words: step, loss, rewards by name, tokens a second, time that remains."""
+    parts = [f"step {line['step']:,} of {total:,}"]
+    if isinstance(line.get("loss"), int | float):
+        parts.append(f"loss {line['loss']:.4g}")
+    for key, value in line.items():
+        if key.startswith("rewards/") and key.endswith("/mean") and isinstance(value, int | float):
+            parts.append(f"{key.split('/')[1]} {value:.3f}")
+    if line.get("tokens_per_s"):
+        parts.append(f"{line['tokens_per_s']:,.0f} tokens/s")
+    if seconds_left is not None:
+        minutes, seconds = divmod(round(seconds_left), 60)
+        hours, minutes = divmod(minutes, 60)
+        parts.append((f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}") + " left")
+    return ", ".join(parts)
+
+
+def report_to(wanted: Sequence[str]) -> list[str]:
+    """Give what transformers' `report_to` is to be, of tensorboard (files in OUT), wandb, trackio and none.
+
+    tensorboard is left out in silence where it is not installed: log.jsonl holds the same and more. wandb and trackio
+    are used only if asked for. Raises SettingsError for another name, and for one of those two that is not installed.
+    """
+    names = [name for name in dict.fromkeys(wanted) if name != "none"]
+    for name in names:
+        if name not in REPORTERS:
+            raise SettingsError(f"trackers: {name!r} is unknown; choose from {', '.join(REPORTERS)}, none")
+        if name in NETWORKED and not _installed(name):
+            raise SettingsError(f"trackers: {name} is not installed; `pip install {name}`, or leave it out")
+    for name in NETWORKED:
+        if name in names:
+            say(f"{name} gets losses, rewards and settings of this run, no text and no images; it may send them away")
+    return [name for name in names if _installed(name)]
+
+
+def _installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+def _no_number(logs: Mapping[str, Any], *, scaled: bool) -> str | None:
+    """Name what is no number; under fp16's loss scaling a gradient may overflow, and its step is skipped."""
+    if _finite(logs.get("loss", 0.0)) is None:
+        return "loss"
+    if not scaled and _finite(logs.get("grad_norm", 0.0)) is None:
+        return "gradient's norm"
+    return None
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

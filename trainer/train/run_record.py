@@ -1,0 +1,183 @@
+"""OUT/run.json: what a training was given, what it ran on, and how it ended; a part of the result, like the weights."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cxr.miner.benchmark.manifest import hash_file, write_json
+from cxr.miner.export.export import NOTE
+from cxr.miner.kit.errors import InputError
+
+RECORD = "run.json"
+PACKAGES = ("cxr", "torch", "transformers", "trl", "accelerate", "peft", "datasets", "deepspeed", "vllm", "flash-attn")
+_GIT_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The run record of one output folder; `start` and `end` write it whole or not at all."""
+
+    path: Path
+    content: dict[str, Any]
+
+    @classmethod
+    def start(
+        cls,
+        out: Path,
+        *,
+        stage: str,
+        settings: Mapping[str, Any],
+        preset: str | None = None,
+        preset_file: Path | None = None,
+        data: Path | None = None,
+        model: str | Path | None = None,
+        resumed_from: int | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> "RunRecord":
+        """Write OUT/run.json at the start of a run and give its record.
+
+        `settings` are the resolved ones, as JSON values. A run that resumes keeps the first start, and adds the step
+        it goes on from to `resumed_from`. `extra` holds what else is worth keeping, e.g. the launch plan.
+        """
+        path = out / RECORD
+        before = read_record(out) if resumed_from is not None else {}
+        now = _now()
+        content = {
+            "stage": stage,
+            "started": before.get("started", now),
+            "ended": None,
+            "exit": "running",
+            "steps_done": resumed_from or 0,
+            "resumed_from": [
+                *before.get("resumed_from", []),
+                *([] if resumed_from is None else [{"step": resumed_from, "at": now}]),
+            ],
+            "settings": dict(settings),
+            "preset": None if preset is None else {"name": preset, "sha256": _hash_if_file(preset_file)},
+            "model": None if model is None else model_facts(model),
+            "data": None if data is None else data_facts(data),
+            "versions": versions(),
+            "hardware": hardware(),
+            "git_commit": git_commit(Path.cwd()),
+            "world_size": int(os.environ.get("WORLD_SIZE", "1")),
+            **(extra or {}),
+        }
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(path, content)
+        return cls(path, content)
+
+    def end(self, *, exit_reason: str, steps_done: int, extra: Mapping[str, Any] | None = None) -> "RunRecord":
+        """Write how the run ended: `done`, `interrupted`, or the sentence of the error; give the new record."""
+        content = {
+            **self.content,
+            **(extra or {}),
+            "ended": _now(),
+            "exit": exit_reason,
+            "steps_done": steps_done,
+        }
+        write_json(self.path, content)
+        return RunRecord(self.path, content)
+
+
+def read_record(out: Path) -> dict[str, Any]:
+    """Give the record of a run folder, empty where there is none; raises InputError for one that cannot be read."""
+    path = out / RECORD
+    if not path.is_file():
+        return {}
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        record = None
+    if not isinstance(record, dict):
+        raise InputError(f"{path} is not the record of a training; expected a JSON object, move it away or start anew")
+    return record
+
+
+def data_facts(data: Path) -> dict[str, Any]:
+    """Give where training data lie and their hashes: an export's own, or the hash of each file.
+
+    Raises InputError where there is nothing.
+    """
+    if data.is_file():
+        return {"path": str(data.resolve()), "fingerprint": None, "files": {data.name: {"sha256": hash_file(data)}}}
+    if not data.is_dir():
+        raise InputError(f"{data} does not exist; expected an export folder of `cxr export`, or a store")
+    note = data / NOTE
+    if note.is_file():
+        told = json.loads(note.read_text(encoding="utf-8"))
+        kept = {key: told.get(key) for key in ("format", "benchmark", "fingerprint", "licence")}
+        return {"path": str(data.resolve()), **kept, "files": told.get("files", {})}
+    files = sorted(path for path in data.rglob("*") if path.is_file() and path.suffix in {".parquet", ".jsonl"})
+    hashes = {str(path.relative_to(data)): {"sha256": hash_file(path)} for path in files}
+    whole = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
+    return {"path": str(data.resolve()), "fingerprint": whole, "files": hashes}
+
+
+def model_facts(model: str | Path) -> dict[str, Any]:
+    """Give the base model's folder, or name on a hub, with the hash of its config.json where that is a file."""
+    folder = Path(model)
+    if not folder.is_dir():
+        return {"name": str(model), "config_sha256": None}
+    return {"name": str(folder.resolve()), "config_sha256": _hash_if_file(folder / "config.json")}
+
+
+def versions() -> dict[str, str]:
+    """Give the versions of Python and of the packages that training rests on, of those that are installed."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """Give the processor's model, usable cores, memory in bytes, and every GPU with its memory in bytes."""
+    import torch  # noqa: PLC0415 - a run record without torch's view of the GPUs is still read without torch
+
+    gpus = [
+        {"name": properties.name, "memory_bytes": properties.total_memory}
+        for properties in map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+    ]
+    return {
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "gpus": gpus,
+        "cuda": torch.version.cuda,
+    }
+
+
+def git_commit(folder: Path) -> str | None:
+    """Give the commit of the working tree around a folder, with `-dirty` if it was changed; None outside of one."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _hash_if_file(path: Path | None) -> str | None:
+    return hash_file(path) if path is not None and path.is_file() else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

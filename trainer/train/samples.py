@@ -1,0 +1,181 @@
+"""Sampled completions with their rewards: OUT/samples.jsonl, and now and then a small table on the terminal.
+
+Completions speak about a report's findings, so those of credentialed corpora stay in the user's own OUT: on the
+terminal only completions to public samples are shown, unless the user asks for all.
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cxr.miner.kit.console import say, table, talk
+from cxr.schemas.vocabulary import Licence
+from cxr.trainer.reward.rewards import RewardFunction, text_of
+from cxr.trainer.train.logs import LastBatch
+from cxr.trainer.train.run_log import keep_steps
+
+SAMPLES = "samples.jsonl"
+KEEP = 8
+"""Completions kept of a step: one group of the paper's size. All of them would be 800,000 at the paper's setting."""
+SHOW_EVERY_S = 60.0
+SHOWN = 4
+SHOWN_CHARACTERS = 240
+
+
+class SampleTable:
+    """Collects completions and the rewards they got, batch by batch.
+
+    `num_generations` is the size of a group; with it, and a batch that holds whole groups, `advantage` is what GRPO
+    takes it to be: the sum of the weighted rewards, minus its group's mean, over its standard deviation + 1e-4
+    (TRL's `scale_rewards="group"`). Otherwise it is null. Nothing is written where `write` is false (a process that
+    is not the first).
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        *,
+        num_generations: int | None = None,
+        weights: Mapping[str, float] | None = None,
+        keep: int = KEEP,
+        show_text: bool = False,
+        write: bool = True,
+    ) -> None:
+        self.path = out / SAMPLES
+        self._group = num_generations
+        self._weights = dict(weights or {})
+        self._keep = keep
+        self._show_text = show_text
+        self._write = write
+        self._shown_at = time.monotonic()
+        self._latest: list[dict[str, Any]] = []
+        self._names: tuple[str, ...] = ()
+
+    def resume(self, step: int) -> None:
+        """Drop what was sampled after a step; the table starts empty at step 0."""
+        if self._write:
+            keep_steps(self.path, step)
+
+    def add(
+        self,
+        step: int,
+        sample_ids: Sequence[str],
+        completions: Sequence[str],
+        rewards: Mapping[str, Sequence[float | None]],
+        *,
+        prompts: Sequence[str] | None = None,
+        columns: Mapping[str, Sequence[object]] | None = None,
+    ) -> None:
+        """Write the first completions of a batch; `columns` (mode, task, corpus, licence) go along as they are."""
+        if not self._write:
+            return
+        advantages = advantage(rewards, self._weights, self._group)
+        rows = []
+        for index in range(min(self._keep, len(completions))):
+            row: dict[str, Any] = {"step": step, "sample_id": sample_ids[index]}
+            row.update({name: values[index] for name, values in (columns or {}).items()})
+            if prompts is not None:
+                row["prompt"] = prompts[index]
+            row["completion"] = completions[index]
+            row.update({name: values[index] for name, values in rewards.items()})
+            row["advantage"] = None if advantages is None else advantages[index]
+            rows.append(row)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as handle:
+            handle.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        self._latest = rows
+        self._names = tuple(rewards)
+
+    def show(self, *, now: bool = False) -> None:
+        """Print a few of the latest completions, at most once a minute unless `now`; text of public samples only."""
+        if not self._latest or not (now or time.monotonic() - self._shown_at >= SHOW_EVERY_S):
+            return
+        self._shown_at = time.monotonic()
+        may = [row for row in self._latest if self._show_text or row.get("licence") == Licence.PUBLIC]
+        if not may:
+            say(f"sampled completions are in {self.path} (not shown: their corpus is not public)")
+            return
+        rows = [
+            (row["step"], row["sample_id"], _short(row["completion"]), *(row[name] for name in self._names))
+            for row in may[:SHOWN]
+        ]
+        talk().print(table("Sampled completions", ["step", "sample", "completion", *self._names], rows))
+
+
+def advantage(
+    rewards: Mapping[str, Sequence[float | None]], weights: Mapping[str, float], group: int | None
+) -> list[float] | None:
+    """Give each completion's advantage within its group of consecutive completions, or None for broken groups."""
+    total = [
+        sum(weights.get(name, 1.0) * value for name, value in zip(rewards, values, strict=True) if value is not None)
+        for values in zip(*rewards.values(), strict=True)
+    ]
+    if not group or group < 2 or len(total) % group:
+        return None
+    found: list[float] = []
+    for start in range(0, len(total), group):
+        of_group = total[start : start + group]
+        mean, spread = statistics.fmean(of_group), statistics.stdev(of_group)
+        found += [(value - mean) / (spread + 1e-4) for value in of_group]
+    return found
+
+
+class RewardWatch:
+    """Watches the reward functions of a run: how long each takes, on which samples, and what each gave.
+
+    `watch(reward)` gives a function of the same name to hand to GRPOTrainer. It adds to `seconds[name]`, tells the
+    `LastBatch` the sample ids, and hands each batch with all its rewards to the `SampleTable`.
+    """
+
+    def __init__(self, last_batch: LastBatch, samples: SampleTable | None = None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last_batch = last_batch
+        self._samples = samples
+        self._batch: dict[str, list[float | None]] = {}
+
+    def watch(self, reward: RewardFunction) -> RewardFunction:
+        """Wrap a reward function."""
+        name = reward.__name__
+        self.seconds[name] = 0.0
+
+        def watched(**given: Any) -> list[float | None]:
+            ids = [str(sample) for sample in given.get("sample_id") or ()]
+            self._last_batch.saw(ids)
+            started = time.perf_counter()
+            values = reward(**given)
+            self.seconds[name] += time.perf_counter() - started
+            self._batch[name] = values
+            if self._batch.keys() == self.seconds.keys():  # the last reward of this batch
+                batch = {reward: self._batch[reward] for reward in self.seconds}
+                self._batch = {}
+                self._hand_on(ids, batch, given)
+            return values
+
+        watched.__name__ = name
+        return watched
+
+    def spent(self, name: str = "process_factuality") -> float:
+        """Give the seconds that a reward has taken so far; 0 for one that is not watched."""
+        return self.seconds.get(name, 0.0)
+
+    def _hand_on(self, ids: list[str], rewards: dict[str, list[float | None]], given: Mapping[str, Any]) -> None:
+        if self._samples is None:
+            return
+        completions = [text_of(completion) for completion in given["completions"]]
+        state = given.get("trainer_state")
+        self._samples.add(
+            int(state.global_step) + 1 if state is not None else 0,  # the step that these completions are for
+            ids or [""] * len(completions),
+            completions,
+            rewards,
+            columns={key: given[key] for key in ("mode", "task", "corpus", "licence") if key in given},
+        )
+
+
+def _short(text: str) -> str:
+    """Give a completion as one line without control characters: a model may write what would move the cursor."""
+    plain = "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
+    return plain if len(plain) <= SHOWN_CHARACTERS else plain[: SHOWN_CHARACTERS - 1] + "…"

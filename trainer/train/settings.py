@@ -1,0 +1,203 @@
+"""What a training is told: the command line's `--set`, else `CXR_TRAIN_<STAGE>_*`, else `cxr.toml`, else the preset.
+
+A preset is a TOML file with the tables `[sft]` and `[grpo]`; ours lie in `trainer/presets/`. The defaults below are the
+paper's (section 6.1, supplementary tables 1 and 2), so a preset holds what it changes. In `cxr.toml` the tables are
+`[train.sft]` and `[train.grpo]`.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from cxr.miner.benchmark.settings import Mode, Names
+from cxr.miner.kit.errors import SettingsError
+from cxr.miner.kit.settings import StageSettings
+from cxr.trainer.models.families import Attention, Precision
+
+Parallel = Literal["none", "ddp", "zero2", "fsdp"]
+ProcessJudge = Literal["rules", "llm", "none"]
+Rollouts = Literal["transformers", "vllm-colocate", "vllm-server"]
+
+# How the images of one step may be found wanting before the training stops: one in a hundred.
+MAX_REJECTS = 0.01
+
+
+class TrainSettings(StageSettings):
+    """What both stages are told."""
+
+    _preset: ClassVar[dict[str, Any]] = {}
+
+    # Data: which samples, and how often those of each mode are taken (2: twice; 0.5: every second).
+    modes: Names = tuple(Mode)
+    mix: dict[Mode, float] = Field(default={Mode.ANSWER_ONLY: 1.0, Mode.REASONING: 1.0})
+    limit: int | None = Field(default=None, ge=1)
+    # none: questions and reports alone, for a store without image files, and to see what text gives away.
+    images: Literal["required", "none"] = "required"
+    max_rejects: float = Field(default=MAX_REJECTS, ge=0, le=1)
+    min_pixels: int = Field(default=56 * 56, ge=1)
+    max_pixels: int = Field(default=448 * 448, ge=1)
+    max_length: int = Field(default=4096, ge=16)
+
+    # Optimization.
+    steps: int | None = Field(default=None, ge=1)
+    device_batch: int = Field(default=8, ge=1)
+    learning_rate: float = Field(gt=0)
+    schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    precision: Precision = "bf16"
+    attention: Attention = "sdpa"
+    gradient_checkpointing: bool = True
+    # Leave the vision tower as it is: the language model alone is trained.
+    freeze_vision: bool = False
+    seed: int = 0
+
+    # LoRA: rank 0 trains every weight.
+    lora_rank: int = Field(default=0, ge=0)
+    lora_alpha: int = Field(default=32, ge=1)
+    lora_dropout: float = Field(default=0.0, ge=0, lt=1)
+    lora_targets: Names = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+    # Where it runs, and what it leaves.
+    parallel: Parallel = "none"
+    gpus: int = Field(default=1, ge=1)
+    threads: int | None = Field(default=None, ge=1)
+    workers: int = Field(default=0, ge=0)
+    save_steps: int = Field(default=100, ge=1)
+    keep_checkpoints: int = Field(default=2, ge=1)
+    log_steps: int = Field(default=1, ge=1)
+    trackers: Names = ("tensorboard",)
+    # Anything else that TRL's configuration takes, by its own name.
+    trl: dict[str, Any] = Field(default={})
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: what comes first wins, and the preset comes last."""
+        sources = super().settings_customise_sources(
+            settings_cls, init_settings, env_settings, dotenv_settings, file_secret_settings
+        )
+        return *sources, InitSettingsSource(settings_cls, cls._preset)
+
+    @classmethod
+    def from_preset(cls, preset: str, store: Path, given: dict[str, Any]) -> Self:
+        """Give the settings of a stage; raises SettingsError with one sentence for what cannot be used."""
+        values = read_preset(preset).get(cls.stage.rpartition(" ")[2], {})
+        bound: type[Self] = type(cls.__name__, (cls,), {"_preset": values, "__module__": cls.__module__})
+        return bound.resolve(store, **given)
+
+
+class SFTSettings(TrainSettings):
+    """Supervised fine-tuning (paper, supplementary table 1)."""
+
+    stage: ClassVar[str] = "train sft"
+    model_config = SettingsConfigDict(
+        env_prefix="CXR_TRAIN_SFT_", pyproject_toml_table_header=("train", "sft"), env_nested_delimiter="__"
+    )
+
+    learning_rate: float = Field(default=2e-6, gt=0)
+    global_batch: int = Field(default=512, ge=1)
+
+
+class GRPOSettings(TrainSettings):
+    """GRPO with a process reward (paper, equations 8 and 9, supplementary table 2).
+
+    `global_batch` counts prompts, as verl's does: each is answered `group` times.
+    """
+
+    stage: ClassVar[str] = "train grpo"
+    model_config = SettingsConfigDict(
+        env_prefix="CXR_TRAIN_GRPO_", pyproject_toml_table_header=("train", "grpo"), env_nested_delimiter="__"
+    )
+
+    learning_rate: float = Field(default=5e-7, gt=0)
+    global_batch: int = Field(default=256, ge=1)
+    group: int = Field(default=8, ge=2)
+    max_completion_length: int = Field(default=1024, ge=1)
+    temperature: float = Field(default=1.0, gt=0)
+    kl: float = Field(default=1e-4, ge=0)
+    entropy: float = Field(default=1e-4, ge=0)
+    clip: float = Field(default=0.2, gt=0)
+    # reasoning: ask answer-only samples to reason, too, as outcome-based RL does (paper, section 3.3).
+    ask: Literal["as exported", "reasoning"] = "as exported"
+    process_reward: ProcessJudge = "rules"
+    reward_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    ratescore: Path | None = None
+    rollouts: Rollouts = "transformers"
+    # Completions that a process generates at once; None: those of a whole step.
+    rollout_batch: int | None = Field(default=None, ge=1)
+    sample_steps: int = Field(default=10, ge=1)
+
+
+def presets() -> dict[str, str]:
+    """Give the names of the presets that come with us, each with what its first line says."""
+    found = {}
+    for file in sorted(resources.files("cxr.trainer.train").joinpath("presets").iterdir(), key=lambda item: item.name):
+        if file.name.endswith(".toml") and file.name != "ablation.toml":
+            found[file.name.removesuffix(".toml")] = file.read_text("utf-8").splitlines()[0].lstrip("# ")
+    return found
+
+
+def read_preset(preset: str) -> dict[str, Any]:
+    """Read a preset by its name or path; raises SettingsError where it cannot be read."""
+    text = preset_text(preset)
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"the preset {preset} is not valid TOML ({error}); mend it") from None
+    for name, table in tables.items():
+        if name not in {"sft", "grpo"} or not isinstance(table, dict):
+            raise SettingsError(f"the preset {preset} holds {name!r}; expected the tables [sft] and [grpo]")
+    return tables
+
+
+def preset_hash(preset: str) -> str:
+    """Give twelve hexadecimal digits that stand for a preset's text."""
+    return hashlib.sha256(preset_text(preset).encode()).hexdigest()[:12]
+
+
+def preset_text(preset: str) -> str:
+    """Give a preset as it is written; raises SettingsError where there is none of that name."""
+    if preset in presets():
+        return resources.files("cxr.trainer.train").joinpath("presets", f"{preset}.toml").read_text("utf-8")
+    path = Path(preset)
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(f"there is no preset {preset!r}; expected {', '.join(presets())} or a TOML file") from None
+
+
+def parse_given(texts: Iterable[str]) -> dict[str, Any]:
+    """Read `key=value` as TOML would, a bare word as text; `mix.reasoning=2` sets an entry of a table."""
+    given: dict[str, Any] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            raise SettingsError(f"--set {text!r} cannot be read; expected key=value, e.g. learning_rate=1e-5")
+        *tables, key = name.strip().split(".")
+        place = given
+        for table in tables:
+            place = place.setdefault(table, {})
+        place[key] = _value(value.strip())
+    return given
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,65 @@
+"""Our settings in the words of transformers, TRL and PEFT."""
+
+import importlib.util
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig
+
+from cxr.trainer.train.logs import report_to
+from cxr.trainer.train.settings import TrainSettings
+
+
+def common(settings: TrainSettings, output: Path, accumulation: int, steps: int) -> dict[str, Any]:
+    """Give what both stages tell transformers' Trainer."""
+    on_cpu = not torch.cuda.is_available()
+    return {
+        "output_dir": str(output),
+        "max_steps": steps,
+        "gradient_accumulation_steps": accumulation,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.schedule,
+        "warmup_steps": math.ceil(settings.warmup * steps),
+        "adam_beta1": settings.betas[0],
+        "adam_beta2": settings.betas[1],
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "bf16": settings.precision == "bf16" and not on_cpu,
+        "use_cpu": on_cpu,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        # Every weight gets a gradient in every batch: several processes train on samples with images alone.
+        "ddp_find_unused_parameters": False,
+        "dataloader_num_workers": settings.workers,
+        "dataloader_pin_memory": not on_cpu,
+        "seed": settings.seed,
+        "data_seed": settings.seed,
+        "save_strategy": "steps",
+        "save_steps": settings.save_steps,
+        "save_total_limit": settings.keep_checkpoints,
+        "logging_strategy": "steps",
+        "logging_steps": settings.log_steps,
+        # transformers would hide a loss that is NaN behind the mean of the others.
+        "logging_nan_inf_filter": False,
+        "report_to": report_to(settings.trackers),
+        "disable_tqdm": True,
+    }
+
+
+def lora(settings: TrainSettings) -> LoraConfig | None:
+    """Give PEFT's configuration; None where every weight is trained."""
+    if settings.lora_rank == 0:
+        return None
+    return LoraConfig(
+        r=settings.lora_rank,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules=list(settings.lora_targets),
+        task_type="CAUSAL_LM",
+    )
+
+
+def has_vllm() -> bool:
+    """Tell whether vLLM is installed."""
+    return importlib.util.find_spec("vllm") is not None
