@@ -21,7 +21,7 @@ from rich.table import Table
 
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.images.facts import read_facts
-from cxr.miner.images.pictures import BadPicture, open_picture
+from cxr.miner.images.pictures import BadPicture, Picture, open_picture
 from cxr.miner.judge.opening import REPLIES, spent_in
 from cxr.miner.kit.console import table
 from cxr.miner.kit.errors import EngineStopped, MiningReject
