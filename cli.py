@@ -18,13 +18,15 @@ from cxr.miner.commands.base import (
     Concurrency,
     Db,
     Exit,
+    JudgeModel,
     JudgeName,
     MaxCalls,
     MaxUsd,
-    Model,
+    OldModel,
     Price,
     exit_with_rejects,
     fail,
+    renamed,
 )
 from cxr.trainer.commands import evaluate as evaluation
 from cxr.trainer.commands import phantom as phantoms
@@ -105,8 +107,8 @@ def ask(
 ) -> None:
     """Turn labels into questions."""
     from cxr.miner.ask import ask as stage
+    from cxr.miner.ask.settings import AskSettings
     from cxr.miner.kit.console import out, say, table
-    from cxr.miner.kit.settings import AskSettings
     from cxr.miner.store import Store
 
     settings = AskSettings.resolve(
@@ -153,8 +155,9 @@ def mine(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Turn questions into plan, evidence and chain; a rerun does only what is missing."""
-    from cxr.miner.kit.console import out, progress, say
-    from cxr.miner.kit.settings import MineSettings
+    from cxr.miner.kit.console import out, say
+    from cxr.miner.mine.engines import ENGINES
+    from cxr.miner.mine.settings import MineSettings
     from cxr.miner.store import Store
     from cxr.miner.store.status import answer_only
 
@@ -175,29 +178,12 @@ def mine(
         tasks=tasks,
         limit=limit,
     )
-    if settings.engine == "llm":
-        if estimate:
-            from cxr.miner.mine.estimate import estimate_tables
-
-            for made in estimate_tables(db, settings):
-                out().print(made)
-            return
-        if batch:
-            from cxr.miner.mine.batches import mine_in_batches
-
-            result = mine_in_batches(db, settings)
-        else:
-            from cxr.miner.mine.many import mine_llm
-
-            result = mine_llm(db, settings)
-    else:
-        from cxr.miner.mine.engines.rules import RulesEngine
-        from cxr.miner.mine.job import mine as stage
-
-        if estimate or batch:
-            fail("--estimate and --batch are for --engine llm; the rules engine costs nothing", Exit.USAGE)
-        with Store.write(db) as store, progress("mine with rules") as advance:
-            result = stage(store, RulesEngine(), settings, advance)
+    engine_runner = ENGINES.open(settings.engine)
+    if estimate:
+        for made in engine_runner.estimate(db, settings):
+            out().print(made)
+        return
+    result = (engine_runner.mine_in_batches if batch else engine_runner.mine)(db, settings)
     with exit_with_rejects(result.rejects, "questions"):
         say(f"{result.mined:,} chains mined by {settings.engine}, {result.already:,} were there already")
         for note in result.notes:
@@ -210,7 +196,8 @@ def mine(
 @app.command()
 def score(
     judge: JudgeName = None,
-    model: Model = None,
+    judge_model: JudgeModel = None,
+    model: OldModel = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
     price: Price = None,
@@ -220,24 +207,16 @@ def score(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Score chains with RadRScore: factuality, completeness, effectiveness."""
-    from cxr.miner.judge import make_judge
     from cxr.miner.kit.console import out, progress, say, table
-    from cxr.miner.kit.settings import ScoreSettings
-    from cxr.miner.score.score import score as stage
-    from cxr.miner.store import Store
+    from cxr.miner.score.score import score_chains
+    from cxr.miner.score.settings import ScoreSettings
 
     settings = ScoreSettings.resolve(
-        db, judge=judge, model=model, base_url=base_url, concurrency=concurrency, price=price, max_usd=max_usd,
-        max_calls=max_calls, cache=cache,
+        db, judge=judge, model=judge_model or renamed(model), base_url=base_url, concurrency=concurrency, price=price,
+        max_usd=max_usd, max_calls=max_calls, cache=cache,
     )  # fmt: skip
-    if settings.judge == "llm":
-        from cxr.miner.score.score_llm import score_llm
-
-        with progress("score") as advance:
-            result = score_llm(db, settings, advance)
-    else:
-        with Store.write(db) as store, progress("score") as advance:
-            result = stage(store, make_judge(settings.judge), settings, advance)
+    with progress("score") as advance:
+        result = score_chains(db, settings, advance)
     columns = ["task", "chains", "factuality", "completeness", "effectiveness", "RadRScore"]
     with exit_with_rejects(result.rejects, "chains"):
         if result.scored:
@@ -255,8 +234,8 @@ def filter_(
 ) -> None:
     """Keep the factual chains, and those reviewed well where there are reviews."""
     from cxr.miner.kit.console import out, say, table
-    from cxr.miner.kit.settings import FilterSettings
     from cxr.miner.score.filtering import filter_chains
+    from cxr.miner.score.settings import FilterSettings
     from cxr.miner.store import Store
 
     least = FilterSettings.resolve(db, min_factuality=min_factuality).min_factuality
@@ -302,8 +281,7 @@ def status(db: Db = DEFAULT_DB) -> None:
     """Show what the store holds, stage by stage; while a run is writing, how far it is."""
     from cxr.miner.kit.console import out, say
     from cxr.miner.kit.errors import StoreLocked
-    from cxr.miner.kit.progress import read_progress
-    from cxr.miner.mine.make import progress_path
+    from cxr.miner.kit.progress import progress_path, read_progress
     from cxr.miner.store import Store
     from cxr.miner.store.status import status_tables
 

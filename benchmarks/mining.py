@@ -121,12 +121,12 @@ async def _ours(url: str) -> tuple[float, float]:
     from cxr.miner.llm.cache import ReplyCache  # noqa: PLC0415
     from cxr.miner.llm.client import Client  # noqa: PLC0415
     from cxr.miner.llm.ledger import Ledger  # noqa: PLC0415
-    from cxr.miner.llm.settings import LLMSettings  # noqa: PLC0415
     from cxr.miner.llm.wire import Wire  # noqa: PLC0415
     from cxr.miner.mine.engines.llm import LLMEngine  # noqa: PLC0415
+    from cxr.miner.mine.settings import MineSettings  # noqa: PLC0415
     from cxr.schemas.reasoning import Plan, PlanItem  # noqa: PLC0415
 
-    settings = LLMSettings(model="m", base_url=url, concurrency=IN_FLIGHT)
+    settings = MineSettings(model="m", base_url=url, concurrency=IN_FLIGHT)
     plan = Plan(items=(PlanItem(finding="Pleural Effusion", look_for="Blunted angles."),))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

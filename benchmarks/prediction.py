@@ -89,7 +89,7 @@ def main() -> None:
         for batch in options.batch:
             for ahead in options.ahead:
                 settings = PredictSettings(
-                    batch=batch, prefetch=ahead, workers=options.workers, max_new_tokens=options.max_new_tokens,
+                    batch=batch, prefetch=ahead, workers=options.workers, max_completion_tokens=options.max_new_tokens,
                     max_pixels=options.max_pixels,
                 )  # fmt: skip
                 told = measure(model, asked, settings).numbers()

@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+REQUIRED = {name: os.environ.get(f"TESTS_REQUIRE_{name}") == "1" for name in ("SHARED", "BROWSER")}
+"""What CI demands; elsewhere a test that lacks it is skipped."""
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -19,8 +21,8 @@ def shared() -> Path:
     """The folder of public data beside the project; absent on most machines, required in CI."""
     if SHARED.is_dir():
         return SHARED
-    if os.environ.get("CXR_REQUIRE_SHARED") == "1":
-        pytest.fail(f"CXR_REQUIRE_SHARED=1, but there is no folder {SHARED}")
+    if REQUIRED["SHARED"]:
+        pytest.fail(f"TESTS_REQUIRE_SHARED=1, but there is no folder {SHARED}")
     pytest.skip("needs the public data in ../shared, which is not part of the project")
 
 
@@ -28,7 +30,7 @@ def shared() -> Path:
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine's user reaches a test, and no key does."""
     for name in list(os.environ):
-        if name.startswith("CXR_") and name != "CXR_REQUIRE_SHARED":
+        if name.startswith("CXR_"):
             monkeypatch.delenv(name)
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cxr.miner.ask.ask import IMPLIED, ask
 from cxr.miner.ask.balance import MAX_RATIO, ceilings, downsample_sets
-from cxr.miner.kit.settings import AskSettings
+from cxr.miner.ask.settings import AskSettings
 from cxr.miner.store import Store
 from cxr.schemas.question import Option, Question
 from cxr.schemas.vocabulary import QUESTION_FINDINGS, Finding14

@@ -8,9 +8,9 @@ import duckdb
 import pytest
 
 from cxr.miner.kit.errors import BudgetReached, CxrError, EngineStopped, PolicyError
-from cxr.miner.kit.settings import MineSettings
 from cxr.miner.mine.batches import batch_rows, cancel, collect, mine_in_batches
 from cxr.miner.mine.many import mine_llm
+from cxr.miner.mine.settings import MineSettings
 from tests.batch_server import BatchingServer
 from tests.scripted_server import COMPLETION_TOKENS, PROMPT_TOKENS, Say, ScriptedServer
 from tests.synthetic import CHAIN, EVIDENCE, REPLIES, write_store

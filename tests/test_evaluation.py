@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from cxr.miner.judge import Judge
+from cxr.miner.judge import Judge, RulesJudge
 from cxr.schemas import Licence
 from cxr.trainer.evaluate import judging, scoring
 from cxr.trainer.evaluate.evaluate import evaluate_benchmark
@@ -348,7 +348,7 @@ def test_open_answers_are_compared_by_findings_whatever_a_benchmark_calls_them(
     answer: str, listed: tuple[str, ...], said: str, expected: float
 ) -> None:
     work = judging.Work("p", "q", "public", f"<answer>{said}</answer>", "anomaly", (), answer, listed, None, None)
-    (scored,) = judging.score_chunk([work])
+    scored = judging.score_prediction(work, RulesJudge())
     assert scored.finding_f1 == pytest.approx(expected)
     assert scored.correct is None
 

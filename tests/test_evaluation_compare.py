@@ -153,7 +153,7 @@ def test_published_numbers_are_in_the_papers_text(shared: Path) -> None:
                 if found_.low is not None:
                     assert f"{found_.low:.3f}" in text
                     assert f"{found_.high:.3f}" in text
-    given = tomllib.loads((Path(__file__).parents[1] / "trainer" / "evaluation" / "published.toml").read_text())
+    given = tomllib.loads((Path(__file__).parents[1] / "trainer" / "evaluate" / "published.toml").read_text())
     assert {row["section"] for row in given["row"]} == {"3.1", "3.2", "3.3"}
 
 

@@ -17,17 +17,18 @@ from typing import Any
 import duckdb
 import pytest
 
-from cxr.miner.judge import Judge, RulesJudge
+from cxr.miner.judge import Judge, RulesJudge, open_judge
 from cxr.miner.judge.llm import LLMJudge
-from cxr.miner.judge.opening import OpenJudge, open_judge
 from cxr.miner.judge.radrscore import score_reasoning
+from cxr.miner.judge.settings import JudgeSettings
 from cxr.miner.kit.errors import BudgetReached, MiningReject, PolicyError, SettingsError
 from cxr.miner.kit.parallel import ordered_map
-from cxr.miner.kit.settings import JudgeSettings, MineSettings, ScoreSettings
+from cxr.miner.llm.books import FileBooks
 from cxr.miner.mine.engines.rules import RulesEngine
 from cxr.miner.mine.job import mine
-from cxr.miner.score.score import score
-from cxr.miner.score.score_llm import score_llm
+from cxr.miner.mine.settings import MineSettings
+from cxr.miner.score.score import score, score_chains
+from cxr.miner.score.settings import ScoreSettings
 from cxr.miner.store import Store
 from cxr.prompts import load
 from cxr.prompts.judge_replies import ContainReply, ExtractReply, SupportReply, findings_block
@@ -65,16 +66,16 @@ GOOD = verdicts(
 
 
 @contextmanager
-def judging(server: ScriptedServer, folder: Path, **given: object) -> Iterator[OpenJudge]:
+def judging(server: ScriptedServer, folder: Path, **given: object) -> Iterator[Judge]:
     settings = JudgeSettings.resolve(
         folder / "cxr.duckdb", **{"judge": "llm", "model": "m", "base_url": server.url, **given}
     )
-    with open_judge(settings, folder / "out.jsonl") as opened:
+    with open_judge(settings, FileBooks(folder / "out.jsonl", [settings.licence])) as opened:
         yield opened
 
 
-def asked_judge(opened: OpenJudge) -> Judge:
-    return opened.of({"id": "r1"})
+def asked_judge(opened: Judge) -> Judge:
+    return opened.bound("r1", Licence.CREDENTIALED)
 
 
 def test_verdicts_come_in_the_order_of_the_findings_with_quotes_located_in_the_report(tmp_path: Path) -> None:
@@ -257,11 +258,12 @@ def test_credentialed_text_goes_to_this_machine_only_unless_said_public_or_attes
         "signed_by": "Dr. A. Researcher", "signed_on": "2026-11-20",
     }  # fmt: skip
     refused = JudgeSettings.resolve(tmp_path / "cxr.duckdb", **elsewhere)
-    with pytest.raises(PolicyError), open_judge(refused, tmp_path / "out.jsonl"):
+    with pytest.raises(PolicyError), open_judge(refused, FileBooks(tmp_path / "out.jsonl")):
         pass
     assert list(tmp_path.iterdir()) == []
     for more in ({"licence": "public"}, {"attestations": (attestation,)}):
-        with open_judge(JudgeSettings.resolve(tmp_path / "cxr.duckdb", **elsewhere, **more), tmp_path / "out.jsonl"):
+        settings = JudgeSettings.resolve(tmp_path / "cxr.duckdb", **elsewhere, **more)
+        with open_judge(settings, FileBooks(tmp_path / "out.jsonl", [settings.licence])):
             pass
 
 
@@ -276,7 +278,7 @@ def test_the_judge_alone_takes_every_text_to_be_credentialed(tmp_path: Path) -> 
             seen.append(licence)
             raise PolicyError("noted")
 
-    for judge in (LLMJudge(Noting()), LLMJudge(Noting()).about("a", Licence.PUBLIC)):
+    for judge in (LLMJudge(Noting()), LLMJudge(Noting()).bound("a", Licence.PUBLIC)):
         with pytest.raises(PolicyError):
             judge.extract("No effusion.")
     assert seen == [Licence.CREDENTIALED, Licence.PUBLIC]
@@ -288,8 +290,8 @@ def test_the_version_names_the_model_and_changes_with_what_can_change_a_verdict(
         given: dict[str, Any]
         for given in ({}, {"concurrency": 3}, {"temperature": 0.7}, {"model": "other"}):
             with judging(server, tmp_path, **given) as opened:
-                versions.append(opened.judge.version)
-                assert opened.of({"id": 1}).version == opened.judge.version
+                versions.append(opened.version)
+                assert opened.bound("1", Licence.PUBLIC).version == opened.version
     plain, faster, warmer, other = versions
     assert re.fullmatch(r"m-[0-9a-f]{8}", plain)
     assert faster == plain != warmer
@@ -298,7 +300,7 @@ def test_the_version_names_the_model_and_changes_with_what_can_change_a_verdict(
 
 def test_without_a_model_the_sentence_names_the_option(tmp_path: Path) -> None:
     settings = JudgeSettings.resolve(tmp_path / "cxr.duckdb", judge="llm")
-    with pytest.raises(SettingsError, match="--model"), open_judge(settings, tmp_path / "out.jsonl"):
+    with pytest.raises(SettingsError, match="--judge-model"), open_judge(settings, FileBooks(tmp_path / "out.jsonl")):
         pass
 
 
@@ -353,7 +355,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
 def test_both_judges_answer_the_same_lines_and_can_be_compared(cxr: Cli, tmp_path: Path) -> None:
     _write(tmp_path / "in.jsonl", LINES)
     with ScriptedServer(answers) as server:
-        options = ("--judge", "llm", "--model", "m", "--base-url", server.url, "--concurrency", "4")
+        options = ("--judge", "llm", "--judge-model", "m", "--base-url", server.url, "--concurrency", "4")
         done = cxr("judge", "in.jsonl", "-o", "llm.jsonl", *options)
         assert done.returncode == 0, done.stderr
         assert server.received == len(LINES)
@@ -383,7 +385,9 @@ def test_a_line_without_a_usable_answer_is_a_reject_with_its_reason(cxr: Cli, tm
 
     _write(tmp_path / "in.jsonl", LINES)
     with ScriptedServer(script) as server:
-        done = cxr("judge", "in.jsonl", "-o", "out.jsonl", "--judge", "llm", "--model", "m", "--base-url", server.url)
+        done = cxr(
+            "judge", "in.jsonl", "-o", "out.jsonl", "--judge", "llm", "--judge-model", "m", "--base-url", server.url
+        )
     assert done.returncode == 4, done.stderr
     rejects = _read(tmp_path / "out.jsonl.rejects.jsonl")
     assert [(reject["id"], reject["reason"]) for reject in rejects] == [
@@ -408,8 +412,8 @@ def test_a_refusal_is_one_sentence_and_leaves_no_output(
     _write(tmp_path / "in.jsonl", LINES)
     with ScriptedServer(answers) as server:
         chosen = ("--base-url", server.url, *options)
-        done = cxr("radrscore" if code == 2 else "judge", "in.jsonl", "-o", "out.jsonl", "--judge", "llm", "--model",
-                   "m", *chosen, OPENAI_API_KEY="k")  # fmt: skip
+        command = ("radrscore" if code == 2 else "judge", "in.jsonl", "-o", "out.jsonl")
+        done = cxr(*command, "--judge", "llm", "--judge-model", "m", *chosen, OPENAI_API_KEY="k")
         assert server.received <= 3
     assert (done.returncode, sentence in done.stderr) == (code, True), done.stderr
     assert not (tmp_path / "out.jsonl").exists()
@@ -418,7 +422,7 @@ def test_a_refusal_is_one_sentence_and_leaves_no_output(
 def test_an_interrupt_waits_for_what_is_in_flight_and_keeps_it(cxr: Cli, tmp_path: Path) -> None:
     _write(tmp_path / "in.jsonl", LINES)
     with ScriptedServer(answers, latency_s=1.0) as server:
-        options = ["--judge", "llm", "--model", "m", "--base-url", server.url, "--concurrency", "2"]
+        options = ["--judge", "llm", "--judge-model", "m", "--base-url", server.url, "--concurrency", "2"]
         command = [str(Path(sys.executable).with_name("cxr")), "judge", "in.jsonl", "-o", "out.jsonl", *options]
         process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
         while server.received < 2 and process.poll() is None:
@@ -459,7 +463,7 @@ def test_score_asks_the_model_about_every_chain_once(cxr: Cli, scored_store: Pat
         return generic(request)
 
     with ScriptedServer(script) as server:
-        options = ("--judge", "llm", "--model", "m", "--base-url", server.url, "--concurrency", "8")
+        options = ("--judge", "llm", "--judge-model", "m", "--base-url", server.url, "--concurrency", "8")
         first = cxr("score", *options)
         assert first.returncode == 0, first.stderr
         received = server.received
@@ -485,7 +489,7 @@ def test_score_stops_at_its_budget_keeps_what_is_done_and_goes_on(scored_store: 
         settings = ScoreSettings.resolve(
             scored_store, judge="llm", model="m", base_url=server.url, concurrency=1, **given
         )
-        result = score_llm(scored_store, settings, lambda *_: None)
+        result = score_chains(scored_store, settings, lambda *_: None)
         return result.scored, result.rejects
 
     def script(request: dict[str, Any]) -> Act:
@@ -566,9 +570,10 @@ def test_a_list_of_findings_takes_one_line_each_and_cannot_close_its_mark() -> N
 def test_the_rules_judge_loads_no_server_library() -> None:
     code = (
         "import sys; from pathlib import Path; import cxr.miner.judge.llm\n"
-        "from cxr.miner.judge.opening import open_judge\n"
-        "from cxr.miner.kit.settings import JudgeSettings\n"
-        "with open_judge(JudgeSettings.resolve(Path('x')), Path('x')) as opened: opened.judge.extract('a')\n"
+        "from cxr.miner.judge import open_judge\n"
+        "from cxr.miner.judge.settings import JudgeSettings\n"
+        "from cxr.miner.llm.books import FileBooks\n"
+        "with open_judge(JudgeSettings.resolve(Path('x')), FileBooks(Path('x'))) as judge: judge.extract('a')\n"
         "print([name for name in ('openai', 'instructor', 'aiohttp', 'polars', 'duckdb') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

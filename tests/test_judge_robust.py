@@ -183,16 +183,6 @@ def test_time_grows_with_the_length_and_not_faster(unit: str) -> None:
     assert seconds(100_000) < 40 * short
 
 
-def test_batches_equal_single_calls_in_one_process_and_in_two() -> None:
-    reports = [" ".join(SENTENCES), "The lungs are clear.", ""]
-    lists = [FINDINGS, FINDINGS[:3], []]
-    single = [JUDGE.verdicts(report, items) for report, items in zip(reports, lists, strict=True)]
-    assert JUDGE.verdicts_batch(reports, lists) == single
-    assert JUDGE.verdicts_batch(reports, lists, processes=2) == single
-    with pytest.raises(ValueError, match="2 reports and 1 lists"):
-        JUDGE.verdicts_batch(["a", "b"], [[]])
-
-
 SCRIPT = """
 from cxr.miner.judge import RulesJudge
 from schemas import Finding

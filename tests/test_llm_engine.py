@@ -18,12 +18,11 @@ from cxr.miner.llm.budget import Budget, Spent
 from cxr.miner.llm.cache import ReplyCache
 from cxr.miner.llm.calls import call_rows
 from cxr.miner.llm.client import Client
-from cxr.miner.llm.policy import Attestation
 from cxr.miner.llm.prices import price_of
-from cxr.miner.llm.settings import LLMSettings
 from cxr.miner.llm.wire import Wire, key_from_environment
 from cxr.miner.mine.engines import Reasoning
 from cxr.miner.mine.engines.llm import LLMEngine
+from cxr.miner.mine.settings import MineSettings
 from cxr.schemas.call import Call
 from cxr.schemas.question import Option, Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
@@ -118,12 +117,11 @@ class Asking:
 
     def __init__(
         self,
-        settings: LLMSettings,
+        settings: MineSettings,
         folder: Path,
-        attestations: Sequence[Attestation] = (),
         on_call: Callable[[Call], None] | None = None,
     ) -> None:
-        wire = Wire(settings, key_from_environment(settings), attestations)
+        wire = Wire(settings, key_from_environment(settings))
         self.cache = ReplyCache(folder)
         self.runner = asyncio.Runner()
         self.client = Client(settings, wire, self.cache, Budget(settings, price_of(settings), Spent()))
@@ -167,7 +165,7 @@ def engine_on(
     script: Mapping[str, Sequence[Act]], folder: Path, calls: list[Call] | None = None, **options: Any
 ) -> Iterator[tuple[Asking, ScriptedServer]]:
     with ScriptedServer({**GOOD, **script}) as server:
-        settings = LLMSettings(model="scripted", base_url=server.url, **options)
+        settings = MineSettings(model="scripted", base_url=server.url, **options)
         with Asking(settings, folder, on_call=None if calls is None else calls.append) as engine:
             yield engine, server
 
@@ -180,7 +178,7 @@ def mine(engine: Asking) -> tuple[Plan, tuple[Evidence, ...], Chain]:
 
 @pytest.mark.parametrize("mode", ["json_schema", "tools"])
 def test_three_good_replies_become_plan_evidence_and_chain(tmp_path: Path, mode: str) -> None:
-    with engine_on({}, tmp_path, mode=mode) as (engine, server):
+    with engine_on({}, tmp_path, response_format=mode) as (engine, server):
         plan, evidence, chain = mine(engine)
     assert [item.finding for item in plan.items] == list(QUESTION.findings)
     assert [item.kind for item in evidence] == [
@@ -282,7 +280,7 @@ def test_what_stays_wrong_becomes_a_reject_with_its_reason(
 ) -> None:
     with (
         caplog.at_level(logging.DEBUG),
-        engine_on({schema: [reply]}, tmp_path, mode=mode) as (engine, server),
+        engine_on({schema: [reply]}, tmp_path, response_format=mode) as (engine, server),
         pytest.raises(MiningReject) as caught,
     ):
         mine(engine)
@@ -336,7 +334,7 @@ def test_a_server_that_is_not_there_stops_the_run(tmp_path: Path) -> None:
     with ScriptedServer({}) as gone:
         url = gone.url
     with (
-        Asking(LLMSettings(model="m", base_url=url), tmp_path) as engine,
+        Asking(MineSettings(model="m", base_url=url), tmp_path) as engine,
         pytest.raises(EngineStopped, match="no server can be reached"),
     ):
         engine.plan(QUESTION, REPORT)
@@ -380,7 +378,7 @@ def test_every_reply_comes_from_the_cache_the_second_time_and_costs_nothing(tmp_
 def test_the_cache_outlives_the_engine_and_re_asks_are_replayed(tmp_path: Path) -> None:
     script = {"EvidenceReply": [Say(evidence_reply("a large effusion")), Say(evidence_reply())]}
     with ScriptedServer({**GOOD, **script}) as server:
-        settings = LLMSettings(model="scripted", base_url=server.url)
+        settings = MineSettings(model="scripted", base_url=server.url)
         with Asking(settings, tmp_path) as engine:
             first = mine(engine)
         with Asking(settings, tmp_path) as engine:
@@ -393,7 +391,7 @@ def test_the_key_comes_from_the_environment_and_is_in_no_cache_key(
 ) -> None:
     calls: list[Call] = []
     with ScriptedServer(GOOD) as server:
-        settings = LLMSettings(model="scripted", base_url=server.url)
+        settings = MineSettings(model="scripted", base_url=server.url)
         for key in ("sk-one", "sk-two"):
             monkeypatch.setenv("OPENAI_API_KEY", key)
             with Asking(settings, tmp_path, on_call=calls.append) as engine:
@@ -406,7 +404,7 @@ def test_the_key_comes_from_the_environment_and_is_in_no_cache_key(
 def test_credentialed_text_never_leaves_for_a_server_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     calls: list[Call] = []
-    settings = LLMSettings(model="m", base_url="https://models.invalid/v1")
+    settings = MineSettings(model="m", base_url="https://models.invalid/v1")
     with (
         Asking(settings, tmp_path, on_call=calls.append) as engine,
         pytest.raises(PolicyError, match=r"models\.invalid"),
@@ -425,12 +423,12 @@ def test_a_proxy_is_not_used_for_a_server_on_this_machine(tmp_path: Path, monkey
 
 def test_a_remote_server_needs_a_key(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="OPENAI_API_KEY"):
-        Asking(LLMSettings(model="m"), tmp_path)
+        Asking(MineSettings(model="m"), tmp_path)
 
 
 def test_an_unknown_prompt_version_is_a_wrong_setting(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="has no version 99"):
-        LLMEngine(LLMSettings(model="m", base_url="http://127.0.0.1:1/v1", plan_version=99))
+        LLMEngine(MineSettings(model="m", base_url="http://127.0.0.1:1/v1", plan_version=99))
 
 
 def test_a_report_cannot_close_its_own_mark_or_become_an_instruction(tmp_path: Path) -> None:
@@ -446,7 +444,7 @@ def test_a_report_cannot_close_its_own_mark_or_become_an_instruction(tmp_path: P
 def test_settings_name_everything_that_can_change_the_output(tmp_path: Path) -> None:
     with engine_on({}, tmp_path) as (engine, _):
         settings = engine.settings()
-    assert {"model", "temperature", "seed", "calls", "reply_schemas_hash"} <= settings.keys()
+    assert {"model", "temperature", "sampling_seed", "calls", "reply_schemas_hash"} <= settings.keys()
     prompts = settings["prompts"]
     assert isinstance(prompts, list)
     assert [prompt["name"] for prompt in prompts] == ["plan", "evidence", "chain"]
@@ -481,7 +479,7 @@ def test_a_reply_in_between_keeps_the_run_alive(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["json_schema", "tools"])
 def test_raw_control_signs_in_a_reply_are_read_without_asking_again(tmp_path: Path, mode: str) -> None:
     broken = json.dumps(PLAN).replace("Look there.", "Look\n\tthere.")
-    with engine_on({"PlanReply": [Say(broken)]}, tmp_path, mode=mode) as (engine, server):
+    with engine_on({"PlanReply": [Say(broken)]}, tmp_path, response_format=mode) as (engine, server):
         plan = engine.plan(QUESTION, REPORT)
         assert len(server.requests) == 1
     assert plan.items[0].look_for == "Look\n\tthere."

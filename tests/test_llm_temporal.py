@@ -9,16 +9,15 @@ from typing import Any, Literal
 import pytest
 
 from cxr.miner.kit.errors import MiningReject, PolicyError
-from cxr.miner.kit.settings import MineSettings
 from cxr.miner.language.sections import parse_sections
 from cxr.miner.llm.policy import check_endpoint
-from cxr.miner.llm.settings import LLMSettings
 from cxr.miner.mine.batches import collect, mine_in_batches
 from cxr.miner.mine.checks import check_all, check_chain
 from cxr.miner.mine.engines import Reasoning
 from cxr.miner.mine.engines.change import check_answer_of_change, check_change_reply
 from cxr.miner.mine.engines.replies import to_plan
 from cxr.miner.mine.job import load, unmined
+from cxr.miner.mine.settings import MineSettings
 from cxr.miner.store import Store
 from cxr.prompts import PlanReply, TemporalEvidenceReply
 from cxr.schemas.question import Option, Question
@@ -104,7 +103,7 @@ def engine_on(
     mode: Literal["json_schema", "tools"] = "json_schema",
 ) -> Iterator[tuple[Asking, ScriptedServer]]:
     with ScriptedServer(played) as server:
-        settings = LLMSettings(model="scripted", base_url=server.url, calls=calls, mode=mode)
+        settings = MineSettings(model="scripted", base_url=server.url, calls=calls, response_format=mode)
         with Asking(settings, folder) as engine:
             yield engine, server
 

@@ -6,11 +6,10 @@ import pytest
 
 from cxr.miner.kit.console import out
 from cxr.miner.kit.errors import InputError
-from cxr.miner.kit.settings import MineSettings
 from cxr.miner.mine.estimate import estimate_tables
-from cxr.miner.mine.make import llm_settings
 from cxr.miner.mine.many import mine_llm
 from cxr.miner.mine.prompts import prompt_diff, prompt_rows, prompt_text
+from cxr.miner.mine.settings import MineSettings
 from cxr.miner.mine.show import show_chain
 from cxr.miner.store import Store
 from cxr.miner.store.status import status_tables
@@ -61,7 +60,7 @@ def test_show_and_status_tell_the_cost(db: Path, cxr: Cli) -> None:
     with ScriptedServer(REPLIES) as server:
         settings = MineSettings.resolve(db, engine="llm", model="scripted", base_url=server.url, price="1,1")
         mine_llm(db, settings)
-    assert llm_settings(settings).price == "1,1"
+    assert settings.price == "1,1"
     with Store.read(db) as store:
         assert any("Cost of this question: $0.000330" in str(part) for part in show_chain(store, "q1"))
         titles = [str(table.title) for table in status_tables(store)]

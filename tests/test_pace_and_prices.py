@@ -11,7 +11,7 @@ from cxr.miner.kit.errors import BudgetReached, SettingsError
 from cxr.miner.llm.budget import Budget, Spent
 from cxr.miner.llm.pace import Pace, duration_s, retry_after_s
 from cxr.miner.llm.prices import price_of
-from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.mine.settings import MineSettings
 
 LOCAL = "http://127.0.0.1:8000/v1"
 
@@ -80,23 +80,23 @@ def test_a_429_halves_the_rate_once_a_volley_and_it_creeps_up_again() -> None:
 
 
 def test_a_known_model_has_its_dated_price_at_its_own_address_only() -> None:
-    listed = price_of(LLMSettings(model="gpt-4o"))
+    listed = price_of(MineSettings(model="gpt-4o"))
     assert listed is not None
     assert listed.source.startswith("list price of 20")
     assert listed.cost(1_000_000, 1_000_000, batch=False) == pytest.approx(12.5)
     assert listed.cost(1_000_000, 0, 1_000_000, batch=True) == pytest.approx(0.625)
-    assert price_of(LLMSettings(model="gpt-4o", base_url=LOCAL)) is None
-    assert price_of(LLMSettings(model="gpt-99")) is None
+    assert price_of(MineSettings(model="gpt-4o", base_url=LOCAL)) is None
+    assert price_of(MineSettings(model="gpt-99")) is None
 
 
 @pytest.mark.parametrize("given", ["", "2", "a,b", "1,2,3", "-1,2"])
 def test_a_price_that_is_not_two_numbers_is_refused(given: str) -> None:
     with pytest.raises(SettingsError, match=r"--price 2\.50,10\.00"):
-        price_of(LLMSettings(model="m", base_url=LOCAL, price=given))
+        price_of(MineSettings(model="m", base_url=LOCAL, price=given))
 
 
 def test_money_is_reserved_before_a_request_leaves_and_given_back_if_it_does_not() -> None:
-    settings = LLMSettings(model="m", base_url=LOCAL, price="1000,0", max_usd=2.5)
+    settings = MineSettings(model="m", base_url=LOCAL, price="1000,0", max_usd=2.5)
     budget = Budget(settings, price_of(settings), Spent(usd=0.5))
     first = budget.reserve(1000)
     budget.reserve(900)
@@ -108,7 +108,7 @@ def test_money_is_reserved_before_a_request_leaves_and_given_back_if_it_does_not
 
 
 def test_calls_of_unknown_cost_count_at_the_mean() -> None:
-    settings = LLMSettings(model="m", base_url=LOCAL, price="1000,0", max_usd=4.5)
+    settings = MineSettings(model="m", base_url=LOCAL, price="1000,0", max_usd=4.5)
     budget = Budget(settings, price_of(settings), Spent())
     for usd in (1.0, None, 1.0):
         budget.settle(budget.reserve(1000), usd, None if usd is None else 10)

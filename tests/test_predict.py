@@ -103,7 +103,7 @@ def test_the_model_sees_what_it_was_trained_on(world: World, whole: Path) -> Non
 
 
 def test_an_images_content_and_order_reach_the_model(world: World) -> None:
-    settings = PredictSettings(image_roots={"*": str(world.folder)}, max_new_tokens=4)
+    settings = PredictSettings(image_roots={"*": str(world.folder)}, max_completion_tokens=4)
     model = LocalModel(str(world.folder / "tiny"), settings)
     samples = read_samples(Source.open(world.bench), settings)
     pair = next(sample for sample in samples if len(sample.images) == 2)
@@ -138,7 +138,11 @@ def test_tasks_samples_split_and_limit_choose(world: World) -> None:
 def test_a_temperature_draws_under_the_seed_whatever_the_batch(world: World, whole: Path) -> None:
     def drawn(seed: int, batch: int, temperature: float = 1.0) -> list[str]:
         settings = PredictSettings(
-            image_roots={"*": str(world.folder)}, max_new_tokens=8, temperature=temperature, seed=seed, batch=batch
+            image_roots={"*": str(world.folder)},
+            max_completion_tokens=8,
+            temperature=temperature,
+            sampling_seed=seed,
+            batch=batch,
         )
         samples = read_samples(Source.open(world.bench), settings)[:10]
         made = predict_local(str(world.folder / "tiny"), samples, settings)
@@ -199,7 +203,9 @@ def test_images_are_prepared_while_the_model_writes(world: World, monkeypatch: p
         decoded.clear()
         ahead.clear()
         shown = 0
-        settings = PredictSettings(image_roots={"*": str(world.folder)}, max_new_tokens=8, batch=3, prefetch=prefetch)
+        settings = PredictSettings(
+            image_roots={"*": str(world.folder)}, max_completion_tokens=8, batch=3, prefetch=prefetch
+        )
         samples = read_samples(Source.open(world.bench), settings)
         total = sum(len(sample.images) for sample in samples)
         speed = Speed()

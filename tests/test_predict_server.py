@@ -315,9 +315,9 @@ def test_public_images_and_attested_endpoints_are_allowed(closed: World, world: 
     url = "https://hospital.invalid/v1"
     settings = PredictSettings(base_url=url)
     of_closed = requests_for(Job(closed.bench, "m", settings, store=closed.folder / "cxr.duckdb"))
-    check_policy(requests_for(Job(world.bench, "m", settings, store=world.folder / "cxr.duckdb")), settings, "m")
+    check_policy(requests_for(Job(world.bench, "m", settings, store=world.folder / "cxr.duckdb")), settings)
     with pytest.raises(PolicyError):
-        check_policy(of_closed, settings, "m")
+        check_policy(of_closed, settings)
     attested = Attestation(
         endpoint=url,
         zero_retention=True,
@@ -326,7 +326,7 @@ def test_public_images_and_attested_endpoints_are_allowed(closed: World, world: 
         signed_by="A",
         signed_on=date(2026, 1, 2),
     )
-    check_policy(of_closed, settings.model_copy(update={"attestations": (attested,)}), "m")
+    check_policy(of_closed, settings.model_copy(update={"attestations": (attested,)}))
 
 
 def test_attestations_stand_in_the_configuration(tmp_path: Path, closed: World) -> None:
@@ -335,7 +335,7 @@ def test_attestations_stand_in_the_configuration(tmp_path: Path, closed: World) 
         'no_training = true\nno_human_review = true\nsigned_by = "A. Researcher"\nsigned_on = 2026-01-02\n'
     )
     settings = PredictSettings.resolve(tmp_path / "cxr.duckdb", base_url="https://hospital.invalid/v1")
-    check_policy(requests_for(Job(closed.bench, "m", settings, store=closed.folder / "cxr.duckdb")), settings, "m")
+    check_policy(requests_for(Job(closed.bench, "m", settings, store=closed.folder / "cxr.duckdb")), settings)
 
 
 def test_one_credentialed_sample_among_public_ones_is_enough(world: World) -> None:
@@ -344,7 +344,7 @@ def test_one_credentialed_sample_among_public_ones_is_enough(world: World) -> No
     one = requests[-1]
     mixed = [*requests, type(one)(Sample(**{**vars(one.sample), "licence": "credentialed"}), one.mode)]
     with pytest.raises(PolicyError):
-        check_policy(mixed, settings, "m")
+        check_policy(mixed, settings)
 
 
 # --- before anything is spent -------------------------------------------------------------------------------------

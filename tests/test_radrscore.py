@@ -8,7 +8,7 @@ import pytest
 
 from cxr.miner.judge.files import judge_line, radrscore_line
 from cxr.miner.judge.radrscore import Empty, RadRScore, radrscore, score_reasoning, share
-from cxr.schemas import Finding, JudgedFinding, Quote, Verdict
+from cxr.schemas import Finding, JudgedFinding, Licence, Quote, Verdict
 
 ANSWERS = {
     "stated": Verdict.SUPPORTED,
@@ -24,6 +24,13 @@ class KnownJudge:
 
     name = "known"
     version = "1"
+    workers = 1
+
+    def settings(self) -> dict[str, object]:
+        return {}
+
+    def bound(self, sample_id: str, licence: Licence) -> "KnownJudge":
+        return self
 
     def extract(self, text: str) -> list[Finding]:
         return [Finding(observation=word, status="stated") for word in text.split()]

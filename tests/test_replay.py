@@ -14,9 +14,10 @@ import polars as pl
 import pytest
 
 from cxr.miner.judge import RulesJudge
-from cxr.miner.kit.settings import MineSettings, ScoreSettings
 from cxr.miner.mine.many import mine_llm
+from cxr.miner.mine.settings import MineSettings
 from cxr.miner.score.score import score
+from cxr.miner.score.settings import ScoreSettings
 from cxr.miner.store import Store
 from tests.replaying import Replay, questions
 

@@ -1,10 +1,9 @@
 """The report in a real browser, from disk: filters, examples, themes, keyboard, no console error, no request.
 
-Needs Debian's `chromium` and `chromium-driver`, and selenium; CXR_REQUIRE_BROWSER=1 makes their absence a failure.
+Needs Debian's `chromium` and `chromium-driver`, and selenium; TESTS_REQUIRE_BROWSER=1 makes their absence a failure.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.benchmarks_world import run_cxr
+from tests.conftest import REQUIRED
 from tests.report_world import evaluate_world, make_world
 
 try:
@@ -26,7 +26,6 @@ except ModuleNotFoundError:
 else:
     HAS_SELENIUM = True
 
-REQUIRED = os.environ.get("CXR_REQUIRE_BROWSER") == "1"
 # A fresh profile, no services that call home, and no sandbox, because tests may run as root in a container.
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -46,8 +45,8 @@ def missing() -> str | None:
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chrome]":
     """One Chromium for all of these tests; every request that it makes is on record."""
     reason = missing()
-    if reason and REQUIRED:
-        pytest.fail(f"CXR_REQUIRE_BROWSER=1, but this test {reason}")
+    if reason and REQUIRED["BROWSER"]:
+        pytest.fail(f"TESTS_REQUIRE_BROWSER=1, but this test {reason}")
     if reason:
         pytest.skip(reason)
     options = ChromeOptions()

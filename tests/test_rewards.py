@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr.miner.judge import RulesJudge
-from cxr.miner.judge.opening import OpenJudge
+from cxr.miner.judge.settings import JudgeSettings
 from cxr.miner.kit.errors import (
     BudgetReached,
     CxrError,
@@ -25,7 +25,6 @@ from cxr.miner.kit.errors import (
     PolicyError,
     SettingsError,
 )
-from cxr.miner.kit.settings import JudgeSettings
 from cxr.schemas import Finding, JudgedFinding
 from cxr.schemas.vocabulary import QUESTION_FINDINGS, RejectReason
 from cxr.trainer.reward.process import ProcessReward, open_process_reward
@@ -306,7 +305,7 @@ REJECT = MiningReject(RejectReason.MODEL_OUTPUT_INVALID, "no usable reply")
 
 @pytest.mark.parametrize("error", [REJECT, RecursionError("too deep"), ValueError("odd")])
 def test_a_failure_skips_its_sample_and_the_run_goes_on(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
-    reward, logs = ProcessReward(OpenJudge(Shaky(error))), Logs()
+    reward, logs = ProcessReward(Shaky(error)), Logs()
     given = reward(**batch([TRUE, "A rib fracture.", TRUE]), log_metric=logs.metric)
     assert given == [1, None, 1]
     assert (reward.judged, reward.failed) == (3, ["q1"])
@@ -317,7 +316,7 @@ def test_a_failure_skips_its_sample_and_the_run_goes_on(error: Exception, capsys
 
 
 def test_more_than_one_in_a_hundred_failures_stop_the_run_but_not_before_a_hundred_are_judged() -> None:
-    reward = ProcessReward(OpenJudge(Shaky(REJECT)))
+    reward = ProcessReward(Shaky(REJECT))
     assert reward(**batch(["A rib fracture.", "Ribs: fracture."])) == [None, None]
     reward(**batch([TRUE] * 97, first=2))
     with pytest.raises(CxrError, match=r"rules judge failed on 2 of 100 completions, more than 1%.*look at q0, q1$"):
@@ -325,7 +324,7 @@ def test_more_than_one_in_a_hundred_failures_stop_the_run_but_not_before_a_hundr
 
 
 def test_exactly_one_in_a_hundred_is_bearable() -> None:
-    reward = ProcessReward(OpenJudge(Shaky(REJECT)))
+    reward = ProcessReward(Shaky(REJECT))
     given = reward(**batch(["A rib fracture.", *[TRUE] * 99]))
     assert given == [None, *[1] * 99]
 
@@ -333,7 +332,7 @@ def test_exactly_one_in_a_hundred_is_bearable() -> None:
 @pytest.mark.parametrize("error", [PolicyError("no"), EngineStopped("no"), BudgetReached("no"), SettingsError("no")])
 def test_what_no_later_completion_could_pass_ends_the_run_at_once(error: Exception) -> None:
     with pytest.raises(type(error)):
-        ProcessReward(OpenJudge(Shaky(error)))(**batch([TRUE, "A rib fracture."]))
+        ProcessReward(Shaky(error))(**batch([TRUE, "A rib fracture."]))
 
 
 class Counting(RulesJudge):
@@ -349,7 +348,7 @@ def test_equal_reasonings_on_one_report_are_judged_once() -> None:
     judge = Counting()
     rows = batch([TRUE, TRUE, "There is a pneumothorax.", TRUE])
     rows["report"][3] = "FINDINGS: Normal heart."
-    assert ProcessReward(OpenJudge(judge))(**rows) == [1, 1, 0, 1 / 2]
+    assert ProcessReward(judge)(**rows) == [1, 1, 0, 1 / 2]
     assert judge.asked == 3
 
 
@@ -456,6 +455,4 @@ def test_processes_share_a_budget_in_equal_parts(tmp_path: Path) -> None:
     settings = JudgeSettings(judge="llm", model="m", base_url="http://127.0.0.1:9/v1", max_calls=8)
     with open_process_reward(settings, tmp_path, process_index=3, processes=4) as reward:
         assert reward.judge.name == "llm"
-        client = reward._opened.client
-        assert client is not None
-        assert client.settings.max_calls == 2
+        assert reward.judge._asker.settings.max_calls == 2  # type: ignore[attr-defined]

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import StoreError
-from cxr.miner.store import Store, digest
+from cxr.miner.store import Store
 from cxr.miner.store.migrations import MIGRATIONS
 
 DESIGNED = {

@@ -14,10 +14,10 @@ import duckdb
 import pytest
 
 from cxr.miner.kit.errors import BudgetReached, CxrError, EngineStopped, PolicyError, SettingsError
-from cxr.miner.kit.settings import MineSettings
+from cxr.miner.llm.store_books import ledger_path
 from cxr.miner.mine.job import MineResult
-from cxr.miner.mine.make import ledger_path
 from cxr.miner.mine.many import mine_llm
+from cxr.miner.mine.settings import MineSettings
 from tests.conftest import Cli
 from tests.scripted_server import (
     COMPLETION_TOKENS,

@@ -12,10 +12,11 @@ import polars as pl
 from cxr.miner.ask import from_reports as ask_report
 from cxr.miner.ask import sql as ask_sql
 from cxr.miner.ask.balance import BalanceReport, ceilings_frame, downsample_sets, too_rare
+from cxr.miner.ask.settings import AskSettings
 from cxr.miner.ask.temporal import ask_temporal
+from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import SettingsError
-from cxr.miner.kit.settings import AskSettings
-from cxr.miner.store import Store, digest
+from cxr.miner.store import Store
 from cxr.schemas.vocabulary import QUESTION_FINDINGS, Task
 
 # Where the first is present the second is true as well (CheXpert's hierarchy, arXiv 1901.07031, figure 1), even

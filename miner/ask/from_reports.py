@@ -8,7 +8,7 @@ import polars as pl
 
 from cxr.miner.ask.balance import BalanceReport, downsample_sets, too_rare
 from cxr.miner.ask.reading import read_reports
-from cxr.miner.kit.settings import AskSettings
+from cxr.miner.ask.settings import AskSettings
 from cxr.miner.language.labeler import LABELER
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Task

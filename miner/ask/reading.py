@@ -4,11 +4,9 @@ Labels know 14 findings; a report names many more. Pure functions over texts, li
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from os import cpu_count
 from typing import NamedTuple
 
+from cxr.miner.kit.parallel import process_map, processors
 from cxr.miner.language import load_lexicon
 from cxr.miner.language.analysis import analyse_report
 from cxr.miner.language.labeler import label_evidence
@@ -47,12 +45,13 @@ def read_report(text: str) -> Reading:
 
 def read_reports(texts: Sequence[str]) -> Iterator[Reading]:
     """Give the readings of many reports in order, on all cores where there are enough of them."""
-    if len(texts) < WORTH_PROCESSES:
-        yield from map(read_report, texts)
-        return
-    # Spawned, not forked: the store's threads run in this process.
-    with ProcessPoolExecutor(cpu_count(), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(read_report, texts, chunksize=CHUNK)
+    chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
+    for readings in process_map(_read_chunk, chunks, processors() if len(texts) >= WORTH_PROCESSES else 1):
+        yield from readings
+
+
+def _read_chunk(texts: Sequence[str]) -> list[Reading]:
+    return [read_report(text) for text in texts]
 
 
 def _is_abnormal(form: NormalForm) -> bool:

@@ -7,10 +7,11 @@ sure answer and are not asked about, as uncertain labels are not (design.md, "Ta
 """
 
 from cxr.miner.ask.balance import BalanceReport, ceilings_frame, too_rare
+from cxr.miner.ask.settings import AskSettings
+from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import SettingsError
-from cxr.miner.kit.settings import AskSettings
 from cxr.miner.language.labeler import LABELER
-from cxr.miner.store import Store, digest
+from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Task
 
 # A pair's draw depends on nothing but the seed and itself.

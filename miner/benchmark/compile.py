@@ -14,15 +14,16 @@ from cxr.miner.benchmark.manifest import (
     Manifest,
     hash_file,
     read_manifest,
-    versions,
     write_json,
 )
 from cxr.miner.benchmark.recipe import write_recipe
 from cxr.miner.benchmark.samples import order_samples, read_shard, shards, write_samples
 from cxr.miner.benchmark.selection import Selection, findings, select
 from cxr.miner.benchmark.settings import BenchSettings, Existing
+from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError, SettingsError
-from cxr.miner.store import Store, digest
+from cxr.miner.kit.machine import FILES, versions
+from cxr.miner.store import Store
 
 Advance = Callable[[int, int | None], None]
 
@@ -144,7 +145,7 @@ def fingerprint(store: Store, settings: BenchSettings) -> str:
         left join bench_chains on bench_chains.question_id = bench_order.question_id and mode = 'reasoning'
         """
     )
-    return digest("benchmark", samples, str(ids), _settings(settings), versions(), length=32)
+    return digest("benchmark", samples, str(ids), _settings(settings), versions(FILES), length=32)
 
 
 def _settings(settings: BenchSettings) -> dict[str, Any]:
@@ -204,7 +205,7 @@ def _manifest(
         licence="credentialed" if any(row["licence"] != "public" for row in corpora) else "public",
         fingerprint=mark,
         settings=_settings(settings),
-        versions=versions(),
+        versions=versions(FILES),
         corpora=corpora,
         made_by=_made_by(store),
         totals=totals(settings, selection),

@@ -4,7 +4,6 @@ It holds no time and no machine, so that building again from the same store give
 """
 
 import hashlib
-import importlib.metadata
 import json
 from pathlib import Path
 from typing import Any
@@ -46,11 +45,6 @@ class Manifest(Frozen):
     shortfalls: list[dict[str, Any]] = Field(description="split, mode, task, finding, share, reached")
     excluded: list[dict[str, Any]] = Field(description="reason, split, questions, studies")
     files: dict[str, FileEntry]
-
-
-def versions() -> dict[str, str]:
-    """Give the versions of what decides the bytes of the files."""
-    return {name: importlib.metadata.version(name) for name in ("cxr", "duckdb", "pyarrow")}
 
 
 def write_json(path: Path, value: object) -> None:

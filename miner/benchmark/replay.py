@@ -96,7 +96,7 @@ def _check_studies(store: Store, manifest: Manifest) -> None:
 def _ask_again(store: Store, runs: list[dict[str, Any]]) -> int:
     """Ask with the recipe's settings where questions are missing; give the number of questions added."""
     from cxr.miner.ask.ask import ask  # noqa: PLC0415 - only a replay asks
-    from cxr.miner.kit.settings import AskSettings  # noqa: PLC0415
+    from cxr.miner.ask.settings import AskSettings  # noqa: PLC0415
 
     added = 0
     for settings in runs:

@@ -98,6 +98,13 @@ def fail(message: str, code: Exit) -> NoReturn:
     raise typer.Exit(code)
 
 
+def renamed(model: str | None) -> str | None:
+    """Return the judge's model as it was given under the option's old name, and say the new one."""
+    if model is not None:
+        typer.echo("cxr: --model is called --judge-model here now; --model names a model that is judged", err=True)
+    return model
+
+
 @contextmanager
 def exit_with_rejects(rejects: dict[str, int], what: str) -> Iterator[None]:
     """After a command's output, say how many rejects stand and why, and exit with 4 if there are any."""
@@ -127,7 +134,11 @@ JudgeName = Annotated[
 ]
 
 
-Model = Annotated[str | None, typer.Option(help="For llm: the model's name at the server.")]
+JudgeModel = Annotated[str | None, typer.Option("--judge-model", help="For llm: the judge's model at the server.")]
+
+
+OldModel = Annotated[str | None, typer.Option("--model", hidden=True, help="What --judge-model was called.")]
+"""In commands that judge, --model would be the model that is judged."""
 
 
 BaseUrl = Annotated[str | None, typer.Option(help="For llm: the server, e.g. http://127.0.0.1:8000/v1.")]

@@ -12,25 +12,29 @@ from cxr.miner.commands.base import (
     Cache,
     Concurrency,
     Exit,
+    JudgeModel,
     JudgeName,
     LicenceTag,
     MaxCalls,
     MaxUsd,
-    Model,
+    OldModel,
     Price,
     Source,
     Target,
+    renamed,
 )
 
 if TYPE_CHECKING:
-    from cxr.miner.kit.settings import JudgeSettings
+    from cxr.miner.judge import Judge
+    from cxr.miner.judge.settings import JudgeSettings
 
 
 def judge(
     source: Source,
     output: Target,
     judge_name: JudgeName = None,
-    model: Model = None,
+    judge_model: JudgeModel = None,
+    model: OldModel = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
     licence: LicenceTag = None,
@@ -41,12 +45,12 @@ def judge(
 ) -> None:
     """Judge findings against reports: {"id", "report", "findings": [{"observation", "status"}]} or "text"."""
     from cxr.miner.judge.files import judge_line
-    from cxr.miner.kit.settings import JudgeSettings
+    from cxr.miner.judge.settings import JudgeSettings
     from cxr.schemas.vocabulary import Stage
 
     settings = JudgeSettings.resolve(
-        DEFAULT_DB, judge=judge_name, model=model, base_url=base_url, concurrency=concurrency, licence=licence,
-        price=price, max_usd=max_usd, max_calls=max_calls, cache=cache,
+        DEFAULT_DB, judge=judge_name, model=judge_model or renamed(model), base_url=base_url, concurrency=concurrency,
+        licence=licence, price=price, max_usd=max_usd, max_calls=max_calls, cache=cache,
     )  # fmt: skip
     transform_with_judge(source, output, Stage.JUDGE, settings, judge_line)
 
@@ -66,7 +70,8 @@ def radrscore(
     empty: Annotated[
         str, typer.Option(help="What a share of nothing is: zero (as published) or skip (left out, and counted).")
     ] = "zero",
-    model: Model = None,
+    judge_model: JudgeModel = None,
+    model: OldModel = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
     licence: LicenceTag = None,
@@ -80,13 +85,14 @@ def radrscore(
 
     from cxr.miner.judge.files import radrscore_line
     from cxr.miner.judge.radrscore import Empty
-    from cxr.miner.kit.settings import JudgeSettings, choose
+    from cxr.miner.judge.settings import JudgeSettings
+    from cxr.miner.kit.settings import choose
     from cxr.schemas.vocabulary import Stage
 
     chosen = choose(Empty, empty, "radrscore: --empty")
     settings = JudgeSettings.resolve(
-        DEFAULT_DB, judge=judge_name, model=model, base_url=base_url, concurrency=concurrency, licence=licence,
-        price=price, max_usd=max_usd, max_calls=max_calls, cache=cache,
+        DEFAULT_DB, judge=judge_name, model=judge_model or renamed(model), base_url=base_url, concurrency=concurrency,
+        licence=licence, price=price, max_usd=max_usd, max_calls=max_calls, cache=cache,
     )  # fmt: skip
     transform_with_judge(source, output, Stage.RADRSCORE, settings, partial(radrscore_line, empty=chosen))
 
@@ -95,15 +101,25 @@ def transform_with_judge(
     source: Path, output: Path, stage: Any, settings: "JudgeSettings", answer: Callable[[Any, Any], Any]
 ) -> None:
     """Run a file command whose lines a judge answers, as many at once as the judge takes."""
-    from cxr.miner.judge.opening import open_judge
+    from cxr.miner.judge import open_judge
     from cxr.miner.kit.console import say
+    from cxr.miner.llm.books import FileBooks
 
-    with open_judge(settings, output) as opened:
+    books = FileBooks(output, [settings.licence])
+    with open_judge(settings, books) as judge:
         try:
-            transform_lines(source, output, stage, lambda record: answer(record, opened.of(record)), opened.workers)
+            transform_lines(
+                source, output, stage, lambda record: answer(record, _bound(judge, record, settings)), judge.workers
+            )
         finally:
-            if opened.client is not None:
-                say(f"judged by {opened.judge.name} {opened.judge.version}: {opened.client.spending}")
+            if books.spending is not None:
+                say(f"judged by {judge.name} {judge.version}: {books.spending}")
+
+
+def _bound(judge: "Judge", record: object, settings: "JudgeSettings") -> "Judge":
+    """Give the judge for one line: what it sends carries the line's id and the file's licence."""
+    identity = record.get("id") if isinstance(record, dict) else None
+    return judge.bound("-" if identity is None else str(identity), settings.licence)
 
 
 def transform_lines(source: Path, output: Path, stage: Any, convert: Any, workers: int = 1) -> None:

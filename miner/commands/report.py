@@ -13,11 +13,13 @@ def report(
         "report.html"
     ),
     with_text: Annotated[
-        bool, typer.Option("--with-text", help="Show text of credentialed corpora too, under a banner.")
-    ] = False,
-    examples: Annotated[int, typer.Option(min=0, max=500, help="Show at most this many example chains.")] = 48,
-    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples of each 95 % interval.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Names the bootstrap's draws.")] = 0,
+        bool | None, typer.Option("--with-text", help="Show text of credentialed corpora too, under a banner.")
+    ] = None,
+    examples: Annotated[int | None, typer.Option(help="Show at most this many example chains; default 48.")] = None,
+    resamples: Annotated[
+        int | None, typer.Option(help="Bootstrap resamples of each 95 % interval; default 1,000.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Names the bootstrap's draws.")] = None,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Write one self-contained HTML page about the store: funnel, labels, quality, evaluations, examples."""
@@ -25,7 +27,7 @@ def report(
     from cxr.miner.report import ReportSettings, write_report
     from cxr.miner.store import Store
 
-    settings = ReportSettings(with_text=with_text, examples=examples, resamples=resamples, seed=seed)
+    settings = ReportSettings.resolve(db, with_text=with_text, examples=examples, resamples=resamples, seed=seed)
     with Store.read(db) as store:
         result = write_report(store, output, settings)
     say(f"{output}: {result.size / 1e6:.1f} MB, {result.examples} examples; it opens in any browser, without network")

@@ -4,16 +4,18 @@ from importlib import resources
 from pathlib import Path
 
 from cxr.miner.ask.ask import ask
+from cxr.miner.ask.settings import AskSettings
 from cxr.miner.ingest.csv.reader import read_csv_corpus
 from cxr.miner.ingest.write.ingest import ingest
 from cxr.miner.judge import RulesJudge
 from cxr.miner.kit.console import out, progress, say, table
-from cxr.miner.kit.settings import AskSettings, MineSettings, ScoreSettings
 from cxr.miner.mine.engines.rules import RulesEngine
 from cxr.miner.mine.job import mine
+from cxr.miner.mine.settings import MineSettings
 from cxr.miner.mine.show import show_chain
 from cxr.miner.score.filtering import filter_chains
 from cxr.miner.score.score import score
+from cxr.miner.score.settings import ScoreSettings
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Licence
 

@@ -10,12 +10,14 @@ import polars as pl
 import pyarrow as pa
 
 from cxr.miner.benchmark.compile import check_folder
-from cxr.miner.benchmark.manifest import MANIFEST, UNFINISHED, FileEntry, Manifest, hash_file, versions, write_json
+from cxr.miner.benchmark.manifest import MANIFEST, UNFINISHED, FileEntry, Manifest, hash_file, write_json
 from cxr.miner.benchmark.samples import SCHEMAS, write_samples
 from cxr.miner.benchmark.settings import Existing, Mode, Split
 from cxr.miner.imports.records import Read, Sample
+from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError
-from cxr.miner.store import Store, digest
+from cxr.miner.kit.machine import FILES, versions
+from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Licence, Stage
 
 
@@ -154,7 +156,7 @@ def _manifest(
         licence=str(Licence.CREDENTIALED if credentialed else Licence.PUBLIC),
         fingerprint=digest("import", settings, {name: entry.sha256 for name, entry in files.items()}, length=32),
         settings=settings,
-        versions=versions(),
+        versions=versions(FILES),
         corpora=[_corpus(corpus, [sample for sample in samples if sample.corpus == corpus]) for corpus in corpora],
         made_by=[{"what": "importer", "who": str(settings["what"]), "samples": len(samples)}],
         totals=[],

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.imports.radrbench import sample_of
 from cxr.miner.imports.records import BadRecord, read_json
+from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.jsonl import records
-from cxr.miner.store import digest
 from cxr.schemas.prediction import Prediction
 from cxr.schemas.vocabulary import RejectReason, Task
 

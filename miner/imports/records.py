@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError
-from cxr.miner.store import digest
 from cxr.schemas.base import Frozen
 from cxr.schemas.vocabulary import Licence, RejectReason
 

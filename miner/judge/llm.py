@@ -1,26 +1,31 @@
 """The `llm` judge: the paper's three questions, asked of a language model (paper, section 2).
 
-The questions are put through an `Asker`, which is the llm engine's client in practice; this module loads no server
-library. Quotes are located in the report word for word, as mined evidence is: one that is not there goes back to the
-model, and what it cannot correct is left out.
+The questions are put through an `Asker`, in practice the client of `cxr.miner.llm`; server libraries load when the
+judge is opened. Quotes are located in the report word for word, as mined evidence is: one that is not there goes back
+to the model, and what it cannot correct is left out.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
-from functools import cached_property, partial
-from typing import Protocol, TypeVar
+from functools import cache, cached_property, partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.language.grounding import locate
-from cxr.miner.mine.checks import Rejection
 from cxr.prompts import Prompt, Reply, load
 from cxr.prompts.judge_replies import ContainReply, ExtractReply, SupportItemReply, SupportReply, findings_block
 from cxr.prompts.render import delimit
 from cxr.schemas import Finding, JudgedFinding, Verdict
+from cxr.schemas.rejection import Rejection
 from cxr.schemas.text import Quote, Span
 from cxr.schemas.vocabulary import Licence, RejectReason
+
+if TYPE_CHECKING:
+    from cxr.miner.judge.settings import JudgedSettings
+    from cxr.miner.llm.books import Books
 
 R = TypeVar("R", bound=Reply)
 
@@ -65,40 +70,31 @@ class Asker(Protocol):
 class LLMJudge:
     """Asks a model; raises MiningReject where it gives no usable answer, and what `Client.ask` raises besides.
 
-    Texts are taken to be credentialed unless `about` says otherwise, so that forgetting it sends nothing anywhere.
+    Texts are taken to be credentialed unless `bound` says otherwise, so that forgetting it sends nothing anywhere.
     """
 
     name = LLM_JUDGE
 
-    def __init__(self, asker: Asker, *, identity: str = "-", licence: Licence = Licence.CREDENTIALED) -> None:
+    def __init__(self, asker: Asker, *, workers: int = 1, licence: Licence = Licence.CREDENTIALED) -> None:
         self._asker = asker
-        self._identity = identity
+        self.workers = workers
+        self._sample_id = "-"
         self._licence = licence
-        self._prompts = {name: load(f"judge_{name}") for name in ("extract", "support", "contain")}
+        self._prompts = _prompts()
 
     @cached_property
     def version(self) -> str:
         """The model, and a digest of all that can change a verdict: code, options, prompts and reply schemas."""
-        parts = json.dumps(
-            [LLM_JUDGE_VERSION, self.settings(), [reply.model_json_schema() for reply in _REPLIES]], sort_keys=True
-        )
-        return f"{self._asker.model}-{hashlib.sha256(parts.encode()).hexdigest()[:8]}"
+        return version_of(self._asker.model, self._asker.options)
 
     def settings(self) -> dict[str, object]:
-        """Give what is kept with a run: model, options, and each prompt's name, version and hash."""
-        return {
-            **self._asker.options,
-            "model": self._asker.model,
-            "prompts": [
-                {"name": prompt.name, "version": str(prompt.version), "hash": prompt.hash}
-                for prompt in self._prompts.values()
-            ],
-        }
+        """Return what is kept with a run: model, options, and each prompt's name, version and hash."""
+        return _settings(self._asker.model, self._asker.options)
 
-    def about(self, identity: str, licence: Licence) -> "LLMJudge":
-        """Give the same judge for one record: its id goes into calls and messages, its licence says where it may go."""
+    def bound(self, sample_id: str, licence: Licence) -> "LLMJudge":
+        """Return the judge for one record: its id goes into calls and messages, its licence says where it may go."""
         bound = copy(self)
-        bound._identity, bound._licence = identity, licence
+        bound._sample_id, bound._licence = sample_id, licence
         return bound
 
     def extract(self, text: str) -> list[Finding]:
@@ -174,12 +170,44 @@ class LLMJudge:
 
         try:
             return self._asker.ask(
-                self._prompts[step], values, reply_type, check, question_id=self._identity, licence=self._licence
+                self._prompts[step], values, reply_type, check, question_id=self._sample_id, licence=self._licence
             )
         except MiningReject as reject:
             if usable and reject.reason in _MENDABLE:
                 return usable[-1]
             raise
+
+
+@contextmanager
+def open_llm(settings: "JudgedSettings", books: "Books") -> Iterator[LLMJudge]:
+    """Open the judge with its server; raises SettingsError without a model or key, PolicyError before anything is sent.
+
+    The judge's version names the job that its spending belongs to; it is known before anything is asked.
+    """
+    from cxr.miner.llm.books import open_client  # noqa: PLC0415 - loads the server libraries
+
+    job = books.job(LLM_JUDGE, version_of(settings.named_model, settings.of_the_output()))
+    with open_client(settings, books, job) as client:
+        yield LLMJudge(client, workers=settings.concurrency)
+
+
+@cache
+def _prompts() -> dict[str, Prompt]:
+    return {name: load(f"judge_{name}") for name in ("extract", "support", "contain")}
+
+
+def _settings(model: str, options: Mapping[str, object]) -> dict[str, object]:
+    prompts = [
+        {"name": prompt.name, "version": str(prompt.version), "hash": prompt.hash} for prompt in _prompts().values()
+    ]
+    return {**options, "model": model, "prompts": prompts}
+
+
+def version_of(model: str, options: Mapping[str, object]) -> str:
+    """Return the version of a judge that would ask this model with these options."""
+    schemas = [reply.model_json_schema() for reply in _REPLIES]
+    parts = json.dumps([LLM_JUDGE_VERSION, _settings(model, options), schemas], sort_keys=True)
+    return f"{model}-{hashlib.sha256(parts.encode()).hexdigest()[:8]}"
 
 
 def _parts(findings: Sequence[Finding]) -> list[Sequence[Finding]]:

@@ -1,13 +1,17 @@
-"""What every judge can do, whoever answers: rules on a CPU or a language model."""
+"""What every judge can do, whoever answers: rules on a CPU, a language model, or somebody's own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from cxr.schemas import Finding, JudgedFinding
+from cxr.schemas.vocabulary import Licence
 
 
 class Judge(Protocol):
-    """Answers the three questions of RadRScore (paper, section 2): extract, support, contain."""
+    """Answers the three questions of RadRScore (paper, section 2): extract, support, contain.
+
+    A judge raises MiningReject where it gives no usable answer.
+    """
 
     @property
     def name(self) -> str:
@@ -17,11 +21,21 @@ class Judge(Protocol):
     def version(self) -> str:
         """Changes whenever a verdict may change."""
 
+    @property
+    def workers(self) -> int:
+        """How many threads may ask at once. 1 says that it computes: it is then also sent to worker processes."""
+
+    def settings(self) -> Mapping[str, object]:
+        """Return what is kept with a run beside name and version."""
+
+    def bound(self, sample_id: str, licence: Licence) -> "Judge":
+        """Return the judge for one record: what it sends anywhere carries this id and goes where the licence allows."""
+
     def extract(self, text: str) -> list[Finding]:
-        """Give the findings that a text asserts, in text order, each with its span in the text."""
+        """Return the findings that a text asserts, in text order, each with its span in the text."""
 
     def verdicts(self, report: str, findings: Sequence[Finding]) -> list[JudgedFinding]:
-        """Give one verdict per finding, in order, with evidence quoted from the report."""
+        """Return one verdict per finding, in order, with evidence quoted from the report."""
 
     def contained(self, findings: Sequence[Finding], within: Sequence[Finding]) -> list[bool]:
         """Say of each finding, in order, whether the list `within` holds it (the rubric's recall)."""

@@ -1,10 +1,9 @@
 """The rules judge: the rubric over the language layer's findings; deterministic, offline, on a CPU."""
 
 import hashlib
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
-from multiprocessing import get_context
 
 from cxr.miner.judge.containment import holds
 from cxr.miner.judge.facts import Facts, facts_of_report, stated
@@ -15,6 +14,7 @@ from cxr.miner.judge.words import judge_by_words, word_sentences
 from cxr.miner.language import analyse
 from cxr.miner.language.lexicon import DATA
 from cxr.schemas import Finding, JudgedFinding, NormalForm, Quote
+from cxr.schemas.vocabulary import Licence
 
 JUDGE = "rules"
 JUDGE_VERSION = "1"
@@ -22,14 +22,29 @@ JUDGE_VERSION = "1"
 
 
 class RulesJudge:
-    """Judges findings by `gold/rubric.md`; holds no state of its own, so one instance serves all threads."""
+    """Judges findings by `gold/rubric.md`; holds no state of its own, so one serves all threads, and all are equal."""
 
     name = JUDGE
+    workers = 1
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
 
     @property
     def version(self) -> str:
         """The code's version and a digest of the lexicon: an edited synonym may change a verdict."""
         return f"{JUDGE_VERSION}-{lexicon_digest()}"
+
+    def settings(self) -> dict[str, object]:
+        """Return nothing: the version says it all."""
+        return {}
+
+    def bound(self, sample_id: str, licence: Licence) -> "RulesJudge":  # noqa: ARG002 - it sends nothing anywhere
+        """Return the judge itself."""
+        return self
 
     def extract(self, text: str) -> list[Finding]:
         """Give what a text asserts, in text order: each distinct statement once, where it is first made.
@@ -58,24 +73,6 @@ class RulesJudge:
         """Say of each finding whether the list `within` holds it (the rubric's recall section)."""
         return holds([understood(item) for item in findings], [understood(item) for item in within], load_relations())
 
-    def verdicts_batch(
-        self, reports: Sequence[str], findings: Sequence[Sequence[Finding]], *, processes: int = 1
-    ) -> list[list[JudgedFinding]]:
-        """Judge many lists, each against its report; `processes` above 1 uses that many cores.
-
-        The worker processes start with the first such call and are kept for the next one, so that a trainer which
-        judges every step pays for them once. Raises ValueError when there are not as many reports as lists.
-        """
-        if len(reports) != len(findings):
-            raise ValueError(
-                f"there are {len(reports)} reports and {len(findings)} lists of findings; give one list per report"
-            )
-        if processes <= 1:
-            return [self.verdicts(report, items) for report, items in zip(reports, findings, strict=True)]
-        # Chunks large enough that starting a task costs little beside judging it.
-        chunk = max(1, len(reports) // (processes * 4))
-        return list(_workers(processes).map(_verdicts_of_pair, reports, findings, chunksize=chunk))
-
     def _verdict(self, read: Finding, given: Finding, facts: Facts, report: str) -> JudgedFinding:
         forms = read.normal_forms
         if forms:
@@ -89,6 +86,12 @@ class RulesJudge:
             evidence=quotes(outcome),
             extra_detail=outcome.extra_detail,
         )
+
+
+@contextmanager
+def open_rules(settings: object = None, books: object = None) -> Iterator[RulesJudge]:  # noqa: ARG001 - an `Opener`
+    """Open the rules judge, which needs neither settings nor books."""
+    yield RulesJudge()
 
 
 def quotes(outcome: Outcome) -> tuple[Quote, ...]:
@@ -111,14 +114,3 @@ def lexicon_digest() -> str:
 def report_facts(report: str) -> Facts:
     """Give what a report states outside of its history, comparison and technique; cached by text."""
     return facts_of_report(analyse(report), load_relations())
-
-
-@lru_cache(maxsize=1)
-def _workers(processes: int) -> ProcessPoolExecutor:
-    """Start worker processes; spawned, not forked, because the caller may hold threads and a GPU."""
-    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
-
-
-def _verdicts_of_pair(report: str, findings: Sequence[Finding]) -> list[JudgedFinding]:
-    """Judge one list in a worker process."""
-    return RulesJudge().verdicts(report, findings)

@@ -28,7 +28,6 @@ class Numbers:
     """What a run has done, as people want to know it."""
 
     command: str
-    model: str
     total: int
     already: int
     pid: int = 0
@@ -140,6 +139,11 @@ def live(numbers: Numbers, path: Path, console: Console | None = None) -> Iterat
             shown.tick(last=True)
         finally:
             path.unlink(missing_ok=True)
+
+
+def progress_path(store: Path) -> Path:
+    """Return the file in which a run says how far it is, for `cxr status` while the store is locked."""
+    return store.with_name(f"{store.name}.progress")
 
 
 def read_progress(path: Path) -> Numbers | None:

@@ -1,21 +1,25 @@
-"""One frozen settings model per stage: command line, else `CXR_<STAGE>_*`, else `cxr.toml`, else the default.
+"""What every stage's settings are made of: command line, else `CXR_<STAGE>_*`, else `cxr.toml`, else the default.
 
 `cxr.toml` stands beside the store, with a table per stage:
 
     [mine]
     engine = "llm"
     model = "gpt-4o"
+
+Each stage keeps its own settings class; a key or a `CXR_*` name that nobody reads is refused, because a mistyped
+budget would be no budget.
 """
 
+import difflib
 import os
 import tomllib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, ValidationError
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -23,25 +27,25 @@ from pydantic_settings import (
     PyprojectTomlConfigSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings import SettingsError as UnreadableSetting
 
 from cxr.miner.kit.errors import SettingsError
-from cxr.miner.llm.policy import Attestation
-from cxr.schemas.vocabulary import Licence, Task
-
-EngineName = Literal["rules", "llm"]
-JudgeName = Literal["rules", "llm"]
-Source = Literal["labels", "report"]
-Balance = Literal["strict", "soft", "none"]
-
+from cxr.schemas.vocabulary import Task
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
 def choose(options: type[Choice], given: str, option: str) -> Choice:
-    """Give the member of an enum that the user named; raises SettingsError with all members for any other word."""
+    """Return the member of an enum that the user named; raises SettingsError with all members for any other word."""
     if given not in set(options):
         raise SettingsError(f"{option} {given!r} is unknown; choose from {', '.join(options)}")
     return options(given)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the known name that is most like this one, empty where none is."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def _split_commas(value: object) -> object:
@@ -58,7 +62,11 @@ def _split_commas(value: object) -> object:
 Tasks = Annotated[tuple[Task, ...], NoDecode, BeforeValidator(_split_commas)]
 
 
-STAGES = ("ask", "mine", "score", "judge", "filter", "bench", "export", "train", "predict", "evaluate")
+STAGES = ("ask", "mine", "score", "judge", "filter", "bench", "export", "train", "predict", "evaluate", "report")
+"""The tables of cxr.toml, and with `CXR_` before them the beginnings of the names in the environment."""
+
+_OTHER_NAMES = ("CXR_DB",)
+"""Read by the command line itself."""
 
 
 class StageSettings(BaseSettings):
@@ -66,6 +74,8 @@ class StageSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_ignore_empty=True)
     stage: ClassVar[str]
+    moved: ClassVar[Mapping[str, str]] = {}
+    """Keys that an earlier version read, and what they are called now."""
     _toml: ClassVar[Path | None] = None
     """Where else to look, besides the environment; None looks nowhere but in what is given."""
 
@@ -86,29 +96,63 @@ class StageSettings(BaseSettings):
 
     @classmethod
     def resolve(cls, store: Path, **given: object) -> Self:
-        """Give the settings of a stage for a store; `None` in `given` means that the user did not say.
+        """Return the settings of a stage for a store; `None` in `given` means that the user did not say.
 
-        Raises SettingsError with one sentence for a value that cannot be used, wherever it came from.
+        Raises SettingsError with one sentence for a value that cannot be used, and for a name that nobody reads,
+        wherever it came from.
         """
         toml = store.parent / "cxr.toml"
         _check_toml(toml)
+        cls._check_environment()
         bound = type(cls.__name__, (cls,), {"_toml": toml, "__module__": cls.__module__})
         try:
             settings: Self = bound(**{name: value for name, value in given.items() if value is not None})
         except ValidationError as error:
-            raise SettingsError(_sentence(cls.stage, error)) from None
+            raise SettingsError(cls._sentence(error)) from None
+        except UnreadableSetting as error:
+            raise SettingsError(f"{cls.stage}: {error}; tables and lists are written as JSON there") from None
         return settings
 
     @classmethod
     def as_recorded(cls, recorded: Mapping[str, Any]) -> Self:
-        """Give the settings that a run or a recipe recorded, and look nowhere else; raises pydantic's ValidationError.
+        """Return the settings that a run or recipe recorded, and look nowhere else; raises pydantic's ValidationError.
 
         What this version no longer knows is left out.
         """
+        named = {cls.moved.get(name, name): value for name, value in recorded.items()}
         with warnings.catch_warnings():
             # pydantic-settings warns that the TOML table it was told of is not read: that is the point.
             warnings.simplefilter("ignore", UserWarning)
-            return cls(**{name: value for name, value in recorded.items() if name in cls.model_fields})
+            return cls(**{name: value for name, value in named.items() if name in cls.model_fields})
+
+    @classmethod
+    def _check_environment(cls) -> None:
+        """Raise SettingsError for a `CXR_*` name that neither this stage nor any other reads."""
+        own = str(cls.model_config["env_prefix"])
+        fields = {f"{own}{name.upper()}" for name in cls.model_fields}
+        stages = {f"CXR_{stage.upper()}_" for stage in STAGES} - {own}
+        nested = cls.model_config.get("env_nested_delimiter")
+        for name in sorted(key.upper() for key in os.environ if key.upper().startswith("CXR_")):
+            head = name if nested is None else own + name.removeprefix(own).partition(nested)[0]
+            if name in {*fields, *_OTHER_NAMES} or head in fields:
+                continue
+            if name.startswith(own) or not name.startswith(tuple(stages)):
+                moved = cls.moved.get(name.removeprefix(own).lower())
+                hint = f"; it is {own}{moved.upper()} now" if moved else nearest(name, {*fields, *_OTHER_NAMES})
+                raise SettingsError(f"{name} is set in the environment and nothing reads it{hint}")
+
+    @classmethod
+    def _sentence(cls, error: ValidationError) -> str:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "settings"
+        if first["type"] == "extra_forbidden":
+            moved = cls.moved.get(name)
+            hint = f"; it is called {moved!r} now" if moved else nearest(name, cls.model_fields)
+            return f"{cls.stage}: {name!r} is no setting of this stage{hint}; see `cxr {cls.stage} --help`"
+        wanted = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ").rstrip(".")
+        found = "nothing" if first["type"] == "missing" else str(first["input"])[:60]
+        expected = wanted.removeprefix("expected ")
+        return f"{cls.stage}: {name} is {found!r}; expected {expected}; see `cxr {cls.stage} --help`"
 
 
 def _check_toml(toml: Path) -> None:
@@ -121,95 +165,7 @@ def _check_toml(toml: Path) -> None:
         raise SettingsError(f"{toml} cannot be read ({error.strerror}); check its permissions") from None
     for name, table in tables.items():
         if name not in STAGES or not isinstance(table, dict):
-            raise SettingsError(f"{toml}: {name!r} is no table of settings; expected some of [{'], ['.join(STAGES)}]")
-
-
-def _sentence(stage: str, error: ValidationError) -> str:
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"]) or "settings"
-    if first["type"] == "extra_forbidden":
-        return f"{stage}: {name!r} is no setting of this stage; see `cxr {stage} --help`"
-    wanted = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ").rstrip(".")
-    found = "nothing" if first["type"] == "missing" else str(first["input"])[:60]
-    return f"{stage}: {name} is {found!r}; expected {wanted.removeprefix('expected ')}; see `cxr {stage} --help`"
-
-
-class AskSettings(StageSettings):
-    """Which questions to ask, and how to sample them."""
-
-    stage: ClassVar[str] = "ask"
-    model_config = SettingsConfigDict(env_prefix="CXR_ASK_", pyproject_toml_table_header=("ask",))
-
-    tasks: Tasks | None = None
-    source: Source = "labels"
-    seed: int = 0
-    balance: Balance = "strict"
-    min_positives: int = Field(default=15, ge=1)
-    labeler: str | None = None
-
-
-class EndpointSettings(StageSettings):
-    """Where a model server is, and how fast and at what cost it may be asked."""
-
-    base_url: str | None = None
-    api: Literal["openai", "azure"] | None = None
-    api_version: str | None = None
-    concurrency: int | None = Field(default=None, ge=1)
-    rpm: float | None = Field(default=None, gt=0)
-    tpm: float | None = Field(default=None, gt=0)
-    timeout_s: float | None = Field(default=None, gt=0)
-    max_tries: int | None = Field(default=None, ge=1)
-    price: str | None = None
-    max_usd: float | None = Field(default=None, gt=0)
-    max_calls: int | None = Field(default=None, ge=1)
-    cache: Path | None = None
-    attestations: tuple[Attestation, ...] = ()
-
-
-class ServerSettings(EndpointSettings):
-    """How a stage asks a model server, if it does."""
-
-    model: str | None = None
-    mode: Literal["json_schema", "tools"] | None = None
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    max_completion_tokens: int | None = Field(default=None, gt=0)
-
-
-class MineSettings(ServerSettings):
-    """Which engine mines, and on what."""
-
-    stage: ClassVar[str] = "mine"
-    model_config = SettingsConfigDict(env_prefix="CXR_MINE_", pyproject_toml_table_header=("mine",))
-
-    engine: EngineName = "rules"
-    calls: Literal[1, 3] | None = None
-    limit: int | None = Field(default=None, ge=1)
-    tasks: Tasks | None = None
-
-
-class ScoreSettings(ServerSettings):
-    """Which judge scores the chains of a store; the store knows the licence of each text."""
-
-    stage: ClassVar[str] = "score"
-    model_config = SettingsConfigDict(env_prefix="CXR_SCORE_", pyproject_toml_table_header=("score",))
-
-    judge: JudgeName = "rules"
-
-
-class JudgeSettings(ServerSettings):
-    """Which judge answers `cxr judge` and `cxr radrscore`; nobody knows whose text a file holds but the user."""
-
-    stage: ClassVar[str] = "judge"
-    model_config = SettingsConfigDict(env_prefix="CXR_JUDGE_", pyproject_toml_table_header=("judge",))
-
-    judge: JudgeName = "rules"
-    licence: Licence = Licence.CREDENTIALED
-
-
-class FilterSettings(StageSettings):
-    """Which chains are kept."""
-
-    stage: ClassVar[str] = "filter"
-    model_config = SettingsConfigDict(env_prefix="CXR_FILTER_", pyproject_toml_table_header=("filter",))
-
-    min_factuality: float = Field(default=1.0, ge=0, le=1)
+            raise SettingsError(
+                f"{toml}: {name!r} is no table of settings; expected some of [{'], ['.join(STAGES)}]"
+                f"{nearest(name, STAGES)}"
+            )

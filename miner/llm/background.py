@@ -18,13 +18,12 @@ from cxr.miner.llm.budget import Budget, Spent
 from cxr.miner.llm.cache import ReplyCache
 from cxr.miner.llm.client import Client, Stopping, Worded
 from cxr.miner.llm.ledger import Ledger
-from cxr.miner.llm.policy import Attestation
 from cxr.miner.llm.prices import price_of
-from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.wire import Wire, key_from_environment
-from cxr.miner.mine.checks import Rejection
 from cxr.prompts import Prompt, Reply
 from cxr.schemas.call import Call
+from cxr.schemas.rejection import Rejection
 from cxr.schemas.vocabulary import Licence
 
 R = TypeVar("R", bound=Reply)
@@ -39,9 +38,8 @@ class BackgroundClient:
 
     def __init__(
         self,
-        settings: LLMSettings,
+        settings: ServerSettings,
         cache: ReplyCache,
-        attestations: Iterable[Attestation] = (),
         *,
         spent: Spent | None = None,
         ledger: Ledger | None = None,
@@ -50,7 +48,7 @@ class BackgroundClient:
         """Raise SettingsError for a base URL that is none, a missing key, or a limit in USD without a price."""
         self.settings = settings
         self._cache = cache
-        self._wire = Wire(settings, key_from_environment(settings), attestations)
+        self._wire = Wire(settings, key_from_environment(settings))
         budget = Budget(settings, price_of(settings), spent or Spent())
         self._client = Client(settings, self._wire, cache, budget, ledger, on_call=on_call)
         self._asking: set[Future[Any]] = set()
@@ -60,12 +58,12 @@ class BackgroundClient:
     @property
     def model(self) -> str:
         """The model's name at its server."""
-        return self.settings.model
+        return self.settings.named_model
 
     @property
     def options(self) -> Mapping[str, object]:
-        """What can change a reply, except for the words of prompts; how many steps mining takes is not among it."""
-        return {name: value for name, value in self.settings.of_the_output().items() if name != "calls"}
+        """What can change a reply, except for the words of prompts."""
+        return self.settings.of_the_output()
 
     @property
     def attestations_used(self) -> tuple[str, ...]:

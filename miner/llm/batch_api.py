@@ -16,7 +16,7 @@ from cxr.miner.llm import failures
 from cxr.miner.llm.budget import Budget
 from cxr.miner.llm.client import Asked
 from cxr.miner.llm.failures import Passing, Refused
-from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.wire import Wire, WireError, WireReply
 from cxr.schemas.vocabulary import Licence, RejectReason
 
@@ -43,7 +43,7 @@ class Parts:
     def __init__(
         self,
         folder: Path,
-        settings: LLMSettings,
+        settings: ServerSettings,
         budget: Budget,
         pending: frozenset[str],
         failed: Mapping[str, int],
@@ -99,7 +99,7 @@ class Parts:
 class BatchServer:
     """The five commands of the Batch API; each raises EngineStopped with one sentence where it cannot be done."""
 
-    def __init__(self, wire: Wire, settings: LLMSettings) -> None:
+    def __init__(self, wire: Wire, settings: ServerSettings) -> None:
         self._wire, self._settings = wire, settings
 
     async def submit(self, part: Part, our_id: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cxr.miner.kit.errors import BudgetReached, SettingsError
 from cxr.miner.llm.prices import Price
-from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.llm.settings import ServerSettings
 
 # Before a reply has been seen, one is taken to be as long as a long chain; afterwards the mean counts.
 _FIRST_COMPLETION = 700.0
@@ -23,7 +23,7 @@ class Spent:
 class Budget:
     """Reserves before each request and settles after it; raises BudgetReached when the next one may not be paid."""
 
-    def __init__(self, settings: LLMSettings, price: Price | None, spent: Spent, *, batch: bool = False) -> None:
+    def __init__(self, settings: ServerSettings, price: Price | None, spent: Spent, *, batch: bool = False) -> None:
         """Raise SettingsError for a limit in USD where the model's price is unknown."""
         if settings.max_usd is not None and price is None:
             raise SettingsError(

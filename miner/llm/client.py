@@ -25,12 +25,12 @@ from cxr.miner.llm.failures import Passing, Refused
 from cxr.miner.llm.ledger import Ledger
 from cxr.miner.llm.pace import LONGEST_PAUSE_S, Pace
 from cxr.miner.llm.prices import billed
-from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.typed import UNUSABLE, typed, without_raw_controls
 from cxr.miner.llm.wire import Wire, WireError
-from cxr.miner.mine.checks import Rejection
 from cxr.prompts import Prompt, Reply
 from cxr.schemas.call import Call
+from cxr.schemas.rejection import Rejection
 from cxr.schemas.vocabulary import Licence, RejectReason
 
 R = TypeVar("R", bound=Reply)
@@ -104,7 +104,7 @@ class Sink(Protocol):
 class Client:
     """Typed replies from one OpenAI-compatible server; any number of tasks of one event loop may ask at once."""
 
-    settings: LLMSettings
+    settings: ServerSettings
     wire: Wire
     cache: ReplyCache
     budget: Budget
@@ -125,6 +125,7 @@ class Client:
         self._bytes_per_token = _BYTES_PER_TOKEN
         self._ids = f"{time.time_ns():x}{os.getpid():x}"
         self._made = 0
+        self._model = self.settings.named_model
         self._sampling = self.settings.sampling()
 
     def stop(self) -> None:
@@ -148,10 +149,10 @@ class Client:
         if none may, and PolicyError before anything is sent where the licence forbids it.
         """
         asked = Asked(question_id, prompt, licence)
-        form = typed(reply_type, self.settings.mode)
+        form = typed(reply_type, self.settings.response_format)
         request: dict[str, Any] = {
             "messages": prompt.messages(values),
-            "model": self.settings.model,
+            "model": self._model,
             **form.request,
             **self._sampling,
         }
@@ -185,7 +186,7 @@ class Client:
         reply says.
         """
         asked = Asked(question_id, worded, licence, prompt_tokens)
-        return await self._reply({"messages": messages, "model": self.settings.model, **self._sampling}, asked)
+        return await self._reply({"messages": messages, "model": self._model, **self._sampling}, asked)
 
     async def _reply(self, request: Mapping[str, Any], asked: Asked) -> ChatCompletion:
         """Give the reply to one request, from the cache or the server."""
@@ -343,7 +344,7 @@ class Client:
             call_id=f"{self._ids}-{self._made:x}",
             stage=asked.prompt.name,
             question_id=asked.question_id,
-            model=self.settings.model,
+            model=self._model,
             prompt_name=asked.prompt.name,
             prompt_version=asked.prompt.version,
             prompt_hash=asked.prompt.hash,

@@ -1,7 +1,7 @@
 """What a server's failure means: for this attempt, for this question, or for the whole run."""
 
 from cxr.miner.kit.errors import EngineStopped
-from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.wire import WireError, WireReply
 
 # Worth another try: the server was busy, restarting or in the way of another request.
@@ -38,7 +38,7 @@ class Permanent(EngineStopped):
         self.billed = billed
 
 
-def of_reply(reply: WireReply, settings: LLMSettings) -> Exception | None:
+def of_reply(reply: WireReply, settings: ServerSettings) -> Exception | None:
     """Give what a reply's status means: Passing, Refused, Permanent, or None for a success."""
     if 200 <= reply.status < 300:
         return None
@@ -51,14 +51,14 @@ def of_reply(reply: WireReply, settings: LLMSettings) -> Exception | None:
     return Refused(kind)
 
 
-def of_wire(error: WireError, settings: LLMSettings, *, has_answered: bool) -> Exception:
+def of_wire(error: WireError, settings: ServerSettings, *, has_answered: bool) -> Exception:
     """Give what the lack of a reply means; a server that has answered before may only be restarting."""
     if error.nobody_there and not has_answered:
         return Permanent(f"no server can be reached at {settings.base_url}; start it or correct --base-url", error.kind)
     return Passing(error.kind, billed=False if error.nobody_there else None)
 
 
-def _permanent(status: int, code: str | None, settings: LLMSettings) -> str | None:
+def _permanent(status: int, code: str | None, settings: ServerSettings) -> str | None:
     url, model = settings.base_url, settings.model
     if status in {401, 403}:
         variable = "AZURE_OPENAI_API_KEY" if settings.api == "azure" else "OPENAI_API_KEY"

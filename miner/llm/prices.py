@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from cxr.miner.kit.errors import SettingsError
-from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.llm.settings import ServerSettings
 from cxr.schemas.base import Frozen
 from cxr.schemas.call import Call
 
@@ -41,7 +41,7 @@ def _table() -> dict[str, Any]:
     return tomllib.loads(resources.files("cxr.miner.llm").joinpath("prices.toml").read_text(encoding="utf-8"))
 
 
-def price_of(settings: LLMSettings) -> Price | None:
+def price_of(settings: ServerSettings) -> Price | None:
     """Give the price that the user gave, else the listed one of this model at this address, else None.
 
     Raises SettingsError where the given price is not two numbers.

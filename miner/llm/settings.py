@@ -1,47 +1,44 @@
-"""Settings of the `llm` engine."""
+"""How a model server is asked: the one settings class of every stage that talks to one."""
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from cxr.schemas.base import Frozen
+from cxr.miner.kit.errors import SettingsError
+from cxr.miner.kit.settings import StageSettings
+from cxr.miner.llm.policy import Attestation
 
-# What cannot change a chain: where the server is, and how patiently and how fast it is asked.
-_OPERATION = frozenset(
-    {
-        "base_url",
-        "api",
-        "api_version",
-        "concurrency",
-        "rpm",
-        "tpm",
-        "price",
-        "max_usd",
-        "max_calls",
-        "max_tries",
-        "max_failures_in_row",
-        "patience_s",
-        "timeout_s",
-    }
-)
+_OF_THE_OUTPUT = ("model", "response_format", "temperature", "sampling_seed", "max_completion_tokens", "max_reasks")
+"""What can change a reply. Where the server is, and how fast and patiently it is asked, cannot."""
 
 
-class LLMSettings(Frozen):
-    """How a model server is asked. The key is no setting: it comes from the environment and is kept nowhere."""
+def _none(value: object) -> object:
+    return None if isinstance(value, str) and value.strip().lower() == "none" else value
 
-    model: str = Field(min_length=1, description="the model's name at its server; there is no default")
+
+# TOML and the environment have no null: the word none says it.
+Sent = BeforeValidator(_none)
+
+
+class ServerSettings(StageSettings):
+    """Where a model server is, and how it is asked. The key is no setting: it comes from the environment alone."""
+
+    stage: ClassVar[str] = "server"
+    moved: ClassVar[dict[str, str]] = {"mode": "response_format"}
+    model_flag: ClassVar[str] = "--model"
+    """The option that names the model on the command line."""
+
+    model: str | None = Field(default=None, min_length=1, description="the model's name at its server; has no default")
     base_url: str = Field(default="https://api.openai.com/v1", description="an OpenAI-compatible endpoint")
     api: Literal["openai", "azure"] = Field(default="openai", description="azure: the model is the deployment's name")
     api_version: str = Field(default="2024-10-21", description="azure only, and not for its /openai/v1 addresses")
-    mode: Literal["json_schema", "tools"] = Field(
+    response_format: Literal["json_schema", "tools"] = Field(
         default="json_schema", description="how the server is told the shape of the reply"
     )
-    calls: Literal[1, 3] = Field(
-        default=3, description="requests a question: plan, evidence and chain apart, or joined"
-    )
-    temperature: float | None = Field(default=0.0, ge=0, le=2, description="None leaves it to the server")
-    seed: int | None = Field(default=0, description="None sends none")
-    max_completion_tokens: int = Field(default=4096, gt=0)
+    temperature: Annotated[float | None, Sent] = Field(default=0.0, ge=0, le=2, description="none leaves it to it")
+    sampling_seed: Annotated[int | None, Sent] = Field(default=0, description="none sends none")
+    max_completion_tokens: int = Field(default=4096, gt=0, description="the longest reply")
     max_reasks: int = Field(default=2, ge=0, description="how often a reply that fails a check is sent back")
     max_tries: int = Field(default=4, ge=1, description="how often one request is tried where the server falters")
     max_failures_in_row: int = Field(
@@ -55,21 +52,28 @@ class LLMSettings(Frozen):
     price: str | None = Field(default=None, description="INPUT,OUTPUT in USD per million tokens, for unknown models")
     max_usd: float | None = Field(default=None, gt=0, description="the most that a job may cost, earlier runs included")
     max_calls: int | None = Field(default=None, ge=1, description="the most requests of a job, failed ones included")
-    plan_version: int | None = Field(default=None, ge=1, description="None takes the newest prompt")
-    evidence_version: int | None = Field(default=None, ge=1, description="None takes the newest prompt")
-    chain_version: int | None = Field(default=None, ge=1, description="None takes the newest prompt")
-    whole_version: int | None = Field(default=None, ge=1, description="None takes the newest prompt; for calls=1")
+    cache: Path | None = Field(default=None, description="the folder of replies; None keeps it beside the output")
+    attestations: tuple[Attestation, ...] = ()
+
+    @property
+    def named_model(self) -> str:
+        """The model; raises SettingsError where none was named."""
+        if self.model is None:
+            flag = self.model_flag
+            raise SettingsError(
+                f"{self.stage}: a model server needs to know which model; give {flag}, e.g. {flag} gpt-4o"
+            )
+        return self.model
 
     def sampling(self) -> dict[str, Any]:
-        """Give the request options that are set."""
+        """Return the request options that are set."""
         options = {
             "temperature": self.temperature,
-            "seed": self.seed,
+            "seed": self.sampling_seed,
             "max_completion_tokens": self.max_completion_tokens,
         }
         return {name: value for name, value in options.items() if value is not None}
 
     def of_the_output(self) -> dict[str, object]:
-        """Give what can change a chain; a local server that moves to another port is still the same model."""
-        versions = {name for name in type(self).model_fields if name.endswith("_version")}
-        return self.model_dump(mode="json", exclude=set(_OPERATION) | versions)
+        """Return what can change a reply; a local server that moves to another port is still the same model."""
+        return self.model_dump(mode="json", include=set(_OF_THE_OUTPUT))

@@ -10,7 +10,7 @@ from cxr.miner.llm.cache import ReplyCache
 from cxr.miner.llm.calls import call_frame, call_rows
 from cxr.miner.llm.ledger import KILLED, Ledger, recover
 from cxr.miner.llm.prices import billed, price_of
-from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.store import Store
 from cxr.schemas.call import Call
 
@@ -25,7 +25,7 @@ def spent_on(store: Store, fingerprint: str) -> Spent:
     return Spent(usd=float(usd), calls=int(calls), unknown=int(unknown))
 
 
-def recover_attempts(store: Store, ledger: Ledger, path: Path, cache: ReplyCache, settings: LLMSettings) -> int:
+def recover_attempts(store: Store, ledger: Ledger, path: Path, cache: ReplyCache, settings: ServerSettings) -> int:
     """Bring attempts that an earlier run could not store into `calls`, and give how many they were.
 
     A request that had left without an end in the ledger is looked up in the cache: if its reply is there, tokens and
@@ -45,7 +45,7 @@ def recover_attempts(store: Store, ledger: Ledger, path: Path, cache: ReplyCache
     return len(rows)
 
 
-def _finish(call: Call, cache: ReplyCache, settings: LLMSettings) -> Call:
+def _finish(call: Call, cache: ReplyCache, settings: ServerSettings) -> Call:
     stored = cache.get(call.request_hash)
     killed = call.model_copy(update={"error": KILLED})
     if stored is None:

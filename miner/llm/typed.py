@@ -21,8 +21,8 @@ from openai.lib._pydantic import to_strict_json_schema
 from openai.types.chat import ChatCompletion
 from pydantic import ValidationError, ValidationInfo, create_model, model_validator
 
-from cxr.miner.mine.checks import Rejection
 from cxr.prompts import Reply
+from cxr.schemas.rejection import Rejection
 
 R = TypeVar("R", bound=Reply)
 # What a reply can fail with that asking again may mend.

@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -16,8 +16,8 @@ from typing import Any, Self
 import aiohttp
 
 from cxr.miner.kit.errors import PolicyError, SettingsError
-from cxr.miner.llm.policy import Attestation, check_endpoint, is_loopback
-from cxr.miner.llm.settings import LLMSettings
+from cxr.miner.llm.policy import check_endpoint, is_loopback
+from cxr.miner.llm.settings import ServerSettings
 from cxr.schemas.vocabulary import Licence
 
 _CONNECT_S = 15.0
@@ -48,7 +48,7 @@ class WireReply:
             return None
 
 
-def key_from_environment(settings: LLMSettings) -> str | None:
+def key_from_environment(settings: ServerSettings) -> str | None:
     """Give the key: AZURE_OPENAI_API_KEY for Azure where it is set, else OPENAI_API_KEY; None without one.
 
     Raises SettingsError where a server elsewhere would be asked without a key.
@@ -66,11 +66,11 @@ def key_from_environment(settings: LLMSettings) -> str | None:
 class Wire:
     """Connections to one server; use it in an `async with`, inside the loop that asks."""
 
-    def __init__(self, settings: LLMSettings, key: str | None, attestations: Iterable[Attestation] = ()) -> None:
+    def __init__(self, settings: ServerSettings, key: str | None) -> None:
         """Raise SettingsError where the base URL is not one; nothing is sent yet."""
         self._settings = settings
         self.local = is_loopback(settings.base_url)
-        self._attestations = tuple(attestations)
+        self._attestations = settings.attestations
         self._key = key
         self._session: aiohttp.ClientSession | None = None
         self.attestations_used: set[str] = set()

@@ -16,24 +16,22 @@ from typing import Any, Self
 
 import polars as pl
 
+from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import CxrError, EngineStopped
-from cxr.miner.kit.progress import Numbers, live
-from cxr.miner.kit.settings import MineSettings
+from cxr.miner.kit.progress import Numbers, live, progress_path
 from cxr.miner.llm.batch_api import ENDED, MOST_REQUESTS, BatchServer, Parts
 from cxr.miner.llm.budget import Budget, Spent
-from cxr.miner.llm.cache import ReplyCache
 from cxr.miner.llm.calls import call_frame, call_rows
 from cxr.miner.llm.client import Client
-from cxr.miner.llm.ledger import Ledger
 from cxr.miner.llm.prices import price_of
-from cxr.miner.llm.settings import LLMSettings
 from cxr.miner.llm.spending import spent_on
+from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.llm.wire import Wire, key_from_environment
 from cxr.miner.mine.engines.llm import LLMEngine
 from cxr.miner.mine.job import Job, MineResult, count_chains, standing_rejects, unmined
-from cxr.miner.mine.make import ledger_path, llm_settings, progress_path, reply_folder
 from cxr.miner.mine.many import Mining
-from cxr.miner.store import Store, digest
+from cxr.miner.mine.settings import MineSettings
+from cxr.miner.store import Store
 from cxr.schemas.call import Call
 from cxr.schemas.vocabulary import Licence
 
@@ -96,7 +94,8 @@ def _jobs(store: Store, db: Path) -> Iterator[MineSettings]:
     )
     for (text,) in recorded:
         said = json.loads(text)
-        yield MineSettings.resolve(db, **{name: said[name] for name in MineSettings.model_fields if name in said})
+        named = {MineSettings.moved.get(name, name): value for name, value in said.items()}
+        yield MineSettings.resolve(db, **{name: named[name] for name in MineSettings.model_fields if name in named})
 
 
 class _Round:
@@ -104,17 +103,15 @@ class _Round:
 
     def __init__(self, store: Store, db: Path, settings: MineSettings) -> None:
         self._store, self._db, self._settings = store, db, settings
-        self._asked: LLMSettings = llm_settings(settings)
-        self._wire = Wire(self._asked, key_from_environment(self._asked), settings.attestations)
-        self._server = BatchServer(self._wire, self._asked)
-        engine = LLMEngine(self._asked)
+        engine = LLMEngine(settings)
+        self._wire = Wire(settings, key_from_environment(settings))
+        self._server = BatchServer(self._wire, settings)
         self._job = Job(engine.name, engine.version, engine.settings())
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        self._cache = self._stack.enter_context(ReplyCache(reply_folder(self._settings, self._db)))
-        # Held so that no live run and no batch round count the same spending at once.
-        self._stack.enter_context(Ledger(ledger_path(self._db)))
+        self._books = StoreBooks(self._store, "mine")
+        self._account = self._stack.enter_context(self._books.account(self._settings, self._job.fingerprint))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -131,13 +128,15 @@ class _Round:
         if todo.height:
             with store.run("mine", job.recorded(self._settings)) as run:
                 parts, budget = self._parts(most_requests)
-                client = Client(self._asked, self._wire, self._cache, budget, sink=parts)
-                numbers = Numbers(
-                    f"batch round with {self._asked.model}", self._asked.model, todo.height, result.already
+                self._books.owned_by(run, job.fingerprint)
+                client = Client(
+                    self._settings, self._wire, self._account.cache, budget, on_call=self._account.write, sink=parts
                 )
+                engine = LLMEngine(self._settings, client)
+                numbers = Numbers(f"batch round with {self._settings.model}", todo.height, result.already)
                 try:
                     with live(numbers, progress_path(self._db)) as shown:
-                        Mining(store, job, run, LLMEngine(self._asked, client), client, shown, result).go(todo)
+                        Mining(store, job, run, engine, client, shown, result, self._books).go(todo)
                 finally:
                     self._submit(parts, run.run_id, result)
         result.rejects = standing_rejects(store, job.fingerprint)
@@ -192,10 +191,10 @@ class _Round:
         )
         spent = spent_on(self._store, fingerprint)
         spent = Spent(spent.usd, spent.calls + len(pending), spent.unknown + len(pending))
-        budget = Budget(self._asked, price_of(self._asked), spent, batch=True)
+        budget = Budget(self._settings, price_of(self._settings), spent, batch=True)
         folder = self._db.with_name(f"{self._db.name}.batches")
         return Parts(
-            folder, self._asked, budget, frozenset(key for (key,) in pending), dict(failed), most_requests
+            folder, self._settings, budget, frozenset(key for (key,) in pending), dict(failed), most_requests
         ), budget
 
     def _submit(self, parts: Parts, run_id: str, result: MineResult) -> None:
@@ -205,8 +204,8 @@ class _Round:
             row = {
                 "batch_id": our_id,
                 "settings_hash": self._job.fingerprint,
-                "base_url": self._asked.base_url,
-                "model": self._asked.model,
+                "base_url": self._settings.base_url,
+                "model": self._settings.named_model,
                 "requests": len(part.requests),
                 "status": "sending",
                 "submitted_at": _now(),
@@ -257,16 +256,18 @@ class _Round:
             ).iter_rows(named=True)
         }
         calls: list[Call] = []
-        client = Client(self._asked, self._wire, self._cache, Budget(self._asked, price_of(self._asked), Spent()))
+        model = self._settings.named_model
+        budget = Budget(self._settings, price_of(self._settings), Spent())
+        client = Client(self._settings, self._wire, self._account.cache, budget)
         for name in ("output_file_id", "error_file_id"):
             for line in self._ask(self._server.lines(state.get(name))):
                 row = asked.pop(line.get("custom_id"), None)
                 # A line that we did not ask for, or that comes twice, is not ours to use.
                 if row is not None:
-                    calls.append(client.from_batch(_call(row, batch_id, self._asked.model), line))
+                    calls.append(client.from_batch(_call(row, batch_id, model), line))
         if state.get("status") == "expired":
             calls += [
-                _call(row, batch_id, self._asked.model).model_copy(update={"error": "batch expired", "cost_usd": 0.0})
+                _call(row, batch_id, model).model_copy(update={"error": "batch expired", "cost_usd": 0.0})
                 for row in asked.values()
             ]
         counted = Counter(call.error is None for call in calls)

@@ -5,11 +5,11 @@ becomes a row of `rejects`. Messages therefore name findings and numbers, but ne
 """
 
 import re
-from typing import NamedTuple
 
 from cxr.miner.language.grounding import locate
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
+from cxr.schemas.rejection import Rejection
 from cxr.schemas.study import Report
 from cxr.schemas.text import Span
 from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason, Task
@@ -34,13 +34,6 @@ _ARTICLES = frozenset({"a", "an", "the"})
 # Where a report observes; a finding's name under "indication" is a reason to look, not something seen.
 _OBSERVING_SECTIONS = frozenset({"findings", "impression"})
 _NOT_OBSERVING_SECTIONS = frozenset({"indication", "history", "comparison", "technique", "examination"})
-
-
-class Rejection(NamedTuple):
-    """Why something cannot enter the store; the message is one sentence fit for a model, a log and a table."""
-
-    reason: RejectReason
-    message: str
 
 
 def check_all(

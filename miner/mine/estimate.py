@@ -15,14 +15,12 @@ from rich.table import Table
 from cxr.miner.kit.console import say, table
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.kit.progress import clock
-from cxr.miner.kit.settings import MineSettings
 from cxr.miner.llm.prices import Price, price_of
-from cxr.miner.llm.settings import LLMSettings
 from cxr.miner.mine.engines import Reasoning
 from cxr.miner.mine.engines.llm import LLMEngine
 from cxr.miner.mine.engines.rules import RulesEngine
 from cxr.miner.mine.job import Job, load, unmined
-from cxr.miner.mine.make import llm_settings
+from cxr.miner.mine.settings import MineSettings
 from cxr.miner.store import Store
 from cxr.prompts import Prompt
 from cxr.prompts.render import TEMPORAL, stage_values
@@ -51,30 +49,30 @@ class _Step:
 
 def estimate_tables(db: Path, settings: MineSettings) -> list[Table]:
     """Give a table of expected calls, tokens, cost and time, for one call a question and for three."""
-    asked = llm_settings(settings)
-    price = price_of(asked)
+    price = price_of(settings)
     rows: list[tuple[object, ...]] = []
     with Store.read(db) as store:
         for calls in (3, 1):
-            rows += _rows_of(store, settings, asked.model_copy(update={"calls": calls}), price)
+            rows += _rows_of(store, settings.model_copy(update={"calls": calls}), price)
     if price is None:
-        say(f"the price of {asked.model} at {asked.base_url} is not known; give --price INPUT,OUTPUT to see costs")
+        where = f"{settings.model} at {settings.base_url}"
+        say(f"the price of {where} is not known; give --price INPUT,OUTPUT to see costs")
     else:
-        say(f"price of {asked.model}: {price.source}; a beginning that repeats may be billed at less")
+        say(f"price of {settings.model}: {price.source}; a beginning that repeats may be billed at less")
     columns = ["calls", "step", "requests", "prompt tokens", "reply tokens", "USD", "USD in batches", "time", "basis"]
-    return [table(f"Expected for {asked.model}, questions that are not mined yet", columns, rows)]
+    return [table(f"Expected for {settings.model}, questions that are not mined yet", columns, rows)]
 
 
-def _rows_of(store: Store, settings: MineSettings, asked: LLMSettings, price: Price | None) -> list[tuple[object, ...]]:
-    engine = LLMEngine(asked)
+def _rows_of(store: Store, settings: MineSettings, price: Price | None) -> list[tuple[object, ...]]:
+    engine = LLMEngine(settings)
     job = Job(engine.name, engine.version, engine.settings())
     todo = unmined(store, settings, job.fingerprint)
     if not todo.height:
-        return [(asked.calls, "nothing to do", 0, 0, 0, 0.0, 0.0, "", "")]
+        return [(settings.calls, "nothing to do", 0, 0, 0, 0.0, 0.0, "", "")]
     temporal = pl.col("task") == str(Task.TEMPORAL)
     steps = [
-        *_steps(store, asked, engine.prompts, todo.filter(~temporal)),
-        *_steps(store, asked, engine.temporal_prompts, todo.filter(temporal)),
+        *_steps(store, settings, engine.prompts, todo.filter(~temporal)),
+        *_steps(store, settings, engine.temporal_prompts, todo.filter(temporal)),
     ]
     rows: list[tuple[object, ...]] = []
     totals = [0.0, 0.0, 0.0, 0.0]
@@ -83,11 +81,11 @@ def _rows_of(store: Store, settings: MineSettings, asked: LLMSettings, price: Pr
         counts = (requests * step.prompt_tokens, requests * step.completion_tokens)
         usd = None if price is None else price.cost(*counts, batch=False)
         batch = None if price is None else price.cost(*counts, batch=True)
-        seconds = _seconds(asked, requests, sum(counts), step.seconds)
+        seconds = _seconds(settings, requests, sum(counts), step.seconds)
         basis = "calls on record" if step.measured else f"{sampled} questions worded" if sampled else "an example"
         rows.append(
             (
-                asked.calls,
+                settings.calls,
                 step.name,
                 round(requests),
                 round(counts[0]),
@@ -105,7 +103,7 @@ def _rows_of(store: Store, settings: MineSettings, asked: LLMSettings, price: Pr
         all_requests = sum(int(str(row[2])) for row in rows)
         rows.append(
             (
-                asked.calls,
+                settings.calls,
                 "all",
                 all_requests,
                 round(totals[0]),
@@ -120,7 +118,7 @@ def _rows_of(store: Store, settings: MineSettings, asked: LLMSettings, price: Pr
 
 
 def _steps(
-    store: Store, asked: LLMSettings, prompts: dict[str, Prompt], todo: pl.DataFrame
+    store: Store, asked: MineSettings, prompts: dict[str, Prompt], todo: pl.DataFrame
 ) -> list[tuple[_Step, int, int]]:
     """Give each step with the number of questions that take it and of those in its sample; 0 for an example's size."""
     if not todo.height:
@@ -129,7 +127,7 @@ def _steps(
     reasoned = _reasoned(store, sample)
     return [
         (
-            _measured(store, asked.model, prompt) or _counted(prompt, reasoned),
+            _measured(store, asked.named_model, prompt) or _counted(prompt, reasoned),
             todo.height,
             sample.height * bool(reasoned),
         )
@@ -195,7 +193,7 @@ def _measured(store: Store, model: str, prompt: Prompt) -> _Step | None:
     return _Step(prompt.name, sent, replied, seconds, measured=True)
 
 
-def _seconds(asked: LLMSettings, requests: float, tokens: float, latency_s: float) -> float:
+def _seconds(asked: MineSettings, requests: float, tokens: float, latency_s: float) -> float:
     """Give the time that the slowest of latency, request limit and token limit makes it."""
     by_latency = requests * latency_s / asked.concurrency
     by_requests = 0.0 if asked.rpm is None else requests / asked.rpm * 60

@@ -1,22 +1,25 @@
 """Mine: questions become chains, in batches that are committed whole; a rerun does only what is missing.
 
 Here is the mining of engines that answer at once (`rules`), and what they share with those that wait for a server
-(`cxr.miner.mine.many`): which questions are left to do, and how chains, rejects and calls enter the store.
+(`many.py`): which questions are left to do, and how chains, rejects and calls enter the store.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import polars as pl
+from rich.table import Table
 
-from cxr.miner.kit.errors import MiningReject
-from cxr.miner.kit.settings import MineSettings
-from cxr.miner.llm.calls import call_frame, call_rows
+from cxr.miner.kit.console import progress
+from cxr.miner.kit.digest import digest
+from cxr.miner.kit.errors import MiningReject, SettingsError
+from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.mine.checks import check_all
-from cxr.miner.mine.engines import Engine
-from cxr.miner.store import Run, Store, digest
-from cxr.schemas.call import Call
+from cxr.miner.mine.engines import Engine, Reasoning
+from cxr.miner.mine.settings import MineSettings
+from cxr.miner.store import Run, Store
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
 from cxr.schemas.study import Report
@@ -63,10 +66,41 @@ def mine_question(engine: Engine, question: Question, report: Report) -> Mined:
     """Plan, gather evidence and reason about one question; raises MiningReject where that fails a check."""
     plan = engine.plan(question, report)
     evidence = engine.evidence(question, plan, report)
-    chain = engine.chain(question, plan, evidence, report)
-    if rejection := check_all(question, plan, evidence, chain, report):
+    return checked(question, Reasoning(plan, evidence, engine.chain(question, plan, evidence, report)), report)
+
+
+def checked(question: Question, reasoning: Reasoning, report: Report) -> Mined:
+    """Return finished reasoning as it enters the store; raises MiningReject where it fails a check."""
+    if rejection := check_all(question, *reasoning, report):
         raise MiningReject(rejection.reason, rejection.message)
-    return Mined(question, plan, evidence, chain)
+    return Mined(question, *reasoning)
+
+
+@dataclass(frozen=True)
+class SyncRunner:
+    """Runs an engine that answers at once."""
+
+    make: Callable[[], Engine]
+
+    def mine(self, db: Path, settings: MineSettings) -> MineResult:
+        """Mine what is missing."""
+        engine = self.make()
+        with Store.write(db) as store, progress(f"mine with {engine.name}") as advance:
+            return mine(store, engine, settings, advance)
+
+    def mine_in_batches(self, db: Path, settings: MineSettings) -> MineResult:  # noqa: ARG002 - an EngineRunner
+        """Raise SettingsError: nobody is asked."""
+        raise self._free(settings)
+
+    def estimate(self, db: Path, settings: MineSettings) -> list[Table]:  # noqa: ARG002 - an EngineRunner
+        """Raise SettingsError: nothing is spent."""
+        raise self._free(settings)
+
+    def _free(self, settings: MineSettings) -> SettingsError:
+        return SettingsError(
+            f"--estimate and --batch are for engines that ask a model server, such as --engine llm; {settings.engine} "
+            "costs nothing"
+        )
 
 
 def mine(
@@ -172,9 +206,9 @@ def _outcome(engine: Engine, question: Question, report: Report) -> Mined | Reje
 
 
 def commit(
-    store: Store, job: Job, run: Run, outcomes: Sequence[Mined | Rejected], calls: Sequence[Call] = ()
+    store: Store, job: Job, run: Run, outcomes: Sequence[Mined | Rejected], books: StoreBooks | None = None
 ) -> tuple[int, int]:
-    """Write outcomes and calls in one transaction and give the numbers of chains and rejects."""
+    """Write outcomes, and what the books gathered, in one transaction; return the numbers of chains and rejects."""
     chains = [_row(outcome, job, run) for outcome in outcomes if isinstance(outcome, Mined)]
     rejects = [_reject_row(outcome, job, run) for outcome in outcomes if isinstance(outcome, Rejected)]
     with store.transaction():
@@ -188,7 +222,10 @@ def commit(
             )
         run.rows_written += store.insert("chains", pl.DataFrame(chains, infer_schema_length=None))
         run.rejects += store.insert("rejects", pl.DataFrame(rejects, infer_schema_length=None))
-        store.insert("calls", call_frame(call_rows(calls, job.engine, run.run_id, job.fingerprint)))
+        if books is not None:
+            books.insert()
+    if books is not None:
+        books.committed()
     return len(chains), len(rejects)
 
 

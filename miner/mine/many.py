@@ -15,26 +15,33 @@ from typing import TypeVar
 
 import duckdb
 import polars as pl
+from rich.table import Table
 
 from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import BudgetReached, CxrError, EngineStopped, MiningReject, StoreError
-from cxr.miner.kit.progress import Live, Numbers, live
-from cxr.miner.kit.settings import MineSettings
+from cxr.miner.kit.progress import Live, Numbers, live, progress_path
 from cxr.miner.llm.budget import Budget
-from cxr.miner.llm.cache import ReplyCache
 from cxr.miner.llm.client import Client, Deferred, Stopping
-from cxr.miner.llm.ledger import Ledger
 from cxr.miner.llm.prices import price_of
-from cxr.miner.llm.settings import LLMSettings
-from cxr.miner.llm.spending import charge_lost, lost_attempts, recover_attempts, spent_on
+from cxr.miner.llm.spending import charge_lost, lost_attempts
+from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.llm.wire import Wire, key_from_environment
-from cxr.miner.mine.checks import check_all
 from cxr.miner.mine.engines import AsyncEngine
 from cxr.miner.mine.engines.llm import LLMEngine
-from cxr.miner.mine.job import Job, Mined, MineResult, Rejected, commit, count_chains, load, standing_rejects, unmined
-from cxr.miner.mine.make import ledger_path, llm_settings, progress_path, reply_folder
+from cxr.miner.mine.job import (
+    Job,
+    Mined,
+    MineResult,
+    Rejected,
+    checked,
+    commit,
+    count_chains,
+    load,
+    standing_rejects,
+    unmined,
+)
+from cxr.miner.mine.settings import MineSettings
 from cxr.miner.store import Run, Store, is_interrupt
-from cxr.schemas.call import Call
 from cxr.schemas.question import Question
 from cxr.schemas.study import Report
 from cxr.schemas.vocabulary import Licence
@@ -54,33 +61,28 @@ def mine_llm(db: Path, settings: MineSettings) -> MineResult:
     Raises BudgetReached, EngineStopped, PolicyError or KeyboardInterrupt after everything that was finished has been
     written; the same call then goes on from there.
     """
-    asked = llm_settings(settings)
-    key = key_from_environment(asked)
-    wire = Wire(asked, key, settings.attestations)
-    with (
-        full_disk_is_one_sentence(db),
-        Store.write(db) as store,
-        ReplyCache(reply_folder(settings, db)) as cache,
-        Ledger(ledger_path(db)) as ledger,
-    ):
-        job = _job(asked)
-        recover_attempts(store, ledger, ledger_path(db), cache, asked)
-        todo = unmined(store, settings, job.fingerprint)
-        result = MineResult(already=count_chains(store, job.fingerprint))
-        budget = Budget(asked, price_of(asked), spent_on(store, job.fingerprint))
-        for licence in todo["licence"].unique():
-            wire.allow(Licence(licence))
-        if todo.height:
-            _ask_for_a_price(asked, wire)
-            with store.run("mine", job.recorded(settings)) as run:
-                owner = {"run_id": run.run_id, "settings_hash": job.fingerprint}
-                client = Client(asked, wire, cache, budget, ledger, owner)
-                engine = LLMEngine(asked, client)
-                numbers = Numbers(f"mine with {asked.model}", asked.model, todo.height, result.already)
-                with live(numbers, progress_path(db)) as shown:
-                    Mining(store, job, run, engine, client, shown, result).go(todo)
-        result.rejects = standing_rejects(store, job.fingerprint)
-        return result
+    engine = LLMEngine(settings)
+    wire = Wire(settings, key_from_environment(settings))
+    job = Job(engine.name, engine.version, engine.settings())
+    with full_disk_is_one_sentence(db), Store.write(db) as store:
+        books = StoreBooks(store, "mine")
+        with books.account(settings, job.fingerprint) as account:
+            todo = unmined(store, settings, job.fingerprint)
+            result = MineResult(already=count_chains(store, job.fingerprint))
+            budget = Budget(settings, price_of(settings), account.spent)
+            for licence in todo["licence"].unique():
+                wire.allow(Licence(licence))
+            if todo.height:
+                _ask_for_a_price(settings, wire)
+                with store.run("mine", job.recorded(settings)) as run:
+                    books.owned_by(run, job.fingerprint)
+                    owner = {"run_id": run.run_id, "settings_hash": job.fingerprint}
+                    client = Client(settings, wire, account.cache, budget, account.ledger, owner, account.write)
+                    numbers = Numbers(f"mine with {settings.model}", todo.height, result.already)
+                    with live(numbers, progress_path(db)) as shown:
+                        Mining(store, job, run, LLMEngine(settings, client), client, shown, result, books).go(todo)
+            result.rejects = standing_rejects(store, job.fingerprint)
+            return result
 
 
 @contextlib.contextmanager
@@ -97,12 +99,7 @@ def full_disk_is_one_sentence(db: Path) -> Iterator[None]:
         ) from None
 
 
-def _job(asked: LLMSettings) -> Job:
-    engine = LLMEngine(asked)
-    return Job(engine.name, engine.version, engine.settings())
-
-
-def _ask_for_a_price(asked: LLMSettings, wire: Wire) -> None:
+def _ask_for_a_price(asked: MineSettings, wire: Wire) -> None:
     if price_of(asked) is None and not wire.local:
         say(
             f"the price of {asked.model} at {asked.base_url} is not known, so costs stay unknown; give it in USD per "
@@ -114,17 +111,23 @@ class Mining:
     """One run: a reader, workers, and a writer, which end together."""
 
     def __init__(
-        self, store: Store, job: Job, run: Run, engine: AsyncEngine, client: Client, shown: Live, result: MineResult
+        self,
+        store: Store,
+        job: Job,
+        run: Run,
+        engine: AsyncEngine,
+        client: Client,
+        shown: Live,
+        result: MineResult,
+        books: StoreBooks,
     ) -> None:
-        self._store, self._job, self._run = store, job, run
+        self._store, self._job, self._run, self._books = store, job, run, books
         self._engine, self._client, self._live, self._result = engine, client, shown, result
-        self._calls: list[Call] = []
         self._outcomes: list[Mined | Rejected] = []
         self._stop: CxrError | None = None
         self._interrupts = 0
         self._lost = lost_attempts(store, job.fingerprint)
         self._budget_before = client.budget.usd
-        client.on_call = self._calls.append
 
     def go(self, todo: pl.DataFrame) -> None:
         """Mine; raises what ended the run early after everything finished is in the store."""
@@ -183,9 +186,7 @@ class Mining:
                 continue
             question, report = item
             try:
-                reasoning = await self._engine.reason(question, report)
-                if rejection := check_all(question, *reasoning, report):
-                    raise MiningReject(rejection.reason, rejection.message)
+                mined = checked(question, await self._engine.reason(question, report), report)
             except MiningReject as reject:
                 self._outcomes.append(Rejected(question, reject))
                 self._live.numbers.rejected += 1
@@ -195,7 +196,7 @@ class Mining:
                 # Others may go on with what they have in the cache; nothing new is sent by anybody.
                 self._stop = self._stop or reached
             else:
-                self._outcomes.append(Mined(question, *reasoning))
+                self._outcomes.append(mined)
                 self._live.numbers.done += 1
 
     @property
@@ -219,20 +220,17 @@ class Mining:
             raise error
 
     def _commit_all(self) -> None:
-        """Write what has gathered. Calls go first out of the list, so that none is written twice."""
-        outcomes, calls = list(self._outcomes), list(self._calls)
-        if not outcomes and not calls:
+        """Write what has gathered."""
+        outcomes = list(self._outcomes)
+        if not outcomes and not self._books.gathered:
             return
         with full_disk_is_one_sentence(self._store.path):
-            chains, rejects = commit(self._store, self._job, self._run, outcomes, calls)
+            chains, rejects = commit(self._store, self._job, self._run, outcomes, self._books)
             if self._lost:
                 charge_lost(self._store, self._job.fingerprint)
         del self._outcomes[: len(outcomes)]
-        del self._calls[: len(calls)]
         self._result.mined += chains
         self._result.new_rejects += rejects
-        if self._client.ledger is not None:
-            self._client.ledger.stored(call.call_id for call in calls)
 
     async def _tick(self) -> None:
         while True:
@@ -292,3 +290,21 @@ async def _signals(react: Callable[[], None]) -> AsyncIterator[None]:
     finally:
         for number in added:
             loop.remove_signal_handler(number)
+
+
+class _LLMRunner:
+    def mine(self, db: Path, settings: MineSettings) -> MineResult:
+        return mine_llm(db, settings)
+
+    def mine_in_batches(self, db: Path, settings: MineSettings) -> MineResult:
+        from cxr.miner.mine.batches import mine_in_batches  # noqa: PLC0415 - it rests on this module
+
+        return mine_in_batches(db, settings)
+
+    def estimate(self, db: Path, settings: MineSettings) -> list[Table]:
+        from cxr.miner.mine.estimate import estimate_tables  # noqa: PLC0415 - likewise
+
+        return estimate_tables(db, settings)
+
+
+RUNNER = _LLMRunner()

@@ -8,26 +8,21 @@ tells all of the evidence, and effectiveness whether it tells nothing beside it 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from cxr.miner.judge import Judge
-from cxr.miner.judge.llm import LLMJudge
+from cxr.miner.judge import Judge, open_judge
 from cxr.miner.judge.radrscore import ScoredReasoning, score_reasoning
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.kit.parallel import ordered_map
-from cxr.miner.kit.settings import ScoreSettings
-from cxr.miner.llm.calls import call_frame, call_rows
+from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.mine.job import BATCH
-from cxr.miner.store import Run, Store, digest
-from cxr.schemas.call import Call
+from cxr.miner.score.settings import ScoreSettings
+from cxr.miner.store import Run, Store
 from cxr.schemas.finding import Finding, JudgedFinding
 from cxr.schemas.vocabulary import Licence, RejectReason, Stage
-
-if TYPE_CHECKING:
-    # Loads the server libraries, which the rules judge does without.
-    from cxr.miner.llm.background import BackgroundClient
 
 
 @dataclass
@@ -42,17 +37,17 @@ class ScoreResult:
     """Chains that stand unscored because the judge gave no usable answer, by reason."""
 
 
-@dataclass(frozen=True)
-class Calls:
-    """A judge's connection to its server, and the attempts that the store does not have yet."""
+def score_chains(db: Path, settings: ScoreSettings, advance: Callable[[int, int], None]) -> ScoreResult:
+    """Open store and judge, and score what this judge has not scored; the same call goes on where one stopped.
 
-    client: "BackgroundClient"
-    attempts: list[Call]
-
-
-def job_of(judge: Judge) -> str:
-    """Give the `settings_hash` under which a judge's calls and rejects are kept."""
-    return digest("score", judge.name, judge.version)
+    Raises PolicyError before anything is sent, BudgetReached or EngineStopped after everything that was finished has
+    been written.
+    """
+    with Store.write(db) as store:
+        licences = store.rows("select distinct licence from chains join studies using (study_id)")
+        books = StoreBooks(store, "score", [Licence(licence) for (licence,) in licences])
+        with open_judge(settings, books) as judge:
+            return score(store, judge, settings, advance, books)
 
 
 def score(
@@ -60,20 +55,20 @@ def score(
     judge: Judge,
     settings: ScoreSettings,
     advance: Callable[[int, int], None],
-    calls: Calls | None = None,
+    books: StoreBooks | None = None,
 ) -> ScoreResult:
     """Score every chain that this version of the judge has not scored; `advance(done, total)` after each batch."""
-    todo = _unscored(store, judge)
+    books = books or StoreBooks(store, "score")
+    job = books.job(judge.name, judge.version)
+    todo = _unscored(store, judge, job)
     result = ScoreResult(judge=f"{judge.name} {judge.version}")
     result.already = store.count(
         "select count(*) from scores where judge = ? and judge_version = ?", [judge.name, judge.version]
     )
     if todo.height:
         recorded = settings.model_dump(mode="json") | {"judge": judge.name, "judge_version": judge.version}
-        if isinstance(judge, LLMJudge):
-            recorded |= judge.settings()
-        with store.run("score", recorded) as run:
-            scoring = _Scoring(store, judge, run, calls)
+        with store.run("score", recorded | dict(judge.settings())) as run:
+            scoring = _Scoring(store, judge, run, books, job)
             for batch in todo.iter_slices(scoring.batch):
                 scoring.score(batch)
                 result.scored = run.rows_written
@@ -82,7 +77,7 @@ def score(
         store.rows(
             "select reason, count(*) from rejects where stage = 'score' and settings_hash = ? "
             "group by reason order by count(*) desc, reason",
-            [job_of(judge)],
+            [job],
         )
     )
     result.means = tuple(
@@ -96,7 +91,7 @@ def score(
     return result
 
 
-def _unscored(store: Store, judge: Judge) -> pl.DataFrame:
+def _unscored(store: Store, judge: Judge, job: str) -> pl.DataFrame:
     """Give the chains to score; one that the server did not answer for is tried again, any other reject is not."""
     return store.frame(
         """
@@ -109,7 +104,7 @@ def _unscored(store: Store, judge: Judge) -> pl.DataFrame:
         {
             "judge": judge.name,
             "version": judge.version,
-            "job": job_of(judge),
+            "job": job,
             "passing": str(RejectReason.MODEL_CALL_FAILED),
         },
     )
@@ -118,16 +113,11 @@ def _unscored(store: Store, judge: Judge) -> pl.DataFrame:
 class _Scoring:
     """One run of a judge over batches of chains, each committed whole."""
 
-    def __init__(self, store: Store, judge: Judge, run: Run, calls: Calls | None) -> None:
-        self._store, self._judge, self._run, self._calls = store, judge, run, calls
-        self._job = job_of(judge)
-        self._workers = 1
-        self.batch = BATCH
-        if calls is not None:
-            self._workers = calls.client.settings.concurrency
-            # Small enough that scores appear while a slow server works, large enough to keep it busy.
-            self.batch = min(BATCH, 8 * self._workers)
-            calls.client.owned_by({"run_id": run.run_id, "settings_hash": self._job})
+    def __init__(self, store: Store, judge: Judge, run: Run, books: StoreBooks, job: str) -> None:
+        self._store, self._judge, self._run, self._books, self._job = store, judge, run, books, job
+        # Small enough that scores appear while a slow server works, large enough to keep it busy.
+        self.batch = BATCH if judge.workers == 1 else min(BATCH, 8 * judge.workers)
+        books.owned_by(run, job)
 
     def score(self, batch: pl.DataFrame) -> None:
         """Score one batch and write what came of it, finished chains also where an error ends the run."""
@@ -142,15 +132,13 @@ class _Scoring:
         ).to_dicts()
         finished: list[tuple[dict[str, Any], ScoredReasoning | MiningReject]] = []
         try:
-            for outcome in ordered_map(self._one, rows, self._workers):
+            for outcome in ordered_map(self._one, rows, self._judge.workers):
                 finished.append(outcome)  # noqa: PERF402 - what came before an error is kept
         finally:
             self._commit(finished)
 
     def _one(self, row: dict[str, Any]) -> tuple[dict[str, Any], ScoredReasoning | MiningReject]:
-        judge = self._judge
-        if isinstance(judge, LLMJudge):
-            judge = judge.about(row["question_id"], Licence(row["licence"]))
+        judge = self._judge.bound(row["question_id"], Licence(row["licence"]))
         try:
             return row, score_reasoning(row["text"], " ".join(row["statements"]), row["report"], judge)
         except MiningReject as reject:
@@ -168,18 +156,14 @@ class _Scoring:
             key = {"chain_id": row["chain_id"]} | by
             scores.append(key | _score_row(outcome))
             findings += [key | finding for finding in _finding_rows(outcome)]
-        attempts = [] if self._calls is None else list(self._calls.attempts)
         with self._store.transaction():
-            if self._calls is not None and finished:
+            if finished:
                 self._forget_rejects([row["chain_id"] for row, _ in finished])
             self._store.insert("findings", pl.DataFrame(findings, infer_schema_length=None))
             self._run.rows_written += self._store.insert("scores", pl.DataFrame(scores, infer_schema_length=None))
             self._run.rejects += self._store.insert("rejects", pl.DataFrame(rejects, infer_schema_length=None))
-            self._store.insert("calls", call_frame(call_rows(attempts, "llm", self._run.run_id, self._job)))
-        if self._calls is not None:
-            del self._calls.attempts[: len(attempts)]
-            self._calls.client.stored(call.call_id for call in attempts)
-            self._run.attestation = list(self._calls.client.attestations_used) or None
+            self._books.insert()
+        self._books.committed()
 
     def _forget_rejects(self, chain_ids: list[str]) -> None:
         self._store.replace_temporary("finished", pl.DataFrame({"chain_id": chain_ids}))

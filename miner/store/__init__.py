@@ -8,9 +8,7 @@ from cxr.miner.store.store import (
     Run,
     Store,
     demand_folder,
-    digest,
     is_interrupt,
-    versions,
 )
 
-__all__ = ["Parameters", "Run", "Store", "demand_folder", "digest", "is_interrupt", "versions"]
+__all__ = ["Parameters", "Run", "Store", "demand_folder", "is_interrupt"]

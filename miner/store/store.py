@@ -2,37 +2,26 @@
 
 import contextlib
 import datetime
-import importlib.metadata
 import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
 import duckdb
 import polars as pl
 
+from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import BudgetReached, CxrError, StoreError, StoreLocked
+from cxr.miner.kit.machine import STORES, versions
 from cxr.miner.store.migrations import MIGRATIONS
 
 # Values that are bound to a statement, by position or by name.
 Parameters = Sequence[object] | Mapping[str, object] | None
 
 _MEMORY_LIMIT = "1500MB"
-
-
-def digest(*parts: object, length: int = 20) -> str:
-    """Give a deterministic id: `length` hexadecimal digits of the SHA-256 of the parts as canonical JSON."""
-    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return sha256(canonical.encode()).hexdigest()[:length]
-
-
-def versions() -> dict[str, str]:
-    """Give the versions of the packages whose behaviour shows in the rows."""
-    return {name: importlib.metadata.version(name) for name in ("cxr", "duckdb", "polars", "pydantic", "instructor")}
 
 
 def _now() -> datetime.datetime:
@@ -99,7 +88,7 @@ class Store:
         self.connection.execute(
             "insert into runs (run_id, command, settings, versions, started_at, status, pid) "
             "values (?, ?, ?, ?, ?, 'running', ?)",
-            [run.run_id, command, _json(settings), _json(versions()), started, os.getpid()],
+            [run.run_id, command, _json(settings), _json(versions(STORES)), started, os.getpid()],
         )
         status, message = "failed", None
         try:

@@ -37,7 +37,10 @@ def predict(
         list[str] | None,
         typer.Option("--image-root", metavar="[CORPUS=]PATH", help="Where images lie, if not where ingest saw them."),
     ] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(help="The longest output; default 1024.")] = None,
+    max_completion_tokens: Annotated[
+        int | None,
+        typer.Option("--max-completion-tokens", "--max-new-tokens", help="The longest output; default 1024."),
+    ] = None,
     temperature: Annotated[float | None, typer.Option(help="0 (the default) takes the likeliest token.")] = None,
     seed: Annotated[int | None, typer.Option(help="Names the draw where the temperature is above 0.")] = None,
     max_pixels: Annotated[int | None, typer.Option(help="Scale images down to this area.")] = None,
@@ -69,8 +72,9 @@ def predict(
     from cxr.trainer.predict.settings import PredictSettings
 
     settings = PredictSettings.resolve(
-        db, split=split, mode=mode, samples=samples, tasks=tasks, limit=limit, max_new_tokens=max_new_tokens,
-        image_roots=parse_image_roots(image_root) if image_root else None, temperature=temperature, seed=seed,
+        db, split=split, mode=mode, samples=samples, tasks=tasks, limit=limit,
+        max_completion_tokens=max_completion_tokens,
+        image_roots=parse_image_roots(image_root) if image_root else None, temperature=temperature, sampling_seed=seed,
         max_pixels=max_pixels, batch=batch, workers=workers, precision=precision, device=device, base_url=base_url,
         api=api, picture=picture, concurrency=concurrency, rpm=rpm, tpm=tpm, price=price, max_usd=max_usd,
         max_calls=max_calls, cache=cache,
@@ -94,7 +98,7 @@ def _estimate(job: "Job") -> None:
     from cxr.trainer.predict.run import requests_for
     from cxr.trainer.predict.server import estimate_table
 
-    out().print(estimate_table(requests_for(job), job.settings, job.model))
+    out().print(estimate_table(requests_for(job), job.settings.model_copy(update={"model": job.model})))
 
 
 def _say(job: "Job", result: "PredictResult") -> None:
@@ -104,7 +108,9 @@ def _say(job: "Job", result: "PredictResult") -> None:
     if result.predicted:
         say(f"{result.speed.line}" if result.spending is None else f"{result.spending}; {result.speed.line}")
     if result.cut_off:
-        say(f"{result.cut_off:,} outputs were cut off at --max-new-tokens {job.settings.max_new_tokens:,}")
+        say(
+            f"{result.cut_off:,} outputs were cut off at --max-completion-tokens {job.settings.max_completion_tokens:,}"
+        )
     if result.empty:
         say(f"{result.empty:,} outputs are empty; they are kept as such")
     said = f"{result.predicted:,} predictions by {job.called} written to {result.file}"

@@ -1,8 +1,7 @@
 """`cxr evaluate`: score what has not been scored, and give the tables of a benchmark."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,18 +10,16 @@ import polars as pl
 
 from cxr.miner.export.rows import Benchmark
 from cxr.miner.imports.predictions import Coverage, coverage, register_samples
-from cxr.miner.judge import Judge, RulesJudge
-from cxr.miner.judge.llm import LLM_JUDGE, LLMJudge
-from cxr.miner.judge.opening import server_settings
-from cxr.miner.kit.errors import InputError, SettingsError
-from cxr.miner.score.score import Calls
-from cxr.miner.store import Store, digest
-from cxr.schemas.call import Call
+from cxr.miner.judge import open_judge
+from cxr.miner.kit.digest import digest
+from cxr.miner.kit.errors import InputError
+from cxr.miner.llm.store_books import StoreBooks
+from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Licence
 from cxr.trainer.evaluate.formats import ResultTable
 from cxr.trainer.evaluate.measures import REASONING_MEASURES, Line
 from cxr.trainer.evaluate.results import CROSS_CENTRE, MEAN, MEASURES, Cell, lines_of, load_cells
-from cxr.trainer.evaluate.scoring import Advance, ScoringResult, job_of, score_predictions
+from cxr.trainer.evaluate.scoring import Advance, ScoringResult, score_predictions
 from cxr.trainer.evaluate.settings import EvaluateSettings
 from cxr.trainer.reward.rewards import RateScore
 
@@ -63,9 +60,11 @@ def evaluate_benchmark(
         store.connection.execute(f"set memory_limit = '{MEMORY}'")
         register_samples(store, benchmark)
         check_models(store, benchmark, models)
-        with _open_judge(db, store, settings) as (judge, calls):
+        licences = store.rows("select distinct licence from bench_samples where mode = 'reasoning'")
+        books = StoreBooks(store, "evaluate", [Licence(licence) for (licence,) in licences])
+        with open_judge(settings, books) as judge:
             scoring = score_predictions(
-                store, mark, judge, settings, advance, models=models, ratescore=ratescore, calls=calls
+                store, mark, judge, settings, advance, books, models=models, ratescore=ratescore
             )
         cells = load_cells(store, mark, scoring.judge, scoring.judge_version, settings, models)
         covered = coverage(store, benchmark.manifest, models)
@@ -100,38 +99,6 @@ def check_models(store: Store, benchmark: Benchmark, models: Sequence[str] | Non
     unknown = [model for model in models or () if model not in known]
     if unknown:
         raise InputError(f"{store.path} has no predictions by {', '.join(unknown)}; it has {', '.join(known)}")
-
-
-@contextmanager
-def _open_judge(db: Path, store: Store, settings: EvaluateSettings) -> Iterator[tuple[Judge, Calls | None]]:
-    """Open the judge that the settings name, its server with it; every attempt is written down, as in `cxr score`."""
-    if settings.judge != LLM_JUDGE:
-        yield RulesJudge(), None
-        return
-    from cxr.miner.llm.background import BackgroundClient  # noqa: PLC0415 - the rules judge does without servers
-    from cxr.miner.llm.cache import ReplyCache  # noqa: PLC0415
-    from cxr.miner.llm.ledger import Ledger  # noqa: PLC0415
-    from cxr.miner.llm.spending import recover_attempts, spent_on  # noqa: PLC0415
-    from cxr.miner.mine.make import ledger_path  # noqa: PLC0415
-
-    if settings.model is None:
-        raise SettingsError(
-            "evaluate: the llm judge needs to know which model; give --judge-model, e.g. --judge-model gpt-4o"
-        )
-    asked = server_settings(settings)
-    attempts: list[Call] = []
-    cache_folder = settings.cache if settings.cache is not None else db.with_suffix(".replies")
-    with ReplyCache(cache_folder) as cache, Ledger(ledger_path(db)) as ledger:
-        recover_attempts(store, ledger, ledger_path(db), cache, asked)
-        # The judge's version names the job that its spending belongs to; it is known before anything is asked.
-        spent = spent_on(store, job_of(LLMJudge(BackgroundClient(asked, cache, settings.attestations))))
-        client = BackgroundClient(
-            asked, cache, settings.attestations, spent=spent, ledger=ledger, on_call=attempts.append
-        )
-        for (licence,) in store.rows("select distinct licence from bench_samples where mode = 'reasoning'"):
-            client.allow(Licence(licence))
-        with client:
-            yield LLMJudge(client), Calls(client, attempts)
 
 
 def tables_of(cells: Sequence[Cell], settings: EvaluateSettings, about: str) -> list[ResultTable]:

@@ -1,21 +1,17 @@
 """One prediction: whether its answer is right, and how factual, complete and effective its reasoning is."""
 
-import os
 import re
-import signal
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache, partial
 from itertools import islice
-from multiprocessing import get_context
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from cxr.miner.judge import Judge, RulesJudge
+from cxr.miner.judge import Judge
 from cxr.miner.judge.radrscore import score_reasoning
-from cxr.miner.kit.errors import CxrError, MiningReject
-from cxr.miner.kit.parallel import ordered_map
+from cxr.miner.kit.errors import MiningReject
+from cxr.miner.kit.parallel import ordered_map, process_map, processors
 from cxr.schemas import QUESTION_FINDINGS, Finding
+from cxr.schemas.vocabulary import Licence
 from cxr.trainer.reward.answers import findings_named, read_answer
 from cxr.trainer.reward.rewards import finding_f1, is_open
 
@@ -108,7 +104,8 @@ def score_prediction(work: Work, judge: Judge) -> Scored:
     if work.reference is None or work.report is None:
         return scored
     reasoning, _ = parts_of(work.text)
-    reference = _reference(work.reference) if isinstance(judge, RulesJudge) else judge.extract(work.reference)
+    known: Any = judge
+    reference = _reference(known, work.reference) if judge.workers == 1 else judge.extract(work.reference)
     result = score_reasoning(reasoning, reference, work.report, judge)
     factual = [item.factual for item in result.prediction]
     n_pred = sum(flag is not None for flag in factual)
@@ -136,63 +133,36 @@ def _true_findings(work: Work) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _reference(text: str) -> tuple[Finding, ...]:
+def _reference(judge: Any, text: str) -> tuple[Finding, ...]:
     """Read a reference reasoning once for all models that answered its question."""
-    return tuple(RulesJudge().extract(text))
+    return tuple(judge.extract(text))
 
 
-def score_chunk(works: Sequence[Work]) -> list[Scored]:
-    """Score predictions with the rules judge: what a worker process does."""
-    judge = RulesJudge()
-    return [score_prediction(work, judge) for work in works]
-
-
-def score_with_rules(works: Iterable[Work], count: int, processes: int | None) -> Iterator[Scored]:
-    """Score predictions in order, on as many processes as there are processors, or as are given."""
-    wanted = processes or min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, 16)
-    if wanted <= 1 or count <= _ALONE:
-        yield from score_chunk(list(works)) if count <= _ALONE else _one_by_one(works)
-        return
-    source = iter(works)
-    waiting: deque[Future[list[Scored]]] = deque()
-    # Spawned, not forked: DuckDB and Polars have threads by now.
-    with ProcessPoolExecutor(wanted, mp_context=get_context("spawn"), initializer=_leave_interrupts) as pool:
-        try:
-            while chunk := list(islice(source, _CHUNK)):
-                waiting.append(pool.submit(score_chunk, chunk))
-                if len(waiting) > 3 * wanted:
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
-        except BrokenExecutor:
-            raise CxrError(
-                "a process that judges predictions ended before its time; what was judged is kept: run the same "
-                "command again, with --processes 1 if the memory is short"
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _leave_interrupts() -> None:
-    """Let Ctrl-C end the command, which then ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _one_by_one(works: Iterable[Work]) -> Iterator[Scored]:
-    judge = RulesJudge()
-    for work in works:
-        yield score_prediction(work, judge)
-
-
-def score_with(
-    judge_of: Callable[[Work], Judge], works: Iterable[Work], workers: int
+def score_works(
+    judge: Judge, works: Iterable[Work], count: int, processes: int | None
 ) -> Iterator[tuple[Work, Scored | MiningReject]]:
-    """Score predictions in order with a judge that waits for a server, many at once."""
+    """Score predictions in order: in threads with a judge that waits, in worker processes with one that computes.
 
-    def one(work: Work) -> tuple[Work, Scored | MiningReject]:
-        try:
-            return work, score_prediction(work, judge_of(work))
-        except MiningReject as reject:
-            return work, reject
+    `processes` are by default as many as there are processors; a few predictions are judged sooner than one starts.
+    """
+    if judge.workers > 1:
+        yield from ordered_map(partial(_outcome, judge), works, judge.workers)
+        return
+    wanted = 1 if count <= _ALONE else processes or min(processors(), 16)
+    source = iter(works)
+    size = 1 if wanted == 1 else _CHUNK
+    chunks = iter(lambda: list(islice(source, size)), [])
+    for outcomes in process_map(partial(_outcomes, judge), chunks, wanted):
+        yield from outcomes
 
-    yield from ordered_map(one, works, workers)
+
+def _outcomes(judge: Judge, works: Sequence[Work]) -> list[tuple[Work, Scored | MiningReject]]:
+    return [_outcome(judge, work) for work in works]
+
+
+def _outcome(judge: Judge, work: Work) -> tuple[Work, Scored | MiningReject]:
+    """Score one prediction; what the judge sends anywhere carries the question's id and the text's licence."""
+    try:
+        return work, score_prediction(work, judge.bound(work.question_id, Licence(work.licence)))
+    except MiningReject as reject:
+        return work, reject

@@ -2,17 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
-from cxr.miner.judge import Judge, RulesJudge
-from cxr.miner.judge.llm import LLMJudge
+from cxr.miner.judge import Judge
 from cxr.miner.kit.errors import MiningReject
-from cxr.miner.score.score import Calls
-from cxr.miner.store import Run, Store, digest
-from cxr.schemas.vocabulary import Licence, RejectReason, Stage
-from cxr.trainer.evaluate.judging import Scored, Work, parts_of, score_with, score_with_rules
+from cxr.miner.llm.store_books import StoreBooks
+from cxr.miner.store import Run, Store
+from cxr.schemas.vocabulary import RejectReason, Stage
+from cxr.trainer.evaluate.judging import Scored, Work, parts_of, score_works
 from cxr.trainer.evaluate.settings import EvaluateSettings
 from cxr.trainer.reward.rewards import RateScore
 
@@ -58,11 +56,6 @@ _SAMPLES = (
 )
 
 
-def job_of(judge: Judge) -> str:
-    """Give the `settings_hash` under which a judge's calls and rejects of evaluations are kept."""
-    return digest("evaluate", judge.name, judge.version)
-
-
 def columns_of_samples(store: Store) -> set[str]:
     """Give the columns of the view `bench_samples`."""
     return {name for (name, *_) in store.rows("describe bench_samples")}
@@ -74,36 +67,39 @@ def score_predictions(
     judge: Judge,
     settings: EvaluateSettings,
     advance: Advance,
+    books: StoreBooks,
     *,
     models: Sequence[str] | None = None,
     ratescore: RateScore | None = None,
-    calls: Calls | None = None,
 ) -> ScoringResult:
     """Score every prediction of a benchmark that this version of the judge has not scored; needs `bench_samples`."""
     result = ScoringResult(judge.name, judge.version)
+    job = books.job(judge.name, judge.version)
     result.already = store.count(
         "select count(*) from prediction_scores where benchmark = ? and judge = ? and judge_version = ?",
         [benchmark, judge.name, judge.version],
     )
-    total = _prepare(store, benchmark, judge, models, with_ratescore=ratescore is not None)
+    total = _prepare(store, benchmark, judge, job, models, with_ratescore=ratescore is not None)
     if total:
         recorded: dict[str, object] = {"benchmark": benchmark, "judge": judge.name, "judge_version": judge.version}
         recorded["ratescore"] = None if ratescore is None else ratescore.name
         with store.run("evaluate", settings.model_dump(mode="json", exclude={"attestations"}) | recorded) as run:
-            scoring = _Scoring(store, benchmark, judge, run, calls, ratescore)
+            scoring = _Scoring(store, benchmark, judge, run, books, ratescore)
             scoring.all(total, settings.processes, advance)
             result.scored = run.rows_written
     result.rejects = dict(
         store.rows(
             "select reason, count(*) from rejects where stage = 'evaluate' and settings_hash = ? and reject_key in "
             "(select prediction_id from predictions where benchmark = ?) group by reason order by 2 desc, 1",
-            [job_of(judge), benchmark],
+            [job, benchmark],
         )
     )
     return result
 
 
-def _prepare(store: Store, benchmark: str, judge: Judge, models: Sequence[str] | None, *, with_ratescore: bool) -> int:
+def _prepare(
+    store: Store, benchmark: str, judge: Judge, job: str, models: Sequence[str] | None, *, with_ratescore: bool
+) -> int:
     """Make the temporary table `work` of what is to be scored, and give its rows' number."""
     reasoned = {"reasoning", "report"} <= columns_of_samples(store)
     rest = "reasoning, report" if reasoned else "null::varchar as reasoning, null::varchar as report"
@@ -116,7 +112,7 @@ def _prepare(store: Store, benchmark: str, judge: Judge, models: Sequence[str] |
             "judge": judge.name,
             "version": judge.version,
             "ratescore": with_ratescore,
-            "job": job_of(judge),
+            "job": job,
             "passing": str(RejectReason.MODEL_CALL_FAILED),
         },
     )
@@ -127,19 +123,18 @@ class _Scoring:
     """One run of a judge over the table `work`, batch by batch, each committed whole."""
 
     def __init__(
-        self, store: Store, benchmark: str, judge: Judge, run: Run, calls: Calls | None, ratescore: RateScore | None
+        self, store: Store, benchmark: str, judge: Judge, run: Run, books: StoreBooks, ratescore: RateScore | None
     ) -> None:
         self._store, self._benchmark, self._judge = store, benchmark, judge
-        self._run, self._calls, self._ratescore = run, calls, ratescore
-        self._job = job_of(judge)
-        if calls is not None:
-            calls.client.owned_by({"run_id": run.run_id, "settings_hash": self._job})
+        self._run, self._books, self._ratescore = run, books, ratescore
+        self._job = books.job(judge.name, judge.version)
+        books.owned_by(run, self._job)
 
     def all(self, total: int, processes: int | None, advance: Advance) -> None:
         """Score the whole table; what was finished is kept whatever ends the run."""
         finished: list[Scored | tuple[Work, MiningReject]] = []
-        # The server's answers cost money: they are written as they come.
-        at_once = _BATCH if self._calls is None else 8 * self._calls.client.settings.concurrency
+        # A server's answers cost money: they are written as they come.
+        at_once = _BATCH if self._judge.workers == 1 else 8 * self._judge.workers
         try:
             for outcome in self._outcomes(total, processes):
                 finished.append(outcome)
@@ -151,18 +146,8 @@ class _Scoring:
             self._commit(finished)
 
     def _outcomes(self, total: int, processes: int | None) -> Iterator[Scored | tuple[Work, MiningReject]]:
-        if isinstance(self._judge, RulesJudge):
-            yield from score_with_rules(self._works(total), total, processes)
-            return
-        workers = 1 if self._calls is None else self._calls.client.settings.concurrency
-        for work, outcome in score_with(self._bound, self._works(total), workers):
+        for work, outcome in score_works(self._judge, self._works(total), total, processes):
             yield (work, outcome) if isinstance(outcome, MiningReject) else outcome
-
-    def _bound(self, work: Work) -> Judge:
-        """Give the judge for one prediction: what it sends carries the question's id and the text's licence."""
-        if isinstance(self._judge, LLMJudge):
-            return self._judge.about(work.question_id, Licence(work.licence))
-        return self._judge
 
     def _works(self, total: int) -> Iterator[Work]:
         for first in range(0, total, _BATCH):
@@ -186,7 +171,6 @@ class _Scoring:
         )
         self._store.replace_temporary("scored_now", frame.with_columns(self._ratescores(scores)))
         self._store.replace_temporary("done_now", done.to_frame())
-        attempts = [] if self._calls is None else list(self._calls.attempts)
         with self._store.transaction():
             parameters = [self._judge.name, self._judge.version]
             self._store.connection.execute(
@@ -202,18 +186,8 @@ class _Scoring:
             self._store.connection.execute(_INSERT, [self._benchmark, *parameters, self._run.run_id])
             self._run.rows_written += frame.height
             self._run.rejects += self._store.insert("rejects", self._reject_rows(rejected))
-            self._write_calls(attempts)
-        if self._calls is not None:
-            del self._calls.attempts[: len(attempts)]
-            self._calls.client.stored(call.call_id for call in attempts)
-            self._run.attestation = list(self._calls.client.attestations_used) or None
-
-    def _write_calls(self, attempts: Sequence[Any]) -> None:
-        if attempts:
-            # Loads the table of prices, which the rules judge does without.
-            from cxr.miner.llm.calls import call_frame, call_rows  # noqa: PLC0415
-
-            self._store.insert("calls", call_frame(call_rows(attempts, "llm", self._run.run_id, self._job)))
+            self._books.insert()
+        self._books.committed()
 
     def _ratescores(self, scores: Sequence[Scored]) -> pl.Series:
         """Give RaTEScore of every open answer in the batch, where its weights are given; an empty answer is worth 0."""

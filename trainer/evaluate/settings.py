@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from cxr.miner.judge.radrscore import Empty
-from cxr.miner.kit.settings import JudgeName, ServerSettings
+from cxr.miner.judge.settings import JudgedSettings
 
 
 def _names(value: object) -> object:
@@ -16,13 +16,12 @@ def _names(value: object) -> object:
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 
 
-class EvaluateSettings(ServerSettings):
+class EvaluateSettings(JudgedSettings):
     """Which judge, which draws, and how corpora are told apart; `model` and the server are the llm judge's."""
 
     stage: ClassVar[str] = "evaluate"
     model_config = SettingsConfigDict(env_prefix="CXR_EVALUATE_", pyproject_toml_table_header=("evaluate",))
 
-    judge: JudgeName = "rules"
     empty: Empty = Empty.ZERO
     # Patients are drawn whole: two samples of one patient say less than samples of two.
     cluster: Literal["sample", "patient"] = "sample"

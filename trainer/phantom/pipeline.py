@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cxr.miner.ask.ask import ask
+from cxr.miner.ask.settings import AskSettings
 from cxr.miner.benchmark.compile import compile_benchmark
 from cxr.miner.benchmark.settings import BenchSettings, Existing, Targets
 from cxr.miner.export.export import export
@@ -11,10 +12,11 @@ from cxr.miner.export.settings import ExportSettings, Format
 from cxr.miner.ingest.csv.reader import read_csv_corpus
 from cxr.miner.ingest.write.ingest import ingest
 from cxr.miner.judge import RulesJudge
-from cxr.miner.kit.settings import AskSettings, MineSettings, ScoreSettings
 from cxr.miner.mine.engines.rules import RulesEngine
 from cxr.miner.mine.job import mine
+from cxr.miner.mine.settings import MineSettings
 from cxr.miner.score.score import score
+from cxr.miner.score.settings import ScoreSettings
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Licence, Task
 from cxr.trainer.phantom.corpus import NAME, PhantomCorpus

@@ -109,7 +109,7 @@ class LocalModel:
         # Not the folder's own: Qwen's asks for sampling and a repetition penalty.
         loaded.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
             do_sample=False,
-            max_new_tokens=settings.max_new_tokens,
+            max_new_tokens=settings.max_completion_tokens,
             eos_token_id=sorted(self._ends),
             pad_token_id=self._tokenizer.pad_token_id,
         )
@@ -233,8 +233,8 @@ class LocalModel:
     def _generate(self, inputs: dict[str, Any], requests: Sequence[Request]) -> Any | None:
         """Give the new tokens of each row on the CPU, or None where memory did not suffice."""
         drawn = LogitsProcessorList()
-        if self.settings.temperature > 0:
-            drawn.append(Draw(self.settings.temperature, self.settings.seed, requests, self.device))
+        if self.settings.temperature:
+            drawn.append(Draw(self.settings.temperature, self.settings.sampling_seed or 0, requests, self.device))
         try:
             placed = {name: value.to(self.device, non_blocking=True) for name, value in inputs.items()}
             with torch.inference_mode():
@@ -300,7 +300,7 @@ class Draw(LogitsProcessor):
 
 def request_seed(seed: int, request: Request) -> int:
     """Give a number that names a request under a seed, the same on every machine."""
-    from cxr.miner.store import digest  # noqa: PLC0415 - only sampling needs it
+    from cxr.miner.kit.digest import digest  # noqa: PLC0415 - only sampling needs it
 
     return int(digest(seed, *request.key, length=15), 16)
 

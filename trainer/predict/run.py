@@ -10,6 +10,8 @@ from typing import Any
 from cxr.miner.images.workers import all_facts
 from cxr.miner.imports.predictions import PredictionsResult, import_predictions
 from cxr.miner.kit.errors import InputError, StoreError
+from cxr.miner.kit.machine import MODELS, versions
+from cxr.miner.llm.books import FileBooks
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import FileStatus, RejectReason
 from cxr.trainer.predict.file import PredictionFile, open_predictions
@@ -19,7 +21,7 @@ from cxr.trainer.predict.settings import PredictSettings
 from cxr.trainer.predict.speed import Speed
 
 # What can change an output; all else may differ between two runs that write to one file.
-_OF_THE_OUTPUT = ("mode", "max_new_tokens", "temperature", "seed", "min_pixels", "max_pixels")
+_OF_THE_OUTPUT = ("mode", "temperature", "min_pixels", "max_pixels")
 _SELECTION = {"split", "samples", "tasks", "limit"}
 
 
@@ -69,7 +71,7 @@ def predict(job: Job, watch: Callable[[Speed], None] = lambda _: None) -> Predic
     if settings.is_server:
         from cxr.trainer.predict.server import check_policy  # noqa: PLC0415
 
-        check_policy(requests, settings, job.model)
+        check_policy(requests, settings)
     output = job.output or default_output(job, source)
     wanted = {request.key for request in requests}
     speed = Speed()
@@ -120,16 +122,17 @@ def _ask(
 ) -> str | None:
     """Ask the model, write down each batch as it comes, and give what a server charged for it."""
     if settings.is_server:
-        from cxr.trainer.predict.server import open_server  # noqa: PLC0415
+        from cxr.trainer.predict.server import licences_of, open_server  # noqa: PLC0415
 
-        with open_server(settings, job.model, file.path) as server:
+        books = FileBooks(file.path, licences_of(requests))
+        with open_server(settings.model_copy(update={"model": job.model}), books) as server:
             try:
                 for made in server.predict(requests, name=job.called, benchmark=source.fingerprint, speed=speed):
                     file.append(made)
                     watch(speed)
             finally:
-                file.note(attestations=list(server.attestations_used))
-            return server.spending
+                file.note(attestations=list(books.attestations_used))
+            return books.spending
     from cxr.trainer.predict.local import LocalModel  # noqa: PLC0415 - torch loads in seconds
 
     model = LocalModel(job.model, settings, benchmark=source.fingerprint, name=job.called, speed=speed)
@@ -141,9 +144,9 @@ def _ask(
 
 
 def _note_machine(file: PredictionFile, model: Any) -> None:
-    from cxr.trainer.train.run_record import hardware, versions  # noqa: PLC0415
+    from cxr.trainer.models.hardware import hardware  # noqa: PLC0415 - torch loads in seconds
 
-    file.note(versions=versions(), hardware=hardware(), device=str(model.device), precision=model.precision)
+    file.note(versions=versions(MODELS), hardware=hardware(), device=str(model.device), precision=model.precision)
 
 
 def default_output(job: Job, source: Source) -> Path:
@@ -159,6 +162,8 @@ def identity(job: Job, source: Source) -> dict[str, Any]:
         "benchmark": f"{source.name} {source.fingerprint}",
         "model": job.called,
         "weights": "at a server" if job.settings.is_server else weights_hash(job.model),
+        "max_new_tokens": settings["max_completion_tokens"],
+        "seed": settings["sampling_seed"],
         **{name: settings[name] for name in _OF_THE_OUTPUT},
     }
     if job.settings.is_server:

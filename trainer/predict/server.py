@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from openai.types.chat import ChatCompletion
@@ -22,19 +21,16 @@ from rich.table import Table
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.images.facts import read_facts
 from cxr.miner.images.pictures import BadPicture, Picture, open_picture
-from cxr.miner.judge.opening import REPLIES, spent_in
 from cxr.miner.kit.console import table
 from cxr.miner.kit.errors import EngineStopped, MiningReject
 from cxr.miner.kit.parallel import ordered_map
 from cxr.miner.kit.progress import clock
 from cxr.miner.llm.background import BackgroundClient
-from cxr.miner.llm.cache import ReplyCache
+from cxr.miner.llm.books import FileBooks, open_client
 from cxr.miner.llm.client import Stopping
 from cxr.miner.llm.policy import check_endpoint
 from cxr.miner.llm.prices import price_of
-from cxr.miner.llm.settings import LLMSettings
 from cxr.prompts.instructions import SYSTEM
-from cxr.schemas.call import Call
 from cxr.schemas.vocabulary import Licence, RejectReason
 from cxr.trainer.predict.samples import INSTRUCTIONS, Predicted, Request
 from cxr.trainer.predict.settings import QWEN_PIXELS, PredictSettings
@@ -64,45 +60,25 @@ class Instruction:
         return cls(f"predict_{mode}", hashlib.sha256(words.encode()).hexdigest())
 
 
-def server_settings(settings: PredictSettings, model: str) -> LLMSettings:
-    """Give how the server is asked."""
-    given = settings.model_dump(include=set(LLMSettings.model_fields) - {"mode"}, exclude_none=True)
-    return LLMSettings(**{**given, "model": model, "max_completion_tokens": settings.max_new_tokens})
-
-
-def check_policy(requests: Sequence[Request], settings: PredictSettings, model: str) -> None:
+def check_policy(requests: Sequence[Request], settings: PredictSettings) -> None:
     """Raise PolicyError where images or questions of any sample may not go to the server; nothing has been sent yet."""
-    url = server_settings(settings, model).base_url
-    for licence in sorted({request.sample.licence for request in requests}):
-        check_endpoint(url, Licence(licence), settings.attestations)
+    for licence in licences_of(requests):
+        check_endpoint(settings.base_url, licence, settings.attestations)
+
+
+def licences_of(requests: Sequence[Request]) -> list[Licence]:
+    """Return the licences of the samples, each once."""
+    return [Licence(licence) for licence in sorted({request.sample.licence for request in requests})]
 
 
 @contextmanager
-def open_server(settings: PredictSettings, model: str, output: Path) -> Iterator["Server"]:
-    """Open the connection to a server, with replies kept beside `output` and attempts in `<output>.calls.jsonl`.
+def open_server(settings: PredictSettings, books: FileBooks) -> Iterator["Server"]:
+    """Open the connection to a server; attempts are written into `books`.
 
-    Limits on spending count what earlier runs for the same output have used. Raises SettingsError without a key.
+    Raises SettingsError without a key, PolicyError where samples may not go there.
     """
-    asked = server_settings(settings, model)
-    log = calls_log(output)
-
-    def write_down(call: Call) -> None:
-        with log.open("a", encoding="utf-8") as lines:
-            lines.write(call.model_dump_json() + "\n")
-
-    folder = settings.cache if settings.cache is not None else output.with_name(REPLIES)
-    with (
-        ReplyCache(folder) as cache,
-        BackgroundClient(
-            asked, cache, settings.attestations, spent=spent_in(log, asked.model), on_call=write_down
-        ) as client,
-    ):
+    with open_client(settings, books, books.job("predict", settings.named_model)) as client:
         yield Server(client, settings)
-
-
-def calls_log(output: Path) -> Path:
-    """Give the file that has a line for every attempt."""
-    return output.with_name(output.name + ".calls.jsonl")
 
 
 class Server:
@@ -113,16 +89,6 @@ class Server:
         self._settings = settings
         self._max_pixels = settings.max_pixels or QWEN_PIXELS
         self._takes_images = False
-
-    @property
-    def attestations_used(self) -> tuple[str, ...]:
-        """What has allowed credentialed images to leave this machine so far, as JSON; empty if none did."""
-        return self._client.attestations_used
-
-    @property
-    def spending(self) -> str:
-        """What was asked so far, for people."""
-        return self._client.spending
 
     def predict(
         self, requests: Sequence[Request], *, name: str, benchmark: str, speed: Speed
@@ -215,10 +181,9 @@ def _said(reply: ChatCompletion) -> dict[str, Any]:
     return {"text": text, "finish": choice.finish_reason, "tokens": tokens}
 
 
-def estimate_table(requests: Sequence[Request], settings: PredictSettings, model: str) -> Table:
+def estimate_table(requests: Sequence[Request], settings: PredictSettings) -> Table:
     """Give a table of expected calls, tokens, cost and time; nothing is sent, images are measured by their headers."""
-    asked = server_settings(settings, model)
-    price = price_of(asked)
+    price = price_of(settings)
     rows: list[tuple[object, ...]] = []
     for mode in Mode:
         chosen = [request for request in requests if request.mode is mode]
@@ -227,13 +192,13 @@ def estimate_table(requests: Sequence[Request], settings: PredictSettings, model
         step = max(1, len(chosen) // _SAMPLE)
         sample = chosen[::step]
         sent = sum(_expected_tokens(request, settings.max_pixels or QWEN_PIXELS) for request in sample) / len(sample)
-        counts = (len(chosen) * sent, len(chosen) * min(_REPLY_TOKENS[mode], settings.max_new_tokens))
+        counts = (len(chosen) * sent, len(chosen) * min(_REPLY_TOKENS[mode], settings.max_completion_tokens))
         usd = None if price is None else price.cost(*counts, batch=False)
-        seconds = _seconds(asked, len(chosen), sum(counts))
+        seconds = _seconds(settings, len(chosen), sum(counts))
         rows.append((str(mode), len(chosen), round(counts[0]), round(counts[1]), usd, clock(seconds)))
     source = "no price is known: give --price INPUT,OUTPUT" if price is None else price.source
     columns = ["asked for", "calls", "prompt tokens", "reply tokens", "USD", "time"]
-    return table(f"Expected for {asked.model} ({source})", columns, rows)
+    return table(f"Expected for {settings.model} ({source})", columns, rows)
 
 
 def _expected_tokens(request: Request, max_pixels: int) -> float:
@@ -257,7 +222,7 @@ def _size(picture: Picture, max_pixels: int) -> tuple[int, int]:
     return max(1, int(width * scale)), max(1, int(height * scale))
 
 
-def _seconds(asked: LLMSettings, calls: int, tokens: float) -> float:
+def _seconds(asked: PredictSettings, calls: int, tokens: float) -> float:
     """Give the time that the slowest of latency, request limit and token limit makes it."""
     by_requests = 0.0 if asked.rpm is None else calls / asked.rpm * 60
     by_tokens = 0.0 if asked.tpm is None else tokens / asked.tpm * 60

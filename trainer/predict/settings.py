@@ -6,7 +6,8 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from cxr.miner.benchmark.settings import Mode, Split
-from cxr.miner.kit.settings import EndpointSettings, Tasks
+from cxr.miner.kit.settings import Tasks
+from cxr.miner.llm.settings import ServerSettings
 from cxr.trainer.models.families import Attention, Precision
 
 Ask = Literal["own", "reasoning", "answer_only", "both"]
@@ -16,11 +17,15 @@ QWEN_PIXELS = 1280 * 28 * 28
 """The largest image, by area, that Qwen's own processors let pass; what goes to a server is made no larger."""
 
 
-class PredictSettings(EndpointSettings):
+class PredictSettings(ServerSettings):
     """Which samples are asked, how, and of whom."""
 
     stage: ClassVar[str] = "predict"
     model_config = SettingsConfigDict(env_prefix="CXR_PREDICT_", pyproject_toml_table_header=("predict",))
+    moved: ClassVar[dict[str, str]] = {
+        "max_new_tokens": "max_completion_tokens",
+        "seed": "sampling_seed",
+    }
 
     # Which samples.
     split: Split = "test"
@@ -31,9 +36,7 @@ class PredictSettings(EndpointSettings):
 
     # How they are asked; all of this can change an output.
     mode: Ask = "own"
-    max_new_tokens: int = Field(default=1024, ge=1)
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    seed: int = 0
+    max_completion_tokens: int = Field(default=1024, gt=0, description="the longest output")
     # None leaves what the model's processor says; for a server it is QWEN_PIXELS.
     min_pixels: int | None = Field(default=None, ge=1)
     max_pixels: int | None = Field(default=None, ge=1)
@@ -52,4 +55,4 @@ class PredictSettings(EndpointSettings):
     @property
     def is_server(self) -> bool:
         """Tell whether a server is asked, rather than a model loaded here."""
-        return self.base_url is not None or self.api is not None
+        return bool({"base_url", "api"} & self.model_fields_set)

@@ -7,17 +7,16 @@ process reward (None) and is counted, and too many of those end the run.
 
 import time
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cxr.miner.judge import Judge
-from cxr.miner.judge.llm import LLMJudge
-from cxr.miner.judge.opening import OpenJudge, open_judge
+from cxr.miner.judge import Judge, RulesJudge, open_judge
+from cxr.miner.judge.settings import JudgeSettings
 from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import BudgetReached, CxrError, EngineStopped, MiningReject, PolicyError, SettingsError
-from cxr.miner.kit.settings import JudgeSettings
+from cxr.miner.kit.parallel import ordered_map
+from cxr.miner.llm.books import FileBooks
 from cxr.schemas.vocabulary import Licence
 from cxr.trainer.reward.answers import parse_completion
 from cxr.trainer.reward.rewards import (
@@ -28,7 +27,6 @@ from cxr.trainer.reward.rewards import (
     LogMetric,
     judge_reasoning,
     logged,
-    rules_judge,
     text_of,
 )
 
@@ -58,20 +56,16 @@ class ProcessReward:
     (share so far). Its share of a step's time is in the log as `process_reward_share` (trainer/train/logs.py).
     """
 
-    def __init__(self, opened: OpenJudge | None = None) -> None:
+    def __init__(self, judge: Judge | None = None) -> None:
         self.__name__ = NAME
-        self._opened = opened or OpenJudge(rules_judge())
+        self.judge: Judge = judge or RulesJudge()
+        """Its name and version belong into the run's record."""
         self.seconds = 0.0
         """Spent judging so far."""
         self.judged = 0
         """Completions that went to the judge so far, failures among them."""
         self.failed: list[str] = []
         """The sample of every completion that could not be judged."""
-
-    @property
-    def judge(self) -> Judge:
-        """The judge, whose name and version belong into the run's record."""
-        return self._opened.judge
 
     def __call__(
         self,
@@ -120,30 +114,16 @@ class ProcessReward:
     def _judge(self, jobs: Sequence[_Job]) -> list[Judged | None]:
         """Judge every distinct reasoning once: completions of one group are often the same words."""
         distinct = list({(job.think, job.report, job.licence): job for job in reversed(jobs)}.values())
-        if self._opened.workers == 1:
-            results = [self._judge_one(job) for job in distinct]
-        else:
-            results = self._judge_at_once(distinct)
+        results = list(ordered_map(self._judge_one, distinct, self.judge.workers))
         by_words = {(job.think, job.report, job.licence): result for job, result in zip(distinct, results, strict=True)}
         self.judged += len(jobs)
         given = [by_words[job.think, job.report, job.licence] for job in jobs]
         self.failed += [job.sample_id for job, result in zip(jobs, given, strict=True) if result is None]
         return given
 
-    def _judge_at_once(self, jobs: Sequence[_Job]) -> list[Judged | None]:
-        """Judge with as many threads as the judge allows; a fatal error drops what has not begun."""
-        threads = ThreadPoolExecutor(self._opened.workers, thread_name_prefix="cxr-judge")
-        try:
-            return list(threads.map(self._judge_one, jobs))
-        finally:
-            threads.shutdown(wait=True, cancel_futures=True)
-
     def _judge_one(self, job: _Job) -> Judged | None:
-        judge = self._opened.judge
-        if isinstance(judge, LLMJudge):
-            judge = judge.about(job.sample_id, job.licence)
         try:
-            return judge_reasoning(job.think, job.report, judge)
+            return judge_reasoning(job.think, job.report, self.judge.bound(job.sample_id, job.licence))
         except _FATAL:
             raise
         except MiningReject as reject:
@@ -184,14 +164,15 @@ def open_process_reward(
     `max_usd` and `max_calls` is an equal one. Raises SettingsError and PolicyError before anything is sent.
     """
     public = bool(licences) and set(licences) == {Licence.PUBLIC}
-    part: dict[str, object] = {"licence": Licence.PUBLIC if public else Licence.CREDENTIALED}
+    books = FileBooks(folder / f"process_reward-{process_index}", [Licence.PUBLIC if public else Licence.CREDENTIALED])
+    part: dict[str, object] = {}
     if settings.max_usd is not None:
         part["max_usd"] = settings.max_usd / processes
     if settings.max_calls is not None:
         part["max_calls"] = max(1, settings.max_calls // processes)
     folder.mkdir(parents=True, exist_ok=True)
-    with open_judge(settings.model_copy(update=part), folder / f"process_reward-{process_index}") as opened:
-        yield ProcessReward(opened)
+    with open_judge(settings.model_copy(update=part), books) as judge:
+        yield ProcessReward(judge)
 
 
 def _tally(judged: Judged | None) -> str | None:

@@ -20,8 +20,8 @@ from accelerate import PartialState
 from datasets.utils.logging import disable_progress_bar
 
 from cxr.miner.benchmark.settings import Existing
+from cxr.miner.judge.settings import JudgeSettings
 from cxr.miner.kit.errors import CxrError, InputError
-from cxr.miner.kit.settings import JudgeSettings
 from cxr.trainer.models.families import load_model, load_processor, save
 from cxr.trainer.reward.process import ProcessReward, open_process_reward
 from cxr.trainer.reward.rewards import Accuracy, RewardFunction, load_ratescore, reward_functions

@@ -1,11 +1,8 @@
 """OUT/run.json: what a training was given, what it ran on, and how it ended; a part of the result, like the weights."""
 
 import hashlib
-import importlib.metadata
 import json
 import os
-import platform
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,10 +12,10 @@ from typing import Any
 from cxr.miner.benchmark.manifest import hash_file, write_json
 from cxr.miner.export.export import NOTE
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.machine import MODELS, git_commit, versions
+from cxr.trainer.models.hardware import hardware
 
 RECORD = "run.json"
-PACKAGES = ("cxr", "torch", "transformers", "trl", "accelerate", "peft", "datasets", "deepspeed", "vllm", "flash-attn")
-_GIT_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ class RunRecord:
             "preset": None if preset is None else {"name": preset, "sha256": _hash_if_file(preset_file)},
             "model": None if model is None else model_facts(model),
             "data": None if data is None else data_facts(data),
-            "versions": versions(),
+            "versions": versions(MODELS),
             "hardware": hardware(),
             "git_commit": git_commit(Path.cwd()),
             "world_size": int(os.environ.get("WORLD_SIZE", "1")),
@@ -127,52 +124,6 @@ def model_facts(model: str | Path) -> dict[str, Any]:
     if not folder.is_dir():
         return {"name": str(model), "config_sha256": None}
     return {"name": str(folder.resolve()), "config_sha256": _hash_if_file(folder / "config.json")}
-
-
-def versions() -> dict[str, str]:
-    """Give the versions of Python and of the packages that training rests on, of those that are installed."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def hardware() -> dict[str, Any]:
-    """Give the processor's model, usable cores, memory in bytes, and every GPU with its memory in bytes."""
-    import torch  # noqa: PLC0415 - a run record without torch's view of the GPUs is still read without torch
-
-    gpus = [
-        {"name": properties.name, "memory_bytes": properties.total_memory}
-        for properties in map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
-    ]
-    return {
-        "cpu": _cpu_model(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "gpus": gpus,
-        "cuda": torch.version.cuda,
-    }
-
-
-def git_commit(folder: Path) -> str | None:
-    """Give the commit of the working tree around a folder, with `-dirty` if it was changed; None outside of one."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=False)  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _hash_if_file(path: Path | None) -> str | None:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from cxr.miner.ingest.corpus import Fingerprint, Ingested
-from cxr.miner.store import Run, Store, digest
+from cxr.miner.kit.digest import digest
+from cxr.miner.store import Run, Store
 
 
 def provenance(ingested: Ingested) -> dict[str, object]:

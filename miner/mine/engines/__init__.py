@@ -1,10 +1,41 @@
-"""Engines turn a question and its report into plan, evidence and chain; `rules` and `llm` share the three steps."""
+"""Engines turn a question and its report into plan, evidence and chain: `rules` at once, `llm` by asking a server.
 
-from typing import NamedTuple, Protocol
+A new engine is a file with a class and its runner, and a line in `ENGINES` (CONTRIBUTING.md, "An engine").
+"""
 
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from cxr.miner.kit.doors import Door
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
 from cxr.schemas.study import Report
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cxr.miner.mine.job import MineResult
+    from cxr.miner.mine.settings import MineSettings
+
+
+class EngineRunner(Protocol):
+    """How an engine is run over a store; `cxr mine` calls nothing else."""
+
+    def mine(self, db: Path, settings: "MineSettings") -> "MineResult":
+        """Mine every question that this engine, with these settings, has neither answered nor rejected."""
+
+    def mine_in_batches(self, db: Path, settings: "MineSettings") -> "MineResult":
+        """Send what is missing as batches; raises SettingsError where the engine knows none."""
+
+    def estimate(self, db: Path, settings: "MineSettings") -> "list[Table]":
+        """Return what is expected to be spent, as tables; raises SettingsError where the engine spends nothing."""
+
+
+ENGINES: Door[EngineRunner] = Door(
+    "engine", {"rules": "cxr.miner.mine.engines.rules:RUNNER", "llm": "cxr.miner.mine.many:RUNNER"}
+)
+
+check_name = ENGINES.check
 
 
 class Engine(Protocol):
@@ -14,24 +45,19 @@ class Engine(Protocol):
     version: str
 
     def settings(self) -> dict[str, object]:
-        """Everything that can change the output: it is hashed into the chain ids and kept in `runs`."""
-        ...
-
-    @property
-    def attestations_used(self) -> tuple[str, ...]:
-        """What has allowed credentialed text to leave this machine so far, as JSON; empty if none did."""
+        """Return everything that can change the output: it is hashed into the chain ids and kept in `runs`."""
         ...
 
     def plan(self, question: Question, report: Report) -> Plan:
-        """Give what to look for, with one item for every finding of the question."""
+        """Return what to look for, with one item for every finding of the question."""
         ...
 
     def evidence(self, question: Question, plan: Plan, report: Report) -> tuple[Evidence, ...]:
-        """Give at least one piece of evidence for every planned finding, quoting the report where it speaks."""
+        """Return at least one piece of evidence for every planned finding, quoting the report where it speaks."""
         ...
 
     def chain(self, question: Question, plan: Plan, evidence: tuple[Evidence, ...], report: Report) -> Chain:
-        """Give the reasoning that leads from the evidence to the question's answer."""
+        """Return the reasoning that leads from the evidence to the question's answer."""
         ...
 
 
@@ -50,14 +76,14 @@ class AsyncEngine(Protocol):
     version: str
 
     def settings(self) -> dict[str, object]:
-        """Everything that can change the output, as `Engine.settings`."""
+        """Return everything that can change the output, as `Engine.settings`."""
         ...
 
     @property
     def attestations_used(self) -> tuple[str, ...]:
-        """As `Engine.attestations_used`."""
+        """What has allowed credentialed text to leave this machine so far, as JSON; empty if none did."""
         ...
 
     async def reason(self, question: Question, report: Report) -> Reasoning:
-        """Give plan, evidence and chain; raises MiningReject for a question that cannot be mined."""
+        """Return plan, evidence and chain; raises MiningReject for a question that cannot be mined."""
         ...

@@ -7,7 +7,6 @@ store has no prior report, the current one alone tells, as for the rules engine.
 
 from cxr.miner.language.grounding import locate
 from cxr.miner.language.labeler import label_evidence
-from cxr.miner.mine.checks import Rejection
 from cxr.miner.mine.engines.replies import (
     check_chain_reply,
     check_evidence_reply,
@@ -20,6 +19,7 @@ from cxr.prompts import TemporalEvidenceReply, TemporalWholeReply
 from cxr.prompts.replies import ChangeItemReply
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Plan
+from cxr.schemas.rejection import Rejection
 from cxr.schemas.study import Report
 from cxr.schemas.text import Quote
 from cxr.schemas.vocabulary import Finding14, Progression, RejectReason

@@ -7,8 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from cxr.miner.kit.errors import MiningReject, SettingsError
-from cxr.miner.llm.settings import LLMSettings
-from cxr.miner.mine.checks import Rejection, check_answer_supported
+from cxr.miner.mine.checks import check_answer_supported
 from cxr.miner.mine.engines import Reasoning
 from cxr.miner.mine.engines.change import check_answer_of_change, check_change_reply, check_temporal_whole_reply
 from cxr.miner.mine.engines.replies import (
@@ -20,6 +19,7 @@ from cxr.miner.mine.engines.replies import (
     to_evidence,
     to_plan,
 )
+from cxr.miner.mine.settings import MineSettings
 from cxr.prompts import (
     ChainReply,
     EvidenceReply,
@@ -34,6 +34,7 @@ from cxr.prompts import (
 from cxr.prompts.render import TEMPORAL, stage_values
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
+from cxr.schemas.rejection import Rejection
 from cxr.schemas.study import Report
 from cxr.schemas.vocabulary import Task
 
@@ -58,8 +59,12 @@ class LLMEngine:
     name = "llm"
     version = VERSION
 
-    def __init__(self, settings: LLMSettings, client: "Client | None" = None) -> None:
-        """Raise SettingsError for a prompt version that does not exist. Without a client it can tell its settings."""
+    def __init__(self, settings: MineSettings, client: "Client | None" = None) -> None:
+        """Raise SettingsError without a model, and for a prompt version that does not exist.
+
+        Without a client it can tell its settings.
+        """
+        self.model = settings.named_model
         self._settings = settings
         self._client = client
         versions = {

@@ -3,7 +3,6 @@
 from cxr.miner.language.grounding import locate
 from cxr.miner.mine.assertion import contradiction
 from cxr.miner.mine.checks import (
-    Rejection,
     check_answer_supported,
     check_chain,
     check_evidence,
@@ -14,6 +13,7 @@ from cxr.prompts import ChainReply, EvidenceReply, PlanReply, WholeReply
 from cxr.prompts.replies import EvidenceItemReply
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
+from cxr.schemas.rejection import Rejection
 from cxr.schemas.study import Report
 from cxr.schemas.text import Quote
 from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason

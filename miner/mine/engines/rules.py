@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from cxr.miner.judge import RulesJudge
 from cxr.miner.judge.reasons import in_plain_words
+from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.language import load_lexicon
 from cxr.miner.language.grounding import MOST_QUOTES
@@ -20,7 +21,7 @@ from cxr.miner.language.labeler import LABELER_VERSION, LabelEvidence, label_evi
 from cxr.miner.mine.engines import named, nouns, temporal
 from cxr.miner.mine.engines.nouns import is_plural, plural, with_article
 from cxr.miner.mine.engines.wording import describe, describe_borderline, more_telling
-from cxr.miner.store import digest
+from cxr.miner.mine.job import SyncRunner
 from cxr.schemas.finding import Finding, NormalForm
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
@@ -80,11 +81,6 @@ class RulesEngine:
             "judge_version": RulesJudge().version,
             "signs": signs,
         }
-
-    @property
-    def attestations_used(self) -> tuple[str, ...]:
-        """Nothing leaves the machine."""
-        return ()
 
     def plan(self, question: Question, report: Report) -> Plan:  # noqa: ARG002 - a plan does not need the report
         """Give the signs of every finding of the question.
@@ -373,3 +369,6 @@ def _conclusion(question: Question) -> str:
     if question.task is Task.ANOMALY:
         return f"In conclusion, this chest X-ray shows {shown}."
     return f"In conclusion, this chest X-ray shows {shown}: the answer is {question.answer}."
+
+
+RUNNER = SyncRunner(RulesEngine)

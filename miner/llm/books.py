@@ -1,0 +1,140 @@
+"""Where attempts at a model server are written down and their cost is counted: beside an output, or in a store.
+
+Everybody who asks a server opens an account in such books first, so that limits on spending hold across stages, runs,
+failures and kills. Here are the books of file commands; those of a store are in `store_books.py`.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cxr.miner.kit.digest import digest
+from cxr.miner.kit.errors import InputError
+from cxr.miner.llm.policy import check_endpoint
+from cxr.miner.llm.settings import ServerSettings
+from cxr.schemas.call import Call
+from cxr.schemas.vocabulary import Licence
+
+if TYPE_CHECKING:
+    from cxr.miner.llm.background import BackgroundClient
+    from cxr.miner.llm.budget import Spent
+    from cxr.miner.llm.cache import ReplyCache
+    from cxr.miner.llm.ledger import Ledger
+
+# The server libraries load when an account is opened: who judges by rules keeps books too, and opens none.
+
+REPLIES = "cxr.replies"
+"""The folder of replies beside an output; `cxr mine` beside a store of the default name keeps them there too."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """One job at one server: its replies, what it has spent, and where each attempt goes."""
+
+    cache: "ReplyCache"
+    spent: "Spent"
+    ledger: "Ledger | None"
+    write: Callable[[Call], None]
+
+
+class Books(Protocol):
+    """A place for attempts."""
+
+    @property
+    def licences(self) -> Sequence[Licence]:
+        """The licences of the text that may be sent."""
+
+    def job(self, name: str, version: str) -> str:
+        """Return the job that somebody's spending belongs to."""
+
+    def account(self, settings: ServerSettings, job: str) -> contextlib.AbstractContextManager[Account]:
+        """Open the account of a job."""
+
+    def connected(self, client: "BackgroundClient") -> None:
+        """Note through whom the attempts will be made."""
+
+
+@contextlib.contextmanager
+def open_client(settings: ServerSettings, books: Books, job: str) -> Iterator["BackgroundClient"]:
+    """Open a connection for callers that wait for each reply; what it does is written into the books.
+
+    Raises SettingsError without a model or key, PolicyError where text of one of the licences may not go there,
+    before anything is sent.
+    """
+    from cxr.miner.llm.background import BackgroundClient
+
+    for licence in books.licences:
+        check_endpoint(settings.base_url, licence, settings.attestations)
+    with (
+        books.account(settings, job) as account,
+        BackgroundClient(
+            settings, account.cache, spent=account.spent, ledger=account.ledger, on_call=account.write
+        ) as client,
+    ):
+        books.connected(client)
+        yield client
+
+
+class FileBooks:
+    """Attempts as lines of `<output>.calls.jsonl`; limits count what earlier runs for the same output have used."""
+
+    def __init__(self, output: Path, licences: Sequence[Licence] = (Licence.CREDENTIALED,)) -> None:
+        self._output = output
+        self.log = output.with_name(output.name + ".calls.jsonl")
+        self.licences = licences
+        self._client: BackgroundClient | None = None
+
+    def job(self, name: str, version: str) -> str:
+        """Return the job; a file holds the attempts of one output, told apart by model."""
+        return digest(name, version)
+
+    @contextlib.contextmanager
+    def account(self, settings: ServerSettings, job: str) -> Iterator[Account]:  # noqa: ARG002 - see `job`
+        """Open the account of the output; raises InputError where its folder does not exist."""
+        from cxr.miner.llm.cache import ReplyCache
+
+        if not self._output.parent.is_dir():
+            raise InputError(
+                f"the folder {self._output.parent} for {self._output.name} does not exist; create it or write elsewhere"
+            )
+        folder = settings.cache if settings.cache is not None else self._output.with_name(REPLIES)
+        with ReplyCache(folder) as cache:
+            yield Account(cache, _spent_in(self.log, settings.named_model), None, self._write)
+
+    def connected(self, client: "BackgroundClient") -> None:
+        """Remember the client, for what it spends."""
+        self._client = client
+
+    @property
+    def spending(self) -> str | None:
+        """What was asked so far, as a sentence for people; None where no server was opened."""
+        return None if self._client is None else self._client.spending
+
+    @property
+    def attestations_used(self) -> tuple[str, ...]:
+        """What has allowed credentialed text or images to leave this machine so far, as JSON; empty if none did."""
+        return () if self._client is None else self._client.attestations_used
+
+    def _write(self, call: Call) -> None:
+        with self.log.open("a", encoding="utf-8") as lines:
+            lines.write(call.model_dump_json() + "\n")
+
+
+def _spent_in(log: Path, model: str) -> "Spent":
+    """Return what earlier runs for the same output have used of this model; a line cut off by a kill counts nothing."""
+    from cxr.miner.llm.budget import Spent
+
+    if not log.exists():
+        return Spent()
+    calls: list[dict[str, Any]] = []
+    for line in log.read_text(encoding="utf-8").splitlines():
+        try:
+            calls.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    costs = [call["cost_usd"] for call in calls if call["model"] == model and not call["cache_hit"]]
+    usd = sum(cost for cost in costs if cost is not None)
+    return Spent(usd=usd, calls=len(costs), unknown=sum(cost is None for cost in costs))

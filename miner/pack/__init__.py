@@ -1,0 +1,1 @@
+"""What is about one modality, as data: `chest_xray/`, its loader and its checks."""

@@ -1,0 +1,27 @@
+"""What `cxr score` and `cxr filter` are told."""
+
+from typing import ClassVar
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from cxr.miner.judge.settings import JudgedSettings
+from cxr.miner.kit.settings import StageSettings
+
+
+class ScoreSettings(JudgedSettings):
+    """Which judge scores the chains of a store; the store knows the licence of each text."""
+
+    stage: ClassVar[str] = "score"
+    model_config = SettingsConfigDict(env_prefix="CXR_SCORE_", pyproject_toml_table_header=("score",))
+
+
+class FilterSettings(StageSettings):
+    """Which chains are kept."""
+
+    stage: ClassVar[str] = "filter"
+    model_config = SettingsConfigDict(env_prefix="CXR_FILTER_", pyproject_toml_table_header=("filter",))
+
+    min_factuality: float = Field(default=1.0, ge=0, le=1)
+    all_settings: bool = False
+    """Every chain of a question, not the newest alone."""

@@ -1,0 +1,12 @@
+"""Why something cannot enter the store."""
+
+from typing import NamedTuple
+
+from cxr.schemas.vocabulary import RejectReason
+
+
+class Rejection(NamedTuple):
+    """The message is one sentence fit for a model, a log and a table: it never holds words of a report."""
+
+    reason: RejectReason
+    message: str
