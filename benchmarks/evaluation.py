@@ -48,7 +48,7 @@ COLUMNS = (
 
 
 def family(root: int) -> list[int]:
-    """Give a process and all that descend from it."""
+    """Return a process and all that descend from it."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -64,7 +64,7 @@ def family(root: int) -> list[int]:
 
 
 def memory(root: int) -> float:
-    """Give the memory of a process and its descendants in MB; pages that several share count once (PSS)."""
+    """Return the memory of a process and its descendants in MB; pages that several share count once (PSS)."""
     total = 0.0
     for process in family(root):
         try:

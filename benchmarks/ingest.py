@@ -41,7 +41,7 @@ class Measured(NamedTuple):
 
 
 def tree(pid: int) -> list[int]:
-    """Give a process and all below it."""
+    """Return a process and all below it."""
     found = [pid]
     try:
         for thread in Path(f"/proc/{pid}/task").iterdir():
@@ -87,7 +87,7 @@ def corpus(folder: Path, size: int) -> Path:
 
 
 def change_one_label(folder: Path, into: Path) -> Path:
-    """Give a copy of a corpus (links to its files) in which one study's labels differ in one cell."""
+    """Return a copy of a corpus (links to its files) in which one study's labels differ in one cell."""
     into.mkdir()
     for file in folder.iterdir():
         (into / file.name).symlink_to(file)

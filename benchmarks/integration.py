@@ -38,7 +38,7 @@ QUESTIONS = 20
 
 
 def server_and_gguf(folder: Path) -> tuple[Path, Path]:
-    """Give the server's binary and the gguf package, built if they are not there."""
+    """Return the server's binary and the gguf package, built if they are not there."""
     if "LLAMA_SERVER" in os.environ:
         return Path(os.environ["LLAMA_SERVER"]), Path(os.environ["GGUF_PY"])
     folder.mkdir(parents=True, exist_ok=True)

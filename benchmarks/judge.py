@@ -34,7 +34,7 @@ WORDS = 150
 
 
 def half(report_id: str) -> str:
-    """Say which half of the development data a report belongs to."""
+    """Return which half of the development data a report belongs to."""
     even = int(hashlib.sha256(report_id.encode()).hexdigest(), 16) % 2 == 0
     return "dev-look" if even else "dev-hold"
 
@@ -139,7 +139,7 @@ def print_errors(tables: dict[str, list[Row]], reports: dict[str, str]) -> None:
 
 
 def completions(gold: Path) -> Iterator[tuple[str, str]]:
-    """Give completions of about 150 words, cut from mined reasoning, each with its report."""
+    """Return completions of about 150 words, cut from mined reasoning, each with its report."""
     for record in read(gold / "openi_gpt4o_mined.jsonl"):
         words = " ".join(record["steps"]).split()
         if len(words) >= WORDS:

@@ -79,7 +79,7 @@ def sentences(texts: list[str]) -> list[str]:
 
 
 def targets() -> list[str]:
-    """Give every phrase by which our lexicon knows a finding or device."""
+    """Return every phrase by which our lexicon knows a finding or device."""
     from cxr.miner.language import load_lexicon  # noqa: PLC0415
 
     lexicon = load_lexicon()

@@ -63,7 +63,7 @@ class Server:
 
 
 async def _many(ask: Callable[[int], Awaitable[object]]) -> tuple[float, float]:
-    """Give calls a second with IN_FLIGHT at once: by the clock, and by the processor time that the client got."""
+    """Return calls a second with IN_FLIGHT at once: by the clock, and by the processor time that the client got."""
     numbers = iter(range(CALLS))
 
     async def worker() -> None:

@@ -65,7 +65,7 @@ def cxr(folder: Path, *arguments: str) -> str:
 
 
 def sql(folder: Path, query: str) -> list[Json]:
-    """Give the rows of a query on the folder's store."""
+    """Return the rows of a query on the folder's store."""
     return [json.loads(line) for line in cxr(folder, "sql", query, "--format", "json").splitlines()]
 
 
@@ -106,7 +106,7 @@ def evaluate(folder: Path, name: str, rows: Sequence[Counted]) -> None:
 
 
 def overall(rows: Sequence[Counted]) -> list[Counted]:
-    """Give the rows, and each of them again under the task "all"."""
+    """Return the rows, and each of them again under the task "all"."""
     return [*rows, *(row._replace(task=ALL) for row in rows)]
 
 
@@ -244,7 +244,7 @@ def in_our_form(item: Asked) -> Asked:
 
 
 def parts(listed: str) -> tuple[str, ...]:
-    """Give the findings that stand between commas, each once."""
+    """Return the findings that stand between commas, each once."""
     return tuple(dict.fromkeys(part.strip(" .") for part in listed.split(",") if part.strip(" .")))
 
 

@@ -76,7 +76,7 @@ def run_seed(folder: Path, seed: int, changes: Sequence[str]) -> dict[str, dict[
 
 
 def setting(stage: str, text: str) -> list[str]:
-    """Give the option for a `STAGE.KEY=VALUE` of this stage; nothing for one of another."""
+    """Return the option for a `STAGE.KEY=VALUE` of this stage; nothing for one of another."""
     of, _, rest = text.partition(".")
     return ["--set", rest] if of == stage else []
 
@@ -117,7 +117,7 @@ def predict(world: PhantomWorld, model: Path, output: Path) -> None:
 
 
 def measures(world: PhantomWorld, predictions: Path) -> dict[str, float]:
-    """Give accuracies by mode and task, and the mean factuality and completeness of the reasonings.
+    """Return accuracies by mode and task, and the mean factuality and completeness of the reasonings.
 
     Completeness stands beside factuality because a reasoning gets more factual by claiming less, too.
     """
@@ -143,13 +143,13 @@ def measures(world: PhantomWorld, predictions: Path) -> dict[str, float]:
 
 
 def test_rows(export: Path) -> Mapping[str, Mapping[str, Any]]:
-    """Give the held-out rows of an export by sample."""
+    """Return the held-out rows of an export by sample."""
     rows = pl.read_parquet(sorted((export / "data").glob("test-*.parquet"))).to_dicts()
     return {row["sample_id"]: row for row in rows}
 
 
 def table(measured: Mapping[int, Mapping[str, Mapping[str, float]]]) -> Iterable[str]:
-    """Give the lines of a Markdown table: each seed and checkpoint, then the means over seeds."""
+    """Return the lines of a Markdown table: each seed and checkpoint, then the means over seeds."""
     first = next(iter(measured.values()))
     columns = [*first["grpo"]]
     yield "| seed | checkpoint | " + " | ".join(columns) + " |"
@@ -163,7 +163,7 @@ def table(measured: Mapping[int, Mapping[str, Mapping[str, float]]]) -> Iterable
 
 
 def line(seed: str, name: str, values: Sequence[float]) -> str:
-    """Give one line of the table."""
+    """Return one line of the table."""
     return (
         f"| {seed} | {name} | "
         + " | ".join(f"{value:.3f}" if value <= 1 else f"{value:.0f}" for value in values)

@@ -56,7 +56,7 @@ def make_store(folder: Path, chains: int) -> Path:
 
 
 def first_paint(page: Path) -> float | None:
-    """Give the milliseconds to the first contentful paint in Chromium, best of three; None where it is missing."""
+    """Return the milliseconds to the first contentful paint in Chromium, best of three; None where it is missing."""
     programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
     if None in programs or not HAS_SELENIUM:
         return None
@@ -108,7 +108,7 @@ def main() -> None:
 
 
 def megabytes(usage: resource.struct_rusage) -> float:
-    """Give a process's peak memory."""
+    """Return a process's peak memory."""
     return usage.ru_maxrss / (1024 if sys.platform.startswith("linux") else 1024 * 1024)
 
 

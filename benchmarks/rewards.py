@@ -39,7 +39,7 @@ TARGET_MS = 1.0
 
 
 def phantom_groups(seed: int = 0) -> Iterator[tuple[str, list[str]]]:
-    """Give a report and its completions' reasonings, one group after the other."""
+    """Return a report and its completions' reasonings, one group after the other."""
     rng = np.random.default_rng(seed)
     while True:
         readings = [describe_scene(draw_lots(rng), rng) for _ in range(GROUP + 1)]
@@ -50,7 +50,7 @@ def phantom_groups(seed: int = 0) -> Iterator[tuple[str, list[str]]]:
 
 
 def mined_groups(shared: Path) -> Iterator[tuple[str, list[str]]]:
-    """Give reasonings that a language model wrote, each group against the report of its first."""
+    """Return reasonings that a language model wrote, each group against the report of its first."""
     found = list(completions(shared / "gold"))
     for start in range(0, len(found) - GROUP + 1, GROUP):
         group = found[start : start + GROUP]
@@ -58,7 +58,7 @@ def mined_groups(shared: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def dense_groups(shared: Path, seed: int = 0) -> Iterator[tuple[str, list[str]]]:
-    """Give sentences of OpenI in any order; ends when every one was used once."""
+    """Return sentences of OpenI in any order; ends when every one was used once."""
     texts = reports(shared)
     draw = random.Random(seed)  # noqa: S311 - a draw that can be repeated, no secret
     pool = sorted(set(sentences(texts)))
@@ -79,7 +79,7 @@ def dense_groups(shared: Path, seed: int = 0) -> Iterator[tuple[str, list[str]]]
 
 
 def batch(groups: Iterator[tuple[str, list[str]]], size: int) -> dict[str, list[Any]] | None:
-    """Give a step's completions with their columns; None at the end."""
+    """Return a step's completions with their columns; None at the end."""
     rows: dict[str, list[Any]] = {"completions": [], "report": [], "sample_id": []}
     for number in range(size // GROUP):
         report, thinks = next(groups, ("", []))
@@ -96,7 +96,7 @@ def batch(groups: Iterator[tuple[str, list[str]]], size: int) -> dict[str, list[
 
 
 def measure(groups: Iterator[tuple[str, list[str]]], size: int, steps: int) -> list[tuple[Any, ...]]:
-    """Give for each reward: completions, milliseconds a completion (mean, slowest step) and the mean reward."""
+    """Return for each reward: completions, milliseconds a completion (mean, slowest step) and the mean reward."""
     rewards: list[RewardFunction] = reward_functions(ProcessReward())
     spent: dict[str, list[float]] = {reward.__name__: [] for reward in rewards}
     given: dict[str, list[float]] = {reward.__name__: [] for reward in rewards}

@@ -159,7 +159,7 @@ class Result:
 
 
 def configuration(shape: str, ids: Callable[[str], int]) -> Any:
-    """Give a Qwen2-VL configuration of a shape, whose special tokens are those of a small tokenizer."""
+    """Return a Qwen2-VL configuration of a shape, whose special tokens are those of a small tokenizer."""
     given = SHAPES[shape]
     head = given["text"]["hidden_size"] // given["text"]["num_attention_heads"]
     third = head * 3 // 16
@@ -208,14 +208,14 @@ def dataset(plan: Plan, tokenizer: Any, samples: int) -> Dataset:
 
 
 def words(tokenizer: Any, tokens: int, draw: random.Random) -> str:
-    """Give text of so many tokens."""
+    """Return text of so many tokens."""
     text = "".join(draw.choice("abcdefghijklmnop") + ". " for _ in range(tokens))
     ids = tokenizer(text, add_special_tokens=False)["input_ids"][:tokens]
     return str(tokenizer.decode(ids))
 
 
 def model_flops(shape: ModelShape, sums: dict[str, float], *, lora: bool) -> float:
-    """Give the model FLOPs of what went through, by the formulas at the top of this file."""
+    """Return the model FLOPs of what went through, by the formulas at the top of this file."""
     head = shape.vocabulary * shape.hidden
     blocks = shape.language_parameters - head - shape.input_embedding
     language, tower = (4, 2) if lora else (6, 6)
@@ -233,7 +233,7 @@ def model_flops(shape: ModelShape, sums: dict[str, float], *, lora: bool) -> flo
 
 
 def contestant(name: str, plan: Plan, model: Any, processor: Any, rows: Dataset, out: Path) -> Any:
-    """Give a trainer: ours, or TRL's with the same settings."""
+    """Return a trainer: ours, or TRL's with the same settings."""
     total = plan.warmup + plan.steps
     settings = SFTSettings(
         device_batch=plan.device_batch,

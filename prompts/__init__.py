@@ -61,7 +61,7 @@ class Prompt(Frozen):
     examples: tuple[WorkedCase, ...]
 
     def messages(self, values: Mapping[str, str]) -> list[dict[str, str]]:
-        """Give the chat messages: system, each example as question and reply, and the filled template.
+        """Return the chat messages: system, each example as question and reply, and the filled template.
 
         Raises ValueError if `values` are not exactly the template's placeholders.
         """
@@ -81,7 +81,7 @@ class Prompt(Frozen):
 
 
 def available() -> dict[str, tuple[int, ...]]:
-    """Give every prompt's name with its versions, oldest first."""
+    """Return every prompt's name with its versions, oldest first."""
     found: dict[str, list[int]] = {}
     for entry in resources.files(__name__).iterdir():
         if match := _FILE_NAME.match(entry.name):
@@ -90,7 +90,7 @@ def available() -> dict[str, tuple[int, ...]]:
 
 
 def source(name: str, version: int | None = None) -> str:
-    """Give a prompt's file as it stands; raises LookupError for a prompt or version that does not exist."""
+    """Return a prompt's file as it stands; raises LookupError for a prompt or version that does not exist."""
     prompt = load(name, version)
     return _read(f"{prompt.name}.v{prompt.version}.md").decode("utf-8")
 

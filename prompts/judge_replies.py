@@ -68,7 +68,7 @@ class ContainReply(Reply):
 
 
 def findings_block(kind: str, findings: Sequence[Finding]) -> str:
-    """Give findings as a list numbered from 1, between two marks that carry a code made from the list itself.
+    """Return findings as a list numbered from 1, between two marks that carry a code made from the list itself.
 
     Each finding takes one line whatever it contains, and none can close the mark: it would have to contain the hash of
     the list that it stands in.

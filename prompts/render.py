@@ -48,7 +48,7 @@ class EvidenceLike(Protocol):
 
 
 def placeholders(template: str) -> frozenset[str]:
-    """Give the names between double braces in a template."""
+    """Return the names between double braces in a template."""
     return frozenset(_PLACEHOLDER.findall(template))
 
 
@@ -78,26 +78,26 @@ def delimit(report_text: str, name: str = "REPORT") -> str:
 
 
 def answer_block(question: Question) -> str:
-    """Give the answer as a prompt shows it: `B (pleural effusion)`, `Yes`, or the list of findings."""
+    """Return the answer as a prompt shows it: `B (pleural effusion)`, `Yes`, or the list of findings."""
     if question.answer_text == question.answer:
         return question.answer
     return f"{question.answer} ({question.answer_text})"
 
 
 def plan_block(items: Sequence[PlanItemLike]) -> str:
-    """Give a plan as a list, one finding a line."""
+    """Return a plan as a list, one finding a line."""
     return "\n".join(f"- {item.finding}: {item.look_for}" for item in items)
 
 
 def evidence_block(items: Sequence[EvidenceLike]) -> str:
-    """Give evidence as a list numbered from 1, one observation a line."""
+    """Return evidence as a list numbered from 1, one observation a line."""
     return "\n".join(
         f"{number}. {item.finding} ({item.presence}): {item.statement}" for number, item in enumerate(items, start=1)
     )
 
 
 def report_blocks(report_text: str, prior: str | None) -> dict[str, str]:
-    """Give the current report and that of the reference image as two blocks with marks of their own."""
+    """Return the current report and that of the reference image as two blocks with marks of their own."""
     return {
         "prior_report": NO_PRIOR if prior is None else delimit(prior, "PRIOR REPORT"),
         "report": delimit(report_text, "CURRENT REPORT"),
@@ -112,7 +112,7 @@ def stage_values(
     evidence: Sequence[EvidenceLike] = (),
     prior: str | None = None,
 ) -> dict[str, str]:
-    """Give the values of one step's placeholders; raises ValueError for a step that does not exist.
+    """Return the values of one step's placeholders; raises ValueError for a step that does not exist.
 
     `prior` is the report of the reference image, which the steps of temporal questions show.
     """

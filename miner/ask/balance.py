@@ -21,12 +21,12 @@ class BalanceReport:
 
 
 def too_rare(available: Mapping[str, int], min_positives: int) -> dict[str, int]:
-    """Give the findings that occur, but too seldom to set the ceiling for all others."""
+    """Return the findings that occur, but too seldom to set the ceiling for all others."""
     return {finding: count for finding, count in available.items() if 0 < count < min_positives}
 
 
 def ceilings(available: Mapping[str, int], *, balance: str, min_positives: int) -> dict[str, int]:
-    """Give how often each finding may be asked about: at most twice the rarest one's count.
+    """Return how often each finding may be asked about: at most twice the rarest one's count.
 
     Findings rarer than `min_positives` do not starve the rest: under `strict` they get 0, under `soft` all they have.
     `none` allows all there is.
@@ -41,7 +41,7 @@ def ceilings(available: Mapping[str, int], *, balance: str, min_positives: int) 
 
 
 def ceilings_frame(available: Mapping[str, int], *, balance: str, min_positives: int) -> pl.DataFrame:
-    """Give `ceilings` as a frame with the columns finding and ceiling, for the SQL of `cxr ask`."""
+    """Return `ceilings` as a frame with the columns finding and ceiling, for the SQL of `cxr ask`."""
     allowed = ceilings(available, balance=balance, min_positives=min_positives)
     return pl.DataFrame(list(allowed.items()), schema={"finding": pl.Utf8, "ceiling": pl.Int64}, orient="row")
 

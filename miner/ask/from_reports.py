@@ -29,7 +29,7 @@ _ANOMALY = """
 
 
 def read_store(store: Store, settings: AskSettings) -> pl.DataFrame:
-    """Give every report's reading beside its study, in random order: anomalies, concepts, is_sure, changes."""
+    """Return every report's reading beside its study, in random order: anomalies, concepts, is_sure, changes."""
     reports = store.frame(_READ, {"seed": settings.seed})
     readings = list(read_reports(reports["text"].to_list()))
     return reports.drop("text").with_columns(

@@ -31,7 +31,7 @@ class Reading(NamedTuple):
 
 
 def read_report(text: str) -> Reading:
-    """Give a report's reading; an empty one for a report that asserts nothing."""
+    """Return a report's reading; an empty one for a report that asserts nothing."""
     forms = [form for mention in analyse_report(text).mentions if _is_abnormal(form := mention.form)]
     sure = more_telling([form for form in forms if form.certainty is Certainty.CERTAIN])
     described = {describe(form): form.concept for form in sure}
@@ -44,7 +44,7 @@ def read_report(text: str) -> Reading:
 
 
 def read_reports(texts: Sequence[str]) -> Iterator[Reading]:
-    """Give the readings of many reports in order, on all cores where there are enough of them."""
+    """Return the readings of many reports in order, on all cores where there are enough of them."""
     chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
     for readings in process_map(_read_chunk, chunks, processors() if len(texts) >= WORTH_PROCESSES else 1):
         yield from readings
@@ -55,7 +55,7 @@ def _read_chunk(texts: Sequence[str]) -> list[Reading]:
 
 
 def _is_abnormal(form: NormalForm) -> bool:
-    """Tell whether a form asserts an abnormality by name; "an abnormality of the lungs" names none."""
+    """Return whether a form asserts an abnormality by name; "an abnormality of the lungs" names none."""
     lexicon = load_lexicon()
     concept = lexicon.concepts[form.concept]
     return form.presence is Presence.PRESENT and concept.kind != "normal" and not concept.id.endswith("abnormality")

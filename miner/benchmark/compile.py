@@ -137,7 +137,7 @@ def write_benchmark(
 
 
 def fingerprint(store: Store, settings: BenchSettings) -> str:
-    """Give a hash of everything that decides the samples: the chosen ids with their chains, and the settings."""
+    """Return a hash of everything that decides the samples: the chosen ids with their chains, and the settings."""
     ((samples, ids),) = store.rows(
         """
         select count(*), bit_xor(md5_number(concat_ws('|', split, mode, place, question_id, chain_id, licence)))
@@ -221,7 +221,7 @@ def _manifest(
 
 
 def totals(settings: BenchSettings, selection: Selection) -> list[dict[str, Any]]:
-    """Give target and number reached for each split and mode."""
+    """Return target and number reached for each split and mode."""
     made = []
     for split, modes in settings.targets.items():
         for mode, target in modes.items():

@@ -140,7 +140,7 @@ class LeakageReport:
 
     @property
     def is_clean(self) -> bool:
-        """Tell whether no two splits share a report, a patient or a study, and no question its answer."""
+        """Return whether no two splits share a report, a patient or a study, and no question its answer."""
         return not (
             self.shared or self.torn_patients or self.torn_studies or self.copied_questions or self.told_questions
         )

@@ -73,7 +73,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def hash_file(path: Path) -> str:
-    """Give the SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 

@@ -47,7 +47,7 @@ def write_recipe(store: Store, manifest: Manifest, target: Path) -> int:
 
 
 def _ask_settings(store: Store) -> list[dict[str, Any]]:
-    """Give the settings of the runs that asked the chosen questions, oldest first."""
+    """Return the settings of the runs that asked the chosen questions, oldest first."""
     rows = store.rows(
         """
         select settings from runs where command = 'ask' and run_id in (

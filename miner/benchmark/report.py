@@ -35,7 +35,7 @@ def say_compiled(folder: Path, result: CompileResult, recipe: Path | None) -> No
 
 
 def missed(result: CompileResult) -> list[str]:
-    """Give a sentence for every target that was not reached, with the findings that ran out."""
+    """Return a sentence for every target that was not reached, with the findings that ran out."""
     lines = []
     for total in result.manifest.totals:
         if total["reached"] >= total["target"]:
@@ -65,7 +65,7 @@ def _task_line(goal: dict[str, object], result: CompileResult) -> str:
 
 
 def leakage_tables(found: LeakageReport) -> list[Table]:
-    """Give the contamination report."""
+    """Return the contamination report."""
     columns = ["corpus", "reports", "repeat another", "words of a stronger split", "nearly its words"]
     rows = [(r.corpus, r.reports, r.repeats, r.shared_exactly, r.shared_nearly) for r in found.repeats]
     made = [table(f"Reports that repeat (near: {found.near:g} of word trigrams)", columns, rows)]

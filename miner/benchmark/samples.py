@@ -155,7 +155,7 @@ def order_samples(store: Store, seed: int) -> dict[tuple[str, str], int]:
 
 
 def shards(counts: dict[tuple[str, str], int], shard_rows: int) -> Iterator[tuple[str, str, str, int, int]]:
-    """Give file name, split, mode, first place and the place after the last for every file of a benchmark."""
+    """Return file name, split, mode, first place and the place after the last for every file of a benchmark."""
     for (split, mode), count in counts.items():
         rows = min(shard_rows, REASONING_ROWS) if mode == Mode.REASONING else shard_rows
         for number, first in enumerate(range(0, count, rows)):
@@ -163,7 +163,7 @@ def shards(counts: dict[tuple[str, str], int], shard_rows: int) -> Iterator[tupl
 
 
 def read_shard(store: Store, split: str, mode: str, first: int, end: int, max_images: int) -> pa.Table:
-    """Give the samples of one split and mode at places [first, end)."""
+    """Return the samples of one split and mode at places [first, end)."""
     reasoned = mode == Mode.REASONING
     columns = f"{_BASE}, {_REASONED}" if reasoned else _BASE
     query = (

@@ -251,7 +251,7 @@ def findings(store: Store) -> list[dict[str, Any]]:
 
 
 def quotas(target: Target, available: Mapping[Task, int]) -> dict[Task, int]:
-    """Give how many samples of each task to take; never more than there are.
+    """Return how many samples of each task to take; never more than there are.
 
     A table is taken task by task. A total is spread evenly, and what one task cannot give goes to the others.
     """

@@ -35,7 +35,7 @@ class Existing(StrEnum):
 
 
 def check_split(name: str) -> Split:
-    """Give a split by its name; raises SettingsError for any other word."""
+    """Return a split by its name; raises SettingsError for any other word."""
     for split in SPLITS:
         if split == name:
             return split

@@ -18,7 +18,7 @@ class Series:
     high: Sequence[Value] = ()
 
     def interval(self, place: int) -> tuple[float, float] | None:
-        """Give the interval of a category, or None."""
+        """Return the interval of a category, or None."""
         if place >= len(self.low) or place >= len(self.high):
             return None
         low, high = self.low[place], self.high[place]
@@ -47,7 +47,7 @@ class Chart:
     rows: tuple[tuple[str, ...], ...]
 
     def html(self) -> str:
-        """Give the chart as `<figure>`, with its numbers in a `<details>`; everything is escaped."""
+        """Return the chart as `<figure>`, with its numbers in a `<details>`; everything is escaped."""
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in self.columns)
         body = "".join(
             "<tr>" + "".join(_cell_html(place, text) for place, text in enumerate(row)) + "</tr>" for row in self.rows

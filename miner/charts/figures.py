@@ -333,7 +333,7 @@ def _colour(number: int) -> str:
 
 
 def _table(measure: str, categories: Sequence[str], series: Sequence[Series]) -> _Table:
-    """Give columns and rows of text: a value per series, and its interval where there are any."""
+    """Return columns and rows of text: a value per series, and its interval where there are any."""
     columns: list[str] = [""]
     for one in series:
         columns.append(one.name or measure)

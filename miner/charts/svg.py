@@ -96,7 +96,7 @@ STYLE: dict[str, object] = {
 
 
 def themable_svg(figure: Figure, name: str, title: str, description: str) -> str:
-    """Give a figure as `<svg role="img">` with title and description, the same bytes for the same figure.
+    """Return a figure as `<svg role="img">` with title and description, the same bytes for the same figure.
 
     `name` makes its ids unique in a page: letters, digits and hyphens, another for each chart.
     """

@@ -48,7 +48,7 @@ class Commands(TyperGroup):
     """Turns the project's errors into one sentence on stderr and an exit code."""
 
     def list_commands(self, ctx: "Context") -> list[str]:
-        """Give the commands in the order in which one uses them."""
+        """Return the commands in the order in which one uses them."""
         return sorted(super().list_commands(ctx), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
     def invoke(self, ctx: "Context") -> Any:

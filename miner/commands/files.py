@@ -117,7 +117,7 @@ def transform_with_judge(
 
 
 def _bound(judge: "Judge", record: object, settings: "JudgeSettings") -> "Judge":
-    """Give the judge for one line: what it sends carries the line's id and the file's licence."""
+    """Return the judge for one line: what it sends carries the line's id and the file's licence."""
     identity = record.get("id") if isinstance(record, dict) else None
     return judge.bound("-" if identity is None else str(identity), settings.licence)
 

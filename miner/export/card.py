@@ -68,7 +68,7 @@ LIMITS = (
 
 
 def tags(manifest: Manifest, columns: Mapping[str, pa.Schema], files: Sequence[str]) -> str:
-    """Give the card's YAML head: licence, and a configuration per mode with its files."""
+    """Return the card's YAML head: licence, and a configuration per mode with its files."""
     open_licence = manifest.licence == "public"
     lines = ["---", f"pretty_name: {json.dumps(manifest.name)}", "license: other"]
     lines.append(f"license_name: {'terms-of-the-sources' if open_licence else 'credentialed-health-data'}")
@@ -83,7 +83,7 @@ def tags(manifest: Manifest, columns: Mapping[str, pa.Schema], files: Sequence[s
 
 
 def card(manifest: Manifest, columns: Mapping[str, pa.Schema], files: Sequence[str]) -> str:
-    """Give the README of an export in Hugging Face's form."""
+    """Return the README of an export in Hugging Face's form."""
     parts = [
         tags(manifest, columns, files),
         f"# {manifest.name}",

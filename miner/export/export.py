@@ -56,7 +56,7 @@ def may_export(licence: str, target: str, *, public: bool, allowed_because: str 
 
 
 def is_address(target: str) -> bool:
-    """Tell whether a destination is an address on a network (hf://, s3://, https://) and not a folder."""
+    """Return whether a destination is an address on a network (hf://, s3://, https://) and not a folder."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", target) is not None
 
 
@@ -109,7 +109,7 @@ def export(
 
 
 def _rooted(store: Store, settings: ExportSettings, format_: Format) -> ExportSettings:
-    """Give the settings with where images lie, as the user said or else where ingest saw them.
+    """Return the settings with where images lie, as the user said or else where ingest saw them.
 
     Raises SettingsError where pixels are to go into a format that holds paths only.
     """

@@ -12,7 +12,7 @@ from cxr.miner.export.settings import ExportSettings
 
 
 def schema_of(mode: str) -> pa.Schema:
-    """Give the columns of a mode: those of the benchmark, with images as images."""
+    """Return the columns of a mode: those of the benchmark, with images as images."""
     return pa.schema([("images", IMAGES) if field.name == "images" else field for field in SCHEMAS[mode]])
 
 

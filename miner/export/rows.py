@@ -49,12 +49,12 @@ class Benchmark:
         return cls(folder, manifest)
 
     def files(self, split: str, mode: str) -> list[Path]:
-        """Give the Parquet files of a split and mode, in order."""
+        """Return the Parquet files of a split and mode, in order."""
         return [self.folder / name for name in sorted(self.manifest.files) if name.startswith(f"{split}/{mode}-")]
 
 
 def splits_of(benchmark: Benchmark, settings: ExportSettings) -> list[str]:
-    """Give the wanted splits that the benchmark has samples in; raises InputError where that is none."""
+    """Return the wanted splits that the benchmark has samples in; raises InputError where that is none."""
     chosen: list[str] = [
         split
         for split in SPLITS
@@ -84,7 +84,7 @@ class Slices:
         self._prepare([row["corpus"] for row in benchmark.manifest.corpora])
 
     def tables(self, select: str) -> Iterator[pa.Table]:
-        """Give the rows of a query over the view `samples`, slice by slice; each slice in an order of its own draw.
+        """Return the rows of a query over the view `samples`, slice by slice; each slice in an order of its own draw.
 
         `$first` in the query is the number of rows of the slices before.
         """
@@ -128,7 +128,7 @@ def _rows(path: Path) -> int:
 
 
 def _completed(table: pa.Table) -> pa.Table:
-    """Give a table every column of a reasoning sample; what it lacks is null."""
+    """Return a table every column of a reasoning sample; what it lacks is null."""
     columns = [
         table[field.name] if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
         for field in REASONING

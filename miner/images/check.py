@@ -99,7 +99,7 @@ def check_images(
 
 
 def _ingested_roots(store: Store) -> dict[str, Path]:
-    """Give the folder that each corpus's image paths are relative to, as its last ingest recorded it."""
+    """Return the folder that each corpus's image paths are relative to, as its last ingest recorded it."""
     rows = store.rows("select corpus, image_root from corpora where image_root is not null")
     return {corpus: Path(root) for corpus, root in rows if Path(root).is_dir()}
 

@@ -144,7 +144,7 @@ def _exactly(file: BinaryIO, count: int) -> bytes:
 
 
 def has_pydicom() -> bool:
-    """Say whether DICOM headers can be read."""
+    """Return whether DICOM headers can be read."""
     return find_spec("pydicom") is not None
 
 

@@ -79,6 +79,6 @@ def _sample(name: str, number: int, item: object, roots: Mapping[str, str]) -> S
 
 
 def _options(item: Record) -> list[str]:
-    """Give the options in order; unused ones are NaN (formats.md)."""
+    """Return the options in order; unused ones are NaN (formats.md)."""
     given = (item.get(f"option_{index}") for index in range(LARGEST))
     return [text.strip() for text in given if isinstance(text, str) and text.strip()]

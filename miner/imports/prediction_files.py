@@ -49,7 +49,7 @@ class Refused(NamedTuple):
 
 
 def read_predictions(path: Path, mode: Mode | None) -> Iterator[Given | Refused]:
-    """Give every line of a file; `mode` says how the model was asked where the file does not.
+    """Return every line of a file; `mode` says how the model was asked where the file does not.
 
     A file that ends in .csv has a header; a file whose first character is [ is a JSON list (the reference project's);
     any other is JSON Lines. Raises InputError where the file is none of these.
@@ -134,7 +134,7 @@ def _given(line: int, record: object, path: Path, mode: Mode | None) -> Given:
 
 
 def _candidates(record: Mapping[str, Any], path: Path, text: object, asked: object) -> list[str]:
-    """Give the samples that a record may be about: its own sample_id, or those of its question in both modes."""
+    """Return the samples that a record may be about: its own sample_id, or those of its question in both modes."""
     if isinstance(record.get("sample_id"), str) and record["sample_id"]:
         return [record["sample_id"]]
     if isinstance(record.get("question_id"), str) and record["question_id"]:
@@ -149,7 +149,7 @@ def _candidates(record: Mapping[str, Any], path: Path, text: object, asked: obje
 
 
 def _questions_of(record: Mapping[str, Any], path: Path) -> list[str]:
-    """Give the ids under which `cxr import radrbench` may keep a record's question: its task is told by file name."""
+    """Return the ids under which `cxr import radrbench` may keep a record's question: its task is told by file name."""
     try:
         sample = sample_of(record, path, {})
     except ValidationError as error:

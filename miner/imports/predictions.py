@@ -236,7 +236,7 @@ def _write_rejects(store: Store, name: str, rejects: Iterable[tuple[int, RejectR
 
 
 def coverage(store: Store, manifest: Manifest, models: Sequence[str] | None = None) -> list[Coverage]:
-    """Give what models have outputs for, by split and mode of the samples in which they have any.
+    """Return what models have outputs for, by split and mode of the samples in which they have any.
 
     Needs the view of `register_samples`.
     """

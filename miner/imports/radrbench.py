@@ -99,7 +99,7 @@ def _text(record: Record, name: str) -> str:
 
 
 def _answer(answer: str, options: tuple[tuple[str, str], ...]) -> str:
-    """Give the letter where there are options: it may be written as `B`, `B) text` or the text alone."""
+    """Return the letter where there are options: it may be written as `B`, `B) text` or the text alone."""
     answer = _TAGGED.sub("", answer).strip()
     if not options:
         return answer

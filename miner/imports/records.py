@@ -107,18 +107,18 @@ def _line(path: Path, number: int, line: str) -> object:
 
 
 def corpus_of(name: str) -> str:
-    """Give our name of a corpus: lower case with dashes for names that we do not know."""
+    """Return our name of a corpus: lower case with dashes for names that we do not know."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     return _CORPORA.get(slug, slug or "unknown")
 
 
 def licence_of(corpus: str) -> Licence:
-    """Give a corpus's licence; what we do not know is credentialed."""
+    """Return a corpus's licence; what we do not know is credentialed."""
     return Licence.PUBLIC if corpus in PUBLIC_CORPORA else Licence.CREDENTIALED
 
 
 def study_of(corpus: str, owner_id: str) -> tuple[str, str | None]:
-    """Give our ids of study and patient for an owner's id; the patient is None where the id does not tell."""
+    """Return our ids of study and patient for an owner's id; the patient is None where the id does not tell."""
     if corpus == "mimic-cxr" and owner_id.isdigit():
         owner_id = f"s{owner_id}"
     if corpus == "openi" and owner_id.isdigit():
@@ -154,7 +154,7 @@ def map_image(path: str, roots: Mapping[str, str]) -> str:
 
 
 def images_of(value: object, roots: Mapping[str, str]) -> tuple[str, ...]:
-    """Give image paths from a list, a single path, a list written as text, or nothing."""
+    """Return image paths from a list, a single path, a list written as text, or nothing."""
     if isinstance(value, str):
         value = re.findall(r"['\"]([^'\"]+)['\"]", value) if value.startswith("[") else [value]
     if not isinstance(value, Iterable):
@@ -163,7 +163,7 @@ def images_of(value: object, roots: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def steps_of(value: object) -> tuple[str, ...]:
-    """Give steps from text, a list or an object: published records differ by task (formats.md, section 9)."""
+    """Return steps from text, a list or an object: published records differ by task (formats.md, section 9)."""
     if isinstance(value, str):
         return (value.strip(),) if value.strip() else ()
     if isinstance(value, Mapping):
@@ -175,7 +175,7 @@ def steps_of(value: object) -> tuple[str, ...]:
 
 
 def plan_of(value: object) -> tuple[tuple[str, str], ...]:
-    """Give a plan, by finding or option; text alone stands under an empty finding."""
+    """Return a plan, by finding or option; text alone stands under an empty finding."""
     if isinstance(value, Mapping):
         return tuple((str(key), " ".join(steps_of(held))) for key, held in value.items())
     return tuple(("", step) for step in steps_of(value))

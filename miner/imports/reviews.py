@@ -101,7 +101,7 @@ def _value(value: Mapping[str, Any]) -> object:
 
 
 def _reviewer(who: object) -> str:
-    """Give a reviewer's name: Label Studio writes an id, or a person with id and e-mail address."""
+    """Return a reviewer's name: Label Studio writes an id, or a person with id and e-mail address."""
     if isinstance(who, dict):
         who = who.get("email") or who.get("id")
     return "unknown" if who is None else str(who)

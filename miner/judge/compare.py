@@ -138,7 +138,7 @@ def _place_fit(asked: str, known: str, relations: Relations) -> Fit:
 
 
 def covers(denial: NormalForm, finding: NormalForm, relations: Relations) -> bool:
-    """Say whether a denial reaches as far as the finding: "no right effusion" does not cover the left side."""
+    """Return whether a denial reaches as far as the finding: "no right effusion" does not cover the left side."""
     if denial.side in SIDED and denial.side is not Side.BILATERAL and finding.side is not denial.side:
         return False
     places = relations.telling_places(denial)
@@ -149,5 +149,5 @@ def covers(denial: NormalForm, finding: NormalForm, relations: Relations) -> boo
 
 
 def _inside_any(place: str, places: Sequence[str], relations: Relations) -> bool:
-    """Say whether a place is one of the places, or a part of one of them."""
+    """Return whether a place is one of the places, or a part of one of them."""
     return any(place == other or relations.is_part(place, other) or relations.overlap(place, other) for other in places)

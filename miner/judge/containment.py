@@ -17,7 +17,7 @@ SAME_WORDS = 0.7
 
 
 def holds(findings: Sequence[Finding], within: Sequence[Finding], relations: Relations) -> list[bool]:
-    """Say of each finding whether the list holds it.
+    """Return for each finding whether the list holds it.
 
     Every part of a compound must be held, by one finding of the list or by several together; where the list
     contradicts itself on a part, the part is not held. A present other variant holds no denial.
@@ -38,7 +38,7 @@ def _held(finding: Finding, facts: Facts, within: Sequence[Finding]) -> bool:
 
 
 def _agrees_on_nothing(finding: Finding, other: Finding) -> bool:
-    """Say whether a finding that commits to nothing has its like: the same remark, or a denial of the same words."""
+    """Return whether a finding that commits to nothing has its like: the same remark, or a denial of the same words."""
     if other.normal_forms or not is_non_committal(other):
         mine, theirs = observation_words(finding.observation), observation_words(other.observation)
         return _polarity(other) and bool(theirs) and theirs <= mine
@@ -47,7 +47,7 @@ def _agrees_on_nothing(finding: Finding, other: Finding) -> bool:
 
 
 def _asserted(forms: tuple[NormalForm, ...], relations: Relations) -> tuple[NormalForm, ...]:
-    """Give what must be held of a finding.
+    """Return what must be held of a finding.
 
     "Bones: normal, no fractures" asks for the fractures; beside a plain finding its hedged causes need not be held
     ("opacity, maybe pneumonia").
@@ -62,7 +62,7 @@ def _asserted(forms: tuple[NormalForm, ...], relations: Relations) -> tuple[Norm
 
 
 def _sums_up(form: NormalForm, denied: set[str], relations: Relations) -> bool:
-    """Say whether a form only sums up denials beside it: "normal" beside "no fracture", a device that sits well."""
+    """Return whether a form only sums up denials beside it: "normal" beside "no fracture", a device that sits well."""
     if relations.says_little(form.concept):
         return True
     normal = relations.normals.get(form.concept)
@@ -72,7 +72,7 @@ def _sums_up(form: NormalForm, denied: set[str], relations: Relations) -> bool:
 
 
 def _form_held(form: NormalForm, facts: Facts) -> bool:
-    """Say whether the list states or entails one form and does not state its opposite."""
+    """Return whether the list states or entails one form and does not state its opposite."""
     if form.concept in facts.relations.normals:
         return _normal_held(form, facts)
     if asserts_presence(form):
@@ -84,7 +84,7 @@ def _form_held(form: NormalForm, facts: Facts) -> bool:
 
 
 def _normal_held(form: NormalForm, facts: Facts) -> bool:
-    """Say whether the list calls a structure normal, or not normal; a granuloma beside "lungs: clear" is no denial."""
+    """Return whether the list calls a structure normal, or not normal; a granuloma beside "lungs: clear" denies none."""
     if not asserts_presence(form):
         return judge_form(form, facts).verdict is Verdict.SUPPORTED
     normal = facts.relations.normals[form.concept]
@@ -96,7 +96,7 @@ def _normal_held(form: NormalForm, facts: Facts) -> bool:
 
 
 def _denied_more_narrowly(form: NormalForm, facts: Facts) -> bool:
-    """Say whether the list denies the same thing, or a kind of it, with details that do not contradict the finding's.
+    """Return whether the list denies the same thing, or a kind of it, with details that fit the finding's.
 
     The rubric asks that the observation and status be "substantially present", "side/severity not contradicting".
     """
@@ -113,7 +113,7 @@ def _denied_more_narrowly(form: NormalForm, facts: Facts) -> bool:
 
 
 def _denied_by_list(form: NormalForm, facts: Facts) -> bool:
-    """Say whether the list states the opposite of the form in so many words, under any of its names."""
+    """Return whether the list states the opposite of the form in so many words, under any of its names."""
     if form.concept in facts.relations.normals:
         return False
     presence = Presence.ABSENT if asserts_presence(form) else Presence.PRESENT
@@ -128,13 +128,13 @@ def _denied_by_list(form: NormalForm, facts: Facts) -> bool:
 
 
 def _share_words(one: Finding, other: Finding) -> bool:
-    """Say whether two observations use nearly the same words."""
+    """Return whether two observations use nearly the same words."""
     mine, theirs = observation_words(one.observation), observation_words(other.observation)
     return bool(mine and theirs) and len(mine & theirs) >= SAME_WORDS * len(mine | theirs)
 
 
 def _polarity(finding: Finding) -> bool:
-    """Say whether a finding denies: by its normal forms, or by its words where it has none."""
+    """Return whether a finding denies: by its normal forms, or by its words where it has none."""
     if finding.normal_forms:
         return not any(asserts_presence(form) for form in finding.normal_forms)
     return is_denied(finding)

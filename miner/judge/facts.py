@@ -88,11 +88,11 @@ class Facts:
             self.add(fact._replace(form=reworded(fact.form, normal.excludes[0], Presence.PRESENT, places)))
 
     def instances(self, concept: str) -> list[Fact]:
-        """Give the present facts that are the concept, a kind of it, or a disease of which it is a sign."""
+        """Return the present facts that are the concept, a kind of it, or a disease of which it is a sign."""
         return self.present.get(concept, [])
 
     def denials(self, concept: str) -> list[Fact]:
-        """Give the denials of the concept and of everything that it is a kind of; those in so many words first."""
+        """Return the denials of the concept and of everything that it is a kind of; those in so many words first."""
         found: list[Fact] = list(self.absent.get(concept, ()))
         for general in self.relations.chain(concept):
             if general != concept:
@@ -100,11 +100,11 @@ class Facts:
         return found
 
     def named_denials(self, concept: str) -> list[Fact]:
-        """Give the denials of the concept under any of its names."""
+        """Return the denials of the concept under any of its names."""
         return [fact for name in self.relations.names(concept) for fact in self.absent.get(name, ())]
 
     def weak_denials(self, concept: str) -> list[Fact]:
-        """Give the denials that speak for the concept's absence without excluding it."""
+        """Return the denials that speak for the concept's absence without excluding it."""
         found: list[Fact] = []
         for hint in self.relations.hinted_absent_by(concept):
             found.extend(self.absent.get(hint, ()))
@@ -114,12 +114,12 @@ class Facts:
 
 
 def reworded(form: NormalForm, concept: str, presence: Presence, locations: tuple[str, ...]) -> NormalForm:
-    """Give a form about another concept, without validating again what was valid."""
+    """Return a form about another concept, without validating again what was valid."""
     return form.model_copy(update={"concept": concept, "presence": presence, "locations": locations})
 
 
 def stated(analysis: Analysis, relations: Relations) -> list[tuple[int, NormalForm, str]]:
-    """Give what a text states: the index of each mention, its form with shared places, and its words in lower case.
+    """Return what a text states: the index of each mention, its form with shared places, and its words in lower case.
 
     Denials of nothing in particular ("without complication") are left out.
     """
@@ -188,7 +188,7 @@ def facts_of_list(findings: Iterable[Finding], relations: Relations) -> Facts:
 
 
 def range_end(words: str) -> Severity | None:
-    """Give the upper end of a severity range, or None where the words name no range."""
+    """Return the upper end of a severity range, or None where the words name no range."""
     return next((severity for phrase, severity in _RANGES if phrase in words), None)
 
 
@@ -219,7 +219,7 @@ def share_places(
 
 
 def _one_thing(form: NormalForm, other: NormalForm, relations: Relations, *, loosely: bool) -> bool:
-    """Say whether two mentions describe one thing; `loosely`, it is enough that one organ has them."""
+    """Return whether two mentions describe one thing; `loosely`, it is enough that one organ has them."""
     if other.presence is not form.presence or other.concept in relations.normals:
         return False
     if loosely:
@@ -233,7 +233,7 @@ def _one_thing(form: NormalForm, other: NormalForm, relations: Relations, *, loo
 
 
 def _linked(sentence: Sequence[int], analysis: Analysis) -> frozenset[int]:
-    """Give the mentions that a word of meaning or cause, or a blank, ties to the mention before them."""
+    """Return the mentions that a word of meaning or cause, or a blank, ties to the mention before them."""
     mentions = analysis.mentions
     return frozenset(
         index
@@ -251,7 +251,7 @@ def _by_sentence(mentions: Sequence[Mention]) -> list[list[int]]:
 
 
 def _speaks_of_one(form: NormalForm, words: str, before: str, relations: Relations) -> bool:
-    """Say whether a present thing is single by its article, or by the singular of something that is counted."""
+    """Return whether a present thing is single by its article, or by the singular of something that is counted."""
     if form.number is not None or form.presence is not Presence.PRESENT:
         return False
     if any(fold(word) != word for word in words.split()):

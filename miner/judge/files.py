@@ -75,12 +75,12 @@ def radrscore_line(record: object, judge: Judge, *, empty: Empty | str = Empty.Z
 
 
 def _signature(judge: Judge) -> Json:
-    """Give the judge's name and version, which stand beside every score."""
+    """Return the judge's name and version, which stand beside every score."""
     return {"name": judge.name, "version": judge.version}
 
 
 def _verdict(answer: JudgedFinding) -> Json:
-    """Give a verdict as the keys that are added to a finding."""
+    """Return a verdict as the keys that are added to a finding."""
     return {
         "verdict": answer.verdict.value,
         "factual": answer.factual,
@@ -91,7 +91,7 @@ def _verdict(answer: JudgedFinding) -> Json:
 
 
 def _written(finding: Finding) -> Json:
-    """Give an extracted finding as a JSON object, with its span in the text it was read from."""
+    """Return an extracted finding as a JSON object, with its span in the text it was read from."""
     written: Json = {"observation": finding.observation, "status": finding.status}
     if finding.span is not None:
         written["span"] = {"start": finding.span.start, "end": finding.span.end}
@@ -111,7 +111,7 @@ def _object(record: object) -> Json:
 
 
 def _text(line: Mapping[str, Any], key: str) -> str:
-    """Give a field that must be text."""
+    """Return a field that must be text."""
     if key not in line:
         raise ValueError(f'the line has no "{key}"; add it as text')
     value = line[key]
@@ -121,7 +121,7 @@ def _text(line: Mapping[str, Any], key: str) -> str:
 
 
 def _side(line: Mapping[str, Any], key: str) -> tuple[str | list[Finding], list[Json] | None]:
-    """Give one side of a RadRScore line: a text, or the findings of a list and the list as it was given."""
+    """Return one side of a RadRScore line: a text, or the findings of a list and the list as it was given."""
     if key not in line:
         raise ValueError(f'the line has no "{key}"; add a text or a list of findings')
     value = line[key]

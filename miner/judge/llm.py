@@ -98,7 +98,7 @@ class LLMJudge:
         return bound
 
     def extract(self, text: str) -> list[Finding]:
-        """Give the findings that a text states, in text order; one whose words are not in the text has no span."""
+        """Return the findings that a text states, in text order; one whose words are not in the text has no span."""
         if not text.strip():
             return []
         reply = self._ask(
@@ -118,7 +118,7 @@ class LLMJudge:
         return [finding for _, finding in sorted(found, key=lambda pair: pair[0])]
 
     def verdicts(self, report: str, findings: Sequence[Finding]) -> list[JudgedFinding]:
-        """Give one verdict per finding, in order, with quotes located in the report; twenty findings a request."""
+        """Return one verdict per finding, in order, with quotes located in the report; twenty findings a request."""
         judged: list[JudgedFinding] = []
         for part in _parts(findings):
             values = {"report": delimit(report), "findings": findings_block("FINDINGS", part)}
@@ -134,7 +134,7 @@ class LLMJudge:
         return judged
 
     def contained(self, findings: Sequence[Finding], within: Sequence[Finding]) -> list[bool]:
-        """Say of each finding, in order, whether the list `within` holds it; an empty list holds nothing."""
+        """Return for each finding, in order, whether the list `within` holds it; an empty list holds nothing."""
         if not within:
             return [False] * len(findings)
         held: list[bool] = []
@@ -265,7 +265,7 @@ def _not_found(what: str, where: str) -> Rejection:
 
 
 def _judged(finding: Finding, item: SupportItemReply, report: str) -> JudgedFinding:
-    """Give a reply's item as a verdict; words about a silent report are no evidence."""
+    """Return a reply's item as a verdict; words about a silent report are no evidence."""
     verdict = Verdict(item.verdict)
     found: set[Quote] = set()
     if verdict in _DECIDED:

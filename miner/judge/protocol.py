@@ -38,4 +38,4 @@ class Judge(Protocol):
         """Return one verdict per finding, in order, with evidence quoted from the report."""
 
     def contained(self, findings: Sequence[Finding], within: Sequence[Finding]) -> list[bool]:
-        """Say of each finding, in order, whether the list `within` holds it (the rubric's recall)."""
+        """Return for each finding, in order, whether the list `within` holds it (the rubric's recall)."""

@@ -52,7 +52,7 @@ class ScoredReasoning(Frozen):
 
 
 def share(flags: Iterable[bool | None], empty: Empty = Empty.ZERO) -> float | None:
-    """Give the share of true among the flags that are not None; for none at all, what `empty` says."""
+    """Return the share of true among the flags that are not None; for none at all, what `empty` says."""
     counted = [flag for flag in flags if flag is not None]
     if not counted:
         return 0.0 if empty is Empty.ZERO else None

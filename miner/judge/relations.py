@@ -77,7 +77,7 @@ class Relations:
         return _union((concept, *sorted(self._same.get(concept, ()))) for concept in concepts)
 
     def _implications(self, concept: str) -> dict[str, Reason]:
-        """Give what a present concept implies and in which way: itself, its kinds, and their signs."""
+        """Return what a present concept implies and in which way: itself, its kinds, and their signs."""
         implied = dict.fromkeys(self._chains[concept], Reason.MORE_GENERAL)
         for kind in self._chains[concept]:
             for sign in self._signs.get(kind, ()):
@@ -87,59 +87,59 @@ class Relations:
         return implied
 
     def implied_by(self, concept: str) -> Iterable[str]:
-        """Give all concepts that are present when this one is."""
+        """Return all concepts that are present when this one is."""
         return self._implied.get(concept, {concept: Reason.STATED})
 
     def why_implied(self, concept: str, implied: str) -> Reason:
-        """Say in which way a present concept implies another."""
+        """Return in which way a present concept implies another."""
         return self._implied.get(concept, {}).get(implied, Reason.STATED)
 
     def denied_with(self, concept: str) -> frozenset[str]:
-        """Give the concepts whose denial denies this one: itself and everything that it is a kind of."""
+        """Return the concepts whose denial denies this one: itself and everything that it is a kind of."""
         return self._kinds.get(concept) or frozenset({concept})
 
     def chain(self, concept: str) -> tuple[str, ...]:
-        """Give the same concepts in a fixed order, narrow before wide, so that evidence never depends on hashing."""
+        """Return the same concepts in a fixed order, narrow before wide, so that evidence never depends on hashing."""
         return self._chains.get(concept) or (concept,)
 
     def hinted_absent_by(self, concept: str) -> Iterable[str]:
-        """Give the concepts whose denial speaks for the absence of this one."""
+        """Return the concepts whose denial speaks for the absence of this one."""
         return self._hints.get(concept, ())
 
     def names(self, concept: str) -> Iterable[str]:
-        """Give the concept and its other names."""
+        """Return the concept and its other names."""
         return (concept, *sorted(self._same.get(concept, ())))
 
     def same_thing(self, one: str, other: str) -> bool:
-        """Say whether two concepts name one abnormality."""
+        """Return whether two concepts name one abnormality."""
         return one == other or other in self._same.get(one, ())
 
     def alike(self, one: str, other: str) -> bool:
-        """Say whether two concepts name one abnormality, or two of the things that are counted (nodule, granuloma)."""
+        """Return whether two concepts name one abnormality, or two things that are counted (nodule, granuloma)."""
         return self.same_thing(one, other) or (one in self._counted and other in self._counted)
 
     def is_broad(self, concept: str) -> bool:
-        """Say whether a chest may hold several unrelated instances of the concept."""
+        """Return whether a chest may hold several unrelated instances of the concept."""
         return concept in self._broad
 
     def is_acute_only(self, concept: str) -> bool:
-        """Say whether a concept stands for acute abnormality in general."""
+        """Return whether a concept stands for acute abnormality in general."""
         return concept in self._acute
 
     def says_little(self, concept: str) -> bool:
-        """Say whether a concept only says that something is wrong with a structure, or that a device sits well."""
+        """Return whether a concept only says that something is wrong with a structure, or that a device sits well."""
         return concept in self._little
 
     def is_counted(self, concept: str) -> bool:
-        """Say whether the singular of the concept's name means one of them ("granuloma", but not "opacity")."""
+        """Return whether the singular of the concept's name means one of them ("granuloma", but not "opacity")."""
         return concept in self._counted
 
     def is_diffuse(self, concept: str) -> bool:
-        """Say whether the concept spreads over the lungs, so that it says nothing on one zone."""
+        """Return whether the concept spreads over the lungs, so that it says nothing on one zone."""
         return concept in self._diffuse
 
     def ruled_out_by(self, normal: str, words: str, *, in_report: bool) -> Iterable[str]:
-        """Give what a normal rules out in these words.
+        """Return what a normal rules out in these words.
 
         In a report only what follows directly: "intact" bones are unbroken, a "negative chest" has nothing acute.
         In a list of findings a normal structure holds the absence of all that could be wrong with it.
@@ -151,16 +151,16 @@ class Relations:
         return self._report_ruled_out.get(normal, self.normals[normal].excludes)
 
     def hinted_by(self, normal: str, words: str) -> Iterable[str]:
-        """Give what these words for a normal speak against without ruling it out: "intact" bones are hardly crooked."""
+        """Return what these words for a normal speak against without ruling it out: "intact" bones are hardly bent."""
         intact = "intact" in words and normal in self._intact_ruled_out
         return self.normals[normal].excludes if intact else ()
 
     def without_detail(self, concept: str) -> Iterable[str]:
-        """Give the concepts that lack only a detail of this one (granuloma, of calcified granuloma)."""
+        """Return the concepts that lack only a detail of this one (granuloma, of calcified granuloma)."""
         return self._details.get(concept, ())
 
     def sharpened(self, form: NormalForm, words: str) -> NormalForm:
-        """Give the form under the concept that its place and the word "calcified" make of it."""
+        """Return the form under the concept that its place and the word "calcified" make of it."""
         concept = form.concept
         if "calcif" in words and "no calcif" not in words and "without" not in words:
             concept = self._calcified.get(concept, concept)
@@ -169,50 +169,50 @@ class Relations:
         return form if concept == form.concept else form.model_copy(update={"concept": concept})
 
     def as_normal(self, form: NormalForm) -> NormalForm:
-        """Give "no abnormality of the lungs" as what it means: the lungs are normal."""
+        """Return "no abnormality of the lungs" as what it means: the lungs are normal."""
         normal = self._normal_of.get(form.concept)
         if normal is None or form.presence is not Presence.ABSENT:
             return form
         return form.model_copy(update={"concept": normal, "presence": Presence.PRESENT})
 
     def is_empty_denial(self, form: NormalForm, words: str) -> bool:
-        """Say whether a denial denies nothing in particular ("without typical findings of", "no complication")."""
+        """Return whether a denial denies nothing in particular ("without typical findings of", "no complication")."""
         return form.concept == "abnormality" and form.presence is Presence.ABSENT and "abnormal" not in words
 
     def related(self, one: str, other: str) -> bool:
-        """Say whether one concept is a kind or a sign of the other, or another name of it."""
+        """Return whether one concept is a kind or a sign of the other, or another name of it."""
         return other in self._implied.get(one, ()) or one in self._implied.get(other, ())
 
     def same_region(self, one: str, other: str) -> bool:
-        """Say whether two concepts are at home in the same organ."""
+        """Return whether two concepts are at home in the same organ."""
         return bool(self._organ(self._region.get(one, "")) & self._organ(self._region.get(other, "")))
 
     def is_device(self, concept: str) -> bool:
-        """Say whether a concept is something that was put into or onto the patient."""
+        """Return whether a concept is something that was put into or onto the patient."""
         return concept in self._devices
 
     def is_part(self, place: str, whole: str) -> bool:
-        """Say whether a place lies in another."""
+        """Return whether a place lies in another."""
         return whole in self._around.get(place, ())
 
     def overlap(self, one: str, other: str) -> bool:
-        """Say whether two places are used for each other."""
+        """Return whether two places are used for each other."""
         return other in self._overlapping.get(one, ())
 
     def in_one_lung(self, one: str, other: str) -> bool:
-        """Say whether both places are zones of the lungs, where another zone is another place of the same thing."""
+        """Return whether both places are zones of the lungs, where another zone is another place of the same thing."""
         return "lungs" in self._organ_of_place(one) and "lungs" in self._organ_of_place(other)
 
     def telling_places(self, form: NormalForm) -> tuple[str, ...]:
-        """Give the places of a form that narrow its concept down: not the organ that it is in anyway."""
+        """Return the places of a form that narrow its concept down: not the organ that it is in anyway."""
         return self._places_of(form.concept, form.locations)
 
     def likely_places(self, form: NormalForm) -> tuple[str, ...]:
-        """Give the places of something that is there: as told, or where such a thing usually is."""
+        """Return the places of something that is there: as told, or where such a thing usually is."""
         return self.telling_places(form) or tuple(self._usual.get(form.concept, ()))
 
     def place_fits_concept(self, places: Iterable[str], concept: str) -> bool:
-        """Say whether something that is somewhere in its region may be at one of these places."""
+        """Return whether something that is somewhere in its region may be at one of these places."""
         region = self._region.get(concept, "chest")
         if region in ANYWHERE or region in {"devices", "soft_tissues"}:
             return True
@@ -224,7 +224,7 @@ class Relations:
         return False
 
     def place_is_denied(self, denial: NormalForm, form: NormalForm) -> bool:
-        """Say whether a denial without a place reaches the finding's: clear lungs say nothing about the mediastinum.
+        """Return whether a denial without a place reaches the finding's: clear lungs say nothing about the mediastinum.
 
         The hilum is neither in the lungs nor out of them: a nodule there does not contradict clear lungs, but who
         denies one "in the lung hilum" is right by clear lungs.
@@ -266,7 +266,7 @@ def _closure(start: str, edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
 
 
 def _groups(groups: Iterable[Iterable[str]]) -> dict[str, frozenset[str]]:
-    """Give each name the other members of its groups."""
+    """Return each name the other members of its groups."""
     members: dict[str, frozenset[str]] = {}
     for group in groups:
         names = frozenset(group)
@@ -276,7 +276,7 @@ def _groups(groups: Iterable[Iterable[str]]) -> dict[str, frozenset[str]]:
 
 
 def _groups_of_regions(organs: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]]:
-    """Give each region the organs that it belongs to."""
+    """Return each region the organs that it belongs to."""
     belongs: dict[str, frozenset[str]] = {}
     for organ, regions in organs.items():
         for region in regions:
@@ -310,7 +310,7 @@ def _normals(lexicon: Lexicon, table: Mapping[str, Any]) -> dict[str, Normal]:
 
 
 def _union(groups: Iterable[Iterable[str]]) -> tuple[str, ...]:
-    """Give the members of all groups, each once, in order."""
+    """Return the members of all groups, each once, in order."""
     return tuple(dict.fromkeys(member for group in groups for member in group))
 
 

@@ -47,7 +47,7 @@ class RulesJudge:
         return self
 
     def extract(self, text: str) -> list[Finding]:
-        """Give what a text asserts, in text order: each distinct statement once, where it is first made.
+        """Return what a text asserts, in text order: each distinct statement once, where it is first made.
 
         A reasoning chain repeats its findings step after step; counting each repetition would weight RadRScore
         by verbosity. Two mentions are the same statement when their normal forms are equal.
@@ -65,12 +65,12 @@ class RulesJudge:
         return findings
 
     def verdicts(self, report: str, findings: Sequence[Finding]) -> list[JudgedFinding]:
-        """Give one verdict per finding, in order; the report's analysis is cached between calls."""
+        """Return one verdict per finding, in order; the report's analysis is cached between calls."""
         facts = report_facts(report)
         return [self._verdict(understood(finding), finding, facts, report) for finding in findings]
 
     def contained(self, findings: Sequence[Finding], within: Sequence[Finding]) -> list[bool]:
-        """Say of each finding whether the list `within` holds it (the rubric's recall section)."""
+        """Return for each finding whether the list `within` holds it (the rubric's recall section)."""
         return holds([understood(item) for item in findings], [understood(item) for item in within], load_relations())
 
     def _verdict(self, read: Finding, given: Finding, facts: Facts, report: str) -> JudgedFinding:
@@ -95,14 +95,14 @@ def open_rules(settings: object = None, books: object = None) -> Iterator[RulesJ
 
 
 def quotes(outcome: Outcome) -> tuple[Quote, ...]:
-    """Give the report spans that decided an outcome, each once, in report order."""
+    """Return the report spans that decided an outcome, each once, in report order."""
     found = {fact.quote for fact in outcome.facts if fact.quote is not None}
     return tuple(sorted(found, key=lambda quote: (quote.start, quote.end)))
 
 
 @lru_cache(maxsize=1)
 def lexicon_digest() -> str:
-    """Give eight hexadecimal digits that stand for the contents of all lexicon files."""
+    """Return eight hexadecimal digits that stand for the contents of all lexicon files."""
     content = hashlib.sha256()
     for path in sorted(DATA.glob("*.toml")):
         content.update(path.name.encode())
@@ -112,5 +112,5 @@ def lexicon_digest() -> str:
 
 @lru_cache(maxsize=2048)
 def report_facts(report: str) -> Facts:
-    """Give what a report states outside of its history, comparison and technique; cached by text."""
+    """Return what a report states outside of its history, comparison and technique; cached by text."""
     return facts_of_report(analyse(report), load_relations())

@@ -53,7 +53,7 @@ LONGEST = 1000
 
 
 def understood(finding: Finding) -> Finding:
-    """Give a finding with its normal forms, reading its words where it has none; cached by words."""
+    """Return a finding with its normal forms, reading its words where it has none; cached by words."""
     if finding.normal_forms:
         return finding
     return _read(finding.observation[:LONGEST], finding.status[:LONGEST])

@@ -33,7 +33,7 @@ def judge_form(form: NormalForm, facts: Facts) -> Outcome:
 
 
 def asserts_presence(form: NormalForm) -> bool:
-    """Say whether a finding asserts that its concept is there; what has resolved is not."""
+    """Return whether a finding asserts that its concept is there; what has resolved is not."""
     return form.presence is Presence.PRESENT and form.change is not Change.RESOLVED
 
 
@@ -180,7 +180,7 @@ def _without_failed_alternatives(outcomes: Sequence[Outcome], forms: Sequence[No
 
 
 def _denied_by_name(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], facts: Facts) -> bool:
-    """Say whether the report denies this very name, while what might support it is vaguer and named otherwise."""
+    """Return whether the report denies this very name, while what might support it is vaguer and named otherwise."""
     if any(
         fact.form.concept == form.concept or (fact.form.certainty is Certainty.CERTAIN and not more)
         for more, fact in fitting
@@ -212,7 +212,7 @@ def _supported_presence(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], 
 
 
 def _lesser(form: NormalForm, facts: Facts) -> list[Fact]:
-    """Give the facts that name the finding's thing without the detail that its concept adds ("granuloma")."""
+    """Return the facts that name the finding's thing without the detail that its concept adds ("granuloma")."""
     return [
         fact
         for lesser in facts.relations.without_detail(form.concept)
@@ -223,7 +223,7 @@ def _lesser(form: NormalForm, facts: Facts) -> list[Fact]:
 
 
 def _both_sides(conflicting: Iterable[tuple[Reason, Fact]]) -> list[Fact]:
-    """Give facts for the left and the right when there are both, so that "bilateral" is met by two facts."""
+    """Return facts for the left and the right when there are both, so that "bilateral" is met by two facts."""
     sided = {fact.form.side: fact for reason, fact in conflicting if reason is Reason.SIDE_CONFLICT}
     if Side.LEFT in sided and Side.RIGHT in sided:
         return [sided[Side.LEFT], sided[Side.RIGHT]]
@@ -231,7 +231,7 @@ def _both_sides(conflicting: Iterable[tuple[Reason, Fact]]) -> list[Fact]:
 
 
 def excludes(denial: Fact, form: NormalForm, facts: Facts) -> bool:
-    """Say whether a denial rules the finding out: "no large effusion" and "no new opacity" leave room."""
+    """Return whether a denial rules the finding out: "no large effusion" and "no new opacity" leave room."""
     denied = denial.form
     if denied.severity is not None and form.severity is not denied.severity:
         return False
@@ -247,19 +247,19 @@ def excludes(denial: Fact, form: NormalForm, facts: Facts) -> bool:
 
 
 def _has_resolved(denial: Fact, form: NormalForm) -> bool:
-    """Say whether a thing is gone; it is spoken of as such, with a side or without: only the other side stays open."""
+    """Return whether a thing is gone; it is spoken of as such, with a side or without: only the other one stays open."""
     denied = denial.form
     return denied.change is Change.RESOLVED and (form.side in {None, denied.side} or denied.side is None)
 
 
 def reaches(denial: Fact, form: NormalForm, facts: Facts) -> bool:
-    """Say whether a denial speaks of the finding's side and place at all."""
+    """Return whether a denial speaks of the finding's side and place at all."""
     relations = facts.relations
     return covers(denial.form, form, relations) and relations.place_is_denied(denial.form, form)
 
 
 def _same_statement(denial: Fact, form: NormalForm) -> bool:
-    """Say whether the report makes the very statement: same concept, as wide, and not "otherwise"."""
+    """Return whether the report makes the very statement: same concept, as wide, and not "otherwise"."""
     if denial.form.concept != form.concept or "otherwise" in denial.words:
         return False
     if denial.normal is not None:
@@ -268,7 +268,7 @@ def _same_statement(denial: Fact, form: NormalForm) -> bool:
 
 
 def _why_present(fact: Fact, form: NormalForm, fit: Fit, facts: Facts) -> Reason:
-    """Say why a present fact contradicts a denial."""
+    """Return why a present fact contradicts a denial."""
     if fact.form.certainty is Certainty.UNCERTAIN:
         return Reason.HEDGED_IN_REPORT
     if fit is Fit.MORE_DETAIL:
@@ -278,7 +278,7 @@ def _why_present(fact: Fact, form: NormalForm, fit: Fit, facts: Facts) -> Reason
 
 
 def _why_denied(fact: Fact, form: NormalForm, facts: Facts, *, opposite: bool = False) -> Reason:
-    """Say in which way the report denies the finding."""
+    """Return in which way the report denies the finding."""
     if fact.form.change is Change.RESOLVED:
         return Reason.RESOLVED
     if facts.relations.is_acute_only(fact.form.concept):

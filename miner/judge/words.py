@@ -52,7 +52,7 @@ class WordSentence(NamedTuple):
 
 
 def folded(text: str) -> list[str]:
-    """Give the words of a text in the lexicon's spelling, signs and line ends left out."""
+    """Return the words of a text in the lexicon's spelling, signs and line ends left out."""
     return [part for word, _, _ in tokenise(lowered(text)) if word[0].isalnum() for part in fold_compound(word)]
 
 
@@ -64,12 +64,12 @@ def content(words: Sequence[str]) -> frozenset[str]:
 
 @lru_cache(maxsize=8192)
 def observation_words(observation: str) -> frozenset[str]:
-    """Give the content words of an observation; cached, because lists are compared all against all."""
+    """Return the content words of an observation; cached, because lists are compared all against all."""
     return content(folded(observation))
 
 
 def denies(words: Sequence[str]) -> bool:
-    """Say whether a word among them denies."""
+    """Return whether a word among them denies."""
     return not _word_lists().denying.isdisjoint(words)
 
 
@@ -89,7 +89,7 @@ def word_sentences(text: str) -> tuple[WordSentence, ...]:
 
 
 def is_non_committal(finding: Finding) -> bool:
-    """Say whether the words commit to nothing: no words, a remark on the picture, or a status like "uncertain"."""
+    """Return whether the words commit to nothing: no words, a remark on the picture, or a status like "uncertain"."""
     status = folded(finding.status)
     if _has_phrase(status, Role.NOT_ASSESSABLE):
         return True
@@ -98,7 +98,7 @@ def is_non_committal(finding: Finding) -> bool:
 
 
 def is_denied(finding: Finding) -> bool:
-    """Say whether a finding of unknown words denies them."""
+    """Return whether a finding of unknown words denies them."""
     status = folded(finding.status)
     if status:
         return denies(status) or _has_phrase(status, Role.DENY_BACKWARD)
@@ -106,7 +106,7 @@ def is_denied(finding: Finding) -> bool:
 
 
 def asserts_normal(finding: Finding) -> bool:
-    """Say whether a finding of unknown words calls something normal."""
+    """Return whether a finding of unknown words calls something normal."""
     words = {*folded(finding.status), *folded(finding.observation)}
     return not words.isdisjoint(_word_lists().normal)
 
@@ -130,7 +130,7 @@ def judge_by_words(finding: Finding, sentences: Sequence[WordSentence]) -> Outco
 
 
 def best_sentence(finding: Finding, sentences: Sequence[WordSentence]) -> WordSentence | None:
-    """Give the sentence that shares most of the finding's content words, where it shares enough."""
+    """Return the sentence that shares most of the finding's content words, where it shares enough."""
     words = observation_words(finding.observation)
     telling = _telling(words)
     if not telling:
@@ -152,13 +152,13 @@ def _telling(words: frozenset[str]) -> frozenset[str]:
 
 @lru_cache(maxsize=8192)
 def _is_qualifier(word: str) -> bool:
-    """Say whether a word alone is a place, side, severity, number, change or state."""
+    """Return whether a word alone is a place, side, severity, number, change or state."""
     entry = load_lexicon().entries.get((word,))
     return entry is not None and bool(entry.roles & _QUALIFIERS)
 
 
 def _has_phrase(words: Sequence[str], role: Role) -> bool:
-    """Say whether a phrase of that role stands anywhere in the words."""
+    """Return whether a phrase of that role stands anywhere in the words."""
     tree = load_lexicon().tree
     for start in range(len(words)):
         level = tree

@@ -17,12 +17,12 @@ PLAIN_WIDTH = 160
 
 
 def out() -> Console:
-    """Give the console for results."""
+    """Return the console for results."""
     return _console(sys.stdout.isatty(), stderr=False)
 
 
 def talk() -> Console:
-    """Give the console for everything that is not a result."""
+    """Return the console for everything that is not a result."""
     return _console(sys.stderr.isatty(), stderr=True)
 
 
@@ -70,7 +70,7 @@ def cell(value: object) -> str:
 
 @contextmanager
 def progress(description: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Give a function of (done, total) that shows progress: a bar on a terminal, a line now and then elsewhere."""
+    """Return a function of (done, total) that shows progress: a bar on a terminal, a line now and then elsewhere."""
     console = talk()
     if not console.is_terminal:
         yield _plain_lines(description)

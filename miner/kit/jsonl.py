@@ -64,7 +64,7 @@ def transform(
 
 
 def records(source: Path) -> Iterator[tuple[int, Record | tuple[RejectReason, str]]]:
-    """Give the number of each line that is not blank with its record, or with why it is none."""
+    """Return the number of each line that is not blank with its record, or with why it is none."""
     for number, line in _lines(source):
         try:
             yield number, _parse(line)
@@ -75,7 +75,7 @@ def records(source: Path) -> Iterator[tuple[int, Record | tuple[RejectReason, st
 def _outcome(
     stage: Stage, convert: Callable[[Record], Record], numbered: tuple[int, bytes]
 ) -> tuple[Record, Record | None]:
-    """Give a line's result, and its reject where there is none."""
+    """Return a line's result, and its reject where there is none."""
     number, line = numbered
     record: object = None
     try:
@@ -100,7 +100,7 @@ def whole_file(path: Path) -> Iterator[TextIO]:
 
 @contextlib.contextmanager
 def whole_path(path: Path) -> Iterator[Path]:
-    """Give a name to write to; what is there in the end takes `path`'s name; raises InputError where it cannot."""
+    """Return a name to write to; what is there in the end takes `path`'s name; raises InputError where it cannot."""
     path = path.resolve()  # through a link to the file that it names, not over the link
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InputError(f"{path} is a device or a pipe; expected a file name to write to")

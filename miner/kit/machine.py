@@ -39,7 +39,7 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
 
 
 def git_commit(folder: Path) -> str | None:
-    """Give the commit of the working tree around a folder, with `-dirty` if it was changed; None outside of one."""
+    """Return the commit of the working tree around a folder, with `-dirty` if it was changed; None outside of one."""
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=False)  # noqa: S603

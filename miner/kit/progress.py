@@ -47,7 +47,7 @@ class Numbers:
     updated_at: float = 0.0
 
     def line(self) -> str:
-        """Give everything on one line."""
+        """Return everything on one line."""
         cost = "cost unknown" if self.usd is None else f"${self.usd:.4f}"
         left = "" if self.seconds_left is None else f", {clock(self.seconds_left)} left"
         return (
@@ -57,7 +57,7 @@ class Numbers:
         )
 
     def table(self) -> Table:
-        """Give everything as a table, for `cxr status` while the store is locked."""
+        """Return everything as a table, for `cxr status` while the store is locked."""
         cost = "unknown" if self.usd is None else f"${self.usd:.4f} now, ${self.usd_of_job or 0:.4f} for the whole job"
         rows: list[tuple[str, object]] = [
             ("process", str(self.pid)),
@@ -127,7 +127,7 @@ class Live:
 
 @contextlib.contextmanager
 def live(numbers: Numbers, path: Path, console: Console | None = None) -> Iterator[Live]:
-    """Give a `Live` that shows itself while the block runs, and takes its file away afterwards."""
+    """Return a `Live` that shows itself while the block runs, and takes its file away afterwards."""
     console = console or talk()
     bar = None
     if console.is_terminal:
@@ -147,7 +147,7 @@ def progress_path(store: Path) -> Path:
 
 
 def read_progress(path: Path) -> Numbers | None:
-    """Give the numbers of a run that is still going on, None where there is none."""
+    """Return the numbers of a run that is still going on, None where there is none."""
     try:
         said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         numbers = Numbers(**said)

@@ -76,7 +76,7 @@ def _take_entry(found: Attributes, entry: Entry, index: int = -1) -> None:
 
 
 def leads_to_mention(items: Items, index: int) -> bool:
-    """Tell whether qualifiers that begin at an item belong to a later mention."""
+    """Return whether qualifiers that begin at an item belong to a later mention."""
     for position in range(index, len(items.roles)):
         role = items.roles[position]
         if role & (Role.CONCEPT | Role.GENERIC):
@@ -164,7 +164,7 @@ def _leftward(items: Items, index: int, found: Attributes) -> int:
 
 
 def _joins_qualifiers(items: Items, position: int) -> bool:
-    """Tell whether a comma or "and" stands between qualifiers of one mention ("small, left effusion")."""
+    """Return whether a comma or "and" stands between qualifiers of one mention ("small, left effusion")."""
     if position == 0 or position + 1 >= len(items.roles):
         return False
     before, after = items.roles[position - 1], items.roles[position + 1]
@@ -182,7 +182,7 @@ def _joins_qualifiers(items: Items, position: int) -> bool:
 
 
 def _goes_on(items: Items, position: int) -> bool:
-    """Tell whether "and" goes on with a place: "hilar and mediastinal adenopathy", "hilar and right apical nodes"."""
+    """Return whether "and" goes on with a place: "hilar and mediastinal adenopathy", "hilar and right apical nodes"."""
     after = position + 1
     if items.roles[after] & PART:
         return True
@@ -250,12 +250,12 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
 
 
 def _change_follows(items: Items, index: int) -> bool:
-    """Tell whether a comma introduces a change of the mention before it ("small effusion, unchanged")."""
+    """Return whether a comma introduces a change of the mention before it ("small effusion, unchanged")."""
     return index < len(items.roles) and bool(items.roles[index] & CHANGE) and not _of_another(items, index + 1)
 
 
 def _of_another(items: Items, start: int) -> bool:
-    """Tell whether a change is said of what follows it: "stable mediastinal contours", "unchanged effusion"."""
+    """Return whether a change is said of what follows it: "stable mediastinal contours", "unchanged effusion"."""
     for role, entry in zip(items.roles[start:], items.entries[start:], strict=True):
         if role & PART and entry.part is not None and entry.part.id != "chest":  # "decreased from the prior chest film"
             return True
@@ -282,7 +282,7 @@ def change_behind(items: Items, last: int) -> Change | None:
 
 
 def _place_follows(items: Items, index: int) -> bool:
-    """Tell whether a list goes on with places ("in the right base and left apex"), not with a new mention."""
+    """Return whether a list goes on with places ("in the right base and left apex"), not with a new mention."""
     after_comma = items.roles[index - 1] & COMMA
     while after_comma and index < len(items.roles) and items.roles[index] & CONJUNCTION:
         index += 1

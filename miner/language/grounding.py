@@ -41,7 +41,7 @@ class _Folded(NamedTuple):
 
 
 def locate(words: str, report_text: str) -> Quote | None:
-    """Give the first place where the report says these words, with the report's own spelling and offsets.
+    """Return the first place where the report says these words, with the report's own spelling and offsets.
 
     None if the report does not say them, or if there is no letter or digit in them. Takes time linear in both lengths.
     """
@@ -59,7 +59,7 @@ def locate(words: str, report_text: str) -> Quote | None:
 
 
 def leaves_out_negation(quote: Quote, report_text: str) -> bool:
-    """Tell whether a negation stands before a quote in its clause: "pneumothorax" cut out of "no pneumothorax".
+    """Return whether a negation stands before a quote in its clause: "pneumothorax" cut out of "no pneumothorax".
 
     A hint to quote more, not a judgement: "no change in the small effusion" has one too.
     """
@@ -94,7 +94,7 @@ def _fold(text: str) -> _Folded:
 
 
 def _belongs_to_word(folded: str, text: str, position: int) -> bool:
-    """Tell whether a sign is part of a word or number.
+    """Return whether a sign is part of a word or number.
 
     A hyphen inside a word and a point inside a number are: "displaced" is not a word of "non-displaced", nor is
     "5 cm" a part of "3.5 cm".

@@ -73,7 +73,7 @@ def read_items(sentence: str) -> Items:
 
 
 def asks_or_names(sentence: str) -> bool:
-    """Tell whether a sentence is a question or a heading line, which state nothing."""
+    """Return whether a sentence is a question or a heading line, which state nothing."""
     return _QUESTION.search(sentence) is not None or _HEADING.match(sentence) is not None
 
 

@@ -172,7 +172,7 @@ def label_evidence(report: str) -> dict[Finding14, list[LabelEvidence]]:
 
 
 def _narrow(form: NormalForm) -> bool:
-    """Tell whether a form speaks of one side, a place or a degree only, which rules out nothing elsewhere."""
+    """Return whether a form speaks of one side, a place or a degree only, which rules out nothing elsewhere."""
     return form.side in {Side.LEFT, Side.RIGHT} or bool(form.locations) or form.severity is not None
 
 
@@ -189,7 +189,7 @@ def _evidence(analysis: Analysis, index: int, mention: Mention, value: Value, vi
 
 
 def _in_plural(words: str, mention: Mention) -> bool:
-    """Tell whether a present thing is named in the plural: its concept's words, or the last one that is counted."""
+    """Return whether a present thing is named in the plural: its concept's words, or the last one that is counted."""
     if mention.form.presence is Presence.ABSENT:
         return False
     name = load_lexicon().concepts[mention.form.concept].name.rsplit(" ", 1)[-1].lower()

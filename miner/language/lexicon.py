@@ -113,7 +113,7 @@ class _Builder:
             yield found
 
     def all(self, phrases: list[str], role: Role) -> Iterator[Entry]:
-        """Give each variant of each phrase a role, and yield its entry."""
+        """Return each variant of each phrase a role, and yield its entry."""
         for phrase in phrases:
             for entry in self.entry(phrase):
                 entry.roles |= role

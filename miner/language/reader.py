@@ -78,7 +78,7 @@ class _Sentence:
         self.changes = self._changes() if items.union & CHANGE else {}
 
     def _changes(self) -> dict[int, Change]:
-        """Give a change that is said of several mentions to each ("tube and line have been removed")."""
+        """Return a change that is said of several mentions to each ("tube and line have been removed")."""
         items = self.items
         changes: dict[int, Change] = {}
         for index, role in enumerate(items.roles):
@@ -193,7 +193,7 @@ class _Sentence:
         )
 
     def _of_device(self, index: int) -> bool:
-        """Tell whether a word is said of a device: "the lateral screw is fractured"."""
+        """Return whether a word is said of a device: "the lateral screw is fractured"."""
         items = self.items
         before = index - 1
         while before >= 0 and items.roles[before] & (PASSES | Role.COPULA) and not items.roles[before] & CONCEPT:
@@ -331,7 +331,7 @@ def _before_which(items: Items, index: int) -> list[int]:
 
 
 def _only_its_course(items: Items, index: int) -> bool:
-    """Tell whether a denial is about getting worse or better: "no findings of disease progression"."""
+    """Return whether a denial is about getting worse or better: "no findings of disease progression"."""
     changes = [items.entries[at].change for at in (index - 1, index + 1) if 0 <= at < len(items.entries)]
     return any(change in _REVERSIBLE for change in changes)
 
@@ -343,7 +343,7 @@ def _says_concept(place: str, concept_id: str) -> bool:
 
 
 def scopes_cue_before(scopes: Scopes, index: int, change_at: int) -> bool:
-    """Tell whether the denial stands directly before the word of change."""
+    """Return whether the denial stands directly before the word of change."""
     return 0 <= scopes.cue[index] == change_at - 1
 
 

@@ -133,7 +133,7 @@ def _forward(items: Items, scopes: Scopes) -> None:
 
 
 def _concludes_anew(items: Items, index: int) -> bool:
-    """Tell whether a conclusion stands outside of the denial before it.
+    """Return whether a conclusion stands outside of the denial before it.
 
     "No collapse, suggesting normal lung volumes"; "no consolidation, cannot exclude pneumonia".
     """
@@ -141,7 +141,7 @@ def _concludes_anew(items: Items, index: int) -> bool:
 
 
 def _normal_follows(items: Items, start: int) -> bool:
-    """Tell whether what is concluded from an item on is something right: "normal lung volumes", "clear lungs"."""
+    """Return whether what is concluded from an item on is something right: "normal lung volumes", "clear lungs"."""
     concepts = load_lexicon().concepts
     normal = False
     for role, entry in zip(items.roles[start:], items.entries[start:], strict=True):
@@ -155,13 +155,13 @@ def _normal_follows(items: Items, start: int) -> bool:
 
 
 def _ends_denial(items: Items, index: int) -> bool:
-    """Tell whether a comma or "and" ends a denial: after "no effusion is seen", or before a new statement."""
+    """Return whether a comma or "and" ends a denial: after "no effusion is seen", or before a new statement."""
     closed = items.roles[index] & COMMA and index and items.roles[index - 1] & AFFIRM
     return bool(closed) or _begins_statement(items, index)
 
 
 def _or_follows(items: Items, index: int) -> bool:
-    """Tell whether a list that a comma continues ends in "or ..."."""
+    """Return whether a list that a comma continues ends in "or ..."."""
     for position in range(index, len(items.roles)):
         if items.entries[position].phrase in _ALTERNATIVE:
             return True
@@ -180,7 +180,7 @@ def _leads_to_mention(items: Items, index: int) -> bool:
 
 
 def affirmed(items: Items, index: int) -> bool:
-    """Tell whether a copula only rounds a denial off ("no effusion is seen")."""
+    """Return whether a copula only rounds a denial off ("no effusion is seen")."""
     for role in items.roles[index + 1 : index + 4]:
         if role & (AFFIRM | DENY_BACKWARD):
             return True
@@ -190,7 +190,7 @@ def affirmed(items: Items, index: int) -> bool:
 
 
 def _begins_statement(items: Items, index: int) -> bool:
-    """Tell whether the part after a comma or "and" is a new statement rather than the next in a denied list."""
+    """Return whether the part after a comma or "and" is a new statement rather than the next in a denied list."""
     roles, entries = items.roles, items.entries
     start = index
     alternative = False
@@ -212,7 +212,7 @@ def _begins_statement(items: Items, index: int) -> bool:
 
 
 def _is_affirmed(items: Items, start: int) -> bool:
-    """Tell whether the part from an item is "... is present" by itself, without more members of a list."""
+    """Return whether the part from an item is "... is present" by itself, without more members of a list."""
     for index in range(start, len(items.roles)):
         role = items.roles[index]
         said = role & AFFIRM and items.entries[index].phrase[0] in _TO_BE  # "is present" is one phrase
@@ -233,7 +233,7 @@ def _alternative_follows(items: Items, start: int) -> bool:
 
 
 def _has_predicate(items: Items, start: int) -> bool:
-    """Tell whether a statement of its own ("the heart is normal", "lungs clear") begins at an item."""
+    """Return whether a statement of its own ("the heart is normal", "lungs clear") begins at an item."""
     saw_part = False
     for index in range(start, len(items.roles)):
         role = items.roles[index]
@@ -287,7 +287,7 @@ def subjects(items: Items, index: int, wanted: int) -> list[int]:
 
 
 def _is_place_of_subject(items: Items, position: int) -> bool:
-    """Tell whether a structure only says where another one is: the thorax of "bony structures of the thorax"."""
+    """Return whether a structure only says where another one is: the thorax of "bony structures of the thorax"."""
     before = position - 1
     while before >= 0 and items.roles[before] & Role.SIDE:
         before -= 1
@@ -295,7 +295,7 @@ def _is_place_of_subject(items: Items, position: int) -> bool:
 
 
 def _list_continues(items: Items, position: int, wanted: int) -> bool:
-    """Tell whether the words before a comma are more of the same list and not a statement of their own."""
+    """Return whether the words before a comma are more of the same list and not a statement of their own."""
     for index in range(position - 1, -1, -1):
         role = items.roles[index]
         if role & wanted:
@@ -336,12 +336,12 @@ def _is_normal(items: Items, index: int) -> bool:
 
 
 def _seen_elsewhere(items: Items, target: int, index: int) -> bool:
-    """Tell whether a denial is about another view only: "seen on the frontal view, not identified on the lateral"."""
+    """Return whether a denial is about another view only: "seen on the frontal view, not identified on the lateral"."""
     return bool(items.roles[index - 1] & COMMA) and any(role & AFFIRM for role in items.roles[target + 1 : index])
 
 
 def _names_something(items: Items, index: int) -> bool:
-    """Tell whether an item is a mention, or an adjective that makes one of its structure ("enlarged heart")."""
+    """Return whether an item is a mention, or an adjective that makes one of its structure ("enlarged heart")."""
     if items.roles[index] & MENTION:
         return True
     for role in items.roles[index + 1 :]:

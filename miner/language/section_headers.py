@@ -119,7 +119,7 @@ _CONTAINED = (
 
 @lru_cache(maxsize=65_536)
 def line_header(raw: str) -> Header | None:
-    """Say what the text between a line's start and its colon introduces; None where it is prose.
+    """Return what the text between a line's start and its colon introduces; None where it is prose.
 
     Capitals are trusted most: an all-capitals header may merely contain a known name (as in the public parser),
     name a view, or be unknown. A capitalised or lower-case one has to be a known header as a whole.

@@ -56,7 +56,7 @@ def _titled(match: re.Match[str]) -> list[Mark]:
 
 
 def begins_paragraph(text: str, position: int) -> bool:
-    """Say whether the line before ended a sentence: FINDINGS after a line that ends in "no acute" is prose."""
+    """Return whether the line before ended a sentence: FINDINGS after a line that ends in "no acute" is prose."""
     before = text[max(0, position - 100) : position].rstrip()
     return not before or before[-1] in ".?!:;_)" or before.endswith("REPORT") or _blank_line(text, position)
 

@@ -125,7 +125,7 @@ def _parts(text: str, rules: list[Mark]) -> list[_Part]:
 
 
 def _kind_of_early_part(text: str, part: _Part, marks: list[Mark]) -> SectionName | None:
-    """Say whether a part above a rule or title is a wet read or an addendum; None for a part of the report."""
+    """Return whether a part above a rule or title is a wet read or an addendum; None for a part of the report."""
     names = [mark.what for mark in marks]
     for name in (SectionName.WET_READ, SectionName.ADDENDUM):
         if name in names:
@@ -197,7 +197,7 @@ def _target(text: str, mark: Mark, around: _Around) -> SectionName | None:
 
 
 def _ends_sentence(text: str, position: int) -> bool:
-    """Say whether a header may stand here after findings: "Chest  Comparison: ..." goes on with the findings."""
+    """Return whether a header may stand here after findings: "Chest  Comparison: ..." goes on with the findings."""
     before = text[max(0, position - MAX_HEADER) : position].rstrip(" \t")
     return not before or before[-1] in "\n.?!:;_)" or before.endswith("\\n")
 
@@ -265,7 +265,7 @@ def _first_paragraph_end(text: str, block: Block) -> int | None:
 
 
 def _split_titles(text: str, blocks: list[Block], name: SectionName) -> list[Block]:
-    """Give the prose under the titles of each preamble its name: "FINAL REPORT" stays, sentences become a section."""
+    """Return the prose under the titles of each preamble its name: "FINAL REPORT" stays, sentences become a section."""
     result: list[Block] = []
     for block in blocks:
         cut = _end_of_titles(text, block)

@@ -42,7 +42,7 @@ def silence(items: Items, silent: list[bool]) -> None:
 
 
 def _has_verb(items: Items, index: int) -> bool:
-    """Tell whether a word of plans is the subject here: "the scan does not show ..."."""
+    """Return whether a word of plans is the subject here: "the scan does not show ..."."""
     if index + 1 >= len(items.roles) or items.roles[index] & COPULA:
         return False
     return bool(items.roles[index + 1] & COPULA) or items.entries[index + 1].phrase[0] in _AUXILIARY
@@ -70,7 +70,7 @@ def _conditional(items: Items, index: int, stop: int) -> tuple[int, int]:
 
 
 def _modals(items: Items, start: int, stop: int) -> Iterator[int]:
-    """Give the items of a stretch that begin with may, might, could or would."""
+    """Return the items of a stretch that begin with may, might, could or would."""
     return (at for at in range(start, stop) if items.entries[at].phrase[0] in _MODAL)
 
 

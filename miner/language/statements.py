@@ -185,7 +185,7 @@ def _first_severity(stated: Items) -> Severity | None:
 
 
 def _speaks_of(other: NormalForm, form: NormalForm, lexicon: Lexicon) -> bool:
-    """Tell whether two forms are about one thing: kind of it, wider than it, or the normal that rules it out."""
+    """Return whether two forms are about one thing: kind of it, wider than it, or the normal that rules it out."""
     if other.concept == "abnormality":
         return False
     related = lexicon.ancestors[form.concept] | lexicon.descendants[form.concept]

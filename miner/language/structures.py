@@ -91,7 +91,7 @@ def state_targets(items: Items, index: int) -> tuple[list[int], bool]:
 
 
 def _shows(items: Items, index: int) -> bool:
-    """Tell whether a verb presents what follows ("views show normal size of the heart") and describes nothing."""
+    """Return whether a verb presents what follows ("views show normal size of the heart") and describes nothing."""
     return bool(items.entries[index].phrase) and items.entries[index].phrase[0].startswith(_SHOWING)
 
 
@@ -179,7 +179,7 @@ def _attributive(items: Items, index: int) -> list[int]:
 
 
 def _has_own_structure(items: Items, index: int) -> bool:
-    """Tell whether a structure stands before an adjective in its own part of the sentence."""
+    """Return whether a structure stands before an adjective in its own part of the sentence."""
     for role in reversed(items.roles[:index]):
         if role & PART:
             return True
@@ -235,7 +235,7 @@ def state_concept(part: Part, state: State) -> str | None:
 
 
 def says_concept(part: Part, concept_id: str, region_id: str) -> bool:
-    """Tell whether a place says no more than the concept: the heart of cardiomegaly, the trachea of a midline one."""
+    """Return whether a place says no more than the concept: the heart of cardiomegaly, the trachea of a midline one."""
     region = part.region
     if region.id == "chest" or (not part.part_of and region.id == region_id):
         return True

@@ -79,7 +79,7 @@ class BackgroundClient:
         return f"{counters.calls:,} calls, {counters.cached:,} from the cache, {tokens:,} tokens{cost}"
 
     def owned_by(self, owner: dict[str, str]) -> None:
-        """Say which run and settings the attempts belong to, as the ledger keeps them."""
+        """Return which run and settings the attempts belong to, as the ledger keeps them."""
         self._client.owner = owner
 
     def stored(self, call_ids: Iterable[str]) -> None:

@@ -117,7 +117,7 @@ class BatchServer:
         return file_id, str(started.json()["id"])
 
     async def state(self, remote_id: str) -> dict[str, Any]:
-        """Give the server's word on one batch."""
+        """Return the server's word on one batch."""
         return dict((await self._tried(lambda: self._wire.ask("GET", f"/batches/{remote_id}"))).json())
 
     async def cancel(self, remote_id: str) -> dict[str, Any]:
@@ -125,11 +125,11 @@ class BatchServer:
         return dict((await self._tried(lambda: self._wire.ask("POST", f"/batches/{remote_id}/cancel"))).json())
 
     async def recent(self) -> list[dict[str, Any]]:
-        """Give the server's latest batches, to find one that was started just before a kill."""
+        """Return the server's latest batches, to find one that was started just before a kill."""
         return list((await self._tried(lambda: self._wire.ask("GET", "/batches?limit=100"))).json().get("data", []))
 
     async def lines(self, file_id: str | None) -> Iterator[dict[str, Any]]:
-        """Give the lines of a result file; none where there is no file. Lines that are no JSON are left out."""
+        """Return the lines of a result file; none where there is no file. Lines that are no JSON are left out."""
         if not file_id:
             return iter(())
         reply = await self._tried(lambda: self._wire.ask("GET", f"/files/{file_id}/content"))

@@ -77,7 +77,7 @@ class Budget:
             self._settled_usd += usd or 0.0
 
     def release(self, reserved: float) -> None:
-        """Give back what was set aside for a request that never left."""
+        """Release what was set aside for a request that never left."""
         self.calls -= 1
         self._reserved = max(self._reserved - reserved, 0.0)
 

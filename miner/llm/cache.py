@@ -18,7 +18,7 @@ _NO_LIMIT_BYTES = 2**60
 
 
 def request_hash(body: bytes) -> str:
-    """Give the sha256 of a request's body: model, messages, schema and options.
+    """Return the sha256 of a request's body: model, messages, schema and options.
 
     Neither the key nor the address is part of it: a local server that moves to another port keeps its replies.
     """
@@ -43,7 +43,7 @@ class ReplyCache:
             ) from None
 
     def get(self, key: str) -> str | None:
-        """Give the reply stored for a request, None if there is none."""
+        """Return the reply stored for a request, None if there is none."""
         found = self._disk.get(key)
         return found if isinstance(found, str) else None
 
@@ -62,7 +62,7 @@ class ReplyCache:
         self._disk.close()
 
     def __enter__(self) -> Self:
-        """Give itself."""
+        """Return itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

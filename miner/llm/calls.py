@@ -17,7 +17,7 @@ _TYPES: dict[str, type[pl.DataType]] = {
 
 
 def call_rows(calls: Iterable[Call], engine: str, run_id: str, settings_hash: str) -> list[dict[str, object]]:
-    """Give one row per attempt, by column name; calls are events, and each has an id of its own."""
+    """Return one row per attempt, by column name; calls are events, and each has an id of its own."""
     return [
         {
             **call.model_dump(exclude={"prompt_version"}),
@@ -31,5 +31,5 @@ def call_rows(calls: Iterable[Call], engine: str, run_id: str, settings_hash: st
 
 
 def call_frame(rows: list[dict[str, object]]) -> pl.DataFrame:
-    """Give the rows as a frame that the store can take."""
+    """Return the rows as a frame that the store can take."""
     return pl.DataFrame(rows, schema_overrides=_TYPES, infer_schema_length=None) if rows else pl.DataFrame()

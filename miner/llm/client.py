@@ -189,7 +189,7 @@ class Client:
         return await self._reply({"messages": messages, "model": self._model, **self._sampling}, asked)
 
     async def _reply(self, request: Mapping[str, Any], asked: Asked) -> ChatCompletion:
-        """Give the reply to one request, from the cache or the server."""
+        """Return the reply to one request, from the cache or the server."""
         body = json.dumps(request, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode(
             "utf-8", "surrogatepass"
         )
@@ -276,7 +276,7 @@ class Client:
         return completion, self.answered(call, completion, time.monotonic() - started)
 
     def answered(self, call: Call, completion: ChatCompletion, seconds: float) -> Call:
-        """Give a call with what its reply says of tokens, and what they cost."""
+        """Return a call with what its reply says of tokens, and what they cost."""
         usage = completion.usage
         if usage is None:
             return call.model_copy(update={"latency_s": seconds, "called_at": _now()})
@@ -371,7 +371,7 @@ def _completion(text: str) -> ChatCompletion:
 
 
 def _failed(call: Call, failure: Exception, seconds: float) -> Call:
-    """Give a failed attempt's call: free where the server refused, of unknown cost where the line broke."""
+    """Return a failed attempt's call: free where the server refused, of unknown cost where the line broke."""
     kind = getattr(failure, "kind", None) or str(failure).partition(";")[0]
     update: dict[str, object] = {"error": kind, "latency_s": seconds, "called_at": _now()}
     if getattr(failure, "billed", False) is False:
@@ -380,7 +380,7 @@ def _failed(call: Call, failure: Exception, seconds: float) -> Call:
 
 
 def _usable(completion: ChatCompletion, asked: Asked) -> ChatCompletion:
-    """Give the completion back, or raise MiningReject for one that asking again would not better."""
+    """Return the completion back, or raise MiningReject for one that asking again would not better."""
     choice = completion.choices[0]
     if choice.finish_reason == "length":
         raise _invalid(asked, "was cut off at max_completion_tokens")
@@ -403,14 +403,14 @@ def _invalid(asked: Asked, what: str) -> MiningReject:
 
 
 def _rejected(asked: Asked) -> MiningReject:
-    """Say why the last reply was not taken: the check that failed, or that it was no JSON of the schema."""
+    """Return why the last reply was not taken: the check that failed, or that it was no JSON of the schema."""
     if asked.rejection is not None:
         return MiningReject(asked.rejection.reason, f"{asked.prompt.name} step: {asked.rejection.message}")
     return _invalid(asked, f"does not fit its schema, {asked.attempts} attempts included")
 
 
 def _wait(state: RetryCallState, faltered: int) -> float:
-    """Give the seconds before the next try: random and growing, so that a server that comes back is not stormed."""
+    """Return the seconds before the next try: random and growing, so that a server that comes back is not stormed."""
     failure = state.outcome.exception() if state.outcome else None
     if isinstance(failure, Passing) and failure.throttled:
         return 0.0  # the pace makes everybody wait

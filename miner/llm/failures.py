@@ -39,7 +39,7 @@ class Permanent(EngineStopped):
 
 
 def of_reply(reply: WireReply, settings: ServerSettings) -> Exception | None:
-    """Give what a reply's status means: Passing, Refused, Permanent, or None for a success."""
+    """Return what a reply's status means: Passing, Refused, Permanent, or None for a success."""
     if 200 <= reply.status < 300:
         return None
     code = _code(reply)
@@ -52,7 +52,7 @@ def of_reply(reply: WireReply, settings: ServerSettings) -> Exception | None:
 
 
 def of_wire(error: WireError, settings: ServerSettings, *, has_answered: bool) -> Exception:
-    """Give what the lack of a reply means; a server that has answered before may only be restarting."""
+    """Return what the lack of a reply means; a server that has answered before may only be restarting."""
     if error.nobody_there and not has_answered:
         return Permanent(f"no server can be reached at {settings.base_url}; start it or correct --base-url", error.kind)
     return Passing(error.kind, billed=False if error.nobody_there else None)
@@ -73,7 +73,7 @@ def _permanent(status: int, code: str | None, settings: ServerSettings) -> str |
 
 
 def _code(reply: WireReply) -> str | None:
-    """Give the server's own word for the error if it is one word: anything longer may repeat the request."""
+    """Return the server's own word for the error if it is one word: anything longer may repeat the request."""
     said = reply.json()
     error = said.get("error") if isinstance(said, dict) else None
     for name in ("code", "type"):

@@ -67,7 +67,7 @@ class Ledger:
         os.close(self._file)
 
     def __enter__(self) -> Self:
-        """Give itself."""
+        """Return itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -101,7 +101,7 @@ class Ledger:
 
 
 def recover(path: Path, finish: Callable[[Call], Call]) -> list[tuple[Call, dict[str, str]]]:
-    """Give every attempt of an earlier run with its owner; one without an end goes through `finish`.
+    """Return every attempt of an earlier run with its owner; one without an end goes through `finish`.
 
     Empty where there is no file. A last line that was cut off by the kill is a request that had not left.
     """

@@ -71,7 +71,7 @@ class Pace:
         self._awake.set()
 
     def requests_per_s(self) -> float | None:
-        """Give the rate that holds now, None for as fast as the server answers."""
+        """Return the rate that holds now, None for as fast as the server answers."""
         if self._slowed_rps is not None:
             now = time.monotonic()
             self._slowed_rps *= _CREEP_PER_S ** max(now - self._crept_at, 0.0)
@@ -114,7 +114,7 @@ class Pace:
         return wait
 
     def throttled_for_s(self) -> float:
-        """Give the seconds since the first of an unbroken row of 429s; 0 where the last request was answered."""
+        """Return the seconds since the first of an unbroken row of 429s; 0 where the last request was answered."""
         return 0.0 if self._throttled_since is None else time.monotonic() - self._throttled_since
 
     def _seen_per_s(self, now: float) -> float:
@@ -137,7 +137,7 @@ class Pace:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Give the seconds a server asks to wait, said in milliseconds, seconds or as a date; None if it does not."""
+    """Return the seconds a server asks to wait, said in milliseconds, seconds or as a date; None if it does not."""
     if (in_ms := _number(headers.get("retry-after-ms"))) is not None:
         return max(in_ms / 1000, 0.0)
     said = headers.get("retry-after")
@@ -153,7 +153,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 def duration_s(said: str | None) -> float | None:
-    """Give the seconds of a reset header: "120ms", "6m0s", or plain seconds; None for anything else."""
+    """Return the seconds of a reset header: "120ms", "6m0s", or plain seconds; None for anything else."""
     if said is None:
         return None
     if (plain := _number(said)) is not None:

@@ -32,7 +32,7 @@ class Attestation(Frozen):
 
 
 def is_loopback(base_url: str) -> bool:
-    """Tell whether a URL points to this machine: `localhost`, 127.0.0.0/8 or ::1, written out.
+    """Return whether a URL points to this machine: `localhost`, 127.0.0.0/8 or ::1, written out.
 
     Raises SettingsError for what is no plain http or https URL.
     """
@@ -68,7 +68,7 @@ def _same_endpoint(base_url: str, attested: str) -> bool:
 
 
 def _origin(url: str) -> tuple[str, str, int, str]:
-    """Give scheme, host, port and path; raises SettingsError for what different parsers could read differently."""
+    """Return scheme, host, port and path; raises SettingsError for what different parsers could read differently."""
     try:
         parts = urlsplit(url)
         port = parts.port

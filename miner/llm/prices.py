@@ -30,7 +30,7 @@ class Price(Frozen):
     source: str = Field(description="where the price is from, for people")
 
     def cost(self, prompt_tokens: float, completion_tokens: float, cached_tokens: float = 0, *, batch: bool) -> float:
-        """Give USD for one reply; cached tokens are among the prompt tokens."""
+        """Return USD for one reply; cached tokens are among the prompt tokens."""
         fresh = max(prompt_tokens - cached_tokens, 0)
         whole = fresh * self.input + cached_tokens * self.cached_input + completion_tokens * self.output
         return whole / _PER * (self.batch_factor if batch else 1.0)
@@ -42,7 +42,7 @@ def _table() -> dict[str, Any]:
 
 
 def price_of(settings: ServerSettings) -> Price | None:
-    """Give the price that the user gave, else the listed one of this model at this address, else None.
+    """Return the price that the user gave, else the listed one of this model at this address, else None.
 
     Raises SettingsError where the given price is not two numbers.
     """
@@ -79,7 +79,7 @@ def _given(words: str, batch_factor: float) -> Price:
 
 
 def billed(call: Call, usage: "CompletionUsage", price: Price | None) -> Call:
-    """Give a call with the tokens that its reply reports and what they cost; the cost is null without a price."""
+    """Return a call with the tokens that its reply reports and what they cost; the cost is null without a price."""
     cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
     counts = (usage.prompt_tokens, usage.completion_tokens, cached or 0)
     return call.model_copy(

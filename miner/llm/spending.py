@@ -16,7 +16,7 @@ from cxr.schemas.call import Call
 
 
 def spent_on(store: Store, fingerprint: str) -> Spent:
-    """Give what all runs of a job have used; failed attempts count, cache hits do not."""
+    """Return what all runs of a job have used; failed attempts count, cache hits do not."""
     ((usd, calls, unknown),) = store.rows(
         "select coalesce(sum(cost_usd), 0), count(*), count(*) filter (where cost_usd is null) "
         "from calls where settings_hash = ? and not cache_hit",
@@ -60,7 +60,7 @@ def _finish(call: Call, cache: ReplyCache, settings: ServerSettings) -> Call:
 
 
 def lost_attempts(store: Store, fingerprint: str) -> int:
-    """Give how many attempts were killed in flight and have not been charged."""
+    """Return how many attempts were killed in flight and have not been charged."""
     return store.count(
         "select count(*) from calls where settings_hash = ? and error = ? and prompt_tokens is null",
         [fingerprint, KILLED],

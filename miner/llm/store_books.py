@@ -61,7 +61,7 @@ class StoreBooks:
         self._client = client
 
     def owned_by(self, run: Run, job: str) -> None:
-        """Say which run the attempts from now on belong to."""
+        """Return which run the attempts from now on belong to."""
         self._run, self._job = run, job
         if self._client is not None:
             self._client.owned_by({"run_id": run.run_id, "settings_hash": job})

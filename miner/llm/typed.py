@@ -42,7 +42,7 @@ class Typed(Generic[R]):
         self.request = _strict_request(reply_type, mode)
 
     def parse(self, completion: ChatCompletion, check: Callable[[R], Rejection | None]) -> R:
-        """Give the reply; raises one of UNUSABLE where it does not fit its type or fails the check."""
+        """Return the reply; raises one of UNUSABLE where it does not fit its type or fails the check."""
         reply: R = self._handlers.response_parser(
             response=completion,
             response_model=self._model,
@@ -54,7 +54,7 @@ class Typed(Generic[R]):
         return reply
 
     def ask_again(self, request: Mapping[str, Any], completion: ChatCompletion, error: Exception) -> dict[str, Any]:
-        """Give the request that shows the model its reply and what is wrong with it."""
+        """Return the request that shows the model its reply and what is wrong with it."""
         kwargs = {**request, "messages": list(request["messages"])}
         again: dict[str, Any] = self._handlers.reask_handler(kwargs=kwargs, response=completion, exception=error)
         return again
@@ -62,12 +62,12 @@ class Typed(Generic[R]):
 
 @cache
 def typed(reply_type: type[R], mode: str) -> Typed[R]:
-    """Give the typed form of a reply class, made once per process."""
+    """Return the typed form of a reply class, made once per process."""
     return Typed(reply_type, mode)
 
 
 def _checked(reply_type: type[R]) -> type[R]:
-    """Give the reply type with the check of the validation context as its last validator; same name and schema."""
+    """Return the reply type with the check of the validation context as its last validator; same name and schema."""
 
     def run_check(reply: R, info: ValidationInfo) -> R:
         rejection = info.context["check"](reply) if info.context else None
@@ -84,7 +84,7 @@ def _checked(reply_type: type[R]) -> type[R]:
 
 
 def _strict_request(reply_type: type[Reply], mode: str) -> dict[str, Any]:
-    """Give the part of a request that asks for a strict schema, which instructor leaves out."""
+    """Return the part of a request that asks for a strict schema, which instructor leaves out."""
     schema = to_strict_json_schema(reply_type)
     name, description = reply_type.__name__, (reply_type.__doc__ or "").strip()
     if mode == "json_schema":

@@ -41,7 +41,7 @@ class WireReply:
     body: bytes
 
     def json(self) -> Any:
-        """Give the body as JSON, None where it is none."""
+        """Return the body as JSON, None where it is none."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -49,7 +49,7 @@ class WireReply:
 
 
 def key_from_environment(settings: ServerSettings) -> str | None:
-    """Give the key: AZURE_OPENAI_API_KEY for Azure where it is set, else OPENAI_API_KEY; None without one.
+    """Return the key: AZURE_OPENAI_API_KEY for Azure where it is set, else OPENAI_API_KEY; None without one.
 
     Raises SettingsError where a server elsewhere would be asked without a key.
     """

@@ -14,7 +14,7 @@ _NAMES = {str(finding).casefold(): finding for finding in Finding14}
 
 
 def contradiction(quote: Quote, finding: str, presence: Presence, report_text: str) -> str | None:
-    """Say in what the quote contradicts the claim that the finding is present or absent; None if in nothing.
+    """Return in what the quote contradicts the claim that the finding is present or absent; None if in nothing.
 
     An uncertain mention ("may represent") fits "present" and does not contradict "absent".
     """
@@ -30,7 +30,7 @@ def contradiction(quote: Quote, finding: str, presence: Presence, report_text: s
 
 
 def _values(quote: Quote, finding: str, report_text: str) -> set[int]:
-    """Give what the labeler reads on a finding inside a quote: 1 present, 0 absent, -1 uncertain."""
+    """Return what the labeler reads on a finding inside a quote: 1 present, 0 absent, -1 uncertain."""
     label = _NAMES.get(" ".join(finding.casefold().split()))
     if label is None:
         return set()

@@ -48,7 +48,7 @@ def mine_in_batches(db: Path, settings: MineSettings, most_requests: int = MOST_
 
 
 def batch_rows(db: Path) -> list[dict[str, Any]]:
-    """Give all batches of a store, the newest first, with the server's own word on the open ones."""
+    """Return all batches of a store, the newest first, with the server's own word on the open ones."""
     with Store.write(db) as store:
         for settings in _jobs(store, db):
             with _Round(store, db, settings) as job:
@@ -87,7 +87,7 @@ def cancel(db: Path) -> int:
 
 
 def _jobs(store: Store, db: Path) -> Iterator[MineSettings]:
-    """Give the settings of every job with open batches, as the run that sent them recorded them."""
+    """Return the settings of every job with open batches, as the run that sent them recorded them."""
     recorded = store.rows(
         f"select any_value(runs.settings) from batches join runs using (run_id) where {_OPEN} "
         "group by batches.settings_hash"
@@ -319,7 +319,7 @@ def _call(row: dict[str, Any], batch_id: str, model: str) -> Call:
 
 
 def _why_failed(state: dict[str, Any]) -> str | None:
-    """Give the codes of a refused batch; its messages may repeat what was sent."""
+    """Return the codes of a refused batch; its messages may repeat what was sent."""
     errors = (state.get("errors") or {}).get("data") or []
     codes = sorted({str(error.get("code")) for error in errors if isinstance(error, dict)})
     return ", ".join(codes) or None

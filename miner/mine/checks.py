@@ -144,7 +144,7 @@ def check_chain(question: Question, evidence: tuple[Evidence, ...], chain: Chain
 
 
 def same_answer(given: str, question: Question) -> bool:
-    """Tell whether two answers are the same up to case, order of findings, and a letter's option text beside it."""
+    """Return whether two answers are the same up to case, order of findings, and a letter's option text beside it."""
     plain = _fold(given).rstrip(".")
     accepted = {_fold(question.answer), _fold(question.answer_text)}
     if question.options:
@@ -184,7 +184,7 @@ def _check_answer(question: Question, chain: Chain) -> Rejection | None:
 
 
 def _names_answer(question: Question, text: str) -> bool:
-    """Tell whether a conclusion names the answer's letter, or each finding or the change of the answer by its name."""
+    """Return whether a conclusion names the answer's letter, or each finding or the change of the answer by name."""
     letters = {letter for groups in _NAMED_LETTER.findall(text) for letter in groups if letter}
     if question.options and question.answer in letters:
         return True
@@ -195,14 +195,14 @@ def _names_answer(question: Question, text: str) -> bool:
 
 
 def _concludes_another_change(question: Question, text: str) -> bool:
-    """Tell whether a conclusion names a change, but not the one that is the answer: "improving, option A"."""
+    """Return whether a conclusion names a change, but not the one that is the answer: "improving, option A"."""
     said = _stems(text)
     others = [option.text for option in question.options if option.letter != question.answer]
     return _stems(question.answer_text) not in said and any(_stems(other) in said for other in others)
 
 
 def _stems(text: str) -> str:
-    """Give a text's words without articles and plurals, so that "the support device" names Support Devices."""
+    """Return a text's words without articles and plurals, so that "the support device" names Support Devices."""
     words = re.findall(r"[a-z0-9]+", text.casefold())
     return f" {' '.join(word.removesuffix('s') for word in words if word not in _ARTICLES)} "
 
@@ -220,7 +220,7 @@ def _check_silence(evidence: tuple[Evidence, ...], report: Report) -> Rejection 
 
 
 def _outside_observations(quote: Span, report: Report) -> bool:
-    """Tell whether a quote is from a section that does not observe, in a report that has one that does."""
+    """Return whether a quote is from a section that does not observe, in a report that has one that does."""
     return any(section.name in _OBSERVING_SECTIONS for section in report.sections) and any(
         section.name in _NOT_OBSERVING_SECTIONS and section.start <= quote.start and quote.end <= section.end
         for section in report.sections

@@ -48,7 +48,7 @@ class _Step:
 
 
 def estimate_tables(db: Path, settings: MineSettings) -> list[Table]:
-    """Give a table of expected calls, tokens, cost and time, for one call a question and for three."""
+    """Return a table of expected calls, tokens, cost and time, for one call a question and for three."""
     price = price_of(settings)
     rows: list[tuple[object, ...]] = []
     with Store.read(db) as store:
@@ -120,7 +120,7 @@ def _rows_of(store: Store, settings: MineSettings, price: Price | None) -> list[
 def _steps(
     store: Store, asked: MineSettings, prompts: dict[str, Prompt], todo: pl.DataFrame
 ) -> list[tuple[_Step, int, int]]:
-    """Give each step with the number of questions that take it and of those in its sample; 0 for an example's size."""
+    """Return each step with the number of questions that take it and of those in its sample; 0: an example's size."""
     if not todo.height:
         return []
     sample = todo.select("question_id").sample(min(SAMPLE, todo.height), seed=0)
@@ -182,7 +182,7 @@ def _like_an_example(prompt: Prompt) -> _Step:
 
 
 def _measured(store: Store, model: str, prompt: Prompt) -> _Step | None:
-    """Give the means of calls of this model and prompt, if there are enough of them."""
+    """Return the means of calls of this model and prompt, if there are enough of them."""
     ((number, sent, replied, seconds),) = store.rows(
         "select count(*), avg(prompt_tokens), avg(completion_tokens), avg(latency_s) from calls "
         "where model = ? and prompt_hash = ? and not cache_hit and error is null and prompt_tokens is not null",
@@ -194,7 +194,7 @@ def _measured(store: Store, model: str, prompt: Prompt) -> _Step | None:
 
 
 def _seconds(asked: MineSettings, requests: float, tokens: float, latency_s: float) -> float:
-    """Give the time that the slowest of latency, request limit and token limit makes it."""
+    """Return the time that the slowest of latency, request limit and token limit makes it."""
     by_latency = requests * latency_s / asked.concurrency
     by_requests = 0.0 if asked.rpm is None else requests / asked.rpm * 60
     by_tokens = 0.0 if asked.tpm is None else tokens / asked.tpm * 60

@@ -142,7 +142,7 @@ class Job:
         return digest("mine", self.settings)
 
     def recorded(self, settings: MineSettings) -> dict[str, object]:
-        """Give what goes into `runs`."""
+        """Return what goes into `runs`."""
         return settings.model_dump(mode="json") | {"settings_hash": self.fingerprint, **self.settings}
 
 
@@ -155,7 +155,7 @@ class Rejected:
 
 
 def standing_rejects(store: Store, fingerprint: str) -> dict[str, int]:
-    """Give how many questions stand rejected under these settings, by reason."""
+    """Return how many questions stand rejected under these settings, by reason."""
     return dict(
         store.rows(
             "select reason, count(*) from rejects where stage = 'mine' and settings_hash = ? "
@@ -166,7 +166,7 @@ def standing_rejects(store: Store, fingerprint: str) -> dict[str, int]:
 
 
 def unmined(store: Store, settings: MineSettings, fingerprint: str) -> pl.DataFrame:
-    """Give id, task and licence of the questions that are neither mined nor rejected, studies together."""
+    """Return id, task and licence of the questions that are neither mined nor rejected, studies together."""
     return store.frame(
         """
         select question_id, task, """
@@ -194,7 +194,7 @@ def unmined(store: Store, settings: MineSettings, fingerprint: str) -> pl.DataFr
 
 
 def count_chains(store: Store, fingerprint: str) -> int:
-    """Give how many chains were mined under these settings."""
+    """Return how many chains were mined under these settings."""
     return store.count("select count(*) from chains where settings_hash = ?", [fingerprint])
 
 
@@ -230,7 +230,7 @@ def commit(
 
 
 def load(store: Store, batch: pl.DataFrame) -> Iterator[tuple[Question, Report]]:
-    """Give the questions whose ids a frame holds, in its order, each with its study's report.
+    """Return the questions whose ids a frame holds, in its order, each with its study's report.
 
     The report of a temporal question's prior study comes with it, if the store has that.
     """

@@ -16,7 +16,7 @@ _NAME = re.compile(r"^(?P<name>[a-z_]+)(?:\.v(?P<version>[1-9]\d*))?$")
 
 
 def prompt_rows() -> list[list[object]]:
-    """Give name, version, hash, number of examples, characters of the instructions and purpose of every prompt."""
+    """Return name, version, hash, number of examples, characters of the instructions and purpose of every prompt."""
     every = [load(name, version) for name, versions in available().items() for version in versions]
     return [
         [prompt.name, prompt.version, prompt.hash[:12], len(prompt.examples), len(prompt.system), _about(prompt)]
@@ -25,7 +25,7 @@ def prompt_rows() -> list[list[object]]:
 
 
 def prompt_text(name: str, question_id: str | None, db: Path) -> str:
-    """Give a prompt's file, or the messages that it becomes for one question.
+    """Return a prompt's file, or the messages that it becomes for one question.
 
     Plan and evidence, which a later step shows, are those of the rules engine. Raises InputError for a prompt or
     question that does not exist.
@@ -55,7 +55,7 @@ def prompt_text(name: str, question_id: str | None, db: Path) -> str:
 
 
 def prompt_diff(old: str, new: str) -> str:
-    """Give a unified diff of two prompt files; raises InputError for one that does not exist."""
+    """Return a unified diff of two prompt files; raises InputError for one that does not exist."""
     first, second = _find(old), _find(new)
     lines = difflib.unified_diff(
         source(first.name, first.version).splitlines(),
@@ -78,6 +78,6 @@ def _find(said: str) -> Prompt:
 
 
 def _about(prompt: Prompt) -> str:
-    """Give the first sentence of a prompt's opening."""
+    """Return the first sentence of a prompt's opening."""
     text = " ".join(prompt.note.partition("\n")[2].split())
     return text.partition(": ")[0] if ": " in text[:90] else text[:90]

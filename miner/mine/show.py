@@ -71,7 +71,7 @@ def _unknown(identity: str) -> CxrError:
 
 
 def show_chain(store: Store, identity: str, *, verdicts: bool = True) -> list[RenderableType]:
-    """Give what is to be printed about a question or chain; raises CxrError where there is neither."""
+    """Return what is to be printed about a question or chain; raises CxrError where there is neither."""
     chains = store.frame(
         "select chains.*, questions.text as question, questions.answer as expected, reports.text as report "
         "from chains join questions using (question_id) join reports on reports.study_id = chains.study_id "

@@ -44,7 +44,7 @@ _REVIEWS = """
 
 
 def agreement_section(store: Store, settings: ReportSettings) -> Section:
-    """Give kappa for every two judges with chains in common, and the radiologists' reviews."""
+    """Return kappa for every two judges with chains in common, and the radiologists' reviews."""
     intro = (
         "Cohen's kappa is agreement beyond chance: 1 is full agreement, 0 what chance gives. 95 % intervals by "
         "bootstrap over patients."
@@ -98,7 +98,7 @@ def _pair_tables(
 def _kappa(
     store: Store, settings: ReportSettings, query: str, parameters: dict[str, object], labels: int
 ) -> tuple[Array, float | None, str]:
-    """Give the confusion table, kappa and its interval as text, from a query of cells by patient."""
+    """Return the confusion table, kappa and its interval as text, from a query of cells by patient."""
     cells = store.frame(query, parameters)
     if cells.is_empty():
         return np.zeros((labels, labels)), None, ""

@@ -62,7 +62,7 @@ Key = tuple[str, str, str, str]
 
 
 def evaluations_section(store: Store) -> Section | None:
-    """Give the section, or None for a store without evaluations."""
+    """Return the section, or None for a store without evaluations."""
     groups = store.rows(_GROUPS)
     if not groups:
         return None
@@ -132,7 +132,7 @@ def _group_parts(number: int, about: str, rows: Sequence[dict[str, Any]]) -> lis
 
 
 def by_task(rows: Iterable[dict[str, Any]]) -> dict[Key, Value]:
-    """Give what stands for each task: its only corpus, or the mean over corpora; those of other hospitals are left out.
+    """Return what stands for each task: its only corpus, or the mean over corpora, without those of other hospitals.
 
     The means of other hospitals stand under a corpus of their own (`cross_centre`).
     """
@@ -173,7 +173,7 @@ def _cross_centre(row: dict[str, Any]) -> list[str]:
 
 
 def _best(models: Iterable[str], values: dict[Key, Value], mode: str) -> tuple[list[str], list[str]]:
-    """Give the models that a chart has room for, best mean first, and the others."""
+    """Return the models that a chart has room for, best mean first, and the others."""
 
     def mean(model: str) -> float:
         for measure in ("radrscore", "outcome", "accuracy"):

@@ -84,7 +84,7 @@ class Example:
 
     @property
     def verdicts(self) -> list[str]:
-        """Give the verdicts that occur, for the filter."""
+        """Return the verdicts that occur, for the filter."""
         return sorted({finding.verdict for finding in self.findings})
 
 
@@ -96,7 +96,7 @@ class Examples:
     withheld: int
 
     def choices(self, name: str) -> list[str]:
-        """Give the values of a filter that occur: task, corpus, finding or verdict."""
+        """Return the values of a filter that occur: task, corpus, finding or verdict."""
         if name == "finding":
             return sorted({finding for example in self.shown for finding in example.row["asked"]})
         if name == "verdict":
@@ -105,7 +105,7 @@ class Examples:
 
 
 def choose_examples(store: Store, settings: ReportSettings) -> Examples:
-    """Give the examples; without `with_text` those of public corpora only."""
+    """Return the examples; without `with_text` those of public corpora only."""
     store.connection.execute(_CHOSEN, {"with_text": settings.with_text, "most": settings.examples})
     by_chain: dict[str, list[dict[str, Any]]] = {}
     for finding in store.frame(_FINDINGS).iter_rows(named=True):

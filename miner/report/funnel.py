@@ -84,7 +84,7 @@ _BY_CORPUS = """
 
 
 def steps(store: Store) -> tuple[Step, ...]:
-    """Give the steps of the funnel; in each, what came is what was lost and what is left."""
+    """Return the steps of the funnel; in each, what came is what was lost and what is left."""
     made = []
     for unit, name, query, left_name in _PLAN:
         counted = [(str(reason), int(number)) for reason, number in store.rows(query)]
@@ -95,7 +95,7 @@ def steps(store: Store) -> tuple[Step, ...]:
 
 
 def funnel_section(store: Store) -> Section:
-    """Give the funnel as a chart, and what was lost where."""
+    """Return the funnel as a chart, and what was lost where."""
     made = steps(store)
     studies, questions, scored, factual, reviewed = made
     rows = [

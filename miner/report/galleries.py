@@ -75,7 +75,7 @@ class Case:
 
     @property
     def verdicts(self) -> list[str]:
-        """Give the verdicts that occur, for the filter."""
+        """Return the verdicts that occur, for the filter."""
         return sorted({finding.verdict for finding in self.findings})
 
 
@@ -89,14 +89,14 @@ class Galleries:
     credentialed: int
 
     def choices(self, name: str) -> list[str]:
-        """Give the values of a filter that occur: kind, task, model, corpus or verdict."""
+        """Return the values of a filter that occur: kind, task, model, corpus or verdict."""
         if name == "verdict":
             return [verdict for verdict in VERDICT_SIGNS if any(verdict in one.verdicts for one in self.shown)]
         return sorted({str(case.row[name]) for case in self.shown})
 
 
 def choose_cases(store: Store, settings: ReportSettings) -> Galleries | None:
-    """Give the galleries, the same every time; None for a store in which no answer was judged with its reasoning."""
+    """Return the galleries, the same every time; None for a store in which no answer was judged with its reasoning."""
     store.connection.execute(_CASES)
     counts = store.frame(_TABLE)
     if counts.is_empty():

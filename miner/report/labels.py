@@ -31,7 +31,7 @@ _SHOWN_FINDINGS = 16
 
 
 def labels_section(store: Store) -> Section:
-    """Give prevalence and balance per corpus; a corpus is shown with the labeler that questions are made of."""
+    """Return prevalence and balance per corpus; a corpus is shown with the labeler that questions are made of."""
     parts: list[Part] = []
     labelers: dict[str, list[str]] = {}
     for corpus, labeler in store.rows(_LABELERS):
@@ -112,7 +112,7 @@ def _balance_parts(store: Store, number: int, corpus: str, before: dict[str, int
 
 
 def _spread(counts: dict[str, int]) -> tuple[int, str, str, float | None]:
-    """Give the number of findings that occur, the most and the least frequent, and how many times more often."""
+    """Return the number of findings that occur, the most and the least frequent, and how many times more often."""
     there = {finding: count for finding, count in counts.items() if count}
     if not there:
         return 0, "", "", None

@@ -34,7 +34,7 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """Give the page as HTML; everything that comes from the store is escaped."""
+    """Return the page as HTML; everything that comes from the store is escaped."""
     environment = Environment(
         loader=PackageLoader("cxr.miner.report", "templates"),
         autoescape=True,

@@ -21,12 +21,12 @@ class Table:
 
     @property
     def cells(self) -> list[list[str]]:
-        """Give the rows as text."""
+        """Return the rows as text."""
         return [[cell(value) for value in row] for row in self.rows]
 
     @property
     def numeric(self) -> list[bool]:
-        """Tell which columns hold nothing but numbers."""
+        """Return which columns hold nothing but numbers."""
         return [
             bool(self.rows) and all(row[place] is None or isinstance(row[place], int | float) for row in self.rows)
             for place in range(len(self.columns))

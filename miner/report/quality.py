@@ -32,7 +32,7 @@ _GROUPINGS: tuple[tuple[str, str, str, str, str], ...] = (
 
 
 def quality_section(store: Store, settings: ReportSettings) -> Section:
-    """Give means with intervals over patients, and verdicts with their reasons."""
+    """Return means with intervals over patients, and verdicts with their reasons."""
     intro = (
         "Factuality is the share of a chain's findings that the report supports; the other measures compare the chain "
         "with its own evidence. Means over chains by their latest score, with 95 % intervals by bootstrap over "
@@ -103,7 +103,7 @@ def _group_picture(name: str, rows: list[_Group], title: str, remark: str) -> Pa
 
 
 def grouped_means(store: Store, settings: ReportSettings, key: str, source: str, measure: str) -> list[_Group]:
-    """Give (group, chains, mean, interval) of a measure, by group name.
+    """Return (group, chains, mean, interval) of a measure, by group name.
 
     The bootstrap sees each distinct patient (sum and number of scores, to four decimals) once, with its count.
     """
@@ -147,7 +147,7 @@ _REASONS = """
 
 
 def _verdict_parts(store: Store) -> list[Part]:
-    """Give what the judge found, by task and reason, and the concepts that chains get wrong most often."""
+    """Return what the judge found, by task and reason, and the concepts that chains get wrong most often."""
     columns = ", ".join(f"count(*) filter (where verdict = '{verdict}') as \"{verdict}\"" for verdict in Verdict)
     by_task = store.frame(
         f"select task, {columns} from report_verdicts join report_chains using (chain_id) group by task order by task"

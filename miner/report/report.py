@@ -71,7 +71,7 @@ def _page(store: Store, settings: ReportSettings) -> tuple[Page, ReportResult]:
 
 
 def _numbers(store: Store) -> tuple[Number, ...]:
-    """Give the large numbers: what there is, how good it is, what it cost."""
+    """Return the large numbers: what there is, how good it is, what it cost."""
     studies, questions, scored, factual, reviewed = steps(store)
     ((mean, reasoning_steps),) = store.rows("select avg(factuality), coalesce(sum(steps), 0) from report_chains")
     ((calls, paid, unknown),) = store.rows(

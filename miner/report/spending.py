@@ -26,7 +26,7 @@ _OTHERWISE = """
 
 
 def spending_section(store: Store) -> Section:
-    """Give the calls and runs."""
+    """Return the calls and runs."""
     calls, runs, otherwise = (store.frame(query) for query in (_CALLS, _RUNS, _OTHERWISE))
     parts: list[Part] = []
     if runs.height:

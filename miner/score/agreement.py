@@ -78,7 +78,7 @@ def compare_files(gold: Path, predicted: Path, *, retest: bool = False) -> Compa
 
 
 def comparison_tables(result: Comparison, names: tuple[str, str], *, most: int) -> list[Table]:
-    """Give tables of the agreements, of what was confused with what, and of at most `most` pairs that differ."""
+    """Return tables of the agreements, of what was confused with what, and of at most `most` pairs that differ."""
     rows = []
     for measure, found in result.agreements.items():
         sure, beyond = found.accuracy_interval, found.kappa_interval

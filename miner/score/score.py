@@ -92,7 +92,7 @@ def score(
 
 
 def _unscored(store: Store, judge: Judge, job: str) -> pl.DataFrame:
-    """Give the chains to score; one that the server did not answer for is tried again, any other reject is not."""
+    """Return the chains to score; one that the server did not answer for is tried again, any other reject is not."""
     return store.frame(
         """
         select chain_id from chains

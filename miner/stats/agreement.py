@@ -39,7 +39,7 @@ class Agreement(Frozen):
 
 
 def accuracy(counts: Mapping[Pair, int]) -> float | None:
-    """Give the share of items whose two labels are equal, or None when there are no items."""
+    """Return the share of items whose two labels are equal, or None when there are no items."""
     total = sum(counts.values())
     if total == 0:
         return None
@@ -47,7 +47,7 @@ def accuracy(counts: Mapping[Pair, int]) -> float | None:
 
 
 def cohen_kappa(counts: Mapping[Pair, int]) -> float | None:
-    """Give Cohen's kappa (Cohen 1960): agreement beyond what the two label frequencies give by chance.
+    """Return Cohen's kappa (Cohen 1960): agreement beyond what the two label frequencies give by chance.
 
     None when there are no items, or when both sides used one and the same label throughout, so that
     chance alone agrees completely and kappa is 0 / 0.
@@ -68,7 +68,7 @@ def cohen_kappa(counts: Mapping[Pair, int]) -> float | None:
 
 
 def confusion(counts: Mapping[Pair, int]) -> dict[str, dict[str, int]]:
-    """Give gold label -> predicted label -> count, with every label that occurs on either side, sorted."""
+    """Return gold label -> predicted label -> count, with every label that occurs on either side, sorted."""
     labels = sorted({label for pair in counts for label in pair})
     return {gold: {predicted: counts.get((gold, predicted), 0) for predicted in labels} for gold in labels}
 
@@ -81,7 +81,7 @@ def bootstrap_interval(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Interval | None:
-    """Give the percentile interval of a statistic of label pairs, drawing clusters with replacement.
+    """Return the percentile interval of a statistic of label pairs, drawing clusters with replacement.
 
     Resamples in which the statistic is undefined are left out. None when fewer than two clusters exist,
     because one report says nothing about how much reports differ.
@@ -143,7 +143,7 @@ def agreement(
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:
-    """Give the linearly interpolated quantile of sorted values (the default rule of R and NumPy)."""
+    """Return the linearly interpolated quantile of sorted values (the default rule of R and NumPy)."""
     position = share * (len(ordered) - 1)
     below = int(position)
     above = min(below + 1, len(ordered) - 1)

@@ -30,7 +30,7 @@ def resampled_sums(patterns: Array, counts: Array, *, resamples: int, seed: int)
 
 
 def percentiles(values: Array) -> tuple[float, float] | None:
-    """Give the 2.5th and the 97.5th percentile of what is finite; None where nothing is."""
+    """Return the 2.5th and the 97.5th percentile of what is finite; None where nothing is."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return None
@@ -39,7 +39,7 @@ def percentiles(values: Array) -> tuple[float, float] | None:
 
 
 def mean_interval(patterns: Array, counts: Array, *, resamples: int, seed: int) -> tuple[float, float] | None:
-    """Give the interval of a mean; a pattern is (sum of the values, number of values) of one cluster."""
+    """Return the interval of a mean; a pattern is (sum of the values, number of values) of one cluster."""
     if counts.sum() < FEWEST:
         return None
     sums = resampled_sums(patterns, counts, resamples=resamples, seed=seed)
@@ -47,7 +47,7 @@ def mean_interval(patterns: Array, counts: Array, *, resamples: int, seed: int) 
 
 
 def kappas(tables: Array, labels: int) -> Array:
-    """Give Cohen's kappa of flattened confusion tables (n x labels²); NaN where chance alone agrees completely."""
+    """Return Cohen's kappa of flattened confusion tables (n x labels²); NaN where chance alone agrees completely."""
     square = tables.reshape(-1, labels, labels)
     total = square.sum(axis=(1, 2))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -59,7 +59,7 @@ def kappas(tables: Array, labels: int) -> Array:
 def kappa_interval(
     patterns: Array, counts: Array, labels: int, *, resamples: int, seed: int
 ) -> tuple[float, float] | None:
-    """Give the interval of Cohen's kappa; a pattern is the flattened confusion table of one cluster."""
+    """Return the interval of Cohen's kappa; a pattern is the flattened confusion table of one cluster."""
     if counts.sum() < FEWEST:
         return None
     return percentiles(kappas(resampled_sums(patterns, counts, resamples=resamples, seed=seed), labels))

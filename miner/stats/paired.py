@@ -35,12 +35,12 @@ NOTHING = Estimate(None)
 
 
 def random_stream(seed: int, name: str) -> np.random.Generator:
-    """Give the random numbers of a named part of the work: the same whatever else is computed, and in what order."""
+    """Return the random numbers of a named part of the work: the same whatever else is computed, and in what order."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 
 def mean(values: Floats) -> Floats:
-    """Give the mean of each column of `values` (rows x measures) over the rows that have a value (are not NaN)."""
+    """Return the mean of each column of `values` (rows x measures) over the rows that have a value (are not NaN)."""
     counted = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(counted, values, 0.0).sum(axis=0) / counted.sum(axis=0))
@@ -49,7 +49,7 @@ def mean(values: Floats) -> Floats:
 def resampled_means(
     values: Floats, rng: np.random.Generator, *, resamples: int, units: Integers | None = None, count: int | None = None
 ) -> Floats:
-    """Give the means of each column in every bootstrap resample, as an array of resamples x measures.
+    """Return the means of each column in every bootstrap resample, as an array of resamples x measures.
 
     `values` is rows x measures, NaN where a row has no value. `units` numbers the unit of each row from 0; by default
     every row is its own. Of the `count` units there are (by default those that have a row) as many are drawn with
@@ -74,7 +74,7 @@ def resampled_means(
 
 
 def interval(means: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
-    """Give the ends of the percentile interval of each column; resamples without a value (NaN) are left out."""
+    """Return the ends of the percentile interval of each column; resamples without a value (NaN) are left out."""
     tail = 100 * (1 - confidence) / 2
     defined = ~np.isnan(means).all(axis=0)
     low, high = np.full(means.shape[1], np.nan), np.full(means.shape[1], np.nan)
@@ -84,7 +84,7 @@ def interval(means: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
 
 
 def estimates(means: Floats, resampled: Floats, units: int) -> list[Estimate]:
-    """Give each measure's mean with the interval of its resampled means, drawn from so many units."""
+    """Return each measure's mean with the interval of its resampled means, drawn from so many units."""
     low, high = interval(resampled)
     enough = units > 1
     return [
@@ -102,7 +102,7 @@ def estimates(means: Floats, resampled: Floats, units: int) -> list[Estimate]:
 def bootstrap(
     values: Floats, rng: np.random.Generator, *, resamples: int, units: Integers | None = None
 ) -> list[Estimate]:
-    """Give the mean of each column of `values` (rows x measures) with its 95 % interval; NaN is no value."""
+    """Return the mean of each column of `values` (rows x measures) with its 95 % interval; NaN is no value."""
     count = len(values) if units is None else len(np.unique(units))
     return estimates(mean(values), resampled_means(values, rng, resamples=resamples, units=units), count)
 
@@ -152,7 +152,7 @@ def _beyond(given: Floats, reached: Floats, rng: np.random.Generator, permutatio
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Give Holm's adjusted p-values (Holm 1979), in the given order; None stays None and counts as no test."""
+    """Return Holm's adjusted p-values (Holm 1979), in the given order; None stays None and counts as no test."""
     tested = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)
     highest = 0.0
@@ -170,12 +170,12 @@ def _draw(rng: np.random.Generator, resamples: int, count: int) -> Floats:
 
 
 def _sums(values: Floats, units: Integers, count: int) -> Floats:
-    """Give the column sums of every unit: units x columns."""
+    """Return the column sums of every unit: units x columns."""
     columns = [np.bincount(units, weights=values[:, place], minlength=count) for place in range(values.shape[1])]
     return np.stack(columns, axis=1)
 
 
 def _all_signs(count: int) -> Floats:
-    """Give every assignment of signs to `count` differences: 2 ** count rows of 1 and -1."""
+    """Return every assignment of signs to `count` differences: 2 ** count rows of 1 and -1."""
     rows = np.arange(2**count, dtype=np.int64)[:, None]
     return np.asarray(1.0 - 2.0 * ((rows >> np.arange(count)) & 1))

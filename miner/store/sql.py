@@ -99,7 +99,7 @@ def _text(target: Path | None) -> Iterator[TextIO]:
 
 
 def _rows(store: Store, query: str, parameters: Parameters) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    """Give the columns, their names made unique, and the rows in batches."""
+    """Return the columns, their names made unique, and the rows in batches."""
     relation = store.connection.sql(query, params=parameters or None)
     if relation is None:
         return pa.schema([]), iter(())
@@ -169,7 +169,7 @@ def _cell(value: object) -> str:
 
 
 def _json(value: Any) -> Any:
-    """Give a value that JSON knows: numbers that are none become null, dates text."""
+    """Return a value that JSON knows: numbers that are none become null, dates text."""
     if isinstance(value, dict):
         return {key: _json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

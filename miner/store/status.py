@@ -107,7 +107,7 @@ _TABLES: tuple[tuple[str, str], ...] = (
 
 
 def status_tables(store: Store) -> list[Table]:
-    """Give a table per subject that has rows."""
+    """Return a table per subject that has rows."""
     made = []
     for title, query in _TABLES:
         frame = store.frame(query)
@@ -117,5 +117,5 @@ def status_tables(store: Store) -> list[Table]:
 
 
 def answer_only(store: Store) -> int:
-    """Give the number of questions that nothing can be mined for, because their studies have no report."""
+    """Return the number of questions that nothing can be mined for, because their studies have no report."""
     return store.count("select count(*) from questions anti join reports using (study_id)")

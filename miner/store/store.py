@@ -144,7 +144,7 @@ class Store:
             self.connection.unregister("incoming")
 
     def frame(self, sql: str, parameters: Parameters = None) -> pl.DataFrame:
-        """Give a query's result as a Polars frame."""
+        """Return a query's result as a Polars frame."""
         relation = self.connection.sql(sql, params=parameters or None)
         if relation is None:
             raise StoreError("a statement without rows was asked for a frame; use execute")
@@ -153,17 +153,17 @@ class Store:
         return result
 
     def rows(self, sql: str, parameters: Parameters = None) -> list[tuple[Any, ...]]:
-        """Give a query's result as tuples."""
+        """Return a query's result as tuples."""
         return self.connection.execute(sql, parameters or []).fetchall()
 
     def count(self, sql: str, parameters: Parameters = None) -> int:
-        """Give the single number that a query returns."""
+        """Return the single number that a query returns."""
         (row,) = self.rows(sql, parameters)
         return int(row[0])
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Tell whether an exception is the user's Ctrl-C; while a statement runs, DuckDB turns it into one of its own."""
+    """Return whether an exception is the user's Ctrl-C; while a statement runs, DuckDB turns it into one of its own."""
     if isinstance(error, KeyboardInterrupt | duckdb.InterruptException):
         return True
     return isinstance(error, RuntimeError) and str(error) == "Query interrupted"

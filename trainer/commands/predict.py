@@ -102,7 +102,7 @@ def _estimate(job: "Job") -> None:
 
 
 def _say(job: "Job", result: "PredictResult") -> None:
-    """Say what came of it; exit with 4 where samples have no output."""
+    """Return what came of it; exit with 4 where samples have no output."""
     from cxr.miner.kit.console import out, say, table
 
     if result.predicted:

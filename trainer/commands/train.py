@@ -209,7 +209,7 @@ def _start(job: "Job", nodes: tuple[int, int, str | None], *, asked: bool, dry_r
 
 
 def say_trained(job: "Job", result: "TrainResult") -> None:
-    """Say what a training left; exit with 4 where samples were left out."""
+    """Return what a training left; exit with 4 where samples were left out."""
     from cxr.miner.kit.console import say
     from cxr.trainer.train.run import REJECTS
 

@@ -35,7 +35,7 @@ class Pair:
 def load_evaluated(
     db: Path, folder: Path, settings: EvaluateSettings, models: Sequence[str] | None
 ) -> tuple[list[Cell], str]:
-    """Give the cells of models whose predictions `cxr evaluate` has scored, and the benchmark's name.
+    """Return the cells of models whose predictions `cxr evaluate` has scored, and the benchmark's name.
 
     Raises InputError where it has not: comparing judges nothing.
     """
@@ -71,7 +71,7 @@ def load_evaluated(
 def compare_models(
     cells: Sequence[Cell], models: Sequence[str], settings: EvaluateSettings, about: str, permutations: int
 ) -> list[ResultTable]:
-    """Give a table for every two models, in and out of distribution; raises InputError where two share no sample."""
+    """Return a table for every two models, in and out of distribution; raises InputError where two share no sample."""
     tables = []
     for first, second in combinations(models, 2):
         pairs = list(_pairs(cells, first, second))
@@ -146,7 +146,7 @@ def _place(cell: Cell) -> tuple[str, str, str, str]:
 def _lines(
     pairs: Sequence[Pair], about: tuple[str, str, str], settings: EvaluateSettings, permutations: int
 ) -> Iterator[Line]:
-    """Give a line per task and measure, corpora with the same weight, and one per measure for the mean over tasks."""
+    """Return a line per task and measure, corpora with the same weight, and one per measure for the mean over tasks."""
     first, second, corpora = about
     groups: dict[tuple[str, str], dict[str, list[Pair]]] = {}
     for pair in pairs:

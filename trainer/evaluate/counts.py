@@ -96,7 +96,7 @@ def evaluate_counts(path: Path, *, empty: Empty, resamples: int, seed: int) -> C
 
 
 def read_counts(path: Path) -> Iterator[CountRow]:
-    """Give the rows of a file of counts; raises InputError with the line for a column or number that is not one."""
+    """Return the rows of a file of counts; raises InputError with the line for a column or number that is not one."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             reader = csv.reader(handle)

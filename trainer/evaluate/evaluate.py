@@ -102,7 +102,7 @@ def check_models(store: Store, benchmark: Benchmark, models: Sequence[str] | Non
 
 
 def tables_of(cells: Sequence[Cell], settings: EvaluateSettings, about: str) -> list[ResultTable]:
-    """Give the table of the corpora that models are trained on, and that of other hospitals, where there are any."""
+    """Return the table of the corpora that models are trained on, and that of other hospitals, where there are any."""
     made = []
     for title, wanted, mean_name in (("In distribution", False, MEAN), ("Cross-centre", True, CROSS_CENTRE)):
         found = [cell for cell in cells if (cell.corpus in settings.cross_centre) is wanted]
@@ -116,7 +116,7 @@ def tables_of(cells: Sequence[Cell], settings: EvaluateSettings, about: str) -> 
 
 
 def partial_notes(cells: Sequence[Cell]) -> list[str]:
-    """Say of each model and mode that does not cover the samples of these cells how many it covers."""
+    """Return for each model and mode that does not cover the samples of these cells how many it covers."""
     notes = []
     groups: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in cells:

@@ -82,7 +82,7 @@ def _csv(tables: Sequence[ResultTable]) -> str:
 
 
 def cells(table: ResultTable) -> tuple[list[str], list[list[str]]]:
-    """Give the headings and rows of a table as people read it.
+    """Return the headings and rows of a table as people read it.
 
     Left out are measures without any value, numbers of samples that are 0 throughout, and splits, modes and measures
     that are the same throughout: `constants` says those once.
@@ -97,7 +97,7 @@ def cells(table: ResultTable) -> tuple[list[str], list[list[str]]]:
 
 
 def constants(table: ResultTable) -> dict[str, str]:
-    """Give the split, mode, measure and corpus of a table in which all lines have the same."""
+    """Return the split, mode, measure and corpus of a table in which all lines have the same."""
     return {
         name: _key(table.lines[0].keys.get(name))
         for name in ("split", "mode", "measure", "corpus")
@@ -106,7 +106,7 @@ def constants(table: ResultTable) -> dict[str, str]:
 
 
 def title_of(table: ResultTable) -> str:
-    """Give the title with what all lines have in common."""
+    """Return the title with what all lines have in common."""
     common = ", ".join(f"{name} {value}" for name, value in constants(table).items() if name != "measure")
     return f"{table.title} ({common})" if table.title and common else table.title
 

@@ -61,7 +61,7 @@ class Scored(NamedTuple):
 
 
 def parts_of(text: str) -> tuple[str, str]:
-    """Give the reasoning and the answer of an output, whatever its form; one without tags is both.
+    """Return the reasoning and the answer of an output, whatever its form; one without tags is both.
 
     Reasoning is what stands in <think>, to the end of the text where that never closes; without <think>, it is all
     that is not in <answer>. The answer is the last <answer> block, or else what follows the reasoning.
@@ -126,7 +126,7 @@ def score_prediction(work: Work, judge: Judge) -> Scored:
 
 
 def _true_findings(work: Work) -> tuple[str, ...]:
-    """Give the findings of the true answer by our names; imported benchmarks write them in their own way."""
+    """Return the findings of the true answer by our names; imported benchmarks write them in their own way."""
     known = {finding.casefold(): str(finding) for finding in QUESTION_FINDINGS}
     listed = tuple(known[name.casefold()] for name in work.answer_findings if name.casefold() in known)
     return listed if len(listed) == len(work.answer_findings) > 0 else findings_named(work.answer)

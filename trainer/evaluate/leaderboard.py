@@ -22,7 +22,7 @@ _NOTE = (
 def leaderboard(
     cells: Sequence[Cell], settings: EvaluateSettings, about: str, notes: Sequence[str], *, published: bool
 ) -> list[ResultTable]:
-    """Give a table per measure, best mean first; corpora of other hospitals are left out of it."""
+    """Return a table per measure, best mean first; corpora of other hospitals are left out of it."""
     found = [cell for cell in cells if cell.corpus not in settings.cross_centre]
     groups: dict[tuple[str, str, str], dict[str, list[Cell]]] = {}
     for cell in found:
@@ -65,7 +65,7 @@ def _best_first(line: Line) -> tuple[bool, float]:
 
 
 def published_lines(measure: str) -> list[Line]:
-    """Give the paper's numbers of a measure; task columns that its text does not print are missing."""
+    """Return the paper's numbers of a measure; task columns that its text does not print are missing."""
     rows = tomllib.loads(files(__package__).joinpath("published.toml").read_text(encoding="utf-8"))["row"]
     return [
         Line(

@@ -42,7 +42,7 @@ COUNTS = tuple(field.name for field in fields(FindingCounts))
 
 
 def shares(counts: FindingCounts, empty: Empty = Empty.ZERO) -> Floats:
-    """Give factuality, completeness, effectiveness and RadRScore of every sample: samples x 4.
+    """Return factuality, completeness, effectiveness and RadRScore of every sample: samples x 4.
 
     A share of nothing is 0, or NaN (no value) where empty ones are skipped; RadRScore has no value where any of its
     parts has none. A sample without counts (NaN) has no values. Counts are taken as they are: a share of more correct

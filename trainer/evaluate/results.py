@@ -102,7 +102,7 @@ def load_cells(
     settings: EvaluateSettings,
     models: Sequence[str] | None = None,
 ) -> list[Cell]:
-    """Give the cells of a benchmark's predictions, of all models or of some; needs the view `bench_samples`."""
+    """Return the cells of a benchmark's predictions, of all models or of some; needs the view `bench_samples`."""
     has_report = "reasoning is not null and report is not null" if "report" in columns_of_samples(store) else "false"
     frame = store.frame(
         _UNITS.format(has_report=has_report, counts=", ".join(COUNTS)),
@@ -179,7 +179,7 @@ class Resampled:
 
     @classmethod
     def mean_of(cls, parts: Sequence["Resampled"]) -> "Resampled":
-        """Give the mean of parts, each with the same weight; a part without a value of a measure is left out of it."""
+        """Return the mean of parts, each with the same weight; a part without a value of a measure is left out."""
         means = np.stack([part.means for part in parts])
         defined = ~np.isnan(means)
         drawn = np.stack([part.resampled for part in parts])
@@ -193,7 +193,7 @@ class Resampled:
 
 
 def lines_of(cells: Iterable[Cell], settings: EvaluateSettings, mean_name: str = MEAN) -> list[Line]:
-    """Give a line per cell, per task its mean over corpora, and the mean over tasks; cells come from one table.
+    """Return a line per cell, per task its mean over corpora, and the mean over tasks; cells come from one table.
 
     `mean_name` stands in the place of the corpus where the line is a mean over corpora.
 
@@ -219,7 +219,7 @@ def lines_of(cells: Iterable[Cell], settings: EvaluateSettings, mean_name: str =
 
 
 def place_of_task(task: str) -> tuple[int, str]:
-    """Give the sort key of a task: ours in their order, then others by name."""
+    """Return the sort key of a task: ours in their order, then others by name."""
     known = [str(one) for one in Task]
     return (known.index(task) if task in known else len(known), task)
 

@@ -57,7 +57,7 @@ _SAMPLES = (
 
 
 def columns_of_samples(store: Store) -> set[str]:
-    """Give the columns of the view `bench_samples`."""
+    """Return the columns of the view `bench_samples`."""
     return {name for (name, *_) in store.rows("describe bench_samples")}
 
 
@@ -190,7 +190,7 @@ class _Scoring:
         self._books.committed()
 
     def _ratescores(self, scores: Sequence[Scored]) -> pl.Series:
-        """Give RaTEScore of every open answer in the batch, where its weights are given; an empty answer is worth 0."""
+        """Return RaTEScore of every open answer in the batch, where its weights are given; an empty one is worth 0."""
         values: list[float | None] = [None] * len(scores)
         if self._ratescore is not None and scores:
             opened = {score.prediction_id: place for place, score in enumerate(scores) if score.finding_f1 is not None}

@@ -45,7 +45,7 @@ _VIDEO_SIZE = {"shortest_edge": 128 * 28 * 28, "longest_edge": 28 * 28 * 768}
 
 
 def family_of(model: str) -> str:
-    """Give the family of a model folder or hub name; raises InputError where it is none of ours."""
+    """Return the family of a model folder or hub name; raises InputError where it is none of ours."""
     from transformers import AutoConfig  # noqa: PLC0415 - only what trains pays for the import
 
     folder = Path(model)
@@ -141,7 +141,7 @@ def save_processor(processor: Any, folder: Path) -> None:
 
 
 def images_only(kind: str) -> Any:
-    """Give the processor class of a family without its video half.
+    """Return the processor class of a family without its video half.
 
     transformers asks the signature of `__init__` which halves there are; the class keeps the stock name, because
     that is what is written into the folder.

@@ -9,7 +9,7 @@ from cxr.miner.kit.parallel import processors
 
 
 def hardware() -> dict[str, Any]:
-    """Give the processor's model, usable cores, memory in bytes, and every GPU with its memory in bytes."""
+    """Return the processor's model, usable cores, memory in bytes, and every GPU with its memory in bytes."""
     import torch  # noqa: PLC0415 - loads in seconds, and only a run of a model asks
 
     gpus = [

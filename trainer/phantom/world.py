@@ -83,7 +83,7 @@ def _make_model(world: PhantomWorld, family: str, seed: int, pixels: int) -> Non
 
 
 def _texts(export: Path) -> Iterator[str]:
-    """Give all that a model will read and write in training."""
+    """Return all that a model will read and write in training."""
     for path in sorted((export / "data").glob("train-*.parquet")):
         for row in pq.read_table(path, columns=["prompt", "completion"]).to_pylist():
             yield from (turn["content"] for turn in (*row["prompt"], *row["completion"]))

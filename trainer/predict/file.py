@@ -26,7 +26,7 @@ Key = tuple[str, str]
 
 
 def header_path(path: Path) -> Path:
-    """Give where the header of a file of predictions lies."""
+    """Return where the header of a file of predictions lies."""
     return path.with_name(f"{path.name.removesuffix('.jsonl')}.run.json")
 
 
@@ -106,7 +106,7 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _read_header(path: Path) -> dict[str, Any] | None:
-    """Give the header beside a file, None where there is none; raises InputError for one that is not ours."""
+    """Return the header beside a file, None where there is none; raises InputError for one that is not ours."""
     header = header_path(path)
     if not header.is_file():
         return None
@@ -127,7 +127,7 @@ def _check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -
 
 
 def _read(path: Path, wanted: set[Key]) -> tuple[dict[Key, Predicted], bool]:
-    """Give the predictions that stay, and whether the file holds nothing else."""
+    """Return the predictions that stay, and whether the file holds nothing else."""
     done: dict[Key, Predicted] = {}
     if not path.is_file():
         return done, True

@@ -118,7 +118,7 @@ class LocalModel:
         self._model = loaded.eval().to(self.device)
 
     def predict(self, requests: Sequence[Request]) -> Iterator[list[Predicted]]:
-        """Give the predictions of one batch after the other; batches ahead are prepared meanwhile."""
+        """Return the predictions of one batch after the other; batches ahead are prepared meanwhile."""
         self.speed.is_gpu = self.device.type == "cuda"
         self.speed.start(len(requests))
         for batch in self._ahead(plan_batches(requests, self.settings.batch)):
@@ -181,7 +181,7 @@ class LocalModel:
         return _Prepared(request, text, [one["pixel_values"] for one in given], grids)
 
     def _template(self, request: Request) -> str:
-        """Give the conversation as the model reads it: the images come before the question, as in training."""
+        """Return the conversation as the model reads it: the images come before the question, as in training."""
         shown = [{"type": "image"} for _ in request.sample.images]
         messages = [
             {"role": "system", "content": [{"type": "text", "text": SYSTEM}]},
@@ -191,7 +191,7 @@ class LocalModel:
         return made
 
     def _inputs(self, prepared: Sequence[_Prepared]) -> dict[str, Any]:
-        """Give the tensors of a batch, padded on the left; a batch may mix rows with no image, one and two."""
+        """Return the tensors of a batch, padded on the left; a batch may mix rows with no image, one and two."""
         with self._tokenizing:
             words = self._tokenizer([one.text for one in prepared], padding=True, return_tensors="pt")
         inputs = {"input_ids": words["input_ids"], "attention_mask": words["attention_mask"]}
@@ -231,7 +231,7 @@ class LocalModel:
         return made
 
     def _generate(self, inputs: dict[str, Any], requests: Sequence[Request]) -> Any | None:
-        """Give the new tokens of each row on the CPU, or None where memory did not suffice."""
+        """Return the new tokens of each row on the CPU, or None where memory did not suffice."""
         drawn = LogitsProcessorList()
         if self.settings.temperature:
             drawn.append(Draw(self.settings.temperature, self.settings.sampling_seed or 0, requests, self.device))
@@ -291,7 +291,7 @@ class Draw(LogitsProcessor):
         self._generators = [torch.Generator(device).manual_seed(request_seed(seed, request)) for request in requests]
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:  # noqa: ARG002 - transformers names the arguments
-        """Give the scores with each row's noise."""
+        """Return the scores with each row's noise."""
         noise = torch.empty_like(scores, dtype=torch.float32)
         for row, generator in zip(noise, self._generators, strict=True):
             row.exponential_(generator=generator)
@@ -299,14 +299,14 @@ class Draw(LogitsProcessor):
 
 
 def request_seed(seed: int, request: Request) -> int:
-    """Give a number that names a request under a seed, the same on every machine."""
+    """Return a number that names a request under a seed, the same on every machine."""
     from cxr.miner.kit.digest import digest  # noqa: PLC0415 - only sampling needs it
 
     return int(digest(seed, *request.key, length=15), 16)
 
 
 def pick_device(name: str | None) -> torch.device:
-    """Give the device that was named, or else a GPU where there is one; raises SettingsError where it is not there."""
+    """Return the device that was named, or else a GPU where there is one; raises SettingsError where it is not."""
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -318,7 +318,7 @@ def pick_device(name: str | None) -> torch.device:
 
 
 def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Give the tokens that end an output: what the folder's generation settings name, and the tokenizer's own."""
+    """Return the tokens that end an output: what the folder's generation settings name, and the tokenizer's own."""
     named = getattr(model.generation_config, "eos_token_id", None)
     listed = named if isinstance(named, list) else [named]
     return frozenset(int(token) for token in [*listed, tokenizer.eos_token_id] if token is not None)

@@ -11,7 +11,7 @@ _PIECES, _PIECE_BYTES = 64, 65_536
 
 
 def model_name(model: str) -> str:
-    """Give the name of a model folder, with the run's name where it is one of a training; a hub's name stays."""
+    """Return the name of a model folder, with the run's name where it is one of a training; a hub's name stays."""
     folder = Path(model)
     if not folder.is_dir():
         return model
@@ -23,7 +23,7 @@ def model_name(model: str) -> str:
 
 
 def weights_hash(model: str) -> str | None:
-    """Give a hash that differs between any two trained models, in a second; None for a model on a hub.
+    """Return a hash that differs between any two trained models, in a second; None for a model on a hub.
 
     Of each file the size and 64 pieces are read, spread over it: training changes nearly every weight.
     """

@@ -106,7 +106,7 @@ def predict(job: Job, watch: Callable[[Speed], None] = lambda _: None) -> Predic
 
 
 def requests_for(job: Job) -> list[Request]:
-    """Give everything that a run asks, done or not, with images where they lie on this machine."""
+    """Return everything that a run asks, done or not, with images where they lie on this machine."""
     settings = job.settings.model_copy(update={"image_roots": _roots(job)})
     return requests_of(read_samples(Source.open(job.benchmark), settings), settings)
 
@@ -150,13 +150,13 @@ def _note_machine(file: PredictionFile, model: Any) -> None:
 
 
 def default_output(job: Job, source: Source) -> Path:
-    """Give the file beside the store that is named from benchmark, model and mode."""
+    """Return the file beside the store that is named from benchmark, model and mode."""
     parts = (source.name, job.called, job.settings.mode)
     return job.store.parent / f"{'.'.join(re.sub(r'[^A-Za-z0-9_-]+', '-', part) for part in parts)}.jsonl"
 
 
 def identity(job: Job, source: Source) -> dict[str, Any]:
-    """Give what two runs must share for their predictions to belong together."""
+    """Return what two runs must share for their predictions to belong together."""
     settings = job.settings.model_dump(mode="json")
     made = {
         "benchmark": f"{source.name} {source.fingerprint}",
@@ -174,7 +174,7 @@ def identity(job: Job, source: Source) -> dict[str, Any]:
 
 
 def failed(job: Job, source: Source, request: Request, error: str) -> Predicted:
-    """Give the line of a sample that could not be asked about."""
+    """Return the line of a sample that could not be asked about."""
     return Predicted(
         sample_id=request.sample.sample_id,
         model=job.called,
@@ -196,7 +196,7 @@ def _about(job: Job, source: Source) -> dict[str, Any]:
 
 
 def _roots(job: Job) -> dict[str, str]:
-    """Give where images lie: as the user said, or else where ingest saw them."""
+    """Return where images lie: as the user said, or else where ingest saw them."""
     given = job.settings.image_roots
     if "*" in given or not job.store.is_file():
         return given

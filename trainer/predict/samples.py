@@ -85,7 +85,7 @@ class Source:
         return cls(folder, about.name, about.fingerprint, about.licence, benchmark, files)
 
     def of_split(self, split: str) -> list[Path]:
-        """Give the files of a split, in order."""
+        """Return the files of a split, in order."""
         if self.benchmark is not None:
             return [path for mode in Mode for path in self.benchmark.files(split, mode)]
         return sorted(path for path in self.files if path.name.startswith(f"{split}-"))
@@ -107,7 +107,7 @@ def _export(folder: Path) -> Source:
 
 
 def read_samples(source: Source, settings: PredictSettings) -> list[Sample]:
-    """Give the samples that the settings choose, in the benchmark's order; raises InputError where there are none.
+    """Return the samples that the settings choose, in the benchmark's order; raises InputError where there are none.
 
     Samples are shuffled when a benchmark is compiled, so the first ones of a limit are a fair sample of each mode.
     An export may hold a sample more than once: it is given once.
@@ -125,7 +125,7 @@ def read_samples(source: Source, settings: PredictSettings) -> list[Sample]:
 
 
 def _fair(found: pl.DataFrame, limit: int | None) -> pl.DataFrame:
-    """Give the first samples of each mode in its share, all of them in their order without a limit."""
+    """Return the first samples of each mode in its share, all of them in their order without a limit."""
     if limit is None or limit >= found.height:
         return found
     place = (pl.int_range(pl.len()).over("mode") + 0.5) / pl.len().over("mode")
@@ -134,7 +134,7 @@ def _fair(found: pl.DataFrame, limit: int | None) -> pl.DataFrame:
 
 
 def requests_of(samples: Iterable[Sample], settings: PredictSettings) -> list[Request]:
-    """Give what is asked about each sample, in order: once, or with mode `both` with reasoning and without."""
+    """Return what is asked about each sample, in order: once, or with mode `both` with reasoning and without."""
     return [Request(sample, mode) for sample in samples for mode in _modes(sample, settings)]
 
 
@@ -177,7 +177,7 @@ def _picture(image: object, root: str | None) -> Picture:
 
 
 def _question(row: Mapping[str, Any]) -> str:
-    """Give the question alone; an export's prompt ends with the instruction."""
+    """Return the question alone; an export's prompt ends with the instruction."""
     if "question" in row:
         return str(row["question"])
     asked = next(turn["content"] for turn in row["prompt"] if turn["role"] == "user")

@@ -55,7 +55,7 @@ class Instruction:
 
     @classmethod
     def of(cls, mode: Mode) -> "Instruction":
-        """Give the paper's instruction for a mode."""
+        """Return the paper's instruction for a mode."""
         words = f"{SYSTEM}\n{INSTRUCTIONS[mode]}"
         return cls(f"predict_{mode}", hashlib.sha256(words.encode()).hexdigest())
 
@@ -93,7 +93,7 @@ class Server:
     def predict(
         self, requests: Sequence[Request], *, name: str, benchmark: str, speed: Speed
     ) -> Iterator[list[Predicted]]:
-        """Give the predictions one by one, in the order of the requests; as many are in flight as the settings say.
+        """Return the predictions one by one, in the order of the requests; as many are in flight as the settings say.
 
         Each thread prepares the images of its request and then waits for the reply, so one hides the other.
         """
@@ -132,7 +132,7 @@ class Server:
         )
 
     def _messages(self, request: Request) -> tuple[list[dict[str, Any]], float]:
-        """Give the conversation, with the images before the question, and how many tokens it is expected to count."""
+        """Return the conversation, with the images before the question, and how many tokens it is expected to count."""
         tokens = (len(SYSTEM) + len(request.text)) / _BYTES_PER_TOKEN
         shown = []
         for picture in request.sample.images:
@@ -144,7 +144,7 @@ class Server:
 
 
 def within(image: Image.Image, max_pixels: int) -> Image.Image:
-    """Give the image, scaled down where its area is larger than that."""
+    """Return the image, scaled down where its area is larger than that."""
     width, height = image.size
     if width * height <= max_pixels:
         return image
@@ -163,7 +163,7 @@ def data_url(image: Image.Image, kind: str) -> str:
 
 
 def image_tokens(width: int, height: int) -> int:
-    """Give about how many tokens a server counts for an image."""
+    """Return about how many tokens a server counts for an image."""
     return _IMAGE_TOKENS + _TILE_TOKENS * math.ceil(width / _TILE) * math.ceil(height / _TILE)
 
 
@@ -182,7 +182,7 @@ def _said(reply: ChatCompletion) -> dict[str, Any]:
 
 
 def estimate_table(requests: Sequence[Request], settings: PredictSettings) -> Table:
-    """Give a table of expected calls, tokens, cost and time; nothing is sent, images are measured by their headers."""
+    """Return a table of expected calls, tokens, cost and time; nothing is sent, headers measure the images."""
     price = price_of(settings)
     rows: list[tuple[object, ...]] = []
     for mode in Mode:
@@ -208,7 +208,7 @@ def _expected_tokens(request: Request, max_pixels: int) -> float:
 
 
 def _size(picture: Picture, max_pixels: int) -> tuple[int, int]:
-    """Give width and height as they would be sent; a file that cannot be measured counts as the largest."""
+    """Return width and height as they would be sent; a file that cannot be measured counts as the largest."""
     width = height = None
     if isinstance(picture, str):
         facts = read_facts(picture)
@@ -223,7 +223,7 @@ def _size(picture: Picture, max_pixels: int) -> tuple[int, int]:
 
 
 def _seconds(asked: PredictSettings, calls: int, tokens: float) -> float:
-    """Give the time that the slowest of latency, request limit and token limit makes it."""
+    """Return the time that the slowest of latency, request limit and token limit makes it."""
     by_requests = 0.0 if asked.rpm is None else calls / asked.rpm * 60
     by_tokens = 0.0 if asked.tpm is None else tokens / asked.tpm * 60
     return max(calls * _LATENCY_S / asked.concurrency, by_requests, by_tokens)

@@ -54,5 +54,5 @@ class PredictSettings(ServerSettings):
 
     @property
     def is_server(self) -> bool:
-        """Tell whether a server is asked, rather than a model loaded here."""
+        """Return whether a server is asked, rather than a model loaded here."""
         return bool({"base_url", "api"} & self.model_fields_set)

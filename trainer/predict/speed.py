@@ -78,7 +78,7 @@ class Speed:
         return f"{self.samples / wall:,.1f} samples/s, {self.tokens / wall:,.0f} tokens/s{here}{gpu}"
 
     def numbers(self) -> dict[str, float | int | None]:
-        """Give the numbers for a file."""
+        """Return the numbers for a file."""
         wall = max(self.wall_s, 1e-9)
         return {
             "samples": self.samples,

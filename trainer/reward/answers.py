@@ -123,7 +123,7 @@ class Answer:
 
 
 def parse_completion(text: str, *, reasoning: bool) -> tuple[str | None, str | None]:
-    """Give reasoning and answer of a completion in exactly the form of its mode; (None, None) for any other form.
+    """Return reasoning and answer of a completion in exactly the form of its mode; (None, None) for any other form.
 
     With reasoning that is <think>…</think><answer>…</answer>, without <answer>…</answer>; blanks may stand around and
     between. The reasoning of an answer-only completion is None.
@@ -163,7 +163,7 @@ def read_answer(text: str, task: str, options: Sequence[str] | None = ()) -> Ans
 
 
 def letters_of(options: Sequence[str]) -> dict[str, str]:
-    """Give the words of each option by its letter; options without letters get A, B, … in order."""
+    """Return the words of each option by its letter; options without letters get A, B, … in order."""
     matches = [_OPTION.fullmatch(option) for option in options]
     if all(matches):
         return {match[1].upper(): match[2].strip() for match in matches if match}
@@ -171,7 +171,7 @@ def letters_of(options: Sequence[str]) -> dict[str, str]:
 
 
 def findings_named(text: str) -> tuple[str, ...]:
-    """Give the findings of questions that a text asserts, hedged ones included, in the vocabulary's order.
+    """Return the findings of questions that a text asserts, hedged ones included, in the vocabulary's order.
 
     A negated finding is none. The language layer reads them, so that "enlarged heart" is Cardiomegaly.
     """
@@ -180,7 +180,7 @@ def findings_named(text: str) -> tuple[str, ...]:
 
 
 def _answer_part(text: str) -> tuple[str, bool, bool]:
-    """Give what to read as the answer, whether it was tagged, and whether the reasoning never ended."""
+    """Return what to read as the answer, whether it was tagged, and whether the reasoning never ended."""
     opened: re.Match[str] | None = None
     block: tuple[int, int] | None = None
     thinking, spoken_from = False, 0
@@ -200,7 +200,7 @@ def _answer_part(text: str) -> tuple[str, bool, bool]:
 
 
 def _plain(text: str) -> str:
-    """Give a text without markup, with single blanks; full-width letters become plain ones."""
+    """Return a text without markup, with single blanks; full-width letters become plain ones."""
     text = unicodedata.normalize("NFKC", _LATEX.sub(r"\1", text))
     return _BLANKS.sub(" ", _MARKUP.sub(" ", _TAG.sub(" ", text))).strip()
 
@@ -253,7 +253,7 @@ def _read_option(plain: str, options: dict[str, str], task: str) -> tuple[str | 
 
 
 def _named_letters(plain: str, options: dict[str, str]) -> tuple[set[str], int]:
-    """Give the letters that are named as the answer, and where the first of them ends.
+    """Return the letters that are named as the answer, and where the first of them ends.
 
     The clearer way of naming wins: a letter alone, "the answer is B", else every letter that stands anywhere.
     """
@@ -271,7 +271,7 @@ def _named_letters(plain: str, options: dict[str, str]) -> tuple[set[str], int]:
 
 
 def _letters_anywhere(plain: str, options: dict[str, str]) -> Iterator[tuple[int, str]]:
-    """Give each letter that is named and not ruled out, with the place where it ends."""
+    """Return each letter that is named and not ruled out, with the place where it ends."""
     leading = _LEADING_LETTER.match(plain)
     if leading and leading[1].upper() in options:
         yield leading.end(), leading[1].upper()
@@ -286,14 +286,14 @@ def _letters_anywhere(plain: str, options: dict[str, str]) -> Iterator[tuple[int
 
 
 def _is_ruled_out(plain: str, match: re.Match[str]) -> bool:
-    """Tell whether a letter is denied ("not A", "A is wrong") or belongs to a name ("Kerley B lines")."""
+    """Return whether a letter is denied ("not A", "A is wrong") or belongs to a name ("Kerley B lines")."""
     before = _LAST_WORD.search(plain, max(0, match.start() - 20), match.start())
     word = before[1].lower() if before else ""
     return word in _NAMES or word in _DENIALS or _RULED_OUT.match(plain, match.end()) is not None
 
 
 def _is_article(plain: str, end: int, options: dict[str, str]) -> bool:
-    """Tell whether the capital A that ends there opens a sentence of its own, such as "A large effusion"."""
+    """Return whether the capital A that ends there opens a sentence of its own, such as "A large effusion"."""
     if plain[end - 1] != "A" or not _AFTER_ARTICLE.match(plain, end):
         return False
     own = _words(options["A"])
@@ -301,7 +301,7 @@ def _is_article(plain: str, end: int, options: dict[str, str]) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    """Give the words of a text in lower case, and the marks that end a clause; commas and brackets mean nothing."""
+    """Return the words of a text in lower case, and the marks that end a clause; commas and brackets mean nothing."""
     return _WORD.findall(text.casefold())
 
 
@@ -310,7 +310,7 @@ def _without_stops(words: list[str]) -> list[str]:
 
 
 def _option_at(words: list[str], options: dict[str, str]) -> str | None:
-    """Give the option whose words stand at the start, the longest where one begins as another does."""
+    """Return the option whose words stand at the start, the longest where one begins as another does."""
     words = words[next((at for at, word in enumerate(words) if word not in _STOPS), len(words)) :]
     fitting = [
         (len(own), letter) for letter, text in options.items() if (own := _words(text)) and words[: len(own)] == own
@@ -337,7 +337,7 @@ def _read_words(words: list[str], options: dict[str, str], task: str) -> tuple[s
 
 
 def _parts_named(words: list[str], known: dict[tuple[str, ...], tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
-    """Give the parts of options that are named and not denied; the longest where one holds another."""
+    """Return the parts of options that are named and not denied; the longest where one holds another."""
     longest = sorted(known, key=len, reverse=True)
     at = 0
     while at < len(words):
@@ -351,7 +351,7 @@ def _parts_named(words: list[str], known: dict[tuple[str, ...], tuple[str, ...]]
 
 
 def _is_denied(words: list[str], at: int) -> bool:
-    """Tell whether a denying word stands shortly before, in the same clause."""
+    """Return whether a denying word stands shortly before, in the same clause."""
     for word in reversed(words[max(0, at - _REACH) : at]):
         if word in _TURNS:
             return False

@@ -80,7 +80,7 @@ class ProcessReward:
         log_extra: LogExtra | None = None,
         **_: Any,
     ) -> list[float | None]:
-        """Give each reasoning's factuality; None for answer-only samples and for what the judge failed on.
+        """Return each reasoning's factuality; None for answer-only samples and for what the judge failed on.
 
         Raises CxrError when more than 1 % of at least 100 judged completions failed, and what ends every judging:
         PolicyError, EngineStopped, BudgetReached.

@@ -46,7 +46,7 @@ class RateScore(Protocol):
         """The metric's name."""
 
     def __call__(self, answers: Sequence[str], truths: Sequence[str]) -> list[float]:
-        """Give one value between 0 and 1 per answer."""
+        """Return one value between 0 and 1 per answer."""
 
 
 class Judged(NamedTuple):
@@ -57,7 +57,7 @@ class Judged(NamedTuple):
 
 
 def format_reward(completion: str, *, mode: str) -> float:
-    """Give 1 for exactly the form of the mode, else 0."""
+    """Return 1 for exactly the form of the mode, else 0."""
     return float(parse_completion(completion, reasoning=mode == REASONING)[1] is not None)
 
 
@@ -71,7 +71,7 @@ def accuracy_reward(
     answer_findings: Sequence[str] | None = None,
     scorer: RateScore | None = None,
 ) -> float:
-    """Give 1 or 0 for options and Yes/No, the finding F1 or the scorer's value for open answers; 0 out of form."""
+    """Return 1 or 0 for options and Yes/No, the finding F1 or the scorer's value for open answers; 0 out of form."""
     said = parse_completion(completion, reasoning=mode == REASONING)[1]
     if said is None:
         return 0.0
@@ -89,7 +89,7 @@ def answer_accuracy(
     answer_findings: Sequence[str] | None = None,
     scorer: RateScore | None = None,
 ) -> float:
-    """Give the accuracy of what stands between the answer tags; an answer that cannot be read is wrong."""
+    """Return the accuracy of what stands between the answer tags; an answer that cannot be read is wrong."""
     if is_open(task, options):
         if scorer is not None:
             return scorer([said], [answer])[0] if said else 0.0
@@ -98,7 +98,7 @@ def answer_accuracy(
 
 
 def process_factuality(completion: str, report: str, judge: Judge | None = None) -> float:
-    """Give the share of the findings in <think> that the report supports; 0 where none is stated, and out of form.
+    """Return the share of the findings in <think> that the report supports; 0 where none is stated, and out of form.
 
     The judge is `rules` unless another is given; findings that assert nothing checkable are left out, as in RadRScore.
     """
@@ -116,17 +116,17 @@ def judge_reasoning(think: str, report: str, judge: Judge | None = None) -> Judg
 
 @cache
 def rules_judge() -> RulesJudge:
-    """Give the process's rules judge: it holds no state, and what it reads of a report is kept between calls."""
+    """Return the process's rules judge: it holds no state, and what it reads of a report is kept between calls."""
     return RulesJudge()
 
 
 def is_open(task: str, options: Sequence[str] | None) -> bool:
-    """Tell whether a question is answered in its own words: an anomaly question without options."""
+    """Return whether a question is answered in its own words: an anomaly question without options."""
     return task == Task.ANOMALY and not options
 
 
 def finding_f1(named: Iterable[str], true: Iterable[str]) -> float:
-    """Give the F1 of two sets of findings; two empty sets are equal, which is 1.
+    """Return the F1 of two sets of findings; two empty sets are equal, which is 1.
 
     Only the twelve findings of questions count (design, Tasks).
     """
@@ -146,7 +146,7 @@ def formats(
     log_extra: LogExtra | None = None,
     **columns: Any,
 ) -> list[float | None]:
-    """Give the format reward of a batch; its columns `mode`, `task` and `sample_id` go into the table of samples."""
+    """Return the format reward of a batch; its columns `mode`, `task` and `sample_id` go into the table of samples."""
     given = [format_reward(text_of(completion), mode=of) for completion, of in zip(completions, mode, strict=True)]
     if log_extra is not None:
         log_extra("sample_id", _ids(columns, len(given)))
@@ -181,7 +181,7 @@ class Accuracy:
         log_extra: LogExtra | None = None,
         **columns: Any,
     ) -> list[float | None]:
-        """Give one value per completion; the open answers of a batch go to the scorer at once."""
+        """Return one value per completion; the open answers of a batch go to the scorer at once."""
         count = len(completions)
         options = options or [None] * count
         answer_findings = answer_findings or [None] * count
@@ -218,7 +218,7 @@ def logged(
     sample_ids: Sequence[str] | None,
     log_metric: LogMetric | None,
 ) -> list[float | None]:
-    """Give the values back, once the share of samples that the reward applied to is logged.
+    """Return the values back, once the share of samples that the reward applied to is logged.
 
     Raises CxrError for a reward that is no finite number, with the ids of its samples: one such number would make
     every weight of the model NaN.
@@ -236,7 +236,7 @@ def logged(
 
 
 def text_of(completion: Completion) -> str:
-    """Give the text of a completion: its own, or that of the last message, whose content may come in parts."""
+    """Return the text of a completion: its own, or that of the last message, whose content may come in parts."""
     if isinstance(completion, str):
         return completion
     content = completion[-1]["content"] if completion else ""
@@ -286,6 +286,6 @@ def _ids(columns: Mapping[str, Any], count: int) -> list[str | None]:
 
 
 def reward_functions(process: RewardFunction | None = None, *, scorer: RateScore | None = None) -> list[RewardFunction]:
-    """Give the rewards of a GRPO run in the paper's order; without `process` there are two (the ablation's variant)."""
+    """Return the rewards of a GRPO run in the paper's order; without `process` there are two (for the ablation)."""
     both: list[RewardFunction] = [formats, Accuracy(scorer)]
     return both if process is None else [*both, process]

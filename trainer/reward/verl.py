@@ -18,7 +18,7 @@ def compute_score(
     extra_info: Mapping[str, Any] | None = None,
     **_: Any,
 ) -> dict[str, float]:
-    """Give the sum as `score`, and its parts; a part that does not apply is 0 and says so in `factuality_applies`.
+    """Return the sum as `score`, and its parts; a part that does not apply is 0 and says so in `factuality_applies`.
 
     Process factuality applies to reasoning samples, whose `extra_info` holds the report.
     """
@@ -40,7 +40,7 @@ def compute_score(
 
 
 def accuracy(answer: str, truth: str, extra: Mapping[str, Any]) -> float:
-    """Give the accuracy of what stands between the answer tags, by the sample's `extra_info`."""
+    """Return the accuracy of what stands between the answer tags, by the sample's `extra_info`."""
     options = _listed(extra.get("options"))
     if not options and len(truth) == 1:
         # Without the options' words a letter is still a letter.
@@ -55,10 +55,10 @@ def accuracy(answer: str, truth: str, extra: Mapping[str, Any]) -> float:
 
 
 def parse(text: str, *, reasoning: bool) -> tuple[str | None, str | None]:
-    """Give reasoning and answer of a completion in exactly its mode's form; (None, None) for any other form."""
+    """Return reasoning and answer of a completion in exactly its mode's form; (None, None) for any other form."""
     return parse_completion(text, reasoning=reasoning)
 
 
 def _listed(value: Any) -> list[str]:
-    """Give a list column as a list: verl may hand it over as an array, whose truth value is not that of a list."""
+    """Return a list column as a list: verl may hand it over as an array, whose truth value is not that of a list."""
     return [] if value is None else [str(item) for item in value]

@@ -69,7 +69,7 @@ def variants() -> list[Variant]:
 
 
 def train_command(variant: Variant, world: World) -> list[str]:
-    """Give the command that trains a variant, or goes on with it."""
+    """Return the command that trains a variant, or goes on with it."""
     model = world.base if variant.start is None else str(world.output / variant.start / FINAL)
     words = ["train", variant.stage, "--preset", world.preset, "--model", model]
     words += ["--data", str(world.exports[variant.stage]), "-o", str(world.output / variant.model)]
@@ -83,7 +83,7 @@ def train_command(variant: Variant, world: World) -> list[str]:
 
 
 def predict_command(variant: Variant, world: World, more: Iterable[str] = ()) -> list[str]:
-    """Give the command that asks a variant everything, with reasoning."""
+    """Return the command that asks a variant everything, with reasoning."""
     model = str(world.output / variant.model / FINAL)
     words = ["predict", str(world.benchmark), "--model", model, "--mode", REASONING, "--name", variant.model]
     return [*words, "-o", str(world.output / f"{variant.model}.jsonl"), "--db", str(world.store), *more]
@@ -109,7 +109,7 @@ def run_ablation(world: World, predict_options: Sequence[str] = ()) -> list[dict
 
 
 def rows_of(evaluated: Sequence[Mapping[str, Any]], done: Sequence[Variant]) -> list[dict[str, Any]]:
-    """Give each variant its measures over all tasks, and what the paper reports of it."""
+    """Return each variant its measures over all tasks, and what the paper reports of it."""
     means = {row["model"]: row for row in evaluated if row["task"] == MEAN and row["mode"] == REASONING}
     return [
         {
@@ -136,7 +136,7 @@ def order_agreement(rows: Sequence[Mapping[str, Any]], measure: str) -> tuple[in
 
 
 def table_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Give Fig. 5 as columns and rows of text: ours with intervals, the paper's beside them."""
+    """Return Fig. 5 as columns and rows of text: ours with intervals, the paper's beside them."""
     columns = ["variant", "n", *MEASURES, "paper: radrscore", "paper: accuracy"]
     lines = []
     for row in rows:

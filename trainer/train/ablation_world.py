@@ -44,6 +44,6 @@ def make(world: World) -> None:
 
 
 def predict_options(preset: str) -> list[str]:
-    """Give what `cxr predict` has to know of a preset: how long a completion may be, and how large an image."""
+    """Return what `cxr predict` has to know of a preset: how long a completion may be, and how large an image."""
     settings = GRPOSettings.from_preset(preset, Path("cxr.duckdb"), {})
     return ["--max-new-tokens", str(settings.max_completion_length), "--max-pixels", str(settings.max_pixels)]

@@ -242,12 +242,12 @@ def check_rewards(rewards: Sequence[RewardFunction]) -> CheckResult:
 
 
 def in_form(answer: str, mode: str) -> str:
-    """Give the shortest completion of a mode that holds an answer."""
+    """Return the shortest completion of a mode that holds an answer."""
     return ("<think> </think>" if mode == REASONING else "") + f"<answer> {answer} </answer>"
 
 
 def _batches(rows: "Dataset", columns: Iterable[str]) -> Iterator[dict[str, list[Any]]]:
-    """Give the rows' columns batch by batch, images left alone."""
+    """Return the rows' columns batch by batch, images left alone."""
     return iter(rows.select_columns(list(columns)).iter(batch_size=1000))
 
 
@@ -276,7 +276,7 @@ class _PromptLengths:
 
 
 def _in_parts(prompt: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Give messages in the form that all chat templates read: content as parts."""
+    """Return messages in the form that all chat templates read: content as parts."""
     return [{"role": turn["role"], "content": [{"type": "text", "text": turn["content"]}]} for turn in prompt]
 
 

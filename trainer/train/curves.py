@@ -73,7 +73,7 @@ _EXACT = frozenset({"learning_rate"})
 
 
 def panels(log: Iterable[Mapping[str, Any]]) -> tuple[Panel, ...]:
-    """Give the panels that a log has data for: losses, each reward by name and its share, and what surrounds them."""
+    """Return the panels that a log has data for: losses, each reward by name and its share, and what surrounds them."""
     lines = list(log)
     names = list(dict.fromkeys(key.split("/")[1] for line in lines for key in line if key.startswith("rewards/")))
     found = [_panel(lines, *planned) for planned in _PLAN]
@@ -105,12 +105,12 @@ def _panel(
 
 
 def window_of(points: int) -> int:
-    """Give how many values a smoothed one is the mean of: an odd number, 1 for a short run."""
+    """Return how many values a smoothed one is the mean of: an odd number, 1 for a short run."""
     return 1 if points < MIN_POINTS else 2 * (max(points // SMOOTHED, 2) // 2) + 1
 
 
 def smoothed(values: Sequence[float], window: int) -> tuple[float, ...]:
-    """Give the mean of the `window` values around each, which does not lag; at the ends of those that there are."""
+    """Return the mean of the `window` values around each, which does not lag; at the ends of those that there are."""
     half = window // 2
     found = []
     for place in range(len(values)):
@@ -250,7 +250,7 @@ def _figure(panel: Panel, resumed: Sequence[int]) -> str:
 
 
 def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Give what run.json says that one wants to see beside the curves."""
+    """Return what run.json says that one wants to see beside the curves."""
     nested = {key: record.get(key) or {} for key in ("preset", "model", "data", "versions")}
     told = [
         ("stage", record.get("stage")),

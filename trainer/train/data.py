@@ -40,7 +40,7 @@ class Source:
     files: dict[str, dict[str, Any]]
 
     def paths(self, split: str) -> list[Path]:
-        """Give the Parquet files of a split, in order."""
+        """Return the Parquet files of a split, in order."""
         return [self.folder / name for name in sorted(self.files) if Path(name).name.startswith(f"{split}-")]
 
 
@@ -66,7 +66,7 @@ class TrainingData:
 
 
 def find_source(data: Path, stage: str, work: Path, settings: TrainSettings) -> Source:
-    """Give the export that `data` is, or make it from the store that `data` is, in the folder `work`.
+    """Return the export that `data` is, or make it from the store that `data` is, in the folder `work`.
 
     Raises InputError where it is neither, or an export for the other stage.
     """
@@ -153,13 +153,13 @@ def load_rows(source: Source, settings: TrainSettings, cache: Path, split: str =
 
 
 def count_rows(data: Path, stage: str, settings: TrainSettings) -> int:
-    """Give how many rows a run would take, images not looked at; a store is exported to a passing folder for that."""
+    """Return how many rows a run would take, images not looked at; a store is exported to a passing folder for that."""
     with tempfile.TemporaryDirectory() as work:
         return len(choose_rows(_index(find_source(data, stage, Path(work), settings), settings, "train"), settings))
 
 
 def choose_rows(index: pl.DataFrame, settings: TrainSettings) -> list[int]:
-    """Give the row numbers to train on: each mode as often as its weight says, in the order of a draw."""
+    """Return the row numbers to train on: each mode as often as its weight says, in the order of a draw."""
     draw = random.Random(settings.seed)  # noqa: S311 - a draw that can be repeated, no secret
     chosen: list[int] = []
     for mode, group in sorted(index.group_by("mode"), key=lambda item: str(item[0])):
@@ -173,7 +173,7 @@ def choose_rows(index: pl.DataFrame, settings: TrainSettings) -> list[int]:
 
 
 def ask_to_reason(rows: "Dataset") -> "Dataset":
-    """Give answer-only rows the prompt that elicits reasoning; they keep having no report, so no process reward."""
+    """Return answer-only rows the prompt that elicits reasoning; they keep having no report, so no process reward."""
 
     def asked(row: dict[str, Any]) -> dict[str, Any]:
         prompt = [
@@ -185,7 +185,7 @@ def ask_to_reason(rows: "Dataset") -> "Dataset":
 
 
 def patients(source: Source, split: str) -> set[str]:
-    """Give the patients that have a sample in a split."""
+    """Return the patients that have a sample in a split."""
     found: set[str] = set()
     for path in source.paths(split):
         found.update(pl.read_parquet(path, columns=["patient_id"])["patient_id"].drop_nulls().to_list())
@@ -200,7 +200,7 @@ def write_rejects(rejects: Iterable[dict[str, str]], path: Path) -> None:
 
 
 def _index(source: Source, settings: TrainSettings, split: str) -> pl.DataFrame:
-    """Give the small columns of a split's rows in the wanted modes, with their row numbers."""
+    """Return the small columns of a split's rows in the wanted modes, with their row numbers."""
     paths = source.paths(split)
     if not paths:
         raise InputError(f"{source.folder} has no samples of split {split}; see its {NOTE}")

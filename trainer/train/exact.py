@@ -45,7 +45,7 @@ class Exact:
 
 
 def last_checkpoint(output: Path) -> Path | None:
-    """Give the last whole checkpoint of a run; what a kill left half-written is removed.
+    """Return the last whole checkpoint of a run; what a kill left half-written is removed.
 
     The state is what a checkpoint gets last, so one that can be read tells that the rest is there.
     """

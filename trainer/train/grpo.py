@@ -63,7 +63,7 @@ class ExactGRPOTrainer(Exact, GRPOTrainer):
 
 
 def part_of(start: int, end: int, num_images: Sequence[int], fields: dict[str, Any]) -> dict[str, Any]:
-    """Give the keyword arguments of some rows of a batch: pixels and grids are stored image after image."""
+    """Return the keyword arguments of some rows of a batch: pixels and grids are stored image after image."""
     here = num_images[start:end]
     part = {name: value for name, value in fields.items() if name not in _OF_IMAGES}
     for name in ("mm_token_type_ids", "token_type_ids"):
@@ -83,7 +83,7 @@ def part_of(start: int, end: int, num_images: Sequence[int], fields: dict[str, A
 
 
 def grpo_config(settings: GRPOSettings, output: Path, accumulation: int, steps: int, processes: int) -> GRPOConfig:
-    """Give TRL's configuration: the plain k3 estimate of KL, advantages in groups, one update a batch.
+    """Return TRL's configuration: the plain k3 estimate of KL, advantages in groups, one update a batch.
 
     Raises SettingsError for rollouts by vLLM where it is not installed.
     """
@@ -126,7 +126,7 @@ def grpo_trainer(
     config: GRPOConfig,
     rewards: Sequence[Callable[..., list[float | None]]],
 ) -> ExactGRPOTrainer:
-    """Give a trainer that is ready for `train()`; `rewards` are logged under their names."""
+    """Return a trainer that is ready for `train()`; `rewards` are logged under their names."""
     return ExactGRPOTrainer(
         model=model,
         reward_funcs=list(rewards),

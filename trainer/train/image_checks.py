@@ -122,7 +122,7 @@ def check_image_tokens(sizes: Mapping[str, Sizes], processor: Any) -> CheckResul
 
 
 def patches(size: tuple[int, int], processor: Any) -> int:
-    """Give the patches that an image of a width and height becomes, before they are merged."""
+    """Return the patches that an image of a width and height becomes, before they are merged."""
     return int(processor.image_processor.get_number_of_image_patches(size[1], size[0], {}))
 
 
@@ -132,7 +132,7 @@ def some(names: Sequence[str]) -> str:
 
 
 def _size_of(image: Mapping[str, Any]) -> tuple[int, int] | str:
-    """Give the width and height of an encoded image, or what is wrong with it."""
+    """Return the width and height of an encoded image, or what is wrong with it."""
     try:
         with Image.open(io.BytesIO(image["bytes"]) if image.get("bytes") else image["path"]) as opened:
             return opened.size
@@ -168,7 +168,7 @@ def check_processor(processor: Any, config: Any) -> CheckResult:
 
 
 def _tokenized(samples: Sequence[Sizes], processor: Any) -> tuple[list[list[int]], list[int]]:
-    """Give the tokens of a prompt about blank images, sample by sample, and the patches of every image in a row."""
+    """Return the tokens of a prompt about blank images, sample by sample, and the patches of every image in a row."""
     images = [[Image.new("RGB", size) for size in sizes] for sizes in samples]
     texts = [
         processor.apply_chat_template(
@@ -199,7 +199,7 @@ def _tokenized(samples: Sequence[Sizes], processor: Any) -> tuple[list[list[int]
 
 
 def _asked(images: int) -> str:
-    """Give a question whose length depends on the number of images, so that a mixed batch needs padding."""
+    """Return a question whose length depends on the number of images, so that a mixed batch needs padding."""
     return "What is seen" + ", and where" * images + "?"
 
 

@@ -67,16 +67,16 @@ class LaunchPlan:
 
     @property
     def epochs(self) -> float:
-        """Give how often the rows are gone through."""
+        """Return how often the rows are gone through."""
         return self.steps / self.steps_per_epoch
 
     @property
     def fits(self) -> bool | None:
-        """Tell whether the estimate is below the memory of the smallest GPU; None where one of them is unknown."""
+        """Return whether the estimate is below the memory of the smallest GPU; None where one of them is unknown."""
         return None if self.memory is None or self.gpu_bytes is None else self.memory.total <= self.gpu_bytes
 
     def described(self) -> list[tuple[str, str]]:
-        """Give the plan as rows of a table: what, and how much of it."""
+        """Return the plan as rows of a table: what, and how much of it."""
         unit = "samples" if self.group == 1 else f"prompts x {self.group} completions"
         local = self.processes // self.nodes.count
         where = (
@@ -102,7 +102,7 @@ class LaunchPlan:
 
     @property
     def command_line(self) -> str:
-        """Give the command as one types it."""
+        """Return the command as one types it."""
         return "runs in this process" if self.command is None else shlex.join(self.command)
 
 
@@ -145,7 +145,7 @@ def plan(
     memory: Memory | None = None,
     arguments: Sequence[str] = (),
 ) -> LaunchPlan:
-    """Give the plan of a run on `gpus` processes, those of all machines.
+    """Return the plan of a run on `gpus` processes, those of all machines.
 
     `gpus_here` are the bytes of this machine's GPUs; `asked` says that the user named the number of processes, which
     may then run on CPUs where there is no GPU. `arguments` are those of the `cxr` command line. A `dry` plan may be
@@ -197,7 +197,7 @@ def plan_of(
     arguments: Sequence[str] = (),
     images: int = 2,
 ) -> LaunchPlan:
-    """Give the plan of a stage's settings, memory estimate included.
+    """Return the plan of a stage's settings, memory estimate included.
 
     The estimate takes every sample for one of `images` images of `max_pixels`, and completions for as long as they may
     be: what a step can take, not what it takes on average.
@@ -246,7 +246,7 @@ def plan_of(
 
 
 def accumulation(completions: int, device_batch: int, processes: int) -> int:
-    """Give how many batches each process adds up for a step of so many completions (SFT: samples).
+    """Return how many batches each process adds up for a step of so many completions (SFT: samples).
 
     Raises SettingsError, with the device batches that would do, where they do not add up to it.
     """
@@ -266,14 +266,14 @@ def accumulation(completions: int, device_batch: int, processes: int) -> int:
 
 
 def way_of(parallel: Parallel, processes: int) -> Parallel:
-    """Give how processes share the work: alone not at all, together at least as copies."""
+    """Return how processes share the work: alone not at all, together at least as copies."""
     if processes == 1:
         return "none"
     return "ddp" if parallel == "none" else parallel
 
 
 def lacking_here(needed: int, gpus: Sequence[int], *, asked: bool, preset: str, way: Parallel) -> tuple[str, ...]:
-    """Say what this machine lacks for so many processes, and what to try; nothing where it lacks nothing."""
+    """Return what this machine lacks for so many processes, and what to try; nothing where it lacks nothing."""
     found = []
     on_cpus = asked and not gpus and way == "ddp"
     if needed > len(gpus) and needed > 1 and not on_cpus:
@@ -296,7 +296,7 @@ def lacking_here(needed: int, gpus: Sequence[int], *, asked: bool, preset: str, 
 def command(
     way: Parallel, processes: int, nodes: Nodes, precision: Precision, arguments: Sequence[str], *, on_gpus: bool
 ) -> tuple[str, ...]:
-    """Give the `accelerate launch` command that starts this machine's processes."""
+    """Return the `accelerate launch` command that starts this machine's processes."""
     here = Path(sys.executable)
     words = [
         str(here.with_name("accelerate")),
@@ -315,19 +315,19 @@ def command(
 
 
 def gpus_here() -> tuple[int, ...]:
-    """Give the memory, in bytes, of each GPU that this process may use."""
+    """Return the memory, in bytes, of each GPU that this process may use."""
     import torch  # noqa: PLC0415 - the plan's arithmetic needs none of it
 
     return tuple(torch.cuda.get_device_properties(index).total_memory for index in range(torch.cuda.device_count()))
 
 
 def is_launched() -> bool:
-    """Tell whether this process is one of several that `accelerate launch` started."""
+    """Return whether this process is one of several that `accelerate launch` started."""
     return "LOCAL_RANK" in os.environ
 
 
 def is_first() -> bool:
-    """Tell whether this process is the one that speaks and writes: the only one, or the first of those launched."""
+    """Return whether this process is the one that speaks and writes: the only one, or the first of those launched."""
     return os.environ.get("RANK", "0") == "0"
 
 

@@ -177,7 +177,7 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
         self._show.stop()
 
     def _measured(self, logs: Mapping[str, Any]) -> Line:
-        """Give what we add to the line of a step, for the steps since the last line."""
+        """Return what we add to the line of a step, for the steps since the last line."""
         steps, busy = max(self._steps, 1), self._busy
         self._steps, self._busy = 0, 0.0
         found: Line = {"step_seconds": busy / steps}
@@ -249,7 +249,7 @@ def words(line: Mapping[str, Any], total: int, seconds_left: float | None) -> st
 
 
 def report_to(wanted: Sequence[str]) -> list[str]:
-    """Give what transformers' `report_to` is to be, of tensorboard (files in OUT), wandb, trackio and none.
+    """Return what transformers' `report_to` is to be, of tensorboard (files in OUT), wandb, trackio and none.
 
     tensorboard is left out in silence where it is not installed: log.jsonl holds the same and more. wandb and trackio
     are used only if asked for. Raises SettingsError for another name, and for one of those two that is not installed.

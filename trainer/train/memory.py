@@ -63,13 +63,13 @@ class ModelShape:
         return self.parameters - self.vision_parameters
 
     def patches(self, width: int, height: int) -> int:
-        """Give the patches of an image, whose sides are first rounded to whole merged patches."""
+        """Return the patches of an image, whose sides are first rounded to whole merged patches."""
         unit = self.patch * self.merge
         across, down = max(1, round(width / unit)), max(1, round(height / unit))
         return across * down * self.merge**2
 
     def image_tokens(self, width: int, height: int) -> int:
-        """Give the tokens that an image takes in the prompt."""
+        """Return the tokens that an image takes in the prompt."""
         return self.patches(width, height) // self.merge**2
 
 
@@ -87,12 +87,12 @@ class Memory:
 
     @property
     def total(self) -> float:
-        """Give the peak: a step either generates or trains."""
+        """Return the peak: a step either generates or trains."""
         held = self.weights + self.gradients + self.optimizer + self.reference
         return (held + max(self.activations, self.rollout)) * FRAGMENTATION + RESERVE
 
     def parts(self) -> list[tuple[str, float]]:
-        """Give name and gigabytes of each part that is not zero."""
+        """Return name and gigabytes of each part that is not zero."""
         named = (
             ("weights", self.weights),
             ("gradients", self.gradients),
@@ -160,7 +160,7 @@ def _blocks(model: Any) -> list[Any]:
 
 
 def _lora_parameters(model: Any, rank: int, targets: tuple[str, ...]) -> int:
-    """Give the parameters that LoRA adds to the linear layers whose name ends with one of `targets`."""
+    """Return the parameters that LoRA adds to the linear layers whose name ends with one of `targets`."""
     import torch  # noqa: PLC0415
 
     return sum(
@@ -171,7 +171,7 @@ def _lora_parameters(model: Any, rank: int, targets: tuple[str, ...]) -> int:
 
 
 def weights_precision(precision: Precision, *, parallel: Parallel, processes: int, lora_rank: int) -> Precision:
-    """Give the precision in which a model's weights should be loaded.
+    """Return the precision in which a model's weights should be loaded.
 
     Weights that AdamW itself updates stay in fp32 and are multiplied in bf16: at the paper's rates of 2e-6 and 5e-7
     an update is smaller than the distance of neighbouring bf16 numbers (a weight of 0.02 has its neighbours 1.2e-4
@@ -244,14 +244,14 @@ def estimate(
 
 
 def kv_bytes(shape: ModelShape, width: int = 2) -> int:
-    """Give the bytes of keys and values that one token leaves in the cache."""
+    """Return the bytes of keys and values that one token leaves in the cache."""
     return 2 * shape.layers * shape.key_value_heads * shape.head_dim * width
 
 
 def activations(
     shape: ModelShape, tokens: int, patches: int, precision: Precision, weights: Precision, *, checkpointing: bool
 ) -> float:
-    """Give the bytes that one sample's forward pass keeps for its backward pass, and one block's where recomputed."""
+    """Return the bytes that one sample's forward pass keeps for its backward pass, and one block's where recomputed."""
     compute, residual = _bytes(precision), _bytes(weights)
     block, tower_block = _block_bytes(shape, compute, residual), _tower_block_bytes(shape, compute, residual)
     ends = _ends_bytes(shape, tokens, patches, compute, residual)
@@ -324,7 +324,7 @@ def out_of_memory(error: BaseException) -> str | None:
 
 
 def what_to_lower(settings: Any) -> str:
-    """Say what to try, the cheapest first, of what these settings leave to lower."""
+    """Return what to try, the cheapest first, of what these settings leave to lower."""
     tries = []
     rollout = getattr(settings, "rollout_batch", None)
     if hasattr(settings, "group") and (rollout is None or rollout > settings.device_batch):

@@ -63,7 +63,7 @@ class Job:
         return self.settings.stage.rpartition(" ")[2]
 
     def recorded(self) -> dict[str, Any]:
-        """Give the settings as JSON values, with the model that the run starts from."""
+        """Return the settings as JSON values, with the model that the run starts from."""
         return {"model": self.model, **self.settings.model_dump(mode="json")}
 
 
@@ -175,7 +175,7 @@ def prepare_data(job: Job) -> TrainingData:
 
 
 def steps_of(settings: SFTSettings | GRPOSettings, rows: int) -> int:
-    """Give how many steps a run has: as many as told, or else once over the rows."""
+    """Return how many steps a run has: as many as told, or else once over the rows."""
     return settings.steps or max(1, rows // settings.global_batch)
 
 
@@ -229,7 +229,7 @@ def _check(
 
 
 def _judged_by(rewards: Sequence[RewardFunction]) -> dict[str, Any]:
-    """Give whose judgement the rewards were, for the record."""
+    """Return whose judgement the rewards were, for the record."""
     told: dict[str, Any] = {}
     for reward in rewards:
         if isinstance(reward, ProcessReward):
@@ -247,7 +247,7 @@ def _precision(settings: SFTSettings | GRPOSettings, processes: int) -> Any:
 
 
 def _rewards(job: Job, settings: GRPOSettings, data: TrainingData, stack: ExitStack) -> list[RewardFunction]:
-    """Give the rewards of a run; the judge of the process reward stays open for as long as the run lasts."""
+    """Return the rewards of a run; the judge of the process reward stays open for as long as the run lasts."""
     process: ProcessReward | None = None
     if settings.process_reward != "none":
         opened = open_process_reward(
@@ -265,7 +265,7 @@ def _rewards(job: Job, settings: GRPOSettings, data: TrainingData, stack: ExitSt
 def _trainer(
     job: Job, model: Any, processor: Any, data: TrainingData, rewards: Sequence[RewardFunction], processes: int
 ) -> tuple[Any, TrainingLog]:
-    """Give TRL's trainer for the stage, with the log attached to it."""
+    """Return TRL's trainer for the stage, with the log attached to it."""
     settings, last_batch = job.settings, LastBatch()
     steps = steps_of(settings, len(data.rows))
     if isinstance(settings, SFTSettings):

@@ -11,7 +11,7 @@ Line = dict[str, Any]
 
 
 def read_log(path: Path) -> list[Line]:
-    """Give the lines of a log or of a table of samples; a line that a kill cut off is left out."""
+    """Return the lines of a log or of a table of samples; a line that a kill cut off is left out."""
     if not path.is_file():
         return []
     lines = []

@@ -85,7 +85,7 @@ class RunRecord:
 
 
 def read_record(out: Path) -> dict[str, Any]:
-    """Give the record of a run folder, empty where there is none; raises InputError for one that cannot be read."""
+    """Return the record of a run folder, empty where there is none; raises InputError for one that cannot be read."""
     path = out / RECORD
     if not path.is_file():
         return {}
@@ -99,7 +99,7 @@ def read_record(out: Path) -> dict[str, Any]:
 
 
 def data_facts(data: Path) -> dict[str, Any]:
-    """Give where training data lie and their hashes: an export's own, or the hash of each file.
+    """Return where training data lie and their hashes: an export's own, or the hash of each file.
 
     Raises InputError where there is nothing.
     """
@@ -119,7 +119,7 @@ def data_facts(data: Path) -> dict[str, Any]:
 
 
 def model_facts(model: str | Path) -> dict[str, Any]:
-    """Give the base model's folder, or name on a hub, with the hash of its config.json where that is a file."""
+    """Return the base model's folder, or name on a hub, with the hash of its config.json where that is a file."""
     folder = Path(model)
     if not folder.is_dir():
         return {"name": str(model), "config_sha256": None}

@@ -108,7 +108,7 @@ class SampleTable:
 def advantage(
     rewards: Mapping[str, Sequence[float | None]], weights: Mapping[str, float], group: int | None
 ) -> list[float] | None:
-    """Give each completion's advantage within its group of consecutive completions, or None for broken groups."""
+    """Return each completion's advantage within its group of consecutive completions, or None for broken groups."""
     total = [
         sum(weights.get(name, 1.0) * value for name, value in zip(rewards, values, strict=True) if value is not None)
         for values in zip(*rewards.values(), strict=True)
@@ -158,7 +158,7 @@ class RewardWatch:
         return watched
 
     def spent(self, name: str = "process_factuality") -> float:
-        """Give the seconds that a reward has taken so far; 0 for one that is not watched."""
+        """Return the seconds that a reward has taken so far; 0 for one that is not watched."""
         return self.seconds.get(name, 0.0)
 
     def _hand_on(self, ids: list[str], rewards: dict[str, list[float | None]], given: Mapping[str, Any]) -> None:
@@ -176,6 +176,6 @@ class RewardWatch:
 
 
 def _short(text: str) -> str:
-    """Give a completion as one line without control characters: a model may write what would move the cursor."""
+    """Return a completion as one line without control characters: a model may write what would move the cursor."""
     plain = "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
     return plain if len(plain) <= SHOWN_CHARACTERS else plain[: SHOWN_CHARACTERS - 1] + "…"

@@ -95,7 +95,7 @@ class TrainSettings(StageSettings):
 
     @classmethod
     def from_preset(cls, preset: str, store: Path, given: dict[str, Any]) -> Self:
-        """Give the settings of a stage; raises SettingsError with one sentence for what cannot be used."""
+        """Return the settings of a stage; raises SettingsError with one sentence for what cannot be used."""
         values = read_preset(preset).get(cls.stage.rpartition(" ")[2], {})
         bound: type[Self] = type(cls.__name__, (cls,), {"_preset": values, "__module__": cls.__module__})
         return bound.resolve(store, **given)
@@ -144,7 +144,7 @@ class GRPOSettings(TrainSettings):
 
 
 def presets() -> dict[str, str]:
-    """Give the names of the presets that come with us, each with what its first line says."""
+    """Return the names of the presets that come with us, each with what its first line says."""
     found = {}
     for file in sorted(resources.files("cxr.trainer.train").joinpath("presets").iterdir(), key=lambda item: item.name):
         if file.name.endswith(".toml") and file.name != "ablation.toml":
@@ -166,12 +166,12 @@ def read_preset(preset: str) -> dict[str, Any]:
 
 
 def preset_hash(preset: str) -> str:
-    """Give twelve hexadecimal digits that stand for a preset's text."""
+    """Return twelve hexadecimal digits that stand for a preset's text."""
     return hashlib.sha256(preset_text(preset).encode()).hexdigest()[:12]
 
 
 def preset_text(preset: str) -> str:
-    """Give a preset as it is written; raises SettingsError where there is none of that name."""
+    """Return a preset as it is written; raises SettingsError where there is none of that name."""
     if preset in presets():
         return resources.files("cxr.trainer.train").joinpath("presets", f"{preset}.toml").read_text("utf-8")
     path = Path(preset)

@@ -19,7 +19,7 @@ class Collator(DataCollatorForVisionLanguageModeling):
     """TRL's collator, which also carries the sample ids, so that a loss that is NaN can name its samples."""
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-        """Give the tensors of a batch, and its sample ids under `sample_ids`."""
+        """Return the tensors of a batch, and its sample ids under `sample_ids`."""
         identities = [example["sample_id"] for example in examples]
         batch: dict[str, Any] = super().torch_call(examples)
         batch["sample_ids"] = identities
@@ -43,7 +43,7 @@ class ExactSFTTrainer(Exact, SFTTrainer):
 
 
 def sft_config(settings: SFTSettings, output: Path, accumulation: int, steps: int) -> SFTConfig:
-    """Give TRL's configuration; the loss is taken on completions only, and nothing is cut off."""
+    """Return TRL's configuration; the loss is taken on completions only, and nothing is cut off."""
     return SFTConfig(
         **{
             **common(settings, output, accumulation, steps),
@@ -57,7 +57,7 @@ def sft_config(settings: SFTSettings, output: Path, accumulation: int, steps: in
 
 
 def sft_trainer(model: Any, processor: Any, rows: Dataset, settings: SFTSettings, config: SFTConfig) -> ExactSFTTrainer:
-    """Give a trainer that is ready for `train()`."""
+    """Return a trainer that is ready for `train()`."""
     return ExactSFTTrainer(
         model=model,
         args=config,

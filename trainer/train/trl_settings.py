@@ -13,7 +13,7 @@ from cxr.trainer.train.settings import TrainSettings
 
 
 def common(settings: TrainSettings, output: Path, accumulation: int, steps: int) -> dict[str, Any]:
-    """Give what both stages tell transformers' Trainer."""
+    """Return what both stages tell transformers' Trainer."""
     on_cpu = not torch.cuda.is_available()
     return {
         "output_dir": str(output),
@@ -48,7 +48,7 @@ def common(settings: TrainSettings, output: Path, accumulation: int, steps: int)
 
 
 def lora(settings: TrainSettings) -> LoraConfig | None:
-    """Give PEFT's configuration; None where every weight is trained."""
+    """Return PEFT's configuration; None where every weight is trained."""
     if settings.lora_rank == 0:
         return None
     return LoraConfig(
@@ -61,5 +61,5 @@ def lora(settings: TrainSettings) -> LoraConfig | None:
 
 
 def has_vllm() -> bool:
-    """Tell whether vLLM is installed."""
+    """Return whether vLLM is installed."""
     return importlib.util.find_spec("vllm") is not None

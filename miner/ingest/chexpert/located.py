@@ -50,7 +50,7 @@ def place(raw: str | None, sections: Sequence[tuple[str, str | None]]) -> Placed
 
 
 def _locate(raw: str, sections: Sequence[tuple[str, str]]) -> Spans:
-    """Give the spans of the sections that are in the text, looked for one after another."""
+    """Return the spans of the sections that are in the text, looked for one after another."""
     spans: Spans = []
     position = 0
     loose: _Loose | None = None

@@ -179,7 +179,7 @@ def _read_rows(table: BigCsv) -> _Rows:
 
 
 def _named(studies: pl.DataFrame) -> pl.DataFrame:
-    """Give the studies patient and folder, and their facts as text."""
+    """Return the studies patient and folder, and their facts as text."""
     return studies.with_columns(
         pl.col("study").str.extract(r"^([^/]*)/").alias("patient"),
         pl.col("image").str.extract(r"^([^/]*)/").alias("folder"),

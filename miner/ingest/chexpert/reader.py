@@ -162,7 +162,7 @@ def _unique_images(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Reject]]:
 
 
 def _labels(rows: pl.DataFrame) -> tuple[list[LabelTable], list[Reject]]:
-    """Give the labels of each study once; rows of a study that contradict its first are named."""
+    """Return the labels of each study once; rows of a study that contradict its first are named."""
     rejects: list[Reject] = []
     tables: list[LabelTable] = []
     for folder, labeler in (("train", "chexpert"), ("valid", "radiologist")):
@@ -214,7 +214,7 @@ def _read_test_labels(path: Path, root: Path) -> tuple[LabelTable, list[Reject],
 
 
 def _test_images(root: Path, labels: LabelTable) -> pl.DataFrame:
-    """Give a row per image file of the labeled test studies, and one without an image where there is no file.
+    """Return a row per image file of the labeled test studies, and one without an image where there is no file.
 
     No table lists the test images, so the files themselves are looked up.
     """

@@ -17,7 +17,7 @@ _ODD = r"^[/~.]|^.:|\.\.|//|\./|\\|\x00"
 
 
 def own_images(studies: pl.DataFrame, extra: pl.DataFrame, name: str, root: Path) -> tuple[pl.DataFrame, list[Reject]]:
-    """Give the images of the kept studies; a cell may list several paths, with semicolons or as a Python list.
+    """Return the images of the kept studies; a cell may list several paths, with semicolons or as a Python list.
 
     A path that leads out of `root` is a reject, and so is one that is listed again.
     """

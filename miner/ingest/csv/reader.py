@@ -123,7 +123,7 @@ def _any_there(images: pl.DataFrame) -> bool:
 
 
 def _unknown(columns: Mapping[str, str]) -> frozenset[str]:
-    """Say what a CSV without some columns does not tell; a split or patient that it does not name is made anew."""
+    """Return what a CSV without some columns does not tell; a split or patient that it does not name is made anew."""
     unknown = {field for field in ("age", "sex", "view") if field not in columns}
     if "image" not in columns:
         unknown.add("images")
@@ -133,7 +133,7 @@ def _unknown(columns: Mapping[str, str]) -> frozenset[str]:
 
 
 def _names_files(cells: pl.Series) -> bool:
-    """Say whether a column that happens to be called image holds paths; OpenI's holds captions."""
+    """Return whether a column that happens to be called image holds paths; OpenI's holds captions."""
     return bool(cells.drop_nulls().str.contains(r"(?i)\.(png|jpe?g|dcm|dicom)['\"\]\s]*$").any())
 
 
@@ -150,7 +150,7 @@ _EXPECTED = {
 
 
 def _cells(date_format: str | None) -> dict[str, pl.Expr]:
-    """Give per field the value made of its cell, null where that fails."""
+    """Return per field the value made of its cell, null where that fails."""
     # What the clock on the wall said counts, so an offset from UTC is left off.
     when = pl.col("study_datetime").str.strip_chars().str.replace(r"(:\d\d(?:\.\d+)?)(?:Z|[+-]\d\d:?\d\d)$", "$1")
     formats = (date_format,) if date_format else _DATE_FORMATS
@@ -166,7 +166,7 @@ def _cells(date_format: str | None) -> dict[str, pl.Expr]:
 
 
 def _has_time(date_format: str | None) -> pl.Expr:
-    """Say whether study_datetime tells the time of day; a date alone is no midnight."""
+    """Return whether study_datetime tells the time of day; a date alone is no midnight."""
     if date_format is not None:
         return pl.lit(any(directive in date_format for directive in ("%H", "%I", "%T", "%R", "%X", "%c")))
     return pl.col("study_datetime").str.strip_chars().str.contains(r":|^[0-9]{8}[ T]?[0-9]{6}$")
@@ -175,7 +175,7 @@ def _has_time(date_format: str | None) -> pl.Expr:
 def _labels(
     rows: pl.DataFrame, name: str, labeler: str, columns: Mapping[str, str], file: str
 ) -> tuple[tuple[LabelTable, ...], list[Reject]]:
-    """Give the label columns as one table of the studies that have any label."""
+    """Return the label columns as one table of the studies that have any label."""
     findings = _findings(columns)
     if not findings:
         return (), []
@@ -253,7 +253,7 @@ def _with_something_to_say(
 
 
 def _texts(studies: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Give the columns of REPORTS for every study with a text."""
+    """Return the columns of REPORTS for every study with a text."""
     named = studies.with_columns(_study_id(name))
     raw = named.filter(pl.col("report").is_not_null()).select("study_id", "report").rows()
     parsed = pl.from_arrow(report_table(raw))

@@ -93,7 +93,7 @@ def read_rsna(path: Path, *, headers: bool = False) -> Ingested:
 
 
 def _read_labels(path: Path, root: Path) -> tuple[pl.DataFrame, list[Reject], SourceFile]:
-    """Give patientId, target and box of each usable row."""
+    """Return patientId, target and box of each usable row."""
     data = read_bytes(path)
     table = read_csv(data, path.name, ("patientId", *_BOX, "Target"), key="patientId")
     key, target = pl.col("patientId").str.strip_chars(), pl.col("Target").str.strip_chars()
@@ -138,7 +138,7 @@ def _one_per_image(rows: pl.DataFrame) -> pl.DataFrame:
 def _read_classes(
     path: Path, root: Path, images: pl.DataFrame
 ) -> tuple[pl.DataFrame, list[Reject], tuple[SourceFile, ...]]:
-    """Give patientId and class of each image that has one; none without the file."""
+    """Return patientId and class of each image that has one; none without the file."""
     empty = pl.DataFrame(schema={"patientId": pl.String, "class": pl.String})
     if not path.is_file():
         return empty, [], ()

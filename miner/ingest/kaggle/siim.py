@@ -89,7 +89,7 @@ def _find(path: Path) -> Path:
 
 
 def _read_masks(path: Path, root: Path) -> tuple[pl.DataFrame, list[Reject], SourceFile]:
-    """Give ImageId and whether the row holds a mask; contradicting rows of an image are rejects."""
+    """Return ImageId and whether the row holds a mask; contradicting rows of an image are rejects."""
     data = read_bytes(path)
     table = read_csv(data, path.name, ("ImageId", "EncodedPixels"), key="ImageId")
     key, mask = pl.col("ImageId").str.strip_chars(), pl.col("EncodedPixels").str.strip_chars()

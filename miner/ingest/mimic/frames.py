@@ -105,7 +105,7 @@ def images_of(listed: pl.DataFrame, root: Path) -> Images:
 
 
 def present_files(root: Path, stems: pl.Series) -> tuple[str, pl.Series]:
-    """Say how image files end here, and which of them are there."""
+    """Return how image files end here, and which of them are there."""
     if not (root / "files").is_dir():
         return _SUFFIXES[0], pl.repeat(value=False, n=len(stems), dtype=pl.Boolean, eager=True)
     some = stems.head(200).drop_nulls().to_list()

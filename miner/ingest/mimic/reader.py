@@ -101,7 +101,7 @@ class MimicFiles(NamedTuple):
 
     @property
     def ships_labels(self) -> bool:
-        """Tell whether anybody's labels came with the reports; without any, ours are made."""
+        """Return whether anybody's labels came with the reports; without any, ours are made."""
         return bool({"chexpert", "negbio", "radiologist"} & self.tables.keys())
 
 
@@ -120,7 +120,7 @@ def find_mimic(path: Path, jpg: Path | None = None, layout: Layout = Layout.AUTO
 
 
 def mimic_fingerprint(files: MimicFiles, *, label: bool = False) -> Fingerprint:
-    """Say which bytes `read_mimic` would read, at a fraction of its cost."""
+    """Return which bytes `read_mimic` would read, at a fraction of its cost."""
     sources = _sources(files)
     if files.layout is Layout.TREE:
         sources.append(tree_reports(files.reports)[1])

@@ -99,7 +99,7 @@ def _layouts_in(folder: Path) -> dict[Layout, Path]:
 
 
 def _has_report(place: Path) -> bool:
-    """Say whether a tree holds reports: that of MIMIC-CXR-JPG has the same shape, and images only."""
+    """Return whether a tree holds reports: that of MIMIC-CXR-JPG has the same shape, and images only."""
     for folders, (_, status) in enumerate(_walk(place, [])):
         if status is not None:
             return True
@@ -166,7 +166,7 @@ def _refuse_bomb(name: str, entries: pl.DataFrame, size: int) -> None:
 
 
 def _safe_name() -> pl.Expr:
-    """Say whether a name stays inside the archive on every system (as `is_safe_name`)."""
+    """Return whether a name stays inside the archive on every system (as `is_safe_name`)."""
     name = pl.col("name").str.replace_all("\\", "/", literal=True)
     leads_out = name.str.contains(r"(?:^|/)\.\.(?:/|$)")
     return ~(name.str.starts_with("/") | leads_out | name.str.contains(r"^.:") | name.str.contains("\0", literal=True))

@@ -127,7 +127,7 @@ def _refuse(info: tarfile.TarInfo) -> Reject | None:
 
 
 def is_safe_name(name: str) -> bool:
-    """Say whether an archive member's name stays inside the archive on every system."""
+    """Return whether an archive member's name stays inside the archive on every system."""
     path = PurePosixPath(name.replace("\\", "/"))
     drive = len(name) > 1 and name[1] == ":"
     return not (path.is_absolute() or ".." in path.parts or drive or "\0" in name)

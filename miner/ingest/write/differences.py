@@ -167,7 +167,7 @@ def register_labels(store: Store, table: LabelTable) -> None:
 
 
 def has_differences(store: Store, ingested: Ingested) -> bool:
-    """Say whether the corpus differs from the store in anything but reports that come in batches."""
+    """Return whether the corpus differs from the store in anything but reports that come in batches."""
     tables = ("delta_studies", "delta_images", "delta_reports", "delta_progressions")
     if any(store.count(f"select count(*) from {table}") for table in tables) or rejects_differ(store, ingested):
         return True
@@ -181,7 +181,7 @@ def has_differences(store: Store, ingested: Ingested) -> bool:
 
 
 def vanished_labels() -> str:
-    """Give SQL (parameter: labeler) for the studies of this corpus that the labeler's file no longer has."""
+    """Return SQL (parameter: labeler) for the studies of this corpus that the labeler's file no longer has."""
     return (
         "select distinct study_id from labels semi join incoming_studies using (study_id) "
         "anti join incoming_labels using (study_id) where labeler = ?"
@@ -189,7 +189,7 @@ def vanished_labels() -> str:
 
 
 def rejects_differ(store: Store, ingested: Ingested) -> bool:
-    """Say whether other rows were rejected than the last time."""
+    """Return whether other rows were rejected than the last time."""
     columns = "reject_key, reason, message"
     standing = f"select {columns} from rejects where stage = 'ingest' and corpus = $corpus"
     incoming = f"select {columns} from incoming_rejects"

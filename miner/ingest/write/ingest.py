@@ -218,7 +218,7 @@ def _write_own_labels(store: Store, labeled: pl.DataFrame, run: Run) -> None:
 
 
 def _unlabeled(store: Store, ingested: Ingested) -> pl.DataFrame:
-    """Give the reports of the corpus that should have labels by this version of our labeler and have none."""
+    """Return the reports of the corpus that should have labels by this version of our labeler and have none."""
     if not ingested.label_reports:
         return pl.DataFrame(schema={"study_id": pl.String, "text": pl.String})
     return store.frame(
@@ -271,7 +271,7 @@ def _rejects(store: Store, corpus: str) -> dict[str, int]:
 
 
 def _first_reason(store: Store, corpus: str) -> str:
-    """Give the commonest reason in words, and one row that it befell."""
+    """Return the commonest reason in words, and one row that it befell."""
     found = store.rows(
         "select reason, min(reject_key), arg_min(message, reject_key) from rejects "
         "where stage = 'ingest' and corpus = ? group by reason order by count(*) desc, reason limit 1",

@@ -75,7 +75,7 @@ def last_ingest(store: Store, corpus: str) -> dict[str, Any] | None:
 
 
 def is_last(store: Store, fingerprint: Fingerprint) -> bool:
-    """Say whether the last ingest of a corpus that ended well had this fingerprint."""
+    """Return whether the last ingest of a corpus that ended well had this fingerprint."""
     last = last_ingest(store, fingerprint.corpus)
     if last is None:
         return False
@@ -88,7 +88,7 @@ def is_last(store: Store, fingerprint: Fingerprint) -> bool:
 
 
 def has_these_reports(store: Store, ingested: Ingested) -> bool:
-    """Say whether the last ingest read the reports from the same bytes, in the same way."""
+    """Return whether the last ingest read the reports from the same bytes, in the same way."""
     last = last_ingest(store, ingested.corpus.slug)
     if last is None or last["layout"] != ingested.layout or last.get("settings") != dict(ingested.settings):
         return False

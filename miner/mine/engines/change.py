@@ -76,7 +76,7 @@ def check_temporal_whole_reply(reply: TemporalWholeReply, question: Question, re
 
 
 def _misfit(item: ChangeItemReply, report: Report) -> str | None:
-    """Say what a progression does not fit; None if it fits."""
+    """Return what a progression does not fit; None if it fits."""
     if item.progression == _NOT_STATED:
         return None
     if item.kind == "inferred_normal":
@@ -98,7 +98,7 @@ def _misfit(item: ChangeItemReply, report: Report) -> str | None:
 
 
 def _changes_read(quote: Quote, finding: str, report_text: str) -> set[Progression]:
-    """Give the changes of a finding that our own labeler reads inside a quote; what is only suspected has none."""
+    """Return the changes of a finding that our own labeler reads inside a quote; what is only suspected has none."""
     label = _NAMES.get(" ".join(finding.casefold().split()))
     if label is None:
         return set()

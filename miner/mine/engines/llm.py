@@ -81,11 +81,11 @@ class LLMEngine:
         self.temporal_prompts = {name: load(f"{name}{TEMPORAL}") for name in versions}
 
     def prompts_of(self, task: Task) -> dict[str, Prompt]:
-        """Give the prompt of each step for questions of a task."""
+        """Return the prompt of each step for questions of a task."""
         return self.temporal_prompts if task is Task.TEMPORAL else self.prompts
 
     def settings(self) -> dict[str, object]:
-        """Give what can change the output: model, options, and the words of prompts and reply schemas."""
+        """Return what can change the output: model, options, and the words of prompts and reply schemas."""
         return {
             "engine": self.name,
             "engine_version": self.version,
@@ -111,7 +111,7 @@ class LLMEngine:
         return () if self._client is None else tuple(sorted(self._client.wire.attestations_used))
 
     async def reason(self, question: Question, report: Report) -> Reasoning:
-        """Give plan, evidence and chain, in one call or three."""
+        """Return plan, evidence and chain, in one call or three."""
         if self._settings.calls == 1:
             return await (self._temporal_whole if question.task is Task.TEMPORAL else self._whole)(question, report)
         plan = await self.plan(question, report)
@@ -210,7 +210,7 @@ def _named(prompts: dict[str, Prompt]) -> list[dict[str, str]]:
 
 
 def _supported(question: Question, evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    """Give the evidence back; raises MiningReject where it contradicts the answer."""
+    """Return the evidence back; raises MiningReject where it contradicts the answer."""
     _demand(check_answer_supported(question, evidence))
     return evidence
 

@@ -22,13 +22,13 @@ from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason, Verdict
 
 @lru_cache(maxsize=1)
 def regions() -> dict[str, str]:
-    """Give what to look for in each region of the lexicon."""
+    """Return what to look for in each region of the lexicon."""
     text = resources.files("cxr.miner.mine.engines").joinpath("regions.toml").read_text(encoding="utf-8")
     return {region: entry["look_for"] for region, entry in tomllib.loads(text).items()}
 
 
 def region_of(finding: str) -> str:
-    """Give the region of the image that a phrase is about; raises MiningReject for words that nobody knows."""
+    """Return the region of the image that a phrase is about; raises MiningReject for words that nobody knows."""
     forms = read_finding(finding, "present").normal_forms
     if not forms:
         raise MiningReject(
@@ -39,12 +39,12 @@ def region_of(finding: str) -> str:
 
 
 def look_for(finding: str) -> str:
-    """Give what to look for; raises MiningReject for words that nobody knows."""
+    """Return what to look for; raises MiningReject for words that nobody knows."""
     return regions()[region_of(finding)]
 
 
 def named_evidence(report: str, numbered: Sequence[tuple[int, str, bool]]) -> list[Evidence]:
-    """Give evidence on phrases, each with its number and whether the answer takes it as present.
+    """Return evidence on phrases, each with its number and whether the answer takes it as present.
 
     Raises MiningReject where what the report says contradicts the answer.
     """

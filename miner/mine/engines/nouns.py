@@ -49,12 +49,12 @@ def _head(phrase: str) -> tuple[str, str]:
 
 
 def is_counted(phrase: str) -> bool:
-    """Tell whether the head of a noun phrase is counted, in the singular."""
+    """Return whether the head of a noun phrase is counted, in the singular."""
     return _head(phrase)[0].rsplit(" ", 1)[-1] in _nouns().counted
 
 
 def is_plural(phrase: str) -> bool:
-    """Tell whether a noun phrase takes a verb in the plural."""
+    """Return whether a noun phrase takes a verb in the plural."""
     last = _head(phrase)[0].rsplit(" ", 1)[-1]
     if last in _nouns().counted or last.endswith(("ss", "is", "us")):
         return False

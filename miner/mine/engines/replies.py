@@ -20,7 +20,7 @@ from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason
 
 
 def to_plan(reply: PlanReply, question: Question) -> Plan:
-    """Give the plan with the question's spelling of its findings."""
+    """Return the plan with the question's spelling of its findings."""
     spelling = {finding.casefold(): finding for finding in question.findings}
     return Plan(
         items=tuple(
@@ -31,7 +31,7 @@ def to_plan(reply: PlanReply, question: Question) -> Plan:
 
 
 def to_evidence(reply: EvidenceReply, plan: Plan, report: Report) -> tuple[Evidence, ...]:
-    """Give the evidence with quotes located; the reply must have passed its check."""
+    """Return the evidence with quotes located; the reply must have passed its check."""
     spelling = {item.finding.casefold(): item.finding for item in plan.items}
     return tuple(
         Evidence(
@@ -47,7 +47,7 @@ def to_evidence(reply: EvidenceReply, plan: Plan, report: Report) -> tuple[Evide
 
 
 def to_chain(reply: ChainReply, question: Question) -> Chain:
-    """Give the chain with the question's spelling of the answer, if it is the same answer."""
+    """Return the chain with the question's spelling of the answer, if it is the same answer."""
     return Chain(
         steps=tuple(
             ChainStep(step_no=number, text=step.text, evidence=step.evidence)

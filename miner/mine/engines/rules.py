@@ -83,7 +83,7 @@ class RulesEngine:
         }
 
     def plan(self, question: Question, report: Report) -> Plan:  # noqa: ARG002 - a plan does not need the report
-        """Give the signs of every finding of the question.
+        """Return the signs of every finding of the question.
 
         Raises MiningReject for words that nobody knows, and for an answer that names no finding where it must.
         """
@@ -97,7 +97,7 @@ class RulesEngine:
         )
 
     def evidence(self, question: Question, plan: Plan, report: Report) -> tuple[Evidence, ...]:
-        """Give one piece of evidence per planned finding, with the mentions that decided it as quotes.
+        """Return one piece of evidence per planned finding, with the mentions that decided it as quotes.
 
         Raises MiningReject where what the report says contradicts the question's answer.
         """
@@ -125,7 +125,7 @@ class RulesEngine:
         evidence: tuple[Evidence, ...],
         report: Report,  # noqa: ARG002
     ) -> Chain:
-        """Give the reasoning: what is looked for, what is seen, and the answer that follows."""
+        """Return the reasoning: what is looked for, what is seen, and the answer that follows."""
         opening, observations = _observe(question, plan, evidence)
         steps = [(opening, ()), *observations, (_conclusion(question), ())]
         return Chain(
@@ -157,7 +157,7 @@ def _named(finding: str) -> str:
 
 
 def _region(finding: str) -> str:
-    """Give the part of the reading in which a finding's turn comes."""
+    """Return the part of the reading in which a finding's turn comes."""
     if finding in _signs():
         return _signs()[finding].region
     return _READ_WITH.get(named.region_of(finding), "rest of the chest")
@@ -210,7 +210,7 @@ def _evidence(number: int, finding: str, expected: bool, mentions: Sequence[Labe
 
 
 def _rules_out(mention: LabelEvidence) -> bool:
-    """Tell whether an absence is that of the whole finding: not of one side, one degree, or one removed device."""
+    """Return whether an absence is that of the whole finding: not of one side, one degree, or one removed device."""
     lexicon = load_lexicon()
     for form in mention.finding.normal_forms:
         one_of_many = lexicon.concepts[form.concept].kind == "device" and form.concept != "device"
@@ -282,7 +282,7 @@ def _demand_silence(report: Report, absent: Sequence[str]) -> None:
 
 
 def _absence(finding: str, mentions: Sequence[LabelEvidence]) -> str:
-    """Say what is normal where the report says it of that very structure, else that the finding is not there."""
+    """Return what is normal where the report says it of that very structure, else that the finding is not there."""
     lexicon = load_lexicon()
     normals = [
         lexicon.concepts[form.concept].name
@@ -310,7 +310,7 @@ _Step = tuple[str, tuple[int, ...]]
 
 
 def _observe(question: Question, plan: Plan, evidence: tuple[Evidence, ...]) -> tuple[str, list[_Step]]:
-    """Give the opening, and a step per finding; anomalies are read region by region."""
+    """Return the opening, and a step per finding; anomalies are read region by region."""
     if question.task is Task.BINARY:
         (item,) = plan.items
         opening = f"To decide whether this chest X-ray shows {_named(item.finding)}, {_search(item)}."

@@ -31,7 +31,7 @@ _UNSAID = {"chest", "cardiopulmonary", "lung_marking", "lung_volume", "pulmonary
 
 
 def describe(form: NormalForm, *, several: bool = False) -> str:
-    """Give a noun phrase without article for a form that is present: "possible small left pleural effusion".
+    """Return a noun phrase without article for a form that is present: "possible small left pleural effusion".
 
     `several` says that the report names it in the plural.
     """
@@ -57,7 +57,7 @@ def describe(form: NormalForm, *, several: bool = False) -> str:
 
 
 def describe_borderline(form: NormalForm) -> str:
-    """Give the words for a heart of borderline size, which is neither normal nor surely enlarged."""
+    """Return the words for a heart of borderline size, which is neither normal nor surely enlarged."""
     return "borderline enlarged heart" if form.concept == "cardiomegaly" else describe(form)
 
 
@@ -92,7 +92,7 @@ def _degree(form: NormalForm) -> str:
 
 
 def _places(form: NormalForm) -> list[Place]:
-    """Give the most specific places, unless they are the organ that the concept's name implies."""
+    """Return the most specific places, unless they are the organ that the concept's name implies."""
     lexicon = load_lexicon()
     wider = {place for name in form.locations for place in lexicon.places[name] if place != name}
     concept = lexicon.concepts[form.concept]
