@@ -1,5 +1,6 @@
 """The lexicon agrees with itself, and grows without touching code."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from cxr.miner.language import analyse, load_lexicon
 from cxr.miner.language import lexicon as module
 from cxr.miner.language.lexicon import LexiconError, Role, variants
+from cxr.miner.pack import Pack, pack
 from cxr.schemas import Finding14
 
 
@@ -91,10 +93,10 @@ def test_roles_are_single_bits() -> None:
 
 @pytest.fixture
 def copied_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for file in module.DATA.glob("*.toml"):
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    monkeypatch.setattr(module, "DATA", tmp_path)
-    return tmp_path
+    copied = tmp_path / "pack"
+    shutil.copytree(pack().folder, copied)
+    monkeypatch.setattr(module, "pack", lambda: Pack("copied", copied))
+    return copied
 
 
 def edit(file: Path, old: str, new: str) -> None:
@@ -105,7 +107,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 def test_a_synonym_needs_only_a_line_of_data(copied_data: Path) -> None:
     edit(
-        copied_data / "findings_chest.toml",
+        copied_data / "lexicon" / "findings_chest.toml",
         'phrases = ["pneumothorax",',
         'phrases = ["pneumothorax", "air outside the lung",',
     )
@@ -132,6 +134,6 @@ def test_a_synonym_needs_only_a_line_of_data(copied_data: Path) -> None:
     ],
 )
 def test_contradictions_are_refused_with_what_to_change(copied_data: Path, old: str, new: str, message: str) -> None:
-    edit(copied_data / "findings_chest.toml", old, new)
+    edit(copied_data / "lexicon" / "findings_chest.toml", old, new)
     with pytest.raises(LexiconError, match=message):
         module.load_lexicon.__wrapped__()

@@ -84,7 +84,7 @@ def _form_held(form: NormalForm, facts: Facts) -> bool:
 
 
 def _normal_held(form: NormalForm, facts: Facts) -> bool:
-    """Return whether the list calls a structure normal, or not normal; a granuloma beside "lungs: clear" denies none."""
+    """Return whether the list calls a structure normal, or not normal; a granuloma denies no "lungs: clear"."""
     if not asserts_presence(form):
         return judge_form(form, facts).verdict is Verdict.SUPPORTED
     normal = facts.relations.normals[form.concept]

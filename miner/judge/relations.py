@@ -1,16 +1,16 @@
 """The lexicon as relations: kinds, names of the same thing, signs, denials, places.
 
-Everything here is data (`miner/language/data`); this module closes the relations over their chains once and
+Everything here is data of the pack; this module closes the relations over their chains once and
 answers look-ups.
 """
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from cxr.miner.judge.reasons import Reason
-from cxr.miner.language.lexicon import DATA, Lexicon, load_lexicon
+from cxr.miner.language.lexicon import Lexicon, load_lexicon
+from cxr.miner.pack import pack
 from cxr.schemas import NormalForm, Presence
 
 ANYWHERE = {"chest", "cardiopulmonary"}
@@ -317,7 +317,7 @@ def _union(groups: Iterable[Iterable[str]]) -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def read_table() -> dict[str, Any]:
     """Read the judge's own data file, once."""
-    return tomllib.loads((DATA / "relations.toml").read_text(encoding="utf-8"))
+    return pack().table("relations.toml")
 
 
 @lru_cache(maxsize=1)

@@ -1,6 +1,5 @@
 """The rules judge: the rubric over the language layer's findings; deterministic, offline, on a CPU."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -12,7 +11,7 @@ from cxr.miner.judge.understanding import understood
 from cxr.miner.judge.verdicts import Outcome, combine, judge_form
 from cxr.miner.judge.words import judge_by_words, word_sentences
 from cxr.miner.language import analyse
-from cxr.miner.language.lexicon import DATA
+from cxr.miner.pack import pack
 from cxr.schemas import Finding, JudgedFinding, NormalForm, Quote
 from cxr.schemas.vocabulary import Licence
 
@@ -36,7 +35,7 @@ class RulesJudge:
     @property
     def version(self) -> str:
         """The code's version and a digest of the lexicon: an edited synonym may change a verdict."""
-        return f"{JUDGE_VERSION}-{lexicon_digest()}"
+        return f"{JUDGE_VERSION}-{pack().digest[:8]}"
 
     def settings(self) -> dict[str, object]:
         """Return nothing: the version says it all."""
@@ -98,16 +97,6 @@ def quotes(outcome: Outcome) -> tuple[Quote, ...]:
     """Return the report spans that decided an outcome, each once, in report order."""
     found = {fact.quote for fact in outcome.facts if fact.quote is not None}
     return tuple(sorted(found, key=lambda quote: (quote.start, quote.end)))
-
-
-@lru_cache(maxsize=1)
-def lexicon_digest() -> str:
-    """Return eight hexadecimal digits that stand for the contents of all lexicon files."""
-    content = hashlib.sha256()
-    for path in sorted(DATA.glob("*.toml")):
-        content.update(path.name.encode())
-        content.update(path.read_bytes())
-    return content.hexdigest()[:8]
 
 
 @lru_cache(maxsize=2048)

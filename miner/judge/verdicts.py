@@ -247,7 +247,7 @@ def excludes(denial: Fact, form: NormalForm, facts: Facts) -> bool:
 
 
 def _has_resolved(denial: Fact, form: NormalForm) -> bool:
-    """Return whether a thing is gone; it is spoken of as such, with a side or without: only the other one stays open."""
+    """Return whether a thing is gone; it is spoken of as such, sided or not: only the other side stays open."""
     denied = denial.form
     return denied.change is Change.RESOLVED and (form.side in {None, denied.side} or denied.side is None)
 

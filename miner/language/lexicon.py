@@ -5,20 +5,18 @@ where the files contradict each other (an unknown parent, a cycle, a phrase with
 """
 
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 from cxr.miner.language.entries import DIVIDED, Concept, Entry, Node, Part, Region, Role, State
 from cxr.miner.language.tokens import phrase_words
+from cxr.miner.pack import pack
 from cxr.schemas import Change, Severity, Side
 
 __all__ = [
-    "DATA",
     "Concept",
     "Entry",
     "Lexicon",
@@ -32,8 +30,6 @@ __all__ = [
     "variants",
 ]
 
-DATA = Path(__file__).parent / "data"
-_FINDING_FILES = ("findings_lungs.toml", "findings_chest.toml", "findings_bones_devices.toml")
 _CHOICE = re.compile(r"\[([^\]]*)\]")
 
 
@@ -68,10 +64,6 @@ def variants(phrase: str) -> Iterator[str]:
     choices = [piece.split("|") if index % 2 else [piece] for index, piece in enumerate(pieces)]
     for combination in product(*choices):
         yield " ".join("".join(combination).split())
-
-
-def _read(name: str) -> dict[str, Any]:
-    return tomllib.loads((DATA / name).read_text(encoding="utf-8"))
 
 
 def _concept(concept_id: str, table: dict[str, Any], kind: str) -> Concept:
@@ -146,7 +138,7 @@ class _Builder:
 
 
 def _add_modifiers(builder: _Builder) -> None:
-    data = _read("modifiers.toml")
+    data = pack().table("lexicon/modifiers.toml")
     for state_id, table in data["state"].items():
         severity = Severity(table["severity"]) if "severity" in table else None
         state = State(
@@ -169,7 +161,7 @@ def _add_modifiers(builder: _Builder) -> None:
 
 
 def _add_anatomy(builder: _Builder) -> tuple[dict[str, Region], dict[str, Part]]:
-    data = _read("anatomy.toml")
+    data = pack().table("anatomy.toml")
     regions = {
         region_id: Region(
             region_id,
@@ -195,7 +187,7 @@ def _add_anatomy(builder: _Builder) -> tuple[dict[str, Region], dict[str, Part]]
 
 
 def _add_cues(builder: _Builder) -> None:
-    for name, table in _read("cues.toml").items():
+    for name, table in pack().table("lexicon/cues.toml").items():
         for _ in builder.all(table["phrases"], Role[name.upper()]):
             pass
 
@@ -283,15 +275,15 @@ def load_lexicon() -> Lexicon:
     """Return the lexicon, read and checked once per process; raises `LexiconError` on a contradiction."""
     builder = _Builder()
     concepts: dict[str, Concept] = {}
-    tables = [(name, "abnormality") for name in _FINDING_FILES] + [("normals.toml", "normal")]
+    tables = [(name, "abnormality") for name in pack().about.findings] + [("lexicon/normals.toml", "normal")]
     for name, kind in tables:
-        for concept_id, table in _read(name).items():
+        for concept_id, table in pack().table(name).items():
             if concept_id in concepts:
                 raise LexiconError(f"{concept_id} is declared twice, the second time in {name}; merge the two")
             concepts[concept_id] = _concept(concept_id, table, kind)
             for phrase in table["phrases"]:
                 builder.concept(phrase, (concept_id,))
-    for phrase, concept_ids in _read("compounds.toml")["phrases"].items():
+    for phrase, concept_ids in pack().table("lexicon/compounds.toml")["phrases"].items():
         for entry in builder.entry(phrase):
             entry.concepts, entry.roles = tuple(concept_ids), int(entry.roles | Role.CONCEPT)
     regions, parts = _add_anatomy(builder)

@@ -1,11 +1,11 @@
 """Which words before a colon are a section header, and of which section."""
 
 import re
-import tomllib
 from enum import Enum, StrEnum
 from functools import lru_cache
-from importlib import resources
 from typing import NamedTuple
+
+from cxr.miner.pack import pack
 
 
 class SectionName(StrEnum):
@@ -71,8 +71,7 @@ class _Lists(NamedTuple):
 
 
 def _load() -> _Lists:
-    source = resources.files("cxr.miner.language").joinpath("data/section_headers.toml")
-    data = tomllib.loads(source.read_text(encoding="utf-8"))
+    data = pack().table("section_headers.toml")
     exact = {_key(header): SectionName(name) for name, headers in data["exact"].items() for header in headers}
     inside = frozenset(_key(header) for header in data["inside"]["exact"])
     return _Lists(exact, inside, frozenset(data["inside"]["words"]), frozenset(data["views"]["words"]))

@@ -4,10 +4,8 @@ Such questions come from reports (`cxr ask --source report`) and from other grou
 of a phrase is what the rules judge says of it: its verdict gives the presence, its spans become the quotes.
 """
 
-import tomllib
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib import resources
 
 from cxr.miner.judge import RulesJudge
 from cxr.miner.judge.reasons import in_plain_words
@@ -15,6 +13,7 @@ from cxr.miner.kit.errors import MiningReject
 from cxr.miner.language import load_lexicon, read_finding
 from cxr.miner.language.grounding import MOST_QUOTES
 from cxr.miner.mine.engines.nouns import with_article
+from cxr.miner.pack import pack
 from cxr.schemas.finding import Finding, JudgedFinding
 from cxr.schemas.reasoning import Evidence
 from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason, Verdict
@@ -23,8 +22,7 @@ from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason, Verdict
 @lru_cache(maxsize=1)
 def regions() -> dict[str, str]:
     """Return what to look for in each region of the lexicon."""
-    text = resources.files("cxr.miner.mine.engines").joinpath("regions.toml").read_text(encoding="utf-8")
-    return {region: entry["look_for"] for region, entry in tomllib.loads(text).items()}
+    return {region: entry["look_for"] for region, entry in pack().table("regions.toml").items()}
 
 
 def region_of(finding: str) -> str:

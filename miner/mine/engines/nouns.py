@@ -1,10 +1,10 @@
 """Articles, plurals and verbs for the names of findings, and the words for places."""
 
-import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib import resources
 from typing import NamedTuple
+
+from cxr.miner.pack import pack
 
 _TAIL = (" in ", " over ", " measuring ", " of ", " outside ", " for ")
 _NO_ARTICLE = ("multiple ", "bilateral ", "a ", "an ", "the ", "possible bilateral ", "possible multiple ")
@@ -25,14 +25,8 @@ class _Nouns(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def source() -> str:
-    """Return the text of the data file, for the digest of what can change a chain."""
-    return resources.files("cxr.miner.mine.engines").joinpath("nouns.toml").read_text(encoding="utf-8")
-
-
-@lru_cache(maxsize=1)
 def _nouns() -> _Nouns:
-    table = tomllib.loads(source())
+    table = pack().table("nouns.toml")
     places = {key: Place(**entry) for key, entry in table["places"].items()}
     return _Nouns(frozenset(table["counted"]), table["plurals"], places)
 

@@ -5,10 +5,8 @@ mentions, with their places, become the evidence. Where no mention speaks of a f
 (paper, section 2).
 """
 
-import tomllib
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib import resources
 from typing import NamedTuple
 
 from cxr.miner.judge import RulesJudge
@@ -18,10 +16,11 @@ from cxr.miner.kit.errors import MiningReject
 from cxr.miner.language import load_lexicon
 from cxr.miner.language.grounding import MOST_QUOTES
 from cxr.miner.language.labeler import LABELER_VERSION, LabelEvidence, label_evidence
-from cxr.miner.mine.engines import named, nouns, temporal
+from cxr.miner.mine.engines import named, temporal
 from cxr.miner.mine.engines.nouns import is_plural, plural, with_article
 from cxr.miner.mine.engines.wording import describe, describe_borderline, more_telling
 from cxr.miner.mine.job import SyncRunner
+from cxr.miner.pack import pack
 from cxr.schemas.finding import Finding, NormalForm
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
@@ -56,10 +55,9 @@ class _Signs(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _signs() -> dict[str, _Signs]:
-    text = resources.files("cxr.miner.mine.engines").joinpath("signs.toml").read_text(encoding="utf-8")
     return {
         finding: _Signs(entry["region"], entry.get("noun", finding.lower()), tuple(entry["look_for"]))
-        for finding, entry in tomllib.loads(text).items()
+        for finding, entry in pack().table("signs.toml").items()
     }
 
 
@@ -71,15 +69,12 @@ class RulesEngine:
 
     def settings(self) -> dict[str, object]:
         """Everything that can change a chain: the versions of this engine and its language, signs, nouns."""
-        signs = digest(
-            "signs", {finding: list(signs) for finding, signs in _signs().items()}, named.regions(), nouns.source()
-        )
         return {
             "engine": self.name,
             "version": self.version,
             "labeler_version": LABELER_VERSION,
             "judge_version": RulesJudge().version,
-            "signs": signs,
+            "signs": pack().digest,
         }
 
     def plan(self, question: Question, report: Report) -> Plan:  # noqa: ARG002 - a plan does not need the report
