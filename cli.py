@@ -125,7 +125,17 @@ def ask(
             say(f"{report.corpus}, {report.task}: fewer than {settings.min_positives} positives, {fate}: {rare}")
         elif not report.after:
             say(f"{report.corpus}, {report.task}: its labels allow no question")
+    if result.retired:
+        say(
+            f"{result.retired:,} questions retired, whose reports are read otherwise now; "
+            f"{result.removed_chains:,} chains went with them"
+        )
     say(f"{sum(result.added.values()):,} questions added, {result.existing:,} were there already")
+    if result.stale_labels:
+        say(
+            f"{result.stale_labels:,} studies were asked about by labels of an older version of our labeler; the same "
+            "`cxr ingest` again renews them"
+        )
 
 
 @app.command()
@@ -222,6 +232,8 @@ def score(
         if result.scored:
             out().print(table(f"RadRScore by judge {result.judge}", columns, result.means))
         say(f"{result.scored:,} chains scored by {result.judge}, {result.already:,} were already")
+        if result.renewed:
+            say(f"{result.renewed:,} of them had been scored by another version of this judge")
 
 
 @app.command("filter")
@@ -230,6 +242,9 @@ def filter_(
         float | None, typer.Option(help="Keep chains with at least this factuality; default 1.")
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the kept chains here, as JSONL.")] = None,
+    all_settings: Annotated[
+        bool | None, typer.Option("--all-settings", help="Every chain of a question, not its newest alone.")
+    ] = None,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Keep the factual chains, and those reviewed well where there are reviews."""
@@ -238,14 +253,16 @@ def filter_(
     from cxr.miner.score.settings import FilterSettings
     from cxr.miner.store import Store
 
-    least = FilterSettings.resolve(db, min_factuality=min_factuality).min_factuality
+    settings = FilterSettings.resolve(db, min_factuality=min_factuality, all_settings=all_settings)
     with Store.read(db) as store:
-        result = filter_chains(store, least, output)
+        result = filter_chains(store, settings, output)
     if not result.kept:
         say("there are no chains yet; `cxr mine` makes them, `cxr score` scores them")
         return
     rows = [(task, kept, total, kept / total) for task, (kept, total) in result.kept.items()]
-    out().print(table(f"Chains with factuality of at least {least:g}", ["task", "kept", "of", "share"], rows))
+    out().print(
+        table(f"Chains with factuality of at least {settings.min_factuality:g}", ["task", "kept", "of", "share"], rows)
+    )
     if result.unscored:
         say(f"{result.unscored:,} chains are not scored yet and were left out; `cxr score` scores them")
     if output is not None:
@@ -279,16 +296,21 @@ def sql(
 @app.command()
 def status(db: Db = DEFAULT_DB) -> None:
     """Show what the store holds, stage by stage; while a run is writing, how far it is."""
-    from cxr.miner.kit.console import out, say
+    from cxr.miner.kit.console import out, say, table
     from cxr.miner.kit.errors import StoreLocked
     from cxr.miner.kit.progress import progress_path, read_progress
+    from cxr.miner.score.versions import versions_now
     from cxr.miner.store import Store
+    from cxr.miner.store.stale import makers, stale_rows
     from cxr.miner.store.status import status_tables
 
     try:
         with Store.read(db) as store:
             for made in status_tables(store):
                 out().print(made)
+            if stale := stale_rows(store, versions_now(makers(store))):
+                columns = ["what", "corpus", "by", "version", "rows", "renewed by"]
+                out().print(table("Made by an older version", columns, stale))
     except StoreLocked:
         going_on = read_progress(progress_path(db))
         if going_on is None:

@@ -5,7 +5,7 @@ reshuffles the questions of the others.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -16,6 +16,8 @@ from cxr.miner.ask.settings import AskSettings
 from cxr.miner.ask.temporal import ask_temporal
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import SettingsError
+from cxr.miner.language.labeler import LABELER
+from cxr.miner.language.version import reader_version
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import QUESTION_FINDINGS, Task
 
@@ -62,6 +64,11 @@ class AskResult:
     added: dict[str, int]
     existing: int
     balance: tuple[BalanceReport, ...]
+    retired: int = 0
+    """Questions that went because their reports are read otherwise now; `removed_chains` went with them."""
+    removed_chains: int = 0
+    stale_labels: int = 0
+    """Studies that were asked about by labels of an older version of our labeler."""
 
 
 def ask(store: Store, settings: AskSettings) -> AskResult:
@@ -85,7 +92,7 @@ def ask(store: Store, settings: AskSettings) -> AskResult:
         return result
     added, existing, report = ask_temporal(store, settings)
     counts = {**result.added, str(Task.TEMPORAL): added} if added else result.added
-    return AskResult(counts, result.existing + existing, (*result.balance, report))
+    return replace(result, added=counts, existing=result.existing + existing, balance=(*result.balance, report))
 
 
 def _ask_of_one_study(store: Store, settings: AskSettings, tasks: Sequence[Task]) -> AskResult:
@@ -96,7 +103,12 @@ def _ask_of_one_study(store: Store, settings: AskSettings, tasks: Sequence[Task]
         for (corpus,) in store.rows("select distinct corpus from picked order by corpus")
         for task in tasks
     ]
-    return _write(store, settings, tuple(reports))
+    stale = store.count(
+        "select count(distinct study_id) from labels semi join picked using (study_id, labeler) "
+        "where labeler = ? and labeler_version <> ?",
+        [LABELER, reader_version()],
+    )
+    return replace(_write(store, settings, tuple(reports)), stale_labels=stale)
 
 
 def _ask_from_reports(store: Store, settings: AskSettings, tasks: Sequence[Task]) -> AskResult:
@@ -105,13 +117,15 @@ def _ask_from_reports(store: Store, settings: AskSettings, tasks: Sequence[Task]
         raise SettingsError("ask: the store has no reports; `cxr ingest` a corpus that has them")
     if Task.TEMPORAL in tasks:
         ask_report.store_progressions(store, settings, readings)
+    retired, removed_chains = ask_report.retire(store, readings)
     if Task.ANOMALY not in tasks:
-        return AskResult({}, 0, ())
+        return AskResult({}, 0, (), retired, removed_chains)
     store.connection.execute(f"create or replace temporary table asked ({_COLUMNS})")
     origins = readings.select("study_id", "corpus", "split").with_columns(labeler=pl.lit(ask_report.SOURCE))
     store.replace_temporary("origins", origins)
     reports = ask_report.ask_anomalies(store, settings, readings)
-    return _write(store, settings, tuple(reports))
+    result = _write(store, settings, tuple(reports))
+    return replace(result, retired=retired, removed_chains=removed_chains)
 
 
 _COLUMNS = """

@@ -11,6 +11,7 @@ from cxr.miner.ask.reading import read_reports
 from cxr.miner.ask.settings import AskSettings
 from cxr.miner.language.labeler import LABELER
 from cxr.miner.store import Store
+from cxr.miner.store.derived import drop_questions
 from cxr.schemas.vocabulary import Task
 
 SOURCE = "report"
@@ -69,6 +70,39 @@ def ask_anomalies(store: Store, settings: AskSettings, readings: pl.DataFrame) -
             )
         )
     return reports
+
+
+# Questions of ours whose report is read otherwise now: another answer, or none that is sure.
+_STALE_ANOMALIES = """
+    create or replace temporary table stale_questions as
+    select question_id from questions left join read_now using (study_id)
+    where labeler = $source and task = 'anomaly'
+      and (is_sure is distinct from true or anomalies is distinct from answer_findings)
+"""
+_STALE_CHANGES = """
+    create or replace temporary table stale_questions as
+    select question_id from questions
+    left join (select study_id, prior_study_id, finding, progression from progressions where labeler = $ours) as now
+    on now.study_id = questions.study_id and now.prior_study_id = questions.prior_study_id
+       and now.finding = questions.findings[1]
+    where task = 'temporal' and questions.labeler = $ours
+      and now.progression is distinct from list_filter(options, lambda o: o.letter = answer)[1].findings[1]
+"""
+
+
+def retire(store: Store, readings: pl.DataFrame) -> tuple[int, int]:
+    """Delete the questions whose answer their reports no longer give; return how many, and how many chains with them.
+
+    This happens when the reader or its pack has changed since they were asked.
+    """
+    store.replace_temporary("read_now", readings.select("study_id", "is_sure", "anomalies"))
+    questions = chains = 0
+    for query, named in ((_STALE_ANOMALIES, {"source": SOURCE}), (_STALE_CHANGES, {"ours": LABELER})):
+        store.connection.execute(query, named)
+        questions += store.count("select count(*) from stale_questions")
+        with store.transaction():
+            chains += drop_questions(store)
+    return questions, chains
 
 
 def _count(part: pl.DataFrame) -> dict[str, int]:

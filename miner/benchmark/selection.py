@@ -50,11 +50,11 @@ _IMAGES = """
     from ordered group by study_id
 """
 
-# One chain a question: the best one, by RadRScore and then by id, among those that may be used.
+# One chain a question: its newest one, or with all settings the best one, by RadRScore and then by id.
 _CHAINS = f"""
     create or replace temporary table bench_chains as
     select question_id, chain_id
-    from chains join latest_scores using (chain_id)
+    from {{chains}} join latest_scores using (chain_id)
     where factuality >= $least and ($engine is null or engine = $engine)
       and chain_id not in (
           select chain_id from reviews where least(factuality, validity, completeness) < {MIN_REVIEW})
@@ -231,7 +231,9 @@ def prepare(store: Store, settings: BenchSettings, wanted: Sequence[str]) -> Non
 def images_and_chains(store: Store, settings: BenchSettings) -> None:
     """Make `bench_images` (a study's usable images, best first) and `bench_chains` (a question's best usable chain)."""
     store.connection.execute(_IMAGES)
-    store.connection.execute(_CHAINS, {"least": settings.min_factuality, "engine": settings.engine})
+    of_one_engine = "current_chains" if settings.engine is None else "newest_chains"
+    query = _CHAINS.format(chains="chains" if settings.all_settings else of_one_engine)
+    store.connection.execute(query, {"least": settings.min_factuality, "engine": settings.engine})
 
 
 def excluded(store: Store) -> tuple[tuple[str, str, int, int], ...]:

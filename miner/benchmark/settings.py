@@ -111,6 +111,8 @@ class BenchSettings(StageSettings):
     targets: Targets = PAPER
     corpora: Names | None = None
     engine: str | None = None
+    # Of a question's chains the best one, by whatever settings it was mined, not the newest.
+    all_settings: bool = False
     min_factuality: float = Field(default=1.0, ge=0, le=1)
     # The split that keeps studies whose words another split repeats: test (train gives way), train, or both.
     duplicates: Literal["test", "train", "both"] = "test"

@@ -15,7 +15,7 @@ from cxr.miner.mine.settings import MineSettings
 from cxr.miner.mine.show import show_chain
 from cxr.miner.score.filtering import filter_chains
 from cxr.miner.score.score import score
-from cxr.miner.score.settings import ScoreSettings
+from cxr.miner.score.settings import FilterSettings, ScoreSettings
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Licence
 
@@ -70,7 +70,7 @@ def run_demo(db: Path) -> None:
             scored = score(store, RulesJudge(), ScoreSettings(judge="rules"), advance)
         say(f"score   {scored.scored:,} chains by judge {scored.judge}, {scored.already:,} were scored already")
     with Store.read(db) as store:
-        kept = filter_chains(store, 1.0, None)
+        kept = filter_chains(store, FilterSettings(), None)
         say(f"filter  {sum(kept for kept, _ in kept.kept.values()):,} chains are factual\n")
         funnel = store.frame(_FUNNEL)
         out().print(table("Invented studies, from reports to factual chains", funnel.columns, funnel.rows()))

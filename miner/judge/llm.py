@@ -5,14 +5,13 @@ judge is opened. Quotes are located in the report word for word, as mined eviden
 to the model, and what it cannot correct is left out.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.language.grounding import locate
 from cxr.prompts import Prompt, Reply, load
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Reply)
 
 LLM_JUDGE = "llm"
-LLM_JUDGE_VERSION = "1"
-"""Of the code; what stands beside scores is `LLMJudge.version`, which knows model, options and prompts too."""
+_CODE = ("cxr.miner.judge.llm", "cxr.miner.language.grounding", "cxr.prompts")
 
 # Findings in one request: a longer reply may be cut off at max_completion_tokens.
 _AT_ONCE = 20
@@ -81,6 +79,24 @@ class LLMJudge:
         self._sample_id = "-"
         self._licence = licence
         self._prompts = _prompts()
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: "JudgedSettings", books: "Books") -> Iterator["LLMJudge"]:
+        """Open the judge with its server; raises SettingsError without a model or key, PolicyError before it sends.
+
+        The judge's version names the job that its spending belongs to; it is known before anything is asked.
+        """
+        from cxr.miner.llm.books import open_client  # noqa: PLC0415 - loads the server libraries
+
+        job = books.job(LLM_JUDGE, version_of(settings.named_model, settings.of_the_output()))
+        with open_client(settings, books, job) as client:
+            yield cls(client, workers=settings.concurrency)
+
+    @classmethod
+    def code_version(cls) -> str:
+        """Return what the version of every llm judge ends with: eight digits that stand for the code."""
+        return code_digest(*_CODE)[:8]
 
     @cached_property
     def version(self) -> str:
@@ -178,19 +194,6 @@ class LLMJudge:
             raise
 
 
-@contextmanager
-def open_llm(settings: "JudgedSettings", books: "Books") -> Iterator[LLMJudge]:
-    """Open the judge with its server; raises SettingsError without a model or key, PolicyError before anything is sent.
-
-    The judge's version names the job that its spending belongs to; it is known before anything is asked.
-    """
-    from cxr.miner.llm.books import open_client  # noqa: PLC0415 - loads the server libraries
-
-    job = books.job(LLM_JUDGE, version_of(settings.named_model, settings.of_the_output()))
-    with open_client(settings, books, job) as client:
-        yield LLMJudge(client, workers=settings.concurrency)
-
-
 @cache
 def _prompts() -> dict[str, Prompt]:
     return {name: load(f"judge_{name}") for name in ("extract", "support", "contain")}
@@ -206,8 +209,7 @@ def _settings(model: str, options: Mapping[str, object]) -> dict[str, object]:
 def version_of(model: str, options: Mapping[str, object]) -> str:
     """Return the version of a judge that would ask this model with these options."""
     schemas = [reply.model_json_schema() for reply in _REPLIES]
-    parts = json.dumps([LLM_JUDGE_VERSION, _settings(model, options), schemas], sort_keys=True)
-    return f"{model}-{hashlib.sha256(parts.encode()).hexdigest()[:8]}"
+    return f"{model}-{digest(_settings(model, options), schemas, length=8)}-{LLMJudge.code_version()}"
 
 
 def _parts(findings: Sequence[Finding]) -> list[Sequence[Finding]]:

@@ -1,8 +1,7 @@
-"""The judges by their names. A new one is a file with an opener, and a line here (CONTRIBUTING.md, "A judge")."""
+"""The judges by their names. A new one is a file with a class, and a line here (CONTRIBUTING.md, "A judge")."""
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cxr.miner.judge.protocol import Judge
 from cxr.miner.kit.doors import Door
@@ -12,19 +11,28 @@ if TYPE_CHECKING:
     from cxr.miner.judge.settings import JudgedSettings
     from cxr.miner.llm.books import Books
 
-Opener = Callable[["JudgedSettings", "Books"], AbstractContextManager[Judge]]
 
-JUDGES: Door[Opener] = Door(
-    "judge", {"rules": "cxr.miner.judge.rules:open_rules", "llm": "cxr.miner.judge.llm:open_llm"}
+class JudgeClass(Protocol):
+    """What stands behind a judge's name: its class, with these two class methods."""
+
+    def open(self, settings: "JudgedSettings", books: "Books") -> AbstractContextManager[Judge]:
+        """Open the judge; what it asks of a server is written into `books`."""
+
+    def code_version(self) -> str:
+        """Return what the version of every such judge ends with: rows with another end are by an older one."""
+
+
+JUDGES: Door[JudgeClass] = Door(
+    "judge", {"rules": "cxr.miner.judge.rules:RulesJudge", "llm": "cxr.miner.judge.llm:LLMJudge"}
 )
 
 check_name = JUDGES.check
 
 
 def open_judge(settings: "JudgedSettings", books: "Books") -> AbstractContextManager[Judge]:
-    """Open the judge that the settings name; what it asks of a server is written into `books`.
+    """Open the judge that the settings name.
 
     Raises SettingsError for a judge that does not exist and for a server without a model or key, PolicyError where
     the text may not go there, before anything is sent.
     """
-    return JUDGES.open(settings.judge)(settings, books)
+    return JUDGES.open(settings.judge).open(settings, books)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from cxr.miner.judge.containment import holds
 from cxr.miner.judge.facts import Facts, facts_of_report, stated
@@ -10,14 +10,28 @@ from cxr.miner.judge.relations import load_relations
 from cxr.miner.judge.understanding import understood
 from cxr.miner.judge.verdicts import Outcome, combine, judge_form
 from cxr.miner.judge.words import judge_by_words, word_sentences
+from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.language import analyse
-from cxr.miner.pack import pack
+from cxr.miner.language.version import VERSION_LENGTH, reader_version
 from cxr.schemas import Finding, JudgedFinding, NormalForm, Quote
 from cxr.schemas.vocabulary import Licence
 
 JUDGE = "rules"
-JUDGE_VERSION = "1"
-"""Of the code; what stands beside scores is `RulesJudge.version`, which knows the lexicon too."""
+# Beside the reader: everything in the room but who else judges, and the commands on files.
+_CODE = tuple(
+    f"cxr.miner.judge.{name}"
+    for name in (
+        "compare",
+        "containment",
+        "facts",
+        "reasons",
+        "relations",
+        "rules",
+        "understanding",
+        "verdicts",
+        "words",
+    )
+)
 
 
 class RulesJudge:
@@ -25,6 +39,17 @@ class RulesJudge:
 
     name = JUDGE
     workers = 1
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: object = None, books: object = None) -> Iterator["RulesJudge"]:  # noqa: ARG003
+        """Open the judge, which needs neither settings nor books."""
+        yield cls()
+
+    @classmethod
+    def code_version(cls) -> str:
+        """Return the version itself: there is nothing else to choose."""
+        return rules_version()
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self)
@@ -34,8 +59,8 @@ class RulesJudge:
 
     @property
     def version(self) -> str:
-        """The code's version and a digest of the lexicon: an edited synonym may change a verdict."""
-        return f"{JUDGE_VERSION}-{pack().digest[:8]}"
+        """Twelve hexadecimal digits that stand for the code of judge and reader, and every word of the pack."""
+        return rules_version()
 
     def settings(self) -> dict[str, object]:
         """Return nothing: the version says it all."""
@@ -87,10 +112,10 @@ class RulesJudge:
         )
 
 
-@contextmanager
-def open_rules(settings: object = None, books: object = None) -> Iterator[RulesJudge]:  # noqa: ARG001 - an `Opener`
-    """Open the rules judge, which needs neither settings nor books."""
-    yield RulesJudge()
+@cache
+def rules_version() -> str:
+    """Return the version of the rules judge."""
+    return digest("rules judge", reader_version(), code_digest(*_CODE), length=VERSION_LENGTH)
 
 
 def quotes(outcome: Outcome) -> tuple[Quote, ...]:

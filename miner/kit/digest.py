@@ -1,10 +1,40 @@
-"""Deterministic ids."""
+"""Deterministic ids, and versions that are made from the code that decides."""
 
 import json
+from functools import cache
 from hashlib import sha256
+from importlib import resources
+from importlib.resources.abc import Traversable
 
 
 def digest(*parts: object, length: int = 20) -> str:
     """Return a deterministic id: `length` hexadecimal digits of the SHA-256 of the parts as canonical JSON."""
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     return sha256(canonical.encode()).hexdigest()[:length]
+
+
+@cache
+def code_digest(*modules: str) -> str:
+    """Return the SHA-256 of the Python files of modules and packages, named as they are imported (`cxr.miner.judge`).
+
+    It stands for what the code does: any edit makes another version, so that no row is taken for a newer one.
+    """
+    content = sha256()
+    for module in modules:
+        parent, _, name = module.rpartition(".")
+        place = resources.files(parent)
+        folder, file = place.joinpath(name), place.joinpath(f"{name}.py")
+        for path, source in [(f"{name}.py", file)] if file.is_file() else sorted(_sources(folder)):
+            content.update(f"{module}/{path}".encode() + b"\0" + source.read_bytes() + b"\0")
+    return content.hexdigest()
+
+
+def _sources(folder: Traversable, within: str = "") -> list[tuple[str, Traversable]]:
+    found: list[tuple[str, Traversable]] = []
+    for entry in folder.iterdir():
+        path = f"{within}{entry.name}"
+        if entry.is_dir():
+            found += _sources(entry, f"{path}/")
+        elif path.endswith(".py"):
+            found.append((path, entry))
+    return found

@@ -30,10 +30,10 @@ from typing import Any, Literal
 from cxr.miner.language.analysis import Analysis, Mention, analyse_report
 from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.language.tokens import fold
+from cxr.miner.language.version import reader_version
 from cxr.schemas import Finding, Finding14, NormalForm, Presence, Quote, Side
 
 LABELER = "rules"
-LABELER_VERSION = "2"
 
 Value = Literal[1, 0, -1]
 _RANK = {1: 3, -1: 2, 0: 1}
@@ -205,4 +205,4 @@ def label_line(record: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(report, str):
         raise ValueError('the line has no "report" that is text; expected {"id", "report"}')
     labels = {str(finding): value for finding, value in label(report).items()}
-    return {**record, "labels": labels, "labeler": {"name": LABELER, "version": LABELER_VERSION}}
+    return {**record, "labels": labels, "labeler": {"name": LABELER, "version": reader_version()}}

@@ -82,6 +82,11 @@ class SyncRunner:
 
     make: Callable[[], Engine]
 
+    @property
+    def version(self) -> str:
+        """The engine's version."""
+        return self.make().version
+
     def mine(self, db: Path, settings: MineSettings) -> MineResult:
         """Mine what is missing."""
         engine = self.make()
@@ -115,7 +120,7 @@ def mine(
     """
     job = Job(engine.name, engine.version, engine.settings())
     todo = unmined(store, settings, job.fingerprint)
-    result = MineResult(already=count_chains(store, job.fingerprint))
+    result = MineResult(already=count_chains(store, job.fingerprint), notes=note_renewals(store, job, todo))
     if todo.height:
         with store.run("mine", job.recorded(settings)) as run:
             for batch in todo.iter_slices(BATCH):
@@ -193,6 +198,23 @@ def unmined(store: Store, settings: MineSettings, fingerprint: str) -> pl.DataFr
     )
 
 
+def note_renewals(store: Store, job: Job, todo: pl.DataFrame) -> list[str]:
+    """Say how many of the questions that are left to do were mined or rejected by an older version of this engine."""
+    store.replace_temporary("to_mine", todo.select("question_id"))
+    renewed = store.count(
+        """
+        select count(*) from to_mine where question_id in (
+            select question_id from chains where engine = $engine and engine_version <> $version
+            union all
+            select reject_key from rejects join runs using (run_id)
+            where stage = 'mine' and runs.settings->>'engine' = $engine
+              and coalesce(runs.settings->>'engine_version', runs.settings->>'version') <> $version)
+        """,
+        {"engine": job.engine, "version": job.version},
+    )
+    return [f"{renewed:,} of these questions had been mined by an older version of {job.engine}"] if renewed else []
+
+
 def count_chains(store: Store, fingerprint: str) -> int:
     """Return how many chains were mined under these settings."""
     return store.count("select count(*) from chains where settings_hash = ?", [fingerprint])
@@ -216,9 +238,13 @@ def commit(
             ids = pl.DataFrame({"question_id": [outcome.question.question_id for outcome in outcomes]})
             store.replace_temporary("finished", ids)
             store.connection.execute(
-                "delete from rejects where stage = 'mine' and settings_hash = ? "
-                "and reject_key in (select question_id from finished)",
-                [job.fingerprint],
+                """
+                delete from rejects where stage = 'mine' and reject_key in (select question_id from finished)
+                  and (settings_hash = $fingerprint or run_id in (
+                      select run_id from runs where command = 'mine' and settings->>'engine' = $engine
+                        and coalesce(settings->>'engine_version', settings->>'version') is distinct from $version))
+                """,
+                {"fingerprint": job.fingerprint, "engine": job.engine, "version": job.version},
             )
         run.rows_written += store.insert("chains", pl.DataFrame(chains, infer_schema_length=None))
         run.rejects += store.insert("rejects", pl.DataFrame(rejects, infer_schema_length=None))

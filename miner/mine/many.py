@@ -27,7 +27,7 @@ from cxr.miner.llm.spending import charge_lost, lost_attempts
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.llm.wire import Wire, key_from_environment
 from cxr.miner.mine.engines import AsyncEngine
-from cxr.miner.mine.engines.llm import LLMEngine
+from cxr.miner.mine.engines.llm import LLMEngine, engine_version
 from cxr.miner.mine.job import (
     Job,
     Mined,
@@ -37,6 +37,7 @@ from cxr.miner.mine.job import (
     commit,
     count_chains,
     load,
+    note_renewals,
     standing_rejects,
     unmined,
 )
@@ -68,7 +69,7 @@ def mine_llm(db: Path, settings: MineSettings) -> MineResult:
         books = StoreBooks(store, "mine")
         with books.account(settings, job.fingerprint) as account:
             todo = unmined(store, settings, job.fingerprint)
-            result = MineResult(already=count_chains(store, job.fingerprint))
+            result = MineResult(already=count_chains(store, job.fingerprint), notes=note_renewals(store, job, todo))
             budget = Budget(settings, price_of(settings), account.spent)
             for licence in todo["licence"].unique():
                 wire.allow(Licence(licence))
@@ -293,6 +294,10 @@ async def _signals(react: Callable[[], None]) -> AsyncIterator[None]:
 
 
 class _LLMRunner:
+    @property
+    def version(self) -> str:
+        return engine_version()
+
     def mine(self, db: Path, settings: MineSettings) -> MineResult:
         return mine_llm(db, settings)
 

@@ -34,7 +34,7 @@ _QUESTIONS = """
                 when reports.study_id is null then 'answer only: the study has no report'
                 when rejected.reason is not null then 'rejected: ' || replace(rejected.reason, '_', ' ')
                 else 'not mined yet' end as reason, count(*) as questions
-    from questions left join (select distinct question_id from chains) as mined using (question_id)
+    from questions left join (select distinct question_id from newest_chains) as mined using (question_id)
     left join reports using (study_id) left join rejected using (question_id) group by all
 """
 _SCORED = """

@@ -22,7 +22,7 @@ _CHAINS = f"""
            latest.effectiveness, latest.radrscore, latest.n_findings, len(chains.steps) as steps,
            coalesce(is_contradicted, false) as is_contradicted, coalesce(is_unmentioned, false) as is_unmentioned,
            is_well_reviewed
-    from chains
+    from newest_chains as chains
     join questions using (question_id)
     left join studies on studies.study_id = chains.study_id
     left join studies as prior on prior.study_id = questions.prior_study_id

@@ -7,6 +7,7 @@ import duckdb
 
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.jsonl import whole_path
+from cxr.miner.score.settings import FilterSettings
 from cxr.miner.store import Store
 
 # A reviewed chain stays with at least this on every axis (paper, section 2, "RadRBench-CXR compilation").
@@ -25,7 +26,7 @@ _COUNTED = """
     select chains.task, count(*) filter (where is_kept) as kept, count(*) as chains,
            count(*) filter (where is_kept is null) as unscored,
            count(*) filter (where is_kept and licence = 'credentialed') as credentialed
-    from chains left join judged using (chain_id) left join studies using (study_id)
+    from {chains} as chains left join judged using (chain_id) left join studies using (study_id)
     group by chains.task order by chains.task
 """
 
@@ -34,7 +35,7 @@ _LINES = """
            questions.text as question, options, questions.answer, answer_findings, plan, evidence, steps,
            chains.text as reasoning, engine, engine_version, model, judge, judge_version,
            factuality, completeness, effectiveness, radrscore
-    from chains join judged using (chain_id) join questions using (question_id)
+    from {chains} as chains join judged using (chain_id) join questions using (question_id)
     join studies on studies.study_id = chains.study_id
     where is_kept
     order by chains.study_id, chains.task, chain_id
@@ -51,16 +52,18 @@ class FilterResult:
     judges: tuple[str, ...]
 
 
-def filter_chains(store: Store, min_factuality: float, target: Path | None) -> FilterResult:
-    """Keep chains whose latest score has at least this factuality; write them to `target` if one is given.
+def filter_chains(store: Store, settings: FilterSettings, target: Path | None) -> FilterResult:
+    """Keep chains whose latest score is factual enough; write them to `target` if one is given.
 
+    Each question is there once, by its newest chain, unless `all_settings` asks for all.
     A line holds the study, question, answer, plan, evidence with its quotes, steps, scores and the licence tag.
     Raises InputError where the target cannot be written.
     """
-    store.connection.execute(_JUDGED, {"least": min_factuality})
+    store.connection.execute(_JUDGED, {"least": settings.min_factuality})
+    chains = "chains" if settings.all_settings else "current_chains"
     if target is not None:
-        _write(store, target)
-    counted = store.rows(_COUNTED)
+        _write(store, _LINES.format(chains=chains), target)
+    counted = store.rows(_COUNTED.format(chains=chains))
     judges = store.rows("select distinct judge || ' ' || judge_version from judged order by 1")
     return FilterResult(
         kept={task: (kept, chains) for task, kept, chains, _, _ in counted},
@@ -70,10 +73,10 @@ def filter_chains(store: Store, min_factuality: float, target: Path | None) -> F
     )
 
 
-def _write(store: Store, target: Path) -> None:
+def _write(store: Store, lines: str, target: Path) -> None:
     with whole_path(target) as partial:
         place = str(partial).replace("'", "''")
         try:
-            store.connection.execute(f"copy ({_LINES}) to '{place}' (format json)")
+            store.connection.execute(f"copy ({lines}) to '{place}' (format json)")
         except duckdb.IOException:
             raise InputError(f"{target} could not be written whole; check the space on its disk") from None

@@ -33,6 +33,8 @@ class ScoreResult:
     already: int = 0
     judge: str = ""
     means: tuple[tuple[str, int, float, float, float, float], ...] = ()
+    renewed: int = 0
+    """Of those scored, chains that an older version of this judge had scored."""
     rejects: dict[str, int] = field(default_factory=dict)
     """Chains that stand unscored because the judge gave no usable answer, by reason."""
 
@@ -44,7 +46,7 @@ def score_chains(db: Path, settings: ScoreSettings, advance: Callable[[int, int]
     been written.
     """
     with Store.write(db) as store:
-        licences = store.rows("select distinct licence from chains join studies using (study_id)")
+        licences = store.rows("select distinct licence from newest_chains join studies using (study_id)")
         books = StoreBooks(store, "score", [Licence(licence) for (licence,) in licences])
         with open_judge(settings, books) as judge:
             return score(store, judge, settings, advance, books)
@@ -65,6 +67,10 @@ def score(
     result.already = store.count(
         "select count(*) from scores where judge = ? and judge_version = ?", [judge.name, judge.version]
     )
+    store.replace_temporary("to_score", todo)
+    result.renewed = store.count(
+        "select count(*) from to_score where chain_id in (select chain_id from scores where judge = ?)", [judge.name]
+    )
     if todo.height:
         recorded = settings.model_dump(mode="json") | {"judge": judge.name, "judge_version": judge.version}
         with store.run("score", recorded | dict(judge.settings())) as run:
@@ -83,7 +89,7 @@ def score(
     result.means = tuple(
         store.rows(
             "select task, count(*), avg(factuality), avg(completeness), avg(effectiveness), avg(radrscore) "
-            "from scores join chains using (chain_id) where judge = ? and judge_version = ? "
+            "from scores join newest_chains using (chain_id) where judge = ? and judge_version = ? "
             "group by task order by task",
             [judge.name, judge.version],
         )
@@ -95,7 +101,7 @@ def _unscored(store: Store, judge: Judge, job: str) -> pl.DataFrame:
     """Return the chains to score; one that the server did not answer for is tried again, any other reject is not."""
     return store.frame(
         """
-        select chain_id from chains
+        select chain_id from newest_chains
         where chain_id not in (select chain_id from scores where judge = $judge and judge_version = $version)
           and chain_id not in (
               select reject_key from rejects where stage = 'score' and settings_hash = $job and reason <> $passing)

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import polars as pl
 
 from cxr.miner.judge import Judge
+from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject
+from cxr.miner.language.version import VERSION_LENGTH, reader_version
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.store import Run, Store
 from cxr.schemas.vocabulary import RejectReason, Stage
@@ -45,7 +48,8 @@ _WORK = """
          as predictions
     join {samples} using (sample_id)
     where prediction_id not in (
-              select prediction_id from prediction_scores where judge = $judge and judge_version = $version
+              select prediction_id from prediction_scores
+              where judge = $judge and judge_version = $version and answers_version = $answers
               and not ($ratescore and ratescore is null and finding_f1 is not null))
       and prediction_id not in (
               select reject_key from rejects where stage = 'evaluate' and settings_hash = $job and reason <> $passing)
@@ -54,6 +58,13 @@ _WORK = """
 _SAMPLES = (
     "(select sample_id, question_id, study_id, task, corpus, split, licence, options, answer, answer_findings, {}"
 )
+
+
+@cache
+def answers_version() -> str:
+    """Return twelve hexadecimal digits that stand for how the answer of an output is read, by our reader's words."""
+    code = code_digest("cxr.trainer.reward.answers", "cxr.trainer.evaluate.judging")
+    return digest("answers", reader_version(), code, length=VERSION_LENGTH)
 
 
 def columns_of_samples(store: Store) -> set[str]:
@@ -76,8 +87,9 @@ def score_predictions(
     result = ScoringResult(judge.name, judge.version)
     job = books.job(judge.name, judge.version)
     result.already = store.count(
-        "select count(*) from prediction_scores where benchmark = ? and judge = ? and judge_version = ?",
-        [benchmark, judge.name, judge.version],
+        "select count(*) from prediction_scores "
+        "where benchmark = ? and judge = ? and judge_version = ? and answers_version = ?",
+        [benchmark, judge.name, judge.version, answers_version()],
     )
     total = _prepare(store, benchmark, judge, job, models, with_ratescore=ratescore is not None)
     if total:
@@ -111,6 +123,7 @@ def _prepare(
             "models": None if models is None else list(models),
             "judge": judge.name,
             "version": judge.version,
+            "answers": answers_version(),
             "ratescore": with_ratescore,
             "job": job,
             "passing": str(RejectReason.MODEL_CALL_FAILED),
@@ -183,7 +196,7 @@ class _Scoring:
                 "and reject_key in (select prediction_id from done_now)",
                 [self._job],
             )
-            self._store.connection.execute(_INSERT, [self._benchmark, *parameters, self._run.run_id])
+            self._store.connection.execute(_INSERT, [self._benchmark, *parameters, answers_version(), self._run.run_id])
             self._run.rows_written += frame.height
             self._run.rejects += self._store.insert("rejects", self._reject_rows(rejected))
             self._books.insert()
@@ -235,7 +248,7 @@ _SCORES: dict[str, pl.DataType] = {
 _INSERT = """
     insert into prediction_scores by name
     select scored_now.*, ? as benchmark, sample_id, question_id, model, mode, task, corpus, split, ? as judge,
-           ? as judge_version, ? as run_id
+           ? as judge_version, ? as answers_version, ? as run_id
     from scored_now join (select prediction_id, sample_id, question_id, model, mode, task, corpus, split from work)
          as about using (prediction_id)
 """

@@ -40,12 +40,12 @@ from cxr.miner.ingest.corpus import (
 from cxr.miner.ingest.read.big_csv import REPLACED, BigCsv, hashed_source
 from cxr.miner.ingest.read.files import ROW
 from cxr.miner.ingest.read.frames import file_status, sex_of, split_name, unreadable_cells, view_of
+from cxr.miner.ingest.version import files_version
 from cxr.miner.kit.errors import InputError
 from cxr.miner.language.sections import SectionName
+from cxr.miner.language.version import reader_version
 from cxr.schemas.vocabulary import Licence, RejectReason
 
-READER = "2"
-"""Changes when the same files are read into other rows."""
 MAIN_FILE = "df_chexpert_plus_240401.csv"
 _MAIN_FILES = ("df_chexpert_plus_*.csv", "df_master_*.csv")
 _IMAGE = r"^(?:.*/)?((?:train|valid|test)/patient\d+/study\d+/[^/]+\.(?:jpe?g|png|dcm))$"
@@ -133,7 +133,8 @@ def fingerprint(path: Path, chexpert: Path | None = None, *, label: bool = False
     main = _main_file(path)
     root = main.parent
     sources = [hashed_source(file, root) for file in (main, *label_files(root).values())]
-    settings: dict[str, object] = {"chexpert": chexpert is not None, "label": label, "reader": READER}
+    settings: dict[str, object] = {"chexpert": chexpert is not None, "reader": files_version()}
+    settings["label"] = reader_version() if label else None
     if chexpert is not None:
         theirs = find_root(chexpert)
         sources += [hashed_source(theirs / n, theirs) for n in (TRAIN, VALID) if (theirs / n).is_file()]

@@ -38,6 +38,7 @@ from cxr.miner.ingest.mimic.sectioned import read_sectioned
 from cxr.miner.ingest.mimic.tables import PATIENT, STUDY, Rows, file_hash, read_labels, read_metadata, read_split
 from cxr.miner.ingest.read.members import Failed
 from cxr.miner.ingest.read.workers import read_members
+from cxr.miner.ingest.version import files_version
 from cxr.miner.kit.errors import InputError
 
 MIMIC = Corpus(
@@ -60,8 +61,6 @@ MIMIC = Corpus(
     ),
 )  # formats.md 1 and 2
 
-READER = "2"
-"""Changes when the same files are read into other rows."""
 
 _RELEASES = ("", "2.1.0", "2.0.0")
 _TABLES = {
@@ -173,10 +172,10 @@ def read_mimic(files: MimicFiles, *, label: bool = False) -> Ingested:
 
 def _settings(*, label: bool) -> dict[str, object]:
     if not label:
-        return {"reader": READER, "label": None}
-    from cxr.miner.language.labeler import LABELER_VERSION  # noqa: PLC0415 - loads the lexicon
+        return {"reader": files_version(), "label": None}
+    from cxr.miner.language.version import reader_version  # noqa: PLC0415 - loads the lexicon
 
-    return {"reader": READER, "label": LABELER_VERSION}
+    return {"reader": files_version(), "label": reader_version()}
 
 
 def _unknown(files: MimicFiles) -> frozenset[str]:

@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 
 from cxr.miner.ingest.corpus import REJECTS, Advance, Fingerprint, Ingested, ReportBatch
-from cxr.miner.ingest.write.derived import drop_derived
+from cxr.miner.ingest.write.derived import drop_derived, forget_labels
 from cxr.miner.ingest.write.differences import as_rows, has_differences, note_changes, stage
-from cxr.miner.ingest.write.labels import write_labels, write_progressions
+from cxr.miner.ingest.write.labels import note_relabeled, take_labels, write_labels, write_progressions
 from cxr.miner.ingest.write.provenance import (
     has_these_reports,
     is_last,
@@ -24,7 +24,8 @@ from cxr.miner.ingest.write.provenance import (
 )
 from cxr.miner.ingest.write.result import IngestResult
 from cxr.miner.kit.errors import InputError
-from cxr.miner.language.labeler import LABELER, LABELER_VERSION, label
+from cxr.miner.language.labeler import LABELER, label
+from cxr.miner.language.version import reader_version
 from cxr.miner.store import Run, Store, demand_folder
 from cxr.schemas.vocabulary import Finding14
 
@@ -94,13 +95,14 @@ def _write(store: Store, ingested: Ingested, result: IngestResult, run: Run, adv
     note_changes(store, "select study_id from delta_studies where not is_new union select study_id from delta_images")
     _replace(store, run, "studies", "study_id")
     _replace(store, run, "images", "image_id")
-    _write_reports(store, ingested, run, advance)
+    _write_reports(store, ingested, result, run, advance)
     for table in ingested.labels:
         write_labels(store, table, run)
     result.progressions = write_progressions(store, run)
-    result.removed_chains = drop_derived(store)
+    forget_labels(store)
     if ingested.label_reports:
         _label(store, ingested, result, run, advance)
+    result.removed_chains = drop_derived(store)
     _write_rejects(store, ingested, run)
     write_corpus(store, ingested, run)
     result.changed = store.count(
@@ -125,7 +127,7 @@ def _replace(store: Store, run: Run, table: str, key: str) -> None:
 # --- reports -------------------------------------------------------------------------------------------------------
 
 
-def _write_reports(store: Store, ingested: Ingested, run: Run, advance: Advance) -> None:
+def _write_reports(store: Store, ingested: Ingested, result: IngestResult, run: Run, advance: Advance) -> None:
     store.connection.execute("insert into reworded select study_id from delta_reports where is_reworded")
     note_changes(store, "select study_id from delta_reports")
     _replace(store, run, "reports", "study_id")
@@ -142,7 +144,7 @@ def _write_reports(store: Store, ingested: Ingested, run: Run, advance: Advance)
     are_first = not store.count("select count(*) from standing_reports")
     for batch in ingested.batches(advance):
         if not are_first or "labels" in batch.reports.columns:
-            _write_batch(store, batch, run)
+            _write_batch(store, batch, result, run)
         else:
             _write_first_batch(store, batch, run)
         rejects = batch.rejects.select(REJECTS.keys()).with_columns(settings_hash=pl.lit(read_as))
@@ -167,7 +169,7 @@ def _write_first_batch(store: Store, read: ReportBatch, run: Run) -> None:
     run.rows_written += read.reports.height
 
 
-def _write_batch(store: Store, read: ReportBatch, run: Run) -> None:
+def _write_batch(store: Store, read: ReportBatch, result: IngestResult, run: Run) -> None:
     # SQL below reads `batch` by its Python name: DuckDB would keep a registered table until the transaction ends.
     batch = read.reports.to_arrow()  # noqa: F841
     execute = store.connection.execute
@@ -188,33 +190,32 @@ def _write_batch(store: Store, read: ReportBatch, run: Run) -> None:
     ).fetchall()
     run.rows_written += written[0][0]
     if "labels" in read.reports.columns:
-        _write_own_labels(store, read.reports.select("study_id", "labels"), run)
+        _write_own_labels(store, read.reports.select("study_id", "labels"), result, run)
 
 
-def _write_own_labels(store: Store, labeled: pl.DataFrame, run: Run) -> None:
+def _write_own_labels(store: Store, labeled: pl.DataFrame, result: IngestResult, run: Run) -> None:
     """Write the labels that the workers derived, for reports that have none by this version of our labeler."""
     store.replace_temporary("labeled_batch", labeled)
     store.connection.execute(
         "create or replace temporary table relabel as select study_id from labeled_batch anti join "
         "(select study_id from labels where labeler = ? and labeler_version = ?) using (study_id) "
         "union select study_id from delta_batch",
-        [LABELER, LABELER_VERSION],
+        [LABELER, reader_version()],
     )
-    store.connection.execute(
-        "delete from labels where labeler = ? and study_id in (select study_id from relabel)", [LABELER]
-    )
+    take_labels(store)
     (written,) = store.rows(
         "insert into labels (study_id, labeler, labeler_version, finding, value, run_id) "
         "select study_id, $labeler, $version, unnest($findings), unnest(labels), $run from labeled_batch "
         "where study_id in (select study_id from relabel)",
         {
             "labeler": LABELER,
-            "version": LABELER_VERSION,
+            "version": reader_version(),
             "findings": [str(finding) for finding in Finding14],
             "run": run.run_id,
         },
     )[0]
     run.rows_written += written
+    result.relabeled += note_relabeled(store)
 
 
 def _unlabeled(store: Store, ingested: Ingested) -> pl.DataFrame:
@@ -225,7 +226,7 @@ def _unlabeled(store: Store, ingested: Ingested) -> pl.DataFrame:
         "select study_id, text from reports semi join (select study_id from studies where corpus = ?) using (study_id) "
         "anti join (select study_id from labels where labeler = ? and labeler_version = ?) using (study_id) "
         "order by study_id",
-        [ingested.corpus.slug, LABELER, LABELER_VERSION],
+        [ingested.corpus.slug, LABELER, reader_version()],
     )
 
 
@@ -237,11 +238,10 @@ def _label(store: Store, ingested: Ingested, result: IngestResult, run: Run, adv
         advance(done, todo.height)
     frame = pl.DataFrame(rows, schema={"study_id": pl.Utf8, "finding": pl.Utf8, "value": pl.Int8}, orient="row")
     store.replace_temporary("relabel", todo.select("study_id"))
-    store.connection.execute(
-        "delete from labels where labeler = ? and study_id in (select study_id from relabel)", [LABELER]
-    )
-    labels = frame.with_columns(labeler=pl.lit(LABELER), labeler_version=pl.lit(LABELER_VERSION))
+    take_labels(store)
+    labels = frame.with_columns(labeler=pl.lit(LABELER), labeler_version=pl.lit(reader_version()))
     run.rows_written += store.insert("labels", as_rows(labels, run.run_id))
+    result.relabeled += note_relabeled(store)
     result.labeled = store.count(
         "select count(distinct study_id) from labels where run_id = ? and labeler = ?", [run.run_id, LABELER]
     )

@@ -9,6 +9,7 @@ from cxr.miner.ingest.write.differences import (
     register_labels,
     vanished_labels,
 )
+from cxr.miner.language.labeler import LABELER
 from cxr.miner.store import Run, Store
 
 
@@ -58,6 +59,29 @@ def _insert_labels(store: Store, table: LabelTable, rows: str, named: dict[str, 
         {"labeler": table.labeler, "version": table.version, "run": run.run_id, **named},
     )[0]
     run.rows_written += written
+
+
+def take_labels(store: Store) -> None:
+    """Take our labels of the studies in the temporary table `relabel` out of the store, and remember what they were."""
+    ours = "labeler = $1 and study_id in (select study_id from relabel)"
+    store.connection.execute(
+        f"create or replace temporary table former_labels as select study_id, finding, value from labels where {ours}",
+        [LABELER],
+    )
+    store.connection.execute(f"delete from labels where {ours}", [LABELER])
+
+
+def note_relabeled(store: Store) -> int:
+    """Note the studies whose labels of ours differ from what `take_labels` took; return how many had labels before."""
+    store.connection.execute(
+        "insert into relabeled select distinct study_id, $1 from former_labels "
+        "join (select study_id, finding, value from labels where labeler = $1) as now using (study_id, finding) "
+        "where former_labels.value is distinct from now.value",
+        [LABELER],
+    )
+    return store.count(
+        "select count(distinct study_id) from former_labels where study_id not in (select study_id from reworded)"
+    )
 
 
 def write_progressions(store: Store, run: Run) -> int:

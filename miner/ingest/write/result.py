@@ -13,6 +13,8 @@ class IngestResult:
     changed: int = 0
     unchanged: int = 0
     labeled: int = 0
+    relabeled: int = 0
+    """Of those labeled, reports that had labels by an older version of our labeler."""
     progressions: int = 0
     removed_chains: int = 0
     wrote: bool = False
@@ -34,8 +36,10 @@ class IngestResult:
             return f"{self.corpus} ({self.layout} layout): {self.progressions:,} progressions written"
         parts = [f"{self.new:,} new studies", f"{self.changed:,} changed", f"{self.unchanged:,} unchanged"]
         words = f"{self.corpus} ({self.layout} layout): {', '.join(parts)}, {self.labeled:,} reports labeled"
+        if self.relabeled:
+            words += f" ({self.relabeled:,} of them again, by a newer version of our labeler)"
         if self.progressions:
             words += f", {self.progressions:,} progressions written"
         if self.removed_chains:
-            words += f"; {self.removed_chains:,} chains of changed reports were removed, mine them again"
+            words += f"; {self.removed_chains:,} chains of changed reports or labels were removed, ask and mine again"
         return words

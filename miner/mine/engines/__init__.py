@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 class EngineRunner(Protocol):
     """How an engine is run over a store; `cxr mine` calls nothing else."""
 
+    @property
+    def version(self) -> str:
+        """The version of the engine: chains of another one are by an older engine."""
+
     def mine(self, db: Path, settings: "MineSettings") -> "MineResult":
         """Mine every question that this engine, with these settings, has neither answered nor rejected."""
 
@@ -41,8 +45,15 @@ check_name = ENGINES.check
 class Engine(Protocol):
     """Three steps, each a function of the ones before; a step that cannot be done raises `MiningReject`."""
 
-    name: str
-    version: str
+    @property
+    def name(self) -> str:
+        """The engine's name as it stands beside every chain."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever a chain may change: a digest of the code and data that decide."""
+        ...
 
     def settings(self) -> dict[str, object]:
         """Return everything that can change the output: it is hashed into the chain ids and kept in `runs`."""
@@ -72,8 +83,15 @@ class Reasoning(NamedTuple):
 class AsyncEngine(Protocol):
     """An engine that waits for somebody else, so that many questions are in its hands at once."""
 
-    name: str
-    version: str
+    @property
+    def name(self) -> str:
+        """As `Engine.name`."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """As `Engine.version`."""
+        ...
 
     def settings(self) -> dict[str, object]:
         """Return everything that can change the output, as `Engine.settings`."""

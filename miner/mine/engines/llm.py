@@ -6,7 +6,9 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject, SettingsError
+from cxr.miner.language.version import VERSION_LENGTH, reader_version
 from cxr.miner.mine.checks import check_answer_supported
 from cxr.miner.mine.engines import Reasoning
 from cxr.miner.mine.engines.change import check_answer_of_change, check_change_reply, check_temporal_whole_reply
@@ -42,7 +44,11 @@ if TYPE_CHECKING:
     from cxr.miner.llm.client import Client
 
 R = TypeVar("R", bound=Reply)
-VERSION = "3"
+# Checks decide which replies are taken; some of them ask our own reader.
+_CODE = (
+    *(f"cxr.miner.mine.engines.{name}" for name in ("llm", "change", "replies", "temporal")),
+    *("cxr.miner.mine.checks", "cxr.miner.mine.assertion"),
+)
 
 
 class LLMEngine:
@@ -57,7 +63,6 @@ class LLMEngine:
     """
 
     name = "llm"
-    version = VERSION
 
     def __init__(self, settings: MineSettings, client: "Client | None" = None) -> None:
         """Raise SettingsError without a model, and for a prompt version that does not exist.
@@ -79,6 +84,11 @@ class LLMEngine:
         except LookupError as error:
             raise SettingsError(str(error)) from error
         self.temporal_prompts = {name: load(f"{name}{TEMPORAL}") for name in versions}
+
+    @property
+    def version(self) -> str:
+        """Twelve hexadecimal digits that stand for the code of the engine, its checks, and the reader behind them."""
+        return engine_version()
 
     def prompts_of(self, task: Task) -> dict[str, Prompt]:
         """Return the prompt of each step for questions of a task."""
@@ -203,6 +213,11 @@ class LLMEngine:
             question_id=question.question_id,
             licence=report.licence,
         )
+
+
+def engine_version() -> str:
+    """Return the version of the engine, whatever model it asks."""
+    return digest("llm engine", reader_version(), code_digest(*_CODE), length=VERSION_LENGTH)
 
 
 def _named(prompts: dict[str, Prompt]) -> list[dict[str, str]]:

@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 from cxr.miner.judge import RulesJudge
 from cxr.miner.judge.reasons import in_plain_words
-from cxr.miner.kit.digest import digest
+from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.language import load_lexicon
 from cxr.miner.language.grounding import MOST_QUOTES
-from cxr.miner.language.labeler import LABELER_VERSION, LabelEvidence, label_evidence
+from cxr.miner.language.labeler import LabelEvidence, label_evidence
+from cxr.miner.language.version import VERSION_LENGTH
 from cxr.miner.mine.engines import named, temporal
 from cxr.miner.mine.engines.nouns import is_plural, plural, with_article
 from cxr.miner.mine.engines.wording import describe, describe_borderline, more_telling
@@ -28,7 +29,11 @@ from cxr.schemas.study import Report
 from cxr.schemas.text import Quote
 from cxr.schemas.vocabulary import Certainty, EvidenceKind, Finding14, Presence, RejectReason, Side, Task, Verdict
 
-VERSION = "2"
+# Beside the judge, which rests on the reader: how evidence is worded, and which checks it has to pass.
+_CODE = (
+    *(f"cxr.miner.mine.engines.{name}" for name in ("rules", "named", "nouns", "temporal", "wording")),
+    *("cxr.miner.mine.checks", "cxr.miner.mine.assertion"),
+)
 
 
 # Where the lexicon's regions come in the reading order of signs.toml.
@@ -65,17 +70,15 @@ class RulesEngine:
     """The offline engine; it knows what to look for in each of the 12 findings that questions are about."""
 
     name = "rules"
-    version = VERSION
+
+    @property
+    def version(self) -> str:
+        """Twelve hexadecimal digits that stand for the code of engine, judge and reader, and every word of the pack."""
+        return digest("rules engine", RulesJudge().version, code_digest(*_CODE), length=VERSION_LENGTH)
 
     def settings(self) -> dict[str, object]:
-        """Everything that can change a chain: the versions of this engine and its language, signs, nouns."""
-        return {
-            "engine": self.name,
-            "version": self.version,
-            "labeler_version": LABELER_VERSION,
-            "judge_version": RulesJudge().version,
-            "signs": pack().digest,
-        }
+        """Return everything that can change a chain: the version knows it all."""
+        return {"engine": self.name, "engine_version": self.version}
 
     def plan(self, question: Question, report: Report) -> Plan:  # noqa: ARG002 - a plan does not need the report
         """Return the signs of every finding of the question.
