@@ -293,7 +293,7 @@ def test_the_version_names_the_model_and_changes_with_what_can_change_a_verdict(
                 versions.append(opened.version)
                 assert opened.bound("1", Licence.PUBLIC).version == opened.version
     plain, faster, warmer, other = versions
-    assert re.fullmatch(r"m-[0-9a-f]{8}", plain)
+    assert re.fullmatch(r"m-[0-9a-f]{8}-[0-9a-f]{8}", plain)
     assert faster == plain != warmer
     assert other.startswith("other-")
 
@@ -371,7 +371,7 @@ def test_both_judges_answer_the_same_lines_and_can_be_compared(cxr: Cli, tmp_pat
             assert REPORT[span["start"] : span["end"]] == span["text"]
     compared = cxr("agreement", "rules.jsonl", "llm.jsonl")
     assert compared.returncode == 0, compared.stderr
-    assert "rules 1-" in compared.stdout
+    assert "rules " in compared.stdout
     assert "llm m-" in compared.stdout
     assert re.search(r"verdict .* 36 .* 1\.000", compared.stdout)
 

@@ -210,7 +210,7 @@ def test_verdict_reason_and_evidence_do_not_depend_on_the_hash_seed() -> None:
 
 
 def test_the_version_names_the_code_and_the_lexicon() -> None:
-    assert re.fullmatch(r"1-[0-9a-f]{8}", JUDGE.version)
+    assert re.fullmatch(r"[0-9a-f]{12}", JUDGE.version)
 
 
 def test_a_chain_that_repeats_itself_states_each_finding_once() -> None:

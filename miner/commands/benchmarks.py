@@ -28,7 +28,10 @@ def bench_compile(
     only: Annotated[bool, typer.Option("--only", help="Only the targets given here, none of the paper's.")] = False,
     seed: Annotated[int | None, typer.Option(help="Names the draw; the same seed chooses the same samples.")] = None,
     corpora: Annotated[str | None, typer.Option(help="Only these corpora; separated by commas.")] = None,
-    engine: Annotated[str | None, typer.Option(help="Only chains by this engine; default: the best of any.")] = None,
+    engine: Annotated[str | None, typer.Option(help="Only chains by this engine; default: of any.")] = None,
+    all_settings: Annotated[
+        bool | None, typer.Option("--all-settings", help="Of a question's chains the best one, not its newest.")
+    ] = None,
     min_factuality: Annotated[float | None, typer.Option(help="Take chains with at least this factuality.")] = None,
     duplicates: Annotated[
         str | None, typer.Option(help="The split that keeps reports that two share: test, train, or both.")
@@ -54,7 +57,8 @@ def bench_compile(
     from cxr.miner.store import Store
 
     settings = bench_settings(
-        db, target or (), only=only, seed=seed, corpora=corpora, engine=engine, min_factuality=min_factuality,
+        db, target or (), only=only, seed=seed, corpora=corpora, engine=engine, all_settings=all_settings,
+        min_factuality=min_factuality,
         duplicates=duplicates, near=near, images=images, max_images=max_images, contradicted=contradicted,
     )  # fmt: skip
     chosen = choose(Existing, existing, "bench compile: --existing")

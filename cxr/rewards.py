@@ -1,0 +1,28 @@
+"""The rewards, for anybody's training script: plain functions over one completion, and as TRL calls them.
+
+    from trl import GRPOTrainer
+    from cxr.rewards import reward_functions
+
+    GRPOTrainer(model=..., train_dataset=..., reward_funcs=reward_functions(ProcessReward()))
+
+Rows need the columns of `cxr export grpo` (docs/export.md).
+"""
+
+from cxr.trainer.reward.process import ProcessReward, open_process_reward
+from cxr.trainer.reward.rewards import (
+    accuracy_reward,
+    finding_f1,
+    format_reward,
+    process_factuality,
+    reward_functions,
+)
+
+__all__ = [
+    "ProcessReward",
+    "accuracy_reward",
+    "finding_f1",
+    "format_reward",
+    "open_process_reward",
+    "process_factuality",
+    "reward_functions",
+]
