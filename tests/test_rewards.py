@@ -4,7 +4,7 @@ import re
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,16 +27,16 @@ from cxr.miner.kit.errors import (
 )
 from cxr.schemas import Finding, JudgedFinding
 from cxr.schemas.vocabulary import QUESTION_FINDINGS, RejectReason
-from cxr.trainer.reward.process import ProcessReward, open_process_reward
+from cxr.trainer.reward.process import ProcessReward
+from cxr.trainer.reward.protocol import RewardRun
+from cxr.trainer.reward.registry import PAPERS, WeightedReward, open_rewards
 from cxr.trainer.reward.rewards import (
     Accuracy,
-    RewardFunction,
     accuracy_reward,
     finding_f1,
     format_reward,
     load_ratescore,
     process_factuality,
-    reward_functions,
     text_of,
 )
 from tests.scripted_server import Act, Fail, Say, ScriptedServer, schema_name
@@ -87,10 +87,10 @@ def test_format_is_one_for_exactly_the_form_of_the_mode(completion: str, mode: s
 )  # fmt: skip
 def test_accuracy_is_one_for_the_right_option_however_written(answer: str, reward: float) -> None:
     about = {"task": "single", "answer": "B", "options": OPTIONS}
-    assert accuracy_reward(reasoned("So.", answer), mode="reasoning", **about) == reward  # type: ignore[arg-type]
-    assert accuracy_reward(f"<answer>{answer}</answer>", mode="answer_only", **about) == reward  # type: ignore[arg-type]
+    assert accuracy_reward(reasoned("So.", answer), mode="reasoning", **about) == reward
+    assert accuracy_reward(f"<answer>{answer}</answer>", mode="answer_only", **about) == reward
     out_of_form = f"<answer>{answer}</answer>"
-    assert accuracy_reward(out_of_form, mode="reasoning", **about) == 0  # type: ignore[arg-type]
+    assert accuracy_reward(out_of_form, mode="reasoning", **about) == 0
 
 
 @pytest.mark.parametrize(("answer", "truth", "reward"), [("Yes", "Yes", 1), ("no", "Yes", 0), ("No, none.", "No", 1)])
@@ -170,21 +170,32 @@ COMPLETIONS = [
 ]
 
 
+@contextmanager
+def opened(folder: Path, weights: Mapping[str, float] = PAPERS) -> Iterator[list[WeightedReward]]:
+    """Open rewards by their names, with the rules judge."""
+    with open_rewards(weights, RewardRun(folder, JudgeSettings())) as rewards:
+        yield rewards
+
+
+def called(reward: WeightedReward, logs: Logs, completions: Sequence[Any] = COMPLETIONS) -> list[float | None]:
+    """Call a reward as TRL does."""
+    return reward(
+        prompts=[None] * 4,
+        completions=completions,
+        completion_ids=[[1]] * 4,
+        trainer_state=SimpleNamespace(global_step=1),
+        log_metric=logs.metric,
+        log_extra=logs.column,
+        **ROWS,
+    )
+
+
 @pytest.mark.parametrize("as_messages", [True, False])
-def test_a_batch_gets_three_named_rewards_and_the_share_each_applied_to(as_messages: bool) -> None:
+def test_a_batch_gets_three_named_rewards_and_the_share_each_applied_to(as_messages: bool, tmp_path: Path) -> None:
     logs = Logs()
     completions = [[{"role": "assistant", "content": text}] for text in COMPLETIONS] if as_messages else COMPLETIONS
-    given = {}
-    for reward in reward_functions(ProcessReward()):
-        given[reward.__name__] = reward(
-            prompts=[None] * 4,
-            completions=completions,
-            completion_ids=[[1]] * 4,
-            trainer_state=SimpleNamespace(global_step=1),
-            log_metric=logs.metric,
-            log_extra=logs.column,
-            **ROWS,
-        )
+    with opened(tmp_path) as rewards:
+        given = {reward.__name__: called(reward, logs, completions) for reward in rewards}
     assert given == {
         "format": [1, 1, 1, 1],
         "accuracy": [1, 1, 0, pytest.approx(2 / 3)],
@@ -200,8 +211,87 @@ def test_a_batch_gets_three_named_rewards_and_the_share_each_applied_to(as_messa
     assert all(len(column) == 4 for column in logs.extra.values())
 
 
-def test_the_variant_without_process_reward_has_two() -> None:
-    assert [reward.__name__ for reward in reward_functions()] == ["format", "accuracy"]
+OWN = """
+def brevity(completions, **columns):
+    return [1 / len(completion) for completion in completions]
+
+async def slow(completions, **columns):
+    return [0.5 if kind == "binary" else None for kind in columns["task"]]
+
+def accuracy(completions, **columns):
+    return [1.0] * len(completions)
+
+def narrow(completions):
+    return [1.0] * len(completions)
+
+def broken(completions, **columns):
+    return [1 / 0 for _ in completions]
+
+def short(completions, **columns):
+    return [1.0]
+
+def wordy(completions, **columns):
+    return ["good"] * len(completions)
+
+nothing = 3
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Somebody's module of rewards, in the folder that they work in."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "own_rewards.py").write_text(OWN)
+    monkeypatch.delitem(sys.modules, "own_rewards", raising=False)
+    return "own_rewards"
+
+
+def test_anybodys_function_is_a_reward_beside_ours_with_its_weight(tmp_path: Path, own: str) -> None:
+    logs, weights = Logs(), {"format": 2.0, f"{own}:brevity": 0.25, f"{own}:slow": -1.0}
+    with opened(tmp_path, weights) as rewards:
+        given = {reward.__name__: called(reward, logs) for reward in rewards}
+        assert [reward.weight for reward in rewards] == list(weights.values())
+        assert rewards[1].record() == {"reward": f"{own}:brevity", "weight": 0.25}
+    assert given["format"] == [1, 1, 1, 1]
+    assert given["brevity"] == [1 / len(text) for text in COMPLETIONS]
+    assert given["slow"] == [None, None, 0.5, None]
+    assert logs.metrics["rewards/brevity/applied"] == [1]
+    assert logs.metrics["rewards/slow/applied"] == [0.25]
+    assert logs.metrics["rewards/slow/weight"] == [-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("speed", "unknown reward 'speed'; expected 'format', 'accuracy', 'process', or your own as module:name"),
+        ("nowhere:brevity", "cannot be loaded: there is no module nowhere"),
+        ("own_rewards:length", "cannot be loaded: own_rewards has no length"),
+        ("own_rewards:nothing", "is a int; expected a function"),
+        ("own_rewards:accuracy", "accuracy and own_rewards:accuracy would both be logged as accuracy"),
+    ],
+)
+@pytest.mark.usefixtures("own")
+def test_a_reward_that_cannot_be_opened_is_named(tmp_path: Path, name: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(says)), opened(tmp_path, {"accuracy": 1.0, name: 1.0}):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("narrow", "failed with TypeError; expected a function that TRL can call"),
+        ("broken", "failed with ZeroDivisionError at own_rewards.py:15; expected"),
+        ("short", "gives 1 values for 4 completions"),
+        ("wordy", "failed with ValueError; expected a function"),
+    ],
+)
+def test_a_reward_that_fails_is_one_sentence(tmp_path: Path, own: str, name: str, says: str) -> None:
+    with (
+        opened(tmp_path, {f"{own}:{name}": 1.0}) as (reward,),
+        pytest.raises(CxrError, match=re.escape(f"the reward own_rewards:{name} {says}")),
+    ):
+        called(reward, Logs())
 
 
 def test_the_text_of_a_completion_may_come_in_parts() -> None:
@@ -225,9 +315,8 @@ class Half:
 
 def test_a_scorer_gets_the_open_answers_of_a_batch_at_once_and_its_name_is_logged() -> None:
     logs, scorer = Logs(), Half()
-    rows = {**ROWS, "task": ["single", "single", "anomaly", "anomaly"]}
-    accuracy: RewardFunction = Accuracy(scorer)
-    values = accuracy([None] * 4, COMPLETIONS, log_metric=logs.metric, **rows)
+    rows: dict[str, Any] = {**ROWS, "task": ["single", "single", "anomaly", "anomaly"]}
+    values = Accuracy(scorer)(COMPLETIONS, log_metric=logs.metric, **rows)
     assert values == [1, 1, 0.5, 0.5]
     assert scorer.asked == [["No", "Edema, Fracture"]]
     assert logs.metrics["rewards/accuracy/ratescore"] == [0.5]
@@ -235,9 +324,9 @@ def test_a_scorer_gets_the_open_answers_of_a_batch_at_once_and_its_name_is_logge
 
 
 def test_a_reward_that_is_no_number_stops_with_the_ids_of_its_samples() -> None:
-    accuracy: RewardFunction = Accuracy(Half(float("nan")))
+    accuracy = WeightedReward(Accuracy(Half(float("nan"))))
     with pytest.raises(CxrError, match=r"accuracy reward of 1 completions is not a finite number.*look at s4$"):
-        accuracy([None] * 4, COMPLETIONS, **ROWS)
+        called(accuracy, Logs())
 
 
 def test_ratescore_needs_both_of_its_models_and_its_package(tmp_path: Path) -> None:
@@ -353,7 +442,7 @@ def test_equal_reasonings_on_one_report_are_judged_once() -> None:
 
 
 def test_the_seconds_of_each_call_are_logged_and_added_up() -> None:
-    reward, logs = ProcessReward(), Logs()
+    reward, logs = WeightedReward(ProcessReward()), Logs()
     for _ in range(3):
         reward(**batch([TRUE]), log_metric=logs.metric)
     assert all(seconds > 0 for seconds in logs.metrics["rewards/process_factuality/seconds"])
@@ -388,7 +477,7 @@ def asking(url: str, folder: Path, licences: Sequence[str] = ("public",), **give
     settings = JudgeSettings.resolve(
         folder / "cxr.duckdb", **{"judge": "llm", "model": "m", "base_url": url, "concurrency": 4, **given}
     )
-    with open_process_reward(settings, folder / "run", licences=licences) as reward:
+    with ProcessReward.opened(RewardRun(folder / "run", settings, licences=licences)) as reward:
         yield reward
 
 
@@ -453,6 +542,6 @@ def test_credentialed_reports_go_to_this_machine_only(tmp_path: Path, monkeypatc
 
 def test_processes_share_a_budget_in_equal_parts(tmp_path: Path) -> None:
     settings = JudgeSettings(judge="llm", model="m", base_url="http://127.0.0.1:9/v1", max_calls=8)
-    with open_process_reward(settings, tmp_path, process_index=3, processes=4) as reward:
+    with ProcessReward.opened(RewardRun(tmp_path, settings, process_index=3, processes=4)) as reward:
         assert reward.judge.name == "llm"
         assert reward.judge._asker.settings.max_calls == 2  # type: ignore[attr-defined]

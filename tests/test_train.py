@@ -1,6 +1,8 @@
 """`cxr train sft` and `cxr train grpo`: weights move, rewards are parted as stated, resuming is exact."""
 
+import dataclasses
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -17,9 +19,13 @@ torch = pytest.importorskip("torch", reason="training needs the extra cxr[train]
 from peft import PeftModel  # noqa: E402
 from PIL import Image  # noqa: E402
 
+from cxr.miner.benchmark.settings import Existing  # noqa: E402
+from cxr.miner.kit.errors import InputError, SettingsError  # noqa: E402
 from cxr.trainer.models.families import FAMILIES, load_model, load_processor  # noqa: E402
 from cxr.trainer.train.exact import last_checkpoint  # noqa: E402
+from cxr.trainer.train.run import Job, prepare_output  # noqa: E402
 from cxr.trainer.train.run_log import read_log  # noqa: E402
+from cxr.trainer.train.settings import GRPOSettings  # noqa: E402
 from tests.training_world import QUICK, World, make_world, run  # noqa: E402
 
 
@@ -83,10 +89,18 @@ def test_the_curves_are_drawn(sft: Path) -> None:
 
 @pytest.fixture(scope="module")
 def grpo(world: World, sft: Path) -> Path:
-    output = world.folder / "grpo"
-    result = world.train(
-        "grpo", output, "--set", "steps=4", "--set", "learning_rate=1e-2", model=sft / "final"
-    )  # fmt: skip
+    """A finished run of four steps, with a reward of one's own beside the paper's."""
+    output, own = world.folder / "grpo", world.folder / "own"
+    own.mkdir()
+    (own / "spare_rewards.py").write_text(
+        "def spared(completions, **columns):\n    return [1 / (1 + len(said[-1]['content'])) for said in completions]\n"
+    )
+    rewards = ("--reward", "format=2", "--reward", "spare_rewards:spared=0.5")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(own)
+        result = world.train(
+            "grpo", output, "--set", "steps=4", "--set", "learning_rate=1e-2", *rewards, model=sft / "final"
+        )
     assert result.exit_code == 0, result.output
     return output
 
@@ -104,6 +118,44 @@ def test_each_reward_is_logged_under_its_name_with_the_share_it_applied_to(grpo:
     assert 0 <= line["process_reward_share"] < 1
     assert "kl" in line
     assert "entropy" in line
+
+
+def test_the_record_and_the_log_tell_each_reward_with_its_weight(grpo: Path) -> None:
+    told = json.loads((grpo / "run.json").read_text())["rewards"]
+    assert {name: (reward["reward"], reward["weight"]) for name, reward in told.items()} == {
+        "format": ("format", 2.0),
+        "accuracy": ("accuracy", 1.0),
+        "process_factuality": ("process", 1.0),
+        "spared": ("spare_rewards:spared", 0.5),
+    }
+    assert told["accuracy"]["open_answers"] == "finding_f1"
+    process = told["process_factuality"]
+    assert (process["judge"]["name"], process["judge_failures"]) == ("rules", 0)
+    assert process["judged"] > 0
+    line = read_log(grpo / "log.jsonl")[-1]
+    assert (line["rewards/format/weight"], line["rewards/spared/weight"]) == (2.0, 0.5)
+    assert line["reward"] == pytest.approx(
+        sum(line[f"rewards/{name}/mean"] * reward["weight"] for name, reward in told.items()), abs=0.6
+    )
+    assert all("spared" in row for row in read_log(grpo / "samples.jsonl"))
+
+
+def test_a_run_of_before_rewards_had_names_goes_on(grpo: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    shutil.copytree(grpo, output)
+    record = json.loads((output / "run.json").read_text())
+    told = record["settings"]
+    settings = GRPOSettings.as_recorded(told | {"rewards": {}})
+    job = Job(settings, told["model"], tmp_path, output, "tiny", Existing.RESUME)
+    weighed = dataclasses.replace(job, settings=GRPOSettings.as_recorded(told | {"rewards": {"process": 2.0}}))
+    del told["rewards"]
+    told |= {"reward_weights": [1.0, 1.0, 1.0], "sample_steps": 10}
+    (output / "run.json").write_text(json.dumps(record))
+    found = prepare_output(job)
+    assert found is not None
+    assert found.name == "checkpoint-4"
+    with pytest.raises(InputError, match="holds a run with rewards"):
+        prepare_output(weighed)
 
 
 def test_the_process_reward_is_for_reasoning_samples_alone(grpo: Path) -> None:
@@ -186,6 +238,40 @@ def test_answer_only_samples_can_be_asked_to_reason(world: World, tmp_path: Path
     rows = read_log(output / "samples.jsonl")
     assert {row["mode"] for row in rows} == {"reasoning"}
     assert all("process_factuality" not in row for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("given", "weights"),
+    [
+        ({}, {"format": 1, "accuracy": 1, "process": 1}),
+        ({"rewards": {"a:b": 0.5, "process": 0}}, {"format": 1, "accuracy": 1, "process": 0, "a:b": 0.5}),
+        ({"process_reward": "none"}, {"format": 1, "accuracy": 1}),
+        ({"process_reward": "my_judges:mine"}, {"format": 1, "accuracy": 1, "process": 1}),
+        ({"reward_weights": [1, 2, 3]}, {"format": 1, "accuracy": 2, "process": 3}),
+        ({"reward_weights": [1, 2, 3], "process_reward": "none"}, {"format": 1, "accuracy": 2}),
+    ],
+)
+def test_rewards_are_told_beside_the_papers(tmp_path: Path, given: dict[str, Any], weights: dict[str, float]) -> None:
+    assert GRPOSettings.from_preset("tiny", tmp_path / "cxr.duckdb", given).weights() == weights
+    (tmp_path / "cxr.toml").write_text('[train.grpo.rewards]\nformat = 0.25\n"c:d" = 1\n')
+    also = GRPOSettings.from_preset("tiny", tmp_path / "cxr.duckdb", given).weights()
+    assert also == weights | {"format": 0.25, "c:d": 1} | given.get("rewards", {})
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"rewards": {"speed": 1}}, "expected 'format', 'accuracy', 'process', or your own as module:name"),
+        ({"rewards": {"format": "much"}}, "rewards.format is 'much'; expected a valid number"),
+        ({"rewards": {"format": float("nan")}}, "expected a finite number"),
+        ({"rewards": 1}, "rewards is '1'; expected a valid dictionary"),
+        ({"reward_weights": 1}, "it is called 'rewards' now"),
+        ({"process_reward": "gut"}, "process_reward is 'gut'; expected 'rules', 'llm', or your own as module:name, or"),
+    ],
+)
+def test_rewards_that_cannot_be_are_refused(tmp_path: Path, given: dict[str, Any], says: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(says)):
+        GRPOSettings.from_preset("tiny", tmp_path / "cxr.duckdb", given)
 
 
 def remade(folder: Path, target: Path, change: Any) -> Path:

@@ -210,7 +210,7 @@ def test_advantage_is_the_sum_of_weighted_rewards_normalized_in_its_group() -> N
     assert advantage(rewards, {}, 3) is None
 
 
-def test_the_watch_times_each_reward_and_hands_on_a_batch_when_all_rewards_are_there(tmp_path: Path) -> None:
+def test_the_watch_hands_on_a_batch_when_all_rewards_are_there(tmp_path: Path) -> None:
     last = LastBatch()
     watch = RewardWatch(last, SampleTable(tmp_path))
 
@@ -229,7 +229,6 @@ def test_the_watch_times_each_reward_and_hands_on_a_batch_when_all_rewards_are_t
     (row,) = read_log(tmp_path / "samples.jsonl")
     assert (row["completion"], row["form"], row["process_factuality"], row["mode"]) == ("yes", 1.0, None, "reasoning")
     assert last.sample_ids == ("s1",)
-    assert 0 < watch.spent() < 1
 
 
 # Curves.

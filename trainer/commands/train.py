@@ -69,8 +69,17 @@ def train_grpo(
     data: Data,
     output: Output,
     preset: Preset = "paper",
+    reward: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reward",
+            metavar="NAME=WEIGHT",
+            help="Weigh a reward: format, accuracy, process, or your own as module:function. Repeatable.",
+        ),
+    ] = None,
     process_reward: Annotated[
-        str | None, typer.Option(help="Who judges reasoning: rules, llm (its settings: [judge] in cxr.toml), or none.")
+        str | None,
+        typer.Option(help="Who judges reasoning: rules, llm ([judge] in cxr.toml), your own as module:name, or none."),
     ] = None,
     set_: Set = None,
     existing: ExistingRun = "stop",
@@ -83,9 +92,11 @@ def train_grpo(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Go on from an SFT checkpoint with GRPO: format, accuracy and process factuality as rewards."""
-    from cxr.trainer.train.settings import GRPOSettings, parse_given
+    from cxr.trainer.train.settings import GRPOSettings, parse_given, parse_rewards
 
     given = parse_given(set_ or ()) | _gpus(nproc, nnodes)
+    if reward:
+        given["rewards"] = given.get("rewards", {}) | parse_rewards(reward)
     if process_reward is not None:
         given["process_reward"] = process_reward
     settings = GRPOSettings.from_preset(preset, db, given)

@@ -5,12 +5,14 @@ generates, prompts that are cut, answers that no completion can hit, a patient o
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from cxr.miner.kit.console import table, talk
 from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.trainer.reward.answers import parse_completion
-from cxr.trainer.reward.rewards import REASONING, RewardFunction, accuracy_reward, format_reward
+from cxr.trainer.reward.protocol import RewardFunction
+from cxr.trainer.reward.rewards import REASONING, accuracy_reward, format_reward
 from cxr.trainer.train.image_checks import (
     CheckResult,
     Sizes,
@@ -204,41 +206,57 @@ _HAND_MADE: dict[str, str] = {
     "doubled tags": f"<think> {_TRUE} </think><answer> B </answer><answer> B </answer>",
     "text outside": f"So: <think> {_TRUE} </think><answer> B </answer>",
 }
-# Which reward each of the others must lose against the perfect one.
-_LOSES = {"flipped negation": "process_factuality", "wrong answer": "accuracy"}
+# What each of the paper's rewards must take something off for; others say themselves what they reward.
+_LOSES = {
+    "format": ("nested tags", "doubled tags", "text outside"),
+    "accuracy": ("wrong answer",),
+    "process_factuality": ("flipped negation",),
+}
 
 
 def check_rewards(rewards: Sequence[RewardFunction]) -> CheckResult:
     """Try the rewards of a run on hand-made completions about an invented report.
 
-    Raises SettingsError where a perfect completion does not get the maximum of each, or a spoilt one loses nothing of
-    the reward that it should.
+    Raises SettingsError where one of the paper's does not give a perfect completion the maximum, or takes nothing off
+    a spoilt one that it should; CxrError where a reward cannot be called.
     """
     count = len(_HAND_MADE)
     columns: dict[str, list[Any]] = {
         "sample_id": [f"hand-made: {name}" for name in _HAND_MADE],
+        "patient_id": ["hand-made"] * count,
+        "corpus": ["hand-made"] * count,
+        "licence": ["public"] * count,
         "mode": [REASONING] * count,
         "task": ["single"] * count,
         "answer": ["B"] * count,
+        "answer_text": ["pleural effusion"] * count,
         "answer_findings": [["Pleural Effusion"]] * count,
         "options": [["A) fracture", "B) pleural effusion"]] * count,
         "report": [_REPORT] * count,
-        "licence": ["public"] * count,
+        "images": [[]] * count,
     }
+    prompts = [[{"role": "user", "content": "What is seen?"}]] * count
     completions = [[{"role": "assistant", "content": text}] for text in _HAND_MADE.values()]
-    given: dict[str, dict[str, float | None]] = {}
     for reward in rewards:
-        values = reward(prompts=[None] * count, completions=completions, **columns)
-        given[reward.__name__] = dict(zip(_HAND_MADE, values, strict=True))
-    for name, values_of in given.items():
-        if values_of["perfect"] != 1:
-            raise SettingsError(f"the reward {name} gives a perfect completion {values_of['perfect']}, expected 1")
-    for case in list(_HAND_MADE)[1:]:
-        name = _LOSES.get(case, "format")
-        got = given.get(name, {case: 0.0})[case]
-        if got is None or got >= 1:
-            raise SettingsError(f"the reward {name} gives a completion with {case} {got}, expected less than 1")
-    return CheckResult("rewards", count, f"{', '.join(given)} part hand-made completions as they should")
+        values = reward(
+            prompts=prompts,
+            completions=completions,
+            completion_ids=[[0]] * count,
+            trainer_state=SimpleNamespace(global_step=0),
+            log_metric=lambda _name, _value: None,
+            log_extra=lambda _name, _values: None,
+            **columns,
+        )
+        given = dict(zip(_HAND_MADE, values, strict=True))
+        name = reward.__name__
+        if name in _LOSES and given["perfect"] != 1:
+            raise SettingsError(f"the reward {name} gives a perfect completion {given['perfect']}, expected 1")
+        for case in _LOSES.get(name, ()):
+            got = given[case]
+            if got is None or got >= 1:
+                raise SettingsError(f"the reward {name} gives a completion with {case} {got}, expected less than 1")
+    names = ", ".join(reward.__name__ for reward in rewards)
+    return CheckResult("rewards", count, f"{names} part hand-made completions as they should")
 
 
 def in_form(answer: str, mode: str) -> str:

@@ -3,13 +3,13 @@
 In a distributed run each process comes through here; the first of them alone writes.
 """
 
+import contextlib
 import dataclasses
 import logging
 import os
 import shutil
 import warnings
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,15 @@ import torch
 import transformers
 from accelerate import PartialState
 from datasets.utils.logging import disable_progress_bar
+from pydantic import ValidationError
 
 from cxr.miner.benchmark.settings import Existing
 from cxr.miner.judge.settings import JudgeSettings
 from cxr.miner.kit.errors import CxrError, InputError
 from cxr.trainer.models.families import load_model, load_processor, save
-from cxr.trainer.reward.process import ProcessReward, open_process_reward
-from cxr.trainer.reward.rewards import Accuracy, RewardFunction, load_ratescore, reward_functions
+from cxr.trainer.reward.process import NAME as PROCESS
+from cxr.trainer.reward.protocol import RewardRun
+from cxr.trainer.reward.registry import WeightedReward, open_rewards
 from cxr.trainer.train.checks import run_checks, show_checks
 from cxr.trainer.train.curves import write_curves
 from cxr.trainer.train.data import TrainingData, ask_to_reason, find_source, load_rows, patients, write_rejects
@@ -34,7 +36,7 @@ from cxr.trainer.train.logs import LastBatch, TrainingLog
 from cxr.trainer.train.memory import lower_memory, weights_precision
 from cxr.trainer.train.run_record import RunRecord, read_record
 from cxr.trainer.train.samples import RewardWatch, SampleTable
-from cxr.trainer.train.settings import GRPOSettings, SFTSettings
+from cxr.trainer.train.settings import NOBODY, GRPOSettings, SFTSettings
 
 FINAL = "final"
 ADAPTER = "adapter"
@@ -93,10 +95,10 @@ def train(job: Job) -> TrainResult:
     processor = load_processor(job.model, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels)
     record = _begin(job, data, checkpoint) if processes.is_main_process else None
     trainer: Any = None
-    rewards: Sequence[RewardFunction] = ()
+    rewards: Sequence[WeightedReward] = ()
     ended = "an error that is none of ours"
     try:
-        with ExitStack() as stack:
+        with contextlib.ExitStack() as stack:
             rewards = _rewards(job, settings, data, stack) if isinstance(settings, GRPOSettings) else ()
             stack.enter_context(lower_memory(settings))
             model = load_model(
@@ -119,7 +121,7 @@ def train(job: Job) -> TrainResult:
     finally:
         done = 0 if trainer is None else int(trainer.state.global_step)
         if record is not None:
-            record.end(exit_reason=ended, steps_done=done, extra=_judged_by(rewards))
+            record.end(exit_reason=ended, steps_done=done, extra=_told(rewards))
     curves = write_curves(job.output) if processes.is_main_process else ()
     return TrainResult(job.output / FINAL, done, len(data.rejects), curves)
 
@@ -151,9 +153,11 @@ def prepare_output(job: Job, *, is_first: bool = True) -> Path | None:
         shutil.rmtree(output)
         output.mkdir()
         return None
+    told = record["settings"]
+    with contextlib.suppress(ValidationError):  # what an earlier version wrote, in today's names
+        told = dataclasses.replace(job, model=told.get("model"), settings=job.settings.as_recorded(told)).recorded()
     now, before = (
-        {name: value for name, value in told.items() if name not in _FREE}
-        for told in (job.recorded(), record["settings"])
+        {name: value for name, value in settings.items() if name not in _FREE} for settings in (job.recorded(), told)
     )
     check_same_run(now, before, output)
     return last_checkpoint(output)
@@ -208,7 +212,7 @@ def _check(
     processor: Any,
     config: Any,
     settings: SFTSettings | GRPOSettings,
-    rewards: Sequence[RewardFunction],
+    rewards: Sequence[WeightedReward],
     processes: PartialState,
 ) -> None:
     """Run the checks before step 1, in the first process; the others would find the same."""
@@ -228,16 +232,9 @@ def _check(
     show_checks(results)
 
 
-def _judged_by(rewards: Sequence[RewardFunction]) -> dict[str, Any]:
-    """Return whose judgement the rewards were, for the record."""
-    told: dict[str, Any] = {}
-    for reward in rewards:
-        if isinstance(reward, ProcessReward):
-            told |= {"judge": {"name": reward.judge.name, "version": reward.judge.version}}
-            told |= {"judged": reward.judged, "judge_failures": len(reward.failed)}
-        if isinstance(reward, Accuracy):
-            told |= {"open_answers": reward.open_metric}
-    return told
+def _told(rewards: Sequence[WeightedReward]) -> dict[str, Any]:
+    """Return what the rewards say of themselves, for the record."""
+    return {"rewards": {reward.__name__: reward.record() for reward in rewards}} if rewards else {}
 
 
 def _precision(settings: SFTSettings | GRPOSettings, processes: int) -> Any:
@@ -246,24 +243,21 @@ def _precision(settings: SFTSettings | GRPOSettings, processes: int) -> Any:
     )
 
 
-def _rewards(job: Job, settings: GRPOSettings, data: TrainingData, stack: ExitStack) -> list[RewardFunction]:
-    """Return the rewards of a run; the judge of the process reward stays open for as long as the run lasts."""
-    process: ProcessReward | None = None
-    if settings.process_reward != "none":
-        opened = open_process_reward(
-            JudgeSettings.resolve(job.store, judge=settings.process_reward),
-            job.output,
-            licences=[data.source.licence],
-            process_index=int(os.environ.get("RANK", "0")),
-            processes=int(os.environ.get("WORLD_SIZE", "1")),
-        )
-        process = stack.enter_context(opened)
-    scorer = None if settings.ratescore is None else load_ratescore(settings.ratescore)
-    return reward_functions(process, scorer=scorer)
+def _rewards(job: Job, settings: GRPOSettings, data: TrainingData, stack: contextlib.ExitStack) -> list[WeightedReward]:
+    """Return the rewards of a run; what they need, such as a judge, stays open for as long as the run lasts."""
+    run = RewardRun(
+        job.output,
+        JudgeSettings.resolve(job.store, judge=None if settings.process_reward == NOBODY else settings.process_reward),
+        ratescore=settings.ratescore,
+        licences=[data.source.licence],
+        process_index=int(os.environ.get("RANK", "0")),
+        processes=int(os.environ.get("WORLD_SIZE", "1")),
+    )
+    return stack.enter_context(open_rewards(settings.weights(), run))
 
 
 def _trainer(
-    job: Job, model: Any, processor: Any, data: TrainingData, rewards: Sequence[RewardFunction], processes: int
+    job: Job, model: Any, processor: Any, data: TrainingData, rewards: Sequence[WeightedReward], processes: int
 ) -> tuple[Any, TrainingLog]:
     """Return TRL's trainer for the stage, with the log attached to it."""
     settings, last_batch = job.settings, LastBatch()
@@ -278,11 +272,10 @@ def _trainer(
     else:
         from cxr.trainer.train.grpo import grpo_config, grpo_trainer  # noqa: PLC0415
 
-        names = [reward.__name__ for reward in rewards]
         samples = SampleTable(
             job.output,
             num_generations=settings.group,
-            weights=dict(zip(names, settings.reward_weights, strict=False)),
+            weights={reward.__name__: reward.weight for reward in rewards},
             show_text=job.show_text,
             write=is_first(),
         )
@@ -290,7 +283,8 @@ def _trainer(
         batches = accumulation(settings.global_batch * settings.group, settings.device_batch, processes)
         config = grpo_config(settings, job.output, batches, steps, processes)
         made = grpo_trainer(model, processor, data.rows, settings, config, [watch.watch(reward) for reward in rewards])
-        spent = watch.spent if settings.process_reward != "none" else None
+        process = next((reward for reward in rewards if reward.__name__ == PROCESS), None)
+        spent = None if process is None else lambda: process.seconds
         log = TrainingLog(job.output, last_batch, name="grpo", process_seconds=spent, samples=samples)
     log.attach(made)
     return made, log
