@@ -84,7 +84,6 @@ def test_the_final_folder_loads_as_a_model_with_its_processor(sft: Path) -> None
 
 def test_the_curves_are_drawn(sft: Path) -> None:
     assert (sft / "curves.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    assert "loss" in (sft / "curves.html").read_text()
 
 
 @pytest.fixture(scope="module")

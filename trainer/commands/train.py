@@ -225,8 +225,8 @@ def say_trained(job: "Job", result: "TrainResult") -> None:
     from cxr.trainer.train.run import REJECTS
 
     say(f"{result.steps:,} steps of {job.stage} done; the model is in {result.final}")
-    for path in result.curves:
-        say(f"curves: {path}")
+    if result.curves is not None:
+        say(f"curves: {result.curves}")
     if result.rejects:
         say(f"{result.rejects:,} samples left out for their images; see {job.output / REJECTS}")
         raise typer.Exit(Exit.REJECTS)

@@ -76,7 +76,7 @@ class TrainResult:
     final: Path
     steps: int
     rejects: int
-    curves: tuple[Path, ...] = ()
+    curves: Path | None = None
 
 
 def train(job: Job) -> TrainResult:
@@ -122,7 +122,7 @@ def train(job: Job) -> TrainResult:
         done = 0 if trainer is None else int(trainer.state.global_step)
         if record is not None:
             record.end(exit_reason=ended, steps_done=done, extra=_told(rewards))
-    curves = write_curves(job.output) if processes.is_main_process else ()
+    curves = write_curves(job.output) if processes.is_main_process else None
     return TrainResult(job.output / FINAL, done, len(data.rejects), curves)
 
 
