@@ -23,7 +23,7 @@ from cxr.miner.benchmark.settings import Existing  # noqa: E402
 from cxr.miner.kit.errors import InputError, SettingsError  # noqa: E402
 from cxr.trainer.models.families import FAMILIES, load_model, load_processor  # noqa: E402
 from cxr.trainer.train.exact import last_checkpoint  # noqa: E402
-from cxr.trainer.train.run import Job, prepare_output  # noqa: E402
+from cxr.trainer.train.run import Training, prepare_output  # noqa: E402
 from cxr.trainer.train.run_log import read_log  # noqa: E402
 from cxr.trainer.train.settings import GRPOSettings  # noqa: E402
 from tests.training_world import QUICK, World, make_world, run  # noqa: E402
@@ -145,12 +145,12 @@ def test_a_run_of_before_rewards_had_names_goes_on(grpo: Path, tmp_path: Path) -
     record = json.loads((output / "run.json").read_text())
     told = record["settings"]
     settings = GRPOSettings.as_recorded(told | {"rewards": {}})
-    job = Job(settings, told["model"], tmp_path, output, "tiny", Existing.RESUME)
-    weighed = dataclasses.replace(job, settings=GRPOSettings.as_recorded(told | {"rewards": {"process": 2.0}}))
+    training = Training(settings, told["model"], tmp_path, output, "tiny", Existing.RESUME)
+    weighed = dataclasses.replace(training, settings=GRPOSettings.as_recorded(told | {"rewards": {"process": 2.0}}))
     del told["rewards"]
     told |= {"reward_weights": [1.0, 1.0, 1.0], "sample_steps": 10}
     (output / "run.json").write_text(json.dumps(record))
-    found = prepare_output(job)
+    found = prepare_output(training)
     assert found is not None
     assert found.name == "checkpoint-4"
     with pytest.raises(InputError, match="holds a run with rewards"):

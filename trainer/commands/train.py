@@ -2,14 +2,16 @@
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit
 
 if TYPE_CHECKING:
-    from cxr.trainer.train.run import Job, TrainResult
+    from cxr.trainer.train.launch import LaunchPlan
+    from cxr.trainer.train.run import Trained, Training
+    from cxr.trainer.train.settings import GRPOSettings, SFTSettings
 
 train_app = typer.Typer(
     cls=Commands, no_args_is_help=True, help="Train a vision-language model: sft, then grpo with a process reward."
@@ -55,12 +57,9 @@ def train_sft(
     """Fine-tune on answers and mined reasoning."""
     from cxr.trainer.train.settings import SFTSettings, parse_given
 
-    given = parse_given(set_ or ()) | _gpus(nproc, nnodes)
-    settings = SFTSettings.from_preset(preset, db, given)
-    _train(
-        settings, model, data, output, preset, existing, asked=nproc is not None, dry_run=dry_run,
-        nodes=(nnodes, node_rank, master), db=db,
-    )  # fmt: skip
+    where = _Where(dry_run, nproc, nnodes, node_rank, master)
+    settings = SFTSettings.from_preset(preset, db, parse_given(set_ or ()) | where.gpus())
+    _train(settings, model, data, output, preset, existing, where, db)
 
 
 @train_app.command("grpo")
@@ -94,17 +93,14 @@ def train_grpo(
     """Go on from an SFT checkpoint with GRPO: format, accuracy and process factuality as rewards."""
     from cxr.trainer.train.settings import GRPOSettings, parse_given, parse_rewards
 
-    given = parse_given(set_ or ()) | _gpus(nproc, nnodes)
+    where = _Where(dry_run, nproc, nnodes, node_rank, master)
+    given = parse_given(set_ or ()) | where.gpus()
     if reward:
         given["rewards"] = given.get("rewards", {}) | parse_rewards(reward)
     if process_reward is not None:
         given["process_reward"] = process_reward
     settings = GRPOSettings.from_preset(preset, db, given)
-    _train(
-        settings, model, data, output, preset, existing, asked=nproc is not None, dry_run=dry_run,
-        nodes=(nnodes, node_rank, master), db=db,
-        show_text=show_text,
-    )  # fmt: skip
+    _train(settings, model, data, output, preset, existing, where, db, show_text=show_text)
 
 
 @train_app.command("ablation")
@@ -152,81 +148,93 @@ def train_ablation(
     say(f"the rows, as JSON: {output / 'ablation.json'}")
 
 
-def _gpus(nproc: int | None, nnodes: int) -> dict[str, Any]:
-    return {} if nproc is None else {"gpus": nproc * nnodes}
+class _Where(NamedTuple):
+    """Where a stage is to run, as the command line says it."""
+
+    dry_run: bool
+    nproc: int | None
+    nnodes: int
+    node_rank: int
+    master: str | None
+
+    def gpus(self) -> dict[str, int]:
+        return {} if self.nproc is None else {"gpus": self.nproc * self.nnodes}
 
 
 def _train(
-    settings: Any,
+    settings: "SFTSettings | GRPOSettings",
     model: str,
     data: Path,
     output: Path,
     preset: str,
     existing: str,
-    *,
-    asked: bool,
-    dry_run: bool,
-    nodes: tuple[int, int, str | None],
+    where: _Where,
     db: Path,
+    *,
     show_text: bool = False,
 ) -> None:
+    """Print the plan, or hand over to `accelerate launch`, or train here."""
     from cxr.miner.benchmark.settings import Existing
     from cxr.miner.kit.settings import choose
-    from cxr.trainer.train.run import Job
+    from cxr.trainer.train.launch import is_first, is_launched, launch
+    from cxr.trainer.train.run import REJECTS, Training, prepare_output, train
 
     chosen = choose(Existing, existing, f"{settings.stage}: --existing")
-    job = Job(settings, model, data, output, preset, chosen, db, show_text=show_text)
-    _start(job, nodes, asked=asked, dry_run=dry_run)
-
-
-def _start(job: "Job", nodes: tuple[int, int, str | None], *, asked: bool, dry_run: bool) -> None:
-    """Print the plan, or hand over to `accelerate launch`, or train here."""
-    import sys
-
-    from cxr.miner.kit.console import out, plain_table, say
-    from cxr.trainer.train.data import count_rows
-    from cxr.trainer.train.launch import gpus_here, is_first, is_launched, launch, parse_nodes, plan_of
-    from cxr.trainer.train.run import REJECTS, prepare_output, train
-
+    training = Training(settings, model, data, output, preset, chosen, db, show_text=show_text)
     if is_launched():
-        result = train(job)
+        result = train(training)
         if is_first():
             # Any exit code but 0 is a crash to the launcher; that samples were left out says the process above.
             with contextlib.suppress(typer.Exit):
-                say_trained(job, result)
-        return
-    if dry_run or job.settings.gpus > 1:
-        plan = plan_of(
-            job.settings,
-            model=job.model,
-            rows=count_rows(job.data, job.stage, job.settings),
-            preset=job.preset,
-            nodes=parse_nodes(*nodes),
-            gpus_here=gpus_here(),
-            asked=asked,
-            dry=dry_run,
-            arguments=[word for word in sys.argv[1:] if word != "--dry-run"],
-        )
-        if dry_run:
-            out().print(plain_table(["what", "how much"], plan.described()))
-            typer.echo(plan.command_line)  # outside of the table, where it would be folded
-            for sentence in plan.lacking:
-                say(sentence)
-            return
-        prepare_output(job)  # what the user can mend is said here, once, and not by each process
+                _say_trained(training, result)
+    elif where.dry_run:
+        _say_planned(_planned(training, where))
+    elif settings.gpus > 1:
+        plan = _planned(training, where)
+        prepare_output(training)  # what the user can mend is said here, once, and not by each process
         code = launch(plan)
-        raise typer.Exit(Exit.REJECTS if code == Exit.DONE and (job.output / REJECTS).is_file() else code)
-    say_trained(job, train(job))
+        raise typer.Exit(Exit.REJECTS if code == Exit.DONE and (output / REJECTS).is_file() else code)
+    else:
+        _say_trained(training, train(training))
 
 
-def say_trained(job: "Job", result: "TrainResult") -> None:
-    """Return what a training left; exit with 4 where samples were left out."""
+def _planned(training: "Training", where: _Where) -> "LaunchPlan":
+    import sys
+
+    from cxr.trainer.train.data import count_rows
+    from cxr.trainer.train.launch import gpus_here, parse_nodes, plan
+    from cxr.trainer.train.memory import memory_of
+
+    return plan(
+        training.settings,
+        count_rows(training.data, training.settings),
+        nodes=parse_nodes(where.nnodes, where.node_rank, where.master),
+        gpus_here=gpus_here(),
+        asked=where.nproc is not None,
+        dry=where.dry_run,
+        preset=training.preset,
+        memory=memory_of(training.settings, training.model),
+        arguments=[word for word in sys.argv[1:] if word != "--dry-run"],
+    )
+
+
+def _say_planned(plan: "LaunchPlan") -> None:
+    from cxr.miner.kit.console import out, plain_table, say
+
+    out().print(plain_table(["what", "how much"], plan.described()))
+    typer.echo(plan.command_line)  # outside of the table, where it would be folded
+    for sentence in plan.lacking:
+        say(sentence)
+
+
+def _say_trained(training: "Training", trained: "Trained") -> None:
+    """Say what a training left; exit with 4 where samples were left out."""
     from cxr.miner.kit.console import say
     from cxr.trainer.train.run import REJECTS
 
-    say(f"{result.steps:,} steps of {job.stage} done; the model is in {result.final}")
-    if result.curves is not None:
-        say(f"curves: {result.curves}")
-    if result.rejects:
-        say(f"{result.rejects:,} samples left out for their images; see {job.output / REJECTS}")
+    say(f"{trained.steps:,} steps of {training.settings.short_stage()} done; the model is in {trained.final}")
+    if trained.curves is not None:
+        say(f"curves: {trained.curves}")
+    if trained.rejects:
+        say(f"{trained.rejects:,} samples left out for their images; see {training.output / REJECTS}")
         raise typer.Exit(Exit.REJECTS)

@@ -39,8 +39,8 @@ def make(world: World) -> None:
         make_world(made)
         return
     made.mkdir(parents=True, exist_ok=True)
-    find_source(world.store, "sft", made, SFTSettings.from_preset(world.preset, world.store, {}))
-    find_source(world.store, "grpo", made, GRPOSettings.from_preset(world.preset, world.store, {}))
+    for stage in (SFTSettings, GRPOSettings):
+        find_source(world.store, made, stage.from_preset(world.preset, world.store, {}))
 
 
 def predict_options(preset: str) -> list[str]:

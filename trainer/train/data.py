@@ -65,14 +65,14 @@ class TrainingData:
             )
 
 
-def find_source(data: Path, stage: str, work: Path, settings: TrainSettings) -> Source:
+def find_source(data: Path, work: Path, settings: TrainSettings) -> Source:
     """Return the export that `data` is, or make it from the store that `data` is, in the folder `work`.
 
     Raises InputError where it is neither, or an export for the other stage.
     """
     if data.is_file():
-        return _exported(data, stage, work, settings)
-    return read_source(data, stage)
+        return _exported(data, work, settings)
+    return read_source(data, settings.short_stage())
 
 
 def read_source(folder: Path, stage: str) -> Source:
@@ -100,7 +100,7 @@ def read_source(folder: Path, stage: str) -> Source:
     return Source(folder, str(told["fingerprint"]), str(told["licence"]), told["files"])
 
 
-def _exported(store_path: Path, stage: str, work: Path, settings: TrainSettings) -> Source:
+def _exported(store_path: Path, work: Path, settings: TrainSettings) -> Source:
     """Compile a store and export it for a stage, once: a finished export is taken again."""
     from cxr.miner.benchmark.compile import compile_benchmark  # noqa: PLC0415 - only a store needs them
     from cxr.miner.benchmark.settings import bench_settings  # noqa: PLC0415
@@ -108,6 +108,7 @@ def _exported(store_path: Path, stage: str, work: Path, settings: TrainSettings)
     from cxr.miner.export.settings import ExportSettings, Format  # noqa: PLC0415
     from cxr.miner.store import Store  # noqa: PLC0415
 
+    stage = settings.short_stage()
     folder = work / stage
     if (folder / NOTE).is_file() and "unfinished" not in (folder / NOTE).read_text(encoding="utf-8"):
         return read_source(folder, stage)
@@ -152,10 +153,10 @@ def load_rows(source: Source, settings: TrainSettings, cache: Path, split: str =
     return TrainingData(rows.cast_column("images", List(Image())), source, rejects)
 
 
-def count_rows(data: Path, stage: str, settings: TrainSettings) -> int:
+def count_rows(data: Path, settings: TrainSettings) -> int:
     """Return how many rows a run would take, images not looked at; a store is exported to a passing folder for that."""
     with tempfile.TemporaryDirectory() as work:
-        return len(choose_rows(_index(find_source(data, stage, Path(work), settings), settings, "train"), settings))
+        return len(choose_rows(_index(find_source(data, Path(work), settings), settings, "train"), settings))
 
 
 def choose_rows(index: pl.DataFrame, settings: TrainSettings) -> list[int]:

@@ -63,6 +63,7 @@ class TrainSettings(StageSettings):
     # Optimization.
     steps: int | None = Field(default=None, ge=1)
     device_batch: int = Field(default=8, ge=1)
+    global_batch: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
     warmup: float = Field(default=0.1, ge=0, lt=1)
@@ -110,9 +111,29 @@ class TrainSettings(StageSettings):
         return *sources, InitSettingsSource(settings_cls, cls._preset)
 
     @classmethod
+    def short_stage(cls) -> str:
+        """Return `sft` or `grpo`, as presets and exports call the stage."""
+        return cls.stage.removeprefix("train ")
+
+    @property
+    def completions(self) -> int:
+        """How many completions a step takes."""
+        return self.global_batch
+
+    def steps_over(self, rows: int) -> int:
+        """Return how many steps a run has: as many as told, or else once over the rows."""
+        return self.steps or max(1, rows // self.global_batch)
+
+    def way(self) -> Parallel:
+        """Return how processes share the work: alone not at all, together at least as copies."""
+        if self.gpus == 1:
+            return "none"
+        return "ddp" if self.parallel == "none" else self.parallel
+
+    @classmethod
     def from_preset(cls, preset: str, store: Path, given: dict[str, Any]) -> Self:
         """Return the settings of a stage; raises SettingsError with one sentence for what cannot be used."""
-        values = read_preset(preset).get(cls.stage.rpartition(" ")[2], {})
+        values = read_preset(preset).get(cls.short_stage(), {})
         bound: type[Self] = type(cls.__name__, (cls,), {"_preset": values, "__module__": cls.__module__})
         return bound.resolve(store, **given)
 
@@ -169,6 +190,11 @@ class GRPOSettings(TrainSettings):
             return values
         others = {name: value for name, value in values.items() if name != "reward_weights"}
         return {**others, "rewards": PAPERS | named[0] | named[1]}
+
+    @property
+    def completions(self) -> int:
+        """How many completions a step takes: each prompt is answered `group` times."""
+        return self.global_batch * self.group
 
     def weights(self) -> dict[str, float]:
         """Return the weight of each reward that a run has."""
