@@ -25,7 +25,7 @@ from cxr.trainer.models.families import FAMILIES, load_model, load_processor  # 
 from cxr.trainer.train.exact import last_checkpoint  # noqa: E402
 from cxr.trainer.train.run import Training, prepare_output  # noqa: E402
 from cxr.trainer.train.run_log import read_log  # noqa: E402
-from cxr.trainer.train.settings import GRPOSettings  # noqa: E402
+from cxr.trainer.train.settings import GRPOSettings, preset_hash  # noqa: E402
 from tests.training_world import QUICK, World, make_world, run  # noqa: E402
 
 
@@ -71,6 +71,7 @@ def test_the_record_says_what_was_trained_on_what(world: World, sft: Path) -> No
     assert record["data"]["fingerprint"] == exported["fingerprint"]
     assert record["settings"]["learning_rate"] == 3e-3
     assert record["versions"]["torch"] == torch.__version__
+    assert record["preset"] == {"name": "tiny", "sha256": preset_hash("tiny")}
     assert not (sft / "README.md").exists()
 
 

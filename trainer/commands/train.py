@@ -22,7 +22,7 @@ ModelPath = Annotated[
     typer.Option("--model", help="A folder or hub name: Qwen2-VL, Qwen2.5-VL or Qwen3-VL; grpo: an SFT checkpoint."),
 ]
 Data = Annotated[Path, typer.Option("--data", help="An export for this stage (`cxr export`), or a store.")]
-Output = Annotated[Path, typer.Option("-o", "--output", help="The run's folder: checkpoints, logs, curves, final/.")]
+RunFolder = Annotated[Path, typer.Option("-o", "--output", help="The run's folder: checkpoints, logs, curves, final/.")]
 Preset = Annotated[str, typer.Option(help="paper, lora, tiny, or a TOML file of your own.")]
 Set = Annotated[
     list[str] | None,
@@ -31,7 +31,7 @@ Set = Annotated[
     ),
 ]
 ExistingRun = Annotated[str, typer.Option("--existing", help="Where the folder holds a run: resume, replace or stop.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print batch, steps, memory and the launch command; stop.")]
+PlanOnly = Annotated[bool, typer.Option("--dry-run", help="Print batch, steps, memory and the launch command; stop.")]
 Nproc = Annotated[int | None, typer.Option(help="GPUs of this machine; more than one starts `accelerate launch`.")]
 Nnodes = Annotated[int, typer.Option(help="Machines that train together.")]
 NodeRank = Annotated[int, typer.Option(help="Which of the machines this is, from 0.")]
@@ -43,11 +43,11 @@ ShowText = Annotated[bool, typer.Option("--show-text", help="Show sampled comple
 def train_sft(
     model: ModelPath,
     data: Data,
-    output: Output,
+    output: RunFolder,
     preset: Preset = "paper",
     set_: Set = None,
     existing: ExistingRun = "stop",
-    dry_run: DryRun = False,
+    dry_run: PlanOnly = False,
     nproc: Nproc = None,
     nnodes: Nnodes = 1,
     node_rank: NodeRank = 0,
@@ -66,7 +66,7 @@ def train_sft(
 def train_grpo(
     model: ModelPath,
     data: Data,
-    output: Output,
+    output: RunFolder,
     preset: Preset = "paper",
     reward: Annotated[
         list[str] | None,
@@ -82,7 +82,7 @@ def train_grpo(
     ] = None,
     set_: Set = None,
     existing: ExistingRun = "stop",
-    dry_run: DryRun = False,
+    dry_run: PlanOnly = False,
     show_text: ShowText = False,
     nproc: Nproc = None,
     nnodes: Nnodes = 1,
@@ -125,17 +125,17 @@ def train_ablation(
     from cxr.trainer.train.ablation import (
         order_agreement,
         predict_command,
+        read_variants,
         run_ablation,
         table_rows,
         train_command,
-        variants,
     )
     from cxr.trainer.train.ablation_world import find_world, make, predict_options
 
     world = find_world(output, preset, data, model, tuple(set_ or ()))
     options = predict_options(preset)
     if dry_run:
-        for variant in variants():
+        for variant in read_variants():
             for words in (train_command(variant, world), predict_command(variant, world, options)):
                 typer.echo(shlex.join(["cxr", *words]))
         return
@@ -177,7 +177,7 @@ def _train(
     from cxr.miner.benchmark.settings import Existing
     from cxr.miner.kit.settings import choose
     from cxr.trainer.train.launch import is_first, is_launched, launch
-    from cxr.trainer.train.run import REJECTS, Training, prepare_output, train
+    from cxr.trainer.train.run import LEFT_OUT, Training, prepare_output, train
 
     chosen = choose(Existing, existing, f"{settings.stage}: --existing")
     training = Training(settings, model, data, output, preset, chosen, db, show_text=show_text)
@@ -193,7 +193,7 @@ def _train(
         plan = _planned(training, where)
         prepare_output(training)  # what the user can mend is said here, once, and not by each process
         code = launch(plan)
-        raise typer.Exit(Exit.REJECTS if code == Exit.DONE and (output / REJECTS).is_file() else code)
+        raise typer.Exit(Exit.REJECTS if code == Exit.DONE and (output / LEFT_OUT).is_file() else code)
     else:
         _say_trained(training, train(training))
 
@@ -230,11 +230,11 @@ def _say_planned(plan: "LaunchPlan") -> None:
 def _say_trained(training: "Training", trained: "Trained") -> None:
     """Say what a training left; exit with 4 where samples were left out."""
     from cxr.miner.kit.console import say
-    from cxr.trainer.train.run import REJECTS
+    from cxr.trainer.train.run import LEFT_OUT
 
     say(f"{trained.steps:,} steps of {training.settings.short_stage()} done; the model is in {trained.final}")
     if trained.curves is not None:
         say(f"curves: {trained.curves}")
     if trained.rejects:
-        say(f"{trained.rejects:,} samples left out for their images; see {training.output / REJECTS}")
+        say(f"{trained.rejects:,} samples left out for their images; see {training.output / LEFT_OUT}")
         raise typer.Exit(Exit.REJECTS)

@@ -17,9 +17,9 @@ from cxr.miner.llm.books import FileBooks
 from cxr.schemas.vocabulary import Licence
 from cxr.trainer.reward.answers import parse_completion
 from cxr.trainer.reward.protocol import Completion, LogExtra, LogMetric, RewardRun
-from cxr.trainer.reward.rewards import REASONING, Judged, judge_reasoning, rules_judge, text_of
+from cxr.trainer.reward.rewards import REASONING, JudgedReasoning, judge_reasoning, rules_judge, text_of
 
-NAME = "process_factuality"
+PROCESS_FACTUALITY = "process_factuality"
 MOST_FAILED = 0.01
 """The share of completions that may stay unjudged: above it the run stops."""
 FLOOR = 100
@@ -45,7 +45,7 @@ class ProcessReward:
     """
 
     def __init__(self, judge: Judge | None = None) -> None:
-        self.__name__ = NAME
+        self.__name__ = PROCESS_FACTUALITY
         self.judge: Judge = judge or rules_judge()
         self.judged = 0
         """Completions that went to the judge so far, failures among them."""
@@ -112,7 +112,7 @@ class ProcessReward:
         for at, result in zip(jobs, judged, strict=True):
             values[at] = None if result is None else result.factuality
         if log_metric is not None and self.judged:
-            log_metric(f"rewards/{NAME}/failed", len(self.failed) / self.judged)
+            log_metric(f"rewards/{PROCESS_FACTUALITY}/failed", len(self.failed) / self.judged)
         if log_extra is not None:
             found = dict(zip(jobs, judged, strict=True))
             log_extra("factual", [_tally(found.get(at)) for at in range(len(completions))])
@@ -120,7 +120,7 @@ class ProcessReward:
         self._stop_if_failing()
         return values
 
-    def _judge(self, jobs: Sequence[_Job]) -> list[Judged | None]:
+    def _judge(self, jobs: Sequence[_Job]) -> list[JudgedReasoning | None]:
         """Judge every distinct reasoning once: completions of one group are often the same words."""
         distinct = list({(job.think, job.report, job.licence): job for job in reversed(jobs)}.values())
         results = list(ordered_map(self._judge_one, distinct, self.judge.workers))
@@ -130,7 +130,7 @@ class ProcessReward:
         self.failed += [job.sample_id for job, result in zip(jobs, given, strict=True) if result is None]
         return given
 
-    def _judge_one(self, job: _Job) -> Judged | None:
+    def _judge_one(self, job: _Job) -> JudgedReasoning | None:
         try:
             return judge_reasoning(job.think, job.report, self.judge.bound(job.sample_id, job.licence))
         except _FATAL:
@@ -150,14 +150,14 @@ class ProcessReward:
             )
 
 
-def _tally(judged: Judged | None) -> str | None:
+def _tally(judged: JudgedReasoning | None) -> str | None:
     if judged is None:
         return None
     counted = [item.factual for item in judged.findings if item.factual is not None]
     return f"{sum(counted)} of {len(counted)}"
 
 
-def _unsupported(judged: Judged | None) -> str | None:
+def _unsupported(judged: JudgedReasoning | None) -> str | None:
     """Name what the report does not support, in the completion's own words."""
     if judged is None:
         return None

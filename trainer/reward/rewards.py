@@ -41,7 +41,7 @@ class RateScore(Protocol):
         """Return one value between 0 and 1 per answer."""
 
 
-class Judged(NamedTuple):
+class JudgedReasoning(NamedTuple):
     """A reasoning's findings with their verdicts, and the share that counts as factual."""
 
     factuality: float
@@ -88,12 +88,12 @@ def process_factuality(completion: str, report: str, judge: Judge | None = None)
     return judge_reasoning(think, report, judge).factuality if think else 0.0
 
 
-def judge_reasoning(think: str, report: str, judge: Judge | None = None) -> Judged:
+def judge_reasoning(think: str, report: str, judge: Judge | None = None) -> JudgedReasoning:
     """Judge the findings of a reasoning against the report; raises what the judge raises."""
     judge = judge or rules_judge()
     findings = judge.extract(think)
     judged = tuple(judge.verdicts(report, findings)) if findings else ()
-    return Judged(share(item.factual for item in judged) or 0.0, judged)
+    return JudgedReasoning(share(item.factual for item in judged) or 0.0, judged)
 
 
 @cache

@@ -48,7 +48,7 @@ _SHARE = "share"
 """The unit of what lies between 0 and 1, and is drawn so."""
 # Panel, title, unit of the y axis, keys of the log with the name of their curve.
 _BEFORE_REWARDS = (
-    ("loss", "Loss", "", {"loss": "training", "eval_loss": "held out"}),
+    ("loss", "Loss", "", {"loss": "training"}),
     ("token-accuracy", "Tokens predicted right", "share of tokens", {"mean_token_accuracy": "training"}),
 )
 _AFTER_REWARDS = (

@@ -31,7 +31,7 @@ _SMALL = ("sample_id", "mode", "patient_id", "licence", "images")
 
 
 @dataclass(frozen=True)
-class Source:
+class TrainingExport:
     """Where the rows come from, as it stands in `run.json`."""
 
     folder: Path
@@ -49,7 +49,7 @@ class TrainingData:
     """The rows that will be trained on, and what was left out."""
 
     rows: "Dataset"
-    source: Source
+    source: TrainingExport
     rejects: list[dict[str, str]] = field(default_factory=list)
 
     def require_images(self) -> None:
@@ -65,17 +65,17 @@ class TrainingData:
             )
 
 
-def find_source(data: Path, work: Path, settings: TrainSettings) -> Source:
+def find_export(data: Path, work: Path, settings: TrainSettings) -> TrainingExport:
     """Return the export that `data` is, or make it from the store that `data` is, in the folder `work`.
 
     Raises InputError where it is neither, or an export for the other stage.
     """
     if data.is_file():
         return _exported(data, work, settings)
-    return read_source(data, settings.short_stage())
+    return read_export(data, settings.short_stage())
 
 
-def read_source(folder: Path, stage: str) -> Source:
+def read_export(folder: Path, stage: str) -> TrainingExport:
     """Read what an export says of itself; raises InputError where it is none for this stage."""
     note = folder / NOTE
     if not folder.exists():
@@ -97,10 +97,10 @@ def read_source(folder: Path, stage: str) -> Source:
     missing = [name for name in told["files"] if not (folder / name).is_file()]
     if missing:
         raise InputError(f"{folder} lacks {missing[0]}, which its {NOTE} names; export again with --existing replace")
-    return Source(folder, str(told["fingerprint"]), str(told["licence"]), told["files"])
+    return TrainingExport(folder, str(told["fingerprint"]), str(told["licence"]), told["files"])
 
 
-def _exported(store_path: Path, work: Path, settings: TrainSettings) -> Source:
+def _exported(store_path: Path, work: Path, settings: TrainSettings) -> TrainingExport:
     """Compile a store and export it for a stage, once: a finished export is taken again."""
     from cxr.miner.benchmark.compile import compile_benchmark  # noqa: PLC0415 - only a store needs them
     from cxr.miner.benchmark.settings import bench_settings  # noqa: PLC0415
@@ -111,7 +111,7 @@ def _exported(store_path: Path, work: Path, settings: TrainSettings) -> Source:
     stage = settings.short_stage()
     folder = work / stage
     if (folder / NOTE).is_file() and "unfinished" not in (folder / NOTE).read_text(encoding="utf-8"):
-        return read_source(folder, stage)
+        return read_export(folder, stage)
     work.mkdir(parents=True, exist_ok=True)
 
     def advance(_done: int, _total: int | None) -> None:
@@ -123,10 +123,10 @@ def _exported(store_path: Path, work: Path, settings: TrainSettings) -> Source:
         compile_benchmark(store, work / "benchmark", wanted, Existing.RESUME, advance)
         how = ExportSettings.resolve(store_path)
         export(store, work / "benchmark", str(folder), Format(stage), how, Existing.REPLACE, advance=advance)
-    return read_source(folder, stage)
+    return read_export(folder, stage)
 
 
-def load_rows(source: Source, settings: TrainSettings, cache: Path, split: str = "train") -> TrainingData:
+def load_rows(source: TrainingExport, settings: TrainSettings, cache: Path, split: str = "train") -> TrainingData:
     """Load a split's rows, those with unusable images left out, in the shares and order that the settings name.
 
     Raises InputError where nothing is left, or where more is left out than `max_rejects` allows.
@@ -156,7 +156,7 @@ def load_rows(source: Source, settings: TrainSettings, cache: Path, split: str =
 def count_rows(data: Path, settings: TrainSettings) -> int:
     """Return how many rows a run would take, images not looked at; a store is exported to a passing folder for that."""
     with tempfile.TemporaryDirectory() as work:
-        return len(choose_rows(_index(find_source(data, Path(work), settings), settings, "train"), settings))
+        return len(choose_rows(_index(find_export(data, Path(work), settings), settings, "train"), settings))
 
 
 def choose_rows(index: pl.DataFrame, settings: TrainSettings) -> list[int]:
@@ -185,7 +185,7 @@ def ask_to_reason(rows: "Dataset") -> "Dataset":
     return rows.map(asked, keep_in_memory=True)
 
 
-def patients(source: Source, split: str) -> set[str]:
+def patients(source: TrainingExport, split: str) -> set[str]:
     """Return the patients that have a sample in a split."""
     found: set[str] = set()
     for path in source.paths(split):
@@ -200,7 +200,7 @@ def write_rejects(rejects: Iterable[dict[str, str]], path: Path) -> None:
         path.write_text("".join(lines), encoding="utf-8")
 
 
-def _index(source: Source, settings: TrainSettings, split: str) -> pl.DataFrame:
+def _index(source: TrainingExport, settings: TrainSettings, split: str) -> pl.DataFrame:
     """Return the small columns of a split's rows in the wanted modes, with their row numbers."""
     paths = source.paths(split)
     if not paths:

@@ -33,7 +33,7 @@ LOSS_TILE = 2048
 TEXT_TOKENS = 512
 """Tokens of a sample's text: the chat template, question, reasoning and answer of an SFT sample, or the prompt of a
 GRPO one. Mined chains of the paper's length take about 300."""
-IMAGES = 2
+MOST_IMAGES = 2
 """Of a sample, at the most."""
 _BYTES: dict[Precision, int] = {"bf16": 2, "fp32": 4}
 
@@ -132,8 +132,8 @@ def memory_of(settings: TrainSettings, model: str) -> Memory:
     return estimate(
         shape,
         device_batch=settings.device_batch,
-        tokens=IMAGES * shape.image_tokens(side, side) + TEXT_TOKENS + completion,
-        patches=IMAGES * shape.patches(side, side),
+        tokens=MOST_IMAGES * shape.image_tokens(side, side) + TEXT_TOKENS + completion,
+        patches=MOST_IMAGES * shape.patches(side, side),
         precision=settings.precision,
         parallel=settings.way(),
         processes=settings.gpus,

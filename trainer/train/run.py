@@ -23,12 +23,12 @@ from cxr.miner.benchmark.settings import Existing
 from cxr.miner.judge.settings import JudgeSettings
 from cxr.miner.kit.errors import CxrError, InputError
 from cxr.trainer.models.families import load_model, load_processor, save
-from cxr.trainer.reward.process import NAME as PROCESS
+from cxr.trainer.reward.process import PROCESS_FACTUALITY
 from cxr.trainer.reward.protocol import RewardRun
 from cxr.trainer.reward.registry import WeightedReward, open_rewards
 from cxr.trainer.train.checks import run_checks, show_checks
 from cxr.trainer.train.curves import write_curves
-from cxr.trainer.train.data import TrainingData, ask_to_reason, find_source, load_rows, patients, write_rejects
+from cxr.trainer.train.data import TrainingData, ask_to_reason, find_export, load_rows, patients, write_rejects
 from cxr.trainer.train.exact import check_same_run, last_checkpoint
 from cxr.trainer.train.launch import accumulation
 from cxr.trainer.train.logs import LastBatch, TrainingLog
@@ -39,7 +39,7 @@ from cxr.trainer.train.settings import NOBODY, GRPOSettings, SFTSettings
 
 FINAL = "final"
 ADAPTER = "adapter"
-REJECTS = "rejects.jsonl"
+LEFT_OUT = "rejects.jsonl"
 
 # What may differ between a run and its resumption: none of it changes a loss.
 _FREE = frozenset({"save_steps", "keep_checkpoints", "log_steps", "workers", "trackers", "threads"})
@@ -168,7 +168,7 @@ def prepare_output(training: Training, *, is_first: bool = True) -> Path | None:
 def prepare_data(training: Training) -> TrainingData:
     """Load the rows of the stage; raises InputError for data that cannot be trained on."""
     settings = training.settings
-    source = find_source(training.data, training.output / "data", settings)
+    source = find_export(training.data, training.output / "data", settings)
     data = load_rows(source, settings, training.output / "cache")
     if isinstance(settings, GRPOSettings) and settings.ask == "reasoning":
         data = dataclasses.replace(data, rows=ask_to_reason(data.rows))
@@ -191,7 +191,7 @@ def quiet_libraries() -> None:
 
 
 def _begin(training: Training, data: TrainingData, checkpoint: Path | None) -> RunRecord:
-    write_rejects(data.rejects, training.output / REJECTS)
+    write_rejects(data.rejects, training.output / LEFT_OUT)
     return RunRecord.start(
         training.output,
         stage=training.settings.short_stage(),
@@ -273,7 +273,7 @@ def _trainer(
         watch = RewardWatch(last_batch, samples)
         config = grpo_config(settings, output, batches, steps, processes.num_processes)
         made = grpo_trainer(model, processor, data.rows, settings, config, [watch.watch(reward) for reward in rewards])
-        process = next((reward for reward in rewards if reward.__name__ == PROCESS), None)
+        process = next((reward for reward in rewards if reward.__name__ == PROCESS_FACTUALITY), None)
         spent = None if process is None else lambda: process.seconds
         log = TrainingLog(output, last_batch, name="grpo", process_seconds=spent, samples=samples)
     log.attach(made)

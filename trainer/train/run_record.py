@@ -14,6 +14,7 @@ from cxr.miner.export.export import NOTE
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.machine import MODELS, git_commit, versions
 from cxr.trainer.models.hardware import hardware
+from cxr.trainer.train.settings import preset_hash
 
 RECORD = "run.json"
 
@@ -33,7 +34,6 @@ class RunRecord:
         stage: str,
         settings: Mapping[str, Any],
         preset: str | None = None,
-        preset_file: Path | None = None,
         data: Path | None = None,
         model: str | Path | None = None,
         resumed_from: int | None = None,
@@ -58,7 +58,7 @@ class RunRecord:
                 *([] if resumed_from is None else [{"step": resumed_from, "at": now}]),
             ],
             "settings": dict(settings),
-            "preset": None if preset is None else {"name": preset, "sha256": _hash_if_file(preset_file)},
+            "preset": None if preset is None else {"name": preset, "sha256": preset_hash(preset)},
             "model": None if model is None else model_facts(model),
             "data": None if data is None else data_facts(data),
             "versions": versions(MODELS),
@@ -123,11 +123,8 @@ def model_facts(model: str | Path) -> dict[str, Any]:
     folder = Path(model)
     if not folder.is_dir():
         return {"name": str(model), "config_sha256": None}
-    return {"name": str(folder.resolve()), "config_sha256": _hash_if_file(folder / "config.json")}
-
-
-def _hash_if_file(path: Path | None) -> str | None:
-    return hash_file(path) if path is not None and path.is_file() else None
+    config = folder / "config.json"
+    return {"name": str(folder.resolve()), "config_sha256": hash_file(config) if config.is_file() else None}
 
 
 def _now() -> str:

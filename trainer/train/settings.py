@@ -225,8 +225,8 @@ def read_preset(preset: str) -> dict[str, Any]:
 
 
 def preset_hash(preset: str) -> str:
-    """Return twelve hexadecimal digits that stand for a preset's text."""
-    return hashlib.sha256(preset_text(preset).encode()).hexdigest()[:12]
+    """Return the SHA-256 of a preset's text; raises SettingsError where there is none of that name."""
+    return hashlib.sha256(preset_text(preset).encode()).hexdigest()
 
 
 def preset_text(preset: str) -> str:
