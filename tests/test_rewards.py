@@ -37,6 +37,7 @@ from cxr.trainer.reward.rewards import (
     format_reward,
     load_ratescore,
     process_factuality,
+    reward_functions,
     text_of,
 )
 from tests.scripted_server import Act, Fail, Say, ScriptedServer, schema_name
@@ -209,6 +210,10 @@ def test_a_batch_gets_three_named_rewards_and_the_share_each_applied_to(as_messa
     assert logs.extra["factual"] == ["2 of 2", "0 of 1", None, None]
     assert "contradicted" in logs.extra["unsupported"][1]
     assert all(len(column) == 4 for column in logs.extra.values())
+
+
+def test_the_variant_without_process_reward_has_two() -> None:
+    assert [reward.__name__ for reward in reward_functions()] == ["format", "accuracy"]
 
 
 OWN = """

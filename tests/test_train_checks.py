@@ -11,7 +11,7 @@ from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
 from cxr.trainer.reward.process import ProcessReward
 from cxr.trainer.reward.protocol import RewardFunction
 from cxr.trainer.reward.registry import WeightedReward
-from cxr.trainer.reward.rewards import Accuracy, formats
+from cxr.trainer.reward.rewards import reward_functions
 from cxr.trainer.train.checks import (
     check_answers,
     check_lengths,
@@ -32,7 +32,7 @@ from cxr.trainer.models.families import FAMILIES, load_processor
 from cxr.trainer.models.tiny import build_tiny
 
 OPTIONS = ["A) edema", "B) pleural effusion"]
-PAPERS: list[RewardFunction] = [WeightedReward(reward) for reward in (formats, Accuracy(), ProcessReward())]
+PAPERS: list[RewardFunction] = [*reward_functions(ProcessReward())]
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +310,7 @@ def test_rewards_that_do_not_part_hand_made_completions_stop(name: str, value: f
 
 
 def test_the_variant_without_process_reward_is_checked_without_it() -> None:
-    assert "process" not in check_rewards(PAPERS[:2]).found
+    assert "process" not in check_rewards(reward_functions()).found
 
 
 def test_a_reward_of_ones_own_has_to_run_and_may_reward_what_it_likes() -> None:

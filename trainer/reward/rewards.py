@@ -22,7 +22,8 @@ from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.schemas import JudgedFinding
 from cxr.schemas.vocabulary import QUESTION_FINDINGS, Task
 from cxr.trainer.reward.answers import findings_named, parse_completion, read_answer
-from cxr.trainer.reward.protocol import Completion, LogExtra, LogMetric, RewardRun
+from cxr.trainer.reward.protocol import Completion, LogExtra, LogMetric, RewardFunction, RewardRun
+from cxr.trainer.reward.registry import WeightedReward
 
 REASONING = "reasoning"
 """The value of the column `mode` for samples whose completion reasons before it answers."""
@@ -244,3 +245,9 @@ class _RaTEScore:
     def __call__(self, answers: Sequence[str], truths: Sequence[str]) -> list[float]:
         values = [float(value) for value in self._package.compute_score(list(answers), list(truths))]
         return [value if math.isfinite(value) else 0.0 for value in values]
+
+
+def reward_functions(process: RewardFunction | None = None, *, scorer: RateScore | None = None) -> list[WeightedReward]:
+    """Return the paper's rewards in their order, for anybody's GRPOTrainer; without `process` there are two."""
+    both: list[RewardFunction] = [formats, Accuracy(scorer)]
+    return [WeightedReward(reward) for reward in (both if process is None else [*both, process])]
