@@ -139,14 +139,18 @@ def _draw(found: Sequence[Panel], resumed: Sequence[int], path: Path) -> None:
     columns = min(3, len(found))
     rows = math.ceil(len(found) / columns)
     with rc_context(style):  # type: ignore[arg-type]  # the stubs know each key's own type only
-        figure = Figure(figsize=(4.6 * columns, 2.9 * rows + 0.3), layout="constrained", facecolor="white")
-        figure.get_layout_engine().set(h_pad=0.09, w_pad=0.09)  # type: ignore[union-attr, call-arg]
+        # Places are given: matplotlib's own layouts draw everything twice more to find them.
+        high = 2.9 * rows + 0.3
+        figure = Figure(figsize=(4.6 * columns, high), facecolor="white")
+        figure.subplots_adjust(
+            left=0.75 / (4.6 * columns), right=0.99, bottom=0.8 / high, top=1 - 0.3 / high, wspace=0.25, hspace=0.42
+        )
         for place, panel in enumerate(found, start=1):
             axes = figure.add_subplot(rows, columns, place, title=panel.title, xlabel="step", ylabel=panel.unit)
             for step in resumed:
                 axes.axvline(step, color=shown[MUTED], linewidth=0.8, linestyle=":")
             _draw_curves(axes, panel)
-        figure.supxlabel(_caption(found, resumed), fontsize=9, color=shown[MUTED])
+        figure.supxlabel(_caption(found, resumed), y=0.1 / high, fontsize=9, color=shown[MUTED])
         figure.savefig(path, format="png", dpi=110)
 
 
