@@ -1,12 +1,8 @@
 """What a training takes is known before it starts: batch, steps, command, memory, and what to lower."""
 
-import dataclasses
 import functools
 import importlib.util
-import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,10 +33,8 @@ from cxr.trainer.train.memory import (  # noqa: E402
     shape_of_config,
     weights_precision,
 )
-from cxr.trainer.train.run_log import read_log  # noqa: E402
 from cxr.trainer.train.settings import GRPOSettings, SFTSettings  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
-from tests.training_world import QUICK, make_world  # noqa: E402
 
 H200 = 141_000_000_000
 A100 = 80_000_000_000
@@ -355,55 +349,13 @@ def test_a_plan_from_settings_estimates_what_a_step_can_take(models: dict[str, s
         memory_of(told, str(CONFIGURATIONS))
 
 
-# Processes.
-
-
-@pytest.mark.slow
-def test_two_processes_take_the_steps_that_one_takes(tmp_path: Path) -> None:
-    world = make_world(tmp_path / "world")
-    steps = ("--set", "steps=2")
-    assert world.train("sft", tmp_path / "one", *steps).exit_code == 0
-    trained = ["train", "sft", "--preset", "tiny", *QUICK, *steps, "--nproc", "2", "-o", "two"]
-    where = ["--model", str(world.model()), "--data", str(world.exports.sft)]
-    command = [str(Path(sys.executable).with_name("cxr")), *trained, *where]
-    with subprocess.Popen(
-        command, cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            said = process.communicate(timeout=300)[1]
-        finally:
-            process.terminate()  # and with it, those that it started
-    assert process.returncode == 0, said
-    losses = [[line["loss"] for line in read_log(tmp_path / run / "log.jsonl")] for run in ("one", "two")]
-    assert len(losses[0]) == 2
-    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
-    assert said.count("2 steps of sft done") == 1
-    assert (tmp_path / "two" / "final" / "model.safetensors").is_file()
-
-
-def test_ending_the_command_ends_what_it_started(tmp_path: Path) -> None:
-    child = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)"
-    made = dataclasses.replace(planned(), command=(sys.executable, "-c", child, str(tmp_path / "pid")))
-    parent = (
-        "import dataclasses, sys\nfrom cxr.trainer.train.launch import launch, plan\n"
-        "from cxr.trainer.train.settings import SFTSettings\n"
-        "made = plan(SFTSettings(global_batch=1, device_batch=1), 1)\n"
-        "raise SystemExit(launch(dataclasses.replace(made, command=tuple(sys.argv[1:]))))"
-    )
-    with subprocess.Popen([sys.executable, "-c", parent, *(made.command or ())], stderr=subprocess.PIPE) as process:
-        while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text():
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.terminate()
-        assert process.wait(timeout=30) != 0
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
+# The benchmark.
 
 
 def test_the_gpu_benchmark_runs_at_toy_size_on_a_cpu(
     benchmark_script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    few = ["--steps", "2", "--warmup", "1", "--device-batch", "2", "--reasoning-tokens", "20"]
+    few = ["--steps=1", "--warmup=1", "--device-batch=2", "--accumulation=1", "--reasoning-tokens=20"]
     monkeypatch.setattr(sys, "argv", ["train_gpu.py", "--shape", "tiny", "--device", "cpu", *few])
     benchmark_script.main()
     table = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]

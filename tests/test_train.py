@@ -2,12 +2,7 @@
 
 import dataclasses
 import json
-import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +15,13 @@ from peft import PeftModel  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from cxr.miner.benchmark.settings import Existing  # noqa: E402
-from cxr.miner.kit.errors import InputError, SettingsError  # noqa: E402
+from cxr.miner.kit.errors import InputError  # noqa: E402
 from cxr.trainer.models.families import FAMILIES, load_model, load_processor  # noqa: E402
 from cxr.trainer.train.exact import last_checkpoint  # noqa: E402
 from cxr.trainer.train.run import Training, prepare_output  # noqa: E402
 from cxr.trainer.train.run_log import read_log  # noqa: E402
 from cxr.trainer.train.settings import GRPOSettings, preset_hash  # noqa: E402
-from tests.training_world import QUICK, World, make_world, run  # noqa: E402
+from tests.training_world import ONE_STEP, World, make_world, run  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +33,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def sft(world: World) -> Path:
     """A finished run of eight steps."""
     output = world.folder / "sft"
-    result = world.train("sft", output, "--set", "steps=8", "--set", "learning_rate=3e-3")
+    result = run(*world.command("sft", output, "--set", "steps=8", "--set", "learning_rate=3e-3"))
     assert result.exit_code == 0, result.output
     return output
 
@@ -169,36 +164,18 @@ def test_the_process_reward_is_for_reasoning_samples_alone(grpo: Path) -> None:
 @pytest.mark.parametrize("stage", ["sft", "grpo"])
 def test_resuming_gives_bit_equal_losses(world: World, tmp_path: Path, stage: str, family: str) -> None:
     """transformers issue 43701: without care, Qwen2-VL and Qwen2.5-VL go on from the base weights."""
-    how = ("--set", "steps=4", "--set", "learning_rate=1e-2")
+    # Without a warmup the first step moves the weights: what goes on from the base weights differs.
+    how = ("--set", "steps=2", "--set", "save_steps=1", "--set", "warmup=0", "--set", "learning_rate=1e-2")
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     assert world.train(stage, whole, *how, model=world.model(family)).exit_code == 0
     shutil.copytree(whole, resumed)
-    shutil.rmtree(resumed / "checkpoint-4")
+    shutil.rmtree(resumed / "checkpoint-2")
     shutil.rmtree(resumed / "final")
     again = world.train(stage, resumed, *how, "--existing", "resume", model=world.model(family))
     assert again.exit_code == 0, again.output
     assert losses(resumed) == losses(whole)
     assert not differs(weights(whole / "final"), weights(resumed / "final"))
-    assert json.loads((resumed / "run.json").read_text())["resumed_from"][0]["step"] == 2
-
-
-def test_a_killed_run_goes_on_where_it_was(world: World, tmp_path: Path) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    how = ["--preset", "tiny", *QUICK, "--set", "steps=30", "--set", "log_steps=1"]
-    start = ["train", "sft", *how, "--model", str(world.model()), "--data", str(world.exports.sft)]
-    assert run(*start, "-o", whole).exit_code == 0
-    process = subprocess.Popen(
-        [Path(sys.executable).with_name("cxr"), *start, "-o", str(killed)], stderr=subprocess.DEVNULL
-    )
-    while len(losses(killed)) < 5:
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert len(losses(killed)) < 30
-    resumed = run(*start, "-o", killed, "--existing", "resume")
-    assert resumed.exit_code == 0, resumed.output
-    assert losses(killed) == losses(whole)
+    assert json.loads((resumed / "run.json").read_text())["resumed_from"][0]["step"] == 1
 
 
 def test_a_checkpoint_that_a_kill_cut_short_is_no_checkpoint(tmp_path: Path, sft: Path) -> None:
@@ -213,7 +190,7 @@ def test_a_checkpoint_that_a_kill_cut_short_is_no_checkpoint(tmp_path: Path, sft
 
 def test_lora_trains_an_adapter_that_merges_into_an_equal_model(world: World, tmp_path: Path) -> None:
     output = tmp_path / "lora"
-    result = world.train("sft", output, "--set", "steps=2", "--set", "lora_rank=4", "--set", "learning_rate=1e-2")
+    result = world.train("sft", output, *ONE_STEP, "--set", "lora_rank=4")
     assert result.exit_code == 0, result.output
     processor = load_processor(str(output / "final"))
     text = "<|vision_start|><|image_pad|><|vision_end|>effusion"
@@ -231,47 +208,12 @@ def test_answer_only_samples_can_be_asked_to_reason(world: World, tmp_path: Path
     """The outcome-based variants of the ablation: reasoning is elicited, and not judged."""
     output = tmp_path / "rl-o"
     result = world.train(
-        "grpo", output, "--set", "steps=2", "--set", "modes=answer_only", "--set", "ask=reasoning",
-        "--process-reward", "none",
-    )  # fmt: skip
+        "grpo", output, *ONE_STEP, "--set", "modes=answer_only", "--set", "ask=reasoning", "--process-reward", "none"
+    )
     assert result.exit_code == 0, result.output
     rows = read_log(output / "samples.jsonl")
     assert {row["mode"] for row in rows} == {"reasoning"}
     assert all("process_factuality" not in row for row in rows)
-
-
-@pytest.mark.parametrize(
-    ("given", "weights"),
-    [
-        ({}, {"format": 1, "accuracy": 1, "process": 1}),
-        ({"rewards": {"a:b": 0.5, "process": 0}}, {"format": 1, "accuracy": 1, "process": 0, "a:b": 0.5}),
-        ({"process_reward": "none"}, {"format": 1, "accuracy": 1}),
-        ({"process_reward": "my_judges:mine"}, {"format": 1, "accuracy": 1, "process": 1}),
-        ({"reward_weights": [1, 2, 3]}, {"format": 1, "accuracy": 2, "process": 3}),
-        ({"reward_weights": [1, 2, 3], "process_reward": "none"}, {"format": 1, "accuracy": 2}),
-    ],
-)
-def test_rewards_are_told_beside_the_papers(tmp_path: Path, given: dict[str, Any], weights: dict[str, float]) -> None:
-    assert GRPOSettings.from_preset("tiny", tmp_path / "cxr.duckdb", given).weights() == weights
-    (tmp_path / "cxr.toml").write_text('[train.grpo.rewards]\nformat = 0.25\n"c:d" = 1\n')
-    also = GRPOSettings.from_preset("tiny", tmp_path / "cxr.duckdb", given).weights()
-    assert also == weights | {"format": 0.25, "c:d": 1} | given.get("rewards", {})
-
-
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [
-        ({"rewards": {"speed": 1}}, "expected 'format', 'accuracy', 'process', or your own as module:name"),
-        ({"rewards": {"format": "much"}}, "rewards.format is 'much'; expected a valid number"),
-        ({"rewards": {"format": float("nan")}}, "expected a finite number"),
-        ({"rewards": 1}, "rewards is '1'; expected a valid dictionary"),
-        ({"reward_weights": 1}, "it is called 'rewards' now"),
-        ({"process_reward": "gut"}, "process_reward is 'gut'; expected 'rules', 'llm', or your own as module:name, or"),
-    ],
-)
-def test_rewards_that_cannot_be_are_refused(tmp_path: Path, given: dict[str, Any], says: str) -> None:
-    with pytest.raises(SettingsError, match=re.escape(says)):
-        GRPOSettings.from_preset("tiny", tmp_path / "cxr.duckdb", given)
 
 
 def remade(folder: Path, target: Path, change: Any) -> Path:
@@ -291,8 +233,7 @@ def test_prompts_with_no_image_one_and_two_train_in_one_batch(world: World, tmp_
     data = remade(getattr(world.exports, stage), tmp_path / "data", blind_some)
     rows = pl.read_parquet(sorted((data / "data").glob("train-*.parquet")))
     assert set(rows["images"].list.len()) == {0, 1, 2}
-    one_batch = ("--set", "steps=2", "--set", "device_batch=8", "--set", "learning_rate=1e-2")
-    result = world.train(stage, tmp_path / "out", "--data", data, *one_batch)
+    result = world.train(stage, tmp_path / "out", "--data", data, *ONE_STEP, "--set", "device_batch=8")
     assert result.exit_code == 0, result.output
     assert differs(weights(world.model()), weights(tmp_path / "out" / "final"))
 
@@ -318,7 +259,7 @@ def test_a_dry_run_prints_batch_memory_and_the_command_and_leaves_nothing(world:
 
 
 def test_rollouts_by_vllm_need_vllm(world: World, tmp_path: Path) -> None:
-    result = world.train("grpo", tmp_path / "out", "--set", "steps=2", "--set", "rollouts=vllm-colocate")
+    result = world.train("grpo", tmp_path / "out", "--set", "rollouts=vllm-colocate")
     assert result.exit_code == 2
     assert "needs vLLM, which is not installed" in result.output
 
@@ -393,10 +334,10 @@ def test_samples_with_unusable_images_are_left_out_and_named(world: World, tmp_p
         return rows.with_columns(pl.Series("images", lists, dtype=rows["images"].dtype))
 
     data = remade(world.exports.sft, tmp_path / "spoilt", spoil)
-    too_many = world.train("sft", tmp_path / "no", "--data", data, "--set", "steps=2")
+    too_many = world.train("sft", tmp_path / "no", "--data", data, *ONE_STEP)
     assert too_many.exit_code == 1
     assert "have images that cannot be used (1 image_absent, 1 image_truncated" in too_many.output
-    result = world.train("sft", tmp_path / "out", "--data", data, "--set", "steps=2", "--set", "max_rejects=0.1")
+    result = world.train("sft", tmp_path / "out", "--data", data, *ONE_STEP, "--set", "max_rejects=0.1")
     assert result.exit_code == 4, result.output
     rejects = [json.loads(line) for line in (tmp_path / "out" / "rejects.jsonl").read_text().splitlines()]
     assert sorted(reject["reason"] for reject in rejects) == ["image_absent", "image_truncated"]
@@ -405,6 +346,6 @@ def test_samples_with_unusable_images_are_left_out_and_named(world: World, tmp_p
 def test_a_store_is_compiled_and_exported_on_the_way(world: World, tmp_path: Path) -> None:
     store = tmp_path / "cxr.duckdb"
     shutil.copy(world.exports.store, store)
-    result = world.train("sft", tmp_path / "out", "--data", store, "--db", store, "--set", "steps=2")
+    result = world.train("sft", tmp_path / "out", "--data", store, "--db", store, *ONE_STEP)
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out" / "data" / "sft" / "export.json").is_file()

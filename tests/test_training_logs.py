@@ -24,6 +24,12 @@ from cxr.trainer.train.run_record import RunRecord, data_facts, read_record  # n
 from cxr.trainer.train.samples import RewardWatch, SampleTable, advantage  # noqa: E402
 
 
+@pytest.fixture(autouse=True)
+def _no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """accelerate collects garbage after a training, which takes longer than these."""
+    monkeypatch.setattr("accelerate.utils.memory.clear_device_cache", lambda: None)
+
+
 class Line(torch.nn.Module):  # type: ignore[misc, name-defined]
     """A model of one weight, whose loss is NaN for the input 99."""
 
