@@ -77,7 +77,7 @@ def run(*arguments: str | Path) -> Result:
 
 def make_world(folder: Path) -> World:
     """Draw phantoms, mine them and export them."""
-    exports = make_exports(write_phantom(folder / "corpus", studies=60, seed=0, size=56), folder / "work", TARGETS)
+    exports = make_exports(write_phantom(folder / "corpus", studies=80, seed=0, size=56), folder / "work", TARGETS)
     rows = pl.read_parquet(sorted((exports.sft / "data").glob("train-*.parquet")))
     texts: list[Any] = [
         turn["content"]
