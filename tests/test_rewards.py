@@ -31,6 +31,7 @@ from cxr.trainer.reward.rewards import (
     reward_functions,
     text_of,
 )
+from tests.conftest import ROOT
 from tests.rewarding import REPORT, TRUE, Logs, reasoned
 
 OPTIONS = ["A) edema", "B) pleural effusion", "C) fracture", "D) pneumonia"]
@@ -234,6 +235,17 @@ def test_anybodys_function_is_a_reward_beside_ours_with_its_weight(tmp_path: Pat
     assert logs.metrics["rewards/brevity/applied"] == [1]
     assert logs.metrics["rewards/slow/applied"] == [0.25]
     assert logs.metrics["rewards/slow/weight"] == [-1]
+
+
+def test_the_reward_of_the_docs_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    recipe = text.partition("```\n# my_rewards.py")[2].partition("\n")[2].partition("```")[0]
+    (tmp_path / "my_rewards.py").write_text(recipe)
+    completions = [[{"role": "assistant", "content": said}] for said in COMPLETIONS]
+    with opened(tmp_path, {"my_rewards:brevity": 0.2}) as (reward,):
+        words = [len(said.split()) for said in COMPLETIONS]
+        assert called(reward, Logs(), completions) == [1 - words[0] / 200, 1 - words[1] / 200, None, None]
 
 
 @pytest.mark.parametrize(
