@@ -313,6 +313,13 @@ def test_an_output_in_use_is_left_alone_unless_told(world: World, tmp_path: Path
     other = world.train("sft", output, "--set", "steps=8", "--set", "learning_rate=1e-3", "--existing", "resume")
     assert other.exit_code == 1
     assert "holds a run with learning_rate 0.003, and this one has 0.001" in other.output
+    data = shutil.copytree(world.exports.sft, tmp_path / "data")
+    note = json.loads((data / "export.json").read_text())
+    (data / "export.json").write_text(json.dumps(note | {"fingerprint": "another"}))
+    as_before = ("--set", "steps=8", "--set", "learning_rate=3e-3", "--existing", "resume")
+    others = world.train("sft", output, *as_before, "--data", data)
+    assert others.exit_code == 1
+    assert f"holds a run with data '{note['fingerprint']}', and this one has 'another'" in others.output
     foreign = tmp_path / "thesis"
     foreign.mkdir()
     (foreign / "chapter1.txt").write_text("mine")

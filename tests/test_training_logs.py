@@ -20,7 +20,7 @@ from cxr.miner.kit.errors import CxrError, InputError, SettingsError  # noqa: E4
 from cxr.trainer.train.curves import panels, smoothed, window_of, write_curves  # noqa: E402
 from cxr.trainer.train.logs import LastBatch, TrainingLog, report_to, words  # noqa: E402
 from cxr.trainer.train.run_log import keep_steps, read_log  # noqa: E402
-from cxr.trainer.train.run_record import RunRecord, data_facts, read_record  # noqa: E402
+from cxr.trainer.train.run_record import RunRecord, read_record  # noqa: E402
 from cxr.trainer.train.samples import RewardWatch, SampleTable, advantage  # noqa: E402
 
 
@@ -302,9 +302,7 @@ def test_a_folder_without_a_step_has_no_curves(tmp_path: Path) -> None:
 
 
 def test_the_record_stands_from_the_start_and_a_resumed_run_keeps_its_beginning(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "train.jsonl").write_text("{}\n")
+    data = {"path": "data", "fingerprint": "f"}
     first = RunRecord.start(tmp_path / "run", stage="sft", settings={"learning_rate": 1e-3}, data=data)
     running = read_record(tmp_path / "run")
     assert (running["exit"], running["ended"], running["steps_done"]) == ("running", None, 0)
@@ -319,18 +317,6 @@ def test_the_record_stands_from_the_start_and_a_resumed_run_keeps_its_beginning(
     assert record["hardware"]["cores"] >= 1
     assert record["versions"]["torch"] == torch.__version__
     assert record["data"] == running["data"]
-
-
-def test_the_fingerprint_of_data_changes_with_them(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text("one\n")
-    before = data_facts(tmp_path)
-    assert data_facts(tmp_path) == before
-    (tmp_path / "a.jsonl").write_text("two\n")
-    assert data_facts(tmp_path)["fingerprint"] != before["fingerprint"]
-    (tmp_path / "export.json").write_text(json.dumps({"fingerprint": "f", "licence": "public", "files": {"x": 1}}))
-    assert data_facts(tmp_path)["fingerprint"] == "f"
-    with pytest.raises(InputError, match="does not exist"):
-        data_facts(tmp_path / "nowhere")
 
 
 def test_a_record_that_cannot_be_read_is_not_overlooked(tmp_path: Path) -> None:

@@ -32,16 +32,24 @@ _SMALL = ("sample_id", "mode", "patient_id", "licence", "images")
 
 @dataclass(frozen=True)
 class TrainingExport:
-    """Where the rows come from, as it stands in `run.json`."""
+    """Where the rows come from, and what the export says of itself."""
 
     folder: Path
-    fingerprint: str
-    licence: str
-    files: dict[str, dict[str, Any]]
+    note: dict[str, Any]
+
+    @property
+    def licence(self) -> str:
+        """The strictest licence of its rows."""
+        return str(self.note["licence"])
+
+    def facts(self) -> dict[str, Any]:
+        """Return what `run.json` holds of it."""
+        kept = ("format", "benchmark", "fingerprint", "licence", "files")
+        return {"path": str(self.folder.resolve()), **{key: self.note.get(key) for key in kept}}
 
     def paths(self, split: str) -> list[Path]:
         """Return the Parquet files of a split, in order."""
-        return [self.folder / name for name in sorted(self.files) if Path(name).name.startswith(f"{split}-")]
+        return [self.folder / name for name in sorted(self.note["files"]) if Path(name).name.startswith(f"{split}-")]
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,7 @@ def read_export(folder: Path, stage: str) -> TrainingExport:
     missing = [name for name in told["files"] if not (folder / name).is_file()]
     if missing:
         raise InputError(f"{folder} lacks {missing[0]}, which its {NOTE} names; export again with --existing replace")
-    return TrainingExport(folder, str(told["fingerprint"]), str(told["licence"]), told["files"])
+    return TrainingExport(folder, told)
 
 
 def _exported(store_path: Path, work: Path, settings: TrainSettings) -> TrainingExport:

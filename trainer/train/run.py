@@ -166,9 +166,12 @@ def prepare_output(training: Training, *, is_first: bool = True) -> Path | None:
 
 
 def prepare_data(training: Training) -> TrainingData:
-    """Load the rows of the stage; raises InputError for data that cannot be trained on."""
+    """Load the rows of the stage; raises InputError for data that cannot be trained on, or go on with."""
     settings = training.settings
     source = find_export(training.data, training.output / "data", settings)
+    before = read_record(training.output).get("data")
+    if before is not None:  # a run that goes on
+        check_same_run({"data": source.note["fingerprint"]}, {"data": before["fingerprint"]}, training.output)
     data = load_rows(source, settings, training.output / "cache")
     if isinstance(settings, GRPOSettings) and settings.ask == "reasoning":
         data = dataclasses.replace(data, rows=ask_to_reason(data.rows))
@@ -197,7 +200,7 @@ def _begin(training: Training, data: TrainingData, checkpoint: Path | None) -> R
         stage=training.settings.short_stage(),
         settings=training.recorded(),
         preset=training.preset,
-        data=data.source.folder,
+        data=data.source.facts(),
         model=training.model,
         resumed_from=None if checkpoint is None else int(checkpoint.name.rpartition("-")[2]),
         extra={"samples": len(data.rows), "rejects": len(data.rejects)},
