@@ -120,37 +120,6 @@ def losses(output: Path) -> list[tuple[int, float]]:
     return [(line["step"], line["loss"]) for line in read_log(output / "log.jsonl")]
 
 
-def test_a_killed_run_goes_on_where_it_was(world: World, forks: Forks, alone: Path, tmp_path: Path) -> None:
-    killed = tmp_path / "killed"
-    codes, _ = forks.run(world.command("sft", killed, *STEPS), kill_after=3)
-    assert codes == [-9]
-    assert losses(killed) == losses(alone)[:3]
-    assert json.loads((killed / "run.json").read_text())["exit"] == "running"
-    resumed = world.train("sft", killed, *STEPS, "--existing", "resume")
-    assert resumed.exit_code == 0, resumed.output
-    assert losses(killed) == losses(alone)
-    assert json.loads((killed / "run.json").read_text())["resumed_from"][0]["step"] == 2
-
-
-def test_two_processes_take_the_steps_that_one_takes(world: World, forks: Forks, alone: Path, tmp_path: Path) -> None:
-    together = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank), **together} for rank in range(2)]
-    codes, said = forks.run(world.command("sft", tmp_path / "two", *STEPS, "--nproc", "2"), ranks)
-    assert codes == [0, 0], said
-    values = [[loss for _, loss in losses(output)] for output in (alone, tmp_path / "two")]
-    assert len(values[0]) == 4
-    assert values[1] == pytest.approx(values[0], rel=1e-5)
-    assert "".join(said).count("4 steps of sft done") == 1
-    assert (tmp_path / "two" / "final" / "model.safetensors").is_file()
-    assert json.loads((tmp_path / "two" / "run.json").read_text())["world_size"] == 2
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 def test_several_processes_are_started_by_accelerate_with_the_same_words(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,3 +161,34 @@ def test_ending_the_command_ends_what_it_started(tmp_path: Path) -> None:
         assert process.wait() != 0
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_killed_run_goes_on_where_it_was(world: World, forks: Forks, alone: Path, tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    codes, _ = forks.run(world.command("sft", killed, *STEPS), kill_after=3)
+    assert codes == [-9]
+    assert losses(killed) == losses(alone)[:3]
+    assert json.loads((killed / "run.json").read_text())["exit"] == "running"
+    resumed = world.train("sft", killed, *STEPS, "--existing", "resume")
+    assert resumed.exit_code == 0, resumed.output
+    assert losses(killed) == losses(alone)
+    assert json.loads((killed / "run.json").read_text())["resumed_from"][0]["step"] == 2
+
+
+def test_two_processes_take_the_steps_that_one_takes(world: World, forks: Forks, alone: Path, tmp_path: Path) -> None:
+    together = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank), **together} for rank in range(2)]
+    codes, said = forks.run(world.command("sft", tmp_path / "two", *STEPS, "--nproc", "2"), ranks)
+    assert codes == [0, 0], said
+    values = [[loss for _, loss in losses(output)] for output in (alone, tmp_path / "two")]
+    assert len(values[0]) == 4
+    assert values[1] == pytest.approx(values[0], rel=1e-5)
+    assert "".join(said).count("4 steps of sft done") == 1
+    assert (tmp_path / "two" / "final" / "model.safetensors").is_file()
+    assert json.loads((tmp_path / "two" / "run.json").read_text())["world_size"] == 2
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
