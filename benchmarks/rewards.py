@@ -30,7 +30,7 @@ from cxr.miner.language.section_headers import line_header
 from cxr.trainer.phantom.scene import draw_lots
 from cxr.trainer.phantom.wording import describe_scene
 from cxr.trainer.reward.process import ProcessReward
-from cxr.trainer.reward.rewards import RewardFunction, reward_functions
+from cxr.trainer.reward.rewards import reward_functions
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 GROUP = 8
@@ -97,7 +97,7 @@ def batch(groups: Iterator[tuple[str, list[str]]], size: int) -> dict[str, list[
 
 def measure(groups: Iterator[tuple[str, list[str]]], size: int, steps: int) -> list[tuple[Any, ...]]:
     """Return for each reward: completions, milliseconds a completion (mean, slowest step) and the mean reward."""
-    rewards: list[RewardFunction] = reward_functions(ProcessReward())
+    rewards = reward_functions(ProcessReward())
     spent: dict[str, list[float]] = {reward.__name__: [] for reward in rewards}
     given: dict[str, list[float]] = {reward.__name__: [] for reward in rewards}
     for step in range(steps + 1):

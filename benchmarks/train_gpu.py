@@ -19,6 +19,7 @@ tower, whose gradients nobody needs.
 """
 
 import argparse
+import contextlib
 import gc
 import platform
 import random
@@ -26,8 +27,11 @@ import resource
 import statistics
 import tempfile
 import time
+from argparse import Namespace
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,23 +39,24 @@ import torch
 import transformers
 import trl
 from datasets import Dataset, Features, Image, List, Value
-from peft import LoraConfig
 from PIL import Image as Pictures
 from transformers import AutoConfig, AutoModelForImageTextToText, PrinterCallback, TrainerCallback
-from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from cxr.trainer.models.families import load_processor
 from cxr.trainer.models.tiny import TinySize, build_tiny
-from cxr.trainer.train.memory import ModelShape, Precision, estimate, out_of_memory, shape_of_config, weights_precision
+from cxr.trainer.train.memory import ModelShape, estimate, out_of_memory, shape_of_config, weights_precision
 from cxr.trainer.train.run import quiet_libraries
 from cxr.trainer.train.settings import SFTSettings
 from cxr.trainer.train.sft import sft_config, sft_trainer
+from cxr.trainer.train.trl_settings import lora
 
 # Dense bf16 peaks of the makers' data sheets, in FLOP/s (H100 and H200: SXM).
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "B200": 2250e12, "L40S": 362e12, "4090": 165e12}
 REASONING_SHARE = 59 / (1200 + 59)
-LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+NUMBERS = {"device-batch": 8, "accumulation": 2, "steps": 10, "warmup": 3, "prompt-tokens": 80, "answer-tokens": 12,
+           "reasoning-tokens": 320}  # fmt: skip
+LORA_TARGETS = SFTSettings().lora_targets
 
 # The released config.json of Qwen2-VL-2B-Instruct and Qwen2-VL-7B-Instruct; `tiny` is for a run on any CPU.
 SHAPES: dict[str, dict[str, Any]] = {
@@ -76,62 +81,36 @@ SHAPES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is measured."""
-
-    shape: str
-    device: str
-    pixels: int
-    device_batch: int
-    accumulation: int
-    steps: int
-    warmup: int
-    prompt_tokens: int
-    answer_tokens: int
-    reasoning_tokens: int
-    reasoning: float
-    precision: Precision
-    weights: Precision
-    attention: str
-    checkpointing: bool
-    lora: int
-    workers: int
-    profile: Path | None
-
-
-@dataclass
 class Counted:
-    """What went through the model, step by step; sums stay on the device until the end."""
+    """What went through the model, batch by batch; sums stay on the device until the end."""
 
-    tokens: list[Any] = field(default_factory=list)
-    padded: list[int] = field(default_factory=list)
-    labels: list[Any] = field(default_factory=list)
-    squares: list[Any] = field(default_factory=list)
-    patches: list[Any] = field(default_factory=list)
-    patch_squares: list[Any] = field(default_factory=list)
-    samples: list[int] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._values: dict[str, list[Any]] = defaultdict(list)
 
     def add(self, inputs: dict[str, Any]) -> None:
         """Count a batch."""
         lengths, grid = inputs["attention_mask"].sum(1), inputs["image_grid_thw"].prod(-1)
-        self.tokens.append(lengths.sum())
-        self.padded.append(inputs["attention_mask"].numel())
-        self.labels.append((inputs["labels"] != -100).sum())
-        self.squares.append((lengths**2).sum())
-        self.patches.append(grid.sum())
-        self.patch_squares.append((grid**2).sum())
-        self.samples.append(len(lengths))
+        found = {
+            "tokens": lengths.sum(),
+            "padded": inputs["attention_mask"].numel(),
+            "labels": (inputs["labels"] != -100).sum(),
+            "squares": (lengths**2).sum(),
+            "patches": grid.sum(),
+            "patch_squares": (grid**2).sum(),
+            "samples": len(lengths),
+        }
+        for name, value in found.items():
+            self._values[name].append(value)
 
     def since(self, batch: int) -> dict[str, float]:
         """Sum what came from a batch on."""
-        return {name: float(sum(int(value) for value in values[batch:])) for name, values in vars(self).items()}
+        return {name: float(sum(map(int, values[batch:]))) for name, values in self._values.items()}
 
 
 class Clock(TrainerCallback):
     """Takes the time at the end of each step, when the GPU has done its work."""
 
-    def __init__(self, plan: Plan, profiler: Any) -> None:
+    def __init__(self, plan: Namespace, profiler: Any) -> None:
         self.ends: list[float] = []
         self._plan, self._profiler = plan, profiler
 
@@ -186,7 +165,7 @@ def configuration(shape: str, ids: Callable[[str], int]) -> Any:
     )
 
 
-def dataset(plan: Plan, tokenizer: Any, samples: int) -> Dataset:
+def dataset(plan: Namespace, tokenizer: Any, samples: int) -> Dataset:
     """Draw images and texts: prompts and completions have the wanted number of tokens, image tokens apart."""
     draw = random.Random(0)  # noqa: S311 - a benchmark's texts
     noise = Pictures.effect_noise((plan.pixels // 4, plan.pixels // 4), 60).resize((plan.pixels, plan.pixels))
@@ -216,25 +195,24 @@ def words(tokenizer: Any, tokens: int, draw: random.Random) -> str:
 
 def model_flops(shape: ModelShape, sums: dict[str, float], *, lora: bool) -> float:
     """Return the model FLOPs of what went through, by the formulas at the top of this file."""
-    head = shape.vocabulary * shape.hidden
+    text, tower, merge = shape.text, shape.tower, int(shape.tower.spatial_merge_size) ** 2
+    head = text.vocab_size * text.hidden_size
     blocks = shape.language_parameters - head - shape.input_embedding
-    language, tower = (4, 2) if lora else (6, 6)
-    width = shape.heads * shape.head_dim
-    merged = shape.vision_hidden * shape.merge**2
-    merger = merged**2 + merged * shape.hidden
-    return (
+    language, seeing = (4, 2) if lora else (6, 6)
+    merged = shape.vision_width * merge
+    merger = merged**2 + merged * text.hidden_size
+    return float(
         language * blocks * sums["tokens"]
-        + 6 * shape.layers * width * sums["squares"]
+        + 6 * text.num_hidden_layers * shape.query * sums["squares"]
         + language * head * sums["labels"]
-        + tower * (shape.vision_parameters - merger) * sums["patches"]
-        + tower * merger * sums["patches"] / shape.merge**2
-        + (12 if tower == 6 else 4) * shape.vision_depth * shape.vision_hidden * sums["patch_squares"]
+        + seeing * (shape.vision_parameters - merger) * sums["patches"]
+        + seeing * merger * sums["patches"] / merge
+        + (12 if seeing == 6 else 4) * tower.depth * shape.vision_width * sums["patch_squares"]
     )
 
 
-def contestant(name: str, plan: Plan, model: Any, processor: Any, rows: Dataset, out: Path) -> Any:
+def contestant(name: str, plan: Namespace, model: Any, processor: Any, rows: Dataset, out: Path) -> Any:
     """Return a trainer: ours, or TRL's with the same settings."""
-    total = plan.warmup + plan.steps
     settings = SFTSettings(
         device_batch=plan.device_batch,
         global_batch=plan.device_batch * plan.accumulation,
@@ -243,47 +221,22 @@ def contestant(name: str, plan: Plan, model: Any, processor: Any, rows: Dataset,
         workers=plan.workers,
         lora_rank=plan.lora,
         lora_alpha=2 * max(1, plan.lora),
-        lora_targets=LORA_TARGETS,
         trackers=(),
         trl={"save_strategy": "no", "use_cpu": plan.device == "cpu"},
     )
+    config = sft_config(settings, out, plan.accumulation, plan.warmup + plan.steps)
     if name == "ours":
-        return sft_trainer(model, processor, rows, settings, sft_config(settings, out, plan.accumulation, total))
-    config = SFTConfig(
-        output_dir=str(out),
-        max_steps=total,
-        per_device_train_batch_size=plan.device_batch,
-        gradient_accumulation_steps=plan.accumulation,
-        gradient_checkpointing=plan.checkpointing,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="cosine",
-        adam_beta2=0.95,
-        bf16=plan.precision == "bf16" and plan.device == "cuda",
-        use_cpu=plan.device == "cpu",
-        dataloader_pin_memory=plan.device == "cuda",
-        dataloader_num_workers=plan.workers,
-        max_length=None,
-        save_strategy="no",
-        logging_steps=1,
-        report_to=[],
-        disable_tqdm=True,
-        seed=0,
-    )
-    peft = None
-    if plan.lora:
-        peft = LoraConfig(
-            r=plan.lora, lora_alpha=2 * plan.lora, target_modules=list(LORA_TARGETS), task_type="CAUSAL_LM"
-        )
+        return sft_trainer(model, processor, rows, settings, config)
     return SFTTrainer(
         model=model,
         args=config,
         train_dataset=rows.remove_columns("sample_id"),
         processing_class=processor,
-        peft_config=peft,
+        peft_config=lora(settings),
     )
 
 
-def measure(name: str, plan: Plan, config: Any, shape: ModelShape, processor: Any, rows: Dataset) -> Result:
+def measure(name: str, plan: Namespace, config: Any, shape: ModelShape, processor: Any, rows: Dataset) -> Result:
     """Train a few steps and give what they took; the first ones, which choose kernels and fill caches, left out."""
     torch.manual_seed(0)
     dtype = torch.bfloat16 if plan.weights == "bf16" else torch.float32
@@ -302,31 +255,23 @@ def measure(name: str, plan: Plan, config: Any, shape: ModelShape, processor: An
             return step(model, inputs, *more)
 
         trainer.training_step = counting
-        if profiler is None:
+        with profiler or contextlib.nullcontext():
             trainer.train()
-        else:
-            with profiler:
-                trainer.train()
-            _write_profile(profiler, plan.profile or Path(), name)
-    took = [
-        after - before for before, after in zip(clock.ends[plan.warmup - 1 :], clock.ends[plan.warmup :], strict=False)
-    ]
+        if profiler is not None:
+            _write_profile(profiler, plan.profile, name)
+    took = [after - before for before, after in pairwise(clock.ends[plan.warmup - 1 :])]
     sums = counted.since(plan.warmup * plan.accumulation)
-    peak = (
-        torch.cuda.max_memory_reserved()
-        if plan.device == "cuda"
-        else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    )
+    flops = model_flops(shape, sums, lora=plan.lora > 0)
+    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     del trainer, model
     gc.collect()
     if plan.device == "cuda":
+        peak = torch.cuda.max_memory_reserved()
         torch.cuda.empty_cache()
-    return Result(
-        name, sum(took), statistics.pstdev(took), sums, model_flops(shape, sums, lora=plan.lora > 0), float(peak)
-    )
+    return Result(name, sum(took), statistics.pstdev(took), sums, flops, float(peak))
 
 
-def _profiler(plan: Plan) -> Any:
+def _profiler(plan: Namespace) -> Any:
     kinds = [torch.profiler.ProfilerActivity.CPU]
     if plan.device == "cuda":
         kinds.append(torch.profiler.ProfilerActivity.CUDA)
@@ -344,7 +289,7 @@ def _write_profile(profiler: Any, folder: Path, name: str) -> None:
     profiler.export_chrome_trace(str(folder / f"{name}.json"))
 
 
-def report(plan: Plan, shape: ModelShape, results: list[Result]) -> str:
+def report(plan: Namespace, shape: ModelShape, results: list[Result]) -> str:
     """Write the table, with what it was measured on."""
     gpu = torch.cuda.get_device_name(0) if plan.device == "cuda" else platform.processor() or platform.machine()
     peak = next((value for name, value in PEAKS.items() if name in gpu), None) if plan.device == "cuda" else None
@@ -392,24 +337,17 @@ def report(plan: Plan, shape: ModelShape, results: list[Result]) -> str:
     return "\n".join(lines)
 
 
-def parse() -> tuple[Plan, list[str]]:
+def parse() -> tuple[Namespace, list[str]]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=sorted(SHAPES), default="2b")
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--what", default="ours,trl", help="ours, trl, or both")
     parser.add_argument("--pixels", type=int, help="width and height of the images; 448, tiny: 56")
-    parser.add_argument("--device-batch", type=int, default=8)
-    parser.add_argument("--accumulation", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--warmup", type=int, default=3)
-    parser.add_argument("--prompt-tokens", type=int, default=80)
-    parser.add_argument("--answer-tokens", type=int, default=12)
-    parser.add_argument("--reasoning-tokens", type=int, default=320)
+    for name, default in NUMBERS.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--reasoning", type=float, default=REASONING_SHARE, help="share of reasoning samples")
     parser.add_argument("--precision", choices=["bf16", "fp32"], help="of the multiplications; cpu: fp32")
-    parser.add_argument(
-        "--weights", choices=["bf16", "fp32"], help="of the weights and AdamW; default: as cxr train does"
-    )
+    parser.add_argument("--weights", choices=["bf16", "fp32"], help="of weights and AdamW; default: as cxr train does")
     parser.add_argument("--attention", default="sdpa", choices=["sdpa", "flash_attention_2", "eager"])
     parser.add_argument("--no-checkpointing", dest="checkpointing", action="store_false")
     parser.add_argument("--lora", type=int, default=0, help="rank; 0 trains all weights")
@@ -428,7 +366,7 @@ def parse() -> tuple[Plan, list[str]]:
     given |= {name: value for name, value in defaults.items() if given[name] is None}
     given["warmup"] = max(1, given["warmup"])
     loaded = weights_precision(given["precision"], parallel="none", processes=1, lora_rank=given["lora"])
-    return Plan(**{**given, "weights": given["weights"] or loaded}), names
+    return Namespace(**{**given, "weights": given["weights"] or loaded}), names
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra cxr[train]")
 
-from cxr.trainer.train.ablation import MEASURES, order_agreement, rows_of, table_rows, variants
+from cxr.trainer.train.ablation import COMPARED, order_agreement, read_variants, rows_of, table_rows
 from tests.training_world import run
 
 
@@ -70,14 +70,14 @@ def evaluated(radrscores: dict[str, float]) -> list[dict[str, Any]]:
     rows = []
     for model, value in radrscores.items():
         estimate = {"value": value, "low": value - 0.01, "high": value + 0.01}
-        measures = {name: estimate for name in (*MEASURES, "outcome") if name != "accuracy"}
+        measures = {name: estimate for name in (*COMPARED, "outcome") if name != "accuracy"}
         rows.append({"model": model, "mode": "reasoning", "task": "binary", "n": 5, **dict.fromkeys(measures)})
         rows.append({"model": model, "mode": "reasoning", "task": "mean", "n": 9, **measures, "accuracy": None})
     return rows
 
 
 def test_the_table_has_ours_with_intervals_beside_the_papers() -> None:
-    rows = rows_of(evaluated({"full": 0.6, "rl-o": 0.2}), variants())
+    rows = rows_of(evaluated({"full": 0.6, "rl-o": 0.2}), read_variants())
     columns, lines = table_rows(rows)
     assert [row["variant"] for row in rows] == ["RL(O)", "full"]
     full = dict(zip(columns, lines[1], strict=True))
@@ -86,7 +86,7 @@ def test_the_table_has_ours_with_intervals_beside_the_papers() -> None:
 
 
 def test_numbers_that_the_paper_does_not_print_are_marked() -> None:
-    _, lines = table_rows(rows_of(evaluated({"sft-both": 0.5}), variants()))
+    _, lines = table_rows(rows_of(evaluated({"sft-both": 0.5}), read_variants()))
     assert lines[0][-2:] == ["~0.444", "~0.679"]
 
 
@@ -99,4 +99,4 @@ def test_numbers_that_the_paper_does_not_print_are_marked() -> None:
     ],
 )
 def test_order_is_counted_in_pairs(ours: dict[str, float], same: int) -> None:
-    assert order_agreement(rows_of(evaluated(ours), variants()), "radrscore") == (same, 3)
+    assert order_agreement(rows_of(evaluated(ours), read_variants()), "radrscore") == (same, 3)

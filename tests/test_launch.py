@@ -1,12 +1,8 @@
 """What a training takes is known before it starts: batch, steps, command, memory, and what to lower."""
 
-import dataclasses
 import functools
 import importlib.util
-import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,7 +20,7 @@ from peft import LoraConfig, get_peft_model  # noqa: E402
 from cxr.miner.kit.errors import CxrError, InputError, SettingsError  # noqa: E402
 from cxr.trainer.models.families import FAMILIES, load_model  # noqa: E402
 from cxr.trainer.models.tiny import TinySize, build_tiny  # noqa: E402
-from cxr.trainer.train.launch import CONFIGURATIONS, Nodes, accumulation, parse_nodes, plan, plan_of  # noqa: E402
+from cxr.trainer.train.launch import CONFIGURATIONS, LaunchPlan, Nodes, accumulation, parse_nodes, plan  # noqa: E402
 from cxr.trainer.train.memory import (  # noqa: E402
     GB,
     ModelShape,
@@ -32,14 +28,13 @@ from cxr.trainer.train.memory import (  # noqa: E402
     estimate,
     kv_bytes,
     lower_memory,
+    memory_of,
     shape_of,
     shape_of_config,
     weights_precision,
 )
-from cxr.trainer.train.run_log import read_log  # noqa: E402
 from cxr.trainer.train.settings import GRPOSettings, SFTSettings  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
-from tests.training_world import QUICK, make_world  # noqa: E402
 
 H200 = 141_000_000_000
 A100 = 80_000_000_000
@@ -78,9 +73,12 @@ def benchmark_script() -> ModuleType:
     return script()
 
 
-def planned(**changed: Any) -> Any:
-    usual: dict[str, Any] = {"stage": "sft", "rows": 1000, "global_batch": 64, "device_batch": 8, "gpus": 1}
-    return plan(**(usual | changed))
+def planned(*, rows: int = 1000, **changed: Any) -> LaunchPlan:
+    """Plan a stage (GRPO where there is a group), what is not of its settings as it is."""
+    usual: dict[str, Any] = {"global_batch": 64, "device_batch": 8, "gpus": 1}
+    told = usual | {name: value for name, value in changed.items() if name in GRPOSettings.model_fields}
+    made = GRPOSettings(**told) if "group" in told else SFTSettings(**told)
+    return plan(made, rows, **{name: value for name, value in changed.items() if name not in told})
 
 
 @pytest.mark.parametrize(
@@ -89,7 +87,7 @@ def planned(**changed: Any) -> Any:
         ({}, 8, 15, 16),
         ({"gpus": 4, "gpus_here": [A100] * 4}, 2, 15, 16),
         ({"steps": 32}, 8, 32, 16),
-        ({"stage": "grpo", "group": 8}, 64, 15, 15),
+        ({"group": 8}, 64, 15, 15),
         ({"rows": 512 * 10, "global_batch": 512, "gpus": 8, "gpus_here": [A100] * 8, "steps": 3500}, 8, 3500, 10),
     ],
 )
@@ -98,17 +96,19 @@ def test_the_global_batch_is_made_of_devices_accumulation_and_processes(
 ) -> None:
     made = planned(**changed)
     assert (made.accumulation, made.steps, made.steps_per_epoch) == (accumulated, steps, per_epoch)
-    assert made.device_batch * made.accumulation * made.processes == made.global_batch * made.group
+    assert made.settings.device_batch * made.accumulation * made.settings.gpus == made.settings.completions
 
 
 @given(st.integers(1, 64), st.integers(1, 64), st.integers(1, 16))
 def test_what_the_refusal_of_a_batch_proposes_is_accepted(completions: int, device_batch: int, processes: int) -> None:
+    asked = SFTSettings(global_batch=completions, device_batch=device_batch)
     try:
-        assert accumulation(completions, device_batch, processes) * device_batch * processes == completions
+        assert accumulation(asked, processes) * device_batch * processes == completions
     except SettingsError as error:
         if "one of" in str(error):
             for proposed in str(error).rpartition("one of ")[2].split(", "):
-                assert accumulation(completions, int(proposed), processes) > 0
+                fitting = SFTSettings(global_batch=completions, device_batch=int(proposed))
+                assert accumulation(fitting, processes) > 0
         else:
             assert completions % processes
 
@@ -333,70 +333,29 @@ def test_other_errors_are_left_alone_and_nothing_is_proposed_that_is_done() -> N
 
 def test_a_plan_from_settings_estimates_what_a_step_can_take(models: dict[str, str]) -> None:
     told = GRPOSettings(global_batch=8, group=4, device_batch=4, gpus=1, max_completion_length=64, steps=5)
-    made = plan_of(told, model=models["qwen2_vl"], rows=100, gpus_here=[A100])
-    assert (made.group, made.accumulation, made.fits) == (4, 8, True)
-    assert made.memory is not None
-    assert made.memory.rollout > 0
-    assert made.memory.reference > 0
+    memory = memory_of(told, models["qwen2_vl"])
+    made = plan(told, 100, gpus_here=[A100], memory=memory)
+    assert (made.accumulation, made.fits) == (8, True)
+    assert memory.rollout > 0
+    assert memory.reference > 0
     table = dict(made.described())
     assert table["global batch"] == "8 prompts x 4 completions = 4 a device x 8 accumulated x 1 processes / 4"
     assert made.command_line == "runs in this process"
     assert f"of {A100 / GB:.0f} GB" in table["memory a GPU, estimated"]
-    small = dict(plan_of(told, model=models["qwen2_vl"], rows=100, gpus_here=[10**9]).described())
+    small = dict(plan(told, 100, gpus_here=[10**9], memory=memory).described())
     assert small["which is too much"].startswith("try, in this order: ")
     assert "which is too much" not in table
     with pytest.raises(InputError):
-        plan_of(told, model=str(CONFIGURATIONS), rows=100)
+        memory_of(told, str(CONFIGURATIONS))
 
 
-# Processes.
-
-
-@pytest.mark.slow
-def test_two_processes_take_the_steps_that_one_takes(tmp_path: Path) -> None:
-    world = make_world(tmp_path / "world")
-    steps = ("--set", "steps=2")
-    assert world.train("sft", tmp_path / "one", *steps).exit_code == 0
-    trained = ["train", "sft", "--preset", "tiny", *QUICK, *steps, "--nproc", "2", "-o", "two"]
-    where = ["--model", str(world.model()), "--data", str(world.exports.sft)]
-    command = [str(Path(sys.executable).with_name("cxr")), *trained, *where]
-    with subprocess.Popen(
-        command, cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            said = process.communicate(timeout=300)[1]
-        finally:
-            process.terminate()  # and with it, those that it started
-    assert process.returncode == 0, said
-    losses = [[line["loss"] for line in read_log(tmp_path / run / "log.jsonl")] for run in ("one", "two")]
-    assert len(losses[0]) == 2
-    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
-    assert said.count("2 steps of sft done") == 1
-    assert (tmp_path / "two" / "final" / "model.safetensors").is_file()
-
-
-def test_ending_the_command_ends_what_it_started(tmp_path: Path) -> None:
-    child = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)"
-    made = dataclasses.replace(planned(), command=(sys.executable, "-c", child, str(tmp_path / "pid")))
-    parent = (
-        "import dataclasses, sys\nfrom cxr.trainer.train.launch import launch, plan\n"
-        "made = plan(stage='sft', rows=1, global_batch=1, device_batch=1, gpus=1)\n"
-        "raise SystemExit(launch(dataclasses.replace(made, command=tuple(sys.argv[1:]))))"
-    )
-    with subprocess.Popen([sys.executable, "-c", parent, *(made.command or ())], stderr=subprocess.PIPE) as process:
-        while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text():
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.terminate()
-        assert process.wait(timeout=30) != 0
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
+# The benchmark.
 
 
 def test_the_gpu_benchmark_runs_at_toy_size_on_a_cpu(
     benchmark_script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    few = ["--steps", "2", "--warmup", "1", "--device-batch", "2", "--reasoning-tokens", "20"]
+    few = ["--steps=1", "--warmup=1", "--device-batch=2", "--accumulation=1", "--reasoning-tokens=20"]
     monkeypatch.setattr(sys, "argv", ["train_gpu.py", "--shape", "tiny", "--device", "cpu", *few])
     benchmark_script.main()
     table = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]

@@ -18,13 +18,13 @@ from cxr.trainer.phantom.drawing import draw
 from cxr.trainer.phantom.scene import Degree, Scene, draw_lots, later, progression
 from cxr.trainer.phantom.wording import FINDINGS, describe_scene, labels_of
 from cxr.trainer.phantom.world import make_world
-from tests.conftest import Cli
 
 torch = pytest.importorskip("torch")
 from cxr.trainer.models.families import load_model, load_processor  # noqa: E402
 from cxr.trainer.models.tiny import build_tiny  # noqa: E402
+from tests.training_world import run  # noqa: E402
 
-SMALL: Targets = {"train": {Mode.ANSWER_ONLY: {Task.BINARY: 40}, Mode.REASONING: {Task.BINARY: 20}}}
+SMALL: Targets = {"train": {Mode.ANSWER_ONLY: {Task.BINARY: 20}, Mode.REASONING: {Task.BINARY: 10}}}
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -110,10 +110,10 @@ def test_a_later_scene_keeps_what_is_there_and_its_side() -> None:
     assert seen == {None, *Progression}
 
 
-def test_phantoms_go_through_the_real_pipeline_without_a_reject(cxr: Cli, tmp_path: Path) -> None:
+def test_phantoms_go_through_the_real_pipeline_without_a_reject(tmp_path: Path) -> None:
     corpus = write_phantom(tmp_path / "corpus", studies=60, seed=5, size=28)
     db = ("--db", tmp_path / "phantom.duckdb")
-    steps = [
+    steps: list[tuple[str | Path, ...]] = [
         ("ingest", "csv", corpus.csv, "--name", "phantom", "--licence", "public"),
         ("ask", "--tasks", "binary,single,multiple", "--balance", "none"),
         ("ask", "--source", "report", "--tasks", "temporal", "--balance", "none"),
@@ -121,11 +121,11 @@ def test_phantoms_go_through_the_real_pipeline_without_a_reject(cxr: Cli, tmp_pa
         ("score",),
     ]
     for step in steps:
-        done = cxr(*step, *db)
-        assert done.returncode == 0, (step, done.stderr)
+        done = run(*step, *db)
+        assert done.exit_code == 0, (step, done.stderr)
 
     def rows(query: str) -> list[dict[str, object]]:
-        return [json.loads(line) for line in cxr("sql", query, "--format", "json", *db).stdout.splitlines()]
+        return [json.loads(line) for line in run("sql", query, "--format", "json", *db).stdout.splitlines()]
 
     (counts,) = rows("select (select count(*) from questions) as questions, count(*) as chains, min(factuality) least "
                      "from chains join latest_scores using (chain_id)")  # fmt: skip
@@ -150,16 +150,17 @@ def test_images_are_grey_and_as_large_as_asked(tmp_path: Path, pixels: int) -> N
             assert (image.size, image.mode) == ((pixels, pixels), "L")
 
 
-def test_the_command_says_what_to_type_next(cxr: Cli, tmp_path: Path) -> None:
-    done = cxr("phantom", "corpus", "--studies", "4", "--pixels", "28")
-    assert done.returncode == 0, done.stderr
+def test_the_command_says_what_to_type_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run("phantom", "corpus", "--studies", "4", "--pixels", "28")
+    assert done.exit_code == 0, done.stderr
     assert "4 invented studies" in done.stderr
     assert "cxr ingest csv corpus/phantom.csv" in done.stderr
-    again = cxr("phantom", "corpus", "--studies", "4")
-    assert again.returncode == 1
+    again = run("phantom", "corpus", "--studies", "4")
+    assert again.exit_code == 1
     assert "not empty" in again.stderr
-    tiny = cxr("phantom", "other", "--pixels", "5")
-    assert tiny.returncode != 0
+    tiny = run("phantom", "other", "--pixels", "5")
+    assert tiny.exit_code != 0
     assert "28 to 1024 pixels" in tiny.stderr
 
 
@@ -190,12 +191,13 @@ def build_again(folder: Path, family: str) -> list[object]:
 
 def test_a_world_is_made_once_and_an_unfinished_one_anew(tmp_path: Path) -> None:
     folder = tmp_path / "world"
-    world = make_world(folder, studies=80, targets=SMALL)
+    world = make_world(folder, studies=40, pixels=28, targets=SMALL)
     before = all_bytes(world.exports.sft)
     assert (world.model / "config.json").is_file()
     assert make_world(folder) == world
     (folder / "unfinished").touch()
-    assert all_bytes(make_world(folder, studies=80, targets=SMALL).exports.sft).keys() == before.keys()
+    anew = make_world(folder, studies=40, pixels=28, targets=SMALL)
+    assert all_bytes(anew.exports.sft).keys() == before.keys()
     other = tmp_path / "other"
     other.mkdir()
     (other / "notes.txt").touch()

@@ -1,10 +1,8 @@
-"""The three rewards on hand-made completions, plain and as TRL calls them; both judges behind the third."""
+"""The rewards on hand-made completions, plain and as TRL calls them: the paper's three, and anybody's own."""
 
 import re
 import sys
-import threading
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,23 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.miner.judge import RulesJudge
 from cxr.miner.judge.settings import JudgeSettings
 from cxr.miner.kit.errors import (
-    BudgetReached,
     CxrError,
-    EngineStopped,
     InputError,
-    MiningReject,
-    PolicyError,
     SettingsError,
 )
-from cxr.schemas import Finding, JudgedFinding
-from cxr.schemas.vocabulary import QUESTION_FINDINGS, RejectReason
-from cxr.trainer.reward.process import ProcessReward, open_process_reward
+from cxr.schemas.vocabulary import QUESTION_FINDINGS
+from cxr.trainer.reward.protocol import RewardRun
+from cxr.trainer.reward.registry import PAPERS, WeightedReward, open_rewards
 from cxr.trainer.reward.rewards import (
     Accuracy,
-    RewardFunction,
     accuracy_reward,
     finding_f1,
     format_reward,
@@ -39,30 +31,10 @@ from cxr.trainer.reward.rewards import (
     reward_functions,
     text_of,
 )
-from tests.scripted_server import Act, Fail, Say, ScriptedServer, schema_name
+from tests.conftest import ROOT
+from tests.rewarding import REPORT, TRUE, Logs, reasoned
 
-REPORT = "FINDINGS: There is a small left pleural effusion. No pneumothorax. IMPRESSION: Left pleural effusion."
-TRUE = "The image shows a small left pleural effusion. There is no pneumothorax."
 OPTIONS = ["A) edema", "B) pleural effusion", "C) fracture", "D) pneumonia"]
-
-
-def reasoned(think: str, answer: str = "B") -> str:
-    return f"<think> {think} </think><answer> {answer} </answer>"
-
-
-class Logs:
-    """Takes what rewards log, as TRL does."""
-
-    def __init__(self) -> None:
-        self.metrics: dict[str, list[float]] = defaultdict(list)
-        self.extra: dict[str, list[Any]] = {}
-
-    def metric(self, name: str, value: float) -> None:
-        self.metrics[name].append(value)
-
-    def column(self, name: str, values: list[Any]) -> None:
-        assert name not in self.extra, "TRL appends: a column given twice would be twice as long"
-        self.extra[name] = values
 
 
 @pytest.mark.parametrize(
@@ -87,10 +59,10 @@ def test_format_is_one_for_exactly_the_form_of_the_mode(completion: str, mode: s
 )  # fmt: skip
 def test_accuracy_is_one_for_the_right_option_however_written(answer: str, reward: float) -> None:
     about = {"task": "single", "answer": "B", "options": OPTIONS}
-    assert accuracy_reward(reasoned("So.", answer), mode="reasoning", **about) == reward  # type: ignore[arg-type]
-    assert accuracy_reward(f"<answer>{answer}</answer>", mode="answer_only", **about) == reward  # type: ignore[arg-type]
+    assert accuracy_reward(reasoned("So.", answer), mode="reasoning", **about) == reward
+    assert accuracy_reward(f"<answer>{answer}</answer>", mode="answer_only", **about) == reward
     out_of_form = f"<answer>{answer}</answer>"
-    assert accuracy_reward(out_of_form, mode="reasoning", **about) == 0  # type: ignore[arg-type]
+    assert accuracy_reward(out_of_form, mode="reasoning", **about) == 0
 
 
 @pytest.mark.parametrize(("answer", "truth", "reward"), [("Yes", "Yes", 1), ("no", "Yes", 0), ("No, none.", "No", 1)])
@@ -170,21 +142,32 @@ COMPLETIONS = [
 ]
 
 
+@contextmanager
+def opened(folder: Path, weights: Mapping[str, float] = PAPERS) -> Iterator[list[WeightedReward]]:
+    """Open rewards by their names, with the rules judge."""
+    with open_rewards(weights, RewardRun(folder, JudgeSettings())) as rewards:
+        yield rewards
+
+
+def called(reward: WeightedReward, logs: Logs, completions: Sequence[Any] = COMPLETIONS) -> list[float | None]:
+    """Call a reward as TRL does."""
+    return reward(
+        prompts=[None] * 4,
+        completions=completions,
+        completion_ids=[[1]] * 4,
+        trainer_state=SimpleNamespace(global_step=1),
+        log_metric=logs.metric,
+        log_extra=logs.column,
+        **ROWS,
+    )
+
+
 @pytest.mark.parametrize("as_messages", [True, False])
-def test_a_batch_gets_three_named_rewards_and_the_share_each_applied_to(as_messages: bool) -> None:
+def test_a_batch_gets_three_named_rewards_and_the_share_each_applied_to(as_messages: bool, tmp_path: Path) -> None:
     logs = Logs()
     completions = [[{"role": "assistant", "content": text}] for text in COMPLETIONS] if as_messages else COMPLETIONS
-    given = {}
-    for reward in reward_functions(ProcessReward()):
-        given[reward.__name__] = reward(
-            prompts=[None] * 4,
-            completions=completions,
-            completion_ids=[[1]] * 4,
-            trainer_state=SimpleNamespace(global_step=1),
-            log_metric=logs.metric,
-            log_extra=logs.column,
-            **ROWS,
-        )
+    with opened(tmp_path) as rewards:
+        given = {reward.__name__: called(reward, logs, completions) for reward in rewards}
     assert given == {
         "format": [1, 1, 1, 1],
         "accuracy": [1, 1, 0, pytest.approx(2 / 3)],
@@ -202,6 +185,100 @@ def test_a_batch_gets_three_named_rewards_and_the_share_each_applied_to(as_messa
 
 def test_the_variant_without_process_reward_has_two() -> None:
     assert [reward.__name__ for reward in reward_functions()] == ["format", "accuracy"]
+
+
+OWN = """
+def brevity(completions, **columns):
+    return [1 / len(completion) for completion in completions]
+
+async def slow(completions, **columns):
+    return [0.5 if kind == "binary" else None for kind in columns["task"]]
+
+def accuracy(completions, **columns):
+    return [1.0] * len(completions)
+
+def narrow(completions):
+    return [1.0] * len(completions)
+
+def broken(completions, **columns):
+    return [1 / 0 for _ in completions]
+
+def short(completions, **columns):
+    return [1.0]
+
+def wordy(completions, **columns):
+    return ["good"] * len(completions)
+
+nothing = 3
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Somebody's module of rewards, in the folder that they work in."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "own_rewards.py").write_text(OWN)
+    monkeypatch.delitem(sys.modules, "own_rewards", raising=False)
+    return "own_rewards"
+
+
+def test_anybodys_function_is_a_reward_beside_ours_with_its_weight(tmp_path: Path, own: str) -> None:
+    logs, weights = Logs(), {"format": 2.0, f"{own}:brevity": 0.25, f"{own}:slow": -1.0}
+    with opened(tmp_path, weights) as rewards:
+        given = {reward.__name__: called(reward, logs) for reward in rewards}
+        assert [reward.weight for reward in rewards] == list(weights.values())
+        assert rewards[1].record() == {"reward": f"{own}:brevity", "weight": 0.25}
+    assert given["format"] == [1, 1, 1, 1]
+    assert given["brevity"] == [1 / len(text) for text in COMPLETIONS]
+    assert given["slow"] == [None, None, 0.5, None]
+    assert logs.metrics["rewards/brevity/applied"] == [1]
+    assert logs.metrics["rewards/slow/applied"] == [0.25]
+    assert logs.metrics["rewards/slow/weight"] == [-1]
+
+
+def test_the_reward_of_the_docs_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    recipe = text.partition("```\n# my_rewards.py")[2].partition("\n")[2].partition("```")[0]
+    (tmp_path / "my_rewards.py").write_text(recipe)
+    completions = [[{"role": "assistant", "content": said}] for said in COMPLETIONS]
+    with opened(tmp_path, {"my_rewards:brevity": 0.2}) as (reward,):
+        words = [len(said.split()) for said in COMPLETIONS]
+        assert called(reward, Logs(), completions) == [1 - words[0] / 200, 1 - words[1] / 200, None, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("speed", "unknown reward 'speed'; expected 'format', 'accuracy', 'process', or your own as module:name"),
+        ("nowhere:brevity", "cannot be loaded: there is no module nowhere"),
+        ("own_rewards:length", "cannot be loaded: own_rewards has no length"),
+        ("own_rewards:nothing", "is a int; expected a function"),
+        ("own_rewards:accuracy", "accuracy and own_rewards:accuracy would both be logged as accuracy"),
+    ],
+)
+@pytest.mark.usefixtures("own")
+def test_a_reward_that_cannot_be_opened_is_named(tmp_path: Path, name: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(says)), opened(tmp_path, {"accuracy": 1.0, name: 1.0}):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("narrow", "failed with TypeError; expected a function that TRL can call"),
+        ("broken", "failed with ZeroDivisionError at own_rewards.py:15; expected"),
+        ("short", "gives 1 values for 4 completions"),
+        ("wordy", "failed with ValueError; expected a function"),
+    ],
+)
+def test_a_reward_that_fails_is_one_sentence(tmp_path: Path, own: str, name: str, says: str) -> None:
+    with (
+        opened(tmp_path, {f"{own}:{name}": 1.0}) as (reward,),
+        pytest.raises(CxrError, match=re.escape(f"the reward own_rewards:{name} {says}")),
+    ):
+        called(reward, Logs())
 
 
 def test_the_text_of_a_completion_may_come_in_parts() -> None:
@@ -225,9 +302,8 @@ class Half:
 
 def test_a_scorer_gets_the_open_answers_of_a_batch_at_once_and_its_name_is_logged() -> None:
     logs, scorer = Logs(), Half()
-    rows = {**ROWS, "task": ["single", "single", "anomaly", "anomaly"]}
-    accuracy: RewardFunction = Accuracy(scorer)
-    values = accuracy([None] * 4, COMPLETIONS, log_metric=logs.metric, **rows)
+    rows: dict[str, Any] = {**ROWS, "task": ["single", "single", "anomaly", "anomaly"]}
+    values = Accuracy(scorer)(COMPLETIONS, log_metric=logs.metric, **rows)
     assert values == [1, 1, 0.5, 0.5]
     assert scorer.asked == [["No", "Edema, Fracture"]]
     assert logs.metrics["rewards/accuracy/ratescore"] == [0.5]
@@ -235,9 +311,9 @@ def test_a_scorer_gets_the_open_answers_of_a_batch_at_once_and_its_name_is_logge
 
 
 def test_a_reward_that_is_no_number_stops_with_the_ids_of_its_samples() -> None:
-    accuracy: RewardFunction = Accuracy(Half(float("nan")))
+    accuracy = WeightedReward(Accuracy(Half(float("nan"))))
     with pytest.raises(CxrError, match=r"accuracy reward of 1 completions is not a finite number.*look at s4$"):
-        accuracy([None] * 4, COMPLETIONS, **ROWS)
+        called(accuracy, Logs())
 
 
 def test_ratescore_needs_both_of_its_models_and_its_package(tmp_path: Path) -> None:
@@ -275,184 +351,3 @@ def test_ratescore_reads_its_models_from_the_folder_and_an_answer_without_entiti
     assert (
         accuracy_reward("<answer>hm</answer>", mode="answer_only", task="anomaly", answer="Edema", scorer=scorer) == 0
     )
-
-
-class Shaky(RulesJudge):
-    """Fails on reasonings that hold a word, in the way it is told."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    def verdicts(self, report: str, findings: Sequence[Finding]) -> list[JudgedFinding]:
-        if any("fracture" in finding.observation for finding in findings):
-            raise self.error
-        return super().verdicts(report, findings)
-
-
-def batch(thinks: Sequence[str], *, first: int = 0) -> dict[str, Any]:
-    return {
-        "prompts": [None] * len(thinks),
-        "completions": [reasoned(think) for think in thinks],
-        "mode": ["reasoning"] * len(thinks),
-        "report": [REPORT] * len(thinks),
-        "sample_id": [f"q{first + number}" for number in range(len(thinks))],
-        "licence": ["public"] * len(thinks),
-    }
-
-
-REJECT = MiningReject(RejectReason.MODEL_OUTPUT_INVALID, "no usable reply")
-
-
-@pytest.mark.parametrize("error", [REJECT, RecursionError("too deep"), ValueError("odd")])
-def test_a_failure_skips_its_sample_and_the_run_goes_on(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
-    reward, logs = ProcessReward(Shaky(error)), Logs()
-    given = reward(**batch([TRUE, "A rib fracture.", TRUE]), log_metric=logs.metric)
-    assert given == [1, None, 1]
-    assert (reward.judged, reward.failed) == (3, ["q1"])
-    assert logs.metrics["rewards/process_factuality/failed"] == [pytest.approx(1 / 3)]
-    said = capsys.readouterr().err
-    assert "q1: not judged" in said
-    assert "fracture" not in said
-
-
-def test_more_than_one_in_a_hundred_failures_stop_the_run_but_not_before_a_hundred_are_judged() -> None:
-    reward = ProcessReward(Shaky(REJECT))
-    assert reward(**batch(["A rib fracture.", "Ribs: fracture."])) == [None, None]
-    reward(**batch([TRUE] * 97, first=2))
-    with pytest.raises(CxrError, match=r"rules judge failed on 2 of 100 completions, more than 1%.*look at q0, q1$"):
-        reward(**batch([TRUE], first=99))
-
-
-def test_exactly_one_in_a_hundred_is_bearable() -> None:
-    reward = ProcessReward(Shaky(REJECT))
-    given = reward(**batch(["A rib fracture.", *[TRUE] * 99]))
-    assert given == [None, *[1] * 99]
-
-
-@pytest.mark.parametrize("error", [PolicyError("no"), EngineStopped("no"), BudgetReached("no"), SettingsError("no")])
-def test_what_no_later_completion_could_pass_ends_the_run_at_once(error: Exception) -> None:
-    with pytest.raises(type(error)):
-        ProcessReward(Shaky(error))(**batch([TRUE, "A rib fracture."]))
-
-
-class Counting(RulesJudge):
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def verdicts(self, report: str, findings: Sequence[Finding]) -> list[JudgedFinding]:
-        self.asked += 1
-        return super().verdicts(report, findings)
-
-
-def test_equal_reasonings_on_one_report_are_judged_once() -> None:
-    judge = Counting()
-    rows = batch([TRUE, TRUE, "There is a pneumothorax.", TRUE])
-    rows["report"][3] = "FINDINGS: Normal heart."
-    assert ProcessReward(judge)(**rows) == [1, 1, 0, 1 / 2]
-    assert judge.asked == 3
-
-
-def test_the_seconds_of_each_call_are_logged_and_added_up() -> None:
-    reward, logs = ProcessReward(), Logs()
-    for _ in range(3):
-        reward(**batch([TRUE]), log_metric=logs.metric)
-    assert all(seconds > 0 for seconds in logs.metrics["rewards/process_factuality/seconds"])
-    assert reward.seconds == pytest.approx(sum(logs.metrics["rewards/process_factuality/seconds"]))
-
-
-def careful(request: dict[str, Any]) -> Act:
-    """Read as a careful model would that knows one report; cannot do so where a riddle is asked."""
-    said = request["messages"][-1]["content"]
-    if any("riddle" in message["content"] for message in request["messages"]):
-        return Say("I would rather not.")
-    if schema_name(request) == "ExtractReply":
-        named = [word for word in ("pleural effusion", "pneumothorax") if word in said]
-        return Say({"findings": [{"observation": word, "status": "present", "quote": word} for word in named]})
-    block = re.search(r"<<<FINDINGS.*?>>>\n(.*?)\n<<<END", said, re.DOTALL)
-    assert block
-    items = [
-        {
-            "number": number,
-            "quotes": ["small left pleural effusion"] if "effusion" in line else ["No pneumothorax"],
-            "reason": "stated",
-            "verdict": "supported" if "effusion" in line else "contradicted",
-            "extra_detail": False,
-        }
-        for number, line in enumerate(block[1].splitlines(), start=1)
-    ]
-    return Say({"items": items})
-
-
-@contextmanager
-def asking(url: str, folder: Path, licences: Sequence[str] = ("public",), **given: object) -> Iterator[ProcessReward]:
-    settings = JudgeSettings.resolve(
-        folder / "cxr.duckdb", **{"judge": "llm", "model": "m", "base_url": url, "concurrency": 4, **given}
-    )
-    with open_process_reward(settings, folder / "run", licences=licences) as reward:
-        yield reward
-
-
-THINKS = ["A pleural effusion.", "A pleural effusion and a pneumothorax.", "A pneumothorax.", "A riddle.", "Hm."]
-
-
-@pytest.fixture
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cxr.miner.llm.client._LONGEST_WAIT_S", 0.0)
-
-
-@pytest.mark.usefixtures("_no_waiting")
-def test_the_llm_judge_rewards_many_at_once_skips_what_it_cannot_and_pays_once(tmp_path: Path) -> None:
-    with ScriptedServer(careful, latency_s=0.05) as server:
-        with asking(server.url, tmp_path) as reward:
-            threads = threading.active_count()
-            assert reward(**batch(THINKS)) == [1, 0.5, 0, None, 0]
-            assert (reward.judged, reward.failed) == (5, ["q3"])
-            asked = server.received
-            assert reward(**batch(THINKS[:3])) == [1, 0.5, 0]
-            assert server.received == asked
-            assert threading.active_count() == threads, "threads are given back between steps"
-        with asking(server.url, tmp_path) as resumed:
-            assert resumed(**batch(THINKS[:3])) == [1, 0.5, 0]
-        assert server.received == asked
-    calls = (tmp_path / "run" / "process_reward-0.calls.jsonl").read_text(encoding="utf-8")
-    assert "q1" in calls
-    assert "effusion" not in calls
-
-
-@pytest.mark.usefixtures("_no_waiting")
-def test_a_server_that_cannot_be_used_ends_the_run(tmp_path: Path) -> None:
-    with (
-        ScriptedServer(lambda _: Fail(401)) as server,
-        asking(server.url, tmp_path) as reward,
-        pytest.raises(EngineStopped, match="does not accept the key"),
-    ):
-        reward(**batch(THINKS))
-
-
-def test_credentialed_reports_go_to_this_machine_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "k")
-    with (
-        pytest.raises(PolicyError, match=r"may not be sent to models\.example"),
-        asking("https://models.example/v1", tmp_path, ["public", "credentialed"]),
-    ):
-        pass
-    rows = batch(THINKS)
-    rows["licence"] = ["credentialed"] * len(THINKS)
-    with (
-        asking("https://models.example/v1", tmp_path, ["public"]) as reward,
-        pytest.raises(PolicyError, match=r"may not be sent to models\.example"),
-    ):
-        reward(**rows)
-    del rows["licence"]
-    with (
-        asking("https://models.example/v1", tmp_path, ["public"]) as reward,
-        pytest.raises(PolicyError, match=r"may not be sent to models\.example"),
-    ):
-        reward(**rows)
-
-
-def test_processes_share_a_budget_in_equal_parts(tmp_path: Path) -> None:
-    settings = JudgeSettings(judge="llm", model="m", base_url="http://127.0.0.1:9/v1", max_calls=8)
-    with open_process_reward(settings, tmp_path, process_index=3, processes=4) as reward:
-        assert reward.judge.name == "llm"
-        assert reward.judge._asker.settings.max_calls == 2  # type: ignore[attr-defined]

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.kit.errors import CxrError, InputError, SettingsError
 from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
 from cxr.trainer.reward.process import ProcessReward
-from cxr.trainer.reward.rewards import RewardFunction, reward_functions
+from cxr.trainer.reward.protocol import RewardFunction
+from cxr.trainer.reward.registry import WeightedReward
+from cxr.trainer.reward.rewards import reward_functions
 from cxr.trainer.train.checks import (
     check_answers,
     check_lengths,
@@ -30,6 +32,7 @@ from cxr.trainer.models.families import FAMILIES, load_processor
 from cxr.trainer.models.tiny import build_tiny
 
 OPTIONS = ["A) edema", "B) pleural effusion"]
+PAPERS: list[RewardFunction] = [*reward_functions(ProcessReward())]
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +117,7 @@ def test_sound_rows_with_no_one_and_two_images_pass_every_check(
         max_length=1000,
         max_completion_length=64,
         held_out={"somebody else"},
-        rewards=reward_functions(ProcessReward()),
+        rewards=PAPERS,
     )
     names = [result.name for result in results]
     assert names == ["patients", "padding", "pixels", "image tokens", "lengths", "completions", "answers", "rewards"]
@@ -300,12 +303,22 @@ def always(value: float, name: str) -> RewardFunction:
     ],
 )
 def test_rewards_that_do_not_part_hand_made_completions_stop(name: str, value: float, told: str) -> None:
-    sound = reward_functions(ProcessReward())
-    check_rewards(sound)
-    swapped = [always(value, name) if reward.__name__ == name else reward for reward in sound]
+    check_rewards(PAPERS)
+    swapped = [always(value, name) if reward.__name__ == name else reward for reward in PAPERS]
     with pytest.raises(SettingsError, match=rf"reward {name} gives a .*{told}"):
         check_rewards(swapped)
 
 
 def test_the_variant_without_process_reward_is_checked_without_it() -> None:
     assert "process" not in check_rewards(reward_functions()).found
+
+
+def test_a_reward_of_ones_own_has_to_run_and_may_reward_what_it_likes() -> None:
+    own = always(0.25, "brevity")
+    assert "brevity" in check_rewards([*PAPERS, WeightedReward(own)]).found
+
+    def of_text(completions: Sequence[str], **_: Any) -> list[float | None]:
+        return [float(len(completion.split())) for completion in completions]
+
+    with pytest.raises(CxrError, match=r"the reward of_text failed with AttributeError at test_train_checks\.py"):
+        check_rewards([WeightedReward(of_text)])

@@ -13,14 +13,21 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="training needs the extra cxr[train]")
 
+from PIL import Image  # noqa: E402
 from transformers import Trainer, TrainingArguments  # noqa: E402
 
 from cxr.miner.kit.errors import CxrError, InputError, SettingsError  # noqa: E402
 from cxr.trainer.train.curves import panels, smoothed, window_of, write_curves  # noqa: E402
 from cxr.trainer.train.logs import LastBatch, TrainingLog, report_to, words  # noqa: E402
 from cxr.trainer.train.run_log import keep_steps, read_log  # noqa: E402
-from cxr.trainer.train.run_record import RunRecord, data_facts, read_record  # noqa: E402
+from cxr.trainer.train.run_record import RunRecord, read_record  # noqa: E402
 from cxr.trainer.train.samples import RewardWatch, SampleTable, advantage  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """accelerate collects garbage after a training, which takes longer than these."""
+    monkeypatch.setattr("accelerate.utils.memory.clear_device_cache", lambda **_: None)
 
 
 class Line(torch.nn.Module):  # type: ignore[misc, name-defined]
@@ -108,7 +115,7 @@ def test_a_line_tells_the_time_of_its_step_and_the_share_of_the_process_reward(t
     lines = read_log(tmp_path / "log.jsonl")
     for line in lines:
         assert line["process_reward_share"] == pytest.approx(1e-6 / line["step_seconds"])
-    assert all(0 < line["step_seconds"] < 5 for line in lines)
+    assert all(line["step_seconds"] > 0 for line in lines)
 
 
 def test_the_last_line_of_progress_is_said_where_there_is_no_terminal(
@@ -210,7 +217,7 @@ def test_advantage_is_the_sum_of_weighted_rewards_normalized_in_its_group() -> N
     assert advantage(rewards, {}, 3) is None
 
 
-def test_the_watch_times_each_reward_and_hands_on_a_batch_when_all_rewards_are_there(tmp_path: Path) -> None:
+def test_the_watch_hands_on_a_batch_when_all_rewards_are_there(tmp_path: Path) -> None:
     last = LastBatch()
     watch = RewardWatch(last, SampleTable(tmp_path))
 
@@ -229,7 +236,6 @@ def test_the_watch_times_each_reward_and_hands_on_a_batch_when_all_rewards_are_t
     (row,) = read_log(tmp_path / "samples.jsonl")
     assert (row["completion"], row["form"], row["process_factuality"], row["mode"]) == ("yes", 1.0, None, "reasoning")
     assert last.sample_ids == ("s1",)
-    assert 0 < watch.spent() < 1
 
 
 # Curves.
@@ -277,17 +283,14 @@ def test_every_reward_has_its_curve_and_its_share_and_a_missing_value_is_no_zero
     assert "gradient" not in by_name
 
 
-def test_the_page_of_curves_needs_nothing_else(tmp_path: Path) -> None:
+def test_the_curves_of_a_resumed_run_are_one_picture(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in grpo_log()))
-    RunRecord.start(tmp_path, stage="grpo", settings={}, model="<b>model</b>", resumed_from=4)
-    png, page = write_curves(tmp_path)
-    assert png.read_bytes().startswith(b"\x89PNG")
-    html = page.read_text()
-    assert "Samples that a reward applied to" in html
-    assert "<b>model" not in html
-    assert "light-dark(" in html
-    without = re.sub(r'xmlns(:\w+)?="[^"]*"', "", html)
-    assert not re.findall(r"https?://|<script|<link|<img|url\((?!#)", without)
+    RunRecord.start(tmp_path, stage="grpo", settings={}, model="model", resumed_from=4)
+    picture = write_curves(tmp_path)
+    assert picture == tmp_path / "curves.png"
+    with Image.open(picture) as drawn:
+        assert drawn.width > 1000
+    assert {path.name for path in tmp_path.iterdir()} == {"log.jsonl", "run.json", "curves.png"}
 
 
 def test_a_folder_without_a_step_has_no_curves(tmp_path: Path) -> None:
@@ -299,9 +302,7 @@ def test_a_folder_without_a_step_has_no_curves(tmp_path: Path) -> None:
 
 
 def test_the_record_stands_from_the_start_and_a_resumed_run_keeps_its_beginning(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "train.jsonl").write_text("{}\n")
+    data = {"path": "data", "fingerprint": "f"}
     first = RunRecord.start(tmp_path / "run", stage="sft", settings={"learning_rate": 1e-3}, data=data)
     running = read_record(tmp_path / "run")
     assert (running["exit"], running["ended"], running["steps_done"]) == ("running", None, 0)
@@ -316,18 +317,6 @@ def test_the_record_stands_from_the_start_and_a_resumed_run_keeps_its_beginning(
     assert record["hardware"]["cores"] >= 1
     assert record["versions"]["torch"] == torch.__version__
     assert record["data"] == running["data"]
-
-
-def test_the_fingerprint_of_data_changes_with_them(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text("one\n")
-    before = data_facts(tmp_path)
-    assert data_facts(tmp_path) == before
-    (tmp_path / "a.jsonl").write_text("two\n")
-    assert data_facts(tmp_path)["fingerprint"] != before["fingerprint"]
-    (tmp_path / "export.json").write_text(json.dumps({"fingerprint": "f", "licence": "public", "files": {"x": 1}}))
-    assert data_facts(tmp_path)["fingerprint"] == "f"
-    with pytest.raises(InputError, match="does not exist"):
-        data_facts(tmp_path / "nowhere")
 
 
 def test_a_record_that_cannot_be_read_is_not_overlooked(tmp_path: Path) -> None:

@@ -1,13 +1,23 @@
 """The reward that verl calls: format, accuracy and process factuality, as equation 9 of the paper adds them."""
 
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from cxr.trainer.reward.verl import accuracy, compute_score, parse
+from cxr.trainer.reward.answers import parse_completion
+from cxr.trainer.reward.verl import compute_score
 
 REPORT = "FINDINGS: There is a small left pleural effusion. No pneumothorax. IMPRESSION: Left pleural effusion."
 TRUE = "The image shows a small left pleural effusion. There is no pneumothorax."
 FALSE = "The image shows a large right pneumothorax."
+
+
+def answered(answer: str, truth: str, extra: Mapping[str, object]) -> float:
+    """Give the accuracy of an answer within its tags."""
+    return compute_score("", f"<answer> {answer} </answer>", truth, {"mode": "answer_only", **extra})["accuracy"]
 
 
 @pytest.mark.parametrize(
@@ -26,7 +36,9 @@ FALSE = "The image shows a large right pneumothorax."
     ],
 )
 def test_only_the_exact_form_of_the_mode_is_read(text: str, reasoning: bool, parsed: tuple[object, object]) -> None:
-    assert parse(text, reasoning=reasoning) == parsed
+    assert parse_completion(text, reasoning=reasoning) == parsed
+    mode = {"mode": "reasoning" if reasoning else "answer_only", "task": "single"}
+    assert compute_score("", text, "B", mode)["format"] == (parsed[1] is not None)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +49,7 @@ def test_only_the_exact_form_of_the_mode_is_read(text: str, reasoning: bool, par
     ],
 )  # fmt: skip
 def test_options_are_right_or_wrong(answer: str, truth: str, right: float) -> None:
-    assert accuracy(answer, truth, {"task": "single"}) == right
+    assert answered(answer, truth, {"task": "single"}) == right
 
 
 @pytest.mark.parametrize(
@@ -46,7 +58,7 @@ def test_options_are_right_or_wrong(answer: str, truth: str, right: float) -> No
 )
 def test_open_answers_get_the_f1_of_their_findings(answer: str, share: float) -> None:
     extra = {"task": "anomaly", "answer_findings": ["Cardiomegaly", "Edema"]}
-    assert accuracy(answer, "Cardiomegaly, Edema", extra) == pytest.approx(share)
+    assert answered(answer, "Cardiomegaly, Edema", extra) == pytest.approx(share)
 
 
 def test_reasoning_is_rewarded_for_what_the_report_supports_and_answers_alone_are_not() -> None:
@@ -69,3 +81,19 @@ def test_list_columns_may_come_as_arrays_as_verl_hands_them_over() -> None:
         compute_score("openi/anomaly", "<answer> Fracture, edema </answer>", "Edema, Fracture", anomaly)["accuracy"]
         == 1
     )
+
+
+def test_a_reward_of_ones_own_counts_with_its_weight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "verl_own.py").write_text(
+        "def sided(completions, **columns):\n"
+        "    return [float('left' in text) if columns['report'][0] else None for text in completions]\n"
+    )
+    weights = {"format": 1.0, "process": 2.0, "verl_own:sided": 0.5}
+    said = f"<think> {TRUE} </think><answer> Yes </answer>"
+    judged = compute_score("", said, "Yes", {"mode": "reasoning", "task": "binary", "report": REPORT}, rewards=weights)
+    expected = {"score": 3.5, "format": 1, "factuality": 1, "factuality_applies": 1, "sided": 1, "sided_applies": 1}
+    assert judged == expected
+    alone = compute_score("", "<answer> Yes </answer>", "Yes", {"mode": "answer_only"}, rewards=weights)
+    assert alone == {**dict.fromkeys(expected, 0), "score": 1, "format": 1}

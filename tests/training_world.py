@@ -1,8 +1,11 @@
 """A phantom corpus with its exports and a tiny random model, for tests that train a few steps."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import polars as pl
 from typer.testing import CliRunner, Result
@@ -14,8 +17,8 @@ from cxr.trainer.phantom.corpus import write_phantom
 from cxr.trainer.phantom.pipeline import PhantomExports, make_exports
 
 TARGETS: Targets = {
-    "train": {Mode.ANSWER_ONLY: 120, Mode.REASONING: 60},
-    "test": {Mode.ANSWER_ONLY: 24, Mode.REASONING: 12},
+    "train": {Mode.ANSWER_ONLY: 60, Mode.REASONING: 30},
+    "test": {Mode.ANSWER_ONLY: 12, Mode.REASONING: 6},
 }
 SMALL = TinySize(hidden=32, layers=2, heads=2, vision_hidden=16, vision_layers=1, vision_heads=2, vocabulary=900)
 
@@ -25,6 +28,8 @@ QUICK_GRPO = (
     *("--set", "global_batch=4", "--set", "group=2", "--set", "device_batch=4", "--set", "max_completion_length=12"),
     *("--set", "save_steps=2", "--set", "threads=1"),
 )
+# The first step moves the weights already.
+ONE_STEP = ("--set", "steps=1", "--set", "warmup=0", "--set", "learning_rate=1e-2")
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,27 @@ class World:
             build_tiny(folder, family, texts=self.texts, size=SMALL)
         return folder
 
-    def train(self, stage: str, output: Path, *more: str | Path, model: Path | None = None) -> Result:
-        """Run `cxr train sft|grpo` in this process with the quick settings; what comes later overrules them."""
+    def command(self, stage: str, output: Path, *more: str | Path, model: Path | None = None) -> list[str]:
+        """Give the words of `cxr train sft|grpo` with the quick settings; what comes later overrules them."""
         data = self.exports.sft if stage == "sft" else self.exports.grpo
         quick = QUICK if stage == "sft" else QUICK_GRPO
-        given: list[Any] = ["train", stage, "--preset", "tiny", "--model", model or self.model(), "--data", data]
-        return run(*given, "-o", output, *quick, *more)
+        words = ["train", stage, "--preset", "tiny", "--model", model or self.model(), "--data", data, "-o", output]
+        return [str(word) for word in (*words, *quick, *more)]
+
+    def train(self, stage: str, output: Path, *more: str | Path, model: Path | None = None) -> Result:
+        """Run that command in this process, without what takes longer than its steps."""
+        with quickly():
+            return run(*self.command(stage, output, *more, model=model))
+
+
+@contextmanager
+def quickly() -> Iterator[None]:
+    """Leave out of a training its curves, and the collection of garbage that accelerate ends it with."""
+    with (
+        patch("cxr.trainer.train.run.write_curves", return_value=None),
+        patch("accelerate.utils.memory.clear_device_cache"),
+    ):
+        yield
 
 
 def run(*arguments: str | Path) -> Result:
@@ -57,9 +77,9 @@ def run(*arguments: str | Path) -> Result:
 
 def make_world(folder: Path) -> World:
     """Draw phantoms, mine them and export them."""
-    exports = make_exports(write_phantom(folder / "corpus", studies=160, seed=0), folder / "work", TARGETS)
+    exports = make_exports(write_phantom(folder / "corpus", studies=80, seed=0, size=56), folder / "work", TARGETS)
     rows = pl.read_parquet(sorted((exports.sft / "data").glob("train-*.parquet")))
-    texts = [
+    texts: list[Any] = [
         turn["content"]
         for row in rows.select("prompt", "completion").to_dicts()
         for turns in row.values()

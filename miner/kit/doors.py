@@ -5,7 +5,9 @@ and never ask which one they got.
 """
 
 import importlib
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from cxr.miner.kit.errors import SettingsError
@@ -38,6 +40,9 @@ class Door(Generic[T]):
             module, _, attribute = self._ours.get(self.check(name), name).partition(":")
         except ValueError as error:
             raise SettingsError(f"unknown {self.kind} {name!r}; {error}") from None
+        if name not in self._ours and str(Path.cwd()) not in sys.path:
+            # Somebody's own lies where they work, and the installed `cxr` does not look there; last, it hides nothing.
+            sys.path.append(str(Path.cwd()))
         try:
             found: T = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:

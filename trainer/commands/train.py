@@ -2,14 +2,16 @@
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit
 
 if TYPE_CHECKING:
-    from cxr.trainer.train.run import Job, TrainResult
+    from cxr.trainer.train.launch import LaunchPlan
+    from cxr.trainer.train.run import Trained, Training
+    from cxr.trainer.train.settings import GRPOSettings, SFTSettings
 
 train_app = typer.Typer(
     cls=Commands, no_args_is_help=True, help="Train a vision-language model: sft, then grpo with a process reward."
@@ -20,7 +22,7 @@ ModelPath = Annotated[
     typer.Option("--model", help="A folder or hub name: Qwen2-VL, Qwen2.5-VL or Qwen3-VL; grpo: an SFT checkpoint."),
 ]
 Data = Annotated[Path, typer.Option("--data", help="An export for this stage (`cxr export`), or a store.")]
-Output = Annotated[Path, typer.Option("-o", "--output", help="The run's folder: checkpoints, logs, curves, final/.")]
+RunFolder = Annotated[Path, typer.Option("-o", "--output", help="The run's folder: checkpoints, logs, curves, final/.")]
 Preset = Annotated[str, typer.Option(help="paper, lora, tiny, or a TOML file of your own.")]
 Set = Annotated[
     list[str] | None,
@@ -29,7 +31,7 @@ Set = Annotated[
     ),
 ]
 ExistingRun = Annotated[str, typer.Option("--existing", help="Where the folder holds a run: resume, replace or stop.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print batch, steps, memory and the launch command; stop.")]
+PlanOnly = Annotated[bool, typer.Option("--dry-run", help="Print batch, steps, memory and the launch command; stop.")]
 Nproc = Annotated[int | None, typer.Option(help="GPUs of this machine; more than one starts `accelerate launch`.")]
 Nnodes = Annotated[int, typer.Option(help="Machines that train together.")]
 NodeRank = Annotated[int, typer.Option(help="Which of the machines this is, from 0.")]
@@ -41,11 +43,11 @@ ShowText = Annotated[bool, typer.Option("--show-text", help="Show sampled comple
 def train_sft(
     model: ModelPath,
     data: Data,
-    output: Output,
+    output: RunFolder,
     preset: Preset = "paper",
     set_: Set = None,
     existing: ExistingRun = "stop",
-    dry_run: DryRun = False,
+    dry_run: PlanOnly = False,
     nproc: Nproc = None,
     nnodes: Nnodes = 1,
     node_rank: NodeRank = 0,
@@ -55,26 +57,32 @@ def train_sft(
     """Fine-tune on answers and mined reasoning."""
     from cxr.trainer.train.settings import SFTSettings, parse_given
 
-    given = parse_given(set_ or ()) | _gpus(nproc, nnodes)
-    settings = SFTSettings.from_preset(preset, db, given)
-    _train(
-        settings, model, data, output, preset, existing, asked=nproc is not None, dry_run=dry_run,
-        nodes=(nnodes, node_rank, master), db=db,
-    )  # fmt: skip
+    where = _Where(dry_run, nproc, nnodes, node_rank, master)
+    settings = SFTSettings.from_preset(preset, db, parse_given(set_ or ()) | where.gpus())
+    _train(settings, model, data, output, preset, existing, where, db)
 
 
 @train_app.command("grpo")
 def train_grpo(
     model: ModelPath,
     data: Data,
-    output: Output,
+    output: RunFolder,
     preset: Preset = "paper",
+    reward: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reward",
+            metavar="NAME=WEIGHT",
+            help="Weigh a reward: format, accuracy, process, or your own as module:function. Repeatable.",
+        ),
+    ] = None,
     process_reward: Annotated[
-        str | None, typer.Option(help="Who judges reasoning: rules, llm (its settings: [judge] in cxr.toml), or none.")
+        str | None,
+        typer.Option(help="Who judges reasoning: rules, llm ([judge] in cxr.toml), your own as module:name, or none."),
     ] = None,
     set_: Set = None,
     existing: ExistingRun = "stop",
-    dry_run: DryRun = False,
+    dry_run: PlanOnly = False,
     show_text: ShowText = False,
     nproc: Nproc = None,
     nnodes: Nnodes = 1,
@@ -83,17 +91,16 @@ def train_grpo(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Go on from an SFT checkpoint with GRPO: format, accuracy and process factuality as rewards."""
-    from cxr.trainer.train.settings import GRPOSettings, parse_given
+    from cxr.trainer.train.settings import GRPOSettings, parse_given, parse_rewards
 
-    given = parse_given(set_ or ()) | _gpus(nproc, nnodes)
+    where = _Where(dry_run, nproc, nnodes, node_rank, master)
+    given = parse_given(set_ or ()) | where.gpus()
+    if reward:
+        given["rewards"] = given.get("rewards", {}) | parse_rewards(reward)
     if process_reward is not None:
         given["process_reward"] = process_reward
     settings = GRPOSettings.from_preset(preset, db, given)
-    _train(
-        settings, model, data, output, preset, existing, asked=nproc is not None, dry_run=dry_run,
-        nodes=(nnodes, node_rank, master), db=db,
-        show_text=show_text,
-    )  # fmt: skip
+    _train(settings, model, data, output, preset, existing, where, db, show_text=show_text)
 
 
 @train_app.command("ablation")
@@ -118,17 +125,17 @@ def train_ablation(
     from cxr.trainer.train.ablation import (
         order_agreement,
         predict_command,
+        read_variants,
         run_ablation,
         table_rows,
         train_command,
-        variants,
     )
     from cxr.trainer.train.ablation_world import find_world, make, predict_options
 
     world = find_world(output, preset, data, model, tuple(set_ or ()))
     options = predict_options(preset)
     if dry_run:
-        for variant in variants():
+        for variant in read_variants():
             for words in (train_command(variant, world), predict_command(variant, world, options)):
                 typer.echo(shlex.join(["cxr", *words]))
         return
@@ -141,81 +148,93 @@ def train_ablation(
     say(f"the rows, as JSON: {output / 'ablation.json'}")
 
 
-def _gpus(nproc: int | None, nnodes: int) -> dict[str, Any]:
-    return {} if nproc is None else {"gpus": nproc * nnodes}
+class _Where(NamedTuple):
+    """Where a stage is to run, as the command line says it."""
+
+    dry_run: bool
+    nproc: int | None
+    nnodes: int
+    node_rank: int
+    master: str | None
+
+    def gpus(self) -> dict[str, int]:
+        return {} if self.nproc is None else {"gpus": self.nproc * self.nnodes}
 
 
 def _train(
-    settings: Any,
+    settings: "SFTSettings | GRPOSettings",
     model: str,
     data: Path,
     output: Path,
     preset: str,
     existing: str,
-    *,
-    asked: bool,
-    dry_run: bool,
-    nodes: tuple[int, int, str | None],
+    where: _Where,
     db: Path,
+    *,
     show_text: bool = False,
 ) -> None:
+    """Print the plan, or hand over to `accelerate launch`, or train here."""
     from cxr.miner.benchmark.settings import Existing
     from cxr.miner.kit.settings import choose
-    from cxr.trainer.train.run import Job
+    from cxr.trainer.train.launch import is_first, is_launched, launch
+    from cxr.trainer.train.run import LEFT_OUT, Training, prepare_output, train
 
     chosen = choose(Existing, existing, f"{settings.stage}: --existing")
-    job = Job(settings, model, data, output, preset, chosen, db, show_text=show_text)
-    _start(job, nodes, asked=asked, dry_run=dry_run)
-
-
-def _start(job: "Job", nodes: tuple[int, int, str | None], *, asked: bool, dry_run: bool) -> None:
-    """Print the plan, or hand over to `accelerate launch`, or train here."""
-    import sys
-
-    from cxr.miner.kit.console import out, plain_table, say
-    from cxr.trainer.train.data import count_rows
-    from cxr.trainer.train.launch import gpus_here, is_first, is_launched, launch, parse_nodes, plan_of
-    from cxr.trainer.train.run import REJECTS, prepare_output, train
-
+    training = Training(settings, model, data, output, preset, chosen, db, show_text=show_text)
     if is_launched():
-        result = train(job)
+        result = train(training)
         if is_first():
             # Any exit code but 0 is a crash to the launcher; that samples were left out says the process above.
             with contextlib.suppress(typer.Exit):
-                say_trained(job, result)
-        return
-    if dry_run or job.settings.gpus > 1:
-        plan = plan_of(
-            job.settings,
-            model=job.model,
-            rows=count_rows(job.data, job.stage, job.settings),
-            preset=job.preset,
-            nodes=parse_nodes(*nodes),
-            gpus_here=gpus_here(),
-            asked=asked,
-            dry=dry_run,
-            arguments=[word for word in sys.argv[1:] if word != "--dry-run"],
-        )
-        if dry_run:
-            out().print(plain_table(["what", "how much"], plan.described()))
-            typer.echo(plan.command_line)  # outside of the table, where it would be folded
-            for sentence in plan.lacking:
-                say(sentence)
-            return
-        prepare_output(job)  # what the user can mend is said here, once, and not by each process
+                _say_trained(training, result)
+    elif where.dry_run:
+        _say_planned(_planned(training, where))
+    elif settings.gpus > 1:
+        plan = _planned(training, where)
+        prepare_output(training)  # what the user can mend is said here, once, and not by each process
         code = launch(plan)
-        raise typer.Exit(Exit.REJECTS if code == Exit.DONE and (job.output / REJECTS).is_file() else code)
-    say_trained(job, train(job))
+        raise typer.Exit(Exit.REJECTS if code == Exit.DONE and (output / LEFT_OUT).is_file() else code)
+    else:
+        _say_trained(training, train(training))
 
 
-def say_trained(job: "Job", result: "TrainResult") -> None:
-    """Return what a training left; exit with 4 where samples were left out."""
+def _planned(training: "Training", where: _Where) -> "LaunchPlan":
+    import sys
+
+    from cxr.trainer.train.data import count_rows
+    from cxr.trainer.train.launch import gpus_here, parse_nodes, plan
+    from cxr.trainer.train.memory import memory_of
+
+    return plan(
+        training.settings,
+        count_rows(training.data, training.settings),
+        nodes=parse_nodes(where.nnodes, where.node_rank, where.master),
+        gpus_here=gpus_here(),
+        asked=where.nproc is not None,
+        dry=where.dry_run,
+        preset=training.preset,
+        memory=memory_of(training.settings, training.model),
+        arguments=[word for word in sys.argv[1:] if word != "--dry-run"],
+    )
+
+
+def _say_planned(plan: "LaunchPlan") -> None:
+    from cxr.miner.kit.console import out, plain_table, say
+
+    out().print(plain_table(["what", "how much"], plan.described()))
+    typer.echo(plan.command_line)  # outside of the table, where it would be folded
+    for sentence in plan.lacking:
+        say(sentence)
+
+
+def _say_trained(training: "Training", trained: "Trained") -> None:
+    """Say what a training left; exit with 4 where samples were left out."""
     from cxr.miner.kit.console import say
-    from cxr.trainer.train.run import REJECTS
+    from cxr.trainer.train.run import LEFT_OUT
 
-    say(f"{result.steps:,} steps of {job.stage} done; the model is in {result.final}")
-    for path in result.curves:
-        say(f"curves: {path}")
-    if result.rejects:
-        say(f"{result.rejects:,} samples left out for their images; see {job.output / REJECTS}")
+    say(f"{trained.steps:,} steps of {training.settings.short_stage()} done; the model is in {trained.final}")
+    if trained.curves is not None:
+        say(f"curves: {trained.curves}")
+    if trained.rejects:
+        say(f"{trained.rejects:,} samples left out for their images; see {training.output / LEFT_OUT}")
         raise typer.Exit(Exit.REJECTS)

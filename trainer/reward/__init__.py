@@ -1,4 +1,4 @@
-"""The rewards of a completion: format, accuracy, and the process reward by a judge.
+"""The rewards of a completion, behind a door: format, accuracy, the process reward by any judge, and anybody's own.
 
-Imports judge; called by trainer.train, trainer.evaluate and other trainers.
+Imports judge; called by trainer.train, trainer.evaluate and other trainers (TRL, verl).
 """

@@ -5,34 +5,23 @@ of `cxr judge`, so that a resumed run pays for nothing twice. Either way a compl
 process reward (None) and is counted, and too many of those end the run.
 """
 
-import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from cxr.miner.judge import Judge, RulesJudge, open_judge
-from cxr.miner.judge.settings import JudgeSettings
+from cxr.miner.judge import Judge, open_judge
 from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import BudgetReached, CxrError, EngineStopped, MiningReject, PolicyError, SettingsError
 from cxr.miner.kit.parallel import ordered_map
 from cxr.miner.llm.books import FileBooks
 from cxr.schemas.vocabulary import Licence
 from cxr.trainer.reward.answers import parse_completion
-from cxr.trainer.reward.rewards import (
-    REASONING,
-    Completion,
-    Judged,
-    LogExtra,
-    LogMetric,
-    judge_reasoning,
-    logged,
-    text_of,
-)
+from cxr.trainer.reward.protocol import Completion, LogExtra, LogMetric, RewardRun
+from cxr.trainer.reward.rewards import REASONING, JudgedReasoning, judge_reasoning, rules_judge, text_of
 
-NAME = "process_factuality"
+PROCESS_FACTUALITY = "process_factuality"
 MOST_FAILED = 0.01
-"""The share of completions that may stay unjudged (issue: above 1 % the run stops)."""
+"""The share of completions that may stay unjudged: above it the run stops."""
 FLOOR = 100
 """Completions that have to be judged before the share means anything."""
 
@@ -52,24 +41,46 @@ class _Job(NamedTuple):
 class ProcessReward:
     """The process reward as TRL calls it; each process of a distributed run has its own, with its own counts.
 
-    It logs, as `rewards/process_factuality/...`: `applied` (share of samples), `seconds` (of this call) and `failed`
-    (share so far). Its share of a step's time is in the log as `process_reward_share` (trainer/train/logs.py).
+    It logs, as `rewards/process_factuality/failed`, the share of completions that could not be judged so far.
     """
 
     def __init__(self, judge: Judge | None = None) -> None:
-        self.__name__ = NAME
-        self.judge: Judge = judge or RulesJudge()
-        """Its name and version belong into the run's record."""
-        self.seconds = 0.0
-        """Spent judging so far."""
+        self.__name__ = PROCESS_FACTUALITY
+        self.judge: Judge = judge or rules_judge()
         self.judged = 0
         """Completions that went to the judge so far, failures among them."""
         self.failed: list[str] = []
         """The sample of every completion that could not be judged."""
 
+    @classmethod
+    @contextmanager
+    def opened(cls, run: RewardRun) -> Iterator["ProcessReward"]:
+        """Return the reward with the judge that the run names.
+
+        Where one licence of the training data is credentialed, the judge's server has to be on this machine or
+        attested, and each request is checked again by its own row. Replies are kept in `cxr.replies` in the run's
+        folder, which all processes share, and calls in a file for each process, whose part of `max_usd` and
+        `max_calls` is an equal one. Raises SettingsError and PolicyError before anything is sent.
+        """
+        public = bool(run.licences) and set(run.licences) == {Licence.PUBLIC}
+        licence = Licence.PUBLIC if public else Licence.CREDENTIALED
+        part: dict[str, object] = {}
+        if run.judge.max_usd is not None:
+            part["max_usd"] = run.judge.max_usd / run.processes
+        if run.judge.max_calls is not None:
+            part["max_calls"] = max(1, run.judge.max_calls // run.processes)
+        run.folder.mkdir(parents=True, exist_ok=True)
+        books = FileBooks(run.folder / f"process_reward-{run.process_index}", [licence])
+        with open_judge(run.judge.model_copy(update=part), books) as judge:
+            yield cls(judge)
+
+    def record(self) -> dict[str, Any]:
+        """Return what run.json says of it: whose judgement it was, and how often there was none."""
+        judge = {"name": self.judge.name, "version": self.judge.version}
+        return {"judge": judge, "judged": self.judged, "judge_failures": len(self.failed)}
+
     def __call__(
         self,
-        prompts: Sequence[Any],  # noqa: ARG002 - TRL names it
         completions: Sequence[Completion],
         *,
         mode: Sequence[str],
@@ -85,7 +96,6 @@ class ProcessReward:
         Raises CxrError when more than 1 % of at least 100 judged completions failed, and what ends every judging:
         PolicyError, EngineStopped, BudgetReached.
         """
-        started = time.perf_counter()
         ids = list(sample_id) if sample_id is not None else [f"row {at} of the batch" for at in range(len(completions))]
         licences = licence if licence is not None else [None] * len(completions)
         values: list[float | None] = [None] * len(completions)
@@ -101,17 +111,16 @@ class ProcessReward:
         judged = self._judge(list(jobs.values()))
         for at, result in zip(jobs, judged, strict=True):
             values[at] = None if result is None else result.factuality
-        self._note_time(started, log_metric)
         if log_metric is not None and self.judged:
-            log_metric(f"rewards/{NAME}/failed", len(self.failed) / self.judged)
+            log_metric(f"rewards/{PROCESS_FACTUALITY}/failed", len(self.failed) / self.judged)
         if log_extra is not None:
             found = dict(zip(jobs, judged, strict=True))
             log_extra("factual", [_tally(found.get(at)) for at in range(len(completions))])
             log_extra("unsupported", [_unsupported(found.get(at)) for at in range(len(completions))])
         self._stop_if_failing()
-        return logged(NAME, values, ids, log_metric)
+        return values
 
-    def _judge(self, jobs: Sequence[_Job]) -> list[Judged | None]:
+    def _judge(self, jobs: Sequence[_Job]) -> list[JudgedReasoning | None]:
         """Judge every distinct reasoning once: completions of one group are often the same words."""
         distinct = list({(job.think, job.report, job.licence): job for job in reversed(jobs)}.values())
         results = list(ordered_map(self._judge_one, distinct, self.judge.workers))
@@ -121,7 +130,7 @@ class ProcessReward:
         self.failed += [job.sample_id for job, result in zip(jobs, given, strict=True) if result is None]
         return given
 
-    def _judge_one(self, job: _Job) -> Judged | None:
+    def _judge_one(self, job: _Job) -> JudgedReasoning | None:
         try:
             return judge_reasoning(job.think, job.report, self.judge.bound(job.sample_id, job.licence))
         except _FATAL:
@@ -132,12 +141,6 @@ class ProcessReward:
             say(f"{job.sample_id}: not judged ({type(error).__name__}); the completion has no process reward")
         return None
 
-    def _note_time(self, started: float, log_metric: LogMetric | None) -> None:
-        spent = time.perf_counter() - started
-        self.seconds += spent
-        if log_metric is not None:
-            log_metric(f"rewards/{NAME}/seconds", spent)
-
     def _stop_if_failing(self) -> None:
         if self.judged >= FLOOR and len(self.failed) > MOST_FAILED * self.judged:
             some = ", ".join(list(dict.fromkeys(self.failed))[:5])
@@ -147,42 +150,14 @@ class ProcessReward:
             )
 
 
-@contextmanager
-def open_process_reward(
-    settings: JudgeSettings,
-    folder: Path,
-    *,
-    licences: Collection[str] = (Licence.CREDENTIALED,),
-    process_index: int = 0,
-    processes: int = 1,
-) -> Iterator[ProcessReward]:
-    """Open the process reward that the settings name, for a run that writes into `folder`.
-
-    `licences` are those of the training data: where one is credentialed, the server has to be on this machine or
-    attested, and each request is checked again by its own row. The llm judge keeps its replies in
-    `folder/cxr.replies`, which all processes of a run share, and its calls in a file for each process, whose part of
-    `max_usd` and `max_calls` is an equal one. Raises SettingsError and PolicyError before anything is sent.
-    """
-    public = bool(licences) and set(licences) == {Licence.PUBLIC}
-    books = FileBooks(folder / f"process_reward-{process_index}", [Licence.PUBLIC if public else Licence.CREDENTIALED])
-    part: dict[str, object] = {}
-    if settings.max_usd is not None:
-        part["max_usd"] = settings.max_usd / processes
-    if settings.max_calls is not None:
-        part["max_calls"] = max(1, settings.max_calls // processes)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open_judge(settings.model_copy(update=part), books) as judge:
-        yield ProcessReward(judge)
-
-
-def _tally(judged: Judged | None) -> str | None:
+def _tally(judged: JudgedReasoning | None) -> str | None:
     if judged is None:
         return None
     counted = [item.factual for item in judged.findings if item.factual is not None]
     return f"{sum(counted)} of {len(counted)}"
 
 
-def _unsupported(judged: Judged | None) -> str | None:
+def _unsupported(judged: JudgedReasoning | None) -> str | None:
     """Name what the report does not support, in the completion's own words."""
     if judged is None:
         return None

@@ -10,32 +10,25 @@ within its tags is read as evaluation reads it (`answers.py`), so that what is t
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from cxr.miner.judge import Judge, RulesJudge
 from cxr.miner.judge.radrscore import share
-from cxr.miner.kit.errors import CxrError, InputError, SettingsError
+from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.schemas import JudgedFinding
 from cxr.schemas.vocabulary import QUESTION_FINDINGS, Task
 from cxr.trainer.reward.answers import findings_named, parse_completion, read_answer
+from cxr.trainer.reward.protocol import Completion, LogExtra, LogMetric, RewardFunction, RewardRun
+from cxr.trainer.reward.registry import WeightedReward
 
 REASONING = "reasoning"
 """The value of the column `mode` for samples whose completion reasons before it answers."""
 FINDING_F1 = "finding_f1"
 RATESCORE = "ratescore"
-
-Completion = str | Sequence[Mapping[str, Any]]
-"""Text, or messages: TRL hands over what the prompt was."""
-LogMetric = Callable[[str, float], None]
-LogExtra = Callable[[str, list[Any]], None]
-
-
-RewardFunction = Callable[..., list[float | None]]
-"""A reward as TRL's GRPOTrainer calls it: with `prompts`, `completions` and the export's columns, each a list; gives
-one value per completion, None where it does not apply. Its `__name__` is its name in the logs."""
 
 
 class RateScore(Protocol):
@@ -49,7 +42,7 @@ class RateScore(Protocol):
         """Return one value between 0 and 1 per answer."""
 
 
-class Judged(NamedTuple):
+class JudgedReasoning(NamedTuple):
     """A reasoning's findings with their verdicts, and the share that counts as factual."""
 
     factuality: float
@@ -61,23 +54,10 @@ def format_reward(completion: str, *, mode: str) -> float:
     return float(parse_completion(completion, reasoning=mode == REASONING)[1] is not None)
 
 
-def accuracy_reward(
-    completion: str,
-    *,
-    mode: str,
-    task: str,
-    answer: str,
-    options: Sequence[str] | None = None,
-    answer_findings: Sequence[str] | None = None,
-    scorer: RateScore | None = None,
-) -> float:
-    """Return 1 or 0 for options and Yes/No, the finding F1 or the scorer's value for open answers; 0 out of form."""
+def accuracy_reward(completion: str, *, mode: str, **about: Any) -> float:
+    """Return the accuracy of the answer in a completion (`about` it: see `answer_accuracy`); 0 out of form."""
     said = parse_completion(completion, reasoning=mode == REASONING)[1]
-    if said is None:
-        return 0.0
-    return answer_accuracy(
-        said, task=task, answer=answer, options=options, answer_findings=answer_findings, scorer=scorer
-    )
+    return 0.0 if said is None else answer_accuracy(said, **about)
 
 
 def answer_accuracy(
@@ -89,7 +69,10 @@ def answer_accuracy(
     answer_findings: Sequence[str] | None = None,
     scorer: RateScore | None = None,
 ) -> float:
-    """Return the accuracy of what stands between the answer tags; an answer that cannot be read is wrong."""
+    """Return the accuracy of what stands between the answer tags; an answer that cannot be read is wrong.
+
+    It is 1 or 0 for options and Yes/No, the finding F1 or the scorer's value for open answers.
+    """
     if is_open(task, options):
         if scorer is not None:
             return scorer([said], [answer])[0] if said else 0.0
@@ -106,12 +89,12 @@ def process_factuality(completion: str, report: str, judge: Judge | None = None)
     return judge_reasoning(think, report, judge).factuality if think else 0.0
 
 
-def judge_reasoning(think: str, report: str, judge: Judge | None = None) -> Judged:
+def judge_reasoning(think: str, report: str, judge: Judge | None = None) -> JudgedReasoning:
     """Judge the findings of a reasoning against the report; raises what the judge raises."""
     judge = judge or rules_judge()
     findings = judge.extract(think)
     judged = tuple(judge.verdicts(report, findings)) if findings else ()
-    return Judged(share(item.factual for item in judged) or 0.0, judged)
+    return JudgedReasoning(share(item.factual for item in judged) or 0.0, judged)
 
 
 @cache
@@ -138,21 +121,18 @@ def finding_f1(named: Iterable[str], true: Iterable[str]) -> float:
 
 
 def formats(
-    prompts: Sequence[Any],  # noqa: ARG001 - TRL names it
     completions: Sequence[Completion],
     *,
     mode: Sequence[str],
-    log_metric: LogMetric | None = None,
     log_extra: LogExtra | None = None,
     **columns: Any,
-) -> list[float | None]:
+) -> list[float]:
     """Return the format reward of a batch; its columns `mode`, `task` and `sample_id` go into the table of samples."""
-    given = [format_reward(text_of(completion), mode=of) for completion, of in zip(completions, mode, strict=True)]
     if log_extra is not None:
-        log_extra("sample_id", _ids(columns, len(given)))
-        log_extra("task", list(columns.get("task") or [None] * len(given)))
+        log_extra("sample_id", list(columns.get("sample_id") or [None] * len(completions)))
+        log_extra("task", list(columns.get("task") or [None] * len(completions)))
         log_extra("mode", list(mode))
-    return logged("format", given, columns.get("sample_id"), log_metric)
+    return [format_reward(text_of(completion), mode=of) for completion, of in zip(completions, mode, strict=True)]
 
 
 formats.__name__ = "format"
@@ -167,9 +147,18 @@ class Accuracy:
         self.open_metric = FINDING_F1 if scorer is None else scorer.name
         """Which metric open answers get: it stands in the logs as `rewards/accuracy/<metric>`."""
 
+    @classmethod
+    @contextmanager
+    def opened(cls, run: RewardRun) -> Iterator["Accuracy"]:
+        """Return the reward with the scorer that the run names."""
+        yield cls(None if run.ratescore is None else load_ratescore(run.ratescore))
+
+    def record(self) -> dict[str, Any]:
+        """Return what run.json says of it."""
+        return {"open_answers": self.open_metric}
+
     def __call__(
         self,
-        prompts: Sequence[Any],  # noqa: ARG002 - TRL names it
         completions: Sequence[Completion],
         *,
         mode: Sequence[str],
@@ -179,8 +168,8 @@ class Accuracy:
         answer_findings: Sequence[Sequence[str] | None] | None = None,
         log_metric: LogMetric | None = None,
         log_extra: LogExtra | None = None,
-        **columns: Any,
-    ) -> list[float | None]:
+        **_: Any,
+    ) -> list[float]:
         """Return one value per completion; the open answers of a batch go to the scorer at once."""
         count = len(completions)
         options = options or [None] * count
@@ -209,30 +198,7 @@ class Accuracy:
         if log_extra is not None:
             log_extra("answer", list(answer))
             log_extra("answered", [None if words is None else words[:80] for words in said])
-        return logged("accuracy", values, columns.get("sample_id"), log_metric)
-
-
-def logged(
-    name: str,
-    values: Sequence[float | None],
-    sample_ids: Sequence[str] | None,
-    log_metric: LogMetric | None,
-) -> list[float | None]:
-    """Return the values back, once the share of samples that the reward applied to is logged.
-
-    Raises CxrError for a reward that is no finite number, with the ids of its samples: one such number would make
-    every weight of the model NaN.
-    """
-    bad = [at for at, value in enumerate(values) if value is not None and not math.isfinite(value)]
-    if bad:
-        ids = sample_ids or [f"completion {at} of the batch" for at in range(len(values))]
-        raise CxrError(
-            f"the {name} reward of {len(bad)} completions is not a finite number, expected 0 to 1; look at "
-            f"{', '.join(dict.fromkeys(str(ids[at]) for at in bad[:5]))}"
-        )
-    if log_metric is not None and values:
-        log_metric(f"rewards/{name}/applied", sum(value is not None for value in values) / len(values))
-    return list(values)
+        return values
 
 
 def text_of(completion: Completion) -> str:
@@ -281,11 +247,7 @@ class _RaTEScore:
         return [value if math.isfinite(value) else 0.0 for value in values]
 
 
-def _ids(columns: Mapping[str, Any], count: int) -> list[str | None]:
-    return list(columns.get("sample_id") or [None] * count)
-
-
-def reward_functions(process: RewardFunction | None = None, *, scorer: RateScore | None = None) -> list[RewardFunction]:
-    """Return the rewards of a GRPO run in the paper's order; without `process` there are two (for the ablation)."""
+def reward_functions(process: RewardFunction | None = None, *, scorer: RateScore | None = None) -> list[WeightedReward]:
+    """Return the paper's rewards in their order, for anybody's GRPOTrainer; without `process` there are two."""
     both: list[RewardFunction] = [formats, Accuracy(scorer)]
-    return both if process is None else [*both, process]
+    return [WeightedReward(reward) for reward in (both if process is None else [*both, process])]

@@ -1,14 +1,22 @@
-"""The reward that verl calls for a completion: format + accuracy + process factuality (paper, equation 9).
+"""The reward that verl calls for a completion: the weighted sum of the registry's (paper, equation 9).
 
-Pure Python: no torch, no network. Exports of `cxr export verl` name this function in their `reward.py`; the rewards
-themselves are those of `cxr.trainer.reward.rewards`.
+Pure Python: no torch, and no network unless a judge needs one. Exports of `cxr export verl` name this function in their
+`reward.py`; verl's `custom_reward_function.reward_kwargs` can give it `rewards` and `judge`.
 """
 
+import atexit
 from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from cxr.trainer.reward.answers import parse_completion
-from cxr.trainer.reward.rewards import REASONING, answer_accuracy, judge_reasoning
+from cxr.miner.judge.settings import JudgeSettings
+from cxr.trainer.reward.protocol import RewardRun
+from cxr.trainer.reward.registry import PAPERS, WeightedReward, open_rewards
+
+# Rewards that every completion gets. verl wants the same keys for all: what a reward does not apply to says so.
+_FOR_ALL = frozenset({"format", "accuracy"})
 
 
 def compute_score(
@@ -16,49 +24,50 @@ def compute_score(
     solution_str: str,
     ground_truth: str,
     extra_info: Mapping[str, Any] | None = None,
+    *,
+    rewards: Mapping[str, float] = PAPERS,
+    judge: str = "rules",
     **_: Any,
 ) -> dict[str, float]:
-    """Return the sum as `score`, and its parts; a part that does not apply is 0 and says so in `factuality_applies`.
+    """Return the sum as `score`, and each reward by its name; one that does not apply is 0.
 
-    Process factuality applies to reasoning samples, whose `extra_info` holds the report.
+    `rewards` are weights by the registry's names, or `module:function`; `judge` names who judges reasoning. Process
+    factuality stands as `factuality`; whether it applies, to reasoning samples whose `extra_info` holds the report, as
+    `factuality_applies`, and so for every other reward that need not apply.
     """
-    extra = extra_info or {}
-    reasoning = extra.get("mode") == REASONING
-    think, answer = parse_completion(solution_str, reasoning=reasoning)
-    in_form = 0.0 if answer is None else 1.0
-    right = 0.0 if answer is None else accuracy(answer, ground_truth, extra)
-    report = extra.get("report")
-    applies = reasoning and bool(report)
-    factual = judge_reasoning(think, str(report)).factuality if applies and think else 0.0
-    return {
-        "score": in_form + right + factual,
-        "format": in_form,
-        "accuracy": right,
-        "factuality": factual,
-        "factuality_applies": float(applies),
-    }
+    columns = {name: [value] for name, value in _columns(ground_truth, extra_info or {}).items()}
+    told = {"score": 0.0}
+    for reward in _opened(tuple(rewards.items()), judge):
+        (value,) = reward(prompts=[None], completions=[solution_str], **columns)
+        name = reward.__name__.removeprefix("process_")
+        told[name] = value or 0.0
+        told["score"] += reward.weight * told[name]
+        if name not in _FOR_ALL:
+            told[f"{name}_applies"] = float(value is not None)
+    return told
 
 
-def accuracy(answer: str, truth: str, extra: Mapping[str, Any]) -> float:
-    """Return the accuracy of what stands between the answer tags, by the sample's `extra_info`."""
+@cache
+def _opened(weights: tuple[tuple[str, float], ...], judge: str) -> list[WeightedReward]:
+    """Return the rewards, open until the process ends; a judge that asks a server writes into the working folder."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    folder = Path.cwd()
+    settings = JudgeSettings.resolve(folder / "cxr.duckdb", judge=judge)
+    return stack.enter_context(open_rewards(dict(weights), RewardRun(folder, settings)))
+
+
+def _columns(truth: str, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a sample's columns as an export for TRL has them."""
     options = _listed(extra.get("options"))
-    if not options and len(truth) == 1:
+    if options is None and len(truth) == 1:
         # Without the options' words a letter is still a letter.
         options = [f"{letter})" for letter in "ABCDEFGH"]
-    return answer_accuracy(
-        answer,
-        task=str(extra.get("task")),
-        answer=truth,
-        options=options,
-        answer_findings=_listed(extra.get("answer_findings")),
-    )
+    usual = {"mode": None, "task": None, "report": None}
+    lists = {"options": options, "answer_findings": _listed(extra.get("answer_findings"))}
+    return {**usual, **extra, **lists, "answer": truth}
 
 
-def parse(text: str, *, reasoning: bool) -> tuple[str | None, str | None]:
-    """Return reasoning and answer of a completion in exactly its mode's form; (None, None) for any other form."""
-    return parse_completion(text, reasoning=reasoning)
-
-
-def _listed(value: Any) -> list[str]:
-    """Return a list column as a list: verl may hand it over as an array, whose truth value is not that of a list."""
-    return [] if value is None else [str(item) for item in value]
+def _listed(value: Any) -> list[str] | None:
+    """Return a list column as a list, None if empty: verl may hand over an array, whose truth value is no list's."""
+    return None if value is None or not len(value) else [str(item) for item in value]

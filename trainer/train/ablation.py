@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from cxr.miner.benchmark.settings import Mode
 from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import CxrError
 from cxr.schemas.base import Frozen
@@ -25,8 +26,7 @@ from cxr.trainer.evaluate.results import MEAN
 from cxr.trainer.train.run import FINAL
 from cxr.trainer.train.run_record import read_record
 
-REASONING = "reasoning"
-MEASURES = ("factuality", "completeness", "effectiveness", "radrscore", "accuracy")
+COMPARED = ("factuality", "completeness", "effectiveness", "radrscore", "accuracy")
 
 
 class Published(Frozen):
@@ -62,7 +62,7 @@ class World:
     """`--set` of the user, each with its stage: `sft.steps=100`."""
 
 
-def variants() -> list[Variant]:
+def read_variants() -> list[Variant]:
     """Read `presets/ablation.toml`, in the order in which they have to be trained."""
     text = resources.files("cxr.trainer.train").joinpath("presets", "ablation.toml").read_text("utf-8")
     return [Variant.model_validate(variant) for variant in tomllib.loads(text)["variant"]]
@@ -85,7 +85,7 @@ def train_command(variant: Variant, world: World) -> list[str]:
 def predict_command(variant: Variant, world: World, more: Iterable[str] = ()) -> list[str]:
     """Return the command that asks a variant everything, with reasoning."""
     model = str(world.output / variant.model / FINAL)
-    words = ["predict", str(world.benchmark), "--model", model, "--mode", REASONING, "--name", variant.model]
+    words = ["predict", str(world.benchmark), "--model", model, "--mode", Mode.REASONING, "--name", variant.model]
     return [*words, "-o", str(world.output / f"{variant.model}.jsonl"), "--db", str(world.store), *more]
 
 
@@ -94,7 +94,7 @@ def run_ablation(world: World, predict_options: Sequence[str] = ()) -> list[dict
 
     Raises CxrError where a step fails; what was finished is kept, and the same command goes on.
     """
-    done = variants()
+    done = read_variants()
     for number, variant in enumerate(done, start=1):
         if read_record(world.output / variant.model).get("exit") != "done":
             say(f"variant {number} of {len(done)}, {variant.name}: training")
@@ -110,13 +110,13 @@ def run_ablation(world: World, predict_options: Sequence[str] = ()) -> list[dict
 
 def rows_of(evaluated: Sequence[Mapping[str, Any]], done: Sequence[Variant]) -> list[dict[str, Any]]:
     """Return each variant its measures over all tasks, and what the paper reports of it."""
-    means = {row["model"]: row for row in evaluated if row["task"] == MEAN and row["mode"] == REASONING}
+    means = {row["model"]: row for row in evaluated if row["task"] == MEAN and row["mode"] == Mode.REASONING}
     return [
         {
             "variant": variant.name,
             "n": means[variant.model]["n"],
             # Over tasks the outcome is accuracy, and the finding F1 of open answers.
-            **{name: means[variant.model]["outcome" if name == "accuracy" else name] for name in MEASURES},
+            **{name: means[variant.model]["outcome" if name == "accuracy" else name] for name in COMPARED},
             "paper": variant.paper.model_dump(),
         }
         for variant in done
@@ -137,7 +137,7 @@ def order_agreement(rows: Sequence[Mapping[str, Any]], measure: str) -> tuple[in
 
 def table_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Return Fig. 5 as columns and rows of text: ours with intervals, the paper's beside them."""
-    columns = ["variant", "n", *MEASURES, "paper: radrscore", "paper: accuracy"]
+    columns = ["variant", "n", *COMPARED, "paper: radrscore", "paper: accuracy"]
     lines = []
     for row in rows:
         paper = row["paper"]
@@ -146,7 +146,7 @@ def table_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[
             [
                 row["variant"],
                 f"{row['n']:,}",
-                *(_with_interval(row[name]) for name in MEASURES),
+                *(_with_interval(row[name]) for name in COMPARED),
                 *("" if paper[name] is None else f"{sign}{paper[name]:.3f}" for name in ("radrscore", "accuracy")),
             ]
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 from cxr.miner.kit.errors import SettingsError
 from cxr.trainer.phantom.world import make_world
 from cxr.trainer.train.ablation import World
-from cxr.trainer.train.data import find_source
+from cxr.trainer.train.data import find_export
 from cxr.trainer.train.settings import GRPOSettings, SFTSettings
 
 TINY = "tiny"
@@ -39,8 +39,8 @@ def make(world: World) -> None:
         make_world(made)
         return
     made.mkdir(parents=True, exist_ok=True)
-    find_source(world.store, "sft", made, SFTSettings.from_preset(world.preset, world.store, {}))
-    find_source(world.store, "grpo", made, GRPOSettings.from_preset(world.preset, world.store, {}))
+    for stage in (SFTSettings, GRPOSettings):
+        find_export(world.store, made, stage.from_preset(world.preset, world.store, {}))
 
 
 def predict_options(preset: str) -> list[str]:

@@ -5,14 +5,16 @@ generates, prompts that are cut, answers that no completion can hit, a patient o
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from cxr.miner.kit.console import table, talk
 from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.trainer.reward.answers import parse_completion
-from cxr.trainer.reward.rewards import REASONING, RewardFunction, accuracy_reward, format_reward
+from cxr.trainer.reward.protocol import RewardFunction
+from cxr.trainer.reward.rewards import REASONING, accuracy_reward, format_reward
 from cxr.trainer.train.image_checks import (
-    CheckResult,
+    CheckLine,
     Sizes,
     check_image_tokens,
     check_pixels,
@@ -35,7 +37,7 @@ def run_checks(
     held_out: Collection[str] = (),
     rewards: Sequence[RewardFunction] = (),
     config: Any = None,
-) -> list[CheckResult]:
+) -> list[CheckLine]:
     """Check rows of an export, as they will be trained on, against the processor; give what was looked at.
 
     `max_length` bounds prompt and reference completion together, in tokens; `max_completion_length` is what GRPO may
@@ -56,13 +58,13 @@ def run_checks(
     return [*results, check_rewards(rewards)] if rewards else results
 
 
-def show_checks(results: Sequence[CheckResult]) -> None:
+def show_checks(results: Sequence[CheckLine]) -> None:
     """Show what the checks found, on stderr."""
     lines = [(result.name, result.looked_at, ("! " if result.warning else "") + result.found) for result in results]
     talk().print(table("Checks before step 1", ("check", "looked at", "found"), lines))
 
 
-def check_patients(rows: "Dataset", held_out: Collection[str]) -> CheckResult:
+def check_patients(rows: "Dataset", held_out: Collection[str]) -> CheckLine:
     """Check that no patient of the rows is held out; raises InputError with the samples of those who are."""
     held = set(held_out)
     torn = [
@@ -76,10 +78,10 @@ def check_patients(rows: "Dataset", held_out: Collection[str]) -> CheckResult:
             f"{len(torn):,} samples are of patients that are also in validation or test: {some(torn)}; compile the "
             "benchmark again, which splits by patient"
         )
-    return CheckResult("patients", len(held), "no held-out patient is trained on")
+    return CheckLine("patients", len(held), "no held-out patient is trained on")
 
 
-def check_padding(processor: Any) -> CheckResult:
+def check_padding(processor: Any) -> CheckLine:
     """Check by padding two texts that the shorter one ends with its own last token: a model goes on from there."""
     tokenizer = processor.tokenizer
     if tokenizer.pad_token_id is None:
@@ -91,7 +93,7 @@ def check_padding(processor: Any) -> CheckResult:
             f"the tokenizer pads on the {tokenizer.padding_side}, expected left: completions would go on from padding; "
             "set padding_side to left in the model folder's tokenizer_config.json"
         )
-    return CheckResult("padding", 2, "on the left, where generation needs it")
+    return CheckLine("padding", 2, "on the left, where generation needs it")
 
 
 def check_lengths(
@@ -100,7 +102,7 @@ def check_lengths(
     processor: Any,
     max_length: int,
     max_completion_length: int | None = None,
-) -> Iterator[CheckResult]:
+) -> Iterator[CheckLine]:
     """Check that every prompt, with its reference completion where there is one, has at most `max_length` tokens.
 
     Raises InputError with the samples that are longer. Where completions have a limit of their own, the shortest right
@@ -133,7 +135,7 @@ def check_lengths(
             f"{len(too_long):,} samples have a {what} of more than {max_length:,} tokens (the longest: {longest:,}): "
             f"{some(too_long)}; raise max_length or lower max_pixels (--set)"
         )
-    yield CheckResult("lengths", completions, f"{what}: {longest:,} tokens at most, of {max_length:,} allowed")
+    yield CheckLine("lengths", completions, f"{what}: {longest:,} tokens at most, of {max_length:,} allowed")
     if max_completion_length is None:
         return
     if cut and not references:
@@ -143,10 +145,10 @@ def check_lengths(
         )
     share = len(cut) / completions if completions else 0.0
     found = f"{share:.1%} of the reference completions exceed {max_completion_length} tokens"
-    yield CheckResult("completions", completions, found if references else "every answer fits", warning=bool(cut))
+    yield CheckLine("completions", completions, found if references else "every answer fits", warning=bool(cut))
 
 
-def check_answers(rows: "Dataset") -> CheckResult:
+def check_answers(rows: "Dataset") -> CheckLine:
     """Check that the right completion of every sample earns the full format and accuracy reward.
 
     Without answers (an SFT export) its reference completion must be in the form of its mode, with an answer in it.
@@ -174,10 +176,10 @@ def check_answers(rows: "Dataset") -> CheckResult:
             f"the right answer of {len(lost):,} samples would not be rewarded: {some(lost)}; expected Yes or No, the "
             "letter of an option, or findings by their names; export again"
         )
-    return CheckResult("answers", len(rows), "every right answer earns format 1 and accuracy 1")
+    return CheckLine("answers", len(rows), "every right answer earns format 1 and accuracy 1")
 
 
-def _check_references(rows: "Dataset") -> CheckResult:
+def _check_references(rows: "Dataset") -> CheckLine:
     lost = [
         name
         for batch in _batches(rows, ("sample_id", "mode", "completion"))
@@ -189,7 +191,7 @@ def _check_references(rows: "Dataset") -> CheckResult:
             f"the completions of {len(lost):,} samples are not in the form of their mode, so the model would learn "
             f"another one: {some(lost)}; export again"
         )
-    return CheckResult("answers", len(rows), "every completion is in the form of its mode and has an answer")
+    return CheckLine("answers", len(rows), "every completion is in the form of its mode and has an answer")
 
 
 # Invented. A flipped negation is the smallest lie that a reasoning can tell.
@@ -204,41 +206,57 @@ _HAND_MADE: dict[str, str] = {
     "doubled tags": f"<think> {_TRUE} </think><answer> B </answer><answer> B </answer>",
     "text outside": f"So: <think> {_TRUE} </think><answer> B </answer>",
 }
-# Which reward each of the others must lose against the perfect one.
-_LOSES = {"flipped negation": "process_factuality", "wrong answer": "accuracy"}
+# What each of the paper's rewards must take something off for; others say themselves what they reward.
+_LOSES = {
+    "format": ("nested tags", "doubled tags", "text outside"),
+    "accuracy": ("wrong answer",),
+    "process_factuality": ("flipped negation",),
+}
 
 
-def check_rewards(rewards: Sequence[RewardFunction]) -> CheckResult:
+def check_rewards(rewards: Sequence[RewardFunction]) -> CheckLine:
     """Try the rewards of a run on hand-made completions about an invented report.
 
-    Raises SettingsError where a perfect completion does not get the maximum of each, or a spoilt one loses nothing of
-    the reward that it should.
+    Raises SettingsError where one of the paper's does not give a perfect completion the maximum, or takes nothing off
+    a spoilt one that it should; CxrError where a reward cannot be called.
     """
     count = len(_HAND_MADE)
     columns: dict[str, list[Any]] = {
         "sample_id": [f"hand-made: {name}" for name in _HAND_MADE],
+        "patient_id": ["hand-made"] * count,
+        "corpus": ["hand-made"] * count,
+        "licence": ["public"] * count,
         "mode": [REASONING] * count,
         "task": ["single"] * count,
         "answer": ["B"] * count,
+        "answer_text": ["pleural effusion"] * count,
         "answer_findings": [["Pleural Effusion"]] * count,
         "options": [["A) fracture", "B) pleural effusion"]] * count,
         "report": [_REPORT] * count,
-        "licence": ["public"] * count,
+        "images": [[]] * count,
     }
+    prompts = [[{"role": "user", "content": "What is seen?"}]] * count
     completions = [[{"role": "assistant", "content": text}] for text in _HAND_MADE.values()]
-    given: dict[str, dict[str, float | None]] = {}
     for reward in rewards:
-        values = reward(prompts=[None] * count, completions=completions, **columns)
-        given[reward.__name__] = dict(zip(_HAND_MADE, values, strict=True))
-    for name, values_of in given.items():
-        if values_of["perfect"] != 1:
-            raise SettingsError(f"the reward {name} gives a perfect completion {values_of['perfect']}, expected 1")
-    for case in list(_HAND_MADE)[1:]:
-        name = _LOSES.get(case, "format")
-        got = given.get(name, {case: 0.0})[case]
-        if got is None or got >= 1:
-            raise SettingsError(f"the reward {name} gives a completion with {case} {got}, expected less than 1")
-    return CheckResult("rewards", count, f"{', '.join(given)} part hand-made completions as they should")
+        values = reward(
+            prompts=prompts,
+            completions=completions,
+            completion_ids=[[0]] * count,
+            trainer_state=SimpleNamespace(global_step=0),
+            log_metric=lambda _name, _value: None,
+            log_extra=lambda _name, _values: None,
+            **columns,
+        )
+        given = dict(zip(_HAND_MADE, values, strict=True))
+        name = reward.__name__
+        if name in _LOSES and given["perfect"] != 1:
+            raise SettingsError(f"the reward {name} gives a perfect completion {given['perfect']}, expected 1")
+        for case in _LOSES.get(name, ()):
+            got = given[case]
+            if got is None or got >= 1:
+                raise SettingsError(f"the reward {name} gives a completion with {case} {got}, expected less than 1")
+    names = ", ".join(reward.__name__ for reward in rewards)
+    return CheckLine("rewards", count, f"{names} part hand-made completions as they should")
 
 
 def in_form(answer: str, mode: str) -> str:

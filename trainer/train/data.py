@@ -31,17 +31,25 @@ _SMALL = ("sample_id", "mode", "patient_id", "licence", "images")
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where the rows come from, as it stands in `run.json`."""
+class TrainingExport:
+    """Where the rows come from, and what the export says of itself."""
 
     folder: Path
-    fingerprint: str
-    licence: str
-    files: dict[str, dict[str, Any]]
+    note: dict[str, Any]
+
+    @property
+    def licence(self) -> str:
+        """The strictest licence of its rows."""
+        return str(self.note["licence"])
+
+    def facts(self) -> dict[str, Any]:
+        """Return what `run.json` holds of it."""
+        kept = ("format", "benchmark", "fingerprint", "licence", "files")
+        return {"path": str(self.folder.resolve()), **{key: self.note.get(key) for key in kept}}
 
     def paths(self, split: str) -> list[Path]:
         """Return the Parquet files of a split, in order."""
-        return [self.folder / name for name in sorted(self.files) if Path(name).name.startswith(f"{split}-")]
+        return [self.folder / name for name in sorted(self.note["files"]) if Path(name).name.startswith(f"{split}-")]
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class TrainingData:
     """The rows that will be trained on, and what was left out."""
 
     rows: "Dataset"
-    source: Source
+    source: TrainingExport
     rejects: list[dict[str, str]] = field(default_factory=list)
 
     def require_images(self) -> None:
@@ -65,17 +73,17 @@ class TrainingData:
             )
 
 
-def find_source(data: Path, stage: str, work: Path, settings: TrainSettings) -> Source:
+def find_export(data: Path, work: Path, settings: TrainSettings) -> TrainingExport:
     """Return the export that `data` is, or make it from the store that `data` is, in the folder `work`.
 
     Raises InputError where it is neither, or an export for the other stage.
     """
     if data.is_file():
-        return _exported(data, stage, work, settings)
-    return read_source(data, stage)
+        return _exported(data, work, settings)
+    return read_export(data, settings.short_stage())
 
 
-def read_source(folder: Path, stage: str) -> Source:
+def read_export(folder: Path, stage: str) -> TrainingExport:
     """Read what an export says of itself; raises InputError where it is none for this stage."""
     note = folder / NOTE
     if not folder.exists():
@@ -97,10 +105,10 @@ def read_source(folder: Path, stage: str) -> Source:
     missing = [name for name in told["files"] if not (folder / name).is_file()]
     if missing:
         raise InputError(f"{folder} lacks {missing[0]}, which its {NOTE} names; export again with --existing replace")
-    return Source(folder, str(told["fingerprint"]), str(told["licence"]), told["files"])
+    return TrainingExport(folder, told)
 
 
-def _exported(store_path: Path, stage: str, work: Path, settings: TrainSettings) -> Source:
+def _exported(store_path: Path, work: Path, settings: TrainSettings) -> TrainingExport:
     """Compile a store and export it for a stage, once: a finished export is taken again."""
     from cxr.miner.benchmark.compile import compile_benchmark  # noqa: PLC0415 - only a store needs them
     from cxr.miner.benchmark.settings import bench_settings  # noqa: PLC0415
@@ -108,9 +116,10 @@ def _exported(store_path: Path, stage: str, work: Path, settings: TrainSettings)
     from cxr.miner.export.settings import ExportSettings, Format  # noqa: PLC0415
     from cxr.miner.store import Store  # noqa: PLC0415
 
+    stage = settings.short_stage()
     folder = work / stage
     if (folder / NOTE).is_file() and "unfinished" not in (folder / NOTE).read_text(encoding="utf-8"):
-        return read_source(folder, stage)
+        return read_export(folder, stage)
     work.mkdir(parents=True, exist_ok=True)
 
     def advance(_done: int, _total: int | None) -> None:
@@ -122,10 +131,10 @@ def _exported(store_path: Path, stage: str, work: Path, settings: TrainSettings)
         compile_benchmark(store, work / "benchmark", wanted, Existing.RESUME, advance)
         how = ExportSettings.resolve(store_path)
         export(store, work / "benchmark", str(folder), Format(stage), how, Existing.REPLACE, advance=advance)
-    return read_source(folder, stage)
+    return read_export(folder, stage)
 
 
-def load_rows(source: Source, settings: TrainSettings, cache: Path, split: str = "train") -> TrainingData:
+def load_rows(source: TrainingExport, settings: TrainSettings, cache: Path, split: str = "train") -> TrainingData:
     """Load a split's rows, those with unusable images left out, in the shares and order that the settings name.
 
     Raises InputError where nothing is left, or where more is left out than `max_rejects` allows.
@@ -152,10 +161,10 @@ def load_rows(source: Source, settings: TrainSettings, cache: Path, split: str =
     return TrainingData(rows.cast_column("images", List(Image())), source, rejects)
 
 
-def count_rows(data: Path, stage: str, settings: TrainSettings) -> int:
+def count_rows(data: Path, settings: TrainSettings) -> int:
     """Return how many rows a run would take, images not looked at; a store is exported to a passing folder for that."""
     with tempfile.TemporaryDirectory() as work:
-        return len(choose_rows(_index(find_source(data, stage, Path(work), settings), settings, "train"), settings))
+        return len(choose_rows(_index(find_export(data, Path(work), settings), settings, "train"), settings))
 
 
 def choose_rows(index: pl.DataFrame, settings: TrainSettings) -> list[int]:
@@ -184,7 +193,7 @@ def ask_to_reason(rows: "Dataset") -> "Dataset":
     return rows.map(asked, keep_in_memory=True)
 
 
-def patients(source: Source, split: str) -> set[str]:
+def patients(source: TrainingExport, split: str) -> set[str]:
     """Return the patients that have a sample in a split."""
     found: set[str] = set()
     for path in source.paths(split):
@@ -199,7 +208,7 @@ def write_rejects(rejects: Iterable[dict[str, str]], path: Path) -> None:
         path.write_text("".join(lines), encoding="utf-8")
 
 
-def _index(source: Source, settings: TrainSettings, split: str) -> pl.DataFrame:
+def _index(source: TrainingExport, settings: TrainSettings, split: str) -> pl.DataFrame:
     """Return the small columns of a split's rows in the wanted modes, with their row numbers."""
     paths = source.paths(split)
     if not paths:

@@ -1,6 +1,6 @@
 """Stage 2: GRPO with format, accuracy and process rewards (paper, equations 8 and 9), by TRL's GRPOTrainer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from cxr.miner.kit.errors import SettingsError
+from cxr.trainer.reward.protocol import RewardFunction
 from cxr.trainer.train.exact import Exact
 from cxr.trainer.train.settings import GRPOSettings
 from cxr.trainer.train.trl_settings import common, has_vllm, lora
@@ -108,14 +109,13 @@ def grpo_config(settings: GRPOSettings, output: Path, accumulation: int, steps: 
             "use_bias_correction_kl": False,
             "loss_type": "grpo",
             "scale_rewards": "group",
-            "reward_weights": list(settings.reward_weights) if settings.process_reward != "none"
-            else list(settings.reward_weights[:2]),
+            "reward_weights": list(settings.weights().values()),
             "log_completions": False,
             "use_vllm": settings.rollouts != "transformers",
             **({"vllm_mode": settings.rollouts.removeprefix("vllm-")} if settings.rollouts != "transformers" else {}),
             **settings.trl,
         }
-    )  # fmt: skip
+    )
 
 
 def grpo_trainer(
@@ -124,12 +124,13 @@ def grpo_trainer(
     rows: Dataset,
     settings: GRPOSettings,
     config: GRPOConfig,
-    rewards: Sequence[Callable[..., list[float | None]]],
+    rewards: Sequence[RewardFunction],
 ) -> ExactGRPOTrainer:
     """Return a trainer that is ready for `train()`; `rewards` are logged under their names."""
+    functions: list[Any] = list(rewards)  # TRL's type wants lists of values where it takes any sequence
     return ExactGRPOTrainer(
         model=model,
-        reward_funcs=list(rewards),
+        reward_funcs=functions,
         args=config,
         train_dataset=rows,
         processing_class=processor,

@@ -23,7 +23,7 @@ Sizes = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
-class CheckResult:
+class CheckLine:
     """What one check looked at, and what it found; a warning lets the run go on."""
 
     name: str
@@ -61,7 +61,7 @@ def image_sizes(rows: "Dataset") -> dict[str, Sizes]:
     return sizes
 
 
-def check_pixels(sizes: Mapping[str, Sizes], processor: Any) -> CheckResult:
+def check_pixels(sizes: Mapping[str, Sizes], processor: Any) -> CheckLine:
     """Count the images above the pixel budget, which the processor scales down; raises InputError where it cannot."""
     images = processor.image_processor
     budget = int(images.size["longest_edge"])
@@ -80,13 +80,13 @@ def check_pixels(sizes: Mapping[str, Sizes], processor: Any) -> CheckResult:
         )
     count = sum(map(len, sizes.values()))
     if not large:
-        return CheckResult("pixels", count, f"no image above {budget:,}")
+        return CheckLine("pixels", count, f"no image above {budget:,}")
     most = max((width * height, name) for name in large for width, height in sizes[name])
     found = f"{len(large):,} samples with images above {budget:,} pixels, scaled down (largest: {most[1]}, {most[0]:,})"
-    return CheckResult("pixels", count, found, warning=True)
+    return CheckLine("pixels", count, found, warning=True)
 
 
-def check_image_tokens(sizes: Mapping[str, Sizes], processor: Any) -> CheckResult:
+def check_image_tokens(sizes: Mapping[str, Sizes], processor: Any) -> CheckLine:
     """Check that a prompt has as many image tokens as the model makes of its images, alone and in a mixed batch.
 
     An image makes product of its grid / merge size squared. Every distinct shape (number of images, patches of each)
@@ -118,7 +118,7 @@ def check_image_tokens(sizes: Mapping[str, Sizes], processor: Any) -> CheckResul
             )
     counts = " or ".join(str(count) for count in sorted({len(shape) for shape in by_shape}))
     left = "" if len(shapes) == len(by_shape) else f" (of {len(by_shape):,}, the most frequent)"
-    return CheckResult("image tokens", len(shapes), f"every shape{left} of {counts} images matches its grid")
+    return CheckLine("image tokens", len(shapes), f"every shape{left} of {counts} images matches its grid")
 
 
 def patches(size: tuple[int, int], processor: Any) -> int:
@@ -146,7 +146,7 @@ def _size_of(image: Mapping[str, Any]) -> tuple[int, int] | str:
         return type(error).__name__
 
 
-def check_processor(processor: Any, config: Any) -> CheckResult:
+def check_processor(processor: Any, config: Any) -> CheckLine:
     """Check that the processor cuts and marks images as the model's configuration says; raises SettingsError.
 
     A processor of another family may well run: the model then reads noise for images, or nothing at all.
@@ -164,7 +164,7 @@ def check_processor(processor: Any, config: Any) -> CheckResult:
                 f"the processor has {name} {ours}, expected {wanted} as in the model's configuration; use the "
                 "processor that belongs to the model"
             )
-    return CheckResult("processor", len(pairs), "cuts and marks images as the model expects")
+    return CheckLine("processor", len(pairs), "cuts and marks images as the model expects")
 
 
 def _tokenized(samples: Sequence[Sizes], processor: Any) -> tuple[list[list[int]], list[int]]:

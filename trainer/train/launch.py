@@ -5,7 +5,6 @@ files in `trainer/accelerate/`; each of them runs the same `cxr train` command l
 that it is one of them.
 """
 
-import dataclasses
 import math
 import os
 import shlex
@@ -16,19 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import SettingsError
-from cxr.trainer.train.memory import GB, Memory, Parallel, Precision, estimate, shape_of, what_to_lower
+from cxr.trainer.train.memory import GB, Memory, what_to_lower
+from cxr.trainer.train.settings import GRPOSettings, Parallel, TrainSettings
 
 CONFIGURATIONS = Path(__file__).parent / "accelerate"
 PORT = 29500
-MULTI = {"ddp", "zero2", "fsdp"}
-
-TEXT_TOKENS = 512
-"""Tokens of a sample's text in the memory estimate: the chat template, question, reasoning and answer of an SFT sample,
-or the prompt of a GRPO one. Mined chains of the paper's length take about 300."""
 
 
 @dataclass(frozen=True)
@@ -43,32 +37,31 @@ class Nodes:
 
 @dataclass(frozen=True)
 class LaunchPlan:
-    """How a training will run. `rows` and `global_batch` count samples (GRPO: prompts, each answered `group` times)."""
+    """How a training will run on so many rows (GRPO: prompts, each answered `group` times)."""
 
-    stage: str
+    settings: TrainSettings
     rows: int
-    processes: int
     nodes: Nodes
-    parallel: Parallel
-    device_batch: int
     accumulation: int
-    global_batch: int
-    group: int
-    steps: int
-    steps_per_epoch: int
     memory: Memory | None
     gpu_bytes: int | None
+    """Of the smallest GPU of this machine."""
     command: tuple[str, ...] | None
     """What starts the processes; None where this process trains alone."""
     lacking: tuple[str, ...] = ()
     """What this machine lacks to run the plan, each as a sentence; a dry run says it, a run stops at the first."""
-    advice: str = ""
-    """What to lower where the memory is estimated to be short; an estimate stops no run."""
 
     @property
-    def epochs(self) -> float:
-        """Return how often the rows are gone through."""
-        return self.steps / self.steps_per_epoch
+    def steps(self) -> int:
+        """Return how many steps the run has."""
+        return self.settings.steps_over(self.rows)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Return how many steps go through the rows once."""
+        # SFT's last batch of an epoch may be small; GRPO leaves prompts out that do not fill one.
+        whole = self.rows / self.settings.global_batch
+        return math.floor(whole) if isinstance(self.settings, GRPOSettings) else math.ceil(whole)
 
     @property
     def fits(self) -> bool | None:
@@ -77,27 +70,27 @@ class LaunchPlan:
 
     def described(self) -> list[tuple[str, str]]:
         """Return the plan as rows of a table: what, and how much of it."""
-        unit = "samples" if self.group == 1 else f"prompts x {self.group} completions"
-        local = self.processes // self.nodes.count
-        where = (
-            f"{self.processes} ({local} on each of {self.nodes.count} machines)" if self.nodes.count > 1 else f"{local}"
-        )
+        settings, processes = self.settings, self.settings.gpus
+        group = settings.group if isinstance(settings, GRPOSettings) else None
+        unit, share = ("samples", "") if group is None else (f"prompts x {group} completions", f" / {group}")
+        each = f" ({processes // self.nodes.count} on each of {self.nodes.count} machines)"
+        where = f"{processes}{each if self.nodes.count > 1 else ''}, {settings.way()}"
+        made_of = f"{settings.device_batch} a device x {self.accumulation} accumulated x {processes} processes{share}"
         rows = [
-            ("processes", f"{where}, {self.parallel}" if self.processes > 1 else "1"),
-            (
-                "global batch",
-                f"{self.global_batch:,} {unit} = {self.device_batch} a device x {self.accumulation} accumulated x "
-                f"{self.processes} processes" + ("" if self.group == 1 else f" / {self.group}"),
-            ),
+            ("processes", where if processes > 1 else "1"),
+            ("global batch", f"{settings.global_batch:,} {unit} = {made_of}"),
             ("rows", f"{self.rows:,}"),
-            ("steps", f"{self.steps:,} ({self.epochs:.2f} epochs of {self.steps_per_epoch:,})"),
+            (
+                "steps",
+                f"{self.steps:,} ({self.steps / self.steps_per_epoch:.2f} epochs of {self.steps_per_epoch:,})",
+            ),
         ]
         if self.memory is not None:
             parts = ", ".join(f"{name} {size:.1f}" for name, size in self.memory.parts())
             has = "" if self.gpu_bytes is None else f" of {self.gpu_bytes / GB:.0f}"
             rows.append(("memory a GPU, estimated", f"{self.memory.total / GB:.1f}{has} GB: {parts}"))
-        if self.fits is False:
-            rows.append(("which is too much", self.advice))
+        if self.fits is False:  # an estimate stops no run
+            rows.append(("which is too much", what_to_lower(settings)))
         return rows
 
     @property
@@ -127,16 +120,9 @@ def parse_nodes(count: int, rank: int, master: str | None) -> Nodes:
 
 
 def plan(
-    *,
-    stage: str,
+    settings: TrainSettings,
     rows: int,
-    global_batch: int,
-    device_batch: int,
-    gpus: int,
-    group: int = 1,
-    steps: int | None = None,
-    parallel: Parallel = "none",
-    precision: Precision = "bf16",
+    *,
     nodes: Nodes = Nodes(),
     gpus_here: Sequence[int] = (),
     asked: bool = False,
@@ -145,131 +131,54 @@ def plan(
     memory: Memory | None = None,
     arguments: Sequence[str] = (),
 ) -> LaunchPlan:
-    """Return the plan of a run on `gpus` processes, those of all machines.
+    """Return the plan of a run on the settings' GPUs, those of all machines.
 
     `gpus_here` are the bytes of this machine's GPUs; `asked` says that the user named the number of processes, which
     may then run on CPUs where there is no GPU. `arguments` are those of the `cxr` command line. A `dry` plan may be
     one for other machines: what this one lacks stands in `lacking`.
     Raises SettingsError where the processes, the batch or the rows do not fit together, or the machine does not.
     """
+    gpus, batch = settings.gpus, settings.global_batch
     if gpus % nodes.count:
         raise SettingsError(f"{gpus} GPUs cannot be divided among {nodes.count} machines; give --nproc GPUs of one")
-    way = way_of(parallel, gpus)
-    lacking = lacking_here(gpus // nodes.count, gpus_here, asked=asked, preset=preset, way=way)
+    lacking = lacking_here(gpus // nodes.count, gpus_here, asked=asked, preset=preset, way=settings.way())
     if lacking and not dry:
         raise SettingsError(lacking[0])
-    accumulated = accumulation(global_batch * group, device_batch, gpus)
-    if rows < global_batch:
-        raise SettingsError(f"{rows:,} samples do not fill one batch of {global_batch:,}; lower --set global_batch=...")
-    # SFT's last batch of an epoch may be small; GRPO leaves prompts out that do not fill one.
-    per_epoch = rows // global_batch if group > 1 else math.ceil(rows / global_batch)
+    accumulated = accumulation(settings, gpus)
+    if rows < batch:
+        raise SettingsError(f"{rows:,} samples do not fill one batch of {batch:,}; lower --set global_batch=...")
+    on_gpus = not asked or bool(gpus_here)
     return LaunchPlan(
-        stage=stage,
-        rows=rows,
-        processes=gpus,
-        nodes=nodes,
-        parallel=way,
-        device_batch=device_batch,
-        accumulation=accumulated,
-        global_batch=global_batch,
-        group=group,
-        steps=steps or max(1, rows // global_batch),
-        steps_per_epoch=per_epoch,
-        memory=memory,
+        settings,
+        rows,
+        nodes,
+        accumulated,
+        memory,
         gpu_bytes=min(gpus_here) if gpus_here else None,
-        command=None
-        if gpus == 1
-        else command(way, gpus, nodes, precision, arguments, on_gpus=not asked or bool(gpus_here)),
+        command=None if gpus == 1 else command(settings, nodes, arguments, on_gpus=on_gpus),
         lacking=lacking,
     )
 
 
-def plan_of(
-    settings: Any,
-    *,
-    model: str,
-    rows: int,
-    preset: str = "",
-    nodes: Nodes = Nodes(),
-    gpus_here: Sequence[int] = (),
-    asked: bool = False,
-    dry: bool = False,
-    arguments: Sequence[str] = (),
-    images: int = 2,
-) -> LaunchPlan:
-    """Return the plan of a stage's settings, memory estimate included.
-
-    The estimate takes every sample for one of `images` images of `max_pixels`, and completions for as long as they may
-    be: what a step can take, not what it takes on average.
-    """
-    targets = tuple(settings.lora_targets)
-    shape = shape_of(model, lora_rank=settings.lora_rank, lora_targets=targets)
-    side = math.isqrt(settings.max_pixels)
-    completion = getattr(settings, "max_completion_length", 0)
-    at_once = settings.device_batch * accumulation(
-        settings.global_batch * getattr(settings, "group", 1), settings.device_batch, settings.gpus
-    )
-    rollout = (getattr(settings, "rollout_batch", None) or at_once) if completion else 0
-    memory = estimate(
-        shape,
-        device_batch=settings.device_batch,
-        tokens=images * shape.image_tokens(side, side) + TEXT_TOKENS + completion,
-        patches=images * shape.patches(side, side),
-        precision=settings.precision,
-        parallel=way_of(settings.parallel, settings.gpus),
-        processes=settings.gpus,
-        lora=settings.lora_rank > 0,
-        checkpointing=settings.gradient_checkpointing,
-        # vLLM keeps a cache of its own size, which its own settings bound.
-        rollout_batch=rollout if getattr(settings, "rollouts", "") == "transformers" else 0,
-        reference=getattr(settings, "kl", 0.0) > 0,
-    )
-    made = plan(
-        stage=settings.stage.rpartition(" ")[2],
-        rows=rows,
-        global_batch=settings.global_batch,
-        device_batch=settings.device_batch,
-        gpus=settings.gpus,
-        group=getattr(settings, "group", 1),
-        steps=settings.steps,
-        parallel=settings.parallel,
-        precision=settings.precision,
-        nodes=nodes,
-        gpus_here=gpus_here,
-        asked=asked,
-        dry=dry,
-        preset=preset,
-        memory=memory,
-        arguments=arguments,
-    )
-    return dataclasses.replace(made, advice=what_to_lower(settings))
-
-
-def accumulation(completions: int, device_batch: int, processes: int) -> int:
-    """Return how many batches each process adds up for a step of so many completions (SFT: samples).
+def accumulation(settings: TrainSettings, processes: int) -> int:
+    """Return how many batches each process adds up for a step.
 
     Raises SettingsError, with the device batches that would do, where they do not add up to it.
     """
-    if completions % (device_batch * processes) == 0:
-        return completions // (device_batch * processes)
-    if completions % processes:
+    completions, device_batch = settings.completions, settings.device_batch
+    share, rest = divmod(completions, processes)
+    if rest:
         raise SettingsError(
             f"a step of {completions:,} cannot be divided among {processes} processes; choose a --set global_batch=... "
             "or --nproc that divides evenly"
         )
-    share = completions // processes
-    fitting = [size for size in range(1, min(share, 2 * device_batch) + 1) if share % size == 0]
-    raise SettingsError(
-        f"a step of {completions:,} cannot be made of {processes} processes with {device_batch} each; choose "
-        f"--set device_batch= one of {', '.join(map(str, fitting))}"
-    )
-
-
-def way_of(parallel: Parallel, processes: int) -> Parallel:
-    """Return how processes share the work: alone not at all, together at least as copies."""
-    if processes == 1:
-        return "none"
-    return "ddp" if parallel == "none" else parallel
+    if share % device_batch:
+        fitting = [size for size in range(1, min(share, 2 * device_batch) + 1) if share % size == 0]
+        raise SettingsError(
+            f"a step of {completions:,} cannot be made of {processes} processes with {device_batch} each; choose "
+            f"--set device_batch= one of {', '.join(map(str, fitting))}"
+        )
+    return share // device_batch
 
 
 def lacking_here(needed: int, gpus: Sequence[int], *, asked: bool, preset: str, way: Parallel) -> tuple[str, ...]:
@@ -293,19 +202,17 @@ def lacking_here(needed: int, gpus: Sequence[int], *, asked: bool, preset: str, 
     return tuple(found)
 
 
-def command(
-    way: Parallel, processes: int, nodes: Nodes, precision: Precision, arguments: Sequence[str], *, on_gpus: bool
-) -> tuple[str, ...]:
+def command(settings: TrainSettings, nodes: Nodes, arguments: Sequence[str], *, on_gpus: bool) -> tuple[str, ...]:
     """Return the `accelerate launch` command that starts this machine's processes."""
     here = Path(sys.executable)
     words = [
         str(here.with_name("accelerate")),
         "launch",
-        *("--config_file", str(CONFIGURATIONS / f"{way}.yaml")),
-        *("--num_processes", str(processes)),
+        *("--config_file", str(CONFIGURATIONS / f"{settings.way()}.yaml")),
+        *("--num_processes", str(settings.gpus)),
         *("--num_machines", str(nodes.count)),
         *("--machine_rank", str(nodes.rank)),
-        *("--mixed_precision", "bf16" if precision == "bf16" and on_gpus else "no"),
+        *("--mixed_precision", "bf16" if settings.precision == "bf16" and on_gpus else "no"),
     ]
     if nodes.host is None:
         words += ["--main_process_port", "0"]  # any free one: two runs on a machine do not meet

@@ -21,7 +21,7 @@ from transformers import TrainingArguments as Arguments
 
 from cxr.miner.kit.console import PLAIN_LINE_EVERY_S, say, talk
 from cxr.miner.kit.errors import CxrError, SettingsError
-from cxr.trainer.train.run_log import LOG, Line, keep_steps
+from cxr.trainer.train.run_log import LOG, LogLine, keep_steps
 
 REPORTERS = ("tensorboard", "wandb", "trackio")
 NETWORKED = ("wandb", "trackio")
@@ -69,7 +69,7 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
 
     A line holds what transformers and TRL log, under their names (`step`, `epoch`, `loss`, `grad_norm`,
     `learning_rate`, `rewards/<name>/mean`, `kl`, `entropy`, `completions/mean_length`, ...), and of ours
-    `step_seconds` (wall-clock time of a step, without saving and evaluation), `tokens_per_s`, `num_tokens` counted on
+    `step_seconds` (wall-clock time of a step, without saving), `tokens_per_s`, `num_tokens` counted on
     over a resume, and `process_reward_share` (of the step's time, 0 to 1) where `process_seconds` gives the seconds
     that the process reward has taken so far. What is no number is null.
 
@@ -110,7 +110,7 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
 
     def on_train_begin(self, args: Arguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Drop the lines after the step that the run goes on from, so that the log has each step once."""
-        kept: list[Line] = []
+        kept: list[LogLine] = []
         if state.is_world_process_zero:
             kept = keep_steps(self.path, state.global_step)
             if self._samples is not None:
@@ -137,10 +137,6 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
         """Leave the time of saving out of the next step."""
         self._mark = time.perf_counter()
 
-    def on_evaluate(self, args: Arguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Leave the time of an evaluation out of the next step."""
-        self._mark = time.perf_counter()
-
     def on_log(
         self,
         args: Arguments,
@@ -150,11 +146,9 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
         **_: Any,
     ) -> None:
         """Write the line of a step; raises CxrError where the loss, or the gradient, is no number."""
-        if logs is None or not ({"loss", "eval_loss"} & logs.keys()):
+        if logs is None or "loss" not in logs:
             return  # the summary at the end, which run.json holds
-        line = {"step": state.global_step, **logs}
-        if "loss" in logs:
-            line.update(self._measured(logs))
+        line = {"step": state.global_step, **logs, **self._measured(logs)}
         bad = _no_number(logs, scaled=bool(args.fp16))
         if bad is not None:
             line.update(stopped=f"{bad} is no number", sample_ids=list(self.last_batch.sample_ids))
@@ -165,9 +159,9 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
             self._show.stop()
             raise CxrError(
                 f"the {bad} is no number at step {state.global_step} ({self.last_batch.words()}); look at these "
-                "samples, or resume from the last checkpoint with a smaller step, e.g. --set lr=..."
+                "samples, or resume from the last checkpoint with a smaller step, e.g. --set learning_rate=..."
             )
-        if state.is_world_process_zero and "loss" in logs:
+        if state.is_world_process_zero:
             self._show.update(state.global_step, state.max_steps, line)
             if self._samples is not None:
                 self._samples.show()
@@ -176,11 +170,11 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
         """Take the progress line away."""
         self._show.stop()
 
-    def _measured(self, logs: Mapping[str, Any]) -> Line:
+    def _measured(self, logs: Mapping[str, Any]) -> LogLine:
         """Return what we add to the line of a step, for the steps since the last line."""
         steps, busy = max(self._steps, 1), self._busy
         self._steps, self._busy = 0, 0.0
-        found: Line = {"step_seconds": busy / steps}
+        found: LogLine = {"step_seconds": busy / steps}
         if "num_tokens" in logs:
             tokens = int(logs["num_tokens"])
             new, self._tokens_before = tokens - self._tokens_before, tokens
@@ -214,7 +208,7 @@ class _Progress:
             self._task = self._bar.add_task(self._name, total=total, completed=done)
             self._bar.start()
 
-    def update(self, done: int, total: int, line: Line) -> None:
+    def update(self, done: int, total: int, line: LogLine) -> None:
         now = time.monotonic()
         new = done - self._first
         left = (now - self._began) / new * (total - done) if new else None

@@ -10,18 +10,19 @@ The parameters are counted, on torch's `meta` device, which allocates nothing. T
 - the vocabulary's logits are counted for one tile only, because TRL computes the loss in tiles.
 
 It is an estimate: kernels' workspaces and fragmentation are the flat `RESERVE`, and attention is taken as `sdpa` or
-`flash_attention_2`; `eager` needs more.
+`flash_attention_2`; `eager` needs more. accelerate's own estimator knows neither activations nor LoRA, ZeRO and FSDP:
+it gives 66 GB to every training of a 7B model, which alone takes 170, with ZeRO-2 on eight GPUs 44, with LoRA 28.
 """
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from cxr.miner.kit.errors import CxrError
-
-Parallel = Literal["none", "ddp", "zero2", "fsdp"]
-Precision = Literal["bf16", "fp32"]
+from cxr.trainer.models.families import Precision, family_of
+from cxr.trainer.train.settings import GRPOSettings, Parallel, TrainSettings
 
 GB = 1e9
 RESERVE = 1.5 * GB
@@ -29,6 +30,12 @@ RESERVE = 1.5 * GB
 FRAGMENTATION = 1.05
 LOSS_TILE = 2048
 """Positions whose logits exist at once in the fused loss; their gradient exists beside them, in fp32."""
+TEXT_TOKENS = 512
+"""Tokens of a sample's text: the chat template, question, reasoning and answer of an SFT sample, or the prompt of a
+GRPO one. Mined chains of the paper's length take about 300."""
+MOST_IMAGES = 2
+"""Of a sample, at the most."""
+_BYTES: dict[Precision, int] = {"bf16": 2, "fp32": 4}
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,10 @@ class ModelShape:
     """What of a model's configuration decides its memory and its work; parameters are counted, not estimated."""
 
     family: str
+    text: Any
+    """The language model's configuration, as transformers reads it."""
+    tower: Any
+    """The vision tower's."""
     parameters: int
     vision_parameters: int
     input_embedding: int
@@ -44,33 +55,40 @@ class ModelShape:
     """Parameters of all blocks, of both towers: what FSDP divides and gathers block by block."""
     largest_block: int
     trainable: int
-    layers: int
-    hidden: int
-    intermediate: int
-    heads: int
-    key_value_heads: int
-    head_dim: int
-    vocabulary: int
-    vision_depth: int
-    vision_hidden: int
-    vision_intermediate: int
-    patch: int
-    merge: int
 
     @property
     def language_parameters(self) -> int:
         """Everything but the vision tower."""
         return self.parameters - self.vision_parameters
 
+    @property
+    def query(self) -> int:
+        """The width of all heads of the language model together."""
+        return int(self.text.num_attention_heads * self._head)
+
+    @property
+    def keys(self) -> int:
+        """The width of its heads of keys, or values, together."""
+        return int(self.text.num_key_value_heads * self._head)
+
+    @property
+    def _head(self) -> int:
+        return int(getattr(self.text, "head_dim", None) or self.text.hidden_size // self.text.num_attention_heads)
+
+    @property
+    def vision_width(self) -> int:
+        """The width of the vision tower."""
+        return int(getattr(self.tower, "embed_dim", None) or self.tower.hidden_size)
+
     def patches(self, width: int, height: int) -> int:
         """Return the patches of an image, whose sides are first rounded to whole merged patches."""
-        unit = self.patch * self.merge
-        across, down = max(1, round(width / unit)), max(1, round(height / unit))
-        return across * down * self.merge**2
+        merge = self.tower.spatial_merge_size
+        across, down = (max(1, round(side / (self.tower.patch_size * merge))) for side in (width, height))
+        return int(across * down * merge**2)
 
     def image_tokens(self, width: int, height: int) -> int:
         """Return the tokens that an image takes in the prompt."""
-        return self.patches(width, height) // self.merge**2
+        return self.patches(width, height) // int(self.tower.spatial_merge_size) ** 2
 
 
 @dataclass(frozen=True)
@@ -93,15 +111,37 @@ class Memory:
 
     def parts(self) -> list[tuple[str, float]]:
         """Return name and gigabytes of each part that is not zero."""
-        named = (
-            ("weights", self.weights),
-            ("gradients", self.gradients),
-            ("optimizer", self.optimizer),
-            ("reference model", self.reference),
-            ("activations", self.activations),
-            ("keys and values", self.rollout),
-        )
-        return [(name, value / GB) for name, value in named if value]
+        names = {"reference": "reference model", "rollout": "keys and values"}
+        return [(names.get(name, name), value / GB) for name, value in vars(self).items() if value]
+
+
+def memory_of(settings: TrainSettings, model: str) -> Memory:
+    """Estimate a stage's memory on each GPU; raises InputError where `model` is none of our families.
+
+    Every sample is taken for one of two images of `max_pixels`, and completions for as long as they may be: what a
+    step can take, not what it takes on average.
+    """
+    shape = shape_of(model, lora_rank=settings.lora_rank, lora_targets=tuple(settings.lora_targets))
+    side = math.isqrt(settings.max_pixels)
+    rollout, completion, reference = 0, 0, False
+    if isinstance(settings, GRPOSettings):
+        completion, reference = settings.max_completion_length, settings.kl > 0
+        # vLLM keeps a cache of its own size, which its own settings bound.
+        if settings.rollouts == "transformers":
+            rollout = settings.rollout_batch or settings.completions // settings.gpus
+    return estimate(
+        shape,
+        device_batch=settings.device_batch,
+        tokens=MOST_IMAGES * shape.image_tokens(side, side) + TEXT_TOKENS + completion,
+        patches=MOST_IMAGES * shape.patches(side, side),
+        precision=settings.precision,
+        parallel=settings.way(),
+        processes=settings.gpus,
+        lora=settings.lora_rank > 0,
+        checkpointing=settings.gradient_checkpointing,
+        rollout_batch=rollout,
+        reference=reference,
+    )
 
 
 def shape_of(model: str, *, lora_rank: int = 0, lora_targets: tuple[str, ...] = ()) -> ModelShape:
@@ -111,62 +151,37 @@ def shape_of(model: str, *, lora_rank: int = 0, lora_targets: tuple[str, ...] = 
     """
     from transformers import AutoConfig  # noqa: PLC0415 - a plan is printed without torch where nobody asks for memory
 
-    from cxr.trainer.models.families import family_of  # noqa: PLC0415
-
     family_of(model)
     return shape_of_config(AutoConfig.from_pretrained(model), lora_rank=lora_rank, lora_targets=lora_targets)
 
 
 def shape_of_config(config: Any, *, lora_rank: int = 0, lora_targets: tuple[str, ...] = ()) -> ModelShape:
-    """Count a configuration's parameters on the meta device; nothing is allocated."""
+    """Count a configuration's parameters on the meta device, those of LoRA by the names of the layers that get it."""
     import torch  # noqa: PLC0415
     from transformers import AutoModelForImageTextToText  # noqa: PLC0415
 
     with torch.device("meta"):
         model: Any = AutoModelForImageTextToText.from_config(config)  # type: ignore[no-untyped-call]
     counted = {name: value.numel() for name, value in model.named_parameters()}  # shared ones once
-    vision = sum(count for name, count in counted.items() if ".visual." in f".{name}")
-    blocks = [sum(part.numel() for part in block.parameters()) for block in _blocks(model)]
+    wrapped = set(model._no_split_modules or ())  # what FSDP wraps, by transformers' own list
+    found = [part for part in model.modules() if type(part).__name__ in wrapped] or [model]
+    blocks = [sum(part.numel() for part in block.parameters()) for block in found]
     head, table = model.get_output_embeddings(), model.get_input_embeddings()
-    total = sum(counted.values())
-    text, tower = config.get_text_config(), config.vision_config
-    wide = getattr(tower, "embed_dim", None) or tower.hidden_size
+    adapters = sum(
+        lora_rank * (part.in_features + part.out_features)
+        for name, part in model.named_modules()
+        if isinstance(part, torch.nn.Linear) and name.rpartition(".")[2] in lora_targets
+    )
     return ModelShape(
         family=config.model_type,
-        parameters=total,
-        vision_parameters=vision,
+        text=config.get_text_config(),
+        tower=config.vision_config,
+        parameters=sum(counted.values()),
+        vision_parameters=sum(count for name, count in counted.items() if ".visual." in f".{name}"),
         input_embedding=0 if head is None or head.weight is table.weight else table.weight.numel(),
         in_blocks=sum(blocks),
         largest_block=max(blocks),
-        trainable=_lora_parameters(model, lora_rank, lora_targets) if lora_rank else total,
-        layers=text.num_hidden_layers,
-        hidden=text.hidden_size,
-        intermediate=text.intermediate_size,
-        heads=text.num_attention_heads,
-        key_value_heads=text.num_key_value_heads,
-        head_dim=getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
-        vocabulary=text.vocab_size,
-        vision_depth=tower.depth,
-        vision_hidden=wide,
-        vision_intermediate=getattr(tower, "intermediate_size", None) or int(wide * tower.mlp_ratio),
-        patch=tower.patch_size,
-        merge=tower.spatial_merge_size,
-    )
-
-
-def _blocks(model: Any) -> list[Any]:
-    wrapped = set(model._no_split_modules or ())  # what FSDP wraps, by transformers' own list
-    return [part for part in model.modules() if type(part).__name__ in wrapped] or [model]
-
-
-def _lora_parameters(model: Any, rank: int, targets: tuple[str, ...]) -> int:
-    """Return the parameters that LoRA adds to the linear layers whose name ends with one of `targets`."""
-    import torch  # noqa: PLC0415
-
-    return sum(
-        rank * (part.in_features + part.out_features)
-        for name, part in model.named_modules()
-        if isinstance(part, torch.nn.Linear) and name.rpartition(".")[2] in targets
+        trainable=adapters if lora_rank else sum(counted.values()),
     )
 
 
@@ -178,10 +193,8 @@ def weights_precision(precision: Precision, *, parallel: Parallel, processes: in
     away), and would be rounded away. DeepSpeed and FSDP keep fp32 weights of their own, and LoRA's frozen weights
     need none.
     """
-    if precision == "fp32":
-        return "fp32"
     divided = parallel in {"zero2", "fsdp"} and processes > 1
-    return "bf16" if divided or lora_rank else "fp32"
+    return precision if divided or lora_rank else "fp32"
 
 
 def estimate(
@@ -206,102 +219,69 @@ def estimate(
     (LoRA does without: it switches the adapter off). `master` is the precision in which the weights were loaded, if
     not the one of `weights_precision`.
     """
-    lora_rank = 1 if lora else 0
-    loaded = master or weights_precision(precision, parallel=parallel, processes=processes, lora_rank=lora_rank)
-    size, compute = _bytes(loaded), _bytes(precision)
-    total, trained, among = shape.parameters, shape.trainable, max(1, processes)
-    weights = float(total * size)
-    reference_weights = float(total * compute) if reference and not lora else 0.0
+    loaded = master or weights_precision(precision, parallel=parallel, processes=processes, lora_rank=int(lora))
+    size, compute = _BYTES[loaded], _BYTES[precision]
+    total, trained, block = shape.parameters, shape.trainable, compute * shape.largest_block
     # PEFT keeps adapters in fp32 beside frozen weights of any precision.
     each = 4 if lora else size
-    if lora:
-        weights += trained * 4.0
-    gradients, optimizer = float(trained * each), 2.0 * trained * each
-    if among > 1 and parallel == "ddp":
+    weights = float(total * size + (trained * 4 if lora else 0))
+    gradients, optimizer, second = float(trained * each), float(2 * trained * each), float(total * compute)
+    if processes > 1 and parallel == "ddp":
         gradients *= 2  # the buckets in which they travel
-    elif among > 1 and parallel == "zero2":
+    elif processes > 1 and parallel == "zero2":
         # bf16 weights whole; of bf16 gradients, fp32 master weights and fp32 moments a share.
-        gradients = trained * compute / among + 2 * compute * shape.largest_block
-        optimizer = 12.0 * trained / among
-    elif among > 1 and parallel == "fsdp":
+        gradients, optimizer = trained * compute / processes + 2 * block, 12 * trained / processes
+    elif processes > 1 and parallel == "fsdp":
         # fp32 shares; in bf16, what belongs to no block (embedding, head), and two blocks: one in use, one on its way.
-        outside = total - shape.in_blocks
-        gathered = compute * (outside + 2 * shape.largest_block)
-        weights = total * 4.0 / among + gathered
-        gradients, optimizer = trained * 4.0 / among + compute * shape.largest_block, 8.0 * trained / among
-        reference_weights = (total * 4.0 / among + gathered) if reference_weights else 0.0
+        weights = second = total * 4 / processes + compute * (total - shape.in_blocks) + 2 * block
+        gradients, optimizer = trained * 4 / processes + block, 8 * trained / processes
     if loaded == "fp32" and precision == "bf16" and not lora:
-        weights += total * 2.0  # autocast's bf16 copies live as long as a forward pass
+        weights += total * 2  # autocast's bf16 copies live as long as a forward pass
+    kept = device_batch * activations(shape, tokens, patches, precision, loaded, checkpointing=checkpointing)
     return Memory(
         weights=weights,
         gradients=gradients,
         optimizer=optimizer,
-        reference=reference_weights,
-        activations=device_batch * activations(shape, tokens, patches, precision, loaded, checkpointing=checkpointing)
-        + _loss_tile(shape, device_batch * tokens, compute),
+        reference=second if reference and not lora else 0.0,
+        activations=kept + min(device_batch * tokens, LOSS_TILE) * shape.text.vocab_size * (compute + 4 + 4),
         rollout=float(rollout_batch * tokens * kv_bytes(shape, compute)),
     )
 
 
 def kv_bytes(shape: ModelShape, width: int = 2) -> int:
     """Return the bytes of keys and values that one token leaves in the cache."""
-    return 2 * shape.layers * shape.key_value_heads * shape.head_dim * width
+    return int(2 * shape.text.num_hidden_layers * shape.keys * width)
 
 
 def activations(
     shape: ModelShape, tokens: int, patches: int, precision: Precision, weights: Precision, *, checkpointing: bool
 ) -> float:
-    """Return the bytes that one sample's forward pass keeps for its backward pass, and one block's where recomputed."""
-    compute, residual = _bytes(precision), _bytes(weights)
-    block, tower_block = _block_bytes(shape, compute, residual), _tower_block_bytes(shape, compute, residual)
-    ends = _ends_bytes(shape, tokens, patches, compute, residual)
-    if not checkpointing:
-        return ends + tokens * shape.layers * block + patches * shape.vision_depth * tower_block
-    inputs = tokens * shape.layers * shape.hidden + patches * shape.vision_depth * shape.vision_hidden
-    return ends + inputs * residual + max(tokens * block, patches * tower_block)
+    """Return the bytes that one sample's forward pass keeps for its backward pass, and one block's where recomputed.
 
-
-def _ends_bytes(shape: ModelShape, tokens: int, patches: int, compute: int, residual: int) -> float:
-    """Bytes outside of the blocks: pixels, the merger of patches into tokens (norm, two layers), the last norm."""
-    pixels = patches * 3 * 2 * shape.patch**2 * compute
-    merger = patches * shape.vision_hidden * (residual + 3 * compute)
-    return float(pixels + merger + tokens * shape.hidden * (4 + residual + compute))
-
-
-def _block_bytes(shape: ModelShape, compute: int, residual: int) -> int:
-    """Bytes a token keeps in one block of the language model.
-
-    Each RMSNorm keeps its input in fp32, the normalized input, and its output, which the projections share; attention
-    keeps queries, keys, values and its output, and the output projection a copy of that; SwiGLU keeps gate, silu(gate),
-    up and their product. Qwen3-VL also norms queries and keys, head by head.
+    In a block of the language model each RMSNorm keeps its input in fp32, the normalized input, and its output, which
+    the projections share; attention keeps queries, keys, values (repeated for each head) and its output, and the output
+    projection a copy of that; SwiGLU keeps gate, silu(gate), up and their product. Qwen3-VL also norms queries and
+    keys, head by head. The tower's norms keep two tensors, its feed-forward of two layers three at most, SwiGLU four.
     """
-    query = shape.heads * shape.head_dim
-    norms = 2 * shape.hidden * (4 + residual + compute)
-    attention = compute * (query + 2 * query + 2 * query)  # keys and values are repeated for each head
-    if shape.family == "qwen3_vl":
-        norms += (query + shape.key_value_heads * shape.head_dim) * (4 + compute)
-    return norms + attention + compute * 4 * shape.intermediate
-
-
-def _tower_block_bytes(shape: ModelShape, compute: int, residual: int) -> int:
-    """Bytes a patch keeps in one block of the vision tower: two norms, attention, and a feed-forward of two layers."""
-    wide, middle = shape.vision_hidden, shape.vision_intermediate
-    norms = 2 * wide * (residual + compute)
-    attention = compute * (3 * wide + 2 * wide)
-    # Qwen2.5-VL's is SwiGLU and keeps four tensors, the others' GELU three at most.
-    return norms + attention + compute * (4 if shape.family == "qwen2_5_vl" else 3) * middle
-
-
-def _loss_tile(shape: ModelShape, tokens: int, compute: int) -> float:
-    return float(min(tokens, LOSS_TILE) * shape.vocabulary * (compute + 4 + 4))
-
-
-def _bytes(precision: Precision) -> int:
-    return 2 if precision == "bf16" else 4
+    compute, residual = _BYTES[precision], _BYTES[weights]
+    text, tower, wide = shape.text, shape.tower, shape.vision_width
+    middle = getattr(tower, "intermediate_size", None) or int(wide * tower.mlp_ratio)
+    swiglu = 4 if shape.family == "qwen2_5_vl" else 3
+    more = (shape.query + shape.keys) * (4 + compute) if shape.family == "qwen3_vl" else 0
+    norms = 2 * text.hidden_size * (4 + residual + compute) + more
+    block = tokens * (norms + compute * (5 * shape.query + 4 * text.intermediate_size))
+    seen = patches * (2 * wide * (residual + compute) + compute * (5 * wide + swiglu * middle))
+    # Outside of the blocks: pixels, the merger of patches into tokens (norm, two layers), the last norm.
+    ends = patches * (3 * 2 * tower.patch_size**2 * compute + wide * (residual + 3 * compute))
+    ends += tokens * text.hidden_size * (4 + residual + compute)
+    if not checkpointing:
+        return float(ends + text.num_hidden_layers * block + tower.depth * seen)
+    inputs = tokens * text.num_hidden_layers * text.hidden_size + patches * tower.depth * wide
+    return float(ends + inputs * residual + max(block, seen))
 
 
 @contextlib.contextmanager
-def lower_memory(settings: Any) -> Iterator[None]:
+def lower_memory(settings: TrainSettings) -> Iterator[None]:
     """Turn running out of memory, of a GPU or of the machine, into a CxrError that says what to lower."""
     try:
         yield
@@ -323,22 +303,21 @@ def out_of_memory(error: BaseException) -> str | None:
     return None
 
 
-def what_to_lower(settings: Any) -> str:
+def what_to_lower(settings: TrainSettings) -> str:
     """Return what to try, the cheapest first, of what these settings leave to lower."""
-    tries = []
-    rollout = getattr(settings, "rollout_batch", None)
-    if hasattr(settings, "group") and (rollout is None or rollout > settings.device_batch):
-        tries.append(f"--set rollout_batch={settings.device_batch} (fewer completions generated at once)")
-    if settings.device_batch > 1:
-        half = settings.device_batch // 2
-        tries.append(f"--set device_batch={half} (gradients of more, smaller batches add up to the same step)")
+    tries, batch = [], settings.device_batch
+    grpo = settings if isinstance(settings, GRPOSettings) else None
+    if grpo and (grpo.rollout_batch is None or grpo.rollout_batch > batch):
+        tries.append(f"--set rollout_batch={batch} (fewer completions generated at once)")
+    if batch > 1:
+        tries.append(f"--set device_batch={batch // 2} (gradients of more, smaller batches add up to the same step)")
     if not settings.gradient_checkpointing:
         tries.append("--set gradient_checkpointing=true")
     tries.append(f"--set max_pixels={settings.max_pixels // 2} (half the image tokens)")
-    if hasattr(settings, "max_completion_length"):
-        tries.append(f"--set max_completion_length={settings.max_completion_length // 2}")
+    if grpo:
+        tries.append(f"--set max_completion_length={grpo.max_completion_length // 2}")
     if settings.lora_rank == 0:
         tries.append("--preset lora (no optimizer states for frozen weights)")
-        if settings.parallel in {"none", "ddp", "zero2"}:
+        if settings.parallel != "fsdp":
             tries.append("--set parallel=fsdp on more GPUs (weights, gradients and optimizer divided among them)")
     return "try, in this order: " + "; ".join(tries)

@@ -3,13 +3,12 @@
 In a distributed run each process comes through here; the first of them alone writes.
 """
 
+import contextlib
 import dataclasses
 import logging
-import os
 import shutil
 import warnings
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,34 +17,36 @@ import torch
 import transformers
 from accelerate import PartialState
 from datasets.utils.logging import disable_progress_bar
+from pydantic import ValidationError
 
 from cxr.miner.benchmark.settings import Existing
 from cxr.miner.judge.settings import JudgeSettings
 from cxr.miner.kit.errors import CxrError, InputError
 from cxr.trainer.models.families import load_model, load_processor, save
-from cxr.trainer.reward.process import ProcessReward, open_process_reward
-from cxr.trainer.reward.rewards import Accuracy, RewardFunction, load_ratescore, reward_functions
+from cxr.trainer.reward.process import PROCESS_FACTUALITY
+from cxr.trainer.reward.protocol import RewardRun
+from cxr.trainer.reward.registry import WeightedReward, open_rewards
 from cxr.trainer.train.checks import run_checks, show_checks
 from cxr.trainer.train.curves import write_curves
-from cxr.trainer.train.data import TrainingData, ask_to_reason, find_source, load_rows, patients, write_rejects
+from cxr.trainer.train.data import TrainingData, ask_to_reason, find_export, load_rows, patients, write_rejects
 from cxr.trainer.train.exact import check_same_run, last_checkpoint
-from cxr.trainer.train.launch import accumulation, is_first
+from cxr.trainer.train.launch import accumulation
 from cxr.trainer.train.logs import LastBatch, TrainingLog
 from cxr.trainer.train.memory import lower_memory, weights_precision
 from cxr.trainer.train.run_record import RunRecord, read_record
 from cxr.trainer.train.samples import RewardWatch, SampleTable
-from cxr.trainer.train.settings import GRPOSettings, SFTSettings
+from cxr.trainer.train.settings import NOBODY, GRPOSettings, SFTSettings
 
 FINAL = "final"
 ADAPTER = "adapter"
-REJECTS = "rejects.jsonl"
+LEFT_OUT = "rejects.jsonl"
 
 # What may differ between a run and its resumption: none of it changes a loss.
 _FREE = frozenset({"save_steps", "keep_checkpoints", "log_steps", "workers", "trackers", "threads"})
 
 
 @dataclass(frozen=True)
-class Job:
+class Training:
     """One stage, as the user asked for it."""
 
     settings: SFTSettings | GRPOSettings
@@ -57,58 +58,59 @@ class Job:
     store: Path = Path("cxr.duckdb")
     show_text: bool = False
 
-    @property
-    def stage(self) -> str:
-        """`sft` or `grpo`."""
-        return self.settings.stage.rpartition(" ")[2]
-
     def recorded(self) -> dict[str, Any]:
         """Return the settings as JSON values, with the model that the run starts from."""
         return {"model": self.model, **self.settings.model_dump(mode="json")}
 
 
 @dataclass(frozen=True)
-class TrainResult:
+class Trained:
     """How a training ended."""
 
     final: Path
     steps: int
     rejects: int
-    curves: tuple[Path, ...] = ()
+    curves: Path | None = None
 
 
-def train(job: Job) -> TrainResult:
-    """Train a stage, or go on with it; what is left in `job.output` is described in docs/training.md.
+def train(training: Training) -> Trained:
+    """Train a stage, or go on with it; what is left in its output is described in docs/training.md.
 
     Raises a CxrError, with one sentence, for everything that a user can mend.
     """
     quiet_libraries()
-    settings = job.settings
+    settings, output = training.settings, training.output
     processes = PartialState(cpu=not torch.cuda.is_available())
+    is_first = processes.is_main_process
     with processes.main_process_first():
-        checkpoint = prepare_output(job, is_first=processes.is_main_process)
-        data = prepare_data(job)
+        checkpoint = prepare_output(training, is_first=is_first)
+        data = prepare_data(training)
     torch.set_num_threads(settings.threads or torch.get_num_threads())
     transformers.set_seed(settings.seed)
-    processor = load_processor(job.model, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels)
-    record = _begin(job, data, checkpoint) if processes.is_main_process else None
+    processor = load_processor(training.model, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels)
+    record = _begin(training, data, checkpoint) if is_first else None
     trainer: Any = None
-    rewards: Sequence[RewardFunction] = ()
+    rewards: Sequence[WeightedReward] = ()
     ended = "an error that is none of ours"
     try:
-        with ExitStack() as stack:
-            rewards = _rewards(job, settings, data, stack) if isinstance(settings, GRPOSettings) else ()
+        with contextlib.ExitStack() as stack:
+            if isinstance(settings, GRPOSettings):
+                rewards = stack.enter_context(open_rewards(settings.weights(), _reward_run(training, data, processes)))
             stack.enter_context(lower_memory(settings))
-            model = load_model(
-                job.model, precision=_precision(settings, processes.num_processes), attention=settings.attention
+            precision = weights_precision(
+                settings.precision,
+                parallel=settings.parallel,
+                processes=processes.num_processes,
+                lora_rank=settings.lora_rank,
             )
+            model = load_model(training.model, precision=precision, attention=settings.attention)
             if settings.freeze_vision:
                 model.model.visual.requires_grad_(requires_grad=False)
             _check(data, processor, model.config, settings, rewards, processes)
-            trainer, log = _trainer(job, model, processor, data, rewards, processes.num_processes)
+            trainer, log = _trainer(training, model, processor, data, rewards, processes)
             stack.enter_context(log)
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-            _save_final(trainer, processor, job, is_first=processes.is_main_process)
+            _save_final(trainer, processor, training, is_first=is_first)
         ended = "done"
     except KeyboardInterrupt:
         ended = "interrupted"
@@ -119,19 +121,19 @@ def train(job: Job) -> TrainResult:
     finally:
         done = 0 if trainer is None else int(trainer.state.global_step)
         if record is not None:
-            record.end(exit_reason=ended, steps_done=done, extra=_judged_by(rewards))
-    curves = write_curves(job.output) if processes.is_main_process else ()
-    return TrainResult(job.output / FINAL, done, len(data.rejects), curves)
+            told = {"rewards": {reward.__name__: reward.record() for reward in rewards}} if rewards else {}
+            record.end(exit_reason=ended, steps_done=done, extra=told)
+    return Trained(output / FINAL, done, len(data.rejects), write_curves(output) if is_first else None)
 
 
-def prepare_output(job: Job, *, is_first: bool = True) -> Path | None:
+def prepare_output(training: Training, *, is_first: bool = True) -> Path | None:
     """Make the output folder, or empty it, or find the checkpoint to go on from, as `existing` says.
 
     Raises InputError where the folder is used and nobody said what to do, or where it holds another run.
     """
-    output = job.output
+    output = training.output
     if not is_first:
-        return last_checkpoint(output) if job.existing is Existing.RESUME else None
+        return last_checkpoint(output) if training.existing is Existing.RESUME else None
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} is a file; expected a folder to write to")
     if not output.absolute().parent.is_dir():
@@ -142,28 +144,35 @@ def prepare_output(job: Job, *, is_first: bool = True) -> Path | None:
     record = read_record(output)
     if not record:
         raise InputError(f"{output} exists and is no run of cxr; it is left alone: give another -o")
-    if job.existing is Existing.STOP:
+    if training.existing is Existing.STOP:
         raise InputError(
             f"{output} holds a run ({record.get('exit')}, {record.get('steps_done')} steps); choose "
             "--existing resume, --existing replace, or another -o"
         )
-    if job.existing is Existing.REPLACE:
+    if training.existing is Existing.REPLACE:
         shutil.rmtree(output)
         output.mkdir()
         return None
+    told = record["settings"]
+    with contextlib.suppress(ValidationError):  # what an earlier version wrote, in today's names
+        settings = training.settings.as_recorded(told)
+        told = dataclasses.replace(training, model=told["model"], settings=settings).recorded()
     now, before = (
-        {name: value for name, value in told.items() if name not in _FREE}
-        for told in (job.recorded(), record["settings"])
+        {name: value for name, value in recorded.items() if name not in _FREE}
+        for recorded in (training.recorded(), told)
     )
     check_same_run(now, before, output)
     return last_checkpoint(output)
 
 
-def prepare_data(job: Job) -> TrainingData:
-    """Load the rows of the stage; raises InputError for data that cannot be trained on."""
-    settings = job.settings
-    source = find_source(job.data, job.stage, job.output / "data", settings)
-    data = load_rows(source, settings, job.output / "cache")
+def prepare_data(training: Training) -> TrainingData:
+    """Load the rows of the stage; raises InputError for data that cannot be trained on, or go on with."""
+    settings = training.settings
+    source = find_export(training.data, training.output / "data", settings)
+    before = read_record(training.output).get("data")
+    if before is not None:  # a run that goes on
+        check_same_run({"data": source.note["fingerprint"]}, {"data": before["fingerprint"]}, training.output)
+    data = load_rows(source, settings, training.output / "cache")
     if isinstance(settings, GRPOSettings) and settings.ask == "reasoning":
         data = dataclasses.replace(data, rows=ask_to_reason(data.rows))
     if len(data.rows) < settings.global_batch:
@@ -172,11 +181,6 @@ def prepare_data(job: Job) -> TrainingData:
             f"{settings.global_batch:,}; lower it with --set global_batch=..."
         )
     return data
-
-
-def steps_of(settings: SFTSettings | GRPOSettings, rows: int) -> int:
-    """Return how many steps a run has: as many as told, or else once over the rows."""
-    return settings.steps or max(1, rows // settings.global_batch)
 
 
 def quiet_libraries() -> None:
@@ -189,15 +193,15 @@ def quiet_libraries() -> None:
     logging.getLogger("accelerate").setLevel(logging.ERROR)
 
 
-def _begin(job: Job, data: TrainingData, checkpoint: Path | None) -> RunRecord:
-    write_rejects(data.rejects, job.output / REJECTS)
+def _begin(training: Training, data: TrainingData, checkpoint: Path | None) -> RunRecord:
+    write_rejects(data.rejects, training.output / LEFT_OUT)
     return RunRecord.start(
-        job.output,
-        stage=job.stage,
-        settings=job.recorded(),
-        preset=job.preset,
-        data=data.source.folder,
-        model=job.model,
+        training.output,
+        stage=training.settings.short_stage(),
+        settings=training.recorded(),
+        preset=training.preset,
+        data=data.source.facts(),
+        model=training.model,
         resumed_from=None if checkpoint is None else int(checkpoint.name.rpartition("-")[2]),
         extra={"samples": len(data.rows), "rejects": len(data.rejects)},
     )
@@ -208,7 +212,7 @@ def _check(
     processor: Any,
     config: Any,
     settings: SFTSettings | GRPOSettings,
-    rewards: Sequence[RewardFunction],
+    rewards: Sequence[WeightedReward],
     processes: PartialState,
 ) -> None:
     """Run the checks before step 1, in the first process; the others would find the same."""
@@ -228,81 +232,64 @@ def _check(
     show_checks(results)
 
 
-def _judged_by(rewards: Sequence[RewardFunction]) -> dict[str, Any]:
-    """Return whose judgement the rewards were, for the record."""
-    told: dict[str, Any] = {}
-    for reward in rewards:
-        if isinstance(reward, ProcessReward):
-            told |= {"judge": {"name": reward.judge.name, "version": reward.judge.version}}
-            told |= {"judged": reward.judged, "judge_failures": len(reward.failed)}
-        if isinstance(reward, Accuracy):
-            told |= {"open_answers": reward.open_metric}
-    return told
-
-
-def _precision(settings: SFTSettings | GRPOSettings, processes: int) -> Any:
-    return weights_precision(
-        settings.precision, parallel=settings.parallel, processes=processes, lora_rank=settings.lora_rank
+def _reward_run(training: Training, data: TrainingData, processes: PartialState) -> RewardRun:
+    """Return what the rewards may need."""
+    settings: Any = training.settings
+    judge = None if settings.process_reward == NOBODY else settings.process_reward
+    return RewardRun(
+        training.output,
+        JudgeSettings.resolve(training.store, judge=judge),
+        ratescore=settings.ratescore,
+        licences=[data.source.licence],
+        process_index=processes.process_index,
+        processes=processes.num_processes,
     )
 
 
-def _rewards(job: Job, settings: GRPOSettings, data: TrainingData, stack: ExitStack) -> list[RewardFunction]:
-    """Return the rewards of a run; the judge of the process reward stays open for as long as the run lasts."""
-    process: ProcessReward | None = None
-    if settings.process_reward != "none":
-        opened = open_process_reward(
-            JudgeSettings.resolve(job.store, judge=settings.process_reward),
-            job.output,
-            licences=[data.source.licence],
-            process_index=int(os.environ.get("RANK", "0")),
-            processes=int(os.environ.get("WORLD_SIZE", "1")),
-        )
-        process = stack.enter_context(opened)
-    scorer = None if settings.ratescore is None else load_ratescore(settings.ratescore)
-    return reward_functions(process, scorer=scorer)
-
-
 def _trainer(
-    job: Job, model: Any, processor: Any, data: TrainingData, rewards: Sequence[RewardFunction], processes: int
+    training: Training,
+    model: Any,
+    processor: Any,
+    data: TrainingData,
+    rewards: Sequence[WeightedReward],
+    processes: PartialState,
 ) -> tuple[Any, TrainingLog]:
     """Return TRL's trainer for the stage, with the log attached to it."""
-    settings, last_batch = job.settings, LastBatch()
-    steps = steps_of(settings, len(data.rows))
+    settings, output, last_batch = training.settings, training.output, LastBatch()
+    steps, batches = settings.steps_over(len(data.rows)), accumulation(settings, processes.num_processes)
     if isinstance(settings, SFTSettings):
         from cxr.trainer.train.sft import sft_config, sft_trainer  # noqa: PLC0415 - TRL's two halves load in seconds each
 
-        batches = accumulation(settings.global_batch, settings.device_batch, processes)
-        made: Any = sft_trainer(model, processor, data.rows, settings, sft_config(settings, job.output, batches, steps))
+        made: Any = sft_trainer(model, processor, data.rows, settings, sft_config(settings, output, batches, steps))
         made.last_batch = last_batch
-        log = TrainingLog(job.output, last_batch, name="sft")
+        log = TrainingLog(output, last_batch, name="sft")
     else:
         from cxr.trainer.train.grpo import grpo_config, grpo_trainer  # noqa: PLC0415
 
-        names = [reward.__name__ for reward in rewards]
         samples = SampleTable(
-            job.output,
+            output,
             num_generations=settings.group,
-            weights=dict(zip(names, settings.reward_weights, strict=False)),
-            show_text=job.show_text,
-            write=is_first(),
+            weights={reward.__name__: reward.weight for reward in rewards},
+            show_text=training.show_text,
+            write=processes.is_main_process,
         )
         watch = RewardWatch(last_batch, samples)
-        batches = accumulation(settings.global_batch * settings.group, settings.device_batch, processes)
-        config = grpo_config(settings, job.output, batches, steps, processes)
+        config = grpo_config(settings, output, batches, steps, processes.num_processes)
         made = grpo_trainer(model, processor, data.rows, settings, config, [watch.watch(reward) for reward in rewards])
-        spent = watch.spent if settings.process_reward != "none" else None
-        log = TrainingLog(job.output, last_batch, name="grpo", process_seconds=spent, samples=samples)
+        process = next((reward for reward in rewards if reward.__name__ == PROCESS_FACTUALITY), None)
+        spent = None if process is None else lambda: process.seconds
+        log = TrainingLog(output, last_batch, name="grpo", process_seconds=spent, samples=samples)
     log.attach(made)
     return made, log
 
 
-def _save_final(trainer: Any, processor: Any, job: Job, *, is_first: bool) -> None:
+def _save_final(trainer: Any, processor: Any, training: Training, *, is_first: bool) -> None:
     """Write the trained model as one folder; LoRA weights are merged into it, and kept apart beside it."""
-    final = job.output / FINAL
-    if job.settings.lora_rank:
+    final = training.output / FINAL
+    if training.settings.lora_rank:
         own = trainer.accelerator.unwrap_model(trainer.model)
         if is_first:
-            own.save_pretrained(job.output / ADAPTER)
+            own.save_pretrained(training.output / ADAPTER)
             save(own.merge_and_unload(), processor, final)
         return
     trainer.save_model(str(final))

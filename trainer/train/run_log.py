@@ -7,10 +7,10 @@ from typing import Any
 from cxr.miner.kit.jsonl import whole_file
 
 LOG = "log.jsonl"
-Line = dict[str, Any]
+LogLine = dict[str, Any]
 
 
-def read_log(path: Path) -> list[Line]:
+def read_log(path: Path) -> list[LogLine]:
     """Return the lines of a log or of a table of samples; a line that a kill cut off is left out."""
     if not path.is_file():
         return []
@@ -25,7 +25,7 @@ def read_log(path: Path) -> list[Line]:
     return lines
 
 
-def keep_steps(path: Path, last: int) -> list[Line]:
+def keep_steps(path: Path, last: int) -> list[LogLine]:
     """Drop the lines of a log after step `last`, whole or not at all; give those that stay."""
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = [line for line in read_log(path) if line["step"] <= last and "stopped" not in line]

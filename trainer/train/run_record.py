@@ -1,6 +1,5 @@
 """OUT/run.json: what a training was given, what it ran on, and how it ended; a part of the result, like the weights."""
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -10,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from cxr.miner.benchmark.manifest import hash_file, write_json
-from cxr.miner.export.export import NOTE
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.machine import MODELS, git_commit, versions
 from cxr.trainer.models.hardware import hardware
+from cxr.trainer.train.settings import preset_hash
 
 RECORD = "run.json"
 
@@ -33,8 +32,7 @@ class RunRecord:
         stage: str,
         settings: Mapping[str, Any],
         preset: str | None = None,
-        preset_file: Path | None = None,
-        data: Path | None = None,
+        data: Mapping[str, Any] | None = None,
         model: str | Path | None = None,
         resumed_from: int | None = None,
         extra: Mapping[str, Any] | None = None,
@@ -58,9 +56,9 @@ class RunRecord:
                 *([] if resumed_from is None else [{"step": resumed_from, "at": now}]),
             ],
             "settings": dict(settings),
-            "preset": None if preset is None else {"name": preset, "sha256": _hash_if_file(preset_file)},
+            "preset": None if preset is None else {"name": preset, "sha256": preset_hash(preset)},
             "model": None if model is None else model_facts(model),
-            "data": None if data is None else data_facts(data),
+            "data": None if data is None else dict(data),
             "versions": versions(MODELS),
             "hardware": hardware(),
             "git_commit": git_commit(Path.cwd()),
@@ -98,36 +96,13 @@ def read_record(out: Path) -> dict[str, Any]:
     return record
 
 
-def data_facts(data: Path) -> dict[str, Any]:
-    """Return where training data lie and their hashes: an export's own, or the hash of each file.
-
-    Raises InputError where there is nothing.
-    """
-    if data.is_file():
-        return {"path": str(data.resolve()), "fingerprint": None, "files": {data.name: {"sha256": hash_file(data)}}}
-    if not data.is_dir():
-        raise InputError(f"{data} does not exist; expected an export folder of `cxr export`, or a store")
-    note = data / NOTE
-    if note.is_file():
-        told = json.loads(note.read_text(encoding="utf-8"))
-        kept = {key: told.get(key) for key in ("format", "benchmark", "fingerprint", "licence")}
-        return {"path": str(data.resolve()), **kept, "files": told.get("files", {})}
-    files = sorted(path for path in data.rglob("*") if path.is_file() and path.suffix in {".parquet", ".jsonl"})
-    hashes = {str(path.relative_to(data)): {"sha256": hash_file(path)} for path in files}
-    whole = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
-    return {"path": str(data.resolve()), "fingerprint": whole, "files": hashes}
-
-
 def model_facts(model: str | Path) -> dict[str, Any]:
     """Return the base model's folder, or name on a hub, with the hash of its config.json where that is a file."""
     folder = Path(model)
     if not folder.is_dir():
         return {"name": str(model), "config_sha256": None}
-    return {"name": str(folder.resolve()), "config_sha256": _hash_if_file(folder / "config.json")}
-
-
-def _hash_if_file(path: Path | None) -> str | None:
-    return hash_file(path) if path is not None and path.is_file() else None
+    config = folder / "config.json"
+    return {"name": str(folder.resolve()), "config_sha256": hash_file(config) if config.is_file() else None}
 
 
 def _now() -> str:

@@ -13,7 +13,8 @@ from typing import Any
 
 from cxr.miner.kit.console import say, table, talk
 from cxr.schemas.vocabulary import Licence
-from cxr.trainer.reward.rewards import RewardFunction, text_of
+from cxr.trainer.reward.protocol import RewardFunction
+from cxr.trainer.reward.rewards import text_of
 from cxr.trainer.train.logs import LastBatch
 from cxr.trainer.train.run_log import keep_steps
 
@@ -124,44 +125,36 @@ def advantage(
 
 
 class RewardWatch:
-    """Watches the reward functions of a run: how long each takes, on which samples, and what each gave.
+    """Watches the rewards of a run: on which samples, and what each gave.
 
-    `watch(reward)` gives a function of the same name to hand to GRPOTrainer. It adds to `seconds[name]`, tells the
-    `LastBatch` the sample ids, and hands each batch with all its rewards to the `SampleTable`.
+    `watch(reward)` gives a function of the same name to hand to GRPOTrainer. It tells the `LastBatch` the sample ids,
+    and hands each batch with all its rewards to the `SampleTable`.
     """
 
     def __init__(self, last_batch: LastBatch, samples: SampleTable | None = None) -> None:
-        self.seconds: dict[str, float] = {}
         self._last_batch = last_batch
         self._samples = samples
-        self._batch: dict[str, list[float | None]] = {}
+        self._names: list[str] = []
+        self._batch: dict[str, Sequence[float | None]] = {}
 
     def watch(self, reward: RewardFunction) -> RewardFunction:
         """Wrap a reward function."""
         name = reward.__name__
-        self.seconds[name] = 0.0
+        self._names.append(name)
 
-        def watched(**given: Any) -> list[float | None]:
+        def watched(**given: Any) -> Sequence[float | None]:
             ids = [str(sample) for sample in given.get("sample_id") or ()]
             self._last_batch.saw(ids)
-            started = time.perf_counter()
-            values = reward(**given)
-            self.seconds[name] += time.perf_counter() - started
-            self._batch[name] = values
-            if self._batch.keys() == self.seconds.keys():  # the last reward of this batch
-                batch = {reward: self._batch[reward] for reward in self.seconds}
-                self._batch = {}
+            self._batch[name] = values = reward(**given)
+            if len(self._batch) == len(self._names):  # the last reward of this batch
+                batch, self._batch = {name: self._batch[name] for name in self._names}, {}
                 self._hand_on(ids, batch, given)
             return values
 
         watched.__name__ = name
         return watched
 
-    def spent(self, name: str = "process_factuality") -> float:
-        """Return the seconds that a reward has taken so far; 0 for one that is not watched."""
-        return self.seconds.get(name, 0.0)
-
-    def _hand_on(self, ids: list[str], rewards: dict[str, list[float | None]], given: Mapping[str, Any]) -> None:
+    def _hand_on(self, ids: list[str], rewards: Mapping[str, Sequence[float | None]], given: Mapping[str, Any]) -> None:
         if self._samples is None:
             return
         completions = [text_of(completion) for completion in given["completions"]]

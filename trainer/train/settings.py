@@ -10,22 +10,38 @@ import tomllib
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cxr.miner.benchmark.settings import Mode, Names
+from cxr.miner.judge.registry import JUDGES
 from cxr.miner.kit.errors import SettingsError
 from cxr.miner.kit.settings import StageSettings
 from cxr.trainer.models.families import Attention, Precision
+from cxr.trainer.reward.registry import PAPERS, REWARDS
 
 Parallel = Literal["none", "ddp", "zero2", "fsdp"]
-ProcessJudge = Literal["rules", "llm", "none"]
 Rollouts = Literal["transformers", "vllm-colocate", "vllm-server"]
 
 # How the images of one step may be found wanting before the training stops: one in a hundred.
 MAX_REJECTS = 0.01
+
+NOBODY = "none"
+"""In the place of a judge: there is no process reward."""
+
+
+def _check_judge(name: Any) -> str:
+    try:
+        return NOBODY if name == NOBODY else JUDGES.check(name)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {NOBODY!r}") from None
+
+
+ProcessJudge = Annotated[str, BeforeValidator(_check_judge)]
+RewardName = Annotated[str, AfterValidator(REWARDS.check)]
+Weight = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class TrainSettings(StageSettings):
@@ -47,6 +63,7 @@ class TrainSettings(StageSettings):
     # Optimization.
     steps: int | None = Field(default=None, ge=1)
     device_batch: int = Field(default=8, ge=1)
+    global_batch: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
     warmup: float = Field(default=0.1, ge=0, lt=1)
@@ -94,9 +111,29 @@ class TrainSettings(StageSettings):
         return *sources, InitSettingsSource(settings_cls, cls._preset)
 
     @classmethod
+    def short_stage(cls) -> str:
+        """Return `sft` or `grpo`, as presets and exports call the stage."""
+        return cls.stage.removeprefix("train ")
+
+    @property
+    def completions(self) -> int:
+        """How many completions a step takes."""
+        return self.global_batch
+
+    def steps_over(self, rows: int) -> int:
+        """Return how many steps a run has: as many as told, or else once over the rows."""
+        return self.steps or max(1, rows // self.global_batch)
+
+    def way(self) -> Parallel:
+        """Return how processes share the work: alone not at all, together at least as copies."""
+        if self.gpus == 1:
+            return "none"
+        return "ddp" if self.parallel == "none" else self.parallel
+
+    @classmethod
     def from_preset(cls, preset: str, store: Path, given: dict[str, Any]) -> Self:
         """Return the settings of a stage; raises SettingsError with one sentence for what cannot be used."""
-        values = read_preset(preset).get(cls.stage.rpartition(" ")[2], {})
+        values = read_preset(preset).get(cls.short_stage(), {})
         bound: type[Self] = type(cls.__name__, (cls,), {"_preset": values, "__module__": cls.__module__})
         return bound.resolve(store, **given)
 
@@ -120,6 +157,7 @@ class GRPOSettings(TrainSettings):
     """
 
     stage: ClassVar[str] = "train grpo"
+    moved: ClassVar[dict[str, str]] = {"reward_weights": "rewards"}
     model_config = SettingsConfigDict(
         env_prefix="CXR_TRAIN_GRPO_", pyproject_toml_table_header=("train", "grpo"), env_nested_delimiter="__"
     )
@@ -134,13 +172,34 @@ class GRPOSettings(TrainSettings):
     clip: float = Field(default=0.2, gt=0)
     # reasoning: ask answer-only samples to reason, too, as outcome-based RL does (paper, section 3.3).
     ask: Literal["as exported", "reasoning"] = "as exported"
+    # Each reward's weight, by its name or as module:function; 0 measures and does not train.
+    rewards: dict[RewardName, Weight] = Field(default=PAPERS)
     process_reward: ProcessJudge = "rules"
-    reward_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
     ratescore: Path | None = None
     rollouts: Rollouts = "transformers"
     # Completions that a process generates at once; None: those of a whole step.
     rollout_batch: int | None = Field(default=None, ge=1)
-    sample_steps: int = Field(default=10, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _merge_rewards(cls, values: Any) -> Any:
+        """Add what is told of rewards to the paper's; before rewards had names, their weights stood in a row."""
+        told = [values.get(name, {}) for name in ("reward_weights", "rewards")]
+        named = [dict(zip(PAPERS, part, strict=False)) if isinstance(part, list | tuple) else part for part in told]
+        if not all(isinstance(part, dict) for part in named):
+            return values
+        others = {name: value for name, value in values.items() if name != "reward_weights"}
+        return {**others, "rewards": PAPERS | named[0] | named[1]}
+
+    @property
+    def completions(self) -> int:
+        """How many completions a step takes: each prompt is answered `group` times."""
+        return self.global_batch * self.group
+
+    def weights(self) -> dict[str, float]:
+        """Return the weight of each reward that a run has."""
+        left_out = {"process"} if self.process_reward == NOBODY else set()
+        return {name: weight for name, weight in self.rewards.items() if name not in left_out}
 
 
 def presets() -> dict[str, str]:
@@ -166,8 +225,8 @@ def read_preset(preset: str) -> dict[str, Any]:
 
 
 def preset_hash(preset: str) -> str:
-    """Return twelve hexadecimal digits that stand for a preset's text."""
-    return hashlib.sha256(preset_text(preset).encode()).hexdigest()[:12]
+    """Return the SHA-256 of a preset's text; raises SettingsError where there is none of that name."""
+    return hashlib.sha256(preset_text(preset).encode()).hexdigest()
 
 
 def preset_text(preset: str) -> str:
@@ -179,6 +238,22 @@ def preset_text(preset: str) -> str:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         raise SettingsError(f"there is no preset {preset!r}; expected {', '.join(presets())} or a TOML file") from None
+
+
+def parse_rewards(texts: Iterable[str]) -> dict[str, float]:
+    """Read `name=weight` or `module:function=weight`; raises SettingsError for anything else."""
+    weights = {}
+    for text in texts:
+        name, _, weight = text.rpartition("=")
+        try:
+            weights[name.strip()] = float(weight)
+        except ValueError:
+            name = ""
+        if not name.strip():
+            raise SettingsError(
+                f"--reward {text!r} cannot be read; expected NAME=WEIGHT, e.g. accuracy=2 or my_rewards:brevity=0.5"
+            )
+    return weights
 
 
 def parse_given(texts: Iterable[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from cxr.trainer.train.logs import LastBatch
 from cxr.trainer.train.settings import SFTSettings
 from cxr.trainer.train.trl_settings import common, lora
 
-COLUMNS = ["images", "prompt", "completion", "sample_id"]
+_COLUMNS = ["images", "prompt", "completion", "sample_id"]
 
 
 class Collator(DataCollatorForVisionLanguageModeling):
@@ -33,7 +33,7 @@ class ExactSFTTrainer(Exact, SFTTrainer):
     last_batch: LastBatch | None = None
 
     def _set_signature_columns_if_needed(self) -> None:
-        self._signature_columns: Any = COLUMNS
+        self._signature_columns: Any = _COLUMNS
 
     def _prepare_inputs(self, inputs: Any) -> Any:
         identities = inputs.pop("sample_ids", ())
@@ -61,7 +61,7 @@ def sft_trainer(model: Any, processor: Any, rows: Dataset, settings: SFTSettings
     return ExactSFTTrainer(
         model=model,
         args=config,
-        train_dataset=rows.select_columns(COLUMNS),
+        train_dataset=rows.select_columns(_COLUMNS),
         processing_class=processor,
         data_collator=Collator(processor=processor, completion_only_loss=True),
         peft_config=lora(settings),

@@ -1,0 +1,194 @@
+"""Training in processes: several share a step, one that is killed goes on, and a command ends what it started."""
+
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the extra cxr[train]")
+
+from cxr.trainer.train.launch import plan  # noqa: E402
+from cxr.trainer.train.run_log import read_log  # noqa: E402
+from cxr.trainer.train.settings import SFTSettings  # noqa: E402
+from tests.training_world import World, make_world  # noqa: E402
+
+STEPS = ("--set", "steps=4", "--set", "learning_rate=3e-3")
+
+# Imports take several seconds: they are done once, and every process is a fork of what has done them. It runs nothing
+# itself, so that it has no threads, which a fork would lose.
+SERVER = """
+import json, os, signal, sys
+import cxr.trainer.train.run, cxr.trainer.train.sft
+from cxr.cli import app
+from cxr.trainer.train.logs import TrainingLog
+
+log = TrainingLog.on_log
+
+def train(job):
+    def on_log(self, args, state, control, **more):
+        log(self, args, state, control, **more)
+        if state.global_step == job["kill_after"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    TrainingLog.on_log = on_log
+    os.environ.update(job["environment"])
+    said = os.open(job["said"], os.O_WRONLY | os.O_CREAT)
+    os.dup2(said, 1), os.dup2(said, 2)
+    app(job["words"])
+
+def forked(job):
+    child = os.fork()
+    if child:
+        return child
+    try:
+        train(job)
+    except SystemExit as end:
+        os._exit(end.code or 0)
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+    os._exit(1)
+
+for line in sys.stdin:
+    children = [forked(job) for job in json.loads(line)]
+    print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]), flush=True)
+"""
+
+
+class Forks:
+    """Runs `cxr` in processes that have imported it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._server = subprocess.Popen(
+            [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def run(
+        self, words: Sequence[str], environments: Sequence[dict[str, str]] = ({},), *, kill_after: int | None = None
+    ) -> tuple[list[int], list[str]]:
+        """Run a command once in each environment, all at once; give their exit codes and what they said."""
+        places = [self._folder / f"said-{number}" for number in range(len(environments))]
+        jobs = [
+            {"words": list(words), "environment": environment, "said": str(place), "kill_after": kill_after}
+            for environment, place in zip(environments, places, strict=True)
+        ]
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.write(json.dumps(jobs) + "\n")
+        self._server.stdin.flush()
+        codes: list[int] = json.loads(self._server.stdout.readline())
+        said = [place.read_text() for place in places]
+        for place in places:
+            place.unlink()
+        return codes, said
+
+    def close(self) -> None:
+        """End the server; torch would take seconds to leave by itself."""
+        self._server.kill()
+        self._server.communicate()
+
+
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    forks = Forks(tmp_path_factory.mktemp("said"))
+    yield forks
+    forks.close()
+
+
+@pytest.fixture(scope="module")
+def world(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> World:  # meanwhile the other process imports
+    return make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def alone(world: World) -> Path:
+    """A finished run of one process."""
+    result = world.train("sft", world.folder / "alone", *STEPS)
+    assert result.exit_code == 0, result.output
+    return world.folder / "alone"
+
+
+def losses(output: Path) -> list[tuple[int, float]]:
+    return [(line["step"], line["loss"]) for line in read_log(output / "log.jsonl")]
+
+
+def test_several_processes_are_started_by_accelerate_with_the_same_words(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in for `cxr` here writes down what it was started with, and needs no torch for that."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "accelerate").symlink_to(Path(sys.executable).with_name("accelerate"))
+    (programs / "cxr").write_text(
+        "import json, os, pathlib, sys\n"
+        "told = {name: os.environ[name] for name in ('LOCAL_RANK', 'WORLD_SIZE')}\n"
+        "pathlib.Path(f\"{sys.argv[0]}-{os.environ['RANK']}.json\").write_text(json.dumps([sys.argv[1:], told]))\n"
+    )
+    words = world.command("sft", tmp_path / "out", "--nproc", "2")
+    monkeypatch.setattr(sys, "argv", ["cxr", *words])
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
+    result = world.train("sft", tmp_path / "out", "--nproc", "2")
+    assert result.exit_code == 0, result.output
+    started = [json.loads((programs / f"cxr-{rank}.json").read_text()) for rank in range(2)]
+    assert started == [[words, {"LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}] for rank in range(2)]
+
+
+def test_ending_the_command_ends_what_it_started(tmp_path: Path) -> None:
+    child = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(600)"
+    made = dataclasses.replace(
+        plan(SFTSettings(global_batch=1, device_batch=1), 1),
+        command=(sys.executable, "-c", child, str(tmp_path / "pid")),
+    )
+    parent = (
+        "import dataclasses, sys\nfrom cxr.trainer.train.launch import launch, plan\n"
+        "from cxr.trainer.train.settings import SFTSettings\n"
+        "made = plan(SFTSettings(global_batch=1, device_batch=1), 1)\n"
+        "raise SystemExit(launch(dataclasses.replace(made, command=tuple(sys.argv[1:]))))"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent, *(made.command or ())], stderr=subprocess.PIPE) as process:
+        while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait() != 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_killed_run_goes_on_where_it_was(world: World, forks: Forks, alone: Path, tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    codes, _ = forks.run(world.command("sft", killed, *STEPS), kill_after=3)
+    assert codes == [-9]
+    assert losses(killed) == losses(alone)[:3]
+    assert json.loads((killed / "run.json").read_text())["exit"] == "running"
+    resumed = world.train("sft", killed, *STEPS, "--existing", "resume")
+    assert resumed.exit_code == 0, resumed.output
+    assert losses(killed) == losses(alone)
+    assert json.loads((killed / "run.json").read_text())["resumed_from"][0]["step"] == 2
+
+
+def test_two_processes_take_the_steps_that_one_takes(world: World, forks: Forks, alone: Path, tmp_path: Path) -> None:
+    together = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank), **together} for rank in range(2)]
+    codes, said = forks.run(world.command("sft", tmp_path / "two", *STEPS, "--nproc", "2"), ranks)
+    assert codes == [0, 0], said
+    values = [[loss for _, loss in losses(output)] for output in (alone, tmp_path / "two")]
+    assert len(values[0]) == 4
+    assert values[1] == pytest.approx(values[0], rel=1e-5)
+    assert "".join(said).count("4 steps of sft done") == 1
+    assert (tmp_path / "two" / "final" / "model.safetensors").is_file()
+    assert json.loads((tmp_path / "two" / "run.json").read_text())["world_size"] == 2
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
