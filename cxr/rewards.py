@@ -1,14 +1,16 @@
 """The rewards, for anybody's training script: plain functions over one completion, and as TRL calls them.
 
     from trl import GRPOTrainer
-    from cxr.rewards import reward_functions
+    from cxr.rewards import ProcessReward, reward_functions
 
     GRPOTrainer(model=..., train_dataset=..., reward_funcs=reward_functions(ProcessReward()))
 
 Rows need the columns of `cxr export grpo` (docs/export.md).
 """
 
-from cxr.trainer.reward.process import ProcessReward, open_process_reward
+from cxr.trainer.reward.process import ProcessReward
+from cxr.trainer.reward.protocol import RewardRun
+from cxr.trainer.reward.registry import WeightedReward, open_rewards
 from cxr.trainer.reward.rewards import (
     accuracy_reward,
     finding_f1,
@@ -19,10 +21,12 @@ from cxr.trainer.reward.rewards import (
 
 __all__ = [
     "ProcessReward",
+    "RewardRun",
+    "WeightedReward",
     "accuracy_reward",
     "finding_f1",
     "format_reward",
-    "open_process_reward",
+    "open_rewards",
     "process_factuality",
     "reward_functions",
 ]
