@@ -13,8 +13,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from cxr.miner.kit.errors import EngineStopped, MiningReject
 from cxr.miner.llm import failures
+from cxr.miner.llm.asked import Asked
 from cxr.miner.llm.budget import Budget
-from cxr.miner.llm.client import Asked
 from cxr.miner.llm.failures import Passing, Refused
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.wire import Wire, WireError, WireReply

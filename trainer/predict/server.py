@@ -25,9 +25,9 @@ from cxr.miner.kit.console import table
 from cxr.miner.kit.errors import EngineStopped, MiningReject
 from cxr.miner.kit.parallel import ordered_map
 from cxr.miner.kit.progress import clock
+from cxr.miner.llm.asked import Stopping
 from cxr.miner.llm.background import BackgroundClient
 from cxr.miner.llm.books import FileBooks, open_client
-from cxr.miner.llm.client import Stopping
 from cxr.miner.llm.policy import check_endpoint
 from cxr.miner.llm.prices import price_of
 from cxr.prompts.instructions import SYSTEM
