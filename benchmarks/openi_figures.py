@@ -34,7 +34,8 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from cxr.miner.stats.agreement import Agreement, agreement
-from cxr.miner.stats.paired import Estimate, bootstrap, holm, random_stream, randomisation_tests
+from cxr.miner.stats.paired import holm, randomisation_tests
+from cxr.miner.stats.resampling import bootstrap, random_stream
 from cxr.miner.store import Store
 from cxr.schemas.question import Option
 from cxr.schemas.vocabulary import Task, Verdict
@@ -341,14 +342,8 @@ def judges(folder: Path, gold: Path) -> None:
 
 
 def agreement_line(measure: str, model: str, found: Agreement) -> Line:
-    sure, beyond = found.accuracy_interval, found.kappa_interval
-    return Line(
-        {"measure": measure, "judge": model, "n": found.n},
-        {
-            "agreement": Estimate(found.accuracy, sure.low if sure else None, sure.high if sure else None),
-            "kappa": Estimate(found.kappa, beyond.low if beyond else None, beyond.high if beyond else None),
-        },
-    )
+    keys = {"measure": measure, "judge": model, "n": found.n}
+    return Line(keys, {"agreement": found.accuracy, "kappa": found.kappa})
 
 
 def main() -> None:

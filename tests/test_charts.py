@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from cxr.miner.charts.figures import CHART_CSS, REST, Chart, Line, Series, bars, dots, lengths, lines, radar, shares
 from cxr.miner.report.evaluations import by_task
 from cxr.miner.report.marking import LONGEST_TEXT, Span, marked
-from cxr.miner.stats.agreement import agreement, cohen_kappa
-from cxr.miner.stats.intervals import kappa_interval, kappas, mean_interval
+from cxr.miner.stats.agreement import agreement, kappas
+from cxr.miner.stats.resampling import estimates, resampled_sums
 
 NAMES = ["plain", '<b>bold</b> & "more"', "$x^2$ (full)"]
 TWO = [Series(NAMES[0], [0.2, None], [0.1, None], [0.3, None]), Series(NAMES[1], [0.9, 0.5])]
@@ -92,28 +92,26 @@ def test_the_interval_of_a_mean_is_that_of_drawing_patients_one_by_one() -> None
         means.append(sum(drawn) / len(drawn))
     counted = Counter((sum(patient), len(patient)) for patient in patients)
     patterns = np.array(list(counted), dtype=np.float64)
-    found = mean_interval(patterns, np.array(list(counted.values()), dtype=np.float64), resamples=2000, seed=0)
-    assert found is not None
+    alike = np.array(list(counted.values()))
+    sums = resampled_sums(patterns, np.random.default_rng(0), resamples=2000, alike=alike)
+    found = np.percentile(sums[:, 0] / sums[:, 1], [2.5, 97.5])
     assert found == pytest.approx(np.percentile(means, [2.5, 97.5]), abs=0.004)
 
 
-def test_kappa_and_its_interval_are_those_of_the_agreement_module() -> None:
+def test_kappa_and_its_interval_over_patients_that_are_alike_are_those_of_all_items_apart() -> None:
     rng = random.Random(2)
     gold = [rng.choice("ab") for _ in range(300)]
     said = [label if rng.random() < 0.8 else rng.choice("ab") for label in gold]
     tables = np.zeros((300, 4))
     for place, (first, second) in enumerate(zip(gold, said, strict=True)):
         tables[place, "ab".index(first) * 2 + "ab".index(second)] = 1
-    expected = agreement(gold, said)
-    assert kappas(tables.sum(axis=0)[None, :], 2)[0] == pytest.approx(
-        cohen_kappa(Counter(zip(gold, said, strict=True)))
-    )
-    patterns, counts = np.unique(tables, axis=0, return_counts=True)
-    found = kappa_interval(patterns, counts.astype(np.float64), 2, resamples=2000, seed=0)
-    assert found is not None
-    assert expected.kappa_interval is not None
-    assert found == pytest.approx((expected.kappa_interval.low, expected.kappa_interval.high), abs=0.02)
-    assert np.isnan(kappas(np.array([[5.0, 0, 0, 0]]), 2)[0])
+    expected = agreement(gold, said).kappa
+    patterns, alike = np.unique(tables, axis=0, return_counts=True)
+    drawn = resampled_sums(patterns, np.random.default_rng(0), resamples=2000, alike=alike).reshape(-1, 2, 2)
+    (found,) = estimates(kappas(tables.sum(axis=0).reshape(1, 2, 2)), kappas(drawn)[:, None], 300)
+    assert found.value == pytest.approx(expected.value)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.02)
+    assert np.isnan(kappas(np.array([[[5.0, 0], [0, 0]]]))[0])
 
 
 _SPANS = st.lists(st.tuples(st.integers(-3, 60), st.integers(-3, 60), st.sampled_from("abc")), max_size=6)

@@ -3,8 +3,9 @@
 import numpy as np
 
 from cxr.miner.report.parts import Note, Part, Section, Table
-from cxr.miner.report.settings import ReportSettings
-from cxr.miner.stats.intervals import Array, kappa_interval, kappas
+from cxr.miner.report.settings import FEWEST, ReportSettings
+from cxr.miner.stats.agreement import kappas
+from cxr.miner.stats.resampling import Floats, estimates, resampled_sums
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Verdict
 
@@ -97,7 +98,7 @@ def _pair_tables(
 
 def _kappa(
     store: Store, settings: ReportSettings, query: str, parameters: dict[str, object], labels: int
-) -> tuple[Array, float | None, str]:
+) -> tuple[Floats, float | None, str]:
     """Return the confusion table, kappa and its interval as text, from a query of cells by patient."""
     cells = store.frame(query, parameters)
     if cells.is_empty():
@@ -106,12 +107,12 @@ def _kappa(
     tables = np.zeros((patients.max() + 1, labels * labels))
     flat = cells["first"].to_numpy() * labels + cells["second"].to_numpy()
     np.add.at(tables, (patients, flat.astype(np.int64)), cells["cells"].to_numpy())
-    patterns, counts = np.unique(tables, axis=0, return_counts=True)
-    total = tables.sum(axis=0)
-    kappa = float(kappas(total[None, :], labels)[0])
-    ends = kappa_interval(patterns, counts.astype(np.float64), labels, resamples=settings.resamples, seed=settings.seed)
-    interval = "" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
-    return total.reshape(labels, labels), kappa if np.isfinite(kappa) else None, interval
+    patterns, alike = np.unique(tables, axis=0, return_counts=True)
+    stream = np.random.default_rng(settings.seed)
+    drawn = resampled_sums(patterns, stream, resamples=settings.resamples, alike=alike).reshape(-1, labels, labels)
+    total = tables.sum(axis=0).reshape(1, labels, labels)
+    (kappa,) = estimates(kappas(total), kappas(drawn)[:, None], len(tables), FEWEST)
+    return total[0], kappa.value, "" if kappa.low is None else f"{kappa.low:.3f} to {kappa.high:.3f}"
 
 
 def _plain(verdict: str) -> str:

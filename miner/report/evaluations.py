@@ -5,11 +5,11 @@ The numbers are those that `cxr evaluate` wrote into `evaluations`; nothing is e
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from cxr.miner.charts.figures import MOST_SERIES, Series, bars, dots, radar
-from cxr.miner.report.parts import Note, Part, Picture, Section, Table
+from cxr.miner.report.parts import Note, Part, Picture, Section, Table, series_of
+from cxr.miner.stats.resampling import Estimate
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Task
 
@@ -46,15 +46,6 @@ _JUDGES = """
     from named as a join named as b on a.prediction_id = b.prediction_id and a.judge < b.judge
     group by all order by 3 desc, 1, 2 limit 10
 """
-
-
-@dataclass(frozen=True)
-class Value:
-    """One number of an evaluation with its interval."""
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 Key = tuple[str, str, str, str]
@@ -131,7 +122,7 @@ def _group_parts(number: int, about: str, rows: Sequence[dict[str, Any]]) -> lis
     return parts
 
 
-def by_task(rows: Iterable[dict[str, Any]]) -> dict[Key, Value]:
+def by_task(rows: Iterable[dict[str, Any]]) -> dict[Key, Estimate]:
     """Return what stands for each task: its only corpus, or the mean over corpora, without those of other hospitals.
 
     The means of other hospitals stand under a corpus of their own (`cross_centre`).
@@ -144,7 +135,7 @@ def by_task(rows: Iterable[dict[str, Any]]) -> dict[Key, Value]:
     totals: dict[tuple[str, str], int] = {}
     for (model, mode, _), corpora in sizes.items():
         totals[model, mode] = totals.get((model, mode), 0) + sum(corpora.values())
-    found: dict[Key, Value] = {}
+    found: dict[Key, Estimate] = {}
     for row in rows:
         model, mode, task, corpus = (row[name] for name in ("model", "mode", "task", "corpus"))
         corpora = sizes.get((model, mode, task), {})
@@ -155,7 +146,7 @@ def by_task(rows: Iterable[dict[str, Any]]) -> dict[Key, Value]:
         else:
             fits = corpora.keys() == {corpus}
         if fits:
-            found.setdefault((model, mode, task, row["measure"]), Value(row["value"], row["low"], row["high"]))
+            found.setdefault((model, mode, task, row["measure"]), Estimate(row["value"], row["low"], row["high"]))
     # A single task has no row for the mean over tasks: it is its own.
     for model, mode in totals:
         own = {key[2] for key in sizes if key[:2] == (model, mode)}
@@ -172,13 +163,13 @@ def _cross_centre(row: dict[str, Any]) -> list[str]:
     return [CROSS_CENTRE, *settings.get("cross_centre", [])]
 
 
-def _best(models: Iterable[str], values: dict[Key, Value], mode: str) -> tuple[list[str], list[str]]:
+def _best(models: Iterable[str], values: dict[Key, Estimate], mode: str) -> tuple[list[str], list[str]]:
     """Return the models that a chart has room for, best mean first, and the others."""
 
     def mean(model: str) -> float:
         for measure in ("radrscore", "outcome", "accuracy"):
             found = values.get((model, mode, MEAN, measure))
-            if found is not None:
+            if found is not None and found.value is not None:
                 return found.value
         return -1.0
 
@@ -187,30 +178,21 @@ def _best(models: Iterable[str], values: dict[Key, Value], mode: str) -> tuple[l
 
 
 def _series(
-    values: dict[Key, Value], model: str, mode: str, tasks: Sequence[str], measures: Sequence[str], name: str
+    values: dict[Key, Estimate], model: str, mode: str, tasks: Sequence[str], measures: Sequence[str], name: str
 ) -> Series:
     """Take, for each task, the first of the measures that there is."""
     found = [
         next((values[key] for measure in measures if (key := (model, mode, task, measure)) in values), None)
         for task in tasks
     ]
-    return _as_series(name, found)
-
-
-def _as_series(name: str, found: Sequence[Value | None]) -> Series:
-    return Series(
-        name,
-        [None if one is None else one.value for one in found],
-        [None if one is None else one.low for one in found],
-        [None if one is None else one.high for one in found],
-    )
+    return series_of(name, found)
 
 
 # What is known about an answer, the best first: `outcome` is there for the mean over tasks only.
 _ANSWER = ("outcome", "accuracy", "ratescore", "finding_f1")
 
 
-def _outcomes(number: int, about: str, values: dict[Key, Value], tasks: Sequence[str]) -> list[Part]:
+def _outcomes(number: int, about: str, values: dict[Key, Estimate], tasks: Sequence[str]) -> list[Part]:
     parts: list[Part] = []
     for mode, asked in (("reasoning", "after reasoning"), ("answer_only", "without reasoning")):
         models, _ = _best([m for (m, other, _, _) in values if other == mode], values, mode)
@@ -234,7 +216,7 @@ def _outcomes(number: int, about: str, values: dict[Key, Value], tasks: Sequence
     return parts
 
 
-def _with_measure(task: str, values: dict[Key, Value], mode: str) -> str:
+def _with_measure(task: str, values: dict[Key, Estimate], mode: str) -> str:
     measures = {key[3] for key in values if key[1] == mode and key[2] == task}
     if "accuracy" in measures:
         return task
@@ -242,7 +224,7 @@ def _with_measure(task: str, values: dict[Key, Value], mode: str) -> str:
 
 
 def _radar(
-    number: int, about: str, values: dict[Key, Value], tasks: Sequence[str], models: Sequence[str]
+    number: int, about: str, values: dict[Key, Estimate], tasks: Sequence[str], models: Sequence[str]
 ) -> list[Part]:
     spokes: list[tuple[str, str, tuple[str, ...]]] = [(f"{task} RadRScore", task, ("radrscore",)) for task in tasks]
     spokes += [(f"{task} answer", task, _ANSWER) for task in tasks]
@@ -269,7 +251,7 @@ def _radar(
 def _by_corpus(number: int, about: str, rows: Sequence[dict[str, Any]], models: Sequence[str]) -> list[Part]:
     """Draw accuracy of every corpus and task where there is more than one corpus, other hospitals included."""
     cells = {
-        (row["model"], row["corpus"], row["task"]): Value(row["value"], row["low"], row["high"])
+        (row["model"], row["corpus"], row["task"]): Estimate(row["value"], row["low"], row["high"])
         for row in rows
         if row["measure"] == "accuracy"
         and row["mode"] == "reasoning"
@@ -281,7 +263,7 @@ def _by_corpus(number: int, about: str, rows: Sequence[dict[str, Any]], models: 
     series = []
     for model in models:
         found = [cells.get((model, corpus, task)) for corpus, task in places]
-        series.append(_as_series(model, found))
+        series.append(series_of(model, found))
     return [
         Picture(
             dots(

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cxr.miner.charts.figures import Chart
+from cxr.miner.charts.figures import Chart, Series
 from cxr.miner.kit.console import cell
+from cxr.miner.stats.resampling import NOTHING, Estimate
 
 
 @dataclass(frozen=True)
@@ -69,3 +70,9 @@ class Section:
     title: str
     intro: str
     parts: Sequence[Part]
+
+
+def series_of(name: str, found: Sequence[Estimate | None]) -> Series:
+    """Return one name with a value per category and its interval, where there is one."""
+    known = [one or NOTHING for one in found]
+    return Series(name, [one.value for one in known], [one.low for one in known], [one.high for one in known])

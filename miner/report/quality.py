@@ -1,14 +1,12 @@
 """How factual the chains are: by task, corpus, engine, judge and finding, and what the judge objected to."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from cxr.miner.charts.figures import Series, dots, shares
 from cxr.miner.judge.reasons import in_plain_words
-from cxr.miner.report.parts import Note, Part, Picture, Section, Table
-from cxr.miner.report.settings import ReportSettings
-from cxr.miner.stats.intervals import mean_interval
+from cxr.miner.report.parts import Note, Part, Picture, Section, Table, series_of
+from cxr.miner.report.settings import FEWEST, ReportSettings
+from cxr.miner.stats.resampling import Estimate, estimates, resampled_sums
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Verdict
 
@@ -55,19 +53,15 @@ def quality_section(store: Store, settings: ReportSettings) -> Section:
 
 
 def _by_task(store: Store, settings: ReportSettings) -> Part:
-    means: dict[str, dict[str, tuple[float, tuple[float, float] | None]]] = {}
+    means: dict[str, dict[str, Estimate]] = {}
     counts: dict[str, int] = {}
     for measure in MEASURES:
-        for task, chains, mean, interval in grouped_means(store, settings, "task", "report_chains", measure):
-            means.setdefault(task, {})[measure] = (mean, interval)
+        for task, chains, mean in grouped_means(store, settings, "task", "report_chains", measure):
+            means.setdefault(task, {})[measure] = mean
             counts[task] = chains
     tasks = sorted(means)
     series = [
-        Series(
-            "RadRScore" if measure == "radrscore" else measure,
-            [means[task][measure][0] for task in tasks],
-            *_ends([means[task][measure][1] for task in tasks]),
-        )
+        series_of("RadRScore" if measure == "radrscore" else measure, [means[task][measure] for task in tasks])
         for measure in MEASURES
     ]
     return Picture(
@@ -82,20 +76,20 @@ def _by_task(store: Store, settings: ReportSettings) -> Part:
     )
 
 
-_Group = tuple[str, int, float, tuple[float, float] | None]
+_Group = tuple[str, int, Estimate]
 
 
 def _group_picture(name: str, rows: list[_Group], title: str, remark: str) -> Part:
     shown = sorted(rows, key=lambda row: (-row[1], row[0]))[:MOST_GROUPS]
-    shown.sort(key=lambda row: (row[2], row[0]))
+    shown.sort(key=lambda row: (row[2].value or 0.0, row[0]))
     left_out = len(rows) - len(shown)
     more = f" The {left_out} groups with the fewest chains are left out." if left_out else ""
     return Picture(
         dots(
             f"quality-{name}",
             title,
-            [f"{group} ({chains:,})" for group, chains, _, _ in shown],
-            [Series("factuality", [mean for _, _, mean, _ in shown], *_ends([ends for *_, ends in shown]))],
+            [f"{group} ({chains:,})" for group, chains, _ in shown],
+            [series_of("factuality", [mean for *_, mean in shown])],
             measure="mean factuality",
             description=f"{title}, the lowest first; in brackets the number of chains. {remark}{more}".strip(),
         )
@@ -103,7 +97,7 @@ def _group_picture(name: str, rows: list[_Group], title: str, remark: str) -> Pa
 
 
 def grouped_means(store: Store, settings: ReportSettings, key: str, source: str, measure: str) -> list[_Group]:
-    """Return (group, chains, mean, interval) of a measure, by group name.
+    """Return (group, chains, mean with interval) of a measure, by group name.
 
     The bootstrap sees each distinct patient (sum and number of scores, to four decimals) once, with its count.
     """
@@ -122,17 +116,11 @@ def grouped_means(store: Store, settings: ReportSettings, key: str, source: str,
         size, patients = part["size"].to_numpy(), part["patients"].to_numpy()
         chains = int((size * patients).sum())
         patterns = np.column_stack([part["total"].to_numpy(), size]).astype(np.float64)
-        interval = mean_interval(
-            patterns, patients.astype(np.float64), resamples=settings.resamples, seed=settings.seed
-        )
-        made.append((str(group), chains, float(part["exact"].sum()) / chains, interval))
+        stream = np.random.default_rng(settings.seed)
+        sums = resampled_sums(patterns, stream, resamples=settings.resamples, alike=patients)
+        mean = np.array([part["exact"].sum() / chains])
+        made.append((str(group), chains, estimates(mean, sums[:, :1] / sums[:, 1:], int(patients.sum()), FEWEST)[0]))
     return made
-
-
-def _ends(
-    intervals: Sequence[tuple[float, float] | None],
-) -> tuple[list[float | None], list[float | None]]:
-    return [ends and ends[0] for ends in intervals], [ends and ends[1] for ends in intervals]
 
 
 _BY_CONCEPT = """

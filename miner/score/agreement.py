@@ -15,7 +15,7 @@ from rich.table import Table
 
 from cxr.miner.kit.console import table
 from cxr.miner.kit.errors import InputError
-from cxr.miner.stats.agreement import Agreement, Interval, agreement
+from cxr.miner.stats.agreement import Agreement, agreement
 from cxr.schemas.vocabulary import Verdict
 
 FACTUAL = frozenset({Verdict.SUPPORTED, Verdict.UNMENTIONED_NORMAL})
@@ -81,9 +81,8 @@ def comparison_tables(result: Comparison, names: tuple[str, str], *, most: int) 
     """Return tables of the agreements, of what was confused with what, and of at most `most` pairs that differ."""
     rows = []
     for measure, found in result.agreements.items():
-        sure, beyond = found.accuracy_interval, found.kappa_interval
-        ends = (*(_ends(sure)), found.kappa, *(_ends(beyond)))
-        rows.append((measure, found.n, found.accuracy, *ends))
+        numbers = [number for one in (found.accuracy, found.kappa) for number in (one.value, one.low, one.high)]
+        rows.append((measure, found.n, *numbers))
     columns = ["measure", "n", "agreement", "low", "high", "kappa", "low", "high"]
     made = [table(f"{result.judges[0]} against {result.judges[1]} (95 % bootstrap over ids)", columns, rows)]
     for measure, found in result.agreements.items():
@@ -94,10 +93,6 @@ def comparison_tables(result: Comparison, names: tuple[str, str], *, most: int) 
     if shown:
         made.append(table(f"{len(shown)} of {len(result.differing)} that differ", ["id", "finding", *names], shown))
     return made
-
-
-def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
-    return (None, None) if interval is None else (interval.low, interval.high)
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,8 @@ import numpy as np
 from cxr.miner.export.rows import Benchmark
 from cxr.miner.imports.predictions import register_samples
 from cxr.miner.kit.errors import InputError
-from cxr.miner.stats.paired import Estimate, Floats, Integers, estimates, holm, random_stream, randomisation_tests
+from cxr.miner.stats.paired import holm, randomisation_tests
+from cxr.miner.stats.resampling import Estimate, Floats, Integers, estimates, random_stream
 from cxr.miner.store import Store
 from cxr.trainer.evaluate.evaluate import MEMORY, check_models
 from cxr.trainer.evaluate.formats import ResultTable

@@ -10,7 +10,7 @@ import numpy as np
 
 from cxr.miner.judge.radrscore import Empty
 from cxr.miner.kit.errors import InputError
-from cxr.miner.stats.paired import bootstrap, random_stream
+from cxr.miner.stats.resampling import bootstrap, random_stream
 from cxr.schemas.vocabulary import Task
 from cxr.trainer.evaluate.formats import ResultTable
 from cxr.trainer.evaluate.measures import (

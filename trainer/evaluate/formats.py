@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from cxr.miner.stats.paired import NOTHING, Estimate
+from cxr.miner.stats.resampling import NOTHING, Estimate
 from cxr.trainer.evaluate.measures import Line
 
 

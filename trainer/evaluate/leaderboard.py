@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Sequence
 from importlib.resources import files
 
-from cxr.miner.stats.paired import NOTHING, Estimate, estimates
+from cxr.miner.stats.resampling import NOTHING, Estimate, estimates
 from cxr.schemas.vocabulary import Task
 from cxr.trainer.evaluate.formats import ResultTable
 from cxr.trainer.evaluate.measures import OUTCOME, REASONING_MEASURES, Line

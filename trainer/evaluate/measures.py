@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cxr.miner.judge.radrscore import Empty
-from cxr.miner.stats.paired import Estimate, Floats
+from cxr.miner.stats.resampling import Estimate, Floats
 
 FACTUALITY, COMPLETENESS, EFFECTIVENESS, RADRSCORE = "factuality", "completeness", "effectiveness", "radrscore"
 ACCURACY, FINDING_F1, RATESCORE, OUTCOME = "accuracy", "finding_f1", "ratescore", "outcome"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cxr.miner.stats.paired import Floats, Integers, estimates, mean, random_stream, resampled_means
+from cxr.miner.stats.resampling import Floats, Integers, estimates, mean, random_stream, resampled_means
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Task
 from cxr.trainer.evaluate.measures import (
