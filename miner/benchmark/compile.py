@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,8 @@ from cxr.miner.benchmark.settings import BenchSettings, Existing
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.miner.kit.machine import FILES, versions
+from cxr.miner.kit.parallel import Advance
 from cxr.miner.store import Store
-
-Advance = Callable[[int, int | None], None]
 
 # DuckDB's share; Arrow's copies of a shard come on top of it. More than this spills to disk beside the store.
 MEMORY = "1GB"

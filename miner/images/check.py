@@ -1,6 +1,6 @@
 """`cxr images check`: are the image files there, whole and readable? Header facts, in parallel, into the store."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import polars as pl
 from cxr.miner.images.facts import NO_PYDICOM, Facts
 from cxr.miner.images.workers import all_facts
 from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.kit.parallel import Advance
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import FileStatus
 
@@ -64,7 +65,7 @@ def parse_roots(pairs: Sequence[str]) -> dict[str, Path]:
 def check_images(
     store: Store,
     roots: Mapping[str, Path],
-    advance: Callable[[int, int], None],
+    advance: Advance,
     *,
     workers: int | None = None,
 ) -> CheckResult:

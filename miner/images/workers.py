@@ -1,9 +1,9 @@
 """Facts of many image files at once: processes for the work, threads in each for the waiting."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from cxr.miner.images.facts import Facts, read_facts
-from cxr.miner.kit.parallel import ordered_map, process_map, processors
+from cxr.miner.kit.parallel import Advance, ordered_map, process_map, processors
 
 CHUNK = 512
 _THREADS = 8
@@ -12,14 +12,14 @@ _ALONE = 4_000
 """Files that are checked faster than worker processes start."""
 
 
-def all_facts(paths: Sequence[str], advance: Callable[[int, int], None], workers: int | None = None) -> Iterator[Facts]:
+def all_facts(paths: Sequence[str], advance: Advance, workers: int | None = None) -> Iterator[Facts]:
     """Yield the facts of the files in order; `workers` are processes, by default one per processor."""
     chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
     count = 1 if len(paths) <= _ALONE else workers or processors()
     yield from _told(process_map(read_chunk, chunks, count), len(paths), advance)
 
 
-def _told(answers: Iterator[list[Facts]], total: int, advance: Callable[[int, int], None]) -> Iterator[Facts]:
+def _told(answers: Iterator[list[Facts]], total: int, advance: Advance) -> Iterator[Facts]:
     done = 0
     for facts in answers:
         yield from facts

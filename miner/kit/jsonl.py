@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from pydantic import ValidationError
 
 from cxr.miner.kit.errors import InputError, MiningReject
-from cxr.miner.kit.parallel import ordered_map
+from cxr.miner.kit.parallel import Advance, ordered_map
 from cxr.schemas.vocabulary import RejectReason, Stage
 
 Record = dict[str, Any]
@@ -31,7 +31,7 @@ def transform(
     target: Path,
     stage: Stage,
     convert: Callable[[Record], Record],
-    advance: Callable[[int, int | None], None],
+    advance: Advance,
     workers: int = 1,
 ) -> Counts:
     """Convert each record of a JSONL file into a line of another.

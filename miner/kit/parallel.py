@@ -15,6 +15,9 @@ from cxr.miner.kit.errors import CxrError
 T = TypeVar("T")
 R = TypeVar("R")
 
+Advance = Callable[[int, int | None], None]
+"""Is told how many are done, and how many there are where that is known."""
+
 # A thread that waits for a server costs little, but not nothing.
 _MOST_THREADS = 256
 

@@ -137,26 +137,12 @@ def _say(job: "Job", result: "PredictResult") -> None:
 
 @contextmanager
 def _shown(name: str) -> Iterator[Callable[["Speed"], None]]:
-    """Show how far a run is and how busy its device: a bar on a terminal, a line now and then elsewhere."""
-    import time
+    """Show how far a run is and how busy its device."""
+    from cxr.miner.kit.console import Display
 
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from cxr.miner.kit.console import PLAIN_LINE_EVERY_S, say, talk
-
-    console = talk()
-    if console.is_terminal:
-        columns = (TextColumn("predict: {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(f"loading {name}", total=None)
-            yield lambda speed: bar.update(task, completed=speed.samples, total=speed.total, description=speed.line)
-        return
-    last = time.monotonic()
-
-    def line(speed: "Speed") -> None:
-        nonlocal last
-        if time.monotonic() - last >= PLAIN_LINE_EVERY_S:
-            last = time.monotonic()
-            say(f"predict: {speed.samples:,} of {speed.total:,}, {speed.line}")
-
-    yield line
+    display = Display("predict")
+    display.start(words=f"loading {name}")
+    try:
+        yield lambda speed: display.update(speed.samples, speed.total, speed.line)
+    finally:
+        display.stop()

@@ -13,13 +13,14 @@ from cxr.miner.imports.predictions import Coverage, coverage, register_samples
 from cxr.miner.judge import open_judge
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.parallel import Advance
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Licence
 from cxr.trainer.evaluate.formats import ResultTable
 from cxr.trainer.evaluate.measures import REASONING_MEASURES, Line
 from cxr.trainer.evaluate.results import CROSS_CENTRE, MEAN, MEASURES, Cell, lines_of, load_cells
-from cxr.trainer.evaluate.scoring import Advance, ScoringResult, score_predictions
+from cxr.trainer.evaluate.scoring import ScoringResult, score_predictions
 from cxr.trainer.evaluate.settings import EvaluateSettings
 from cxr.trainer.reward.rewards import RateScore
 

@@ -1,20 +1,19 @@
 """Scoring what has not been scored: predictions of a benchmark, each with its sample, in batches that are kept."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from cxr.miner.judge import Judge
 from cxr.miner.kit.errors import MiningReject
+from cxr.miner.kit.parallel import Advance
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.store import Run, Store
 from cxr.schemas.vocabulary import RejectReason, Stage
 from cxr.trainer.evaluate.judging import Scored, Work, parts_of, score_works
 from cxr.trainer.evaluate.settings import EvaluateSettings
 from cxr.trainer.reward.rewards import RateScore
-
-Advance = Callable[[int, int | None], None]
 
 # Rows that are read, scored and written together; what a kill loses is one such batch.
 _BATCH = 4_000
