@@ -269,9 +269,9 @@ def sql(
     """Run SQL on the store: tables studies, reports, questions, chains, findings, scores, rejects, runs ..."""
     from cxr.miner.kit.settings import choose
     from cxr.miner.store import Store
-    from cxr.miner.store.sql import Format, print_query
+    from cxr.miner.store.sql import RowFormat, print_query
 
-    chosen = choose(Format, format_, "sql: --format")
+    chosen = choose(RowFormat, format_, "sql: --format")
     with Store.read(db) as store:
         print_query(store, query, chosen, output)
 
@@ -313,13 +313,13 @@ def show(
     from cxr.miner.kit.settings import choose
     from cxr.miner.mine.show import print_chain, show_chain
     from cxr.miner.store import Store
-    from cxr.miner.store.sql import Format
+    from cxr.miner.store.sql import RowFormat
 
-    chosen = choose(Format, format_, "show: --format")
-    if chosen is Format.TABLE and output is not None:
+    chosen = choose(RowFormat, format_, "show: --format")
+    if chosen is RowFormat.TABLE and output is not None:
         fail("show: -o goes with --format csv, json or parquet; a table is for the screen", Exit.USAGE)
     with Store.read(db) as store:
-        if chosen is not Format.TABLE:
+        if chosen is not RowFormat.TABLE:
             print_chain(store, identity, chosen, output)
             return
         for part in show_chain(store, identity):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cxr.miner.charts.figures import CHART_CSS, REST, Chart, Line, Series, bars, dots, lengths, lines, radar, shares
 from cxr.miner.report.evaluations import by_task
-from cxr.miner.report.marking import LONGEST_TEXT, Span, marked
+from cxr.miner.report.marking import LONGEST_TEXT, MarkedSpan, marked
 from cxr.miner.stats.agreement import agreement, kappas
 from cxr.miner.stats.resampling import estimates, resampled_sums
 
@@ -121,7 +121,7 @@ _SPANS = st.lists(st.tuples(st.integers(-3, 60), st.integers(-3, 60), st.sampled
 def test_marked_pieces_are_the_text_and_each_span_marks_its_own_characters(
     text: str, given_spans: list[tuple[int, int, str]]
 ) -> None:
-    spans = [Span(*parts) for parts in given_spans]
+    spans = [MarkedSpan(*parts) for parts in given_spans]
     pieces = marked(text, spans)
     assert "".join(piece.text for piece in pieces) == text
     covered = [set(piece.marks) for piece in pieces for _ in piece.text]
@@ -132,7 +132,7 @@ def test_marked_pieces_are_the_text_and_each_span_marks_its_own_characters(
 
 
 def test_a_very_long_text_is_cut_and_says_so() -> None:
-    pieces = marked("x" * 100_000, [Span(5, 10, "a"), Span(50_000, 50_001, "b")])
+    pieces = marked("x" * 100_000, [MarkedSpan(5, 10, "a"), MarkedSpan(50_000, 50_001, "b")])
     assert sum(len(piece.text) for piece in pieces) < LONGEST_TEXT + 10
     assert {mark for piece in pieces for mark in piece.marks} == {"a"}
 

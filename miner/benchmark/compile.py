@@ -103,7 +103,7 @@ def write_benchmark(
     The benchmark is called `name`, or else like its folder.
     """
     counts = order_samples(store, settings.seed)
-    mark = fingerprint(store, settings)
+    mark = samples_fingerprint(store, settings)
     if existing is Existing.RESUME and (folder / MANIFEST).is_file():
         manifest = read_manifest(folder)
         if manifest.fingerprint != mark:
@@ -134,7 +134,7 @@ def write_benchmark(
     return manifest, unchanged, True
 
 
-def fingerprint(store: Store, settings: BenchSettings) -> str:
+def samples_fingerprint(store: Store, settings: BenchSettings) -> str:
     """Return a hash of everything that decides the samples: the chosen ids with their chains, and the settings."""
     ((samples, ids),) = store.rows(
         """

@@ -47,7 +47,7 @@ Target = int | dict[Task, int]
 Targets = dict[Split, dict[Mode, Target]]
 
 # RadRBench-CXR (paper, section 2): the paper gives totals only, so they are spread evenly over the five tasks.
-PAPER: Targets = {
+PAPER_TARGETS: Targets = {
     "train": {Mode.ANSWER_ONLY: 1_200_000, Mode.REASONING: 59_000},
     "test": {Mode.ANSWER_ONLY: 7_300, Mode.REASONING: 1_000},
 }
@@ -108,7 +108,7 @@ class BenchSettings(StageSettings):
     model_config = SettingsConfigDict(env_prefix="CXR_BENCH_", pyproject_toml_table_header=("bench",))
 
     seed: int = 0
-    targets: Targets = PAPER
+    targets: Targets = PAPER_TARGETS
     corpora: Names | None = None
     engine: str | None = None
     min_factuality: float = Field(default=1.0, ge=0, le=1)

@@ -28,7 +28,7 @@ class Exit(IntEnum):
 
 
 # The order of the help: first the way of the data, then what reads the store, then what needs none.
-ORDER = (
+COMMAND_ORDER = (
     *("demo", "ingest", "images", "ask", "mine", "batch", "score", "filter", "bench", "export", "import"),
     *("phantom", "train", "predict", "evaluate", "compare", "report"),
     *("sql", "status", "show", "ui", "prompts"),
@@ -49,7 +49,10 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: "Context") -> list[str]:
         """Return the commands in the order in which one uses them."""
-        return sorted(super().list_commands(ctx), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+        return sorted(
+            super().list_commands(ctx),
+            key=lambda name: COMMAND_ORDER.index(name) if name in COMMAND_ORDER else len(COMMAND_ORDER),
+        )
 
     def invoke(self, ctx: "Context") -> Any:
         """Run the command that was typed."""

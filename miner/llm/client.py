@@ -22,7 +22,7 @@ from cxr.miner.llm import failures
 from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, rejected, usable
 from cxr.miner.llm.budget import Budget
 from cxr.miner.llm.cache import ReplyCache, request_hash
-from cxr.miner.llm.failures import Passing, Refused
+from cxr.miner.llm.failures import Passing, RefusedRequest
 from cxr.miner.llm.ledger import Ledger
 from cxr.miner.llm.pace import LONGEST_PAUSE_S, Pace
 from cxr.miner.llm.prices import billed
@@ -181,7 +181,7 @@ class Client:
             reply: ChatCompletion = await tries(self._attempt, key, body, asked)
         except Passing as failure:
             raise self._no_reply(asked, f"{failure.kind}, {self.settings.max_tries} tries") from None
-        except Refused as failure:
+        except RefusedRequest as failure:
             raise self._no_reply(asked, failure.kind) from None
         self._failures_in_row = 0
         return reply
@@ -205,7 +205,7 @@ class Client:
             started = time.monotonic()
             try:
                 completion, ended = await self._send(key, body, asked, call, started)
-            except (Passing, Refused, EngineStopped) as failure:
+            except (Passing, RefusedRequest, EngineStopped) as failure:
                 ended = _failed(call, failure, time.monotonic() - started)
                 asked.faltered += isinstance(failure, Passing) and not failure.throttled
                 raise

@@ -19,7 +19,7 @@ import polars as pl
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import CxrError, EngineStopped
 from cxr.miner.kit.progress import Numbers, live, progress_path
-from cxr.miner.llm.batch_api import ENDED, MOST_REQUESTS, BatchServer, Parts
+from cxr.miner.llm.batch_api import ENDED, MOST_REQUESTS, BatchFiles, BatchServer
 from cxr.miner.llm.budget import Budget, Spent
 from cxr.miner.llm.calls import call_frame, call_rows
 from cxr.miner.llm.client import Client
@@ -177,7 +177,7 @@ class _Round:
             )
         ]
 
-    def _parts(self, most_requests: int) -> tuple[Parts, Budget]:
+    def _parts(self, most_requests: int) -> tuple[BatchFiles, Budget]:
         fingerprint = self._job.fingerprint
         pending = self._store.rows(
             f"select request_hash from batch_requests join batches using (batch_id) where {_OPEN} "
@@ -193,11 +193,11 @@ class _Round:
         spent = Spent(spent.usd, spent.calls + len(pending), spent.unknown + len(pending))
         budget = Budget(self._settings, price_of(self._settings), spent, batch=True)
         folder = self._db.with_name(f"{self._db.name}.batches")
-        return Parts(
+        return BatchFiles(
             folder, self._settings, budget, frozenset(key for (key,) in pending), dict(failed), most_requests
         ), budget
 
-    def _submit(self, parts: Parts, run_id: str, result: MineResult) -> None:
+    def _submit(self, parts: BatchFiles, run_id: str, result: MineResult) -> None:
         sent = 0
         for part in parts.parts:
             our_id = digest("batch", self._job.fingerprint, run_id, part.path.name, _now().isoformat())

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cxr.miner.report.parts import Note, Part, Section, Table
+from cxr.miner.report.parts import PageNote, PagePart, PageSection, PageTable
 from cxr.miner.report.settings import FEWEST, ReportSettings
 from cxr.miner.stats.agreement import kappas
 from cxr.miner.stats.resampling import Floats, estimates, resampled_sums
@@ -44,34 +44,34 @@ _REVIEWS = """
 """
 
 
-def agreement_section(store: Store, settings: ReportSettings) -> Section:
+def agreement_section(store: Store, settings: ReportSettings) -> PageSection:
     """Return kappa for every two judges with chains in common, and the radiologists' reviews."""
     intro = (
         "Cohen's kappa is agreement beyond chance: 1 is full agreement, 0 what chance gives. 95 % intervals by "
         "bootstrap over patients."
     )
     pairs = store.rows(_PAIRS)[:MOST_PAIRS]
-    parts: list[Part] = []
+    parts: list[PagePart] = []
     if pairs:
         parts += _pair_tables(store, settings, pairs)
     else:
         parts.append(
-            Note("No two judges have scored the same chains; score with another judge, and they are compared here.")
+            PageNote("No two judges have scored the same chains; score with another judge, and they are compared here.")
         )
     reviews = store.frame(_REVIEWS)
     if reviews.height:
         title = "Radiologists' reviews, from -10 to 10"
-        parts.append(Table(title, tuple(reviews.columns), tuple(reviews.rows())))
+        parts.append(PageTable(title, tuple(reviews.columns), tuple(reviews.rows())))
     else:
-        parts.append(Note("No radiologist's review has been imported."))
-    return Section("agreement", "Judges and reviewers", intro, parts)
+        parts.append(PageNote("No radiologist's review has been imported."))
+    return PageSection("agreement", "Judges and reviewers", intro, parts)
 
 
 def _pair_tables(
     store: Store, settings: ReportSettings, pairs: list[tuple[str, str, int, float, float, float | None]]
-) -> list[Part]:
+) -> list[PagePart]:
     rows: list[tuple[object, ...]] = []
-    confusions: list[Part] = []
+    confusions: list[PagePart] = []
     verdicts = [str(verdict) for verdict in Verdict]
     for first, second, chains, mean_first, mean_second, correlation in pairs:
         both: dict[str, object] = {"first": first, "second": second}
@@ -88,12 +88,12 @@ def _pair_tables(
             )
             body = [(_plain(verdicts[row]), *(int(total[row, column]) for column in shown)) for row in shown]
             columns = ("", *(_plain(verdicts[place]) for place in shown))
-            confusions.append(Table(title, columns, tuple(body)))
+            confusions.append(PageTable(title, columns, tuple(body)))
     columns = (
         *("first judge", "second judge", "chains", "mean of the first", "mean of the second", "correlation"),
         *("same: factual or not", "kappa", "95 % interval"),
     )
-    return [Table("Judges that scored the same chains", columns, tuple(rows)), *confusions]
+    return [PageTable("Judges that scored the same chains", columns, tuple(rows)), *confusions]
 
 
 def _kappa(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cxr.miner.judge.reasons import in_plain_words
-from cxr.miner.report.marking import Piece, Span, marked
+from cxr.miner.report.marking import MarkedSpan, Piece, marked
 from cxr.miner.report.settings import ReportSettings
 from cxr.miner.store import Store
 
@@ -51,7 +51,7 @@ VERDICT_SIGNS = {
 
 
 @dataclass(frozen=True)
-class Judged:
+class ShownVerdict:
     """One finding of a chain with its verdict."""
 
     words: str
@@ -80,7 +80,7 @@ class Example:
     report: tuple[Piece, ...]
     reasoning: tuple[Piece, ...]
     evidence: tuple[Quoted, ...]
-    findings: tuple[Judged, ...]
+    findings: tuple[ShownVerdict, ...]
 
     @property
     def verdicts(self) -> list[str]:
@@ -120,13 +120,13 @@ def _example(row: dict[str, Any], findings: list[dict[str, Any]]) -> Example:
     quotes, evidence = [], []
     for piece in row.pop("evidence"):
         mark = f"e{row['example_no']}-{piece['evidence_no']}"
-        quotes += [Span(quote["start"], quote["end"], mark) for quote in piece["quotes"]]
+        quotes += [MarkedSpan(quote["start"], quote["end"], mark) for quote in piece["quotes"]]
         is_quoted = bool(piece["quotes"])
         evidence.append(
             Quoted(mark, piece["evidence_no"], piece["finding"], piece["presence"], piece["statement"], is_quoted)
         )
     judged = tuple(
-        Judged(
+        ShownVerdict(
             f"{finding['observation']}: {finding['status']}",
             finding["verdict"],
             VERDICT_SIGNS.get(finding["verdict"], "?"),
@@ -135,7 +135,7 @@ def _example(row: dict[str, Any], findings: list[dict[str, Any]]) -> Example:
         for finding in findings
     )
     spans = [
-        Span(finding["start"], finding["end"], finding["verdict"])
+        MarkedSpan(finding["start"], finding["end"], finding["verdict"])
         for finding in findings
         if finding["start"] is not None and finding["end"] is not None
     ]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cxr.miner.charts.figures import lengths
-from cxr.miner.report.parts import Note, Part, Picture, Section, Table
+from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable
 from cxr.miner.store import Store
 
 
@@ -94,7 +94,7 @@ def steps(store: Store) -> tuple[Step, ...]:
     return tuple(made)
 
 
-def funnel_section(store: Store) -> Section:
+def funnel_section(store: Store) -> PageSection:
     """Return the funnel as a chart, and what was lost where."""
     made = steps(store)
     studies, questions, scored, factual, reviewed = made
@@ -113,8 +113,8 @@ def funnel_section(store: Store) -> Section:
         for step in made
         for reason, number in step.losses
     ]
-    parts: list[Part] = [
-        Picture(
+    parts: list[PagePart] = [
+        PageChart(
             lengths(
                 "funnel",
                 "From studies to factual chains",
@@ -125,24 +125,24 @@ def funnel_section(store: Store) -> Section:
                 + ". Studies, questions and chains differ by hatch.",
             )
         ),
-        Table("Every loss, and why", ("of", "reason", "how many", "share"), tuple(losses))
+        PageTable("Every loss, and why", ("of", "reason", "how many", "share"), tuple(losses))
         if losses
-        else Note("Nothing was lost on the way."),
+        else PageNote("Nothing was lost on the way."),
     ]
     if scored.came > questions.left:
         parts.append(
-            Note(f"{questions.left:,} questions have {scored.came:,} chains, because several engines mined them.")
+            PageNote(f"{questions.left:,} questions have {scored.came:,} chains, because several engines mined them.")
         )
     rejected = store.rows(_REJECTED_ROWS)
     if rejected:
         parts.append(
-            Table("Rows of the corpora that no study was made of", ("corpus", "reason", "rows"), tuple(rejected))
+            PageTable("Rows of the corpora that no study was made of", ("corpus", "reason", "rows"), tuple(rejected))
         )
     by_corpus = store.frame(_BY_CORPUS)
     if by_corpus.height:
-        parts.append(Table("By corpus", tuple(by_corpus.columns), tuple(by_corpus.rows())))
+        parts.append(PageTable("By corpus", tuple(by_corpus.columns), tuple(by_corpus.rows())))
     intro = (
         "A study gives questions, a question gives a chain, and a chain is kept if the report supports all of it and "
         "no radiologist objects. At each step, what came in is what was lost and what is left."
     )
-    return Section("funnel", "The mining funnel", intro, parts)
+    return PageSection("funnel", "The mining funnel", intro, parts)

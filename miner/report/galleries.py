@@ -6,9 +6,9 @@ from typing import Any
 
 from cxr.miner.judge import RulesJudge
 from cxr.miner.judge.reasons import in_plain_words
-from cxr.miner.report.examples import VERDICT_SIGNS, Judged
-from cxr.miner.report.marking import Piece, Span, marked
-from cxr.miner.report.parts import Table
+from cxr.miner.report.examples import VERDICT_SIGNS, ShownVerdict
+from cxr.miner.report.marking import MarkedSpan, Piece, marked
+from cxr.miner.report.parts import PageTable
 from cxr.miner.report.settings import ReportSettings
 from cxr.miner.store import Store
 
@@ -71,7 +71,7 @@ class Case:
     row: dict[str, Any]
     said: tuple[Piece, ...]
     report: tuple[Piece, ...]
-    findings: tuple[Judged, ...]
+    findings: tuple[ShownVerdict, ...]
 
     @property
     def verdicts(self) -> list[str]:
@@ -84,7 +84,7 @@ class Galleries:
     """The cases, how often each kind occurs, and how many of them may not be shown."""
 
     shown: tuple[Case, ...]
-    counts: Table
+    counts: PageTable
     withheld: int
     credentialed: int
 
@@ -108,7 +108,7 @@ def choose_cases(store: Store, settings: ReportSettings) -> Galleries | None:
     secret = store.count("select count(*) from report_cases where kind is not null and not is_public")
     return Galleries(
         cases,
-        Table("Answers and reasoning", tuple(counts.columns), tuple(counts.rows())),
+        PageTable("Answers and reasoning", tuple(counts.columns), tuple(counts.rows())),
         0 if settings.with_text else secret,
         sum(not case.row["is_public"] for case in cases),
     )
@@ -123,7 +123,7 @@ def _case(row: dict[str, Any], judge: RulesJudge) -> Case:
     begin = reasoning.start(1)
     judged = judge.verdicts(report, judge.extract(reasoning.group(1)))
     findings = tuple(
-        Judged(
+        ShownVerdict(
             f"{one.finding.observation}: {one.finding.status}",
             str(one.verdict),
             VERDICT_SIGNS[one.verdict],
@@ -132,9 +132,9 @@ def _case(row: dict[str, Any], judge: RulesJudge) -> Case:
         for one in judged
     )
     spans = [
-        Span(begin + one.finding.span.start, begin + one.finding.span.end, str(one.verdict))
+        MarkedSpan(begin + one.finding.span.start, begin + one.finding.span.end, str(one.verdict))
         for one in judged
         if one.finding.span is not None
     ]
-    quotes = [Span(quote.start, quote.end, str(one.verdict)) for one in judged for quote in one.evidence]
+    quotes = [MarkedSpan(quote.start, quote.end, str(one.verdict)) for one in judged for quote in one.evidence]
     return Case(row, marked(said, spans), marked(report, quotes), findings)

@@ -9,7 +9,7 @@ from cxr.miner.charts.figures import CHART_CSS
 from cxr.miner.kit.errors import CxrError
 from cxr.miner.report.examples import VERDICT_SIGNS, Examples
 from cxr.miner.report.galleries import Galleries
-from cxr.miner.report.parts import Number, Section
+from cxr.miner.report.parts import PageNumber, PageSection
 
 try:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,8 +24,8 @@ class Page:
 
     store: str
     written: str | None
-    numbers: tuple[Number, ...]
-    sections: tuple[Section, ...]
+    numbers: tuple[PageNumber, ...]
+    sections: tuple[PageSection, ...]
     examples: Examples
     galleries: Galleries | None
     credentialed: int

@@ -4,13 +4,13 @@ import numpy as np
 
 from cxr.miner.charts.figures import Series, dots, shares
 from cxr.miner.judge.reasons import in_plain_words
-from cxr.miner.report.parts import Note, Part, Picture, Section, Table, series_of
+from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable, series_of
 from cxr.miner.report.settings import FEWEST, ReportSettings
 from cxr.miner.stats.resampling import Estimate, estimates, resampled_sums
 from cxr.miner.store import Store
+from cxr.schemas.measures import RADRSCORE, REASONING_MEASURES
 from cxr.schemas.vocabulary import Verdict
 
-MEASURES = ("factuality", "completeness", "effectiveness", "radrscore")
 MOST_GROUPS = 20
 
 _BY_JUDGE = """
@@ -29,7 +29,7 @@ _GROUPINGS: tuple[tuple[str, str, str, str, str], ...] = (
 )
 
 
-def quality_section(store: Store, settings: ReportSettings) -> Section:
+def quality_section(store: Store, settings: ReportSettings) -> PageSection:
     """Return means with intervals over patients, and verdicts with their reasons."""
     intro = (
         "Factuality is the share of a chain's findings that the report supports; the other measures compare the chain "
@@ -37,9 +37,9 @@ def quality_section(store: Store, settings: ReportSettings) -> Section:
         "patients. The axes do not begin at zero."
     )
     if not store.count("select count(*) from report_chains where factuality is not null"):
-        note = Note("No chain is scored yet; `cxr score` scores them.")
-        return Section("factuality", "Factuality", intro, [note])
-    parts: list[Part] = [_by_task(store, settings)]
+        note = PageNote("No chain is scored yet; `cxr score` scores them.")
+        return PageSection("factuality", "Factuality", intro, [note])
+    parts: list[PagePart] = [_by_task(store, settings)]
     single: list[str] = []
     for name, key, source, title, remark in _GROUPINGS:
         rows = grouped_means(store, settings, key, source, "factuality")
@@ -48,23 +48,23 @@ def quality_section(store: Store, settings: ReportSettings) -> Section:
         elif rows:
             single.append(f"{key} {rows[0][0]}")
     if single:
-        parts.append(Note(f"There is one group only of {', '.join(single)}: the means above are theirs."))
-    return Section("factuality", "Factuality", intro, [*parts, *_verdict_parts(store)])
+        parts.append(PageNote(f"There is one group only of {', '.join(single)}: the means above are theirs."))
+    return PageSection("factuality", "Factuality", intro, [*parts, *_verdict_parts(store)])
 
 
-def _by_task(store: Store, settings: ReportSettings) -> Part:
+def _by_task(store: Store, settings: ReportSettings) -> PagePart:
     means: dict[str, dict[str, Estimate]] = {}
     counts: dict[str, int] = {}
-    for measure in MEASURES:
+    for measure in REASONING_MEASURES:
         for task, chains, mean in grouped_means(store, settings, "task", "report_chains", measure):
             means.setdefault(task, {})[measure] = mean
             counts[task] = chains
     tasks = sorted(means)
     series = [
-        series_of("RadRScore" if measure == "radrscore" else measure, [means[task][measure] for task in tasks])
-        for measure in MEASURES
+        series_of("RadRScore" if measure == RADRSCORE else measure, [means[task][measure] for task in tasks])
+        for measure in REASONING_MEASURES
     ]
-    return Picture(
+    return PageChart(
         dots(
             "quality-task",
             "RadRScore and its parts by task",
@@ -79,12 +79,12 @@ def _by_task(store: Store, settings: ReportSettings) -> Part:
 _Group = tuple[str, int, Estimate]
 
 
-def _group_picture(name: str, rows: list[_Group], title: str, remark: str) -> Part:
+def _group_picture(name: str, rows: list[_Group], title: str, remark: str) -> PagePart:
     shown = sorted(rows, key=lambda row: (-row[1], row[0]))[:MOST_GROUPS]
     shown.sort(key=lambda row: (row[2].value or 0.0, row[0]))
     left_out = len(rows) - len(shown)
     more = f" The {left_out} groups with the fewest chains are left out." if left_out else ""
-    return Picture(
+    return PageChart(
         dots(
             f"quality-{name}",
             title,
@@ -134,7 +134,7 @@ _REASONS = """
 """
 
 
-def _verdict_parts(store: Store) -> list[Part]:
+def _verdict_parts(store: Store) -> list[PagePart]:
     """Return what the judge found, by task and reason, and the concepts that chains get wrong most often."""
     columns = ", ".join(f"count(*) filter (where verdict = '{verdict}') as \"{verdict}\"" for verdict in Verdict)
     by_task = store.frame(
@@ -143,8 +143,8 @@ def _verdict_parts(store: Store) -> list[Part]:
     if by_task.is_empty():
         return []
     series = [Series(verdict.replace("_", " "), by_task[verdict].to_list()) for verdict in Verdict]
-    parts: list[Part] = [
-        Picture(
+    parts: list[PagePart] = [
+        PageChart(
             shares(
                 "verdicts-task",
                 "Verdicts on the findings of chains, by task",
@@ -160,11 +160,11 @@ def _verdict_parts(store: Store) -> list[Part]:
         for verdict, reason, findings, chains in store.rows(_REASONS)
     ]
     heads = ("verdict", "because", "reason", "findings", "chains")
-    parts.append(Table("Why: the judge's reasons", heads, tuple(reasons), folded=True))
+    parts.append(PageTable("Why: the judge's reasons", heads, tuple(reasons), folded=True))
     concepts = store.frame(_BY_CONCEPT.format(columns=columns))
     if concepts.height:
         names = tuple(name.replace("_", " ") for name in concepts.columns)
-        parts.append(Table("Concepts that chains get wrong most often", names, tuple(concepts.rows())))
+        parts.append(PageTable("Concepts that chains get wrong most often", names, tuple(concepts.rows())))
     return parts
 
 

@@ -21,7 +21,7 @@ from cxr.schemas.vocabulary import Verdict
 FACTUAL = frozenset({Verdict.SUPPORTED, Verdict.UNMENTIONED_NORMAL})
 
 
-class Pair(NamedTuple):
+class JudgedPair(NamedTuple):
     """One finding's judgement on both sides; `measure` is verdict, factual or recalled."""
 
     measure: str
@@ -36,7 +36,7 @@ class Comparison:
     """Agreement by measure, the pairs that differ, who judged, and what could not be paired."""
 
     agreements: Mapping[str, Agreement]
-    differing: tuple[Pair, ...]
+    differing: tuple[JudgedPair, ...]
     judges: tuple[str, str]
     unpaired: Mapping[str, int] = field(default_factory=dict)
 
@@ -122,18 +122,18 @@ def _judge(records: Any) -> str:
     return f"{judge['name']} {judge['version']}" if isinstance(judge, dict) else "readers"
 
 
-def _pairs(identity: str, left: dict[str, Any], right: dict[str, Any]) -> Iterator[Pair]:
+def _pairs(identity: str, left: dict[str, Any], right: dict[str, Any]) -> Iterator[JudgedPair]:
     for first, second in _side_by_side(identity, "findings", left, right):
         words, gold, predicted = _words(first), first.get("verdict"), second.get("verdict")
         if gold is None or predicted is None:
             continue
-        yield Pair("verdict", identity, words, str(gold), str(predicted))
+        yield JudgedPair("verdict", identity, words, str(gold), str(predicted))
         if gold != Verdict.NOT_ASSESSABLE:
-            yield Pair("factual", identity, words, str(gold in FACTUAL), str(predicted in FACTUAL))
+            yield JudgedPair("factual", identity, words, str(gold in FACTUAL), str(predicted in FACTUAL))
     for first, second in _side_by_side(identity, "reference", left, right):
         gold, predicted = first.get("recalled"), second.get("recalled")
         if gold is not None and predicted is not None:
-            yield Pair("recalled", identity, _words(first), str(gold), str(predicted))
+            yield JudgedPair("recalled", identity, _words(first), str(gold), str(predicted))
 
 
 def _side_by_side(

@@ -32,7 +32,7 @@ class Estimate:
     high: float | None = None
 
 
-NOTHING = Estimate(None)
+NO_ESTIMATE = Estimate(None)
 
 
 def random_stream(seed: int, name: str) -> np.random.Generator:
@@ -109,7 +109,7 @@ def estimates(values: Floats, resampled: Floats, units: int, fewest: int = 2) ->
     low, high = interval(resampled)
     enough = units >= fewest
     return [
-        NOTHING
+        NO_ESTIMATE
         if np.isnan(values[place])
         else Estimate(
             float(values[place]),

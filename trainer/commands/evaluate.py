@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from cxr.miner.judge.radrscore import Empty
     from cxr.trainer.evaluate.counts import CountsResult
-    from cxr.trainer.evaluate.formats import Format, ResultTable
+    from cxr.trainer.evaluate.formats import ResultTable, TableFormat
     from cxr.trainer.evaluate.settings import EvaluateSettings
 
 FormatName = Annotated[str, typer.Option("--format", help="table, csv, json, latex, markdown or html.")]
@@ -76,10 +76,10 @@ def evaluate(
 ) -> None:
     """Evaluate the predictions for a benchmark: accuracy, RadRScore and its parts, with 95 % intervals."""
     from cxr.miner.kit.settings import choose
-    from cxr.trainer.evaluate.formats import Format
+    from cxr.trainer.evaluate.formats import TableFormat
     from cxr.trainer.evaluate.settings import EvaluateSettings
 
-    chosen = choose(Format, format_, "evaluate: --format")
+    chosen = choose(TableFormat, format_, "evaluate: --format")
     if impossible not in {"warn", "fail"}:
         fail(f"evaluate: --impossible {impossible!r} is unknown; choose from warn, fail", Exit.USAGE)
     if (benchmark is None) == (counts is None):
@@ -111,7 +111,7 @@ def _evaluate_benchmark(
     models: list[str] | None,
     weights: Path | None,
     db: Path,
-    chosen: "Format",
+    chosen: "TableFormat",
     output: Path | None,
 ) -> None:
     from cxr.miner.judge.radrscore import Empty
@@ -161,7 +161,7 @@ def _say_about_counts(result: "CountsResult", path: Path, empty: "Empty", *, sto
         _say_empty(result.empty)
 
 
-def write_tables(tables: "Sequence[ResultTable]", chosen: "Format", output: Path | None) -> None:
+def write_tables(tables: "Sequence[ResultTable]", chosen: "TableFormat", output: Path | None) -> None:
     """Print tables, or write them to a file that appears when it is whole."""
     from cxr.miner.kit.console import say
     from cxr.miner.kit.jsonl import whole_file
@@ -210,11 +210,11 @@ def compare(
     from cxr.miner.kit.settings import choose
     from cxr.trainer.evaluate.compare import compare_models, load_evaluated
     from cxr.trainer.evaluate.evaluate import partial_notes
-    from cxr.trainer.evaluate.formats import Format
+    from cxr.trainer.evaluate.formats import TableFormat
     from cxr.trainer.evaluate.leaderboard import leaderboard as leaderboard_tables
     from cxr.trainer.evaluate.settings import EvaluateSettings
 
-    chosen = choose(Format, format_, "compare: --format")
+    chosen = choose(TableFormat, format_, "compare: --format")
     named = list(dict.fromkeys(models or ()))
     if benchmark is None:
         fail("compare: give --benchmark BENCH, the folder of the benchmark that the models predicted", Exit.USAGE)

@@ -10,7 +10,7 @@ import typer
 from cxr.miner.commands.base import DEFAULT_DB, Db, Exit, exit_with_rejects, fail
 
 if TYPE_CHECKING:
-    from cxr.trainer.predict.run import Job, PredictResult
+    from cxr.trainer.predict.run import PredictJob, PredictResult
     from cxr.trainer.predict.speed import Speed
 
 
@@ -68,7 +68,7 @@ def predict(
 ) -> None:
     """Run a model over a benchmark; the same command goes on where it was stopped."""
     from cxr.miner.export.settings import parse_image_roots
-    from cxr.trainer.predict.run import Job
+    from cxr.trainer.predict.run import PredictJob
     from cxr.trainer.predict.settings import PredictSettings
 
     settings = PredictSettings.resolve(
@@ -79,7 +79,7 @@ def predict(
         api=api, picture=picture, concurrency=concurrency, rpm=rpm, tpm=tpm, price=price, max_usd=max_usd,
         max_calls=max_calls, cache=cache,
     )  # fmt: skip
-    job = Job(benchmark, model, settings, output, db, name, replace)
+    job = PredictJob(benchmark, model, settings, output, db, name, replace)
     if estimate:
         _estimate(job)
         return
@@ -90,7 +90,7 @@ def predict(
     _say(job, result)
 
 
-def _estimate(job: "Job") -> None:
+def _estimate(job: "PredictJob") -> None:
     from cxr.miner.kit.console import out
 
     if not job.settings.is_server:
@@ -101,7 +101,7 @@ def _estimate(job: "Job") -> None:
     out().print(estimate_table(requests_for(job), job.settings.model_copy(update={"model": job.model})))
 
 
-def _say(job: "Job", result: "PredictResult") -> None:
+def _say(job: "PredictJob", result: "PredictResult") -> None:
     """Return what came of it; exit with 4 where samples have no output."""
     from cxr.miner.kit.console import out, say, table
 

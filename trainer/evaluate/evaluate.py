@@ -16,10 +16,11 @@ from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.parallel import Advance
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.store import Store
+from cxr.schemas.measures import CROSS_CENTRE, MEAN, REASONING_MEASURES
 from cxr.schemas.vocabulary import Licence
 from cxr.trainer.evaluate.formats import ResultTable
-from cxr.trainer.evaluate.measures import REASONING_MEASURES, Line
-from cxr.trainer.evaluate.results import CROSS_CENTRE, MEAN, MEASURES, Cell, lines_of, load_cells
+from cxr.trainer.evaluate.measures import ResultLine
+from cxr.trainer.evaluate.results import CELL_MEASURES, Cell, lines_of, load_cells
 from cxr.trainer.evaluate.scoring import ScoringResult, score_predictions
 from cxr.trainer.evaluate.settings import EvaluateSettings
 from cxr.trainer.reward.rewards import RateScore
@@ -111,7 +112,7 @@ def tables_of(cells: Sequence[Cell], settings: EvaluateSettings, about: str) -> 
             notes = partial_notes(found)
             partial = "; PARTIAL" if notes else ""
             made.append(
-                ResultTable(f"{title}: {about}{partial}", lines_of(found, settings, mean_name), MEASURES, notes)
+                ResultTable(f"{title}: {about}{partial}", lines_of(found, settings, mean_name), CELL_MEASURES, notes)
             )
     return made
 
@@ -143,7 +144,7 @@ def _empty(cells: Sequence[Cell]) -> dict[str, int]:
 
 
 def _keep(
-    store: Store, benchmark: str, scoring: ScoringResult, settings: EvaluateSettings, lines: Sequence[Line]
+    store: Store, benchmark: str, scoring: ScoringResult, settings: EvaluateSettings, lines: Sequence[ResultLine]
 ) -> None:
     """Write a row per line and measure into `evaluations`, in the place of what this judge's evaluation said before."""
     rows = [

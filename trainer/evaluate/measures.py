@@ -12,10 +12,7 @@ import numpy as np
 
 from cxr.miner.judge.radrscore import Empty
 from cxr.miner.stats.resampling import Estimate, Floats
-
-FACTUALITY, COMPLETENESS, EFFECTIVENESS, RADRSCORE = "factuality", "completeness", "effectiveness", "radrscore"
-ACCURACY, FINDING_F1, RATESCORE, OUTCOME = "accuracy", "finding_f1", "ratescore", "outcome"
-REASONING_MEASURES = (FACTUALITY, COMPLETENESS, EFFECTIVENESS, RADRSCORE)
+from cxr.schemas.measures import COMPLETENESS, EFFECTIVENESS, FACTUALITY
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ def empty_shares(counts: FindingCounts) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class Line:
+class ResultLine:
     """One line of a table: whose results on what, over how many samples, and its measures."""
 
     keys: Mapping[str, Any]

@@ -23,14 +23,14 @@ from cxr.prompts.instructions import SYSTEM
 from cxr.schemas.vocabulary import RejectReason
 from cxr.trainer.models.families import load_model, load_processor
 from cxr.trainer.predict.naming import model_name
-from cxr.trainer.predict.samples import Predicted, Request, Sample, requests_of
+from cxr.trainer.predict.samples import Predicted, Request, ShownSample, requests_of
 from cxr.trainer.predict.settings import PredictSettings
 from cxr.trainer.predict.speed import Speed
 
 
 def predict_local(
     model: str,
-    samples: Iterable[Sample],
+    samples: Iterable[ShownSample],
     settings: PredictSettings,
     *,
     benchmark: str | None = None,
