@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.miner.charts.figures import CHART_CSS, REST, Chart, Line, Series, bars, dots, lengths, lines, radar, shares
+from cxr.miner.charts.data import Chart, Series
+from cxr.miner.charts.figures import REST, bars, dots, lengths, radar, shares
+from cxr.miner.charts.svg import CHART_CSS
 from cxr.miner.report.evaluations import by_task
 from cxr.miner.report.marking import LONGEST_TEXT, MarkedSpan, marked
 from cxr.miner.stats.agreement import agreement, kappas
@@ -26,10 +28,6 @@ CHARTS = {
     ),
     "lengths": lambda: lengths("a", NAMES[1], [("studies", 3826, 0), (NAMES[2], 0, 1)], measure="how many"),
     "shares": lambda: shares("a", NAMES[1], ["x", "y"], [Series("p", [1, 0]), Series("q", [3, 0])], colours=(5, REST)),
-    "lines": lambda: lines(
-        "a", NAMES[1], [Line(NAMES[0], range(99), [1.0] * 98 + [None], [0.0] * 99, [2.0] * 99)], x_label="step",
-        y_label="loss",
-    ),
     "radar": lambda: radar("a", NAMES[1], ["x", "y", NAMES[2]], [Series(NAMES[1], [0.1, None, 1.0])], measure="m"),
     "empty": lambda: bars("a", "nothing", [], [], measure="m"),
 }  # fmt: skip
@@ -80,7 +78,6 @@ def test_the_table_of_a_chart_holds_its_numbers() -> None:
     assert chart.columns == ("", NAMES[0], "95 % interval", NAMES[1])
     assert chart.rows == (("binary", "0.200", "0.100 to 0.300", "0.900"), (NAMES[2], "", "", "0.500"))
     assert CHARTS["shares"]().rows[0] == ("x", "1", "25.0", "3", "75.0", "4")
-    assert len(CHARTS["lines"]().rows) == 25
 
 
 def test_the_interval_of_a_mean_is_that_of_drawing_patients_one_by_one() -> None:

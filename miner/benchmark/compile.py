@@ -26,7 +26,7 @@ from cxr.miner.kit.parallel import Advance
 from cxr.miner.store import Store
 
 # DuckDB's share; Arrow's copies of a shard come on top of it. More than this spills to disk beside the store.
-MEMORY = "1GB"
+_MEMORY = "1GB"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def compile_benchmark(
 
 def spare_memory(store: Store) -> None:
     """Keep DuckDB small for a whole benchmark's work."""
-    store.connection.execute(f"set memory_limit = '{MEMORY}'")
+    store.connection.execute(f"set memory_limit = '{_MEMORY}'")
     # Every row that is written has a place of its own, so nothing needs to stay in the order of its table.
     store.connection.execute("set preserve_insertion_order = false")
 

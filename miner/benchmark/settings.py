@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from cxr.miner.benchmark.leakage import NEAR
 from cxr.miner.kit.errors import SettingsError
+from cxr.miner.kit.settings import Names as Names  # noqa: PLC0414 - trainer.train takes it from here
 from cxr.miner.kit.settings import StageSettings
 from cxr.schemas.vocabulary import Task
 
@@ -90,15 +91,6 @@ def bench_settings(store: Path, targets: Iterable[str], *, only: bool, **given: 
         return settings
     chosen = parsed if only else merge_targets(settings.targets, parsed)
     return settings.model_copy(update={"targets": chosen})
-
-
-def _split_commas(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
-    return value
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
 
 
 class BenchSettings(StageSettings):

@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cxr.miner.charts.figures import MOST_SERIES, Series, bars, dots, radar
+from cxr.miner.charts.data import Series
+from cxr.miner.charts.figures import MOST_SERIES, bars, dots, radar
 from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable, series_of
 from cxr.miner.stats.resampling import Estimate
 from cxr.miner.store import Store

@@ -3,7 +3,8 @@
 from typing import Any
 
 from cxr.miner.ask.ask import LABELER_PREFERENCE
-from cxr.miner.charts.figures import REST, Series, dots, shares
+from cxr.miner.charts.data import Series
+from cxr.miner.charts.figures import REST, dots, shares
 from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import QUESTION_FINDINGS

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cxr.miner.charts.figures import Chart, Series
+from cxr.miner.charts.data import Chart, Series
 from cxr.miner.kit.console import cell
 from cxr.miner.stats.resampling import NO_ESTIMATE, Estimate
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from cxr.miner.charts.figures import Series, dots, shares
+from cxr.miner.charts.data import Series
+from cxr.miner.charts.figures import dots, shares
 from cxr.miner.judge.reasons import in_plain_words
 from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable, series_of
 from cxr.miner.report.settings import FEWEST, ReportSettings

@@ -10,7 +10,7 @@ from cxr.miner.report.examples import choose_examples
 from cxr.miner.report.funnel import funnel_section, steps
 from cxr.miner.report.galleries import choose_cases
 from cxr.miner.report.labels import labels_section
-from cxr.miner.report.page import Page, render
+from cxr.miner.report.page import Page, render_page
 from cxr.miner.report.parts import PageNumber
 from cxr.miner.report.prepare import prepare
 from cxr.miner.report.quality import quality_section
@@ -37,7 +37,7 @@ def write_report(store: Store, target: Path, settings: ReportSettings) -> Report
     # Opened first: where nothing can be written, nothing is computed.
     with whole_path(target) as partial:
         page, result = _page(store, settings)
-        html = render(page).encode()
+        html = render_page(page).encode()
         partial.write_bytes(html)
     return replace(result, size=len(html))
 

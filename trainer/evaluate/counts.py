@@ -14,7 +14,7 @@ from cxr.miner.stats.resampling import bootstrap, random_stream
 from cxr.schemas.measures import ACCURACY, REASONING_MEASURES
 from cxr.schemas.vocabulary import Task
 from cxr.trainer.evaluate.formats import ResultTable
-from cxr.trainer.evaluate.measures import COUNTS, FindingCounts, ResultLine, empty_shares, shares
+from cxr.trainer.evaluate.measures import COUNTS, FindingCounts, ResultLine, empty_shares, radrscore_shares
 
 COUNT_COLUMNS = ("model", "task", "row", *COUNTS, "correct")
 COUNT_MEASURES = (*REASONING_MEASURES, ACCURACY)
@@ -80,7 +80,7 @@ def evaluate_counts(path: Path, *, empty: Empty, resamples: int, seed: int) -> C
         rows = groups[model, task]
         counts = FindingCounts.of([row._asdict() for row in rows])
         correct = np.array([row.correct for row in rows], dtype=np.float64)
-        values = np.column_stack([shares(counts, empty), correct])
+        values = np.column_stack([radrscore_shares(counts, empty), correct])
         found = bootstrap(values, random_stream(seed, f"{model}/{task}"), resamples=resamples)
         lines.append(
             ResultLine({"model": model, "task": task, "n": len(rows)}, dict(zip(COUNT_MEASURES, found, strict=True)))

@@ -26,7 +26,7 @@ from cxr.trainer.evaluate.settings import EvaluateSettings
 from cxr.trainer.reward.rewards import RateScore
 
 # DuckDB's share of the memory: what it cannot hold goes to disk. The judges' processes need the rest.
-MEMORY = "600MB"
+EVALUATION_MEMORY = "600MB"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def evaluate_benchmark(
     benchmark = Benchmark.open(folder)
     mark = benchmark.manifest.fingerprint
     with Store.write(db) as store:
-        store.connection.execute(f"set memory_limit = '{MEMORY}'")
+        store.connection.execute(f"set memory_limit = '{EVALUATION_MEMORY}'")
         register_samples(store, benchmark)
         check_models(store, benchmark, models)
         licences = store.rows("select distinct licence from bench_samples where mode = 'reasoning'")

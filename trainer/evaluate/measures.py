@@ -38,7 +38,7 @@ class FindingCounts:
 COUNTS = tuple(field.name for field in fields(FindingCounts))
 
 
-def shares(counts: FindingCounts, empty: Empty = Empty.ZERO) -> Floats:
+def radrscore_shares(counts: FindingCounts, empty: Empty = Empty.ZERO) -> Floats:
     """Return factuality, completeness, effectiveness and RadRScore of every sample: samples x 4.
 
     A share of nothing is 0, or NaN (no value) where empty ones are skipped; RadRScore has no value where any of its

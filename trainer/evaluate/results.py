@@ -15,7 +15,7 @@ from cxr.miner.stats.resampling import Floats, Integers, estimates, mean, random
 from cxr.miner.store import Store
 from cxr.schemas.measures import ACCURACY, FINDING_F1, MEAN, OUTCOME, RATESCORE, REASONING_MEASURES
 from cxr.schemas.vocabulary import Task
-from cxr.trainer.evaluate.measures import COUNTS, FindingCounts, ResultLine, shares
+from cxr.trainer.evaluate.measures import COUNTS, FindingCounts, ResultLine, radrscore_shares
 from cxr.trainer.evaluate.scoring import columns_of_samples
 from cxr.trainer.evaluate.settings import EvaluateSettings
 
@@ -134,7 +134,7 @@ def _values(rows: pl.DataFrame, settings: EvaluateSettings) -> Floats:
     counts = FindingCounts(**{name: _floats(rows[name]) for name in COUNTS})
     correct, f1, rate = (_floats(rows[name]) for name in ("correct", "finding_f1", "ratescore"))
     outcome = np.where(np.isnan(correct), np.where(np.isnan(rate), f1, rate), correct)
-    return np.column_stack([shares(counts, settings.empty), correct, f1, rate, outcome])
+    return np.column_stack([radrscore_shares(counts, settings.empty), correct, f1, rate, outcome])
 
 
 def _floats(column: pl.Series) -> Floats:
