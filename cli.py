@@ -11,7 +11,7 @@ import typer
 from cxr.miner.commands import benchmarks, files, ingest, models
 from cxr.miner.commands import report as pages
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects, fail
-from cxr.miner.commands.options import PACED, SERVER, Given, JudgeOptions, Options, grouped, without_old_name
+from cxr.miner.commands.options import PACED, SERVER, JudgeOptions, Options, OptionValues, grouped, without_old_name
 from cxr.trainer.commands import evaluate as evaluation
 from cxr.trainer.commands import phantom as phantoms
 from cxr.trainer.commands import predict as prediction
@@ -113,7 +113,7 @@ def ask(
 
 
 EngineOptions = Annotated[
-    Given,
+    OptionValues,
     Options(
         engine=Annotated[str | None, typer.Option(help="rules (offline) or llm (an OpenAI-compatible server).")],
         model=Annotated[str | None, typer.Option(help="Server: the model's name there.")],

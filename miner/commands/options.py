@@ -16,12 +16,12 @@ LinesIn = Annotated[Path, typer.Argument(metavar="IN.jsonl", help="JSON Lines: o
 LinesOut = Annotated[Path, typer.Option("-o", "--output", help="Where to write; appears only when complete.")]
 
 
-Given = dict[str, Any]
+OptionValues = dict[str, Any]
 """What the user said of a group of options, None for what was not said; names are those of the settings."""
 
 
 class Options(dict[str, Any]):
-    """A group of options that commands share, by name: `Annotated[Given, Options(price=...)]` is one parameter."""
+    """A group of options that commands share, by name: `Annotated[OptionValues, Options(...)]` is one parameter."""
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
@@ -49,7 +49,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-JudgeName = Annotated[
+JudgeOption = Annotated[
     str | None, typer.Option("--judge", help="Who judges: rules (offline) or llm (an OpenAI-compatible server).")
 ]
 SERVER = Options(
@@ -65,8 +65,8 @@ PACED = Options(
     rpm=Annotated[float | None, typer.Option(help="Server: calls a minute; default: what it allows.")],
     tpm=Annotated[float | None, typer.Option(help="Server: tokens a minute; likewise.")],
 )
-JUDGE = Options(
-    judge=JudgeName,
+JUDGE_OPTIONS = Options(
+    judge=JudgeOption,
     model=Annotated[str | None, typer.Option("--judge-model", help="Server: the judge's model there.")],
     **SERVER,
 )
@@ -74,17 +74,17 @@ JUDGE = Options(
 OLD_MODEL = Options(
     old_model=Annotated[str | None, typer.Option("--model", hidden=True, help="What --judge-model was called.")]
 )
-JudgeOptions = Annotated[Given, Options(**JUDGE, **OLD_MODEL)]
+JudgeOptions = Annotated[OptionValues, Options(**JUDGE_OPTIONS, **OLD_MODEL)]
 LICENCE = Options(
     licence=Annotated[
         str | None,
         typer.Option(help="Server: public, or credentialed (the default: to this machine or attested only)."),
     ]
 )
-FileJudgeOptions = Annotated[Given, Options(**JUDGE, **OLD_MODEL, **LICENCE)]
+FileJudgeOptions = Annotated[OptionValues, Options(**JUDGE_OPTIONS, **OLD_MODEL, **LICENCE)]
 
 
-def without_old_name(judging: Given) -> Given:
+def without_old_name(judging: OptionValues) -> OptionValues:
     """Return what the user said of a judge; a model under the option's old name is taken, and the new one said."""
     old = judging.pop("old_model")
     if old is not None:

@@ -56,9 +56,7 @@ def read_facts(path: Path | str) -> FileFacts:
             size = os.fstat(file.fileno()).st_size
             head = file.read(_DICOM_AT + len(_DICOM))
             return _reader(head, size)(file, size)
-    except FileNotFoundError:
-        return FileFacts(FileStatus.ABSENT)
-    except NotADirectoryError:
+    except (FileNotFoundError, NotADirectoryError):
         return FileFacts(FileStatus.ABSENT)
     except _Truncated as problem:
         return FileFacts(FileStatus.TRUNCATED, why=str(problem))
@@ -75,7 +73,7 @@ def _reader(head: bytes, size: int) -> Callable[[BinaryIO, int], FileFacts]:
         return _png
     if head.startswith(_JPEG):
         return _jpeg
-    if head[_DICOM_AT:] == _DICOM:
+    if is_dicom(head):
         return _dicom
     if _PNG.startswith(head) or _JPEG.startswith(head):
         raise _Truncated("the file ends within its first bytes")
@@ -141,6 +139,11 @@ def _exactly(file: BinaryIO, count: int) -> bytes:
 
 
 # --- DICOM -----------------------------------------------------------------------------------------------------
+
+
+def is_dicom(head: bytes) -> bool:
+    """Return whether a file that begins so is DICOM: a preamble of 128 bytes, then DICM."""
+    return head[_DICOM_AT : _DICOM_AT + len(_DICOM)] == _DICOM
 
 
 def has_pydicom() -> bool:

@@ -12,7 +12,9 @@ _ALONE = 4_000
 """Files that are checked faster than worker processes start."""
 
 
-def all_facts(paths: Sequence[str], advance: Advance, workers: int | None = None) -> Iterator[FileFacts]:
+def all_facts(
+    paths: Sequence[str], advance: Advance = lambda _done, _total: None, workers: int | None = None
+) -> Iterator[FileFacts]:
     """Yield the facts of the files in order; `workers` are processes, by default one per processor."""
     chunks = [paths[start : start + FILES_AT_ONCE] for start in range(0, len(paths), FILES_AT_ONCE)]
     count = 1 if len(paths) <= _ALONE else workers or processors()

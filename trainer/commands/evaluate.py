@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Db, Exit, exit_with_rejects, fail
-from cxr.miner.commands.options import JUDGE, Given, JudgeName, Options, grouped
+from cxr.miner.commands.options import JUDGE_OPTIONS, JudgeOption, Options, OptionValues, grouped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 FormatName = Annotated[str, typer.Option("--format", help="table, csv, json, latex, markdown or html.")]
 ResultsFile = Annotated[Path | None, typer.Option("-o", "--output", help="Write here instead of to the terminal.")]
-JudgingOptions = Annotated[Given, JUDGE]
+JudgingOptions = Annotated[OptionValues, JUDGE_OPTIONS]
 StatisticsOptions = Annotated[
-    Given,
+    OptionValues,
     Options(
         cluster=Annotated[
             str | None,
@@ -182,7 +182,7 @@ def compare(
     permutations: Annotated[
         int, typer.Option(min=1, max=10_000_000, help="Of the paired randomisation test.")
     ] = 10_000,
-    judge: JudgeName = None,
+    judge: JudgeOption = None,
     format_: FormatName = "table",
     output: ResultsFile = None,
     db: Db = DEFAULT_DB,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Db, Exit, exit_with_rejects, fail
-from cxr.miner.commands.options import PACED, SERVER, Given, Options, grouped
+from cxr.miner.commands.options import PACED, SERVER, Options, OptionValues, grouped
 
 if TYPE_CHECKING:
     from cxr.trainer.predict.run import PredictJob, PredictResult
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 SampleOptions = Annotated[
-    Given,
+    OptionValues,
     Options(
         split=Annotated[str | None, typer.Option(help="train, validate or test (the default).")],
         mode=Annotated[
@@ -32,7 +32,7 @@ SampleOptions = Annotated[
     ),
 ]
 WritingOptions = Annotated[
-    Given,
+    OptionValues,
     Options(
         max_completion_tokens=Annotated[
             int | None,
@@ -46,7 +46,7 @@ WritingOptions = Annotated[
     ),
 ]
 LocalOptions = Annotated[
-    Given,
+    OptionValues,
     Options(
         batch=Annotated[int | None, typer.Option(help="Local: samples at once; default 8.")],
         workers=Annotated[int | None, typer.Option(help="Local: threads that prepare images; default 4.")],
@@ -55,7 +55,7 @@ LocalOptions = Annotated[
     ),
 ]
 ServerOptions = Annotated[
-    Given,
+    OptionValues,
     Options(
         picture=Annotated[str | None, typer.Option(help="Server: send images as png (default) or jpeg.")],
         **SERVER,

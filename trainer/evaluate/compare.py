@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from cxr.miner.export.rows import Benchmark
-from cxr.miner.imports.predictions import register_samples
 from cxr.miner.kit.errors import InputError
 from cxr.miner.stats.paired import holm, randomisation_tests
 from cxr.miner.stats.resampling import Estimate, Floats, Integers, estimates, random_stream
 from cxr.miner.store import Store
 from cxr.schemas.measures import CROSS_CENTRE, MEAN
-from cxr.trainer.evaluate.evaluate import EVALUATION_MEMORY, check_models
+from cxr.trainer.evaluate.evaluate import register_predictions
 from cxr.trainer.evaluate.formats import ResultTable
 from cxr.trainer.evaluate.measures import ResultLine
 from cxr.trainer.evaluate.results import CELL_MEASURES, Cell, Resampled, load_cells, place_of_task
@@ -44,9 +43,7 @@ def load_evaluated(
     benchmark = Benchmark.open(folder)
     mark = benchmark.manifest.fingerprint
     with Store.read(db) as store:
-        store.connection.execute(f"set memory_limit = '{EVALUATION_MEMORY}'")
-        register_samples(store, benchmark)
-        check_models(store, benchmark, models)
+        register_predictions(store, benchmark, models)
         wanted = None if models is None else list(models)
         # Of several versions of a judge, the one that scored last.
         versions = store.rows(

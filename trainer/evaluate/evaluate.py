@@ -26,7 +26,7 @@ from cxr.trainer.evaluate.settings import EvaluateSettings
 from cxr.trainer.reward.rewards import RateScore
 
 # DuckDB's share of the memory: what it cannot hold goes to disk. The judges' processes need the rest.
-EVALUATION_MEMORY = "600MB"
+_MEMORY = "600MB"
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,7 @@ def evaluate_benchmark(
     benchmark = Benchmark.open(folder)
     mark = benchmark.manifest.fingerprint
     with Store.write(db) as store:
-        store.connection.execute(f"set memory_limit = '{EVALUATION_MEMORY}'")
-        register_samples(store, benchmark)
-        check_models(store, benchmark, models)
+        register_predictions(store, benchmark, models)
         licences = store.rows("select distinct licence from bench_samples where mode = 'reasoning'")
         books = StoreBooks(store, "evaluate", [Licence(licence) for (licence,) in licences])
         with open_judge(settings, books) as judge:
@@ -81,11 +79,14 @@ def evaluate_benchmark(
     return Evaluation(tables, scoring, covered, [row for row in unread if row[0] in wanted], _empty(cells))
 
 
-def check_models(store: Store, benchmark: Benchmark, models: Sequence[str] | None) -> None:
-    """Raise InputError where the store has no predictions of this benchmark, or none by a model that was named.
+def register_predictions(store: Store, benchmark: Benchmark, models: Sequence[str] | None) -> None:
+    """Make the view `bench_samples` of what was predicted, and leave memory to the judges.
 
+    Raises InputError where the store has no predictions of this benchmark, or none by a model that was named.
     Predictions of another version of the benchmark are named with its fingerprint.
     """
+    store.connection.execute(f"set memory_limit = '{_MEMORY}'")
+    register_samples(store, benchmark)
     mark = benchmark.manifest.fingerprint
     known = [
         model

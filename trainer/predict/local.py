@@ -123,7 +123,7 @@ class LocalModel:
         self.speed.start(len(requests))
         planned = plan_batches(requests, self.settings.batch)
         for batch in ordered_map(self._collated, planned, 1, ahead=self.settings.prefetch):
-            made = [self._failed(request, error) for request, error in batch.errors]
+            made = [request.predicted(self.name, self._benchmark, error=error) for request, error in batch.errors]
             if batch.inputs is not None:
                 made += self._write(batch)
             self.speed.ended(made)
@@ -238,27 +238,9 @@ class LocalModel:
             length = next((place for place, token in enumerate(row) if token in self._ends), None)
             with self._tokenizing:
                 text = self._tokenizer.decode(row[:length], skip_special_tokens=True)
-            made.append(
-                Predicted(
-                    sample_id=request.sample.sample_id,
-                    model=self.name,
-                    mode=str(request.mode),
-                    text=text,
-                    benchmark=self._benchmark,
-                    finish="length" if length is None else "stop",
-                    tokens=len(row) if length is None else length + 1,
-                )
-            )
+            finish, tokens = ("length", len(row)) if length is None else ("stop", length + 1)
+            made.append(request.predicted(self.name, self._benchmark, text=text, finish=finish, tokens=tokens))
         return made
-
-    def _failed(self, request: Request, error: str) -> Predicted:
-        return Predicted(
-            sample_id=request.sample.sample_id,
-            model=self.name,
-            mode=str(request.mode),
-            benchmark=self._benchmark,
-            error=error,
-        )
 
 
 class Draw(LogitsProcessor):

@@ -16,7 +16,7 @@ from cxr.miner.store import Store
 from cxr.schemas.vocabulary import FileStatus, RejectReason
 from cxr.trainer.predict.file import PredictionFile, open_predictions
 from cxr.trainer.predict.naming import model_name, weights_hash
-from cxr.trainer.predict.samples import Predicted, Request, SampleSource, read_samples, requests_of
+from cxr.trainer.predict.samples import Request, SampleSource, read_samples, requests_of
 from cxr.trainer.predict.settings import PredictSettings
 from cxr.trainer.predict.speed import Speed
 
@@ -84,7 +84,8 @@ def predict(job: PredictJob, watch: Callable[[Speed], None] = lambda _: None) ->
                 f"none of the {len(bad):,} samples with images has one that can be used (the first: "
                 f"{next(iter(bad.values()))}); say where images lie with --image-root CORPUS=PATH"
             )
-        file.append([failed(job, source, request, bad[request.key]) for request in todo if request.key in bad])
+        told = [(request, bad[request.key]) for request in todo if request.key in bad]
+        file.append([request.predicted(job.called, source.fingerprint, error=error) for request, error in told])
         rest = [request for request in todo if request.key not in bad]
         spending = _ask(job, source, settings, rest, file, speed, watch) if rest else None
         speed.stop()
@@ -173,17 +174,6 @@ def identity(job: PredictJob, source: SampleSource) -> dict[str, Any]:
     return made | {"precision": settings["precision"]}
 
 
-def failed(job: PredictJob, source: SampleSource, request: Request, error: str) -> Predicted:
-    """Return the line of a sample that could not be asked about."""
-    return Predicted(
-        sample_id=request.sample.sample_id,
-        model=job.called,
-        mode=str(request.mode),
-        benchmark=source.fingerprint,
-        error=error,
-    )
-
-
 def _about(job: PredictJob, source: SampleSource) -> dict[str, Any]:
     settings = job.settings.model_dump(mode="json")
     return {
@@ -208,7 +198,7 @@ def _roots(job: PredictJob) -> dict[str, str]:
 def _check_images(requests: Sequence[Request]) -> dict[tuple[str, str], str]:
     """Look at the headers of all image files before a model is loaded; give why requests cannot be asked."""
     paths = list(dict.fromkeys(image for one in requests for image in one.sample.images if isinstance(image, str)))
-    facts = zip(paths, all_facts(paths, lambda _done, _total: None), strict=True)
+    facts = zip(paths, all_facts(paths), strict=True)
     bad = {
         path: f"{RejectReason(f'image_{told.status}')}: {path}" + (f" ({told.why})" if told.why else "")
         for path, told in facts

@@ -53,6 +53,10 @@ class Request:
         """The user's turn: the question and the instruction."""
         return f"{self.sample.question} {INSTRUCTIONS[self.mode]}"
 
+    def predicted(self, model: str, benchmark: str | None, **said: Any) -> "Predicted":
+        """Return what a model of this name wrote (`text`), or why it wrote nothing (`error`)."""
+        return Predicted(sample_id=self.sample.sample_id, model=model, mode=str(self.mode), benchmark=benchmark, **said)
+
 
 class Predicted(Prediction):
     """A prediction, and how its writing ended."""

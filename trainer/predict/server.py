@@ -127,9 +127,7 @@ class Server:
             raise
         except Stopping:
             raise KeyboardInterrupt from None
-        return Predicted(
-            sample_id=request.sample.sample_id, model=name, mode=str(request.mode), benchmark=benchmark, **said
-        )
+        return request.predicted(name, benchmark, **said)
 
     def _messages(self, request: Request) -> tuple[list[dict[str, Any]], float]:
         """Return the conversation, with the images before the question, and how many tokens it is expected to count."""
