@@ -53,10 +53,10 @@ def transform(
         for result, reject in ordered_map(partial(_outcome, stage, convert), _lines(source), workers):
             if reject is not None:
                 rejects += 1
-                _write(rejected, reject)
+                rejected.write(json_line(reject))
             else:
                 written += 1
-                _write(out, result)
+                out.write(json_line(result))
             advance(written + rejects, None)
     if not rejects:
         rejects_path.unlink()
@@ -165,7 +165,8 @@ def _reject(stage: Stage, line: int, identity: object, reason: RejectReason, mes
     return {"stage": stage, "line": line, "id": identity, "reason": reason, "message": message}
 
 
-def _write(handle: TextIO, record: JsonObject) -> None:
+def json_line(record: JsonObject) -> str:
+    """Return a record as one line of text, its end included."""
     # Some readers take these two separators for line ends, which JSON allows inside a string.
     line = json.dumps(record, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    handle.write(line + "\n")
+    return line + "\n"

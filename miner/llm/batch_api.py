@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from cxr.miner.kit.errors import EngineStopped, MiningReject
 from cxr.miner.llm import failures
 from cxr.miner.llm.asked import Asked
-from cxr.miner.llm.budget import Budget
+from cxr.miner.llm.budget import BYTES_PER_TOKEN, Budget
 from cxr.miner.llm.failures import Passing, RefusedRequest
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.wire import Wire, WireError, WireReply
@@ -65,7 +65,7 @@ class BatchFiles:
                 f"the {asked.prompt.name} step of question {asked.question_id} got no reply in "
                 f"{self._failed[key]} batches",
             )
-        self._budget.reserve(len(body) / 4.2)
+        self._budget.reserve(len(body) / BYTES_PER_TOKEN)
         self._pending.add(key)
         line = b'{"custom_id":"%s","method":"POST","url":"/v1/chat/completions","body":%s}\n' % (key.encode(), body)
         part = self._room_for(len(line))

@@ -10,7 +10,6 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from openai.types.chat import ChatCompletion
@@ -18,9 +17,10 @@ from pydantic import ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from cxr.miner.kit.errors import EngineStopped, MiningReject
+from cxr.miner.kit.machine import utc_now
 from cxr.miner.llm import failures
 from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, rejected, usable
-from cxr.miner.llm.budget import Budget
+from cxr.miner.llm.budget import BYTES_PER_TOKEN, Budget
 from cxr.miner.llm.cache import ReplyCache, request_hash
 from cxr.miner.llm.failures import Passing, RefusedRequest
 from cxr.miner.llm.ledger import Ledger
@@ -37,8 +37,6 @@ from cxr.schemas.vocabulary import Licence, RejectReason
 R = TypeVar("R", bound=Reply)
 
 _LONGEST_WAIT_S = 60.0
-# Bytes of a request for one token, before a reply has told: English in JSON.
-_BYTES_PER_TOKEN = 4.2
 
 
 @dataclass
@@ -83,7 +81,6 @@ class Client:
         self.counters = Counters()
         self._failures_in_row = 0
         self._has_answered = False
-        self._bytes_per_token = _BYTES_PER_TOKEN
         self._ids = f"{time.time_ns():x}{os.getpid():x}"
         self._made = 0
         self._model = self.settings.named_model
@@ -190,7 +187,7 @@ class Client:
         """Make one request and write it down, whatever comes of it."""
         if self.stopping:
             raise Stopping
-        tokens = len(body) / self._bytes_per_token if asked.prompt_tokens is None else asked.prompt_tokens
+        tokens = len(body) / BYTES_PER_TOKEN if asked.prompt_tokens is None else asked.prompt_tokens
         reserved = self.budget.reserve(tokens)
         asked.attempts += 1
         call = self._call(asked, key)
@@ -240,8 +237,8 @@ class Client:
         """Return a call with what its reply says of tokens, and what they cost."""
         usage = completion.usage
         if usage is None:
-            return call.model_copy(update={"latency_s": seconds, "called_at": _now()})
-        ended = {"latency_s": seconds, "called_at": _now()}
+            return call.model_copy(update={"latency_s": seconds, "called_at": utc_now()})
+        ended = {"latency_s": seconds, "called_at": utc_now()}
         return billed(call, usage, self.budget.price).model_copy(update=ended)
 
     def _begin(self, call: Call) -> None:
@@ -316,7 +313,7 @@ class Client:
             completion_tokens=nothing,
             cost_usd=0.0 if cache_hit else None,
             latency_s=0.0,
-            called_at=_now(),
+            called_at=utc_now(),
         )
 
 
@@ -334,7 +331,7 @@ def _completion(text: str) -> ChatCompletion:
 def _failed(call: Call, failure: Exception, seconds: float) -> Call:
     """Return a failed attempt's call: free where the server refused, of unknown cost where the line broke."""
     kind = getattr(failure, "kind", None) or str(failure).partition(";")[0]
-    update: dict[str, object] = {"error": kind, "latency_s": seconds, "called_at": _now()}
+    update: dict[str, object] = {"error": kind, "latency_s": seconds, "called_at": utc_now()}
     if getattr(failure, "billed", False) is False:
         update |= {"prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0}
     return call.model_copy(update=update)
@@ -346,7 +343,3 @@ def _wait(state: RetryCallState, faltered: int) -> float:
     if isinstance(failure, Passing) and failure.throttled:
         return 0.0  # the pace makes everybody wait
     return random.uniform(0, min(0.5 * 2**faltered, _LONGEST_WAIT_S))  # noqa: S311 - spreads load, hides nothing
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

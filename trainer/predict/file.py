@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from cxr.miner.benchmark.manifest import write_json
 from cxr.miner.kit.errors import InputError
-from cxr.miner.kit.jsonl import whole_path
+from cxr.miner.kit.jsonl import json_line, whole_path
 from cxr.trainer.predict.samples import Predicted
 
 PREDICTIONS_FORMAT = "cxr-predictions/1"
@@ -158,9 +158,7 @@ def _write(path: Path, made: Iterable[Predicted]) -> None:
 
 
 def _line(one: Predicted) -> bytes:
-    # Some readers take these two separators for line ends, which JSON allows inside a string.
-    text = json.dumps(one.model_dump(mode="json"), ensure_ascii=False)
-    return (text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029") + "\n").encode()
+    return json_line(one.model_dump(mode="json")).encode()
 
 
 def _key(one: Predicted) -> RequestKey:
