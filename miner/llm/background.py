@@ -88,10 +88,6 @@ class BackgroundClient:
         if self._client.ledger is not None:
             self._client.ledger.stored(call_ids)
 
-    def allow(self, licence: Licence) -> None:
-        """Raise PolicyError where text of this licence may not go to the server."""
-        self._wire.allow(licence)
-
     def ask(
         self,
         prompt: Prompt,

@@ -11,12 +11,10 @@ from cxr.miner.store import Store
 class Step:
     """Things of one kind: how many came in, how many were lost by which reason, how many are left."""
 
-    unit: str
     name: str
     came: int
     losses: tuple[tuple[str, int], ...]
     left: int
-    left_name: str
 
 
 _STUDIES = """
@@ -58,11 +56,11 @@ _REVIEWED = """
     from report_chains where factuality >= 1 group by all
 """
 _PLAN = (
-    ("studies", "studies", _STUDIES, "studies with a question"),
-    ("questions", "questions", _QUESTIONS, "questions with a chain"),
-    ("chains", "chains", _SCORED, "scored chains"),
-    ("chains", "scored chains", _FACTUAL, "factual chains"),
-    ("chains", "factual chains", _REVIEWED, "factual chains after review"),
+    ("studies", _STUDIES),
+    ("questions", _QUESTIONS),
+    ("chains", _SCORED),
+    ("scored chains", _FACTUAL),
+    ("factual chains", _REVIEWED),
 )
 _REJECTED_ROWS = """
     select corpus, replace(reason, '_', ' ') as reason, count(*) as rows from rejects where stage = 'ingest'
@@ -86,11 +84,11 @@ _BY_CORPUS = """
 def steps(store: Store) -> tuple[Step, ...]:
     """Return the steps of the funnel; in each, what came is what was lost and what is left."""
     made = []
-    for unit, name, query, left_name in _PLAN:
+    for name, query in _PLAN:
         counted = [(str(reason), int(number)) for reason, number in store.rows(query)]
         losses = sorted(((reason, n) for reason, n in counted if reason), key=lambda item: (-item[1], item[0]))
         left = sum(number for reason, number in counted if not reason)
-        made.append(Step(unit, name, sum(n for _, n in counted), tuple(losses), left, left_name))
+        made.append(Step(name, sum(n for _, n in counted), tuple(losses), left))
     return tuple(made)
 
 
