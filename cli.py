@@ -10,24 +10,8 @@ import typer
 
 from cxr.miner.commands import benchmarks, files, ingest, models
 from cxr.miner.commands import report as pages
-from cxr.miner.commands.base import (
-    DEFAULT_DB,
-    BaseUrl,
-    Cache,
-    Commands,
-    Concurrency,
-    Db,
-    Exit,
-    JudgeModel,
-    JudgeName,
-    MaxCalls,
-    MaxUsd,
-    OldModel,
-    Price,
-    exit_with_rejects,
-    fail,
-    renamed,
-)
+from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects, fail
+from cxr.miner.commands.options import PACED, SERVER, JudgeOptions, Options, OptionValues, grouped, without_old_name
 from cxr.trainer.commands import evaluate as evaluation
 from cxr.trainer.commands import phantom as phantoms
 from cxr.trainer.commands import predict as prediction
@@ -138,27 +122,27 @@ def ask(
         )
 
 
+EngineOptions = Annotated[
+    OptionValues,
+    Options(
+        engine=Annotated[str | None, typer.Option(help="rules (offline) or llm (an OpenAI-compatible server).")],
+        model=Annotated[str | None, typer.Option(help="Server: the model's name there.")],
+        calls=Annotated[int | None, typer.Option(help="Server: 3 calls a question, or 1 for all three steps.")],
+        **SERVER,
+        **PACED,
+    ),
+]
+
+
 @app.command()
+@grouped
 def mine(
-    engine: Annotated[str | None, typer.Option(help="rules (offline) or llm (an OpenAI-compatible server).")] = None,
-    model: Annotated[str | None, typer.Option(help="For llm: the model's name at the server.")] = None,
-    base_url: Annotated[str | None, typer.Option(help="For llm: the server, e.g. http://127.0.0.1:8000/v1.")] = None,
-    api: Annotated[str | None, typer.Option(help="For llm: openai or azure (the model is the deployment).")] = None,
-    calls: Annotated[int | None, typer.Option(help="For llm: 3 calls a question, or 1 for all three steps.")] = None,
-    concurrency: Annotated[int | None, typer.Option(help="For llm: calls in flight at most.")] = None,
-    rpm: Annotated[float | None, typer.Option(help="For llm: calls a minute; default: what the server allows.")] = None,
-    tpm: Annotated[float | None, typer.Option(help="For llm: tokens a minute; likewise.")] = None,
-    price: Annotated[str | None, typer.Option(help="For llm: INPUT,OUTPUT in USD per million tokens.")] = None,
-    max_usd: Annotated[
-        float | None, typer.Option(help="For llm: stop before a job, reruns included, costs more.")
-    ] = None,
-    max_calls: Annotated[int | None, typer.Option(help="For llm: stop after this many calls, failed ones too.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="For llm: folder of replies; several stores may share it.")] = None,
+    mining: EngineOptions,
     estimate: Annotated[
-        bool, typer.Option("--estimate", help="For llm: print expected cost and time; ask nothing.")
+        bool, typer.Option("--estimate", help="Server: print expected cost and time; ask nothing.")
     ] = False,
     batch: Annotated[
-        bool, typer.Option("--batch", help="For llm: half the price, within a day; see `cxr batch`.")
+        bool, typer.Option("--batch", help="Server: half the price, within a day; see `cxr batch`.")
     ] = False,
     tasks: Annotated[str | None, typer.Option(help="Mine only these tasks; separated by commas.")] = None,
     limit: Annotated[int | None, typer.Option(help="Mine at most this many questions now.")] = None,
@@ -171,23 +155,7 @@ def mine(
     from cxr.miner.store import Store
     from cxr.miner.store.status import answer_only
 
-    settings = MineSettings.resolve(
-        db,
-        engine=engine,
-        model=model,
-        base_url=base_url,
-        api=api,
-        calls=calls,
-        concurrency=concurrency,
-        rpm=rpm,
-        tpm=tpm,
-        price=price,
-        max_usd=max_usd,
-        max_calls=max_calls,
-        cache=cache,
-        tasks=tasks,
-        limit=limit,
-    )
+    settings = MineSettings.resolve(db, tasks=tasks, limit=limit, **mining)
     engine_runner = ENGINES.open(settings.engine)
     if estimate:
         for made in engine_runner.estimate(db, settings):
@@ -204,27 +172,14 @@ def mine(
 
 
 @app.command()
-def score(
-    judge: JudgeName = None,
-    judge_model: JudgeModel = None,
-    model: OldModel = None,
-    base_url: BaseUrl = None,
-    concurrency: Concurrency = None,
-    price: Price = None,
-    max_usd: MaxUsd = None,
-    max_calls: MaxCalls = None,
-    cache: Cache = None,
-    db: Db = DEFAULT_DB,
-) -> None:
+@grouped
+def score(judging: JudgeOptions, db: Db = DEFAULT_DB) -> None:
     """Score chains with RadRScore: factuality, completeness, effectiveness."""
     from cxr.miner.kit.console import out, progress, say, table
     from cxr.miner.score.score import score_chains
     from cxr.miner.score.settings import ScoreSettings
 
-    settings = ScoreSettings.resolve(
-        db, judge=judge, model=judge_model or renamed(model), base_url=base_url, concurrency=concurrency, price=price,
-        max_usd=max_usd, max_calls=max_calls, cache=cache,
-    )  # fmt: skip
+    settings = ScoreSettings.resolve(db, **without_old_name(judging))
     with progress("score") as advance:
         result = score_chains(db, settings, advance)
     columns = ["task", "chains", "factuality", "completeness", "effectiveness", "RadRScore"]
@@ -286,9 +241,9 @@ def sql(
     """Run SQL on the store: tables studies, reports, questions, chains, findings, scores, rejects, runs ..."""
     from cxr.miner.kit.settings import choose
     from cxr.miner.store import Store
-    from cxr.miner.store.sql import Format, print_query
+    from cxr.miner.store.sql import RowFormat, print_query
 
-    chosen = choose(Format, format_, "sql: --format")
+    chosen = choose(RowFormat, format_, "sql: --format")
     with Store.read(db) as store:
         print_query(store, query, chosen, output)
 
@@ -335,13 +290,13 @@ def show(
     from cxr.miner.kit.settings import choose
     from cxr.miner.mine.show import print_chain, show_chain
     from cxr.miner.store import Store
-    from cxr.miner.store.sql import Format
+    from cxr.miner.store.sql import RowFormat
 
-    chosen = choose(Format, format_, "show: --format")
-    if chosen is Format.TABLE and output is not None:
+    chosen = choose(RowFormat, format_, "show: --format")
+    if chosen is RowFormat.TABLE and output is not None:
         fail("show: -o goes with --format csv, json or parquet; a table is for the screen", Exit.USAGE)
     with Store.read(db) as store:
-        if chosen is not Format.TABLE:
+        if chosen is not RowFormat.TABLE:
             print_chain(store, identity, chosen, output)
             return
         for part in show_chain(store, identity):

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from cxr.miner.judge import RulesJudge
 from cxr.miner.stats.agreement import Agreement, agreement
+from cxr.miner.stats.resampling import Estimate
 from cxr.schemas import Finding, Verdict
 
 GOLD = Path(__file__).resolve().parents[1].parent / "shared" / "gold"
@@ -94,13 +95,10 @@ def compare(rows: list[Row]) -> Agreement:
     return agreement([row.gold for row in rows], [row.judged for row in rows], clusters=[row.report for row in rows])
 
 
-def shown(value: float | None, result: Agreement, *, kappa: bool) -> str:
-    interval = result.kappa_interval if kappa else result.accuracy_interval
-    if value is None or interval is None:
+def shown(found: Estimate, form: str) -> str:
+    if found.value is None or found.low is None or found.high is None:
         return "-"
-    if kappa:
-        return f"{value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
-    return f"{value:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
+    return f"{found.value:{form}} [{found.low:{form}}, {found.high:{form}}]"
 
 
 def print_table(tables: dict[str, list[Row]]) -> None:
@@ -112,8 +110,8 @@ def print_table(tables: dict[str, list[Row]]) -> None:
             least, least_kappa = TARGETS[measure]
             target = f"{least:.0%}" + (f", {least_kappa:.2f}" if least_kappa else "")
             print(
-                f"{measure:16} {name:9} {result.n:4}  {shown(result.accuracy, result, kappa=False):24} "
-                f"{shown(result.kappa, result, kappa=True):20} {target}"
+                f"{measure:16} {name:9} {result.n:4}  {shown(result.accuracy, '.1%'):24} "
+                f"{shown(result.kappa, '.2f'):20} {target}"
             )
 
 

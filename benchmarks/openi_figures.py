@@ -34,13 +34,15 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from cxr.miner.stats.agreement import Agreement, agreement
-from cxr.miner.stats.paired import Estimate, bootstrap, holm, random_stream, randomisation_tests
+from cxr.miner.stats.paired import holm, randomisation_tests
+from cxr.miner.stats.resampling import bootstrap, random_stream
 from cxr.miner.store import Store
+from cxr.schemas.measures import FACTUALITY
 from cxr.schemas.question import Option
 from cxr.schemas.vocabulary import Task, Verdict
-from cxr.trainer.evaluate.counts import COLUMNS
-from cxr.trainer.evaluate.formats import Format, ResultTable, render
-from cxr.trainer.evaluate.measures import FACTUALITY, Line
+from cxr.trainer.evaluate.counts import COUNT_COLUMNS
+from cxr.trainer.evaluate.formats import ResultTable, TableFormat, render
+from cxr.trainer.evaluate.measures import ResultLine
 from tests.replaying import Asked, questions
 
 CXR = Path(sys.executable).with_name("cxr")
@@ -98,7 +100,7 @@ def evaluate(folder: Path, name: str, rows: Sequence[Counted]) -> None:
     """Print means with intervals by `cxr evaluate --from-counts`; what has nothing to count is left out, and said."""
     with (folder / name).open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
-        writer.writerow(COLUMNS)
+        writer.writerow(COUNT_COLUMNS)
         for row in rows:
             numbers = (row.predicted, row.correct, row.reference, row.recalled)
             writer.writerow([row.model, row.task, row.row, *numbers, 0, 0, ""])
@@ -127,13 +129,13 @@ def paired(rows: Sequence[Counted], first: str, second: str, share: Callable[[Co
         )
         names = (first, second, "difference")
         keys = {"task": task, "n": len(found), "reports": len(numbers), "p": p_value}
-        lines.append(Line(keys, dict(zip(names, means, strict=True))))
+        lines.append(ResultLine(keys, dict(zip(names, means, strict=True))))
         p_values.append(p_value if task != ALL else None)
     if len(lines) > 1:
         corrected = zip(lines, holm(p_values), strict=True)
-        lines = [Line({**line.keys, "p_holm": p}, line.measures) for line, p in corrected]
+        lines = [ResultLine({**line.keys, "p_holm": p}, line.measures) for line, p in corrected]
     title = f"{measure}: {first} minus {second}, row by row"
-    print(render([ResultTable(title, lines, (first, second, "difference"))], Format.TABLE))
+    print(render([ResultTable(title, lines, (first, second, "difference"))], TableFormat.TABLE))
 
 
 def factuality(row: Counted) -> float:
@@ -174,8 +176,8 @@ def run(folder: Path, openi: Path) -> None:
             samples[ALL] += part["reached"]
     print(f"\n{studies['n']:,} studies")
     lines = [{**row, "task": row["task"] or ALL, "in benchmark": samples[row["task"] or ALL]} for row in funnel]
-    print(render([ResultTable("", [Line(row, {}) for row in lines], ())], Format.TABLE))
-    print(render([ResultTable("Lost on the way", [Line(row, {}) for row in lost], ())], Format.TABLE))
+    print(render([ResultTable("", [ResultLine(row, {}) for row in lines], ())], TableFormat.TABLE))
+    print(render([ResultTable("Lost on the way", [ResultLine(row, {}) for row in lost], ())], TableFormat.TABLE))
     selected = (
         "chain_id as row, n_findings as n_pred, n_factual as n_correct, n_reference as n_gt, n_recalled, n_effective, "
         "n_findings - n_effective as n_ineffective, null as correct from chains join latest_scores using (chain_id)"
@@ -274,8 +276,8 @@ def verdict_shares(judged: Sequence[Json]) -> None:
         total = found.total()
         keys: Json = {"model": model, "reasonings": len(texts), "findings": total}
         keys["each"] = f"{total / len(texts):.1f}"
-        lines.append(Line({**keys, **{str(name): f"{found[name] / total:.3f}" for name in Verdict}}, {}))
-    print(render([ResultTable("Verdicts, as shares of all findings", lines, ())], Format.TABLE))
+        lines.append(ResultLine({**keys, **{str(name): f"{found[name] / total:.3f}" for name in Verdict}}, {}))
+    print(render([ResultTable("Verdicts, as shares of all findings", lines, ())], TableFormat.TABLE))
 
 
 # --- judges ---------------------------------------------------------------------------------------------------
@@ -335,20 +337,14 @@ def judges(folder: Path, gold: Path) -> None:
             reports, first, second = zip(*found, strict=True)
             lines.append(agreement_line(measure, model, agreement(first, second, clusters=reports)))
     print(render([ResultTable("Agreement with the readers, finding by finding", lines, ("agreement", "kappa"))],
-                 Format.TABLE))  # fmt: skip
+                 TableFormat.TABLE))  # fmt: skip
     print(cxr(folder, "agreement", "findings.jsonl", "judged.jsonl", "--show", "0"))
     print(cxr(folder, "agreement", "recall.jsonl", "scored.jsonl", "--show", "0"))
 
 
-def agreement_line(measure: str, model: str, found: Agreement) -> Line:
-    sure, beyond = found.accuracy_interval, found.kappa_interval
-    return Line(
-        {"measure": measure, "judge": model, "n": found.n},
-        {
-            "agreement": Estimate(found.accuracy, sure.low if sure else None, sure.high if sure else None),
-            "kappa": Estimate(found.kappa, beyond.low if beyond else None, beyond.high if beyond else None),
-        },
-    )
+def agreement_line(measure: str, model: str, found: Agreement) -> ResultLine:
+    keys = {"measure": measure, "judge": model, "n": found.n}
+    return ResultLine(keys, {"agreement": found.accuracy, "kappa": found.kappa})
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from cxr.miner.benchmark.settings import Mode
 from cxr.trainer.models.tiny import build_tiny
 from cxr.trainer.phantom import draw, draw_lots
 from cxr.trainer.predict.local import LocalModel
-from cxr.trainer.predict.samples import Request, Sample
+from cxr.trainer.predict.samples import Request, ShownSample
 from cxr.trainer.predict.settings import PredictSettings
 from cxr.trainer.predict.speed import Speed
 
@@ -43,7 +43,9 @@ def pictures(folder: Path, count: int, side: int) -> list[str]:
 
 def requests(images: list[str], count: int) -> list[Request]:
     samples = [
-        Sample(str(number), Mode.REASONING, "binary", "phantom", "public", QUESTION, (images[number % len(images)],))
+        ShownSample(
+            str(number), Mode.REASONING, "binary", "phantom", "public", QUESTION, (images[number % len(images)],)
+        )
         for number in range(count)
     ]
     return [Request(sample, sample.mode) for sample in samples]

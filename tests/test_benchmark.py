@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr.miner.benchmark.selection import quotas
-from cxr.miner.benchmark.settings import PAPER, Mode, parse_targets
+from cxr.miner.benchmark.settings import PAPER_TARGETS, Mode, parse_targets
 from cxr.miner.kit.errors import SettingsError
 from cxr.schemas.vocabulary import Task
 from tests.benchmarks_world import make_store, rows, run_cxr
@@ -164,8 +164,8 @@ def test_targets_are_read_from_the_command_line_and_default_to_the_papers() -> N
         "test": {Mode.REASONING: 1000},
         "train": {Mode.ANSWER_ONLY: {Task.BINARY: 3, Task.SINGLE: 4}},
     }
-    assert PAPER["train"] == {Mode.ANSWER_ONLY: 1_200_000, Mode.REASONING: 59_000}
-    assert PAPER["test"] == {Mode.ANSWER_ONLY: 7_300, Mode.REASONING: 1_000}
+    assert PAPER_TARGETS["train"] == {Mode.ANSWER_ONLY: 1_200_000, Mode.REASONING: 59_000}
+    assert PAPER_TARGETS["test"] == {Mode.ANSWER_ONLY: 7_300, Mode.REASONING: 1_000}
     for bad in ("test=3", "exam.reasoning=1", "test.reasoning.guess=1", "test.reasoning=-1"):
         with pytest.raises(SettingsError, match="expected SPLIT"):
             parse_targets([bad])

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.miner.charts.figures import CHART_CSS, REST, Chart, Line, Series, bars, dots, lengths, lines, radar, shares
+from cxr.miner.charts.data import Chart, Series
+from cxr.miner.charts.figures import REST, bars, dots, lengths, radar, shares
+from cxr.miner.charts.svg import CHART_CSS
 from cxr.miner.report.evaluations import by_task
-from cxr.miner.report.marking import LONGEST_TEXT, Span, marked
-from cxr.miner.stats.agreement import agreement, cohen_kappa
-from cxr.miner.stats.intervals import kappa_interval, kappas, mean_interval
+from cxr.miner.report.marking import LONGEST_TEXT, MarkedSpan, marked
+from cxr.miner.stats.agreement import agreement, kappas
+from cxr.miner.stats.resampling import estimates, resampled_sums
 
 NAMES = ["plain", '<b>bold</b> & "more"', "$x^2$ (full)"]
 TWO = [Series(NAMES[0], [0.2, None], [0.1, None], [0.3, None]), Series(NAMES[1], [0.9, 0.5])]
@@ -26,10 +28,6 @@ CHARTS = {
     ),
     "lengths": lambda: lengths("a", NAMES[1], [("studies", 3826, 0), (NAMES[2], 0, 1)], measure="how many"),
     "shares": lambda: shares("a", NAMES[1], ["x", "y"], [Series("p", [1, 0]), Series("q", [3, 0])], colours=(5, REST)),
-    "lines": lambda: lines(
-        "a", NAMES[1], [Line(NAMES[0], range(99), [1.0] * 98 + [None], [0.0] * 99, [2.0] * 99)], x_label="step",
-        y_label="loss",
-    ),
     "radar": lambda: radar("a", NAMES[1], ["x", "y", NAMES[2]], [Series(NAMES[1], [0.1, None, 1.0])], measure="m"),
     "empty": lambda: bars("a", "nothing", [], [], measure="m"),
 }  # fmt: skip
@@ -80,7 +78,6 @@ def test_the_table_of_a_chart_holds_its_numbers() -> None:
     assert chart.columns == ("", NAMES[0], "95 % interval", NAMES[1])
     assert chart.rows == (("binary", "0.200", "0.100 to 0.300", "0.900"), (NAMES[2], "", "", "0.500"))
     assert CHARTS["shares"]().rows[0] == ("x", "1", "25.0", "3", "75.0", "4")
-    assert len(CHARTS["lines"]().rows) == 25
 
 
 def test_the_interval_of_a_mean_is_that_of_drawing_patients_one_by_one() -> None:
@@ -92,28 +89,26 @@ def test_the_interval_of_a_mean_is_that_of_drawing_patients_one_by_one() -> None
         means.append(sum(drawn) / len(drawn))
     counted = Counter((sum(patient), len(patient)) for patient in patients)
     patterns = np.array(list(counted), dtype=np.float64)
-    found = mean_interval(patterns, np.array(list(counted.values()), dtype=np.float64), resamples=2000, seed=0)
-    assert found is not None
+    alike = np.array(list(counted.values()))
+    sums = resampled_sums(patterns, np.random.default_rng(0), resamples=2000, alike=alike)
+    found = np.percentile(sums[:, 0] / sums[:, 1], [2.5, 97.5])
     assert found == pytest.approx(np.percentile(means, [2.5, 97.5]), abs=0.004)
 
 
-def test_kappa_and_its_interval_are_those_of_the_agreement_module() -> None:
+def test_kappa_and_its_interval_over_patients_that_are_alike_are_those_of_all_items_apart() -> None:
     rng = random.Random(2)
     gold = [rng.choice("ab") for _ in range(300)]
     said = [label if rng.random() < 0.8 else rng.choice("ab") for label in gold]
     tables = np.zeros((300, 4))
     for place, (first, second) in enumerate(zip(gold, said, strict=True)):
         tables[place, "ab".index(first) * 2 + "ab".index(second)] = 1
-    expected = agreement(gold, said)
-    assert kappas(tables.sum(axis=0)[None, :], 2)[0] == pytest.approx(
-        cohen_kappa(Counter(zip(gold, said, strict=True)))
-    )
-    patterns, counts = np.unique(tables, axis=0, return_counts=True)
-    found = kappa_interval(patterns, counts.astype(np.float64), 2, resamples=2000, seed=0)
-    assert found is not None
-    assert expected.kappa_interval is not None
-    assert found == pytest.approx((expected.kappa_interval.low, expected.kappa_interval.high), abs=0.02)
-    assert np.isnan(kappas(np.array([[5.0, 0, 0, 0]]), 2)[0])
+    expected = agreement(gold, said).kappa
+    patterns, alike = np.unique(tables, axis=0, return_counts=True)
+    drawn = resampled_sums(patterns, np.random.default_rng(0), resamples=2000, alike=alike).reshape(-1, 2, 2)
+    (found,) = estimates(kappas(tables.sum(axis=0).reshape(1, 2, 2)), kappas(drawn)[:, None], 300)
+    assert found.value == pytest.approx(expected.value)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.02)
+    assert np.isnan(kappas(np.array([[[5.0, 0], [0, 0]]]))[0])
 
 
 _SPANS = st.lists(st.tuples(st.integers(-3, 60), st.integers(-3, 60), st.sampled_from("abc")), max_size=6)
@@ -123,7 +118,7 @@ _SPANS = st.lists(st.tuples(st.integers(-3, 60), st.integers(-3, 60), st.sampled
 def test_marked_pieces_are_the_text_and_each_span_marks_its_own_characters(
     text: str, given_spans: list[tuple[int, int, str]]
 ) -> None:
-    spans = [Span(*parts) for parts in given_spans]
+    spans = [MarkedSpan(*parts) for parts in given_spans]
     pieces = marked(text, spans)
     assert "".join(piece.text for piece in pieces) == text
     covered = [set(piece.marks) for piece in pieces for _ in piece.text]
@@ -134,7 +129,7 @@ def test_marked_pieces_are_the_text_and_each_span_marks_its_own_characters(
 
 
 def test_a_very_long_text_is_cut_and_says_so() -> None:
-    pieces = marked("x" * 100_000, [Span(5, 10, "a"), Span(50_000, 50_001, "b")])
+    pieces = marked("x" * 100_000, [MarkedSpan(5, 10, "a"), MarkedSpan(50_000, 50_001, "b")])
     assert sum(len(piece.text) for piece in pieces) < LONGEST_TEXT + 10
     assert {mark for piece in pieces for mark in piece.marks} == {"a"}
 

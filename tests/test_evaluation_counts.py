@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr.miner.judge.radrscore import Empty, radrscore
-from cxr.trainer.evaluate.counts import COLUMNS, evaluate_counts
+from cxr.trainer.evaluate.counts import COUNT_COLUMNS, evaluate_counts
 from tests.benchmarks_world import run_cxr
 from tests.conftest import Cli
 
-HEADER = ",".join(COLUMNS)
+HEADER = ",".join(COUNT_COLUMNS)
 # model, task, row, n_pred, n_correct, n_gt, n_recalled, n_effective, n_ineffective, correct
 GOOD = ["a,binary,1,4,2,2,1,3,1,1", "a,binary,2,0,0,2,2,0,0,0", "a,single,3,2,2,4,1,1,1,", "b,binary,1,1,1,1,1,1,0,1"]
 
@@ -125,12 +125,12 @@ def test_floats_of_whole_numbers_and_words_of_truth_are_what_data_frames_write(t
 
 
 def test_columns_may_stand_in_any_order_with_others_beside_them(tmp_path: Path) -> None:
-    names = ["note", *reversed(COLUMNS)]
+    names = ["note", *reversed(COUNT_COLUMNS)]
     out = io.StringIO()
     writer = csv.DictWriter(out, names)
     writer.writeheader()
     for row in GOOD:
-        writer.writerow(dict(zip(COLUMNS, row.split(","), strict=True)) | {"note": "a, b"})
+        writer.writerow(dict(zip(COUNT_COLUMNS, row.split(","), strict=True)) | {"note": "a, b"})
     path = tmp_path / "other.csv"
     path.write_text(out.getvalue())
     other = run_cxr(tmp_path, "evaluate", "--from-counts", path, "--format", "json").stdout

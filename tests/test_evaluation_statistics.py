@@ -8,15 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from cxr.miner.stats.paired import (
+from cxr.miner.stats.paired import holm, randomisation_tests
+from cxr.miner.stats.resampling import (
     Estimate,
     Floats,
     Integers,
     bootstrap,
-    holm,
     interval,
     mean,
-    randomisation_tests,
     resampled_means,
 )
 
@@ -50,7 +49,7 @@ def test_columns_are_resampled_together_and_a_missing_value_leaves_only_its_own_
 def test_drawing_in_blocks_draws_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).random((50, 2))
     whole = resampled_means(values, np.random.default_rng(1), resamples=40)
-    monkeypatch.setattr("cxr.miner.stats.paired._AT_ONCE", 120)
+    monkeypatch.setattr("cxr.miner.stats.resampling.AT_ONCE", 120)
     assert np.allclose(resampled_means(values, np.random.default_rng(1), resamples=40), whole)
 
 

@@ -12,8 +12,8 @@ from pydicom.uid import ImplicitVRLittleEndian, JPEGBaseline8Bit
 
 from cxr.miner.images import facts as image_files
 from cxr.miner.images.check import parse_roots
-from cxr.miner.images.facts import Facts, read_facts
-from cxr.miner.images.workers import read_chunk
+from cxr.miner.images.facts import FileFacts, read_facts
+from cxr.miner.images.workers import read_files
 from cxr.miner.kit.errors import SettingsError
 from cxr.schemas.vocabulary import FileStatus
 from tests.conftest import Cli
@@ -31,7 +31,7 @@ WHOLE = {
 }
 
 
-def facts_of(folder: Path, data: bytes) -> Facts:
+def facts_of(folder: Path, data: bytes) -> FileFacts:
     path = folder / "image"
     path.write_bytes(data)
     return read_facts(path)
@@ -116,7 +116,7 @@ def test_without_pydicom_a_dicom_is_there_and_the_reason_says_what_to_install(
 def test_real_images_are_whole_and_pillow_agrees_on_their_size(shared: Path) -> None:
     files = sorted((shared / "data/covid_chestxray/images").iterdir())
     assert len(files) == 275
-    found = read_chunk([str(file) for file in files])
+    found = read_files([str(file) for file in files])
     for file, facts in zip(files, found, strict=True):
         with Image.open(file) as image:
             assert (facts.status, facts.width, facts.height) == (FileStatus.PRESENT, *image.size), file.name

@@ -1,6 +1,8 @@
 """The llm engine against a real server on this machine that follows a script."""
 
+import ast
 import asyncio
+import importlib
 import json
 import logging
 import subprocess
@@ -512,6 +514,19 @@ def test_presence_is_kept(tmp_path: Path) -> None:
     with engine_on({}, tmp_path) as (engine, _):
         _, evidence, _ = mine(engine)
     assert [item.presence for item in evidence] == [Presence.ABSENT, Presence.PRESENT, Presence.ABSENT]
+
+
+def test_of_instructor_and_openai_only_what_they_publish_is_used() -> None:
+    """What is private to a library may be gone with its next release."""
+    for path in (Path(__file__).parent.parent / "miner" / "llm").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ImportFrom) or node.module is None:
+                continue
+            library, *inner = node.module.split(".")
+            if library in {"instructor", "openai"}:
+                assert not [part for part in inner if part.startswith("_") or part in {"core", "lib"}]
+            if library == "instructor":
+                assert {name.name for name in node.names} <= set(importlib.import_module(node.module).__all__)
 
 
 def test_importing_the_engine_loads_no_client_library() -> None:

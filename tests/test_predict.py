@@ -17,7 +17,7 @@ from cxr.trainer.models.families import load_model, load_processor  # noqa: E402
 from cxr.trainer.predict import local  # noqa: E402
 from cxr.trainer.predict.local import LocalModel, plan_batches, predict_local  # noqa: E402
 from cxr.trainer.predict.naming import model_name, weights_hash  # noqa: E402
-from cxr.trainer.predict.samples import Source, read_samples, requests_of  # noqa: E402
+from cxr.trainer.predict.samples import SampleSource, read_samples, requests_of  # noqa: E402
 from cxr.trainer.predict.settings import PredictSettings  # noqa: E402
 from cxr.trainer.predict.speed import Speed  # noqa: E402
 from tests.benchmarks_world import run_cxr  # noqa: E402
@@ -105,7 +105,7 @@ def test_the_model_sees_what_it_was_trained_on(world: World, whole: Path) -> Non
 def test_an_images_content_and_order_reach_the_model(world: World) -> None:
     settings = PredictSettings(image_roots={"*": str(world.folder)}, max_completion_tokens=4)
     model = LocalModel(str(world.folder / "tiny"), settings)
-    samples = read_samples(Source.open(world.bench), settings)
+    samples = read_samples(SampleSource.open(world.bench), settings)
     pair = next(sample for sample in samples if len(sample.images) == 2)
     (one,), (turned,) = (
         requests_of([sample], settings) for sample in (pair, type(pair)(**{**vars(pair), "images": pair.images[::-1]}))
@@ -144,7 +144,7 @@ def test_a_temperature_draws_under_the_seed_whatever_the_batch(world: World, who
             sampling_seed=seed,
             batch=batch,
         )
-        samples = read_samples(Source.open(world.bench), settings)[:10]
+        samples = read_samples(SampleSource.open(world.bench), settings)[:10]
         made = predict_local(str(world.folder / "tiny"), samples, settings)
         return [str(one.text) for one in sorted(made, key=lambda one: one.sample_id)]
 
@@ -206,7 +206,7 @@ def test_images_are_prepared_while_the_model_writes(world: World, monkeypatch: p
         settings = PredictSettings(
             image_roots={"*": str(world.folder)}, max_completion_tokens=8, batch=3, prefetch=prefetch
         )
-        samples = read_samples(Source.open(world.bench), settings)
+        samples = read_samples(SampleSource.open(world.bench), settings)
         total = sum(len(sample.images) for sample in samples)
         speed = Speed()
         assert len(list(predict_local(str(world.folder / "tiny"), samples, settings, speed=speed))) == len(samples)
@@ -221,7 +221,7 @@ def test_images_are_prepared_while_the_model_writes(world: World, monkeypatch: p
 
 def test_batches_hold_what_is_alike_and_begin_with_the_longest(world: World) -> None:
     settings = PredictSettings(mode="both")
-    requests = requests_of(read_samples(Source.open(world.bench), settings), settings)
+    requests = requests_of(read_samples(SampleSource.open(world.bench), settings), settings)
     planned = plan_batches(requests, 4)
     assert sorted(request.key for batch in planned for request in batch) == sorted(request.key for request in requests)
     shapes = [(str(request.mode), len(request.sample.images)) for batch in planned for request in batch]

@@ -15,8 +15,8 @@ from PIL import Image
 from cxr.miner.images.pictures import open_picture
 from cxr.miner.kit.errors import PolicyError
 from cxr.miner.llm.policy import Attestation
-from cxr.trainer.predict.run import Job, requests_for
-from cxr.trainer.predict.samples import Sample
+from cxr.trainer.predict.run import PredictJob, requests_for
+from cxr.trainer.predict.samples import ShownSample
 from cxr.trainer.predict.server import check_policy, data_url, image_tokens, within
 from cxr.trainer.predict.settings import PredictSettings
 from tests.benchmarks_world import run_cxr
@@ -314,8 +314,8 @@ def test_credentialed_images_go_nowhere_else(closed: World, monkeypatch: pytest.
 def test_public_images_and_attested_endpoints_are_allowed(closed: World, world: World) -> None:
     url = "https://hospital.invalid/v1"
     settings = PredictSettings(base_url=url)
-    of_closed = requests_for(Job(closed.bench, "m", settings, store=closed.folder / "cxr.duckdb"))
-    check_policy(requests_for(Job(world.bench, "m", settings, store=world.folder / "cxr.duckdb")), settings)
+    of_closed = requests_for(PredictJob(closed.bench, "m", settings, store=closed.folder / "cxr.duckdb"))
+    check_policy(requests_for(PredictJob(world.bench, "m", settings, store=world.folder / "cxr.duckdb")), settings)
     with pytest.raises(PolicyError):
         check_policy(of_closed, settings)
     attested = Attestation(
@@ -335,14 +335,14 @@ def test_attestations_stand_in_the_configuration(tmp_path: Path, closed: World) 
         'no_training = true\nno_human_review = true\nsigned_by = "A. Researcher"\nsigned_on = 2026-01-02\n'
     )
     settings = PredictSettings.resolve(tmp_path / "cxr.duckdb", base_url="https://hospital.invalid/v1")
-    check_policy(requests_for(Job(closed.bench, "m", settings, store=closed.folder / "cxr.duckdb")), settings)
+    check_policy(requests_for(PredictJob(closed.bench, "m", settings, store=closed.folder / "cxr.duckdb")), settings)
 
 
 def test_one_credentialed_sample_among_public_ones_is_enough(world: World) -> None:
     settings = PredictSettings(base_url=ELSEWHERE)
-    requests = requests_for(Job(world.bench, "m", settings, store=world.folder / "cxr.duckdb"))
+    requests = requests_for(PredictJob(world.bench, "m", settings, store=world.folder / "cxr.duckdb"))
     one = requests[-1]
-    mixed = [*requests, type(one)(Sample(**{**vars(one.sample), "licence": "credentialed"}), one.mode)]
+    mixed = [*requests, type(one)(ShownSample(**{**vars(one.sample), "licence": "credentialed"}), one.mode)]
     with pytest.raises(PolicyError):
         check_policy(mixed, settings)
 

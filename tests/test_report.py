@@ -4,7 +4,6 @@ import base64
 import re
 import subprocess
 import sys
-from collections import Counter
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 from cxr.miner.report.funnel import steps
 from cxr.miner.report.prepare import prepare
-from cxr.miner.stats.agreement import cohen_kappa
+from cxr.miner.stats.agreement import agreement
 from cxr.miner.store import Store
 from tests.benchmarks_world import make_store, rows, run_cxr
 from tests.report_world import HIDDEN, HOSTILE, Page, evaluate_world, make_world
@@ -70,7 +69,7 @@ def test_the_agreement_of_judges_is_that_of_their_scores(world: Path, page: Page
             "select (a.factuality >= 1)::varchar, (b.factuality >= 1)::varchar from scores as a "
             "join scores as b using (chain_id) where a.judge = 'other' and b.judge = 'rules'"
         )
-    expected = cohen_kappa(Counter(pairs))
+    expected = agreement(*zip(*pairs, strict=True), resamples=1).kappa.value
     assert expected is not None
     assert 0 < expected < 1
     assert row["kappa"] == f"{expected:.3f}"

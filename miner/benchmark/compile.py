@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,11 @@ from cxr.miner.benchmark.settings import BenchSettings, Existing
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.miner.kit.machine import FILES, versions
+from cxr.miner.kit.parallel import Advance
 from cxr.miner.store import Store
 
-Advance = Callable[[int, int | None], None]
-
 # DuckDB's share; Arrow's copies of a shard come on top of it. More than this spills to disk beside the store.
-MEMORY = "1GB"
+_MEMORY = "1GB"
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def compile_benchmark(
 
 def spare_memory(store: Store) -> None:
     """Keep DuckDB small for a whole benchmark's work."""
-    store.connection.execute(f"set memory_limit = '{MEMORY}'")
+    store.connection.execute(f"set memory_limit = '{_MEMORY}'")
     # Every row that is written has a place of its own, so nothing needs to stay in the order of its table.
     store.connection.execute("set preserve_insertion_order = false")
 
@@ -105,7 +103,7 @@ def write_benchmark(
     The benchmark is called `name`, or else like its folder.
     """
     counts = order_samples(store, settings.seed)
-    mark = fingerprint(store, settings)
+    mark = samples_fingerprint(store, settings)
     if existing is Existing.RESUME and (folder / MANIFEST).is_file():
         manifest = read_manifest(folder)
         if manifest.fingerprint != mark:
@@ -136,7 +134,7 @@ def write_benchmark(
     return manifest, unchanged, True
 
 
-def fingerprint(store: Store, settings: BenchSettings) -> str:
+def samples_fingerprint(store: Store, settings: BenchSettings) -> str:
     """Return a hash of everything that decides the samples: the chosen ids with their chains, and the settings."""
     ((samples, ids),) = store.rows(
         """

@@ -15,7 +15,7 @@ from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.jsonl import whole_file
 from cxr.schemas.base import Frozen
 
-FORMAT = "cxr-benchmark/1"
+MANIFEST_FORMAT = "cxr-benchmark/1"
 MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.json"
 
@@ -31,7 +31,7 @@ class FileEntry(Frozen):
 class Manifest(Frozen):
     """What a benchmark holds; every list of records reads as a table."""
 
-    format: str = FORMAT
+    format: str = MANIFEST_FORMAT
     name: str
     licence: str = Field(description="the strictest licence of any sample: credentialed if one is")
     fingerprint: str = Field(description="hash of settings and chosen ids: equal fingerprints, equal samples")

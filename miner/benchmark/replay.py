@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from cxr.miner.benchmark.compile import Advance, check_folder, spare_memory, write_benchmark
+from cxr.miner.benchmark.compile import check_folder, spare_memory, write_benchmark
 from cxr.miner.benchmark.manifest import Manifest
 from cxr.miner.benchmark.recipe import KEY
 from cxr.miner.benchmark.selection import Selection, images_and_chains
 from cxr.miner.benchmark.settings import BenchSettings, Existing
 from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.kit.parallel import Advance
 from cxr.miner.store import Store
 
 _COLUMNS = ("split", "mode", "place", "question_id", "study_id", "task", "findings", "options", "chain_id")

@@ -192,7 +192,7 @@ def select(store: Store, settings: BenchSettings) -> Selection:
     """
     _check(store, settings)
     wanted = [split for split in SPLITS if split in settings.targets]
-    prepare(store, settings, wanted)
+    make_candidates(store, settings, wanted)
     run = store.connection.execute
     run(_STRATA)
     run(
@@ -207,7 +207,7 @@ def select(store: Store, settings: BenchSettings) -> Selection:
     return Selection(tuple(reached), tuple(_shortfalls(store, reached)), excluded(store))
 
 
-def prepare(store: Store, settings: BenchSettings, wanted: Sequence[str]) -> None:
+def make_candidates(store: Store, settings: BenchSettings, wanted: Sequence[str]) -> None:
     """Make `bench_candidates`: every question, its best usable chain, and the reason why it may not be used, if any."""
     weakest_first = [split for split in ("train", "validate", "test") if split in wanted]
     if settings.duplicates == "train":

@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from cxr.miner.benchmark.leakage import NEAR
 from cxr.miner.kit.errors import SettingsError
-from cxr.miner.kit.settings import StageSettings
+from cxr.miner.kit.settings import Names, StageSettings
 from cxr.schemas.vocabulary import Task
 
 Split = Literal["train", "validate", "test"]
@@ -47,7 +47,7 @@ Target = int | dict[Task, int]
 Targets = dict[Split, dict[Mode, Target]]
 
 # RadRBench-CXR (paper, section 2): the paper gives totals only, so they are spread evenly over the five tasks.
-PAPER: Targets = {
+PAPER_TARGETS: Targets = {
     "train": {Mode.ANSWER_ONLY: 1_200_000, Mode.REASONING: 59_000},
     "test": {Mode.ANSWER_ONLY: 7_300, Mode.REASONING: 1_000},
 }
@@ -92,15 +92,6 @@ def bench_settings(store: Path, targets: Iterable[str], *, only: bool, **given: 
     return settings.model_copy(update={"targets": chosen})
 
 
-def _split_commas(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
-    return value
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
-
-
 class BenchSettings(StageSettings):
     """Which questions and chains a benchmark takes."""
 
@@ -108,7 +99,7 @@ class BenchSettings(StageSettings):
     model_config = SettingsConfigDict(env_prefix="CXR_BENCH_", pyproject_toml_table_header=("bench",))
 
     seed: int = 0
-    targets: Targets = PAPER
+    targets: Targets = PAPER_TARGETS
     corpora: Names | None = None
     engine: str | None = None
     # Of a question's chains the best one, by whatever settings it was mined, not the newest.

@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TypeAlias
-
-Value: TypeAlias = float | None
 
 
 @dataclass(frozen=True)
@@ -13,9 +10,9 @@ class Series:
     """One name and a value per category; `low` and `high` are the ends of intervals, None where there is none."""
 
     name: str
-    values: Sequence[Value]
-    low: Sequence[Value] = ()
-    high: Sequence[Value] = ()
+    values: Sequence[float | None]
+    low: Sequence[float | None] = ()
+    high: Sequence[float | None] = ()
 
     def interval(self, place: int) -> tuple[float, float] | None:
         """Return the interval of a category, or None."""
@@ -23,17 +20,6 @@ class Series:
             return None
         low, high = self.low[place], self.high[place]
         return None if low is None or high is None else (low, high)
-
-
-@dataclass(frozen=True)
-class Line:
-    """One curve: y over x, with a band between `low` and `high` where those are given."""
-
-    name: str
-    x: Sequence[float]
-    y: Sequence[Value]
-    low: Sequence[float] = ()
-    high: Sequence[float] = ()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The charts of `cxr report` and of the training curves: from numbers to themable inline SVG and its data as a table.
+"""The charts of `cxr report`: from numbers to themable inline SVG and its data as a table.
 
 Colour is never the only carrier: series differ by marker, dash or hatch as well, and every chart has a table.
 """
@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from cxr.miner.charts.data import Chart, Line, Series, Value
-from cxr.miner.charts.svg import CHART_CSS, GRID, INK, MUTED, OKABE_ITO, PAPER, STYLE, themable_svg
+from cxr.miner.charts.data import Chart, Series
+from cxr.miner.charts.svg import GRID, INK, MUTED, OKABE_ITO, PAPER, STYLE, themable_svg
 
 # After chart_svg, which says in one sentence what to install where matplotlib is missing.
 from matplotlib import rc_context  # isort: skip
@@ -16,21 +16,6 @@ from matplotlib.axes import Axes  # isort: skip
 from matplotlib.figure import Figure  # isort: skip
 from matplotlib.lines import Line2D  # isort: skip
 from matplotlib.ticker import MaxNLocator  # isort: skip
-
-__all__ = [
-    "CHART_CSS",
-    "MOST_SERIES",
-    "REST",
-    "Chart",
-    "Line",
-    "Series",
-    "bars",
-    "dots",
-    "lengths",
-    "lines",
-    "radar",
-    "shares",
-]
 
 HATCHES = ("", "///", "||", "\\\\\\", "xx", "---", "++")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -217,50 +202,6 @@ def shares(
     return _chart(name, title, description, draw, height, (tuple(columns), rows), legend=len(series))
 
 
-def lines(
-    name: str,
-    title: str,
-    curves: Sequence[Line],
-    *,
-    x_label: str,
-    y_label: str,
-    description: str = "",
-    limits: tuple[float, float] | None = None,
-    table_rows: int = 25,
-) -> Chart:
-    """Draw curves over a common axis, with bands; the table holds at most `table_rows` evenly spaced points a curve."""
-
-    def draw(axes: Axes) -> None:
-        for number, curve in enumerate(curves):
-            y = [math.nan if value is None else value for value in curve.y]
-            axes.plot(
-                curve.x,
-                y,
-                color=_colour(number),
-                linestyle=DASHES[number % len(DASHES)],
-                linewidth=1.8,
-                label=curve.name,
-                marker=MARKERS[number % len(MARKERS)],
-                markevery=max(1, len(curve.x) // 8),
-                markersize=4.5,
-            )
-            if curve.low and curve.high:
-                axes.fill_between(curve.x, curve.low, curve.high, color=_colour(number), alpha=0.18, linewidth=0)
-        axes.set_xlabel(x_label)
-        axes.set_ylabel(y_label)
-        if limits is not None:
-            axes.set_ylim(*limits)
-
-    rows = []
-    for curve in curves:
-        last = len(curve.x) - 1
-        kept = range(last + 1) if last < table_rows else [round(n * last / (table_rows - 1)) for n in range(table_rows)]
-        rows += [(curve.name, f"{curve.x[place]:g}", _written(curve.y[place])) for place in kept]
-    height = 2.7 + 0.24 * math.ceil(len(curves) / 4)
-    table = (("", x_label, y_label), rows)
-    return _chart(name, title, description, draw, height, table, legend=len(curves) if len(curves) > 1 else 0)
-
-
 def radar(
     name: str, title: str, spokes: Sequence[str], series: Sequence[Series], *, measure: str, description: str = ""
 ) -> Chart:
@@ -351,7 +292,7 @@ def _table(measure: str, categories: Sequence[str], series: Sequence[Series]) ->
     return tuple(columns), rows
 
 
-def _written(value: Value) -> str:
+def _written(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return ""
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) > 1 else f"{value:.3f}"

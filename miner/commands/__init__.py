@@ -1,1 +1,4 @@
-"""The commands of `cxr`, one module for each group; `cli.py` puts them together."""
+"""The commands of mining: each parses, calls one function and prints what came back.
+
+Imports every room of the miner when a command runs; called by cli.py alone.
+"""

@@ -1,4 +1,4 @@
-"""What all commands share: exit codes, errors as one sentence, and options that mean the same everywhere."""
+"""What all commands share: exit codes, errors as one sentence, and the store."""
 
 import os
 import sys
@@ -28,7 +28,7 @@ class Exit(IntEnum):
 
 
 # The order of the help: first the way of the data, then what reads the store, then what needs none.
-ORDER = (
+COMMAND_ORDER = (
     *("demo", "ingest", "images", "ask", "mine", "batch", "score", "filter", "bench", "export", "import"),
     *("phantom", "train", "predict", "evaluate", "compare", "report"),
     *("sql", "status", "show", "ui", "prompts"),
@@ -49,7 +49,10 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: "Context") -> list[str]:
         """Return the commands in the order in which one uses them."""
-        return sorted(super().list_commands(ctx), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+        return sorted(
+            super().list_commands(ctx),
+            key=lambda name: COMMAND_ORDER.index(name) if name in COMMAND_ORDER else len(COMMAND_ORDER),
+        )
 
     def invoke(self, ctx: "Context") -> Any:
         """Run the command that was typed."""
@@ -98,13 +101,6 @@ def fail(message: str, code: Exit) -> NoReturn:
     raise typer.Exit(code)
 
 
-def renamed(model: str | None) -> str | None:
-    """Return the judge's model as it was given under the option's old name, and say the new one."""
-    if model is not None:
-        typer.echo("cxr: --model is called --judge-model here now; --model names a model that is judged", err=True)
-    return model
-
-
 @contextmanager
 def exit_with_rejects(rejects: dict[str, int], what: str) -> Iterator[None]:
     """After a command's output, say how many rejects stand and why, and exit with 4 if there are any."""
@@ -121,45 +117,3 @@ Db = Annotated[Path, typer.Option("--db", envvar="CXR_DB", help="The store, a Du
 
 
 DEFAULT_DB = Path("cxr.duckdb")
-
-
-Source = Annotated[Path, typer.Argument(metavar="IN.jsonl", help="JSON Lines: one record a line.")]
-
-
-Target = Annotated[Path, typer.Option("-o", "--output", help="Where to write; appears only when complete.")]
-
-
-JudgeName = Annotated[
-    str | None, typer.Option("--judge", help="Who judges: rules (offline) or llm (an OpenAI-compatible server).")
-]
-
-
-JudgeModel = Annotated[str | None, typer.Option("--judge-model", help="For llm: the judge's model at the server.")]
-
-
-OldModel = Annotated[str | None, typer.Option("--model", hidden=True, help="What --judge-model was called.")]
-"""In commands that judge, --model would be the model that is judged."""
-
-
-BaseUrl = Annotated[str | None, typer.Option(help="For llm: the server, e.g. http://127.0.0.1:8000/v1.")]
-
-
-Concurrency = Annotated[int | None, typer.Option(help="For llm: calls in flight at most.")]
-
-
-Price = Annotated[str | None, typer.Option(help="For llm: INPUT,OUTPUT in USD per million tokens.")]
-
-
-MaxUsd = Annotated[float | None, typer.Option(help="For llm: stop before this costs more, reruns included.")]
-
-
-MaxCalls = Annotated[int | None, typer.Option(help="For llm: stop after this many calls, failed ones too.")]
-
-
-Cache = Annotated[Path | None, typer.Option(help="For llm: folder of replies, so that nothing is paid for twice.")]
-
-
-LicenceTag = Annotated[
-    str | None,
-    typer.Option("--licence", help="For llm: public, or credentialed (the default: to this machine or attested only)."),
-]

@@ -6,56 +6,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cxr.miner.commands.base import (
-    DEFAULT_DB,
-    BaseUrl,
-    Cache,
-    Concurrency,
-    Exit,
-    JudgeModel,
-    JudgeName,
-    LicenceTag,
-    MaxCalls,
-    MaxUsd,
-    OldModel,
-    Price,
-    Source,
-    Target,
-    renamed,
-)
+from cxr.miner.commands.base import DEFAULT_DB, Exit
+from cxr.miner.commands.options import FileJudgeOptions, LinesIn, LinesOut, grouped, without_old_name
 
 if TYPE_CHECKING:
     from cxr.miner.judge import Judge
     from cxr.miner.judge.settings import JudgeSettings
 
 
-def judge(
-    source: Source,
-    output: Target,
-    judge_name: JudgeName = None,
-    judge_model: JudgeModel = None,
-    model: OldModel = None,
-    base_url: BaseUrl = None,
-    concurrency: Concurrency = None,
-    licence: LicenceTag = None,
-    price: Price = None,
-    max_usd: MaxUsd = None,
-    max_calls: MaxCalls = None,
-    cache: Cache = None,
-) -> None:
+@grouped
+def judge(source: LinesIn, output: LinesOut, judging: FileJudgeOptions) -> None:
     """Judge findings against reports: {"id", "report", "findings": [{"observation", "status"}]} or "text"."""
     from cxr.miner.judge.files import judge_line
     from cxr.miner.judge.settings import JudgeSettings
     from cxr.schemas.vocabulary import Stage
 
-    settings = JudgeSettings.resolve(
-        DEFAULT_DB, judge=judge_name, model=judge_model or renamed(model), base_url=base_url, concurrency=concurrency,
-        licence=licence, price=price, max_usd=max_usd, max_calls=max_calls, cache=cache,
-    )  # fmt: skip
+    settings = JudgeSettings.resolve(DEFAULT_DB, **without_old_name(judging))
     transform_with_judge(source, output, Stage.JUDGE, settings, judge_line)
 
 
-def label(source: Source, output: Target) -> None:
+def label(source: LinesIn, output: LinesOut) -> None:
     """Label reports with the 14 CheXpert findings: {"id", "report"} comes back with "labels"."""
     from cxr.miner.language.labeler import label_line
     from cxr.schemas.vocabulary import Stage
@@ -63,22 +33,14 @@ def label(source: Source, output: Target) -> None:
     transform_lines(source, output, Stage.LABEL, label_line)
 
 
+@grouped
 def radrscore(
-    source: Source,
-    output: Target,
-    judge_name: JudgeName = None,
+    source: LinesIn,
+    output: LinesOut,
+    judging: FileJudgeOptions,
     empty: Annotated[
         str, typer.Option(help="What a share of nothing is: zero (as published) or skip (left out, and counted).")
     ] = "zero",
-    judge_model: JudgeModel = None,
-    model: OldModel = None,
-    base_url: BaseUrl = None,
-    concurrency: Concurrency = None,
-    licence: LicenceTag = None,
-    price: Price = None,
-    max_usd: MaxUsd = None,
-    max_calls: MaxCalls = None,
-    cache: Cache = None,
 ) -> None:
     """Score reasoning: {"id", "prediction", "reference", "report"}, each side text or a list of findings."""
     from functools import partial
@@ -90,10 +52,7 @@ def radrscore(
     from cxr.schemas.vocabulary import Stage
 
     chosen = choose(Empty, empty, "radrscore: --empty")
-    settings = JudgeSettings.resolve(
-        DEFAULT_DB, judge=judge_name, model=judge_model or renamed(model), base_url=base_url, concurrency=concurrency,
-        licence=licence, price=price, max_usd=max_usd, max_calls=max_calls, cache=cache,
-    )  # fmt: skip
+    settings = JudgeSettings.resolve(DEFAULT_DB, **without_old_name(judging))
     transform_with_judge(source, output, Stage.RADRSCORE, settings, partial(radrscore_line, empty=chosen))
 
 

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from cxr.miner.benchmark.settings import Mode, Names
+from cxr.miner.benchmark.settings import Mode
 from cxr.miner.kit.errors import SettingsError
-from cxr.miner.kit.settings import StageSettings
+from cxr.miner.kit.settings import Names, StageSettings
 
 
 class Format(StrEnum):

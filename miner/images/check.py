@@ -1,14 +1,15 @@
 """`cxr images check`: are the image files there, whole and readable? Header facts, in parallel, into the store."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
-from cxr.miner.images.facts import NO_PYDICOM, Facts
+from cxr.miner.images.facts import NO_PYDICOM, FileFacts
 from cxr.miner.images.workers import all_facts
 from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.kit.parallel import Advance
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import FileStatus
 
@@ -16,7 +17,7 @@ Row = tuple[str, str, int | None, int | None, str | None]
 
 
 @dataclass
-class CheckResult:
+class ImagesChecked:
     """What was found, per corpus and status, and a few examples of what is wrong."""
 
     counts: dict[str, dict[FileStatus, int]] = field(default_factory=dict)
@@ -64,10 +65,10 @@ def parse_roots(pairs: Sequence[str]) -> dict[str, Path]:
 def check_images(
     store: Store,
     roots: Mapping[str, Path],
-    advance: Callable[[int, int], None],
+    advance: Advance,
     *,
     workers: int | None = None,
-) -> CheckResult:
+) -> ImagesChecked:
     """Check the files of every corpus whose folder is known, and write status and size to the store.
 
     `roots` names folders that are not where `cxr ingest` found them. Raises InputError where the store has no
@@ -83,7 +84,7 @@ def check_images(
         known = ", ".join(sorted(set(listed["corpus"])))
         raise InputError(f"the store has no images of {', '.join(unknown)}; it has images of {known}")
     places = {**_ingested_roots(store), **roots}
-    result = CheckResult()
+    result = ImagesChecked()
     here = listed.filter(pl.col("corpus").is_in(list(places)))
     for corpus, count in listed.filter(~pl.col("corpus").is_in(list(places))).group_by("corpus").len().iter_rows():
         result.skipped[corpus] = count
@@ -104,7 +105,7 @@ def _ingested_roots(store: Store) -> dict[str, Path]:
     return {corpus: Path(root) for corpus, root in rows if Path(root).is_dir()}
 
 
-def _count(result: CheckResult, corpus: str, image_id: str, facts: Facts) -> None:
+def _count(result: ImagesChecked, corpus: str, image_id: str, facts: FileFacts) -> None:
     counts = result.counts.setdefault(corpus, {})
     counts[facts.status] = counts.get(facts.status, 0) + 1
     result.unread_dicom += facts.why == NO_PYDICOM
@@ -113,7 +114,7 @@ def _count(result: CheckResult, corpus: str, image_id: str, facts: Facts) -> Non
         result.problems.append((corpus, image_id, str(facts.status), facts.why or ""))
 
 
-def _write(store: Store, found: Sequence[Row], places: Mapping[str, Path], result: CheckResult) -> None:
+def _write(store: Store, found: Sequence[Row], places: Mapping[str, Path], result: ImagesChecked) -> None:
     columns = {
         "image_id": pl.String, "status": pl.String, "width": pl.Int32, "height": pl.Int32, "position": pl.String,
     }  # fmt: skip

@@ -27,7 +27,7 @@ _TAIL = 4096
 _DELIMITER = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
 
 
-class Facts(NamedTuple):
+class FileFacts(NamedTuple):
     """What a file's header says; sizes in pixels, None where unknown."""
 
     status: FileStatus
@@ -49,40 +49,38 @@ class _Foreign(Exception):
     """The file is not what it should be."""
 
 
-def read_facts(path: Path | str) -> Facts:
+def read_facts(path: Path | str) -> FileFacts:
     """Return the facts of an image file; never raises for what is in it or for a file that is not there."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - called for hundreds of thousands of files
             size = os.fstat(file.fileno()).st_size
             head = file.read(_DICOM_AT + len(_DICOM))
             return _reader(head, size)(file, size)
-    except FileNotFoundError:
-        return Facts(FileStatus.ABSENT)
-    except NotADirectoryError:
-        return Facts(FileStatus.ABSENT)
+    except (FileNotFoundError, NotADirectoryError):
+        return FileFacts(FileStatus.ABSENT)
     except _Truncated as problem:
-        return Facts(FileStatus.TRUNCATED, why=str(problem))
+        return FileFacts(FileStatus.TRUNCATED, why=str(problem))
     except _Foreign as problem:
-        return Facts(FileStatus.UNREADABLE, why=str(problem))
+        return FileFacts(FileStatus.UNREADABLE, why=str(problem))
     except OSError as error:
-        return Facts(FileStatus.UNREADABLE, why=error.strerror or type(error).__name__)
+        return FileFacts(FileStatus.UNREADABLE, why=error.strerror or type(error).__name__)
 
 
-def _reader(head: bytes, size: int) -> Callable[[BinaryIO, int], Facts]:
+def _reader(head: bytes, size: int) -> Callable[[BinaryIO, int], FileFacts]:
     if not size:
         raise _Truncated("the file is empty")
     if head.startswith(_PNG):
         return _png
     if head.startswith(_JPEG):
         return _jpeg
-    if head[_DICOM_AT:] == _DICOM:
+    if is_dicom(head):
         return _dicom
     if _PNG.startswith(head) or _JPEG.startswith(head):
         raise _Truncated("the file ends within its first bytes")
     raise _Foreign("neither PNG, JPEG nor DICOM")
 
 
-def _png(file: BinaryIO, size: int) -> Facts:
+def _png(file: BinaryIO, size: int) -> FileFacts:
     """Walk the chunks (length, type, data, checksum) up to IEND (PNG specification, section 5)."""
     file.seek(len(_PNG))
     width = height = None
@@ -94,7 +92,7 @@ def _png(file: BinaryIO, size: int) -> Facts:
         if kind == b"IEND":
             if width is None:
                 raise _Foreign("a PNG without a header chunk")
-            return Facts(FileStatus.PRESENT, width, height)
+            return FileFacts(FileStatus.PRESENT, width, height)
         if not kind.isalpha():
             raise _Foreign("a PNG with a damaged chunk")
         if file.seek(length + 4, os.SEEK_CUR) > size:
@@ -102,7 +100,7 @@ def _png(file: BinaryIO, size: int) -> Facts:
     raise _Truncated("the PNG ends before its IEND chunk")
 
 
-def _jpeg(file: BinaryIO, size: int) -> Facts:
+def _jpeg(file: BinaryIO, size: int) -> FileFacts:
     """Walk the segments up to the frame header, then look for the end marker (ITU-T T.81, annex B)."""
     file.seek(2)
     while True:
@@ -122,7 +120,7 @@ def _jpeg(file: BinaryIO, size: int) -> Facts:
     # Some writers pad the file or append a note, so the end marker need not be the last two bytes.
     if b"\xff\xd9" not in file.read(_TAIL):
         raise _Truncated("the JPEG ends before its end marker")
-    return Facts(FileStatus.PRESENT, width, height)
+    return FileFacts(FileStatus.PRESENT, width, height)
 
 
 def _marker(file: BinaryIO) -> int:
@@ -143,14 +141,19 @@ def _exactly(file: BinaryIO, count: int) -> bytes:
 # --- DICOM -----------------------------------------------------------------------------------------------------
 
 
+def is_dicom(head: bytes) -> bool:
+    """Return whether a file that begins so is DICOM: a preamble of 128 bytes, then DICM."""
+    return head[_DICOM_AT : _DICOM_AT + len(_DICOM)] == _DICOM
+
+
 def has_pydicom() -> bool:
     """Return whether DICOM headers can be read."""
     return find_spec("pydicom") is not None
 
 
-def _dicom(file: BinaryIO, size: int) -> Facts:
+def _dicom(file: BinaryIO, size: int) -> FileFacts:
     if not has_pydicom():
-        return Facts(FileStatus.PRESENT, why=NO_PYDICOM)
+        return FileFacts(FileStatus.PRESENT, why=NO_PYDICOM)
     import pydicom  # noqa: PLC0415 - an extra
     from pydicom.errors import InvalidDicomError  # noqa: PLC0415
 
@@ -161,7 +164,7 @@ def _dicom(file: BinaryIO, size: int) -> Facts:
         header = pydicom.dcmread(file, stop_before_pixels=True)
         explicit = not header.file_meta.TransferSyntaxUID.is_implicit_VR
         width, height = header.get("Columns"), header.get("Rows")
-        facts = Facts(
+        facts = FileFacts(
             FileStatus.PRESENT,
             int(width) if width else None,
             int(height) if height else None,

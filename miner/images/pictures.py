@@ -7,14 +7,12 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from cxr.miner.images.facts import NO_PYDICOM, has_pydicom
+from cxr.miner.images.facts import NO_PYDICOM, has_pydicom, is_dicom
 from cxr.miner.kit.errors import MiningReject
 from cxr.schemas.vocabulary import RejectReason
 
 # An image: a file, or the bytes of one that an export holds.
 Picture = str | bytes
-
-_DICOM_AT, _DICOM = 128, b"DICM"
 
 
 class BadPicture(MiningReject):
@@ -34,7 +32,7 @@ def open_picture(picture: Picture) -> Image.Image:
         raise BadPicture(RejectReason.IMAGE_ABSENT, f"there is no {name}") from None
     except OSError as error:
         raise BadPicture(RejectReason.IMAGE_UNREADABLE, f"{name}: {error.strerror}") from None
-    if data[_DICOM_AT : _DICOM_AT + 4] == _DICOM:
+    if is_dicom(data):
         return _dicom(data, name)
     try:
         with warnings.catch_warnings():

@@ -1,25 +1,27 @@
 """Facts of many image files at once: processes for the work, threads in each for the waiting."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from cxr.miner.images.facts import Facts, read_facts
-from cxr.miner.kit.parallel import ordered_map, process_map, processors
+from cxr.miner.images.facts import FileFacts, read_facts
+from cxr.miner.kit.parallel import Advance, ordered_map, process_map, processors
 
-CHUNK = 512
+FILES_AT_ONCE = 512
 _THREADS = 8
 """Per process: a network file system answers slowly, but many questions at once."""
 _ALONE = 4_000
 """Files that are checked faster than worker processes start."""
 
 
-def all_facts(paths: Sequence[str], advance: Callable[[int, int], None], workers: int | None = None) -> Iterator[Facts]:
+def all_facts(
+    paths: Sequence[str], advance: Advance = lambda _done, _total: None, workers: int | None = None
+) -> Iterator[FileFacts]:
     """Yield the facts of the files in order; `workers` are processes, by default one per processor."""
-    chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
+    chunks = [paths[start : start + FILES_AT_ONCE] for start in range(0, len(paths), FILES_AT_ONCE)]
     count = 1 if len(paths) <= _ALONE else workers or processors()
-    yield from _told(process_map(read_chunk, chunks, count), len(paths), advance)
+    yield from _told(process_map(read_files, chunks, count), len(paths), advance)
 
 
-def _told(answers: Iterator[list[Facts]], total: int, advance: Callable[[int, int], None]) -> Iterator[Facts]:
+def _told(answers: Iterator[list[FileFacts]], total: int, advance: Advance) -> Iterator[FileFacts]:
     done = 0
     for facts in answers:
         yield from facts
@@ -27,6 +29,6 @@ def _told(answers: Iterator[list[Facts]], total: int, advance: Callable[[int, in
         advance(done, total)
 
 
-def read_chunk(paths: Sequence[str]) -> list[Facts]:
+def read_files(paths: Sequence[str]) -> list[FileFacts]:
     """Return the facts of some files; runs in a worker process."""
     return list(ordered_map(read_facts, paths, _THREADS))

@@ -3,13 +3,25 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
+
+from cxr.miner.kit.parallel import Advance
 
 PLAIN_LINE_EVERY_S = 5.0
 # A file or a pipe has no width of its own; narrower, and tables fold.
@@ -68,26 +80,58 @@ def cell(value: object) -> str:
     return str(value)
 
 
+class Display:
+    """How far something is, between `start` and `stop`: a bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, name: str, *, counts: bool = True) -> None:
+        """Take what is done; without `counts`, the words of each update say themselves how many of how many."""
+        self._name, self._counts = name, counts
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._said = 0.0
+
+    def start(self, done: int = 0, total: int | None = None, words: str = "") -> None:
+        """Begin to show."""
+        self._said = time.monotonic()
+        console = talk()
+        if console.is_terminal:
+            columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False), BarColumn(20)]
+            if self._counts:
+                columns += [MofNCompleteColumn(), TimeRemainingColumn()]
+            self._bar = Progress(*columns, console=console, transient=True)
+            self._task = self._bar.add_task(self._line(words), total=total, completed=done)
+            self._bar.start()
+
+    def update(self, done: int, total: int | None, words: str = "", *, last: bool = False) -> None:
+        """Show how far it is now; the last line is written whenever the one before it was."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total, description=self._line(words))
+        elif last or time.monotonic() - self._said >= PLAIN_LINE_EVERY_S:
+            self._said = time.monotonic()
+            counted = f"{done:,}" + ("" if total is None else f" of {total:,}") if self._counts else ""
+            say(self._line(", ".join(filter(None, (counted, words)))))
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _line(self, words: str) -> str:
+        return f"{self._name}: {words}" if words else self._name
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Take the bar away."""
+        self.stop()
+
+
 @contextmanager
-def progress(description: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Return a function of (done, total) that shows progress: a bar on a terminal, a line now and then elsewhere."""
-    console = talk()
-    if not console.is_terminal:
-        yield _plain_lines(description)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _plain_lines(description: str) -> Callable[[int, int | None], None]:
-    last = time.monotonic()
-
-    def advance(done: int, total: int | None) -> None:
-        nonlocal last
-        if time.monotonic() - last >= PLAIN_LINE_EVERY_S:
-            last = time.monotonic()
-            say(f"{description}: {done:,}" + ("" if total is None else f" of {total:,}"))
-
-    return advance
+def progress(name: str) -> Iterator[Advance]:
+    """Return a function of (done, total) that shows how far something is."""
+    with Display(name) as shown:
+        yield shown.update

@@ -12,14 +12,14 @@ from typing import Any, TextIO
 from pydantic import ValidationError
 
 from cxr.miner.kit.errors import InputError, MiningReject
-from cxr.miner.kit.parallel import ordered_map
+from cxr.miner.kit.parallel import Advance, ordered_map
 from cxr.schemas.vocabulary import RejectReason, Stage
 
-Record = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Counts:
+class LineCounts:
     """How many lines became output and how many were rejected."""
 
     written: int
@@ -30,10 +30,10 @@ def transform(
     source: Path,
     target: Path,
     stage: Stage,
-    convert: Callable[[Record], Record],
-    advance: Callable[[int, int | None], None],
+    convert: Callable[[JsonObject], JsonObject],
+    advance: Advance,
     workers: int = 1,
-) -> Counts:
+) -> LineCounts:
     """Convert each record of a JSONL file into a line of another.
 
     Lines that are not JSON objects, and records that `convert` refuses with a ValueError or a MiningReject, go to
@@ -53,17 +53,17 @@ def transform(
         for result, reject in ordered_map(partial(_outcome, stage, convert), _lines(source), workers):
             if reject is not None:
                 rejects += 1
-                _write(rejected, reject)
+                rejected.write(json_line(reject))
             else:
                 written += 1
-                _write(out, result)
+                out.write(json_line(result))
             advance(written + rejects, None)
     if not rejects:
         rejects_path.unlink()
-    return Counts(written, rejects)
+    return LineCounts(written, rejects)
 
 
-def records(source: Path) -> Iterator[tuple[int, Record | tuple[RejectReason, str]]]:
+def records(source: Path) -> Iterator[tuple[int, JsonObject | tuple[RejectReason, str]]]:
     """Return the number of each line that is not blank with its record, or with why it is none."""
     for number, line in _lines(source):
         try:
@@ -73,8 +73,8 @@ def records(source: Path) -> Iterator[tuple[int, Record | tuple[RejectReason, st
 
 
 def _outcome(
-    stage: Stage, convert: Callable[[Record], Record], numbered: tuple[int, bytes]
-) -> tuple[Record, Record | None]:
+    stage: Stage, convert: Callable[[JsonObject], JsonObject], numbered: tuple[int, bytes]
+) -> tuple[JsonObject, JsonObject | None]:
     """Return a line's result, and its reject where there is none."""
     number, line = numbered
     record: object = None
@@ -135,7 +135,7 @@ def _lines(source: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line
 
 
-def _parse(line: bytes) -> Record:
+def _parse(line: bytes) -> JsonObject:
     try:
         record = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -161,11 +161,12 @@ def _is_text(record: object) -> bool:
     return True
 
 
-def _reject(stage: Stage, line: int, identity: object, reason: RejectReason, message: str) -> Record:
+def _reject(stage: Stage, line: int, identity: object, reason: RejectReason, message: str) -> JsonObject:
     return {"stage": stage, "line": line, "id": identity, "reason": reason, "message": message}
 
 
-def _write(handle: TextIO, record: Record) -> None:
+def json_line(record: JsonObject) -> str:
+    """Return a record as one line of text, its end included."""
     # Some readers take these two separators for line ends, which JSON allows inside a string.
     line = json.dumps(record, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    handle.write(line + "\n")
+    return line + "\n"

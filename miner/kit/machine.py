@@ -1,9 +1,10 @@
-"""What a run was made by: versions of packages, and the commit of the working tree."""
+"""What a run was made by and when: versions of packages, the commit of the working tree, the time."""
 
 import importlib.metadata
 import platform
 import subprocess
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 STORES = ("cxr", "duckdb", "polars", "pydantic", "instructor")
@@ -25,6 +26,11 @@ MODELS = (
 )
 """Packages that training and prediction rest on."""
 _GIT_SECONDS = 5
+
+
+def utc_now() -> datetime:
+    """Return the time in UTC as a store keeps it, without a zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def versions(packages: Sequence[str]) -> dict[str, str]:

@@ -15,6 +15,9 @@ from cxr.miner.kit.errors import CxrError
 T = TypeVar("T")
 R = TypeVar("R")
 
+Advance = Callable[[int, int | None], None]
+"""Is told how many are done, and how many there are where that is known."""
+
 # A thread that waits for a server costs little, but not nothing.
 _MOST_THREADS = 256
 
@@ -24,19 +27,22 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ordered_map(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+def ordered_map(work: Callable[[T], R], items: Iterable[T], workers: int, *, ahead: int | None = None) -> Iterator[R]:
     """Yield `work(item)` for each item, in order, with up to `workers` of them at work in threads.
 
-    Items are taken only a little ahead of what has been given back, so that a long file never lies in memory whole.
-    An error of `work` comes out in its item's turn; nothing new is begun after it.
+    Items are taken only a little ahead of what has been given back, so that a long file never lies in memory whole:
+    at most `ahead` of them, by default nearly twice as many as there are workers, and none for a single one. An error
+    of `work` comes out in its item's turn; nothing new is begun after it.
     """
-    if workers <= 1:
+    workers = min(workers, _MOST_THREADS)
+    if ahead is None:
+        ahead = 2 * workers - 1 if workers > 1 else 0
+    if not ahead:
         yield from map(work, items)
         return
-    workers = min(workers, _MOST_THREADS)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="cxr")
     try:
-        yield from _in_order(pool, work, items, 2 * workers)
+        yield from _in_order(pool, work, items, ahead + 1)
     except BaseException:
         # Not waited for: who still asks a server is ended by whoever owns the connection to it.
         pool.shutdown(wait=False, cancel_futures=True)

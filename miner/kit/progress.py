@@ -1,4 +1,4 @@
-"""What one sees of a run: a line that moves on a terminal, plain lines elsewhere, and a file for `cxr status`.
+"""The numbers of a run: on the terminal while it goes on, and in a file for `cxr status`.
 
 DuckDB lets nobody read while one process writes. The writer therefore keeps a small file beside the store with its
 numbers, never with text, replaced as a whole once a second.
@@ -13,11 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from cxr.miner.kit.console import PLAIN_LINE_EVERY_S, say, table, talk
+from cxr.miner.kit.console import Display, table
 
 _FILE_EVERY_S = 1.0
 _WINDOW_S = 15.0
@@ -85,12 +83,11 @@ def clock(seconds: float) -> str:
 class Live:
     """Shows and files the numbers of one run."""
 
-    def __init__(self, numbers: Numbers, path: Path, bar: Progress | None) -> None:
+    def __init__(self, numbers: Numbers, path: Path, display: Display) -> None:
         self.numbers = numbers
         self._path = path
-        self._bar = bar
-        self._task = None if bar is None else bar.add_task(numbers.command, total=numbers.total)
-        self._said_at = self._filed_at = 0.0
+        self._display = display
+        self._filed_at = 0.0
         self._history: list[tuple[float, int, int]] = []
         numbers.pid, numbers.started_at = os.getpid(), time.time()
 
@@ -110,12 +107,7 @@ class Live:
         if last or now - self._filed_at >= _FILE_EVERY_S:
             self._filed_at = now
             self._file()
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=numbers.done + numbers.rejected, description=numbers.line())
-        elif last or now - self._said_at >= PLAIN_LINE_EVERY_S:
-            if self._said_at or last:
-                say(f"{numbers.command}: {numbers.line()}")
-            self._said_at = now
+        self._display.update(numbers.done + numbers.rejected, numbers.total, numbers.line(), last=last)
 
     def _file(self) -> None:
         # Without room on the disk the run ends soon enough, and says so itself.
@@ -126,14 +118,10 @@ class Live:
 
 
 @contextlib.contextmanager
-def live(numbers: Numbers, path: Path, console: Console | None = None) -> Iterator[Live]:
+def live(numbers: Numbers, path: Path) -> Iterator[Live]:
     """Return a `Live` that shows itself while the block runs, and takes its file away afterwards."""
-    console = console or talk()
-    bar = None
-    if console.is_terminal:
-        bar = Progress(BarColumn(bar_width=20), TextColumn("{task.description}"), console=console, transient=True)
-    with bar or contextlib.nullcontext():
-        shown = Live(numbers, path, bar)
+    with Display(numbers.command, counts=False) as display:
+        shown = Live(numbers, path, display)
         try:
             yield shown
             shown.tick(last=True)

@@ -51,15 +51,19 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def _split_commas(value: object) -> object:
     if not isinstance(value, str):
         return value
-    names = [name.strip() for name in value.split(",") if name.strip()]
-    unknown = [name for name in names if name not in set(Task)]
-    if unknown or not names:
+    return tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+
+
+def _tasks(value: object) -> object:
+    names = _split_commas(value)
+    if isinstance(value, str) and isinstance(names, tuple) and not (names and set(names) <= set(Task)):
         raise ValueError(f"expected some of {', '.join(Task)}, separated by commas")
-    return tuple(Task(name) for name in dict.fromkeys(names))
+    return names
 
 
 # On the command line, in the environment and in cxr.toml alike: binary,single
-Tasks = Annotated[tuple[Task, ...], NoDecode, BeforeValidator(_split_commas)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
+Tasks = Annotated[tuple[Task, ...], NoDecode, BeforeValidator(_tasks)]
 
 
 STAGES = ("ask", "mine", "score", "judge", "filter", "bench", "export", "train", "predict", "evaluate", "report")

@@ -14,9 +14,10 @@ from typing import Any, Self, TypeVar
 from openai.types.chat import ChatCompletion
 
 from cxr.miner.kit.console import say
+from cxr.miner.llm.asked import Stopping, Worded
 from cxr.miner.llm.budget import Budget, Spent
 from cxr.miner.llm.cache import ReplyCache
-from cxr.miner.llm.client import Client, Stopping, Worded
+from cxr.miner.llm.client import Client
 from cxr.miner.llm.ledger import Ledger
 from cxr.miner.llm.prices import price_of
 from cxr.miner.llm.settings import ServerSettings
@@ -86,10 +87,6 @@ class BackgroundClient:
         """Let the ledger forget attempts that the store now has."""
         if self._client.ledger is not None:
             self._client.ledger.stored(call_ids)
-
-    def allow(self, licence: Licence) -> None:
-        """Raise PolicyError where text of this licence may not go to the server."""
-        self._wire.allow(licence)
 
     def ask(
         self,

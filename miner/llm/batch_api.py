@@ -13,9 +13,9 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from cxr.miner.kit.errors import EngineStopped, MiningReject
 from cxr.miner.llm import failures
-from cxr.miner.llm.budget import Budget
-from cxr.miner.llm.client import Asked
-from cxr.miner.llm.failures import Passing, Refused
+from cxr.miner.llm.asked import Asked
+from cxr.miner.llm.budget import BYTES_PER_TOKEN, Budget
+from cxr.miner.llm.failures import Passing, RefusedRequest
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.wire import Wire, WireError, WireReply
 from cxr.schemas.vocabulary import Licence, RejectReason
@@ -28,7 +28,7 @@ ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 
 
 @dataclass
-class Part:
+class BatchFile:
     """One file of requests, on disk until it is uploaded."""
 
     path: Path
@@ -37,7 +37,7 @@ class Part:
     licence: Licence = Licence.PUBLIC
 
 
-class Parts:
+class BatchFiles:
     """Gathers requests into files of the right size; a `Sink` of the client."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Parts:
         self._folder, self._settings, self._budget = folder, settings, budget
         self._pending, self._failed = set(pending), failed
         self._most = most_requests
-        self.parts: list[Part] = []
+        self.parts: list[BatchFile] = []
 
     def defer(self, key: str, body: bytes, asked: Asked) -> None:
         """Take one request; raises MiningReject for one that has failed too often, BudgetReached at the limit."""
@@ -65,7 +65,7 @@ class Parts:
                 f"the {asked.prompt.name} step of question {asked.question_id} got no reply in "
                 f"{self._failed[key]} batches",
             )
-        self._budget.reserve(len(body) / 4.2)
+        self._budget.reserve(len(body) / BYTES_PER_TOKEN)
         self._pending.add(key)
         line = b'{"custom_id":"%s","method":"POST","url":"/v1/chat/completions","body":%s}\n' % (key.encode(), body)
         part = self._room_for(len(line))
@@ -86,13 +86,13 @@ class Parts:
             }
         )
 
-    def _room_for(self, size: int) -> Part:
+    def _room_for(self, size: int) -> BatchFile:
         if not self.parts or len(self.parts[-1].requests) >= self._most or self.parts[-1].size + size > MOST_BYTES:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = self._folder / f"requests-{len(self.parts) + 1}.jsonl"
             path.write_bytes(b"")
             path.chmod(0o600)
-            self.parts.append(Part(path))
+            self.parts.append(BatchFile(path))
         return self.parts[-1]
 
 
@@ -102,7 +102,7 @@ class BatchServer:
     def __init__(self, wire: Wire, settings: ServerSettings) -> None:
         self._wire, self._settings = wire, settings
 
-    async def submit(self, part: Part, our_id: str) -> tuple[str, str]:
+    async def submit(self, part: BatchFile, our_id: str) -> tuple[str, str]:
         """Upload a file and start a batch under our id; give the ids of file and batch."""
         content = part.path.read_bytes()
         sent = await self._tried(lambda: self._wire.upload(f"{our_id}.jsonl", content, part.licence))
@@ -144,7 +144,7 @@ class BatchServer:
         )
         try:
             reply: WireReply = await tries(self._once, send)
-        except (Passing, Refused) as failure:
+        except (Passing, RefusedRequest) as failure:
             raise EngineStopped(
                 f"the Batch API of {self._settings.base_url} did not do what was asked ({failure.kind}); see whether "
                 "the server has one, and run the same command again: nothing is lost"

@@ -6,6 +6,8 @@ from cxr.miner.kit.errors import BudgetReached, SettingsError
 from cxr.miner.llm.prices import Price
 from cxr.miner.llm.settings import ServerSettings
 
+BYTES_PER_TOKEN = 4.2
+"""Bytes of JSON for one token of English prose; GPT-4o's tokenizer needs 4 to 4.5."""
 # Before a reply has been seen, one is taken to be as long as a long chain; afterwards the mean counts.
 _FIRST_COMPLETION = 700.0
 
@@ -88,3 +90,11 @@ class Budget:
 
     def _mean_usd(self, expected: float) -> float:
         return self._settled_usd / self._settled if self._settled else expected
+
+
+def seconds_for(asked: ServerSettings, requests: float, tokens: float, latency_s: float) -> float:
+    """Return the time that the slowest of latency, request limit and token limit makes it."""
+    by_latency = requests * latency_s / asked.concurrency
+    by_requests = 0.0 if asked.rpm is None else requests / asked.rpm * 60
+    by_tokens = 0.0 if asked.tpm is None else tokens / asked.tpm * 60
+    return max(by_latency, by_requests, by_tokens)

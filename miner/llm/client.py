@@ -10,7 +10,6 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from openai.types.chat import ChatCompletion
@@ -18,15 +17,17 @@ from pydantic import ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from cxr.miner.kit.errors import EngineStopped, MiningReject
+from cxr.miner.kit.machine import utc_now
 from cxr.miner.llm import failures
-from cxr.miner.llm.budget import Budget
+from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, rejected, usable
+from cxr.miner.llm.budget import BYTES_PER_TOKEN, Budget
 from cxr.miner.llm.cache import ReplyCache, request_hash
-from cxr.miner.llm.failures import Passing, Refused
+from cxr.miner.llm.failures import Passing, RefusedRequest
 from cxr.miner.llm.ledger import Ledger
 from cxr.miner.llm.pace import LONGEST_PAUSE_S, Pace
 from cxr.miner.llm.prices import billed
 from cxr.miner.llm.settings import ServerSettings
-from cxr.miner.llm.typed import UNUSABLE, typed, without_raw_controls
+from cxr.miner.llm.typed import typed
 from cxr.miner.llm.wire import Wire, WireError
 from cxr.prompts import Prompt, Reply
 from cxr.schemas.call import Call
@@ -36,47 +37,6 @@ from cxr.schemas.vocabulary import Licence, RejectReason
 R = TypeVar("R", bound=Reply)
 
 _LONGEST_WAIT_S = 60.0
-# Bytes of a request for one token, before a reply has told: English in JSON.
-_BYTES_PER_TOKEN = 4.2
-
-
-class Stopping(Exception):
-    """The user wants the run to end: what is in flight is awaited, and nothing new is sent."""
-
-
-class Deferred(Exception):
-    """A request that is not in the cache and was put aside for a batch."""
-
-
-class Worded(Protocol):
-    """What calls remember of the words they were made with: a prompt file's, or an instruction's."""
-
-    @property
-    def name(self) -> str:
-        """The step."""
-
-    @property
-    def version(self) -> int:
-        """The version of its words."""
-
-    @property
-    def hash(self) -> str:
-        """The sha256 of its words."""
-
-
-@dataclass
-class Asked:
-    """What one step of one question needs to send, and what happened to it so far."""
-
-    question_id: str
-    prompt: Worded
-    licence: Licence
-    prompt_tokens: float | None = None
-    """Tokens of the request where its bytes do not tell, as those of images; None counts bytes."""
-    attempts: int = 0
-    faltered: int = 0
-    """Tries of the present request that failed; waiting for one's turn at a busy server is no failure."""
-    rejection: Rejection | None = None
 
 
 @dataclass
@@ -89,7 +49,6 @@ class Counters:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     in_flight: int = 0
-    pauses_s: float = 0.0
 
 
 class Sink(Protocol):
@@ -122,7 +81,6 @@ class Client:
         self.counters = Counters()
         self._failures_in_row = 0
         self._has_answered = False
-        self._bytes_per_token = _BYTES_PER_TOKEN
         self._ids = f"{time.time_ns():x}{os.getpid():x}"
         self._made = 0
         self._model = self.settings.named_model
@@ -162,14 +120,14 @@ class Client:
             return asked.rejection
 
         for _ in range(self.settings.max_reasks + 1):
-            completion = _usable(await self._reply(request, asked), asked)
+            completion = usable(await self._reply(request, asked), asked)
             asked.rejection = None
             try:
                 reply: R = form.parse(completion, checked)
                 return reply
-            except UNUSABLE as error:
+            except ValueError as error:
                 request = form.ask_again(request, completion, error)
-        raise _rejected(asked)
+        raise rejected(asked)
 
     async def complete(
         self,
@@ -220,7 +178,7 @@ class Client:
             reply: ChatCompletion = await tries(self._attempt, key, body, asked)
         except Passing as failure:
             raise self._no_reply(asked, f"{failure.kind}, {self.settings.max_tries} tries") from None
-        except Refused as failure:
+        except RefusedRequest as failure:
             raise self._no_reply(asked, failure.kind) from None
         self._failures_in_row = 0
         return reply
@@ -229,7 +187,7 @@ class Client:
         """Make one request and write it down, whatever comes of it."""
         if self.stopping:
             raise Stopping
-        tokens = len(body) / self._bytes_per_token if asked.prompt_tokens is None else asked.prompt_tokens
+        tokens = len(body) / BYTES_PER_TOKEN if asked.prompt_tokens is None else asked.prompt_tokens
         reserved = self.budget.reserve(tokens)
         asked.attempts += 1
         call = self._call(asked, key)
@@ -244,7 +202,7 @@ class Client:
             started = time.monotonic()
             try:
                 completion, ended = await self._send(key, body, asked, call, started)
-            except (Passing, Refused, EngineStopped) as failure:
+            except (Passing, RefusedRequest, EngineStopped) as failure:
                 ended = _failed(call, failure, time.monotonic() - started)
                 asked.faltered += isinstance(failure, Passing) and not failure.throttled
                 raise
@@ -266,7 +224,7 @@ class Client:
             raise failures.of_wire(error, self.settings, has_answered=self._has_answered) from None
         if failure := failures.of_reply(reply, self.settings):
             if isinstance(failure, Passing) and failure.throttled:
-                self.counters.pauses_s += self._throttled(reply.headers)
+                self._throttled(reply.headers)
             raise failure
         self._has_answered = True
         self.pace.answered(reply.headers)
@@ -279,8 +237,8 @@ class Client:
         """Return a call with what its reply says of tokens, and what they cost."""
         usage = completion.usage
         if usage is None:
-            return call.model_copy(update={"latency_s": seconds, "called_at": _now()})
-        ended = {"latency_s": seconds, "called_at": _now()}
+            return call.model_copy(update={"latency_s": seconds, "called_at": utc_now()})
+        ended = {"latency_s": seconds, "called_at": utc_now()}
         return billed(call, usage, self.budget.price).model_copy(update=ended)
 
     def _begin(self, call: Call) -> None:
@@ -314,14 +272,14 @@ class Client:
         if self.ledger is not None:
             self.ledger.end(ended, self.owner)
 
-    def _throttled(self, headers: Mapping[str, str]) -> float:
+    def _throttled(self, headers: Mapping[str, str]) -> None:
+        """Make everybody wait after a 429; raises EngineStopped where that takes too long."""
         wait = self.pace.throttled(headers)
         if wait > LONGEST_PAUSE_S or self.pace.throttled_for_s() > self.settings.patience_s:
             raise EngineStopped(
                 f"{self.settings.base_url} has answered nothing but HTTP 429 for {self.pace.throttled_for_s():.0f} s "
                 f"and asks for another {wait:.0f} s; run the same command again later, or lower --concurrency or --rpm"
             )
-        return wait
 
     def _no_reply(self, asked: Asked, what: str) -> EngineStopped | MiningReject:
         """Reject one question that got no reply, or stop the run when this happens to one after the other."""
@@ -355,7 +313,7 @@ class Client:
             completion_tokens=nothing,
             cost_usd=0.0 if cache_hit else None,
             latency_s=0.0,
-            called_at=_now(),
+            called_at=utc_now(),
         )
 
 
@@ -373,40 +331,10 @@ def _completion(text: str) -> ChatCompletion:
 def _failed(call: Call, failure: Exception, seconds: float) -> Call:
     """Return a failed attempt's call: free where the server refused, of unknown cost where the line broke."""
     kind = getattr(failure, "kind", None) or str(failure).partition(";")[0]
-    update: dict[str, object] = {"error": kind, "latency_s": seconds, "called_at": _now()}
+    update: dict[str, object] = {"error": kind, "latency_s": seconds, "called_at": utc_now()}
     if getattr(failure, "billed", False) is False:
         update |= {"prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0}
     return call.model_copy(update=update)
-
-
-def _usable(completion: ChatCompletion, asked: Asked) -> ChatCompletion:
-    """Return the completion back, or raise MiningReject for one that asking again would not better."""
-    choice = completion.choices[0]
-    if choice.finish_reason == "length":
-        raise _invalid(asked, "was cut off at max_completion_tokens")
-    if choice.finish_reason == "content_filter":
-        raise _invalid(asked, "was withheld by the server's content filter")
-    if choice.message.refusal:
-        raise _invalid(asked, "is a refusal")
-    choice.message.content = without_raw_controls(choice.message.content)
-    for call in choice.message.tool_calls or ():
-        if call.type == "function":
-            call.function.arguments = without_raw_controls(call.function.arguments) or ""
-    return completion
-
-
-def _invalid(asked: Asked, what: str) -> MiningReject:
-    return MiningReject(
-        RejectReason.MODEL_OUTPUT_INVALID,
-        f"the reply to the {asked.prompt.name} step of question {asked.question_id} {what}",
-    )
-
-
-def _rejected(asked: Asked) -> MiningReject:
-    """Return why the last reply was not taken: the check that failed, or that it was no JSON of the schema."""
-    if asked.rejection is not None:
-        return MiningReject(asked.rejection.reason, f"{asked.prompt.name} step: {asked.rejection.message}")
-    return _invalid(asked, f"does not fit its schema, {asked.attempts} attempts included")
 
 
 def _wait(state: RetryCallState, faltered: int) -> float:
@@ -415,7 +343,3 @@ def _wait(state: RetryCallState, faltered: int) -> float:
     if isinstance(failure, Passing) and failure.throttled:
         return 0.0  # the pace makes everybody wait
     return random.uniform(0, min(0.5 * 2**faltered, _LONGEST_WAIT_S))  # noqa: S311 - spreads load, hides nothing
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -21,7 +21,7 @@ class Passing(Exception):
         """Whether the server charged for it; None where nobody can know."""
 
 
-class Refused(Exception):
+class RefusedRequest(Exception):
     """A request that this server will never answer, while others may fare better."""
 
     def __init__(self, kind: str) -> None:
@@ -39,7 +39,7 @@ class Permanent(EngineStopped):
 
 
 def of_reply(reply: WireReply, settings: ServerSettings) -> Exception | None:
-    """Return what a reply's status means: Passing, Refused, Permanent, or None for a success."""
+    """Return what a reply's status means: Passing, RefusedRequest, Permanent, or None for a success."""
     if 200 <= reply.status < 300:
         return None
     code = _code(reply)
@@ -48,7 +48,7 @@ def of_reply(reply: WireReply, settings: ServerSettings) -> Exception | None:
         return Permanent(sentence, kind)
     if reply.status in _PASSING or reply.status >= 500:
         return Passing(kind, throttled=reply.status == 429)
-    return Refused(kind)
+    return RefusedRequest(kind)
 
 
 def of_wire(error: WireError, settings: ServerSettings, *, has_answered: bool) -> Exception:

@@ -10,7 +10,6 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,8 +17,9 @@ import polars as pl
 
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import CxrError, EngineStopped
+from cxr.miner.kit.machine import utc_now
 from cxr.miner.kit.progress import Numbers, live, progress_path
-from cxr.miner.llm.batch_api import ENDED, MOST_REQUESTS, BatchServer, Parts
+from cxr.miner.llm.batch_api import ENDED, MOST_REQUESTS, BatchFiles, BatchServer
 from cxr.miner.llm.budget import Budget, Spent
 from cxr.miner.llm.calls import call_frame, call_rows
 from cxr.miner.llm.client import Client
@@ -177,7 +177,7 @@ class _Round:
             )
         ]
 
-    def _parts(self, most_requests: int) -> tuple[Parts, Budget]:
+    def _parts(self, most_requests: int) -> tuple[BatchFiles, Budget]:
         fingerprint = self._job.fingerprint
         pending = self._store.rows(
             f"select request_hash from batch_requests join batches using (batch_id) where {_OPEN} "
@@ -193,14 +193,14 @@ class _Round:
         spent = Spent(spent.usd, spent.calls + len(pending), spent.unknown + len(pending))
         budget = Budget(self._settings, price_of(self._settings), spent, batch=True)
         folder = self._db.with_name(f"{self._db.name}.batches")
-        return Parts(
+        return BatchFiles(
             folder, self._settings, budget, frozenset(key for (key,) in pending), dict(failed), most_requests
         ), budget
 
-    def _submit(self, parts: Parts, run_id: str, result: MineResult) -> None:
+    def _submit(self, parts: BatchFiles, run_id: str, result: MineResult) -> None:
         sent = 0
         for part in parts.parts:
-            our_id = digest("batch", self._job.fingerprint, run_id, part.path.name, _now().isoformat())
+            our_id = digest("batch", self._job.fingerprint, run_id, part.path.name, utc_now().isoformat())
             row = {
                 "batch_id": our_id,
                 "settings_hash": self._job.fingerprint,
@@ -208,7 +208,7 @@ class _Round:
                 "model": self._settings.named_model,
                 "requests": len(part.requests),
                 "status": "sending",
-                "submitted_at": _now(),
+                "submitted_at": utc_now(),
                 "run_id": run_id,
             }
             with self._store.transaction():
@@ -245,7 +245,8 @@ class _Round:
                 )
             else:
                 self._store.connection.execute(
-                    "update batches set status = 'never sent', collected_at = ? where batch_id = ?", [_now(), batch_id]
+                    "update batches set status = 'never sent', collected_at = ? where batch_id = ?",
+                    [utc_now(), batch_id],
                 )
 
     def _take(self, batch_id: str, state: dict[str, Any]) -> None:
@@ -279,7 +280,7 @@ class _Round:
             self._store.connection.execute(
                 "update batches set status = ?, answered = ?, failed = ?, message = ?, ended_at = ?, collected_at = ? "
                 "where batch_id = ?",
-                [state.get("status"), counted[True], counted[False], message, _now(), _now(), batch_id],
+                [state.get("status"), counted[True], counted[False], message, utc_now(), utc_now(), batch_id],
             )
         if state.get("status") == "failed":
             raise EngineStopped(
@@ -309,7 +310,7 @@ def _call(row: dict[str, Any], batch_id: str, model: str) -> Call:
         cache_hit=False,
         batch=True,
         latency_s=0.0,
-        called_at=_now(),
+        called_at=utc_now(),
         prompt_version=int(row["prompt_version"]),
         **{
             name: row[name]
@@ -323,7 +324,3 @@ def _why_failed(state: dict[str, Any]) -> str | None:
     errors = (state.get("errors") or {}).get("data") or []
     codes = sorted({str(error.get("code")) for error in errors if isinstance(error, dict)})
     return ", ".join(codes) or None
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

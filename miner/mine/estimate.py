@@ -15,6 +15,7 @@ from rich.table import Table
 from cxr.miner.kit.console import say, table
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.kit.progress import clock
+from cxr.miner.llm.budget import BYTES_PER_TOKEN, seconds_for
 from cxr.miner.llm.prices import Price, price_of
 from cxr.miner.mine.engines import Reasoning
 from cxr.miner.mine.engines.llm import LLMEngine
@@ -29,8 +30,6 @@ from cxr.schemas.study import Report
 from cxr.schemas.vocabulary import Task
 
 SAMPLE = 200
-# Bytes of JSON for one token of English prose; GPT-4o's tokenizer needs 4 to 4.5.
-_BYTES_PER_TOKEN = 4.2
 # Where no call of the model is on record.
 _LATENCY_S = 3.0
 # Replies that fail a check are sent back; a careful model needs this at every tenth question.
@@ -81,7 +80,7 @@ def _rows_of(store: Store, settings: MineSettings, price: Price | None) -> list[
         counts = (requests * step.prompt_tokens, requests * step.completion_tokens)
         usd = None if price is None else price.cost(*counts, batch=False)
         batch = None if price is None else price.cost(*counts, batch=True)
-        seconds = _seconds(settings, requests, sum(counts), step.seconds)
+        seconds = seconds_for(settings, requests, sum(counts), step.seconds)
         basis = "calls on record" if step.measured else f"{sampled} questions worded" if sampled else "an example"
         rows.append(
             (
@@ -165,7 +164,7 @@ def _counted(prompt: Prompt, reasoned: list[tuple[Question, Report, Reasoning]])
         replied += len(json.dumps(parts if step == "whole" else parts[step], ensure_ascii=False).encode())
     number = len(reasoned)
     return _Step(
-        prompt.name, sent / number / _BYTES_PER_TOKEN, replied / number / _BYTES_PER_TOKEN, _LATENCY_S, measured=False
+        prompt.name, sent / number / BYTES_PER_TOKEN, replied / number / BYTES_PER_TOKEN, _LATENCY_S, measured=False
     )
 
 
@@ -178,7 +177,7 @@ def _like_an_example(prompt: Prompt) -> _Step:
     messages = prompt.messages(shown)
     sent = len(json.dumps(messages, ensure_ascii=False).encode())
     replied = len(messages[2]["content"].encode())
-    return _Step(prompt.name, sent / _BYTES_PER_TOKEN, replied / _BYTES_PER_TOKEN, _LATENCY_S, measured=False)
+    return _Step(prompt.name, sent / BYTES_PER_TOKEN, replied / BYTES_PER_TOKEN, _LATENCY_S, measured=False)
 
 
 def _measured(store: Store, model: str, prompt: Prompt) -> _Step | None:
@@ -191,11 +190,3 @@ def _measured(store: Store, model: str, prompt: Prompt) -> _Step | None:
     if number < _ENOUGH_CALLS:
         return None
     return _Step(prompt.name, sent, replied, seconds, measured=True)
-
-
-def _seconds(asked: MineSettings, requests: float, tokens: float, latency_s: float) -> float:
-    """Return the time that the slowest of latency, request limit and token limit makes it."""
-    by_latency = requests * latency_s / asked.concurrency
-    by_requests = 0.0 if asked.rpm is None else requests / asked.rpm * 60
-    by_tokens = 0.0 if asked.tpm is None else tokens / asked.tpm * 60
-    return max(by_latency, by_requests, by_tokens)

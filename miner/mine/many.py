@@ -20,8 +20,9 @@ from rich.table import Table
 from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import BudgetReached, CxrError, EngineStopped, MiningReject, StoreError
 from cxr.miner.kit.progress import Live, Numbers, live, progress_path
+from cxr.miner.llm.asked import Deferred, Stopping
 from cxr.miner.llm.budget import Budget
-from cxr.miner.llm.client import Client, Deferred, Stopping
+from cxr.miner.llm.client import Client
 from cxr.miner.llm.prices import price_of
 from cxr.miner.llm.spending import charge_lost, lost_attempts
 from cxr.miner.llm.store_books import StoreBooks

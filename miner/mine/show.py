@@ -10,7 +10,7 @@ from rich.text import Text
 from cxr.miner.kit.console import table
 from cxr.miner.kit.errors import CxrError
 from cxr.miner.store import Store
-from cxr.miner.store.sql import Format, check_target, print_rows
+from cxr.miner.store.sql import RowFormat, check_target, print_rows
 
 CONTEXT = 60
 
@@ -51,7 +51,7 @@ _AS_ROWS = """
 """
 
 
-def print_chain(store: Store, identity: str, chosen: Format, target: Path | None = None) -> None:
+def print_chain(store: Store, identity: str, chosen: RowFormat, target: Path | None = None) -> None:
     """Print what belongs to a question or chain as rows: one per chain, as `cxr sql` prints them.
 
     Raises CxrError where there is neither, SettingsError for Parquet to a terminal.

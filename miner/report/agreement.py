@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from cxr.miner.report.parts import Note, Part, Section, Table
-from cxr.miner.report.settings import ReportSettings
-from cxr.miner.stats.intervals import Array, kappa_interval, kappas
+from cxr.miner.report.parts import PageNote, PagePart, PageSection, PageTable
+from cxr.miner.report.settings import FEWEST, ReportSettings
+from cxr.miner.stats.agreement import kappas
+from cxr.miner.stats.resampling import Floats, estimates, resampled_sums
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Verdict
 
@@ -43,34 +44,34 @@ _REVIEWS = """
 """
 
 
-def agreement_section(store: Store, settings: ReportSettings) -> Section:
+def agreement_section(store: Store, settings: ReportSettings) -> PageSection:
     """Return kappa for every two judges with chains in common, and the radiologists' reviews."""
     intro = (
         "Cohen's kappa is agreement beyond chance: 1 is full agreement, 0 what chance gives. 95 % intervals by "
         "bootstrap over patients."
     )
     pairs = store.rows(_PAIRS)[:MOST_PAIRS]
-    parts: list[Part] = []
+    parts: list[PagePart] = []
     if pairs:
         parts += _pair_tables(store, settings, pairs)
     else:
         parts.append(
-            Note("No two judges have scored the same chains; score with another judge, and they are compared here.")
+            PageNote("No two judges have scored the same chains; score with another judge, and they are compared here.")
         )
     reviews = store.frame(_REVIEWS)
     if reviews.height:
         title = "Radiologists' reviews, from -10 to 10"
-        parts.append(Table(title, tuple(reviews.columns), tuple(reviews.rows())))
+        parts.append(PageTable(title, tuple(reviews.columns), tuple(reviews.rows())))
     else:
-        parts.append(Note("No radiologist's review has been imported."))
-    return Section("agreement", "Judges and reviewers", intro, parts)
+        parts.append(PageNote("No radiologist's review has been imported."))
+    return PageSection("agreement", "Judges and reviewers", intro, parts)
 
 
 def _pair_tables(
     store: Store, settings: ReportSettings, pairs: list[tuple[str, str, int, float, float, float | None]]
-) -> list[Part]:
+) -> list[PagePart]:
     rows: list[tuple[object, ...]] = []
-    confusions: list[Part] = []
+    confusions: list[PagePart] = []
     verdicts = [str(verdict) for verdict in Verdict]
     for first, second, chains, mean_first, mean_second, correlation in pairs:
         both: dict[str, object] = {"first": first, "second": second}
@@ -87,17 +88,17 @@ def _pair_tables(
             )
             body = [(_plain(verdicts[row]), *(int(total[row, column]) for column in shown)) for row in shown]
             columns = ("", *(_plain(verdicts[place]) for place in shown))
-            confusions.append(Table(title, columns, tuple(body)))
+            confusions.append(PageTable(title, columns, tuple(body)))
     columns = (
         *("first judge", "second judge", "chains", "mean of the first", "mean of the second", "correlation"),
         *("same: factual or not", "kappa", "95 % interval"),
     )
-    return [Table("Judges that scored the same chains", columns, tuple(rows)), *confusions]
+    return [PageTable("Judges that scored the same chains", columns, tuple(rows)), *confusions]
 
 
 def _kappa(
     store: Store, settings: ReportSettings, query: str, parameters: dict[str, object], labels: int
-) -> tuple[Array, float | None, str]:
+) -> tuple[Floats, float | None, str]:
     """Return the confusion table, kappa and its interval as text, from a query of cells by patient."""
     cells = store.frame(query, parameters)
     if cells.is_empty():
@@ -106,12 +107,12 @@ def _kappa(
     tables = np.zeros((patients.max() + 1, labels * labels))
     flat = cells["first"].to_numpy() * labels + cells["second"].to_numpy()
     np.add.at(tables, (patients, flat.astype(np.int64)), cells["cells"].to_numpy())
-    patterns, counts = np.unique(tables, axis=0, return_counts=True)
-    total = tables.sum(axis=0)
-    kappa = float(kappas(total[None, :], labels)[0])
-    ends = kappa_interval(patterns, counts.astype(np.float64), labels, resamples=settings.resamples, seed=settings.seed)
-    interval = "" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
-    return total.reshape(labels, labels), kappa if np.isfinite(kappa) else None, interval
+    patterns, alike = np.unique(tables, axis=0, return_counts=True)
+    stream = np.random.default_rng(settings.seed)
+    drawn = resampled_sums(patterns, stream, resamples=settings.resamples, alike=alike).reshape(-1, labels, labels)
+    total = tables.sum(axis=0).reshape(1, labels, labels)
+    (kappa,) = estimates(kappas(total), kappas(drawn)[:, None], len(tables), FEWEST)
+    return total[0], kappa.value, "" if kappa.low is None else f"{kappa.low:.3f} to {kappa.high:.3f}"
 
 
 def _plain(verdict: str) -> str:

@@ -5,26 +5,17 @@ The numbers are those that `cxr evaluate` wrote into `evaluations`; nothing is e
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from cxr.miner.charts.figures import MOST_SERIES, Series, bars, dots, radar
-from cxr.miner.report.parts import Note, Part, Picture, Section, Table
+from cxr.miner.charts.data import Series
+from cxr.miner.charts.figures import MOST_SERIES, bars, dots, radar
+from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable, series_of
+from cxr.miner.stats.resampling import Estimate
 from cxr.miner.store import Store
+from cxr.schemas.measures import CROSS_CENTRE, MEAN, RADRSCORE, REASONING_MEASURES
 from cxr.schemas.vocabulary import Task
 
-MEAN = "mean"
-CROSS_CENTRE = "cross_centre"
-"""In the place of a corpus: the mean over those of other hospitals."""
-MOST_GROUPS = 4
-
-# The measures of Figure 3, in the paper's order.
-REASONING = (
-    ("factuality", "Factuality"),
-    ("completeness", "Completeness"),
-    ("effectiveness", "Effectiveness"),
-    ("radrscore", "RadRScore"),
-)
+MOST_EVALUATIONS = 4
 
 _GROUPS = """
     select benchmark, split, concat_ws(' ', judge, judge_version) as judge, max(started_at) as evaluated
@@ -48,64 +39,61 @@ _JUDGES = """
 """
 
 
-@dataclass(frozen=True)
-class Value:
-    """One number of an evaluation with its interval."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-Key = tuple[str, str, str, str]
+MeasureKey = tuple[str, str, str, str]
 """Model, mode, task, measure."""
 
 
-def evaluations_section(store: Store) -> Section | None:
+def evaluations_section(store: Store) -> PageSection | None:
     """Return the section, or None for a store without evaluations."""
     groups = store.rows(_GROUPS)
     if not groups:
         return None
-    parts: list[Part] = []
-    for number, (benchmark, split, judge, _) in enumerate(groups[:MOST_GROUPS], start=1):
+    parts: list[PagePart] = []
+    for number, (benchmark, split, judge, _) in enumerate(groups[:MOST_EVALUATIONS], start=1):
         rows = store.frame(_ROWS, [benchmark, split, judge]).to_dicts()
         about = "" if len(groups) == 1 else f" ({str(benchmark)[:8]}, {split}, {judge})"
-        parts.append(Note(f"Benchmark {benchmark}, split {split}, reasoning judged by {judge}."))
+        parts.append(PageNote(f"Benchmark {benchmark}, split {split}, reasoning judged by {judge}."))
         parts += _group_parts(number, about, rows)
-    if len(groups) > MOST_GROUPS:
-        parts.append(Note(f"{len(groups) - MOST_GROUPS} older evaluations are in the table `evaluations` only."))
+    if len(groups) > MOST_EVALUATIONS:
+        parts.append(
+            PageNote(f"{len(groups) - MOST_EVALUATIONS} older evaluations are in the table `evaluations` only.")
+        )
     judges = store.rows(_JUDGES)
     columns = (
         *("first judge", "second judge", "predictions", "RadRScore by the first", "by the second"),
         *("correlation: factuality", "completeness", "effectiveness", "RadRScore", "mean difference, absolute"),
     )
     if judges:
-        parts.append(Table("Reliability of the judge: two judges on the same predictions", columns, tuple(judges)))
+        parts.append(PageTable("Reliability of the judge: two judges on the same predictions", columns, tuple(judges)))
     else:
-        parts.append(Note("One judge alone has scored these predictions; evaluate with another to see how they agree."))
+        parts.append(
+            PageNote("One judge alone has scored these predictions; evaluate with another to see how they agree.")
+        )
     intro = (
         "How good models' reasoning is and how right their answers are, as `cxr evaluate` found, with its 95 % "
         "intervals. Means over tasks give each task the same weight; corpora of other hospitals stand apart."
     )
-    return Section("evaluations", "Evaluations", intro, parts)
+    return PageSection("evaluations", "Evaluations", intro, parts)
 
 
-def _group_parts(number: int, about: str, rows: Sequence[dict[str, Any]]) -> list[Part]:
+def _group_parts(number: int, about: str, rows: Sequence[dict[str, Any]]) -> list[PagePart]:
     values = by_task(rows)
     tasks = [str(task) for task in Task if any(key[2] == task for key in values)]
     reasoning, left_out = _best([m for (m, mode, _, _) in values if mode == "reasoning"], values, "reasoning")
-    parts: list[Part] = []
-    for measure, title in REASONING:
+    parts: list[PagePart] = []
+    for measure in REASONING_MEASURES:  # Figure 3, in the paper's order
+        name = "RadRScore" if measure == RADRSCORE else measure
+        title = name[0].upper() + name[1:]
         series = [_series(values, model, "reasoning", [*tasks, MEAN], [measure], model) for model in reasoning]
         if any(value is not None for one in series for value in one.values):
             parts.append(
-                Picture(
+                PageChart(
                     bars(
                         f"evaluation-{number}-{measure}",
                         f"{title} by task{about}",
                         [*tasks, "mean of tasks"],
                         series,
-                        measure=title if title == "RadRScore" else title.lower(),
+                        measure=name,
                         description=f"{title} of each model's reasoning per task, and the mean over tasks.",
                         limits=(0, 1),
                     )
@@ -115,7 +103,9 @@ def _group_parts(number: int, about: str, rows: Sequence[dict[str, Any]]) -> lis
     parts += _radar(number, about, values, tasks, reasoning)
     parts += _by_corpus(number, about, rows, reasoning)
     if left_out:
-        parts.append(Note(f"Charts show the {MOST_SERIES} models with the best mean; without: {', '.join(left_out)}."))
+        parts.append(
+            PageNote(f"Charts show the {MOST_SERIES} models with the best mean; without: {', '.join(left_out)}.")
+        )
     covered = {
         (row["model"], row["mode"], row["task"], row["corpus"], row["n"]): row
         for row in rows
@@ -127,11 +117,11 @@ def _group_parts(number: int, about: str, rows: Sequence[dict[str, Any]]) -> lis
         for row in covered.values()
     ]  # fmt: skip
     columns = ("model", "asked for", "task", "corpus", "outputs", "expected", "missing", "answers not readable")
-    parts.append(Table(f"Coverage{about}", columns, tuple(coverage)))
+    parts.append(PageTable(f"Coverage{about}", columns, tuple(coverage)))
     return parts
 
 
-def by_task(rows: Iterable[dict[str, Any]]) -> dict[Key, Value]:
+def by_task(rows: Iterable[dict[str, Any]]) -> dict[MeasureKey, Estimate]:
     """Return what stands for each task: its only corpus, or the mean over corpora, without those of other hospitals.
 
     The means of other hospitals stand under a corpus of their own (`cross_centre`).
@@ -144,7 +134,7 @@ def by_task(rows: Iterable[dict[str, Any]]) -> dict[Key, Value]:
     totals: dict[tuple[str, str], int] = {}
     for (model, mode, _), corpora in sizes.items():
         totals[model, mode] = totals.get((model, mode), 0) + sum(corpora.values())
-    found: dict[Key, Value] = {}
+    found: dict[MeasureKey, Estimate] = {}
     for row in rows:
         model, mode, task, corpus = (row[name] for name in ("model", "mode", "task", "corpus"))
         corpora = sizes.get((model, mode, task), {})
@@ -155,7 +145,7 @@ def by_task(rows: Iterable[dict[str, Any]]) -> dict[Key, Value]:
         else:
             fits = corpora.keys() == {corpus}
         if fits:
-            found.setdefault((model, mode, task, row["measure"]), Value(row["value"], row["low"], row["high"]))
+            found.setdefault((model, mode, task, row["measure"]), Estimate(row["value"], row["low"], row["high"]))
     # A single task has no row for the mean over tasks: it is its own.
     for model, mode in totals:
         own = {key[2] for key in sizes if key[:2] == (model, mode)}
@@ -172,13 +162,13 @@ def _cross_centre(row: dict[str, Any]) -> list[str]:
     return [CROSS_CENTRE, *settings.get("cross_centre", [])]
 
 
-def _best(models: Iterable[str], values: dict[Key, Value], mode: str) -> tuple[list[str], list[str]]:
+def _best(models: Iterable[str], values: dict[MeasureKey, Estimate], mode: str) -> tuple[list[str], list[str]]:
     """Return the models that a chart has room for, best mean first, and the others."""
 
     def mean(model: str) -> float:
         for measure in ("radrscore", "outcome", "accuracy"):
             found = values.get((model, mode, MEAN, measure))
-            if found is not None:
+            if found is not None and found.value is not None:
                 return found.value
         return -1.0
 
@@ -187,31 +177,22 @@ def _best(models: Iterable[str], values: dict[Key, Value], mode: str) -> tuple[l
 
 
 def _series(
-    values: dict[Key, Value], model: str, mode: str, tasks: Sequence[str], measures: Sequence[str], name: str
+    values: dict[MeasureKey, Estimate], model: str, mode: str, tasks: Sequence[str], measures: Sequence[str], name: str
 ) -> Series:
     """Take, for each task, the first of the measures that there is."""
     found = [
         next((values[key] for measure in measures if (key := (model, mode, task, measure)) in values), None)
         for task in tasks
     ]
-    return _as_series(name, found)
-
-
-def _as_series(name: str, found: Sequence[Value | None]) -> Series:
-    return Series(
-        name,
-        [None if one is None else one.value for one in found],
-        [None if one is None else one.low for one in found],
-        [None if one is None else one.high for one in found],
-    )
+    return series_of(name, found)
 
 
 # What is known about an answer, the best first: `outcome` is there for the mean over tasks only.
 _ANSWER = ("outcome", "accuracy", "ratescore", "finding_f1")
 
 
-def _outcomes(number: int, about: str, values: dict[Key, Value], tasks: Sequence[str]) -> list[Part]:
-    parts: list[Part] = []
+def _outcomes(number: int, about: str, values: dict[MeasureKey, Estimate], tasks: Sequence[str]) -> list[PagePart]:
+    parts: list[PagePart] = []
     for mode, asked in (("reasoning", "after reasoning"), ("answer_only", "without reasoning")):
         models, _ = _best([m for (m, other, _, _) in values if other == mode], values, mode)
         if not models:
@@ -219,7 +200,7 @@ def _outcomes(number: int, about: str, values: dict[Key, Value], tasks: Sequence
         here = [task for task in tasks if any(key[1] == mode and key[2] == task for key in values)]
         names = [_with_measure(task, values, mode) for task in here]
         parts.append(
-            Picture(
+            PageChart(
                 bars(
                     f"evaluation-{number}-outcome-{mode.replace('_', '-')}",
                     f"Right answers by task, {asked}{about}",
@@ -234,7 +215,7 @@ def _outcomes(number: int, about: str, values: dict[Key, Value], tasks: Sequence
     return parts
 
 
-def _with_measure(task: str, values: dict[Key, Value], mode: str) -> str:
+def _with_measure(task: str, values: dict[MeasureKey, Estimate], mode: str) -> str:
     measures = {key[3] for key in values if key[1] == mode and key[2] == task}
     if "accuracy" in measures:
         return task
@@ -242,8 +223,8 @@ def _with_measure(task: str, values: dict[Key, Value], mode: str) -> str:
 
 
 def _radar(
-    number: int, about: str, values: dict[Key, Value], tasks: Sequence[str], models: Sequence[str]
-) -> list[Part]:
+    number: int, about: str, values: dict[MeasureKey, Estimate], tasks: Sequence[str], models: Sequence[str]
+) -> list[PagePart]:
     spokes: list[tuple[str, str, tuple[str, ...]]] = [(f"{task} RadRScore", task, ("radrscore",)) for task in tasks]
     spokes += [(f"{task} answer", task, _ANSWER) for task in tasks]
     if len(tasks) < 2 or not models:
@@ -253,7 +234,7 @@ def _radar(
         found = [_series(values, model, "reasoning", [task], measures, model) for _, task, measures in spokes]
         series.append(Series(model, [one.values[0] for one in found]))
     return [
-        Picture(
+        PageChart(
             radar(
                 f"evaluation-{number}-radar",
                 f"Reasoning and answers at a glance{about}",
@@ -266,10 +247,10 @@ def _radar(
     ]
 
 
-def _by_corpus(number: int, about: str, rows: Sequence[dict[str, Any]], models: Sequence[str]) -> list[Part]:
+def _by_corpus(number: int, about: str, rows: Sequence[dict[str, Any]], models: Sequence[str]) -> list[PagePart]:
     """Draw accuracy of every corpus and task where there is more than one corpus, other hospitals included."""
     cells = {
-        (row["model"], row["corpus"], row["task"]): Value(row["value"], row["low"], row["high"])
+        (row["model"], row["corpus"], row["task"]): Estimate(row["value"], row["low"], row["high"])
         for row in rows
         if row["measure"] == "accuracy"
         and row["mode"] == "reasoning"
@@ -281,9 +262,9 @@ def _by_corpus(number: int, about: str, rows: Sequence[dict[str, Any]], models: 
     series = []
     for model in models:
         found = [cells.get((model, corpus, task)) for corpus, task in places]
-        series.append(_as_series(model, found))
+        series.append(series_of(model, found))
     return [
-        Picture(
+        PageChart(
             dots(
                 f"evaluation-{number}-corpus",
                 f"Accuracy by corpus and task{about}",

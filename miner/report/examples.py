@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cxr.miner.judge.reasons import in_plain_words
-from cxr.miner.report.marking import Piece, Span, marked
+from cxr.miner.report.marking import MarkedSpan, Piece, marked
 from cxr.miner.report.settings import ReportSettings
 from cxr.miner.store import Store
 
@@ -51,17 +51,22 @@ VERDICT_SIGNS = {
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One finding of a chain with its verdict."""
+class ShownVerdict:
+    """One finding of a reasoning with its verdict."""
 
     words: str
     verdict: str
     sign: str
     because: str
 
+    @classmethod
+    def of(cls, observation: str, status: str, verdict: str, reason: str | None) -> "ShownVerdict":
+        """Return what the page shows of a finding and what a judge said of it."""
+        return cls(f"{observation}: {status}", verdict, VERDICT_SIGNS.get(verdict, "?"), in_plain_words(reason))
+
 
 @dataclass(frozen=True)
-class Quoted:
+class ShownEvidence:
     """One piece of evidence; `mark` names its quotes in the report."""
 
     mark: str
@@ -74,13 +79,13 @@ class Quoted:
 
 @dataclass(frozen=True)
 class Example:
-    """One chain as the page shows it."""
+    """One reasoning as the page shows it, with its report and what the judge said of its findings."""
 
     row: dict[str, Any]
     report: tuple[Piece, ...]
     reasoning: tuple[Piece, ...]
-    evidence: tuple[Quoted, ...]
-    findings: tuple[Judged, ...]
+    findings: tuple[ShownVerdict, ...]
+    evidence: tuple[ShownEvidence, ...] = ()
 
     @property
     def verdicts(self) -> list[str]:
@@ -90,13 +95,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Examples:
-    """The examples, what can be filtered, and how many chains may not be shown."""
+    """The examples, and how many there are that may not be shown."""
 
     shown: tuple[Example, ...]
     withheld: int
 
     def choices(self, name: str) -> list[str]:
-        """Return the values of a filter that occur: task, corpus, finding or verdict."""
+        """Return the values of a filter that occur: finding, verdict, or a column of the rows."""
         if name == "finding":
             return sorted({finding for example in self.shown for finding in example.row["asked"]})
         if name == "verdict":
@@ -120,22 +125,15 @@ def _example(row: dict[str, Any], findings: list[dict[str, Any]]) -> Example:
     quotes, evidence = [], []
     for piece in row.pop("evidence"):
         mark = f"e{row['example_no']}-{piece['evidence_no']}"
-        quotes += [Span(quote["start"], quote["end"], mark) for quote in piece["quotes"]]
+        quotes += [MarkedSpan(quote["start"], quote["end"], mark) for quote in piece["quotes"]]
         is_quoted = bool(piece["quotes"])
         evidence.append(
-            Quoted(mark, piece["evidence_no"], piece["finding"], piece["presence"], piece["statement"], is_quoted)
+            ShownEvidence(
+                mark, piece["evidence_no"], piece["finding"], piece["presence"], piece["statement"], is_quoted
+            )
         )
-    judged = tuple(
-        Judged(
-            f"{finding['observation']}: {finding['status']}",
-            finding["verdict"],
-            VERDICT_SIGNS.get(finding["verdict"], "?"),
-            in_plain_words(finding["reason"]),
-        )
-        for finding in findings
-    )
     spans = [
-        Span(finding["start"], finding["end"], finding["verdict"])
+        MarkedSpan(finding["start"], finding["end"], finding["verdict"])
         for finding in findings
         if finding["start"] is not None and finding["end"] is not None
     ]
@@ -143,6 +141,8 @@ def _example(row: dict[str, Any], findings: list[dict[str, Any]]) -> Example:
         row=row,
         report=marked(row.pop("report") or "", quotes),
         reasoning=marked(row.pop("text"), spans),
+        findings=tuple(
+            ShownVerdict.of(one["observation"], one["status"], one["verdict"], one["reason"]) for one in findings
+        ),
         evidence=tuple(evidence),
-        findings=judged,
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cxr.miner.charts.figures import lengths
-from cxr.miner.report.parts import Note, Part, Picture, Section, Table
+from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable
 from cxr.miner.store import Store
 
 
@@ -11,12 +11,10 @@ from cxr.miner.store import Store
 class Step:
     """Things of one kind: how many came in, how many were lost by which reason, how many are left."""
 
-    unit: str
     name: str
     came: int
     losses: tuple[tuple[str, int], ...]
     left: int
-    left_name: str
 
 
 _STUDIES = """
@@ -58,11 +56,11 @@ _REVIEWED = """
     from report_chains where factuality >= 1 group by all
 """
 _PLAN = (
-    ("studies", "studies", _STUDIES, "studies with a question"),
-    ("questions", "questions", _QUESTIONS, "questions with a chain"),
-    ("chains", "chains", _SCORED, "scored chains"),
-    ("chains", "scored chains", _FACTUAL, "factual chains"),
-    ("chains", "factual chains", _REVIEWED, "factual chains after review"),
+    ("studies", _STUDIES),
+    ("questions", _QUESTIONS),
+    ("chains", _SCORED),
+    ("scored chains", _FACTUAL),
+    ("factual chains", _REVIEWED),
 )
 _REJECTED_ROWS = """
     select corpus, replace(reason, '_', ' ') as reason, count(*) as rows from rejects where stage = 'ingest'
@@ -86,15 +84,15 @@ _BY_CORPUS = """
 def steps(store: Store) -> tuple[Step, ...]:
     """Return the steps of the funnel; in each, what came is what was lost and what is left."""
     made = []
-    for unit, name, query, left_name in _PLAN:
+    for name, query in _PLAN:
         counted = [(str(reason), int(number)) for reason, number in store.rows(query)]
         losses = sorted(((reason, n) for reason, n in counted if reason), key=lambda item: (-item[1], item[0]))
         left = sum(number for reason, number in counted if not reason)
-        made.append(Step(unit, name, sum(n for _, n in counted), tuple(losses), left, left_name))
+        made.append(Step(name, sum(n for _, n in counted), tuple(losses), left))
     return tuple(made)
 
 
-def funnel_section(store: Store) -> Section:
+def funnel_section(store: Store) -> PageSection:
     """Return the funnel as a chart, and what was lost where."""
     made = steps(store)
     studies, questions, scored, factual, reviewed = made
@@ -113,8 +111,8 @@ def funnel_section(store: Store) -> Section:
         for step in made
         for reason, number in step.losses
     ]
-    parts: list[Part] = [
-        Picture(
+    parts: list[PagePart] = [
+        PageChart(
             lengths(
                 "funnel",
                 "From studies to factual chains",
@@ -125,24 +123,24 @@ def funnel_section(store: Store) -> Section:
                 + ". Studies, questions and chains differ by hatch.",
             )
         ),
-        Table("Every loss, and why", ("of", "reason", "how many", "share"), tuple(losses))
+        PageTable("Every loss, and why", ("of", "reason", "how many", "share"), tuple(losses))
         if losses
-        else Note("Nothing was lost on the way."),
+        else PageNote("Nothing was lost on the way."),
     ]
     if scored.came > questions.left:
         parts.append(
-            Note(f"{questions.left:,} questions have {scored.came:,} chains, because several engines mined them.")
+            PageNote(f"{questions.left:,} questions have {scored.came:,} chains, because several engines mined them.")
         )
     rejected = store.rows(_REJECTED_ROWS)
     if rejected:
         parts.append(
-            Table("Rows of the corpora that no study was made of", ("corpus", "reason", "rows"), tuple(rejected))
+            PageTable("Rows of the corpora that no study was made of", ("corpus", "reason", "rows"), tuple(rejected))
         )
     by_corpus = store.frame(_BY_CORPUS)
     if by_corpus.height:
-        parts.append(Table("By corpus", tuple(by_corpus.columns), tuple(by_corpus.rows())))
+        parts.append(PageTable("By corpus", tuple(by_corpus.columns), tuple(by_corpus.rows())))
     intro = (
         "A study gives questions, a question gives a chain, and a chain is kept if the report supports all of it and "
         "no radiologist objects. At each step, what came in is what was lost and what is left."
     )
-    return Section("funnel", "The mining funnel", intro, parts)
+    return PageSection("funnel", "The mining funnel", intro, parts)

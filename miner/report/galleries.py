@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cxr.miner.judge import RulesJudge
-from cxr.miner.judge.reasons import in_plain_words
-from cxr.miner.report.examples import VERDICT_SIGNS, Judged
-from cxr.miner.report.marking import Piece, Span, marked
-from cxr.miner.report.parts import Table
+from cxr.miner.report.examples import Example, Examples, ShownVerdict
+from cxr.miner.report.marking import MarkedSpan, marked
+from cxr.miner.report.parts import PageTable
 from cxr.miner.report.settings import ReportSettings
 from cxr.miner.store import Store
 
@@ -65,34 +64,11 @@ _CHOSEN = """
 
 
 @dataclass(frozen=True)
-class Case:
-    """One prediction as the page shows it."""
+class Galleries(Examples):
+    """Predictions as examples, how often each kind occurs, and how many credentialed ones are among those shown."""
 
-    row: dict[str, Any]
-    said: tuple[Piece, ...]
-    report: tuple[Piece, ...]
-    findings: tuple[Judged, ...]
-
-    @property
-    def verdicts(self) -> list[str]:
-        """Return the verdicts that occur, for the filter."""
-        return sorted({finding.verdict for finding in self.findings})
-
-
-@dataclass(frozen=True)
-class Galleries:
-    """The cases, how often each kind occurs, and how many of them may not be shown."""
-
-    shown: tuple[Case, ...]
-    counts: Table
-    withheld: int
+    counts: PageTable
     credentialed: int
-
-    def choices(self, name: str) -> list[str]:
-        """Return the values of a filter that occur: kind, task, model, corpus or verdict."""
-        if name == "verdict":
-            return [verdict for verdict in VERDICT_SIGNS if any(verdict in one.verdicts for one in self.shown)]
-        return sorted({str(case.row[name]) for case in self.shown})
 
 
 def choose_cases(store: Store, settings: ReportSettings) -> Galleries | None:
@@ -108,33 +84,27 @@ def choose_cases(store: Store, settings: ReportSettings) -> Galleries | None:
     secret = store.count("select count(*) from report_cases where kind is not null and not is_public")
     return Galleries(
         cases,
-        Table("Answers and reasoning", tuple(counts.columns), tuple(counts.rows())),
         0 if settings.with_text else secret,
+        PageTable("Answers and reasoning", tuple(counts.columns), tuple(counts.rows())),
         sum(not case.row["is_public"] for case in cases),
     )
 
 
-def _case(row: dict[str, Any], judge: RulesJudge) -> Case:
+def _case(row: dict[str, Any], judge: RulesJudge) -> Example:
     """Mark what the rules judge finds in a reasoning, where it was that judge who scored it."""
     said, report = str(row.pop("said") or ""), str(row.pop("report") or "")
     reasoning = _THINK.search(said)
     if reasoning is None or (row["judge"], row["judge_version"]) != (judge.name, judge.version):
-        return Case(row, marked(said, ()), marked(report, ()), ())
+        return Example(row, marked(report, ()), marked(said, ()), ())
     begin = reasoning.start(1)
     judged = judge.verdicts(report, judge.extract(reasoning.group(1)))
     findings = tuple(
-        Judged(
-            f"{one.finding.observation}: {one.finding.status}",
-            str(one.verdict),
-            VERDICT_SIGNS[one.verdict],
-            in_plain_words(one.reason),
-        )
-        for one in judged
+        ShownVerdict.of(one.finding.observation, one.finding.status, str(one.verdict), one.reason) for one in judged
     )
     spans = [
-        Span(begin + one.finding.span.start, begin + one.finding.span.end, str(one.verdict))
+        MarkedSpan(begin + one.finding.span.start, begin + one.finding.span.end, str(one.verdict))
         for one in judged
         if one.finding.span is not None
     ]
-    quotes = [Span(quote.start, quote.end, str(one.verdict)) for one in judged for quote in one.evidence]
-    return Case(row, marked(said, spans), marked(report, quotes), findings)
+    quotes = [MarkedSpan(quote.start, quote.end, str(one.verdict)) for one in judged for quote in one.evidence]
+    return Example(row, marked(report, quotes), marked(said, spans), findings)

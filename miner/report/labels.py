@@ -3,8 +3,9 @@
 from typing import Any
 
 from cxr.miner.ask.ask import LABELER_PREFERENCE
-from cxr.miner.charts.figures import REST, Series, dots, shares
-from cxr.miner.report.parts import Note, Part, Picture, Section, Table
+from cxr.miner.charts.data import Series
+from cxr.miner.charts.figures import REST, dots, shares
+from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import QUESTION_FINDINGS
 
@@ -30,9 +31,9 @@ _ANSWERS = """
 _SHOWN_FINDINGS = 16
 
 
-def labels_section(store: Store) -> Section:
+def labels_section(store: Store) -> PageSection:
     """Return prevalence and balance per corpus; a corpus is shown with the labeler that questions are made of."""
-    parts: list[Part] = []
+    parts: list[PagePart] = []
     labelers: dict[str, list[str]] = {}
     for corpus, labeler in store.rows(_LABELERS):
         labelers.setdefault(corpus, []).append(labeler)
@@ -40,14 +41,16 @@ def labels_section(store: Store) -> Section:
         parts += _corpus_parts(store, number, corpus, sorted(names, key=_preference))
     answers = store.rows(_ANSWERS)
     if answers:
-        parts.append(Table("Answers by task", ("corpus", "task", "answer", "questions"), tuple(answers), folded=True))
+        parts.append(
+            PageTable("Answers by task", ("corpus", "task", "answer", "questions"), tuple(answers), folded=True)
+        )
     if not parts:
-        parts.append(Note("The store holds no labels."))
+        parts.append(PageNote("The store holds no labels."))
     intro = (
         "How often each finding is labelled, and how often it is the answer of a question. Balanced sampling allows no "
         "finding of a task more than twice as often as another (paper, section 2)."
     )
-    return Section("labels", "Labels and balance", intro, parts)
+    return PageSection("labels", "Labels and balance", intro, parts)
 
 
 def _preference(labeler: str) -> tuple[int, str]:
@@ -55,13 +58,13 @@ def _preference(labeler: str) -> tuple[int, str]:
     return (LABELER_PREFERENCE.index(labeler) if known else len(LABELER_PREFERENCE), labeler)
 
 
-def _corpus_parts(store: Store, number: int, corpus: str, labelers: list[str]) -> list[Part]:
+def _corpus_parts(store: Store, number: int, corpus: str, labelers: list[str]) -> list[PagePart]:
     frames = {labeler: store.frame(_PREVALENCE, [corpus, labeler]) for labeler in labelers}
     first = frames[labelers[0]]
     findings = first["finding"].to_list()
     kinds = ("positive", "uncertain", "negative", "not mentioned")
-    parts: list[Part] = [
-        Picture(
+    parts: list[PagePart] = [
+        PageChart(
             shares(
                 f"prevalence-{number}",
                 f"{corpus}: labels by {labelers[0]}",
@@ -74,27 +77,29 @@ def _corpus_parts(store: Store, number: int, corpus: str, labelers: list[str]) -
     ]
     for labeler in labelers[1:]:
         frame = frames[labeler]
-        parts.append(Table(f"{corpus}: labels by {labeler}", tuple(frame.columns), tuple(frame.rows()), folded=True))
+        parts.append(
+            PageTable(f"{corpus}: labels by {labeler}", tuple(frame.columns), tuple(frame.rows()), folded=True)
+        )
     return [*parts, *_balance_parts(store, number, corpus, dict(zip(findings, first["positive"], strict=True)))]
 
 
-def _balance_parts(store: Store, number: int, corpus: str, before: dict[str, int]) -> list[Part]:
+def _balance_parts(store: Store, number: int, corpus: str, before: dict[str, int]) -> list[PagePart]:
     """Compare the positives among the labels with the findings that questions have as answer."""
     asked: dict[str, dict[str, int]] = {}
     for task, finding, questions in store.rows(_ASKED, [corpus, corpus]):
         asked.setdefault(task, {})[finding] = questions
     if not asked:
-        return [Note(f"No question has been asked about {corpus} yet.")]
+        return [PageNote(f"No question has been asked about {corpus} yet.")]
     askable = {finding: count for finding, count in before.items() if finding in QUESTION_FINDINGS}
     rows: list[tuple[Any, ...]] = [("labels, before sampling", *_spread(askable))]
     rows += [(task, *_spread(counts)) for task, counts in sorted(asked.items())]
     findings = [finding for finding in before if any(finding in counts for counts in asked.values())][:_SHOWN_FINDINGS]
     series = [Series("positive labels", [before[finding] for finding in findings])]
     series += [Series(task, [counts.get(finding) for finding in findings]) for task, counts in sorted(asked.items())]
-    parts: list[Part] = []
+    parts: list[PagePart] = []
     if findings:
         parts.append(
-            Picture(
+            PageChart(
                 dots(
                     f"balance-{number}",
                     f"{corpus}: findings before and after sampling",
@@ -108,7 +113,7 @@ def _balance_parts(store: Store, number: int, corpus: str, before: dict[str, int
             )
         )
     columns = ("", "findings", "most frequent", "least frequent", "ratio")
-    return [*parts, Table(f"{corpus}: balance", columns, tuple(rows))]
+    return [*parts, PageTable(f"{corpus}: balance", columns, tuple(rows))]
 
 
 def _spread(counts: dict[str, int]) -> tuple[int, str, str, float | None]:

@@ -9,7 +9,7 @@ LONGEST_TEXT = 20_000
 
 
 @dataclass(frozen=True)
-class Span:
+class MarkedSpan:
     """Characters `[start, end)` with the mark that they are to carry."""
 
     start: int
@@ -29,7 +29,7 @@ class Piece:
     """Those of them that no earlier stretch has."""
 
 
-def marked(text: str, spans: Sequence[Span]) -> tuple[Piece, ...]:
+def marked(text: str, spans: Sequence[MarkedSpan]) -> tuple[Piece, ...]:
     """Cut a text at the ends of spans; the pieces together are the text, or its beginning if it is very long.
 
     Spans that lie outside of the text mark nothing.

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib import resources
 
-from cxr.miner.charts.figures import CHART_CSS
+from cxr.miner.charts.svg import CHART_CSS
 from cxr.miner.kit.errors import CxrError
 from cxr.miner.report.examples import VERDICT_SIGNS, Examples
 from cxr.miner.report.galleries import Galleries
-from cxr.miner.report.parts import Number, Section
+from cxr.miner.report.parts import PageNumber, PageSection
 
 try:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,8 +24,8 @@ class Page:
 
     store: str
     written: str | None
-    numbers: tuple[Number, ...]
-    sections: tuple[Section, ...]
+    numbers: tuple[PageNumber, ...]
+    sections: tuple[PageSection, ...]
     examples: Examples
     galleries: Galleries | None
     credentialed: int
@@ -33,7 +33,7 @@ class Page:
     credentialed_corpora: tuple[str, ...]
 
 
-def render(page: Page) -> str:
+def render_page(page: Page) -> str:
     """Return the page as HTML; everything that comes from the store is escaped."""
     environment = Environment(
         loader=PackageLoader("cxr.miner.report", "templates"),

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cxr.miner.charts.figures import Chart
+from cxr.miner.charts.data import Chart, Series
 from cxr.miner.kit.console import cell
+from cxr.miner.stats.resampling import NO_ESTIMATE, Estimate
 
 
 @dataclass(frozen=True)
-class Table:
+class PageTable:
     """Rows under named columns; numbers stand to the right, as on the command line."""
 
     kind: ClassVar[str] = "table"
@@ -34,7 +35,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Note:
+class PageNote:
     """A sentence or two."""
 
     kind: ClassVar[str] = "note"
@@ -42,7 +43,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Picture:
+class PageChart:
     """A chart, which brings its own table."""
 
     kind: ClassVar[str] = "picture"
@@ -50,7 +51,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Number:
+class PageNumber:
     """One of the large numbers at the top."""
 
     label: str
@@ -58,14 +59,20 @@ class Number:
     hint: str = ""
 
 
-Part = Table | Note | Picture
+PagePart = PageTable | PageNote | PageChart
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A heading, an introduction and what follows."""
 
     id: str
     title: str
     intro: str
-    parts: Sequence[Part]
+    parts: Sequence[PagePart]
+
+
+def series_of(name: str, found: Sequence[Estimate | None]) -> Series:
+    """Return one name with a value per category and its interval, where there is one."""
+    known = [one or NO_ESTIMATE for one in found]
+    return Series(name, [one.value for one in known], [one.low for one in known], [one.high for one in known])

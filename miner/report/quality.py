@@ -1,18 +1,17 @@
 """How factual the chains are: by task, corpus, engine, judge and finding, and what the judge objected to."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from cxr.miner.charts.figures import Series, dots, shares
+from cxr.miner.charts.data import Series
+from cxr.miner.charts.figures import dots, shares
 from cxr.miner.judge.reasons import in_plain_words
-from cxr.miner.report.parts import Note, Part, Picture, Section, Table
-from cxr.miner.report.settings import ReportSettings
-from cxr.miner.stats.intervals import mean_interval
+from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable, series_of
+from cxr.miner.report.settings import FEWEST, ReportSettings
+from cxr.miner.stats.resampling import Estimate, estimates, resampled_sums
 from cxr.miner.store import Store
+from cxr.schemas.measures import RADRSCORE, REASONING_MEASURES
 from cxr.schemas.vocabulary import Verdict
 
-MEASURES = ("factuality", "completeness", "effectiveness", "radrscore")
 MOST_GROUPS = 20
 
 _BY_JUDGE = """
@@ -31,7 +30,7 @@ _GROUPINGS: tuple[tuple[str, str, str, str, str], ...] = (
 )
 
 
-def quality_section(store: Store, settings: ReportSettings) -> Section:
+def quality_section(store: Store, settings: ReportSettings) -> PageSection:
     """Return means with intervals over patients, and verdicts with their reasons."""
     intro = (
         "Factuality is the share of a chain's findings that the report supports; the other measures compare the chain "
@@ -39,9 +38,9 @@ def quality_section(store: Store, settings: ReportSettings) -> Section:
         "patients. The axes do not begin at zero."
     )
     if not store.count("select count(*) from report_chains where factuality is not null"):
-        note = Note("No chain is scored yet; `cxr score` scores them.")
-        return Section("factuality", "Factuality", intro, [note])
-    parts: list[Part] = [_by_task(store, settings)]
+        note = PageNote("No chain is scored yet; `cxr score` scores them.")
+        return PageSection("factuality", "Factuality", intro, [note])
+    parts: list[PagePart] = [_by_task(store, settings)]
     single: list[str] = []
     for name, key, source, title, remark in _GROUPINGS:
         rows = grouped_means(store, settings, key, source, "factuality")
@@ -50,27 +49,23 @@ def quality_section(store: Store, settings: ReportSettings) -> Section:
         elif rows:
             single.append(f"{key} {rows[0][0]}")
     if single:
-        parts.append(Note(f"There is one group only of {', '.join(single)}: the means above are theirs."))
-    return Section("factuality", "Factuality", intro, [*parts, *_verdict_parts(store)])
+        parts.append(PageNote(f"There is one group only of {', '.join(single)}: the means above are theirs."))
+    return PageSection("factuality", "Factuality", intro, [*parts, *_verdict_parts(store)])
 
 
-def _by_task(store: Store, settings: ReportSettings) -> Part:
-    means: dict[str, dict[str, tuple[float, tuple[float, float] | None]]] = {}
+def _by_task(store: Store, settings: ReportSettings) -> PagePart:
+    means: dict[str, dict[str, Estimate]] = {}
     counts: dict[str, int] = {}
-    for measure in MEASURES:
-        for task, chains, mean, interval in grouped_means(store, settings, "task", "report_chains", measure):
-            means.setdefault(task, {})[measure] = (mean, interval)
+    for measure in REASONING_MEASURES:
+        for task, chains, mean in grouped_means(store, settings, "task", "report_chains", measure):
+            means.setdefault(task, {})[measure] = mean
             counts[task] = chains
     tasks = sorted(means)
     series = [
-        Series(
-            "RadRScore" if measure == "radrscore" else measure,
-            [means[task][measure][0] for task in tasks],
-            *_ends([means[task][measure][1] for task in tasks]),
-        )
-        for measure in MEASURES
+        series_of("RadRScore" if measure == RADRSCORE else measure, [means[task][measure] for task in tasks])
+        for measure in REASONING_MEASURES
     ]
-    return Picture(
+    return PageChart(
         dots(
             "quality-task",
             "RadRScore and its parts by task",
@@ -82,20 +77,20 @@ def _by_task(store: Store, settings: ReportSettings) -> Part:
     )
 
 
-_Group = tuple[str, int, float, tuple[float, float] | None]
+_Group = tuple[str, int, Estimate]
 
 
-def _group_picture(name: str, rows: list[_Group], title: str, remark: str) -> Part:
+def _group_picture(name: str, rows: list[_Group], title: str, remark: str) -> PagePart:
     shown = sorted(rows, key=lambda row: (-row[1], row[0]))[:MOST_GROUPS]
-    shown.sort(key=lambda row: (row[2], row[0]))
+    shown.sort(key=lambda row: (row[2].value or 0.0, row[0]))
     left_out = len(rows) - len(shown)
     more = f" The {left_out} groups with the fewest chains are left out." if left_out else ""
-    return Picture(
+    return PageChart(
         dots(
             f"quality-{name}",
             title,
-            [f"{group} ({chains:,})" for group, chains, _, _ in shown],
-            [Series("factuality", [mean for _, _, mean, _ in shown], *_ends([ends for *_, ends in shown]))],
+            [f"{group} ({chains:,})" for group, chains, _ in shown],
+            [series_of("factuality", [mean for *_, mean in shown])],
             measure="mean factuality",
             description=f"{title}, the lowest first; in brackets the number of chains. {remark}{more}".strip(),
         )
@@ -103,7 +98,7 @@ def _group_picture(name: str, rows: list[_Group], title: str, remark: str) -> Pa
 
 
 def grouped_means(store: Store, settings: ReportSettings, key: str, source: str, measure: str) -> list[_Group]:
-    """Return (group, chains, mean, interval) of a measure, by group name.
+    """Return (group, chains, mean with interval) of a measure, by group name.
 
     The bootstrap sees each distinct patient (sum and number of scores, to four decimals) once, with its count.
     """
@@ -122,17 +117,11 @@ def grouped_means(store: Store, settings: ReportSettings, key: str, source: str,
         size, patients = part["size"].to_numpy(), part["patients"].to_numpy()
         chains = int((size * patients).sum())
         patterns = np.column_stack([part["total"].to_numpy(), size]).astype(np.float64)
-        interval = mean_interval(
-            patterns, patients.astype(np.float64), resamples=settings.resamples, seed=settings.seed
-        )
-        made.append((str(group), chains, float(part["exact"].sum()) / chains, interval))
+        stream = np.random.default_rng(settings.seed)
+        sums = resampled_sums(patterns, stream, resamples=settings.resamples, alike=patients)
+        mean = np.array([part["exact"].sum() / chains])
+        made.append((str(group), chains, estimates(mean, sums[:, :1] / sums[:, 1:], int(patients.sum()), FEWEST)[0]))
     return made
-
-
-def _ends(
-    intervals: Sequence[tuple[float, float] | None],
-) -> tuple[list[float | None], list[float | None]]:
-    return [ends and ends[0] for ends in intervals], [ends and ends[1] for ends in intervals]
 
 
 _BY_CONCEPT = """
@@ -146,7 +135,7 @@ _REASONS = """
 """
 
 
-def _verdict_parts(store: Store) -> list[Part]:
+def _verdict_parts(store: Store) -> list[PagePart]:
     """Return what the judge found, by task and reason, and the concepts that chains get wrong most often."""
     columns = ", ".join(f"count(*) filter (where verdict = '{verdict}') as \"{verdict}\"" for verdict in Verdict)
     by_task = store.frame(
@@ -155,8 +144,8 @@ def _verdict_parts(store: Store) -> list[Part]:
     if by_task.is_empty():
         return []
     series = [Series(verdict.replace("_", " "), by_task[verdict].to_list()) for verdict in Verdict]
-    parts: list[Part] = [
-        Picture(
+    parts: list[PagePart] = [
+        PageChart(
             shares(
                 "verdicts-task",
                 "Verdicts on the findings of chains, by task",
@@ -172,11 +161,11 @@ def _verdict_parts(store: Store) -> list[Part]:
         for verdict, reason, findings, chains in store.rows(_REASONS)
     ]
     heads = ("verdict", "because", "reason", "findings", "chains")
-    parts.append(Table("Why: the judge's reasons", heads, tuple(reasons), folded=True))
+    parts.append(PageTable("Why: the judge's reasons", heads, tuple(reasons), folded=True))
     concepts = store.frame(_BY_CONCEPT.format(columns=columns))
     if concepts.height:
         names = tuple(name.replace("_", " ") for name in concepts.columns)
-        parts.append(Table("Concepts that chains get wrong most often", names, tuple(concepts.rows())))
+        parts.append(PageTable("Concepts that chains get wrong most often", names, tuple(concepts.rows())))
     return parts
 
 

@@ -10,8 +10,8 @@ from cxr.miner.report.examples import choose_examples
 from cxr.miner.report.funnel import funnel_section, steps
 from cxr.miner.report.galleries import choose_cases
 from cxr.miner.report.labels import labels_section
-from cxr.miner.report.page import Page, render
-from cxr.miner.report.parts import Number
+from cxr.miner.report.page import Page, render_page
+from cxr.miner.report.parts import PageNumber
 from cxr.miner.report.prepare import prepare
 from cxr.miner.report.quality import quality_section
 from cxr.miner.report.settings import ReportSettings
@@ -37,7 +37,7 @@ def write_report(store: Store, target: Path, settings: ReportSettings) -> Report
     # Opened first: where nothing can be written, nothing is computed.
     with whole_path(target) as partial:
         page, result = _page(store, settings)
-        html = render(page).encode()
+        html = render_page(page).encode()
         partial.write_bytes(html)
     return replace(result, size=len(html))
 
@@ -70,7 +70,7 @@ def _page(store: Store, settings: ReportSettings) -> tuple[Page, ReportResult]:
     return page, ReportResult(0, len(examples.shown), examples.withheld, credentialed)
 
 
-def _numbers(store: Store) -> tuple[Number, ...]:
+def _numbers(store: Store) -> tuple[PageNumber, ...]:
     """Return the large numbers: what there is, how good it is, what it cost."""
     studies, questions, scored, factual, reviewed = steps(store)
     ((mean, reasoning_steps),) = store.rows("select avg(factuality), coalesce(sum(steps), 0) from report_chains")
@@ -81,10 +81,10 @@ def _numbers(store: Store) -> tuple[Number, ...]:
     calls_hint = f"{calls:,} calls" + (f", {unknown:,} of unknown cost" if unknown else "")
     share = "" if not factual.came else f"{100 * factual.left / factual.came:.1f} % of the scored"
     return (
-        Number("studies", f"{studies.came:,}", f"{studies.left:,} with a question"),
-        Number("questions", f"{questions.came:,}", f"{questions.left:,} with a chain"),
-        Number("chains", f"{scored.came:,}", f"{int(reasoning_steps):,} reasoning steps"),
-        Number("factual chains", f"{reviewed.left:,}", share),
-        Number("mean factuality", "none yet" if mean is None else f"{mean:.3f}", f"{scored.left:,} chains scored"),
-        Number("paid to models", cost, calls_hint),
+        PageNumber("studies", f"{studies.came:,}", f"{studies.left:,} with a question"),
+        PageNumber("questions", f"{questions.came:,}", f"{questions.left:,} with a chain"),
+        PageNumber("chains", f"{scored.came:,}", f"{int(reasoning_steps):,} reasoning steps"),
+        PageNumber("factual chains", f"{reviewed.left:,}", share),
+        PageNumber("mean factuality", "none yet" if mean is None else f"{mean:.3f}", f"{scored.left:,} chains scored"),
+        PageNumber("paid to models", cost, calls_hint),
     )

@@ -7,6 +7,9 @@ from pydantic_settings import SettingsConfigDict
 
 from cxr.miner.kit.settings import StageSettings
 
+FEWEST = 5
+"""With fewer patients an interval would say more than is known."""
+
 
 class ReportSettings(StageSettings):
     """Choices of `cxr report`; they change what is shown, never what is counted."""

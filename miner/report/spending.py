@@ -1,6 +1,6 @@
 """Cost and time: what each command did and took, and what was paid to model servers."""
 
-from cxr.miner.report.parts import Note, Part, Section, Table
+from cxr.miner.report.parts import PageNote, PagePart, PageSection, PageTable
 from cxr.miner.store import Store
 
 _CALLS = """
@@ -25,19 +25,19 @@ _OTHERWISE = """
 """
 
 
-def spending_section(store: Store) -> Section:
+def spending_section(store: Store) -> PageSection:
     """Return the calls and runs."""
     calls, runs, otherwise = (store.frame(query) for query in (_CALLS, _RUNS, _OTHERWISE))
-    parts: list[Part] = []
+    parts: list[PagePart] = []
     if runs.height:
-        parts.append(Table("Commands that wrote to this store", tuple(runs.columns), tuple(runs.rows())))
+        parts.append(PageTable("Commands that wrote to this store", tuple(runs.columns), tuple(runs.rows())))
     if calls.height:
-        parts.append(Table("Calls to language models", tuple(calls.columns), tuple(calls.rows())))
+        parts.append(PageTable("Calls to language models", tuple(calls.columns), tuple(calls.rows())))
         unknown = int(calls["cost unknown"].sum())
         if unknown:
-            parts.append(Note(f"The cost of {unknown:,} calls is unknown; the sum in USD is without them."))
+            parts.append(PageNote(f"The cost of {unknown:,} calls is unknown; the sum in USD is without them."))
     else:
-        parts.append(Note("No language model was called: nothing was paid."))
+        parts.append(PageNote("No language model was called: nothing was paid."))
     if otherwise.height:
-        parts.append(Table("Runs that did not end well", tuple(otherwise.columns), tuple(otherwise.rows())))
-    return Section("cost", "Cost and time", "Seconds are wall clock, summed over runs.", parts)
+        parts.append(PageTable("Runs that did not end well", tuple(otherwise.columns), tuple(otherwise.rows())))
+    return PageSection("cost", "Cost and time", "Seconds are wall clock, summed over runs.", parts)

@@ -15,13 +15,13 @@ from rich.table import Table
 
 from cxr.miner.kit.console import table
 from cxr.miner.kit.errors import InputError
-from cxr.miner.stats.agreement import Agreement, Interval, agreement
+from cxr.miner.stats.agreement import Agreement, agreement
 from cxr.schemas.vocabulary import Verdict
 
 FACTUAL = frozenset({Verdict.SUPPORTED, Verdict.UNMENTIONED_NORMAL})
 
 
-class Pair(NamedTuple):
+class JudgedPair(NamedTuple):
     """One finding's judgement on both sides; `measure` is verdict, factual or recalled."""
 
     measure: str
@@ -36,7 +36,7 @@ class Comparison:
     """Agreement by measure, the pairs that differ, who judged, and what could not be paired."""
 
     agreements: Mapping[str, Agreement]
-    differing: tuple[Pair, ...]
+    differing: tuple[JudgedPair, ...]
     judges: tuple[str, str]
     unpaired: Mapping[str, int] = field(default_factory=dict)
 
@@ -81,9 +81,8 @@ def comparison_tables(result: Comparison, names: tuple[str, str], *, most: int) 
     """Return tables of the agreements, of what was confused with what, and of at most `most` pairs that differ."""
     rows = []
     for measure, found in result.agreements.items():
-        sure, beyond = found.accuracy_interval, found.kappa_interval
-        ends = (*(_ends(sure)), found.kappa, *(_ends(beyond)))
-        rows.append((measure, found.n, found.accuracy, *ends))
+        numbers = [number for one in (found.accuracy, found.kappa) for number in (one.value, one.low, one.high)]
+        rows.append((measure, found.n, *numbers))
     columns = ["measure", "n", "agreement", "low", "high", "kappa", "low", "high"]
     made = [table(f"{result.judges[0]} against {result.judges[1]} (95 % bootstrap over ids)", columns, rows)]
     for measure, found in result.agreements.items():
@@ -94,10 +93,6 @@ def comparison_tables(result: Comparison, names: tuple[str, str], *, most: int) 
     if shown:
         made.append(table(f"{len(shown)} of {len(result.differing)} that differ", ["id", "finding", *names], shown))
     return made
-
-
-def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
-    return (None, None) if interval is None else (interval.low, interval.high)
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
@@ -127,18 +122,18 @@ def _judge(records: Any) -> str:
     return f"{judge['name']} {judge['version']}" if isinstance(judge, dict) else "readers"
 
 
-def _pairs(identity: str, left: dict[str, Any], right: dict[str, Any]) -> Iterator[Pair]:
+def _pairs(identity: str, left: dict[str, Any], right: dict[str, Any]) -> Iterator[JudgedPair]:
     for first, second in _side_by_side(identity, "findings", left, right):
         words, gold, predicted = _words(first), first.get("verdict"), second.get("verdict")
         if gold is None or predicted is None:
             continue
-        yield Pair("verdict", identity, words, str(gold), str(predicted))
+        yield JudgedPair("verdict", identity, words, str(gold), str(predicted))
         if gold != Verdict.NOT_ASSESSABLE:
-            yield Pair("factual", identity, words, str(gold in FACTUAL), str(predicted in FACTUAL))
+            yield JudgedPair("factual", identity, words, str(gold in FACTUAL), str(predicted in FACTUAL))
     for first, second in _side_by_side(identity, "reference", left, right):
         gold, predicted = first.get("recalled"), second.get("recalled")
         if gold is not None and predicted is not None:
-            yield Pair("recalled", identity, _words(first), str(gold), str(predicted))
+            yield JudgedPair("recalled", identity, _words(first), str(gold), str(predicted))
 
 
 def _side_by_side(

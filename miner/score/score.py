@@ -6,7 +6,6 @@ of its evidence. Factuality then says whether the report supports the chain, com
 tells all of the evidence, and effectiveness whether it tells nothing beside it (design.md, "RadRScore").
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import polars as pl
 from cxr.miner.judge import Judge, open_judge
 from cxr.miner.judge.radrscore import ScoredReasoning, score_reasoning
 from cxr.miner.kit.errors import MiningReject
-from cxr.miner.kit.parallel import ordered_map
+from cxr.miner.kit.parallel import Advance, ordered_map
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.mine.job import BATCH
 from cxr.miner.score.settings import ScoreSettings
@@ -39,7 +38,7 @@ class ScoreResult:
     """Chains that stand unscored because the judge gave no usable answer, by reason."""
 
 
-def score_chains(db: Path, settings: ScoreSettings, advance: Callable[[int, int], None]) -> ScoreResult:
+def score_chains(db: Path, settings: ScoreSettings, advance: Advance) -> ScoreResult:
     """Open store and judge, and score what this judge has not scored; the same call goes on where one stopped.
 
     Raises PolicyError before anything is sent, BudgetReached or EngineStopped after everything that was finished has
@@ -56,7 +55,7 @@ def score(
     store: Store,
     judge: Judge,
     settings: ScoreSettings,
-    advance: Callable[[int, int], None],
+    advance: Advance,
     books: StoreBooks | None = None,
 ) -> ScoreResult:
     """Score every chain that this version of the judge has not scored; `advance(done, total)` after each batch."""

@@ -1,109 +1,45 @@
-"""How well two sets of labels agree: accuracy, Cohen's kappa, confusion, and bootstrap intervals.
+"""How well two sets of labels agree: the share of equal labels, Cohen's kappa, confusion, and their intervals.
 
-Pure functions on lists of labels. Findings of one report are not independent, so the bootstrap draws
-whole reports (clusters) with replacement; the intervals are percentile intervals (Efron and Tibshirani
-1993, chapter 13).
+Findings of one report are not independent, so the bootstrap draws whole reports (clusters) with replacement.
 """
 
-import random
-from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
-from pydantic import Field
+import numpy as np
 
-from cxr.schemas import Frozen
-
-Pair: TypeAlias = tuple[str, str]
-Counts: TypeAlias = Counter[Pair]
+from cxr.miner.stats.resampling import Estimate, Floats, estimates, resampled_sums, unit_sums
 
 
-class Interval(Frozen):
-    """A percentile bootstrap interval, both ends included."""
-
-    low: float
-    high: float
-
-
-class Agreement(Frozen):
+@dataclass(frozen=True)
+class Agreement:
     """How well one set of labels agrees with another, over `n` items."""
 
-    n: int = Field(ge=0)
-    accuracy: float | None = Field(description="share of items with equal labels; None when there are none")
-    kappa: float | None = Field(description="Cohen's kappa; None when chance agreement is already complete")
-    accuracy_interval: Interval | None = None
-    kappa_interval: Interval | None = None
-    confusion: dict[str, dict[str, int]] = Field(
-        default_factory=dict, description="gold label -> predicted label -> how often"
-    )
+    n: int
+    accuracy: Estimate
+    """The share of items with equal labels; nothing where there are no items."""
+    kappa: Estimate
+    """Cohen's kappa; nothing where chance alone agrees completely."""
+    confusion: dict[str, dict[str, int]]
+    """Gold label, then predicted label, to how often; every label that occurs on either side, sorted."""
 
 
-def accuracy(counts: Mapping[Pair, int]) -> float | None:
-    """Return the share of items whose two labels are equal, or None when there are no items."""
-    total = sum(counts.values())
-    if total == 0:
-        return None
-    return sum(count for (gold, predicted), count in counts.items() if gold == predicted) / total
+def accuracies(tables: Floats) -> Floats:
+    """Return the share of equal labels in each confusion table (n x labels x labels); NaN in an empty one."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.trace(tables, axis1=1, axis2=2) / tables.sum(axis=(1, 2)))
 
 
-def cohen_kappa(counts: Mapping[Pair, int]) -> float | None:
-    """Return Cohen's kappa (Cohen 1960): agreement beyond what the two label frequencies give by chance.
+def kappas(tables: Floats) -> Floats:
+    """Return Cohen's kappa (Cohen 1960) of each confusion table (n x labels x labels).
 
-    None when there are no items, or when both sides used one and the same label throughout, so that
-    chance alone agrees completely and kappa is 0 / 0.
+    It is agreement beyond what the two label frequencies give by chance; NaN where there are no items, or where both
+    sides used one and the same label throughout, so that chance alone agrees completely and kappa is 0 / 0.
     """
-    observed = accuracy(counts)
-    if observed is None:
-        return None
-    total = sum(counts.values())
-    gold_totals: Counter[str] = Counter()
-    predicted_totals: Counter[str] = Counter()
-    for (gold, predicted), count in counts.items():
-        gold_totals[gold] += count
-        predicted_totals[predicted] += count
-    expected = sum(gold_totals[label] * predicted_totals[label] for label in gold_totals) / (total * total)
-    if expected == 1.0:
-        return None
-    return (observed - expected) / (1.0 - expected)
-
-
-def confusion(counts: Mapping[Pair, int]) -> dict[str, dict[str, int]]:
-    """Return gold label -> predicted label -> count, with every label that occurs on either side, sorted."""
-    labels = sorted({label for pair in counts for label in pair})
-    return {gold: {predicted: counts.get((gold, predicted), 0) for predicted in labels} for gold in labels}
-
-
-def bootstrap_interval(
-    clusters: Sequence[Counts],
-    statistic: Callable[[Counts], float | None],
-    *,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> Interval | None:
-    """Return the percentile interval of a statistic of label pairs, drawing clusters with replacement.
-
-    Resamples in which the statistic is undefined are left out. None when fewer than two clusters exist,
-    because one report says nothing about how much reports differ.
-    """
-    if len(clusters) < 2:
-        return None
-    # A fixed seed makes the printed interval repeatable; nothing here needs to be secret.
-    rng = random.Random(seed)  # noqa: S311
-    values = []
-    for _ in range(resamples):
-        drawn: Counts = Counter()
-        for cluster in rng.choices(clusters, k=len(clusters)):
-            for pair, count in cluster.items():
-                drawn[pair] += count
-        value = statistic(drawn)
-        if value is not None:
-            values.append(value)
-    if not values:
-        return None
-    values.sort()
-    tail = (1.0 - confidence) / 2.0
-    return Interval(low=_quantile(values, tail), high=_quantile(values, 1.0 - tail))
+    observed = accuracies(tables)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        by_chance = (tables.sum(axis=1) * tables.sum(axis=2)).sum(axis=1) / tables.sum(axis=(1, 2)) ** 2
+        return np.asarray(np.where(by_chance < 1, (observed - by_chance) / (1 - by_chance), np.nan))
 
 
 def agreement(
@@ -114,9 +50,9 @@ def agreement(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Agreement:
-    """Compare two equally long label lists; `clusters` names the report of each item (default: all apart).
+    """Return how well two label lists agree; `clusters` names the report of each item (by default all are apart).
 
-    Raises ValueError when the lists differ in length.
+    The draws are those of the standard library's generator. Raises ValueError when the lists differ in length.
     """
     if len(gold) != len(predicted):
         raise ValueError(
@@ -127,24 +63,21 @@ def agreement(
         raise ValueError(
             f"{len(names)} cluster names were given for {len(gold)} labels; give one name per item, or none"
         )
-    per_cluster: dict[Hashable, Counts] = {}
-    for name, pair in zip(names, zip(gold, predicted, strict=True), strict=True):
-        per_cluster.setdefault(name, Counter())[pair] += 1
-    counts: Counts = Counter(zip(gold, predicted, strict=True))
-    groups = list(per_cluster.values())
-    return Agreement(
-        n=len(gold),
-        accuracy=accuracy(counts),
-        kappa=cohen_kappa(counts),
-        accuracy_interval=bootstrap_interval(groups, accuracy, resamples=resamples, seed=seed),
-        kappa_interval=bootstrap_interval(groups, cohen_kappa, resamples=resamples, seed=seed),
-        confusion=confusion(counts),
+    labels = sorted({*gold, *predicted})
+    if not labels:
+        return Agreement(0, Estimate(None), Estimate(None), {})
+    places = {label: place for place, label in enumerate(labels)}
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    cells = np.zeros((len(gold), len(labels) ** 2))
+    pairs = [places[one] * len(labels) + places[two] for one, two in zip(gold, predicted, strict=True)]
+    cells[np.arange(len(gold)), pairs] = 1
+    totals = unit_sums(cells, np.array([numbers[name] for name in names]), len(numbers))
+    shape = (-1, len(labels), len(labels))
+    whole = totals.sum(axis=0).reshape(shape)
+    drawn = resampled_sums(totals, np.random.RandomState([seed]), resamples=resamples).reshape(shape)
+    share, kappa = (
+        estimates(measure(whole), measure(drawn)[:, None], len(numbers))[0] for measure in (accuracies, kappas)
     )
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    """Return the linearly interpolated quantile of sorted values (the default rule of R and NumPy)."""
-    position = share * (len(ordered) - 1)
-    below = int(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+    counts = whole[0].astype(int).tolist()
+    table = {label: dict(zip(labels, row, strict=True)) for label, row in zip(labels, counts, strict=True)}
+    return Agreement(len(gold), share, kappa, table)

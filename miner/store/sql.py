@@ -32,7 +32,7 @@ BATCH_ROWS = 2_000
 _ABOUT_THE_STATEMENT = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.SyntaxException)
 
 
-class Format(StrEnum):
+class RowFormat(StrEnum):
     """How rows are printed."""
 
     TABLE = "table"
@@ -41,7 +41,7 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
-def print_query(store: Store, query: str, chosen: Format, target: Path | None = None) -> None:
+def print_query(store: Store, query: str, chosen: RowFormat, target: Path | None = None) -> None:
     """Print a query's rows to stdout or into a file, which appears only when it is complete.
 
     The statement can reach the store and nothing else: no file, no network, no extension. Raises SettingsError for
@@ -63,16 +63,16 @@ def print_query(store: Store, query: str, chosen: Format, target: Path | None = 
         ) from None
 
 
-def check_target(chosen: Format, target: Path | None, command: str) -> None:
+def check_target(chosen: RowFormat, target: Path | None, command: str) -> None:
     """Raise SettingsError where Parquet would be written to a terminal."""
-    if chosen is Format.PARQUET and target is None and sys.stdout.isatty():
+    if chosen is RowFormat.PARQUET and target is None and sys.stdout.isatty():
         raise SettingsError(f"{command}: Parquet is binary and stdout is a terminal; give a file with -o, or redirect")
 
 
-def print_rows(store: Store, query: str, parameters: Parameters, chosen: Format, target: Path | None) -> None:
+def print_rows(store: Store, query: str, parameters: Parameters, chosen: RowFormat, target: Path | None) -> None:
     """Print the rows of one of our own queries."""
     schema, batches = _rows(store, query, parameters)
-    if chosen is Format.PARQUET:
+    if chosen is RowFormat.PARQUET:
         with _binary(target) as sink:
             _write_parquet(schema, batches, sink)
         return
@@ -133,16 +133,16 @@ def _write_parquet(schema: pa.Schema, batches: Iterator[pa.RecordBatch], sink: B
 def _print(
     columns: Sequence[str],
     batches: Iterator[list[tuple[Any, ...]]],
-    chosen: Format,
+    chosen: RowFormat,
     sink: TextIO,
     target: Path | None,
 ) -> None:
-    if chosen is Format.CSV:
+    if chosen is RowFormat.CSV:
         writer = csv.writer(sink, lineterminator="\n")
         writer.writerow(columns)
         for rows in batches:
             writer.writerows([_cell(value) for value in row] for row in rows)
-    elif chosen is Format.JSON:
+    elif chosen is RowFormat.JSON:
         for rows in batches:
             for row in rows:
                 record = {name: _json(value) for name, value in zip(columns, row, strict=True)}

@@ -1,7 +1,6 @@
 """The store: one DuckDB file, one writer at a time, migrations on open, and a row in `runs` for every write."""
 
 import contextlib
-import datetime
 import json
 import os
 import re
@@ -15,17 +14,13 @@ import polars as pl
 
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import BudgetReached, CxrError, StoreError, StoreLocked
-from cxr.miner.kit.machine import STORES, versions
+from cxr.miner.kit.machine import STORES, utc_now, versions
 from cxr.miner.store.migrations import MIGRATIONS
 
 # Values that are bound to a statement, by position or by name.
 Parameters = Sequence[object] | Mapping[str, object] | None
 
 _MEMORY_LIMIT = "1500MB"
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
 
 
 @dataclass
@@ -83,7 +78,7 @@ class Store:
     @contextlib.contextmanager
     def run(self, command: str, settings: Mapping[str, object]) -> Iterator[Run]:
         """Record a command in `runs`: at its start, and how it ended, whatever way it ends."""
-        started = _now()
+        started = utc_now()
         run = Run(run_id=digest(command, dict(settings), started.isoformat(), os.getpid()))
         self.connection.execute(
             "insert into runs (run_id, command, settings, versions, started_at, status, pid) "
@@ -108,7 +103,7 @@ class Store:
                 self.connection.execute(
                     "update runs set ended_at = ?, status = ?, rows_written = ?, rejects = ?, message = ?, "
                     "attestation = ? where run_id = ?",
-                    [_now(), status, run.rows_written, run.rejects, message, _json(run.attestation), run.run_id],
+                    [utc_now(), status, run.rows_written, run.rejects, message, _json(run.attestation), run.run_id],
                 )
 
     @contextlib.contextmanager
@@ -244,7 +239,7 @@ def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
         done = _schema_version(connection)
         for number, migration in enumerate(MIGRATIONS[done:], start=done + 1):
             migration(connection)
-            connection.execute("insert into cxr_schema values (?, ?, ?)", [number, migration.__name__, _now()])
+            connection.execute("insert into cxr_schema values (?, ?, ?)", [number, migration.__name__, utc_now()])
     except BaseException:
         connection.rollback()
         raise

@@ -5,52 +5,49 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxr.miner.commands.base import (
-    DEFAULT_DB,
-    BaseUrl,
-    Cache,
-    Concurrency,
-    Db,
-    Exit,
-    JudgeName,
-    MaxCalls,
-    MaxUsd,
-    Price,
-    exit_with_rejects,
-    fail,
-)
+from cxr.miner.commands.base import DEFAULT_DB, Db, Exit, exit_with_rejects, fail
+from cxr.miner.commands.options import JUDGE_OPTIONS, JudgeOption, Options, OptionValues, grouped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cxr.miner.judge.radrscore import Empty
     from cxr.trainer.evaluate.counts import CountsResult
-    from cxr.trainer.evaluate.formats import Format, ResultTable
+    from cxr.trainer.evaluate.formats import ResultTable, TableFormat
     from cxr.trainer.evaluate.settings import EvaluateSettings
 
 FormatName = Annotated[str, typer.Option("--format", help="table, csv, json, latex, markdown or html.")]
-Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write here instead of to the terminal.")]
+ResultsFile = Annotated[Path | None, typer.Option("-o", "--output", help="Write here instead of to the terminal.")]
+JudgingOptions = Annotated[OptionValues, JUDGE_OPTIONS]
+StatisticsOptions = Annotated[
+    OptionValues,
+    Options(
+        cluster=Annotated[
+            str | None,
+            typer.Option(help="What is drawn and permuted: sample, or patient (all samples of one at once)."),
+        ],
+        resamples=Annotated[int | None, typer.Option(help="Bootstrap resamples of each interval; default 1,000.")],
+        seed=Annotated[int | None, typer.Option(help="Names the draws; the same seed gives the same numbers.")],
+        empty=Annotated[
+            str | None,
+            typer.Option(help="What a share of nothing is: zero (as published) or skip (left out, and counted)."),
+        ],
+        cross_centre=Annotated[
+            str | None, typer.Option(help="Corpora that get a table of their own; default: rsna,siim.")
+        ],
+    ),
+]
 
 
+@grouped
 def evaluate(
+    judging: JudgingOptions,
+    statistics: StatisticsOptions,
     benchmark: Annotated[
         Path | None, typer.Argument(metavar="[BENCH]", help="The folder of the benchmark that was predicted.")
     ] = None,
-    model: Annotated[
+    models: Annotated[
         list[str] | None, typer.Option("--model", metavar="NAME", help="Only this model; may be given again.")
-    ] = None,
-    judge: JudgeName = None,
-    cluster: Annotated[
-        str | None, typer.Option(help="What the bootstrap draws: sample, or patient (all samples of one at once).")
-    ] = None,
-    resamples: Annotated[int | None, typer.Option(help="Bootstrap resamples of each interval; default 1,000.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Names the draws; the same seed gives the same intervals.")] = None,
-    empty: Annotated[
-        str | None,
-        typer.Option(help="What a share of nothing is: zero (as published) or skip (left out, and counted)."),
-    ] = None,
-    cross_centre: Annotated[
-        str | None, typer.Option(help="Corpora that get a table of their own; default: rsna,siim.")
     ] = None,
     ratescore: Annotated[
         Path | None, typer.Option(metavar="WEIGHTS", help="Folder with RaTEScore's models, for open answers.")
@@ -63,38 +60,29 @@ def evaluate(
         str, typer.Option(help="Counts that cannot be, in --from-counts: warn (kept as given) or fail.")
     ] = "warn",
     format_: FormatName = "table",
-    output: Output = None,
+    output: ResultsFile = None,
     processes: Annotated[int | None, typer.Option(help="For rules: processes; default: one per processor.")] = None,
-    judge_model: Annotated[str | None, typer.Option(help="For llm: the judge's model at the server.")] = None,
-    base_url: BaseUrl = None,
-    concurrency: Concurrency = None,
-    price: Price = None,
-    max_usd: MaxUsd = None,
-    max_calls: MaxCalls = None,
-    cache: Cache = None,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Evaluate the predictions for a benchmark: accuracy, RadRScore and its parts, with 95 % intervals."""
     from cxr.miner.kit.settings import choose
-    from cxr.trainer.evaluate.formats import Format
+    from cxr.trainer.evaluate.formats import TableFormat
     from cxr.trainer.evaluate.settings import EvaluateSettings
 
-    chosen = choose(Format, format_, "evaluate: --format")
+    chosen = choose(TableFormat, format_, "evaluate: --format")
     if impossible not in {"warn", "fail"}:
         fail(f"evaluate: --impossible {impossible!r} is unknown; choose from warn, fail", Exit.USAGE)
     if (benchmark is None) == (counts is None):
         fail(
             "evaluate: give the folder of a benchmark, or --from-counts FILE.csv; see `cxr evaluate --help`", Exit.USAGE
         )
-    useless = {"--model": model, "--judge": judge, "--cluster": cluster, "--ratescore": ratescore}
+    useless = {
+        "--model": models, "--judge": judging["judge"], "--cluster": statistics["cluster"], "--ratescore": ratescore,
+    }  # fmt: skip
     given = [option for option, value in useless.items() if value]
     if counts is not None and given:
         fail(f"evaluate: counts are judged already and name no patients; leave out {', '.join(given)}", Exit.USAGE)
-    settings = EvaluateSettings.resolve(
-        db, judge=judge, cluster=cluster, resamples=resamples, seed=seed, empty=empty, cross_centre=cross_centre,
-        processes=processes, model=judge_model, base_url=base_url, concurrency=concurrency, price=price,
-        max_usd=max_usd, max_calls=max_calls, cache=cache,
-    )  # fmt: skip
+    settings = EvaluateSettings.resolve(db, processes=processes, **statistics, **judging)
     if counts is not None:
         from cxr.trainer.evaluate.counts import evaluate_counts
 
@@ -102,7 +90,7 @@ def evaluate(
         _say_about_counts(result, counts, settings.empty, stop=impossible == "fail")
         write_tables([result.table], chosen, output)
     elif benchmark is not None:
-        _evaluate_benchmark(benchmark, settings, model or None, ratescore, db, chosen, output)
+        _evaluate_benchmark(benchmark, settings, models or None, ratescore, db, chosen, output)
 
 
 def _evaluate_benchmark(
@@ -111,7 +99,7 @@ def _evaluate_benchmark(
     models: list[str] | None,
     weights: Path | None,
     db: Path,
-    chosen: "Format",
+    chosen: "TableFormat",
     output: Path | None,
 ) -> None:
     from cxr.miner.judge.radrscore import Empty
@@ -161,7 +149,7 @@ def _say_about_counts(result: "CountsResult", path: Path, empty: "Empty", *, sto
         _say_empty(result.empty)
 
 
-def write_tables(tables: "Sequence[ResultTable]", chosen: "Format", output: Path | None) -> None:
+def write_tables(tables: "Sequence[ResultTable]", chosen: "TableFormat", output: Path | None) -> None:
     """Print tables, or write them to a file that appears when it is whole."""
     from cxr.miner.kit.console import say
     from cxr.miner.kit.jsonl import whole_file
@@ -176,7 +164,9 @@ def write_tables(tables: "Sequence[ResultTable]", chosen: "Format", output: Path
     say(f"written to {output}")
 
 
+@grouped
 def compare(
+    statistics: StatisticsOptions,
     models: Annotated[
         list[str] | None, typer.Argument(metavar="A B ...", help="Models as `cxr evaluate` names them.")
     ] = None,
@@ -192,37 +182,26 @@ def compare(
     permutations: Annotated[
         int, typer.Option(min=1, max=10_000_000, help="Of the paired randomisation test.")
     ] = 10_000,
-    judge: JudgeName = None,
-    cluster: Annotated[
-        str | None, typer.Option(help="What is drawn and permuted: sample, or patient (all samples of one at once).")
-    ] = None,
-    resamples: Annotated[int | None, typer.Option(help="Bootstrap resamples of each interval; default 1,000.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Names the draws; the same seed gives the same numbers.")] = None,
-    empty: Annotated[str | None, typer.Option(help="What a share of nothing is: zero (as published) or skip.")] = None,
-    cross_centre: Annotated[
-        str | None, typer.Option(help="Corpora that get a table of their own; default: rsna,siim.")
-    ] = None,
+    judge: JudgeOption = None,
     format_: FormatName = "table",
-    output: Output = None,
+    output: ResultsFile = None,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Compare evaluated models: differences with intervals and paired tests, or a leaderboard."""
     from cxr.miner.kit.settings import choose
     from cxr.trainer.evaluate.compare import compare_models, load_evaluated
     from cxr.trainer.evaluate.evaluate import partial_notes
-    from cxr.trainer.evaluate.formats import Format
+    from cxr.trainer.evaluate.formats import TableFormat
     from cxr.trainer.evaluate.leaderboard import leaderboard as leaderboard_tables
     from cxr.trainer.evaluate.settings import EvaluateSettings
 
-    chosen = choose(Format, format_, "compare: --format")
+    chosen = choose(TableFormat, format_, "compare: --format")
     named = list(dict.fromkeys(models or ()))
     if benchmark is None:
         fail("compare: give --benchmark BENCH, the folder of the benchmark that the models predicted", Exit.USAGE)
     if len(named) < 2 and not leaderboard:
         fail("compare: give two different models or more, or --leaderboard; see `cxr compare --help`", Exit.USAGE)
-    settings = EvaluateSettings.resolve(
-        db, judge=judge, cluster=cluster, resamples=resamples, seed=seed, empty=empty, cross_centre=cross_centre
-    )
+    settings = EvaluateSettings.resolve(db, judge=judge, **statistics)
     cells, name = load_evaluated(db, benchmark, settings, named or None)
     about = f"{name}, judged by {settings.judge}"
     if leaderboard:

@@ -8,27 +8,72 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Db, Exit, exit_with_rejects, fail
+from cxr.miner.commands.options import PACED, SERVER, Options, OptionValues, grouped
 
 if TYPE_CHECKING:
-    from cxr.trainer.predict.run import Job, PredictResult
+    from cxr.trainer.predict.run import PredictJob, PredictResult
     from cxr.trainer.predict.speed import Speed
 
 
+SampleOptions = Annotated[
+    OptionValues,
+    Options(
+        split=Annotated[str | None, typer.Option(help="train, validate or test (the default).")],
+        mode=Annotated[
+            str | None,
+            typer.Option(
+                help="How to ask: reasoning, answer_only, both (each sample twice), or own (as each sample says; "
+                "default)."
+            ),
+        ],
+        samples=Annotated[str | None, typer.Option(help="Only samples of this mode: reasoning or answer_only.")],
+        tasks=Annotated[str | None, typer.Option(help="Only these tasks; separated by commas.")],
+        limit=Annotated[int | None, typer.Option(help="At most this many samples; the first of the benchmark.")],
+    ),
+]
+WritingOptions = Annotated[
+    OptionValues,
+    Options(
+        max_completion_tokens=Annotated[
+            int | None,
+            typer.Option("--max-completion-tokens", "--max-new-tokens", help="The longest output; default 1024."),
+        ],
+        temperature=Annotated[float | None, typer.Option(help="0 (the default) takes the likeliest token.")],
+        sampling_seed=Annotated[
+            int | None, typer.Option("--seed", help="Names the draw where the temperature is above 0.")
+        ],
+        max_pixels=Annotated[int | None, typer.Option(help="Scale images down to this area.")],
+    ),
+]
+LocalOptions = Annotated[
+    OptionValues,
+    Options(
+        batch=Annotated[int | None, typer.Option(help="Local: samples at once; default 8.")],
+        workers=Annotated[int | None, typer.Option(help="Local: threads that prepare images; default 4.")],
+        precision=Annotated[str | None, typer.Option(help="Local: bf16 (default on a GPU) or fp32.")],
+        device=Annotated[str | None, typer.Option(help="Local: cpu, cuda or cuda:N; default a GPU if there is one.")],
+    ),
+]
+ServerOptions = Annotated[
+    OptionValues,
+    Options(
+        picture=Annotated[str | None, typer.Option(help="Server: send images as png (default) or jpeg.")],
+        **SERVER,
+        **PACED,
+    ),
+]
+
+
+@grouped
 def predict(
     benchmark: Annotated[Path, typer.Argument(metavar="BENCH", help="A benchmark, or an export sft or grpo.")],
     model: Annotated[
         str, typer.Option("--model", help="A model folder, a hub name, or with --base-url the name at the server.")
     ],
-    split: Annotated[str | None, typer.Option(help="train, validate or test (the default).")] = None,
-    mode: Annotated[
-        str | None,
-        typer.Option(
-            help="How to ask: reasoning, answer_only, both (each sample twice), or own (as each sample says; default)."
-        ),
-    ] = None,
-    samples: Annotated[str | None, typer.Option(help="Only samples of this mode: reasoning or answer_only.")] = None,
-    tasks: Annotated[str | None, typer.Option(help="Only these tasks; separated by commas.")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most this many samples; the first of the benchmark.")] = None,
+    choosing: SampleOptions,
+    writing: WritingOptions,
+    here: LocalOptions,
+    server: ServerOptions,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="JSON Lines; by default named beside the store.")
     ] = None,
@@ -37,49 +82,18 @@ def predict(
         list[str] | None,
         typer.Option("--image-root", metavar="[CORPUS=]PATH", help="Where images lie, if not where ingest saw them."),
     ] = None,
-    max_completion_tokens: Annotated[
-        int | None,
-        typer.Option("--max-completion-tokens", "--max-new-tokens", help="The longest output; default 1024."),
-    ] = None,
-    temperature: Annotated[float | None, typer.Option(help="0 (the default) takes the likeliest token.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Names the draw where the temperature is above 0.")] = None,
-    max_pixels: Annotated[int | None, typer.Option(help="Scale images down to this area.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Local: samples at once; default 8.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Local: threads that prepare images; default 4.")] = None,
-    precision: Annotated[str | None, typer.Option(help="Local: bf16 (default on a GPU) or fp32.")] = None,
-    device: Annotated[
-        str | None, typer.Option(help="Local: cpu, cuda or cuda:N; default a GPU if there is one.")
-    ] = None,
-    base_url: Annotated[
-        str | None, typer.Option(help="Ask a server instead, e.g. http://127.0.0.1:8000/v1 (vLLM).")
-    ] = None,
-    api: Annotated[str | None, typer.Option(help="Server: openai or azure.")] = None,
-    picture: Annotated[str | None, typer.Option(help="Server: send images as png (default) or jpeg.")] = None,
-    concurrency: Annotated[int | None, typer.Option(help="Server: calls in flight at most.")] = None,
-    rpm: Annotated[float | None, typer.Option(help="Server: requests a minute.")] = None,
-    tpm: Annotated[float | None, typer.Option(help="Server: tokens a minute.")] = None,
-    price: Annotated[str | None, typer.Option(help="Server: INPUT,OUTPUT in USD per million tokens.")] = None,
-    max_usd: Annotated[float | None, typer.Option(help="Server: stop before this costs more, reruns included.")] = None,
-    max_calls: Annotated[int | None, typer.Option(help="Server: stop after this many calls, failed ones too.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Server: folder of replies; nothing is paid for twice.")] = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Server: print expected cost and time; stop.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Start anew where the file has predictions.")] = False,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Run a model over a benchmark; the same command goes on where it was stopped."""
     from cxr.miner.export.settings import parse_image_roots
-    from cxr.trainer.predict.run import Job
+    from cxr.trainer.predict.run import PredictJob
     from cxr.trainer.predict.settings import PredictSettings
 
-    settings = PredictSettings.resolve(
-        db, split=split, mode=mode, samples=samples, tasks=tasks, limit=limit,
-        max_completion_tokens=max_completion_tokens,
-        image_roots=parse_image_roots(image_root) if image_root else None, temperature=temperature, sampling_seed=seed,
-        max_pixels=max_pixels, batch=batch, workers=workers, precision=precision, device=device, base_url=base_url,
-        api=api, picture=picture, concurrency=concurrency, rpm=rpm, tpm=tpm, price=price, max_usd=max_usd,
-        max_calls=max_calls, cache=cache,
-    )  # fmt: skip
-    job = Job(benchmark, model, settings, output, db, name, replace)
+    roots = parse_image_roots(image_root) if image_root else None
+    settings = PredictSettings.resolve(db, image_roots=roots, **choosing, **writing, **here, **server)
+    job = PredictJob(benchmark, model, settings, output, db, name, replace)
     if estimate:
         _estimate(job)
         return
@@ -90,7 +104,7 @@ def predict(
     _say(job, result)
 
 
-def _estimate(job: "Job") -> None:
+def _estimate(job: "PredictJob") -> None:
     from cxr.miner.kit.console import out
 
     if not job.settings.is_server:
@@ -101,7 +115,7 @@ def _estimate(job: "Job") -> None:
     out().print(estimate_table(requests_for(job), job.settings.model_copy(update={"model": job.model})))
 
 
-def _say(job: "Job", result: "PredictResult") -> None:
+def _say(job: "PredictJob", result: "PredictResult") -> None:
     """Return what came of it; exit with 4 where samples have no output."""
     from cxr.miner.kit.console import out, say, table
 
@@ -137,26 +151,12 @@ def _say(job: "Job", result: "PredictResult") -> None:
 
 @contextmanager
 def _shown(name: str) -> Iterator[Callable[["Speed"], None]]:
-    """Show how far a run is and how busy its device: a bar on a terminal, a line now and then elsewhere."""
-    import time
+    """Show how far a run is and how busy its device."""
+    from cxr.miner.kit.console import Display
 
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from cxr.miner.kit.console import PLAIN_LINE_EVERY_S, say, talk
-
-    console = talk()
-    if console.is_terminal:
-        columns = (TextColumn("predict: {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(f"loading {name}", total=None)
-            yield lambda speed: bar.update(task, completed=speed.samples, total=speed.total, description=speed.line)
-        return
-    last = time.monotonic()
-
-    def line(speed: "Speed") -> None:
-        nonlocal last
-        if time.monotonic() - last >= PLAIN_LINE_EVERY_S:
-            last = time.monotonic()
-            say(f"predict: {speed.samples:,} of {speed.total:,}, {speed.line}")
-
-    yield line
+    display = Display("predict")
+    display.start(words=f"loading {name}")
+    try:
+        yield lambda speed: display.update(speed.samples, speed.total, speed.line)
+    finally:
+        display.stop()

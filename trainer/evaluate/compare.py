@@ -9,21 +9,22 @@ from typing import Any
 import numpy as np
 
 from cxr.miner.export.rows import Benchmark
-from cxr.miner.imports.predictions import register_samples
 from cxr.miner.kit.errors import InputError
-from cxr.miner.stats.paired import Estimate, Floats, Integers, estimates, holm, random_stream, randomisation_tests
+from cxr.miner.stats.paired import holm, randomisation_tests
+from cxr.miner.stats.resampling import Estimate, Floats, Integers, estimates, random_stream
 from cxr.miner.store import Store
-from cxr.trainer.evaluate.evaluate import MEMORY, check_models
+from cxr.schemas.measures import CROSS_CENTRE, MEAN
+from cxr.trainer.evaluate.evaluate import register_predictions
 from cxr.trainer.evaluate.formats import ResultTable
-from cxr.trainer.evaluate.measures import Line
-from cxr.trainer.evaluate.results import CROSS_CENTRE, MEAN, MEASURES, Cell, Resampled, load_cells, place_of_task
+from cxr.trainer.evaluate.measures import ResultLine
+from cxr.trainer.evaluate.results import CELL_MEASURES, Cell, Resampled, load_cells, place_of_task
 from cxr.trainer.evaluate.settings import EvaluateSettings
 
 PERMUTATIONS = 10_000
 
 
 @dataclass(frozen=True)
-class Pair:
+class CellPair:
     """What two models did in one place, on the samples that both have an output for."""
 
     ours: Cell
@@ -42,9 +43,7 @@ def load_evaluated(
     benchmark = Benchmark.open(folder)
     mark = benchmark.manifest.fingerprint
     with Store.read(db) as store:
-        store.connection.execute(f"set memory_limit = '{MEMORY}'")
-        register_samples(store, benchmark)
-        check_models(store, benchmark, models)
+        register_predictions(store, benchmark, models)
         wanted = None if models is None else list(models)
         # Of several versions of a judge, the one that scored last.
         versions = store.rows(
@@ -98,7 +97,7 @@ _METHOD = (
 )
 
 
-def _pairs(cells: Sequence[Cell], first: str, second: str) -> Iterator[Pair]:
+def _pairs(cells: Sequence[Cell], first: str, second: str) -> Iterator[CellPair]:
     """Pair the cells of two models by place, and their samples by id."""
     theirs = {(cell.mode, cell.split, cell.task, cell.corpus): cell for cell in cells if cell.model == second}
     for cell in cells:
@@ -111,7 +110,7 @@ def _pairs(cells: Sequence[Cell], first: str, second: str) -> Iterator[Pair]:
         apart = left.values - right.values
         both = ~np.isnan(apart)
         if both.any():
-            yield Pair(
+            yield CellPair(
                 replace(left, values=np.where(both, left.values, np.nan)),
                 replace(right, values=np.where(both, right.values, np.nan)),
                 replace(left, values=apart),
@@ -127,7 +126,7 @@ def _taken(cell: Cell, places: list[int]) -> Cell:
     )
 
 
-def _notes(cells: Sequence[Cell], first: str, second: str, pairs: Sequence[Pair]) -> tuple[str, ...]:
+def _notes(cells: Sequence[Cell], first: str, second: str, pairs: Sequence[CellPair]) -> tuple[str, ...]:
     """Say where the two do not cover the same samples, or not all of them."""
     expected = sum(
         max((cell.n_expected for cell in cells if cell.model in {first, second} and place == _place(cell)), default=0)
@@ -144,11 +143,11 @@ def _place(cell: Cell) -> tuple[str, str, str, str]:
 
 
 def _lines(
-    pairs: Sequence[Pair], about: tuple[str, str, str], settings: EvaluateSettings, permutations: int
-) -> Iterator[Line]:
+    pairs: Sequence[CellPair], about: tuple[str, str, str], settings: EvaluateSettings, permutations: int
+) -> Iterator[ResultLine]:
     """Return a line per task and measure, corpora with the same weight, and one per measure for the mean over tasks."""
     first, second, corpora = about
-    groups: dict[tuple[str, str], dict[str, list[Pair]]] = {}
+    groups: dict[tuple[str, str], dict[str, list[CellPair]]] = {}
     for pair in pairs:
         groups.setdefault((pair.ours.mode, pair.ours.split), {}).setdefault(pair.ours.task, []).append(pair)
     for (mode, split), by_task in groups.items():
@@ -156,13 +155,13 @@ def _lines(
         made = {task: _Compared.of([by_task[task]], settings, permutations, task) for task in tasks}
         corrected = {
             place: dict(zip(tasks, holm([made[task].p_values[place] for task in tasks]), strict=True))
-            for place in range(len(MEASURES))
+            for place in range(len(CELL_MEASURES))
         }
         if len(tasks) > 1:
             made[MEAN] = _Compared.of([by_task[task] for task in tasks], settings, permutations, MEAN)
         for task, compared in made.items():
-            for place, measure in enumerate(MEASURES):
-                if measure == MEASURES[-1] and task != MEAN:
+            for place, measure in enumerate(CELL_MEASURES):
+                if measure == CELL_MEASURES[-1] and task != MEAN:
                     continue  # the outcome of one task is its accuracy, or its open answers' measure
                 p_value = compared.p_values[place]
                 if p_value is None:
@@ -173,7 +172,7 @@ def _lines(
                     "n": int(compared.n[place]), "p": p_value, "p_holm": corrected[place].get(task),
                 }  # fmt: skip
                 values = (compared.ours[place], compared.theirs[place], compared.difference[place])
-                yield Line(keys, dict(zip(("first", "second", "difference"), values, strict=True)))
+                yield ResultLine(keys, dict(zip(("first", "second", "difference"), values, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -188,7 +187,7 @@ class _Compared:
 
     @classmethod
     def of(
-        cls, tasks: Sequence[Sequence[Pair]], settings: EvaluateSettings, permutations: int, name: str
+        cls, tasks: Sequence[Sequence[CellPair]], settings: EvaluateSettings, permutations: int, name: str
     ) -> "_Compared":
         """Compare over tasks, each of which is the mean over its corpora."""
 
@@ -209,7 +208,7 @@ class _Compared:
         )
 
 
-def _contributions(tasks: Sequence[Sequence[Pair]]) -> tuple[Floats, Integers]:
+def _contributions(tasks: Sequence[Sequence[CellPair]]) -> tuple[Floats, Integers]:
     """Weigh each pair's difference so that their sum is the mean over tasks of the means over corpora."""
     parts, units = [], []
     offsets: dict[tuple[str, str], int] = {}

@@ -10,21 +10,14 @@ import numpy as np
 
 from cxr.miner.judge.radrscore import Empty
 from cxr.miner.kit.errors import InputError
-from cxr.miner.stats.paired import bootstrap, random_stream
+from cxr.miner.stats.resampling import bootstrap, random_stream
+from cxr.schemas.measures import ACCURACY, REASONING_MEASURES
 from cxr.schemas.vocabulary import Task
 from cxr.trainer.evaluate.formats import ResultTable
-from cxr.trainer.evaluate.measures import (
-    ACCURACY,
-    COUNTS,
-    REASONING_MEASURES,
-    FindingCounts,
-    Line,
-    empty_shares,
-    shares,
-)
+from cxr.trainer.evaluate.measures import COUNTS, FindingCounts, ResultLine, empty_shares, radrscore_shares
 
-COLUMNS = ("model", "task", "row", *COUNTS, "correct")
-MEASURES = (*REASONING_MEASURES, ACCURACY)
+COUNT_COLUMNS = ("model", "task", "row", *COUNTS, "correct")
+COUNT_MEASURES = (*REASONING_MEASURES, ACCURACY)
 _TRUTH = {"true": 1.0, "false": 0.0}
 
 
@@ -62,14 +55,14 @@ class CountRow(NamedTuple):
 class CountsResult:
     """A line per model and task, the rows whose counts cannot be, and how many shares had nothing to count."""
 
-    lines: list[Line]
+    lines: list[ResultLine]
     impossible: list[CountRow]
     empty: dict[str, int]
 
     @property
     def table(self) -> ResultTable:
         """The lines as a table."""
-        return ResultTable("", self.lines, MEASURES)
+        return ResultTable("", self.lines, COUNT_MEASURES)
 
 
 def evaluate_counts(path: Path, *, empty: Empty, resamples: int, seed: int) -> CountsResult:
@@ -87,9 +80,11 @@ def evaluate_counts(path: Path, *, empty: Empty, resamples: int, seed: int) -> C
         rows = groups[model, task]
         counts = FindingCounts.of([row._asdict() for row in rows])
         correct = np.array([row.correct for row in rows], dtype=np.float64)
-        values = np.column_stack([shares(counts, empty), correct])
+        values = np.column_stack([radrscore_shares(counts, empty), correct])
         found = bootstrap(values, random_stream(seed, f"{model}/{task}"), resamples=resamples)
-        lines.append(Line({"model": model, "task": task, "n": len(rows)}, dict(zip(MEASURES, found, strict=True))))
+        lines.append(
+            ResultLine({"model": model, "task": task, "n": len(rows)}, dict(zip(COUNT_MEASURES, found, strict=True)))
+        )
         for name, count in empty_shares(counts).items():
             nothing[name] += count
     return CountsResult(lines, impossible, nothing)
@@ -102,7 +97,7 @@ def read_counts(path: Path) -> Iterator[CountRow]:
             reader = csv.reader(handle)
             header = [name.strip() for name in next(reader, [])]
             _check_header(path, header)
-            places = [header.index(name) for name in COLUMNS]
+            places = [header.index(name) for name in COUNT_COLUMNS]
             for cells in reader:
                 if any(cell.strip() for cell in cells):
                     yield _row(path, reader.line_num, cells, len(header), places)
@@ -110,18 +105,20 @@ def read_counts(path: Path) -> Iterator[CountRow]:
         raise InputError(f"{path} is not UTF-8 (byte {error.start}); save it as CSV in UTF-8") from None
     except csv.Error as error:
         raise InputError(
-            f"{path} is no CSV that can be read ({error}); expected columns {', '.join(COLUMNS)}"
+            f"{path} is no CSV that can be read ({error}); expected columns {', '.join(COUNT_COLUMNS)}"
         ) from None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); expected a CSV file of counts") from None
 
 
 def _check_header(path: Path, header: list[str]) -> None:
-    missing = [name for name in COLUMNS if name not in header]
+    missing = [name for name in COUNT_COLUMNS if name not in header]
     if missing:
         found = ", ".join(header)[:200] or "nothing"
-        raise InputError(f"{path} line 1 lacks {', '.join(missing)} (found {found}); expected {', '.join(COLUMNS)}")
-    twice = [name for name in COLUMNS if header.count(name) > 1]
+        raise InputError(
+            f"{path} line 1 lacks {', '.join(missing)} (found {found}); expected {', '.join(COUNT_COLUMNS)}"
+        )
+    twice = [name for name in COUNT_COLUMNS if header.count(name) > 1]
     if twice:
         raise InputError(f"{path} line 1 names {', '.join(twice)} twice; expected each column once")
 

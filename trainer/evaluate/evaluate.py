@@ -13,18 +13,20 @@ from cxr.miner.imports.predictions import Coverage, coverage, register_samples
 from cxr.miner.judge import open_judge
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.parallel import Advance
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.store import Store
+from cxr.schemas.measures import CROSS_CENTRE, MEAN, REASONING_MEASURES
 from cxr.schemas.vocabulary import Licence
 from cxr.trainer.evaluate.formats import ResultTable
-from cxr.trainer.evaluate.measures import REASONING_MEASURES, Line
-from cxr.trainer.evaluate.results import CROSS_CENTRE, MEAN, MEASURES, Cell, lines_of, load_cells
-from cxr.trainer.evaluate.scoring import Advance, ScoringResult, score_predictions
+from cxr.trainer.evaluate.measures import ResultLine
+from cxr.trainer.evaluate.results import CELL_MEASURES, Cell, lines_of, load_cells
+from cxr.trainer.evaluate.scoring import ScoringResult, score_predictions
 from cxr.trainer.evaluate.settings import EvaluateSettings
 from cxr.trainer.reward.rewards import RateScore
 
 # DuckDB's share of the memory: what it cannot hold goes to disk. The judges' processes need the rest.
-MEMORY = "600MB"
+_MEMORY = "600MB"
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,7 @@ def evaluate_benchmark(
     benchmark = Benchmark.open(folder)
     mark = benchmark.manifest.fingerprint
     with Store.write(db) as store:
-        store.connection.execute(f"set memory_limit = '{MEMORY}'")
-        register_samples(store, benchmark)
-        check_models(store, benchmark, models)
+        register_predictions(store, benchmark, models)
         licences = store.rows("select distinct licence from bench_samples where mode = 'reasoning'")
         books = StoreBooks(store, "evaluate", [Licence(licence) for (licence,) in licences])
         with open_judge(settings, books) as judge:
@@ -79,11 +79,14 @@ def evaluate_benchmark(
     return Evaluation(tables, scoring, covered, [row for row in unread if row[0] in wanted], _empty(cells))
 
 
-def check_models(store: Store, benchmark: Benchmark, models: Sequence[str] | None) -> None:
-    """Raise InputError where the store has no predictions of this benchmark, or none by a model that was named.
+def register_predictions(store: Store, benchmark: Benchmark, models: Sequence[str] | None) -> None:
+    """Make the view `bench_samples` of what was predicted, and leave memory to the judges.
 
+    Raises InputError where the store has no predictions of this benchmark, or none by a model that was named.
     Predictions of another version of the benchmark are named with its fingerprint.
     """
+    store.connection.execute(f"set memory_limit = '{_MEMORY}'")
+    register_samples(store, benchmark)
     mark = benchmark.manifest.fingerprint
     known = [
         model
@@ -110,7 +113,7 @@ def tables_of(cells: Sequence[Cell], settings: EvaluateSettings, about: str) -> 
             notes = partial_notes(found)
             partial = "; PARTIAL" if notes else ""
             made.append(
-                ResultTable(f"{title}: {about}{partial}", lines_of(found, settings, mean_name), MEASURES, notes)
+                ResultTable(f"{title}: {about}{partial}", lines_of(found, settings, mean_name), CELL_MEASURES, notes)
             )
     return made
 
@@ -142,7 +145,7 @@ def _empty(cells: Sequence[Cell]) -> dict[str, int]:
 
 
 def _keep(
-    store: Store, benchmark: str, scoring: ScoringResult, settings: EvaluateSettings, lines: Sequence[Line]
+    store: Store, benchmark: str, scoring: ScoringResult, settings: EvaluateSettings, lines: Sequence[ResultLine]
 ) -> None:
     """Write a row per line and measure into `evaluations`, in the place of what this judge's evaluation said before."""
     rows = [

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from cxr.miner.stats.paired import NOTHING, Estimate
-from cxr.trainer.evaluate.measures import Line
+from cxr.miner.stats.resampling import NO_ESTIMATE, Estimate
+from cxr.trainer.evaluate.measures import ResultLine
 
 
-class Format(StrEnum):
+class TableFormat(StrEnum):
     """How results are written."""
 
     TABLE = "table"
@@ -30,7 +30,7 @@ class ResultTable:
     """Lines under a title; `notes` stand below it, and say above all where a result is partial."""
 
     title: str
-    lines: Sequence[Line]
+    lines: Sequence[ResultLine]
     measures: Sequence[str]
     notes: Sequence[str] = ()
 
@@ -40,13 +40,18 @@ class ResultTable:
         return list(dict.fromkeys(key for line in self.lines for key in line.keys))
 
 
-def render(tables: Sequence[ResultTable], chosen: Format) -> str:
+def render(tables: Sequence[ResultTable], chosen: TableFormat) -> str:
     """Write tables as text that ends with a line end; CSV and JSON join them into one list, without titles."""
-    if chosen is Format.JSON:
+    if chosen is TableFormat.JSON:
         return json.dumps([_record(line, table.measures) for table in tables for line in table.lines], indent=2) + "\n"
-    if chosen is Format.CSV:
+    if chosen is TableFormat.CSV:
         return _csv(tables)
-    write = {Format.LATEX: _latex, Format.MARKDOWN: _markdown, Format.HTML: _html, Format.TABLE: _text}[chosen]
+    write = {
+        TableFormat.LATEX: _latex,
+        TableFormat.MARKDOWN: _markdown,
+        TableFormat.HTML: _html,
+        TableFormat.TABLE: _text,
+    }[chosen]
     return "\n".join(write(table) for table in tables)
 
 
@@ -59,7 +64,7 @@ def shown(estimate: Estimate) -> str:
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
-def _record(line: Line, measures: Sequence[str]) -> dict[str, Any]:
+def _record(line: ResultLine, measures: Sequence[str]) -> dict[str, Any]:
     found = {name: _of(line, name) for name in measures}
     return {
         **line.keys,
@@ -87,7 +92,7 @@ def cells(table: ResultTable) -> tuple[list[str], list[list[str]]]:
     Left out are measures without any value, numbers of samples that are 0 throughout, and splits, modes and measures
     that are the same throughout: `constants` says those once.
     """
-    measures = [name for name in table.measures if any(_of(line, name) != NOTHING for line in table.lines)]
+    measures = [name for name in table.measures if any(_of(line, name) != NO_ESTIMATE for line in table.lines)]
     columns = [name for name in table.columns if name not in constants(table) and not _is_all_zero(table, name)]
     rows = [
         [*(_key(line.keys.get(name)) for name in columns), *(shown(_of(line, name)) for name in measures)]
@@ -115,8 +120,8 @@ def _is_all_zero(table: ResultTable, name: str) -> bool:
     return name.startswith("n_") and all(not line.keys.get(name) for line in table.lines)
 
 
-def _of(line: Line, name: str) -> Estimate:
-    return line.measures.get(name, NOTHING)
+def _of(line: ResultLine, name: str) -> Estimate:
+    return line.measures.get(name, NO_ESTIMATE)
 
 
 def _key(value: object) -> str:

@@ -4,15 +4,16 @@ import tomllib
 from collections.abc import Sequence
 from importlib.resources import files
 
-from cxr.miner.stats.paired import NOTHING, Estimate, estimates
+from cxr.miner.stats.resampling import NO_ESTIMATE, Estimate, estimates
+from cxr.schemas.measures import MEAN, OUTCOME, REASONING_MEASURES
 from cxr.schemas.vocabulary import Task
 from cxr.trainer.evaluate.formats import ResultTable
-from cxr.trainer.evaluate.measures import OUTCOME, REASONING_MEASURES, Line
-from cxr.trainer.evaluate.results import MEAN, MEASURES, Cell, Resampled, place_of_task
+from cxr.trainer.evaluate.measures import ResultLine
+from cxr.trainer.evaluate.results import CELL_MEASURES, Cell, Resampled, place_of_task
 from cxr.trainer.evaluate.settings import EvaluateSettings
 
 PAPER = "arXiv 2504.20930"
-ORDER = (REASONING_MEASURES[-1], *REASONING_MEASURES[:-1], OUTCOME)
+MEASURE_ORDER = (REASONING_MEASURES[-1], *REASONING_MEASURES[:-1], OUTCOME)
 _NOTE = (
     f"published: as printed in the text of {PAPER}, in the section named; measured by its authors on their test sets "
     "with GPT-4o as judge, and no results of this benchmark"
@@ -35,8 +36,8 @@ def leaderboard(
         for group, by_task in groups.items()
     }
     tables = []
-    for measure in ORDER:
-        place = MEASURES.index(measure)
+    for measure in MEASURE_ORDER:
+        place = CELL_MEASURES.index(measure)
         lines = []
         for (model, mode, split), parts in resampled.items():
             whole = Resampled.mean_of(list(parts.values()))
@@ -44,9 +45,9 @@ def leaderboard(
                 task: estimates(part.means, part.resampled, part.units)[place]
                 for task, part in [*parts.items(), (MEAN, whole)]
             }
-            if any(estimate != NOTHING for estimate in shown.values()):
+            if any(estimate != NO_ESTIMATE for estimate in shown.values()):
                 keys = {"measure": measure, "model": model, "mode": mode, "split": split, "source": about}
-                lines.append(Line(keys, shown))
+                lines.append(ResultLine(keys, shown))
         lines.sort(key=_best_first)
         if published:
             lines += published_lines(measure)
@@ -59,16 +60,16 @@ def leaderboard(
     return tables
 
 
-def _best_first(line: Line) -> tuple[bool, float]:
+def _best_first(line: ResultLine) -> tuple[bool, float]:
     value = line.measures[MEAN].value
     return value is None, -(value or 0.0)
 
 
-def published_lines(measure: str) -> list[Line]:
+def published_lines(measure: str) -> list[ResultLine]:
     """Return the paper's numbers of a measure; task columns that its text does not print are missing."""
     rows = tomllib.loads(files(__package__).joinpath("published.toml").read_text(encoding="utf-8"))["row"]
     return [
-        Line(
+        ResultLine(
             {"measure": measure, "model": row["model"], "mode": "reasoning", "split": "test",
              "source": f"published ({PAPER}, {row['section']})"},
             {task: Estimate(*row[task]) for task in (*map(str, Task), MEAN) if task in row},

@@ -11,11 +11,8 @@ from typing import Any
 import numpy as np
 
 from cxr.miner.judge.radrscore import Empty
-from cxr.miner.stats.paired import Estimate, Floats
-
-FACTUALITY, COMPLETENESS, EFFECTIVENESS, RADRSCORE = "factuality", "completeness", "effectiveness", "radrscore"
-ACCURACY, FINDING_F1, RATESCORE, OUTCOME = "accuracy", "finding_f1", "ratescore", "outcome"
-REASONING_MEASURES = (FACTUALITY, COMPLETENESS, EFFECTIVENESS, RADRSCORE)
+from cxr.miner.stats.resampling import Estimate, Floats
+from cxr.schemas.measures import COMPLETENESS, EFFECTIVENESS, FACTUALITY
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class FindingCounts:
 COUNTS = tuple(field.name for field in fields(FindingCounts))
 
 
-def shares(counts: FindingCounts, empty: Empty = Empty.ZERO) -> Floats:
+def radrscore_shares(counts: FindingCounts, empty: Empty = Empty.ZERO) -> Floats:
     """Return factuality, completeness, effectiveness and RadRScore of every sample: samples x 4.
 
     A share of nothing is 0, or NaN (no value) where empty ones are skipped; RadRScore has no value where any of its
@@ -71,7 +68,7 @@ def empty_shares(counts: FindingCounts) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class Line:
+class ResultLine:
     """One line of a table: whose results on what, over how many samples, and its measures."""
 
     keys: Mapping[str, Any]

@@ -11,28 +11,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cxr.miner.stats.paired import Floats, Integers, estimates, mean, random_stream, resampled_means
+from cxr.miner.stats.resampling import Floats, Integers, estimates, mean, random_stream, resampled_means
 from cxr.miner.store import Store
+from cxr.schemas.measures import ACCURACY, FINDING_F1, MEAN, OUTCOME, RATESCORE, REASONING_MEASURES
 from cxr.schemas.vocabulary import Task
-from cxr.trainer.evaluate.measures import (
-    ACCURACY,
-    COUNTS,
-    FINDING_F1,
-    OUTCOME,
-    RATESCORE,
-    REASONING_MEASURES,
-    FindingCounts,
-    Line,
-    shares,
-)
+from cxr.trainer.evaluate.measures import COUNTS, FindingCounts, ResultLine, radrscore_shares
 from cxr.trainer.evaluate.scoring import columns_of_samples
 from cxr.trainer.evaluate.settings import EvaluateSettings
 
-MEASURES = (*REASONING_MEASURES, ACCURACY, FINDING_F1, RATESCORE, OUTCOME)
-MEAN = "mean"
-"""In the place of a corpus or task: the mean over all of them, corpora of other hospitals left out."""
-CROSS_CENTRE = "cross_centre"
-"""In the place of a corpus: the mean over those of other hospitals."""
+CELL_MEASURES = (*REASONING_MEASURES, ACCURACY, FINDING_F1, RATESCORE, OUTCOME)
 
 # A question stands in a benchmark once for its answer and once for its reasoning. Where a model was asked both in the
 # same way, the sample with a report counts, so that no question counts twice.
@@ -70,7 +57,7 @@ class Cell:
     corpus: str
     samples: tuple[str, ...]
     values: Floats
-    """Samples x measures, in the order of MEASURES; NaN where a measure does not apply or nothing was predicted."""
+    """Samples x CELL_MEASURES, in their order; NaN where a measure does not apply or nothing was predicted."""
     units: Integers | None
     """The patient of each sample, numbered over all tasks of the corpus; None where every sample is a unit."""
     unit_count: int
@@ -147,7 +134,7 @@ def _values(rows: pl.DataFrame, settings: EvaluateSettings) -> Floats:
     counts = FindingCounts(**{name: _floats(rows[name]) for name in COUNTS})
     correct, f1, rate = (_floats(rows[name]) for name in ("correct", "finding_f1", "ratescore"))
     outcome = np.where(np.isnan(correct), np.where(np.isnan(rate), f1, rate), correct)
-    return np.column_stack([shares(counts, settings.empty), correct, f1, rate, outcome])
+    return np.column_stack([radrscore_shares(counts, settings.empty), correct, f1, rate, outcome])
 
 
 def _floats(column: pl.Series) -> Floats:
@@ -192,7 +179,7 @@ class Resampled:
             )
 
 
-def lines_of(cells: Iterable[Cell], settings: EvaluateSettings, mean_name: str = MEAN) -> list[Line]:
+def lines_of(cells: Iterable[Cell], settings: EvaluateSettings, mean_name: str = MEAN) -> list[ResultLine]:
     """Return a line per cell, per task its mean over corpora, and the mean over tasks; cells come from one table.
 
     `mean_name` stands in the place of the corpus where the line is a mean over corpora.
@@ -224,7 +211,7 @@ def place_of_task(task: str) -> tuple[int, str]:
     return (known.index(task) if task in known else len(known), task)
 
 
-def _line(cells: Sequence[Cell], part: Resampled, task: str, corpus: str) -> Line:
+def _line(cells: Sequence[Cell], part: Resampled, task: str, corpus: str) -> ResultLine:
     first = cells[0]
     keys: Mapping[str, Any] = {
         "model": first.model,
@@ -237,7 +224,7 @@ def _line(cells: Sequence[Cell], part: Resampled, task: str, corpus: str) -> Lin
         "n_missing": sum(cell.n_expected - cell.n for cell in cells),
         "n_unparsed": sum(cell.n_unparsed for cell in cells),
     }
-    found = dict(zip(MEASURES, estimates(part.means, part.resampled, part.units), strict=True))
+    found = dict(zip(CELL_MEASURES, estimates(part.means, part.resampled, part.units), strict=True))
     if task != MEAN:
         del found[OUTCOME]
-    return Line(keys, found)
+    return ResultLine(keys, found)

@@ -1,6 +1,6 @@
 """Scoring what has not been scored: predictions of a benchmark, each with its sample, in batches that are kept."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -9,6 +9,7 @@ import polars as pl
 from cxr.miner.judge import Judge
 from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject
+from cxr.miner.kit.parallel import Advance
 from cxr.miner.language.version import VERSION_LENGTH, reader_version
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.store import Run, Store
@@ -16,8 +17,6 @@ from cxr.schemas.vocabulary import RejectReason, Stage
 from cxr.trainer.evaluate.judging import Scored, Work, parts_of, score_works
 from cxr.trainer.evaluate.settings import EvaluateSettings
 from cxr.trainer.reward.rewards import RateScore
-
-Advance = Callable[[int, int | None], None]
 
 # Rows that are read, scored and written together; what a kill loses is one such batch.
 _BATCH = 4_000

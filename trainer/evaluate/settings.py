@@ -1,19 +1,13 @@
 """What an evaluation is told."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from cxr.miner.judge.radrscore import Empty
 from cxr.miner.judge.settings import JudgedSettings
-
-
-def _names(value: object) -> object:
-    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+from cxr.miner.kit.settings import Names
 
 
 class EvaluateSettings(JudgedSettings):

@@ -17,12 +17,12 @@ from pydantic import ValidationError
 
 from cxr.miner.benchmark.manifest import write_json
 from cxr.miner.kit.errors import InputError
-from cxr.miner.kit.jsonl import whole_path
+from cxr.miner.kit.jsonl import json_line, whole_path
 from cxr.trainer.predict.samples import Predicted
 
-FORMAT = "cxr-predictions/1"
+PREDICTIONS_FORMAT = "cxr-predictions/1"
 
-Key = tuple[str, str]
+RequestKey = tuple[str, str]
 
 
 def header_path(path: Path) -> Path:
@@ -33,7 +33,7 @@ def header_path(path: Path) -> Path:
 class PredictionFile:
     """A file of predictions that is open for more; made by `open_predictions`."""
 
-    def __init__(self, path: Path, header: dict[str, Any], done: dict[Key, Predicted]) -> None:
+    def __init__(self, path: Path, header: dict[str, Any], done: dict[RequestKey, Predicted]) -> None:
         self.path = path
         self.header = header
         self.done = done
@@ -45,7 +45,7 @@ class PredictionFile:
             file.write(b"".join(map(_line, made)))
         self.done.update({_key(one): one for one in made})
 
-    def sort(self, order: Iterable[Key]) -> None:
+    def sort(self, order: Iterable[RequestKey]) -> None:
         """Put the lines into an order; what the order does not name keeps its place before the rest."""
         wanted = {key: place for place, key in enumerate(order)}
         lines = sorted(self.done.values(), key=lambda one: wanted.get(_key(one), -1))
@@ -59,7 +59,7 @@ class PredictionFile:
 
 @contextmanager
 def open_predictions(
-    path: Path, identity: Mapping[str, Any], about: Mapping[str, Any], wanted: set[Key], *, replace: bool
+    path: Path, identity: Mapping[str, Any], about: Mapping[str, Any], wanted: set[RequestKey], *, replace: bool
 ) -> Iterator[PredictionFile]:
     """Open a file to go on with, or make it; `identity` is what two runs must share to write into one file.
 
@@ -81,7 +81,7 @@ def open_predictions(
             _check_same(path, before["identity"], identity)
         done, is_clean = _read(path, wanted)
         started = _now() if before is None else before["started"]
-        header = {"format": FORMAT, "identity": dict(identity), **about, "started": started}
+        header = {"format": PREDICTIONS_FORMAT, "identity": dict(identity), **about, "started": started}
         opened = PredictionFile(path, header, done)
         opened.note(ended=None, exit="running")
         if not is_clean:
@@ -114,7 +114,11 @@ def _read_header(path: Path) -> dict[str, Any] | None:
         told = json.loads(header.read_text(encoding="utf-8"))
     except ValueError:
         told = None
-    if not isinstance(told, dict) or told.get("format") != FORMAT or not isinstance(told.get("identity"), dict):
+    if (
+        not isinstance(told, dict)
+        or told.get("format") != PREDICTIONS_FORMAT
+        or not isinstance(told.get("identity"), dict)
+    ):
         raise InputError(f"{header} is no header of `cxr predict`; give another -o, or --replace to start anew")
     return told
 
@@ -126,9 +130,9 @@ def _check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -
         raise InputError(f"{path} belongs to another run: {told}; give another -o, or --replace to start it anew")
 
 
-def _read(path: Path, wanted: set[Key]) -> tuple[dict[Key, Predicted], bool]:
+def _read(path: Path, wanted: set[RequestKey]) -> tuple[dict[RequestKey, Predicted], bool]:
     """Return the predictions that stay, and whether the file holds nothing else."""
-    done: dict[Key, Predicted] = {}
+    done: dict[RequestKey, Predicted] = {}
     if not path.is_file():
         return done, True
     is_clean = True
@@ -154,12 +158,10 @@ def _write(path: Path, made: Iterable[Predicted]) -> None:
 
 
 def _line(one: Predicted) -> bytes:
-    # Some readers take these two separators for line ends, which JSON allows inside a string.
-    text = json.dumps(one.model_dump(mode="json"), ensure_ascii=False)
-    return (text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029") + "\n").encode()
+    return json_line(one.model_dump(mode="json")).encode()
 
 
-def _key(one: Predicted) -> Key:
+def _key(one: Predicted) -> RequestKey:
     return one.sample_id, one.mode
 
 

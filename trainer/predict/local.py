@@ -6,9 +6,7 @@ padding is masked, and a temperature above 0 draws from a generator of each requ
 
 import inspect
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,19 +16,21 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from cxr.miner.images.pictures import BadPicture, open_picture
 from cxr.miner.kit.console import say
+from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import EngineStopped, SettingsError
+from cxr.miner.kit.parallel import ordered_map
 from cxr.prompts.instructions import SYSTEM
 from cxr.schemas.vocabulary import RejectReason
 from cxr.trainer.models.families import load_model, load_processor
 from cxr.trainer.predict.naming import model_name
-from cxr.trainer.predict.samples import Predicted, Request, Sample, requests_of
+from cxr.trainer.predict.samples import Predicted, Request, ShownSample, requests_of
 from cxr.trainer.predict.settings import PredictSettings
 from cxr.trainer.predict.speed import Speed
 
 
 def predict_local(
     model: str,
-    samples: Iterable[Sample],
+    samples: Iterable[ShownSample],
     settings: PredictSettings,
     *,
     benchmark: str | None = None,
@@ -121,8 +121,9 @@ class LocalModel:
         """Return the predictions of one batch after the other; batches ahead are prepared meanwhile."""
         self.speed.is_gpu = self.device.type == "cuda"
         self.speed.start(len(requests))
-        for batch in self._ahead(plan_batches(requests, self.settings.batch)):
-            made = [self._failed(request, error) for request, error in batch.errors]
+        planned = plan_batches(requests, self.settings.batch)
+        for batch in ordered_map(self._collated, planned, 1, ahead=self.settings.prefetch):
+            made = [request.predicted(self.name, self._benchmark, error=error) for request, error in batch.errors]
             if batch.inputs is not None:
                 made += self._write(batch)
             self.speed.ended(made)
@@ -130,30 +131,11 @@ class LocalModel:
 
     # --- preparing ------------------------------------------------------------------------------------------------
 
-    def _ahead(self, planned: Sequence[Sequence[Request]]) -> Iterator[_Batch]:
-        """Prepare batches in their order, `prefetch` of them ahead of the one that is given."""
-        workers = ThreadPoolExecutor(self.settings.workers, thread_name_prefix="cxr-images")
-        collator = ThreadPoolExecutor(1, thread_name_prefix="cxr-batches")
-        waiting: deque[Future[_Batch]] = deque()
-        try:
-            for requests in planned:
-                if not self.settings.prefetch:
-                    yield self._collated(requests, workers)
-                    continue
-                waiting.append(collator.submit(self._collated, requests, workers))
-                if len(waiting) > self.settings.prefetch:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            collator.shutdown(wait=False, cancel_futures=True)
-            workers.shutdown(wait=False, cancel_futures=True)
-
-    def _collated(self, requests: Sequence[Request], workers: ThreadPoolExecutor) -> _Batch:
+    def _collated(self, requests: Sequence[Request]) -> _Batch:
         """Prepare a batch; requests whose images cannot be used are told apart."""
         prepared: list[_Prepared] = []
         errors: list[tuple[Request, str]] = []
-        for request, result in zip(requests, workers.map(self._prepared, requests), strict=True):
+        for request, result in zip(requests, ordered_map(self._prepared, requests, self.settings.workers), strict=True):
             if isinstance(result, BadPicture):
                 errors.append((request, f"{result.reason}: {result.message}"))
             else:
@@ -256,27 +238,9 @@ class LocalModel:
             length = next((place for place, token in enumerate(row) if token in self._ends), None)
             with self._tokenizing:
                 text = self._tokenizer.decode(row[:length], skip_special_tokens=True)
-            made.append(
-                Predicted(
-                    sample_id=request.sample.sample_id,
-                    model=self.name,
-                    mode=str(request.mode),
-                    text=text,
-                    benchmark=self._benchmark,
-                    finish="length" if length is None else "stop",
-                    tokens=len(row) if length is None else length + 1,
-                )
-            )
+            finish, tokens = ("length", len(row)) if length is None else ("stop", length + 1)
+            made.append(request.predicted(self.name, self._benchmark, text=text, finish=finish, tokens=tokens))
         return made
-
-    def _failed(self, request: Request, error: str) -> Predicted:
-        return Predicted(
-            sample_id=request.sample.sample_id,
-            model=self.name,
-            mode=str(request.mode),
-            benchmark=self._benchmark,
-            error=error,
-        )
 
 
 class Draw(LogitsProcessor):
@@ -300,8 +264,6 @@ class Draw(LogitsProcessor):
 
 def request_seed(seed: int, request: Request) -> int:
     """Return a number that names a request under a seed, the same on every machine."""
-    from cxr.miner.kit.digest import digest  # noqa: PLC0415 - only sampling needs it
-
     return int(digest(seed, *request.key, length=15), 16)
 
 

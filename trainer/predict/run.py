@@ -16,7 +16,7 @@ from cxr.miner.store import Store
 from cxr.schemas.vocabulary import FileStatus, RejectReason
 from cxr.trainer.predict.file import PredictionFile, open_predictions
 from cxr.trainer.predict.naming import model_name, weights_hash
-from cxr.trainer.predict.samples import Predicted, Request, Source, read_samples, requests_of
+from cxr.trainer.predict.samples import Request, SampleSource, read_samples, requests_of
 from cxr.trainer.predict.settings import PredictSettings
 from cxr.trainer.predict.speed import Speed
 
@@ -26,7 +26,7 @@ _SELECTION = {"split", "samples", "tasks", "limit"}
 
 
 @dataclass(frozen=True)
-class Job:
+class PredictJob:
     """What the user asked for."""
 
     benchmark: Path
@@ -60,13 +60,13 @@ class PredictResult:
     """What the store took; None for an export, whose benchmark is not at hand."""
 
 
-def predict(job: Job, watch: Callable[[Speed], None] = lambda _: None) -> PredictResult:
+def predict(job: PredictJob, watch: Callable[[Speed], None] = lambda _: None) -> PredictResult:
     """Ask what is missing and give what was done; `watch` is called after every batch.
 
     Raises InputError for folders and files that cannot be used, BudgetReached and KeyboardInterrupt after everything
     that was finished is in the file; the same call then goes on.
     """
-    source, settings = Source.open(job.benchmark), job.settings
+    source, settings = SampleSource.open(job.benchmark), job.settings
     requests = requests_for(job)
     if settings.is_server:
         from cxr.trainer.predict.server import check_policy  # noqa: PLC0415
@@ -84,7 +84,8 @@ def predict(job: Job, watch: Callable[[Speed], None] = lambda _: None) -> Predic
                 f"none of the {len(bad):,} samples with images has one that can be used (the first: "
                 f"{next(iter(bad.values()))}); say where images lie with --image-root CORPUS=PATH"
             )
-        file.append([failed(job, source, request, bad[request.key]) for request in todo if request.key in bad])
+        told = [(request, bad[request.key]) for request in todo if request.key in bad]
+        file.append([request.predicted(job.called, source.fingerprint, error=error) for request, error in told])
         rest = [request for request in todo if request.key not in bad]
         spending = _ask(job, source, settings, rest, file, speed, watch) if rest else None
         speed.stop()
@@ -105,15 +106,15 @@ def predict(job: Job, watch: Callable[[Speed], None] = lambda _: None) -> Predic
     )
 
 
-def requests_for(job: Job) -> list[Request]:
+def requests_for(job: PredictJob) -> list[Request]:
     """Return everything that a run asks, done or not, with images where they lie on this machine."""
     settings = job.settings.model_copy(update={"image_roots": _roots(job)})
-    return requests_of(read_samples(Source.open(job.benchmark), settings), settings)
+    return requests_of(read_samples(SampleSource.open(job.benchmark), settings), settings)
 
 
 def _ask(
-    job: Job,
-    source: Source,
+    job: PredictJob,
+    source: SampleSource,
     settings: PredictSettings,
     requests: Sequence[Request],
     file: PredictionFile,
@@ -149,13 +150,13 @@ def _note_machine(file: PredictionFile, model: Any) -> None:
     file.note(versions=versions(MODELS), hardware=hardware(), device=str(model.device), precision=model.precision)
 
 
-def default_output(job: Job, source: Source) -> Path:
+def default_output(job: PredictJob, source: SampleSource) -> Path:
     """Return the file beside the store that is named from benchmark, model and mode."""
     parts = (source.name, job.called, job.settings.mode)
     return job.store.parent / f"{'.'.join(re.sub(r'[^A-Za-z0-9_-]+', '-', part) for part in parts)}.jsonl"
 
 
-def identity(job: Job, source: Source) -> dict[str, Any]:
+def identity(job: PredictJob, source: SampleSource) -> dict[str, Any]:
     """Return what two runs must share for their predictions to belong together."""
     settings = job.settings.model_dump(mode="json")
     made = {
@@ -173,18 +174,7 @@ def identity(job: Job, source: Source) -> dict[str, Any]:
     return made | {"precision": settings["precision"]}
 
 
-def failed(job: Job, source: Source, request: Request, error: str) -> Predicted:
-    """Return the line of a sample that could not be asked about."""
-    return Predicted(
-        sample_id=request.sample.sample_id,
-        model=job.called,
-        mode=str(request.mode),
-        benchmark=source.fingerprint,
-        error=error,
-    )
-
-
-def _about(job: Job, source: Source) -> dict[str, Any]:
+def _about(job: PredictJob, source: SampleSource) -> dict[str, Any]:
     settings = job.settings.model_dump(mode="json")
     return {
         "benchmark": {"name": source.name, "fingerprint": source.fingerprint, "folder": str(source.folder.resolve())},
@@ -195,7 +185,7 @@ def _about(job: Job, source: Source) -> dict[str, Any]:
     }
 
 
-def _roots(job: Job) -> dict[str, str]:
+def _roots(job: PredictJob) -> dict[str, str]:
     """Return where images lie: as the user said, or else where ingest saw them."""
     given = job.settings.image_roots
     if "*" in given or not job.store.is_file():
@@ -208,7 +198,7 @@ def _roots(job: Job) -> dict[str, str]:
 def _check_images(requests: Sequence[Request]) -> dict[tuple[str, str], str]:
     """Look at the headers of all image files before a model is loaded; give why requests cannot be asked."""
     paths = list(dict.fromkeys(image for one in requests for image in one.sample.images if isinstance(image, str)))
-    facts = zip(paths, all_facts(paths, lambda _done, _total: None), strict=True)
+    facts = zip(paths, all_facts(paths), strict=True)
     bad = {
         path: f"{RejectReason(f'image_{told.status}')}: {path}" + (f" ({told.why})" if told.why else "")
         for path, told in facts
@@ -221,7 +211,7 @@ def _check_images(requests: Sequence[Request]) -> dict[tuple[str, str], str]:
     }
 
 
-def _import(job: Job, output: Path) -> PredictionsResult:
+def _import(job: PredictJob, output: Path) -> PredictionsResult:
     try:
         with Store.write(job.store, create=True) as store:
             return import_predictions(store, job.benchmark, output, replace=job.replace)

@@ -24,7 +24,7 @@ _COLUMNS = ("sample_id", "mode", "task", "corpus", "licence", "images")
 
 
 @dataclass(frozen=True)
-class Sample:
+class ShownSample:
     """One sample of a benchmark, as far as a model may see it."""
 
     sample_id: str
@@ -40,7 +40,7 @@ class Sample:
 class Request:
     """A sample, and how the model is asked about it."""
 
-    sample: Sample
+    sample: ShownSample
     mode: Mode
 
     @property
@@ -53,6 +53,10 @@ class Request:
         """The user's turn: the question and the instruction."""
         return f"{self.sample.question} {INSTRUCTIONS[self.mode]}"
 
+    def predicted(self, model: str, benchmark: str | None, **said: Any) -> "Predicted":
+        """Return what a model of this name wrote (`text`), or why it wrote nothing (`error`)."""
+        return Predicted(sample_id=self.sample.sample_id, model=model, mode=str(self.mode), benchmark=benchmark, **said)
+
 
 class Predicted(Prediction):
     """A prediction, and how its writing ended."""
@@ -63,7 +67,7 @@ class Predicted(Prediction):
 
 
 @dataclass(frozen=True)
-class Source:
+class SampleSource:
     """A folder of samples: a benchmark, or an export of one for training."""
 
     folder: Path
@@ -75,7 +79,7 @@ class Source:
     files: tuple[Path, ...]
 
     @classmethod
-    def open(cls, folder: Path) -> "Source":
+    def open(cls, folder: Path) -> "SampleSource":
         """Read what the folder says of itself; raises InputError where it is neither a benchmark nor an export."""
         if (folder / NOTE).is_file():
             return _export(folder)
@@ -91,7 +95,7 @@ class Source:
         return sorted(path for path in self.files if path.name.startswith(f"{split}-"))
 
 
-def _export(folder: Path) -> Source:
+def _export(folder: Path) -> SampleSource:
     try:
         told = json.loads((folder / NOTE).read_text(encoding="utf-8"))
     except ValueError:
@@ -103,10 +107,10 @@ def _export(folder: Path) -> Source:
     files = tuple(folder / name for name in told["files"])
     if missing := [path.name for path in files if not path.is_file()]:
         raise InputError(f"{folder} lacks {missing[0]}, which its {NOTE} names; export again with --existing replace")
-    return Source(folder, str(told["benchmark"]), str(told["fingerprint"]), str(told["licence"]), None, files)
+    return SampleSource(folder, str(told["benchmark"]), str(told["fingerprint"]), str(told["licence"]), None, files)
 
 
-def read_samples(source: Source, settings: PredictSettings) -> list[Sample]:
+def read_samples(source: SampleSource, settings: PredictSettings) -> list[ShownSample]:
     """Return the samples that the settings choose, in the benchmark's order; raises InputError where there are none.
 
     Samples are shuffled when a benchmark is compiled, so the first ones of a limit are a fair sample of each mode.
@@ -133,12 +137,12 @@ def _fair(found: pl.DataFrame, limit: int | None) -> pl.DataFrame:
     return found[order.head(limit).sort()]
 
 
-def requests_of(samples: Iterable[Sample], settings: PredictSettings) -> list[Request]:
+def requests_of(samples: Iterable[ShownSample], settings: PredictSettings) -> list[Request]:
     """Return what is asked about each sample, in order: once, or with mode `both` with reasoning and without."""
     return [Request(sample, mode) for sample in samples for mode in _modes(sample, settings)]
 
 
-def _modes(sample: Sample, settings: PredictSettings) -> tuple[Mode, ...]:
+def _modes(sample: ShownSample, settings: PredictSettings) -> tuple[Mode, ...]:
     if settings.mode == "own":
         return (sample.mode,)
     return tuple(Mode) if settings.mode == "both" else (Mode(settings.mode),)
@@ -153,10 +157,10 @@ def _read(path: Path) -> pl.DataFrame:
         raise InputError(f"{path} cannot be read as samples; `cxr bench verify` says what is wrong with it") from None
 
 
-def _sample(row: Mapping[str, Any], roots: Mapping[str, str]) -> Sample:
+def _sample(row: Mapping[str, Any], roots: Mapping[str, str]) -> ShownSample:
     corpus = str(row["corpus"])
     root = roots.get(corpus, roots.get("*"))
-    return Sample(
+    return ShownSample(
         sample_id=str(row["sample_id"]),
         mode=Mode(row["mode"]),
         task=str(row["task"]),
@@ -193,7 +197,7 @@ def _asked_for(settings: PredictSettings) -> str:
     return " and ".join(said)
 
 
-def _what_there_is(source: Source) -> str:
+def _what_there_is(source: SampleSource) -> str:
     if source.benchmark is None:
         return f"see its {NOTE}"
     found = [

@@ -25,9 +25,10 @@ from cxr.miner.kit.console import table
 from cxr.miner.kit.errors import EngineStopped, MiningReject
 from cxr.miner.kit.parallel import ordered_map
 from cxr.miner.kit.progress import clock
+from cxr.miner.llm.asked import Stopping
 from cxr.miner.llm.background import BackgroundClient
 from cxr.miner.llm.books import FileBooks, open_client
-from cxr.miner.llm.client import Stopping
+from cxr.miner.llm.budget import BYTES_PER_TOKEN, seconds_for
 from cxr.miner.llm.policy import check_endpoint
 from cxr.miner.llm.prices import price_of
 from cxr.prompts.instructions import SYSTEM
@@ -36,7 +37,6 @@ from cxr.trainer.predict.samples import INSTRUCTIONS, Predicted, Request
 from cxr.trainer.predict.settings import QWEN_PIXELS, PredictSettings
 from cxr.trainer.predict.speed import Speed
 
-_BYTES_PER_TOKEN = 4.2
 # OpenAI's count for GPT-4o: 85 tokens, and 170 for each tile of 512 x 512; Qwen's comes to about the same.
 _IMAGE_TOKENS, _TILE_TOKENS, _TILE = 85, 170, 512
 # Before anything has been measured: a chain of the paper's length, an answer in its tags, seconds for a reply.
@@ -127,13 +127,11 @@ class Server:
             raise
         except Stopping:
             raise KeyboardInterrupt from None
-        return Predicted(
-            sample_id=request.sample.sample_id, model=name, mode=str(request.mode), benchmark=benchmark, **said
-        )
+        return request.predicted(name, benchmark, **said)
 
     def _messages(self, request: Request) -> tuple[list[dict[str, Any]], float]:
         """Return the conversation, with the images before the question, and how many tokens it is expected to count."""
-        tokens = (len(SYSTEM) + len(request.text)) / _BYTES_PER_TOKEN
+        tokens = (len(SYSTEM) + len(request.text)) / BYTES_PER_TOKEN
         shown = []
         for picture in request.sample.images:
             image = within(open_picture(picture), self._max_pixels)
@@ -194,7 +192,7 @@ def estimate_table(requests: Sequence[Request], settings: PredictSettings) -> Ta
         sent = sum(_expected_tokens(request, settings.max_pixels or QWEN_PIXELS) for request in sample) / len(sample)
         counts = (len(chosen) * sent, len(chosen) * min(_REPLY_TOKENS[mode], settings.max_completion_tokens))
         usd = None if price is None else price.cost(*counts, batch=False)
-        seconds = _seconds(settings, len(chosen), sum(counts))
+        seconds = seconds_for(settings, len(chosen), sum(counts), _LATENCY_S)
         rows.append((str(mode), len(chosen), round(counts[0]), round(counts[1]), usd, clock(seconds)))
     source = "no price is known: give --price INPUT,OUTPUT" if price is None else price.source
     columns = ["asked for", "calls", "prompt tokens", "reply tokens", "USD", "time"]
@@ -202,7 +200,7 @@ def estimate_table(requests: Sequence[Request], settings: PredictSettings) -> Ta
 
 
 def _expected_tokens(request: Request, max_pixels: int) -> float:
-    return (len(SYSTEM) + len(request.text)) / _BYTES_PER_TOKEN + sum(
+    return (len(SYSTEM) + len(request.text)) / BYTES_PER_TOKEN + sum(
         image_tokens(*_size(picture, max_pixels)) for picture in request.sample.images
     )
 
@@ -220,10 +218,3 @@ def _size(picture: Picture, max_pixels: int) -> tuple[int, int]:
         width = height = math.isqrt(max_pixels)
     scale = min(1.0, math.sqrt(max_pixels / (width * height)))
     return max(1, int(width * scale)), max(1, int(height * scale))
-
-
-def _seconds(asked: PredictSettings, calls: int, tokens: float) -> float:
-    """Return the time that the slowest of latency, request limit and token limit makes it."""
-    by_requests = 0.0 if asked.rpm is None else calls / asked.rpm * 60
-    by_tokens = 0.0 if asked.tpm is None else tokens / asked.tpm * 60
-    return max(calls * _LATENCY_S / asked.concurrency, by_requests, by_tokens)

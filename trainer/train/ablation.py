@@ -22,7 +22,7 @@ from cxr.miner.benchmark.settings import Mode
 from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import CxrError
 from cxr.schemas.base import Frozen
-from cxr.trainer.evaluate.results import MEAN
+from cxr.schemas.measures import MEAN
 from cxr.trainer.train.run import FINAL
 from cxr.trainer.train.run_record import read_record
 

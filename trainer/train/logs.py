@@ -15,11 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerControl, TrainerState
 from transformers import TrainingArguments as Arguments
 
-from cxr.miner.kit.console import PLAIN_LINE_EVERY_S, say, talk
+from cxr.miner.kit.console import Display
 from cxr.miner.kit.errors import CxrError, SettingsError
 from cxr.trainer.train.run_log import LOG, LogLine, keep_steps
 
@@ -87,7 +86,8 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
     ) -> None:
         self.path = out / LOG
         self.last_batch = last_batch
-        self._show = _Progress(name)
+        self._show = Display(name, counts=False)
+        self._from, self._began = 0, 0.0
         self._process_seconds = process_seconds or (lambda: 0.0)
         self._has_process_reward = process_seconds is not None
         self._samples = samples
@@ -122,6 +122,7 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
         self._process_before = self._process_seconds()
         self._mark = time.perf_counter()
         if state.is_world_process_zero:
+            self._from, self._began = state.global_step, time.monotonic()
             self._show.start(state.global_step, state.max_steps)
 
     def on_step_end(self, args: Arguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -162,7 +163,10 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
                 "samples, or resume from the last checkpoint with a smaller step, e.g. --set learning_rate=..."
             )
         if state.is_world_process_zero:
-            self._show.update(state.global_step, state.max_steps, line)
+            done, total = state.global_step, state.max_steps
+            new = done - self._from
+            left = (time.monotonic() - self._began) / new * (total - done) if new else None
+            self._show.update(done, total, words(line, total, left), last=done >= total)
             if self._samples is not None:
                 self._samples.show()
 
@@ -185,44 +189,6 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
             found["process_reward_share"] = (spent - self._process_before) / busy if busy else None
             self._process_before = spent
         return found
-
-
-class _Progress:
-    """A bar on a terminal, a line now and then elsewhere; nothing before `start` and after `stop`."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._bar: Progress | None = None
-        self._task = TaskID(0)
-        self._began = self._said = 0.0
-        self._first = 0
-
-    def start(self, done: int, total: int) -> None:
-        self._first, self._began = done, time.monotonic()
-        self._said = self._began
-        console = talk()
-        if console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}", markup=False), BarColumn(20), console=console, transient=True
-            )
-            self._task = self._bar.add_task(self._name, total=total, completed=done)
-            self._bar.start()
-
-    def update(self, done: int, total: int, line: LogLine) -> None:
-        now = time.monotonic()
-        new = done - self._first
-        left = (now - self._began) / new * (total - done) if new else None
-        text = f"{self._name}: {words(line, total, left)}"
-        if self._bar is not None:
-            self._bar.update(self._task, description=text, completed=done)
-        elif now - self._said >= PLAIN_LINE_EVERY_S or done >= total:
-            self._said = now
-            say(text)
-
-    def stop(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
 
 
 def words(line: Mapping[str, Any], total: int, seconds_left: float | None) -> str:

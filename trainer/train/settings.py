@@ -15,10 +15,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from cxr.miner.benchmark.settings import Mode, Names
+from cxr.miner.benchmark.settings import Mode
 from cxr.miner.judge.registry import JUDGES
 from cxr.miner.kit.errors import SettingsError
-from cxr.miner.kit.settings import StageSettings
+from cxr.miner.kit.settings import Names, StageSettings
 from cxr.trainer.models.families import Attention, Precision
 from cxr.trainer.reward.registry import PAPERS, REWARDS
 
