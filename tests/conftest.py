@@ -2,11 +2,12 @@
 
 import os
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.forked import ForkedCommands, run_script
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -36,19 +37,29 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(scope="session")
+def forked_commands() -> Iterator[ForkedCommands]:
+    """Where `cxr` is run from; one for each worker of the suite."""
+    commands = ForkedCommands()
+    yield commands
+    commands.close()
+
+
 @pytest.fixture
-def cxr(tmp_path: Path) -> Cli:
-    """Run the installed `cxr` in a process of its own, in an empty folder."""
+def cxr(tmp_path: Path, forked_commands: ForkedCommands) -> Cli:
+    """Run `cxr` in a process of its own, in an empty folder."""
 
     def run(*arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [Path(sys.executable).with_name("cxr"), *map(str, arguments)],
-            cwd=tmp_path,
-            env={**os.environ, "COLUMNS": "200", **environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return forked_commands.run(list(map(str, arguments)), tmp_path, {**os.environ, "COLUMNS": "200", **environment})
+
+    return run
+
+
+@pytest.fixture
+def cxr_script(tmp_path: Path) -> Cli:
+    """Run the installed `cxr` itself, in an empty folder."""
+
+    def run(*arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return run_script(list(map(str, arguments)), tmp_path, {**os.environ, "COLUMNS": "200", **environment})
 
     return run
