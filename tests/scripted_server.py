@@ -70,9 +70,13 @@ Script = Mapping[str, Sequence[Act]] | Callable[[dict[str, Any]], Act]
 class ScriptedServer:
     """Answers by the name of the asked schema: the first request gets the first act, the last act repeats."""
 
-    def __init__(self, script: Script, latency_s: float = 0.0, *, keep_requests: bool = True) -> None:
+    def __init__(
+        self, script: Script, latency_s: float = 0.0, *, keep_requests: bool = True, held: bool = False
+    ) -> None:
         self.script = script
         self.latency_s = latency_s
+        self.held = held
+        """While it is, requests come in and no reply leaves: a test then need not guess how long anything takes."""
         self.keep_requests = keep_requests
         self.requests: list[dict[str, Any]] = []
         self.paths: list[str] = []
@@ -118,6 +122,8 @@ class ScriptedServer:
             self.paid += 1
         if self.latency_s:
             await asyncio.sleep(self.latency_s)
+        while self.held:
+            await asyncio.sleep(0.01)
         return await self._play(http, request, act)
 
     async def _play(self, http: web.Request, request: dict[str, Any], act: Act) -> web.StreamResponse:
