@@ -1,5 +1,6 @@
 """Fixtures: a private working folder, the real command line in a process, and the shared public data."""
 
+import functools
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ REQUIRED = {name: os.environ.get(f"TESTS_REQUIRE_{name}") == "1" for name in ("S
 """What CI demands; elsewhere a test that lacks it is skipped."""
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+"""Takes arguments, and by name what stands in the environment."""
+CliIn = Cli
+"""Takes a folder before them."""
 
 
 @pytest.fixture(scope="session")
@@ -45,14 +49,20 @@ def forked_commands() -> Iterator[ForkedCommands]:
     commands.close()
 
 
-@pytest.fixture
-def cxr(tmp_path: Path, forked_commands: ForkedCommands) -> Cli:
-    """Run `cxr` in a process of its own, in an empty folder."""
+@pytest.fixture(scope="session")
+def cxr_in(forked_commands: ForkedCommands) -> CliIn:
+    """Run `cxr` in a process of its own, in a given folder: for what is made once for several tests."""
 
-    def run(*arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return forked_commands.run(list(map(str, arguments)), tmp_path, {**os.environ, "COLUMNS": "200", **environment})
+    def run(folder: Path, *arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return forked_commands.run(list(map(str, arguments)), folder, {**os.environ, "COLUMNS": "200", **environment})
 
     return run
+
+
+@pytest.fixture
+def cxr(tmp_path: Path, cxr_in: CliIn) -> Cli:
+    """Run `cxr` in a process of its own, in an empty folder."""
+    return functools.partial(cxr_in, tmp_path)
 
 
 @pytest.fixture
