@@ -128,7 +128,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory, cxr_in: CliIn) -> tuple[Path
     write_openi(folder / "openi", openi_rows(MANY * 3))
     for arguments in (JOB[0], ("ask", "--balance", "none")):
         cxr_in(folder, *arguments)
-    untouched = shutil.copy(folder / "cxr.duckdb", folder / "untouched.duckdb")
+    untouched = Path(shutil.copy(folder / "cxr.duckdb", folder / "untouched.duckdb"))
     cxr_in(folder, "mine")
     return untouched, _content(folder / "cxr.duckdb")
 
@@ -138,7 +138,7 @@ def test_an_interrupted_mine_goes_on_to_the_rows_of_a_clean_run(
     cxr: Cli, clean: tuple[Path, dict[str, list[tuple[object, ...]]]], tmp_path: Path, stop: signal.Signals
 ) -> None:
     untouched, rows = clean
-    db = shutil.copy(untouched, tmp_path / "cxr.duckdb")
+    db = Path(shutil.copy(untouched, tmp_path / "cxr.duckdb"))
     process = subprocess.Popen([CXR, "mine"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     # The log that DuckDB writes ahead grows by more than a megabyte with each of the six batches: two are committed.
     wal = db.with_name(db.name + ".wal")
