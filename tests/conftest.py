@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.corpora import write_openi
 from tests.forked import ForkedCommands, run_script
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,6 +58,15 @@ def cxr_in(forked_commands: ForkedCommands) -> CliIn:
         return forked_commands.run(list(map(str, arguments)), folder, {**os.environ, "COLUMNS": "200", **environment})
 
     return run
+
+
+@pytest.fixture(scope="session")
+def ingested(tmp_path_factory: pytest.TempPathFactory, cxr_in: CliIn) -> Path:
+    """A store of the invented OpenI, to be copied."""
+    folder = tmp_path_factory.mktemp("ingested")
+    write_openi(folder / "openi")
+    assert cxr_in(folder, "ingest", "openi", "openi").returncode == 0
+    return folder / "cxr.duckdb"
 
 
 @pytest.fixture

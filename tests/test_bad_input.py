@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -29,9 +30,8 @@ def _digest(path: Path) -> str:
 
 
 @pytest.fixture
-def store(cxr: Cli, tmp_path: Path) -> Path:
-    cxr("ingest", "openi", write_openi(tmp_path / "good"))
-    return tmp_path / "cxr.duckdb"
+def store(ingested: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(ingested, tmp_path))
 
 
 def _empty_folder(folder: Path) -> Path:
@@ -272,10 +272,10 @@ class TestFileCommands:
         assert "does not exist" in _one_sentence(done.stderr)
 
 
-def test_help_is_quick_and_loads_nothing_heavy(cxr: Cli) -> None:
+def test_help_is_quick_and_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from typer.testing import CliRunner; import cli; "
-        "assert CliRunner().invoke(cli.app, ['--help']).exit_code == 0; "
+        "import sys; from typer.testing import CliRunner; from cxr.cli import app; "
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0; "
         "print([name for name in ('torch', 'polars', 'duckdb', 'openai', 'instructor') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
