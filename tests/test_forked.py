@@ -17,30 +17,35 @@ RECORD = {
     "prediction": "There is a left pleural effusion.",
     "reference": "There is a small left pleural effusion.",
 }
-OF_A_STORE = (
-    ("ingest", "openi", "openi"), ("ask", "--balance", "none"), ("mine",), ("score",), ("filter", "-o", "kept.jsonl"),
-    ("show", "missing"),
-)  # fmt: skip
-OF_FILES = (
-    ("--version",), ("mine", "--help"), ("dig",), ("status",), ("label", "in.jsonl", "-o", "labels.jsonl"),
-    ("judge", "in.jsonl", "-o", "verdicts.jsonl"), ("radrscore", "in.jsonl", "-o", "scores.jsonl"),
-)  # fmt: skip
+Commands = tuple[tuple[str, ...], ...]
+INGEST = ("ingest", "openi", "openi")
+ASK = ("ask", "--balance", "none")
+BEFORE: dict[str, Commands] = {"questions": (), "chains": (INGEST, ASK), "files": ()}
+"""What is only done, so that the commands below have something to work on."""
+COMPARED: dict[str, Commands] = {
+    "questions": (INGEST, ASK, ("sql", "select question_id from questions order by 1")),
+    "chains": (("mine",), ("score",), ("filter", "-o", "kept.jsonl"), ("show", "missing")),
+    "files": (
+        ("--version",), ("mine", "--help"), ("dig",), ("status",), ("label", "in.jsonl", "-o", "labels.jsonl"),
+        ("judge", "in.jsonl", "-o", "verdicts.jsonl"), ("radrscore", "in.jsonl", "-o", "scores.jsonl"),
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("commands", [OF_A_STORE, OF_FILES], ids=["store", "files"])
-def test_the_script_and_its_fork_do_the_same(
-    cxr: Cli, cxr_script: Cli, tmp_path: Path, commands: tuple[tuple[str, ...], ...]
-) -> None:
+@pytest.mark.parametrize("what", COMPARED)
+def test_the_script_and_its_fork_do_the_same(cxr: Cli, cxr_script: Cli, tmp_path: Path, what: str) -> None:
     outcomes = []
     for run in (cxr_script, cxr):
         write_openi(tmp_path / "openi", openi_rows())
         (tmp_path / "in.jsonl").write_text(f"{json.dumps(RECORD)}\nno json\n")
-        told = [(done.returncode, done.stdout, done.stderr) for done in (run(*command) for command in commands)]
+        for command in BEFORE[what]:
+            cxr(*command)
+        told = [(done.returncode, done.stdout, done.stderr) for done in (run(*command) for command in COMPARED[what])]
         made = {path.name: path.read_text() for path in sorted(tmp_path.glob("*.jsonl"))}
         outcomes.append((told, made))
         (tmp_path / "cxr.duckdb").unlink(missing_ok=True)
     assert outcomes[0] == outcomes[1]
-    assert {code for code, _, _ in outcomes[0][0]} >= {0, 1}
+    assert 0 in {code for code, _, _ in outcomes[0][0]}
 
 
 def test_a_command_leaves_nothing_behind_for_the_next(forked_commands: ForkedCommands, tmp_path: Path) -> None:
