@@ -1,15 +1,17 @@
 """Fixtures: a private working folder, the real command line in a process, and the shared public data."""
 
 import functools
+import gc
 import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import typer.testing
 
 from tests.corpora import write_openi
-from tests.forked import ForkedCommands, run_script
+from tests.forked import ForkedCommands, build_commands_once, run_script
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -20,6 +22,17 @@ Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 """Takes arguments, and by name what stands in the environment."""
 CliIn = Cli
 """Takes a folder before them."""
+
+
+def pytest_configure() -> None:
+    """Nothing that the suite imports is ever thrown away, so that the collector need not look for it."""
+    gc.disable()
+    build_commands_once(typer.testing, "_get_command")
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ imports it. Tests of those run the script.
 """
 
 import atexit
+import functools
 import gc
 import importlib
 import json
@@ -20,7 +21,10 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any, BinaryIO, NoReturn
+
+import typer
 
 CXR = Path(sys.executable).with_name("cxr")
 TIMEOUT_S = 120
@@ -39,6 +43,11 @@ def run_script(arguments: Sequence[str], folder: Path, environment: Mapping[str,
     return subprocess.run(
         [CXR, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
+
+
+def build_commands_once(module: ModuleType, builder: str) -> None:
+    """Let a module of Typer keep the tree of commands, which takes as long to build as many a command to run."""
+    setattr(module, builder, functools.cache(getattr(module, builder)))
 
 
 class ForkedCommands:
@@ -187,6 +196,8 @@ def _serve(line: socket.socket) -> NoReturn:
     """Fork for each wish, and tell how the fork ended, until nobody is there any more."""
     _import_all()
     _read_a_report()
+    build_commands_once(typer.main, "get_command")
+    typer.main.get_command(importlib.import_module("cxr.cli").app)
     gc.collect()
     gc.freeze()  # what is there now need not be copied by a fork's collector
     while True:
