@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import typer.testing
 
@@ -17,6 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 REQUIRED = {name: os.environ.get(f"TESTS_REQUIRE_{name}") == "1" for name in ("SHARED", "BROWSER")}
 """What CI demands; elsewhere a test that lacks it is skipped."""
+
+# How long an example takes says more of the machine than of what is tested.
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("suite")
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 """Takes arguments, and by name what stands in the environment."""

@@ -77,6 +77,8 @@ class ScriptedServer:
         self.latency_s = latency_s
         self.held = held
         """While it is, requests come in and no reply leaves: a test then need not guess how long anything takes."""
+        self.held_from: int | None = None
+        """The number of the request with which that begins."""
         self.keep_requests = keep_requests
         self.requests: list[dict[str, Any]] = []
         self.paths: list[str] = []
@@ -113,6 +115,7 @@ class ScriptedServer:
     async def complete(self, http: web.Request) -> web.StreamResponse:
         request = json.loads(await http.read())
         self.received += 1
+        self.held = self.held or self.received == self.held_from
         if self.keep_requests:
             self.requests.append(request)
             self.paths.append(http.path_qs)

@@ -1,7 +1,7 @@
 """Completions are read strictly for the format reward, and as people mean them for accuracy."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr.schemas.vocabulary import QUESTION_FINDINGS
@@ -209,7 +209,6 @@ def test_options_come_with_letters_or_without() -> None:
     assert read_answer("fracture", "single", ["edema", "fracture"]).value == "B"
 
 
-@settings(deadline=None)  # the first example loads the lexicon
 @given(text=st.text(alphabet="AB)(. :yesnoYN<>/thinkanwr\n*d,", max_size=200) | st.text(max_size=200))
 def test_any_text_is_read_and_a_value_is_one_of_the_possible(text: str) -> None:
     assert read_answer(text, "single", SINGLE).value in {None, "A", "B", "C", "D"}

@@ -157,7 +157,7 @@ def test_a_store_of_a_newer_cxr_is_left_alone(cxr: Cli, store: Path) -> None:
 
 
 def test_a_second_writer_is_told_who_holds_the_store(cxr: Cli, store: Path) -> None:
-    code = f"import duckdb, time; held = duckdb.connect({str(store)!r}); print(1, flush=True); time.sleep(60)"
+    code = f"import duckdb, time; held = duckdb.connect({str(store)!r}); print(1, flush=True); time.sleep(600)"
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     try:
         assert holder.stdout is not None
@@ -278,7 +278,7 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0; "
         "print([name for name in ('torch', 'polars', 'duckdb', 'openai', 'instructor') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.strip() == "[]"
 
 

@@ -178,7 +178,7 @@ def test_unknown_options_are_wrong_usage(tmp_path: Path) -> None:
         assert run(tmp_path, GOOD, *option).returncode == 2
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(

@@ -324,7 +324,7 @@ def test_calls_from_several_threads_are_in_flight_at_once(tmp_path: Path) -> Non
 
 
 def test_results_keep_the_order_of_their_items_whoever_is_first() -> None:
-    meeting = Barrier(3, timeout=10)
+    meeting = Barrier(3, timeout=60)
 
     def work(number: int) -> int:
         if number < 3:

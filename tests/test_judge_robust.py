@@ -50,7 +50,7 @@ EXPECTED = verdicts(" ".join(SENTENCES))
 
 
 @given(st.permutations(SENTENCES))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_order_of_sentences_does_not_matter(sentences: list[str]) -> None:
     assert verdicts(" ".join(sentences)) == EXPECTED
 
@@ -133,7 +133,7 @@ def test_odd_text_gets_answers_not_exceptions(text: str) -> None:
 
 
 @given(st.text(max_size=200), st.text(max_size=60), st.text(max_size=30))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_text_gets_one_verdict_per_finding(report: str, observation: str, status: str) -> None:
     answers = JUDGE.verdicts(report, [Finding(observation=observation, status=status)])
     assert len(answers) == 1

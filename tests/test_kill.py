@@ -49,6 +49,8 @@ def kill_and_restart(
             before = server.received
             # The kill comes once the run is asking, after a random number of further requests.
             wanted = before + chance.randint(1, max(2 * needed // kills, 2))
+            # Where the kill is late, on a machine with much else to do, the run must not have ended before it.
+            server.held_from = wanted + concurrency
             while process.poll() is None and server.received < wanted:
                 time.sleep(0.001)
             time.sleep(chance.random() * latency_s)
@@ -56,6 +58,7 @@ def kill_and_restart(
                 done_kills += 1
             process.kill()
             process.wait()
+            server.held_from, server.held = None, False
         last = cxr_in(folder, *command(db, server.url, concurrency))
         assert last.returncode in {0, 4}, last.stderr
         received = server.received
