@@ -225,10 +225,14 @@ def memory() -> None:
 
 
 def kill() -> None:
+    from tests.forked import run_script  # noqa: PLC0415
     from tests.test_kill import kill_and_restart  # noqa: PLC0415
 
+    def cxr_in(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return run_script(arguments, folder, os.environ)
+
     with tempfile.TemporaryDirectory() as name:
-        counted = kill_and_restart(Path(name), questions=300, kills=20, concurrency=16, latency_s=0.05, seed=0)
+        counted = kill_and_restart(cxr_in, Path(name), questions=300, kills=20, concurrency=16, latency_s=0.05, seed=0)
     print(f"\nkill: the same rows as an undisturbed run; {counted}", flush=True)
 
 

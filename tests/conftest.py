@@ -1,19 +1,43 @@
 """Fixtures: a private working folder, the real command line in a process, and the shared public data."""
 
+import functools
+import gc
 import os
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+import typer.testing
+
+from tests.corpora import write_openi
+from tests.forked import ForkedCommands, build_commands_once, run_script
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 REQUIRED = {name: os.environ.get(f"TESTS_REQUIRE_{name}") == "1" for name in ("SHARED", "BROWSER")}
 """What CI demands; elsewhere a test that lacks it is skipped."""
 
+# How long an example takes says more of the machine than of what is tested.
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("suite")
+
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+"""Takes arguments, and by name what stands in the environment."""
+CliIn = Cli
+"""Takes a folder before them."""
+
+
+def pytest_configure() -> None:
+    """Nothing that the suite imports is ever thrown away, so that the collector need not look for it."""
+    gc.disable()
+    build_commands_once(typer.testing, "_get_command")
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -36,19 +60,44 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(scope="session")
+def forked_commands() -> Iterator[ForkedCommands]:
+    """Where `cxr` is run from; one for each worker of the suite."""
+    commands = ForkedCommands()
+    yield commands
+    commands.close()
+
+
+@pytest.fixture(scope="session")
+def cxr_in(forked_commands: ForkedCommands) -> CliIn:
+    """Run `cxr` in a process of its own, in a given folder: for what is made once for several tests."""
+
+    def run(folder: Path, *arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return forked_commands.run(list(map(str, arguments)), folder, {**os.environ, "COLUMNS": "200", **environment})
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def ingested(tmp_path_factory: pytest.TempPathFactory, cxr_in: CliIn) -> Path:
+    """A store of the invented OpenI, to be copied."""
+    folder = tmp_path_factory.mktemp("ingested")
+    write_openi(folder / "openi")
+    assert cxr_in(folder, "ingest", "openi", "openi").returncode == 0
+    return folder / "cxr.duckdb"
+
+
 @pytest.fixture
-def cxr(tmp_path: Path) -> Cli:
-    """Run the installed `cxr` in a process of its own, in an empty folder."""
+def cxr(tmp_path: Path, cxr_in: CliIn) -> Cli:
+    """Run `cxr` in a process of its own, in an empty folder."""
+    return functools.partial(cxr_in, tmp_path)
+
+
+@pytest.fixture
+def cxr_script(tmp_path: Path) -> Cli:
+    """Run the installed `cxr` itself, in an empty folder."""
 
     def run(*arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [Path(sys.executable).with_name("cxr"), *map(str, arguments)],
-            cwd=tmp_path,
-            env={**os.environ, "COLUMNS": "200", **environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return run_script(list(map(str, arguments)), tmp_path, {**os.environ, "COLUMNS": "200", **environment})
 
     return run

@@ -70,9 +70,15 @@ Script = Mapping[str, Sequence[Act]] | Callable[[dict[str, Any]], Act]
 class ScriptedServer:
     """Answers by the name of the asked schema: the first request gets the first act, the last act repeats."""
 
-    def __init__(self, script: Script, latency_s: float = 0.0, *, keep_requests: bool = True) -> None:
+    def __init__(
+        self, script: Script, latency_s: float = 0.0, *, keep_requests: bool = True, held: bool = False
+    ) -> None:
         self.script = script
         self.latency_s = latency_s
+        self.held = held
+        """While it is, requests come in and no reply leaves: a test then need not guess how long anything takes."""
+        self.held_from: int | None = None
+        """The number of the request with which that begins."""
         self.keep_requests = keep_requests
         self.requests: list[dict[str, Any]] = []
         self.paths: list[str] = []
@@ -109,6 +115,7 @@ class ScriptedServer:
     async def complete(self, http: web.Request) -> web.StreamResponse:
         request = json.loads(await http.read())
         self.received += 1
+        self.held = self.held or self.received == self.held_from
         if self.keep_requests:
             self.requests.append(request)
             self.paths.append(http.path_qs)
@@ -118,6 +125,8 @@ class ScriptedServer:
             self.paid += 1
         if self.latency_s:
             await asyncio.sleep(self.latency_s)
+        while self.held:
+            await asyncio.sleep(0.01)
         return await self._play(http, request, act)
 
     async def _play(self, http: web.Request, request: dict[str, Any], act: Act) -> web.StreamResponse:

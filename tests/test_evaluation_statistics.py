@@ -106,7 +106,7 @@ def test_the_ends_are_quantiles_of_what_is_defined() -> None:
     assert np.isnan([low[1], high[1]]).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=9))
 def test_few_pairs_are_tested_exactly(differences: list[int]) -> None:
     total = abs(sum(differences))

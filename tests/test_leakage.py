@@ -75,7 +75,7 @@ def _trigrams(text: list[str]) -> set[tuple[str, ...]]:
 
 
 @given(st.lists(words, min_size=1, max_size=6), st.lists(words, min_size=1, max_size=12), st.sampled_from([0.5, 0.8]))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_the_search_misses_no_pair_and_finds_no_other(
     held: list[list[str]], others: list[list[str]], near: float
 ) -> None:

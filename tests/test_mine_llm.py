@@ -1,7 +1,5 @@
 """`cxr mine --engine llm` through the real command line, a real store and a real server on this machine."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from cxr.miner.mine.job import load
 from cxr.miner.store import Store
 from cxr.schemas.question import Question
 from cxr.schemas.study import Report
-from tests.conftest import Cli
+from tests.conftest import Cli, CliIn
 from tests.corpora import INVENTED, openi_rows, write_openi
 from tests.replying import Model
 from tests.scripted_server import COMPLETION_TOKENS, PROMPT_TOKENS, ScriptedServer
@@ -40,13 +38,12 @@ def questions_of(db: Path) -> list[tuple[Question, Report]]:
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def asked(tmp_path_factory: pytest.TempPathFactory, cxr_in: CliIn) -> Path:
     """A store with questions, made once."""
     folder = tmp_path_factory.mktemp("asked")
     write_openi(folder / "openi", openi_rows([pair for pair in INVENTED for _ in range(2)]))
-    cxr = Path(sys.executable).with_name("cxr")
     for arguments in (("ingest", "openi", "openi"), ("ask", "--balance", "none")):
-        subprocess.run([cxr, *arguments], cwd=folder, check=True, capture_output=True)
+        assert cxr_in(folder, *arguments).returncode == 0
     return folder / "cxr.duckdb"
 
 

@@ -44,7 +44,7 @@ def test_packages_and_files_of_our_rooms_names_on_the_path_change_nothing(wheel:
     def python(*arguments: str) -> str:
         command = [sys.executable, "-P", *arguments]
         done = subprocess.run(
-            command, check=False, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=environment
+            command, check=False, capture_output=True, text=True, timeout=300, cwd=tmp_path, env=environment
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

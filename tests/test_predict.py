@@ -191,7 +191,7 @@ def test_images_are_prepared_while_the_model_writes(world: World, monkeypatch: p
     def generate(self: LocalModel, inputs: Any, *more: Any, work: Callable[..., Any] = LocalModel._generate) -> Any:
         nonlocal shown
         shown += len(inputs.get("image_grid_thw", ()))
-        until = time.monotonic() + 10  # what is prepared meanwhile comes soon; without a thread for it, never
+        until = time.monotonic() + 60  # what is prepared meanwhile comes soon; without a thread for it, never
         while self.settings.prefetch and len(decoded) == shown < total and time.monotonic() < until:
             time.sleep(0.002)
         ahead.append(len(decoded) - shown)

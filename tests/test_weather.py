@@ -4,7 +4,6 @@ import json
 import resource
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from cxr.miner.mine.job import MineResult
 from cxr.miner.mine.many import mine_llm
 from cxr.miner.mine.settings import MineSettings
 from tests.conftest import Cli
+from tests.forked import CXR
 from tests.scripted_server import (
     COMPLETION_TOKENS,
     PROMPT_TOKENS,
@@ -184,12 +184,10 @@ def test_instructions_in_a_report_reach_the_model_as_data_and_change_no_row(tmp_
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_permanent_error_stops_the_run_within_seconds(db: Path, failure: Fail, sentence: str) -> None:
+def test_a_permanent_error_stops_the_run_after_a_few_requests(db: Path, failure: Fail, sentence: str) -> None:
     with ScriptedServer({**REPLIES, "EvidenceReply": [failure]}) as server:
-        started = time.monotonic()
         with pytest.raises(EngineStopped) as caught:
             run(db, server.url)
-        assert time.monotonic() - started < 5
         assert server.received <= 12 + 16 * 4
     assert sentence in str(caught.value)
     assert "effusion" not in str(caught.value)
@@ -252,14 +250,15 @@ def test_the_command_line_ends_with_3_at_the_budget_and_says_how_to_go_on(db: Pa
 # --- the user, the disk, the policy ----------------------------------------------------------------------------
 
 
+SlowRun = tuple["subprocess.Popen[str]", ScriptedServer]
+
+
 @pytest.fixture
-def slow_run(db: Path) -> Iterator[tuple["subprocess.Popen[str]", ScriptedServer]]:
-    """A run in a process of its own, in the middle of asking a server that takes its time."""
-    with ScriptedServer(REPLIES, latency_s=4.0) as server:
+def slow_run(db: Path) -> Iterator[SlowRun]:
+    """A run in a process of its own, in the middle of asking a server that holds its replies back."""
+    with ScriptedServer(REPLIES, held=True) as server:
         process = subprocess.Popen(
-            [Path(sys.executable).with_name("cxr"), *LLM, "--base-url", server.url, "--db", db, "--concurrency", "4"],
-            stderr=subprocess.PIPE,
-            text=True,
+            [CXR, *LLM, "--base-url", server.url, "--db", db, "--concurrency", "4"], stderr=subprocess.PIPE, text=True
         )
         while server.received < 4 and process.poll() is None:
             time.sleep(0.01)
@@ -268,59 +267,61 @@ def slow_run(db: Path) -> Iterator[tuple["subprocess.Popen[str]", ScriptedServer
         process.communicate()
 
 
-def test_one_interrupt_waits_for_what_is_in_flight_and_keeps_it(
-    db: Path, slow_run: tuple["subprocess.Popen[str]", ScriptedServer]
-) -> None:
-    process, server = slow_run
+def interrupt_once(process: "subprocess.Popen[str]") -> None:
+    """Send an interrupt, and come back when the run has said that it has seen it."""
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    assert process.stderr is not None
+    assert any("waiting for 4 calls in flight" in line for line in process.stderr)
+
+
+def test_one_interrupt_waits_for_what_is_in_flight_and_keeps_it(db: Path, slow_run: SlowRun) -> None:
+    process, server = slow_run
+    interrupt_once(process)
+    server.held = False
+    process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "waiting for 4 calls in flight" in said
     assert server.received == 4
     assert rows(db, "select count(*) from calls where error is null") == [(4,)]
 
 
-def test_two_interrupts_drop_what_is_in_flight_and_say_so(
-    db: Path, slow_run: tuple["subprocess.Popen[str]", ScriptedServer]
-) -> None:
-    process, _ = slow_run
+def test_two_interrupts_drop_what_is_in_flight_and_say_so(db: Path, slow_run: SlowRun) -> None:
+    process, server = slow_run
+    interrupt_once(process)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    started = time.monotonic()
-    _, said = process.communicate(timeout=30)
-    assert time.monotonic() - started < 3.0
+    # No reply ever leaves: a run that waited for one would not end.
+    _, said = process.communicate(timeout=60)
+    assert server.held
     assert process.returncode == 130
     assert "4 calls in flight are dropped" in said
     assert rows(db, "select distinct error, cost_usd from calls") == [("dropped in flight", None)]
 
 
-def test_status_shows_a_run_that_holds_the_store(
-    db: Path, cxr: Cli, slow_run: tuple["subprocess.Popen[str]", ScriptedServer]
-) -> None:
+def test_status_shows_a_run_that_holds_the_store(db: Path, cxr: Cli, slow_run: SlowRun) -> None:
     process, _ = slow_run
-    time.sleep(1.6)
-    shown = cxr("status", "--db", db)
+    # The numbers are filed once a second.
+    while "4 in flight" not in (shown := cxr("status", "--db", db)).stdout and process.poll() is None:
+        time.sleep(0.1)
     assert shown.returncode == 0, shown.stderr
     assert "mine with scripted" in shown.stdout
     assert str(process.pid) in shown.stdout
     assert "4 in flight" in shown.stdout
 
 
-def test_a_full_disk_stops_the_run_with_one_sentence_and_the_next_one_goes_on(db: Path) -> None:
+def test_a_full_disk_stops_the_run_with_one_sentence_and_the_next_one_goes_on(db: Path, cxr: Cli) -> None:
     """A limit on the size of files stands for the full disk; the reply cache meets it first."""
-    cxr = str(Path(sys.executable).with_name("cxr"))
     with ScriptedServer(REPLIES) as server:
-        command = [cxr, *LLM, "--base-url", server.url, "--db", str(db)]
+        command = [*LLM, "--base-url", server.url, "--db", str(db)]
 
         def limit() -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
 
-        full = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, timeout=60, check=False)
+        full = subprocess.run(
+            [CXR, *command], capture_output=True, text=True, preexec_fn=limit, timeout=120, check=False
+        )
         assert full.returncode == 1, full.stderr
         assert "Traceback" not in full.stderr
         assert "could not be" in full.stderr or "cannot be" in full.stderr
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = cxr(*command)
         assert done.returncode in {0, 4}, done.stderr
     assert rows(db, "select count(*) from chains") == [(10,)]
 
