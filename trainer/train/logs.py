@@ -18,7 +18,7 @@ from typing import Any, Protocol, Self
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerControl, TrainerState
 from transformers import TrainingArguments as Arguments
 
-from cxr.miner.kit.console import Display
+from cxr.miner.kit.console import Display, say
 from cxr.miner.kit.errors import CxrError, SettingsError
 from cxr.trainer.train.run_log import LOG, LogLine, keep_steps
 
