@@ -27,7 +27,8 @@ def test_the_wheel_holds_one_package_with_its_data_and_nothing_else(wheel: Path)
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"cxr"}
     for room in ("miner", "prompts", "trainer"):
-        data = [path for path in (ROOT / room).rglob("*") if path.suffix in {".toml", ".md", ".json", ".csv", ".html"}]
+        kinds = {".toml", ".md", ".json", ".csv", ".html", ".sql"}
+        data = [path for path in (ROOT / room).rglob("*") if path.suffix in kinds]
         assert data
         assert {f"cxr/{path.relative_to(ROOT)}" for path in data} <= set(names)
 

@@ -102,7 +102,7 @@ def _plain(value: object) -> str:
 @given(st.lists(st.text(max_size=200).filter(lambda text: "\x00" not in text and text.isprintable()), max_size=20))
 def test_report_text_survives_the_store(texts: list[str]) -> None:
     with duckdb.connect() as connection:
-        MIGRATIONS[0](connection)
+        connection.execute(MIGRATIONS[0].sql)
         store = Store(connection, Path("memory"))
         rows = [(str(number), text) for number, text in enumerate(texts)]
         store.insert("reports", pl.DataFrame(rows, schema={"study_id": pl.String, "text": pl.String}, orient="row"))

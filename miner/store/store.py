@@ -238,8 +238,8 @@ def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
         )
         done = _schema_version(connection)
         for number, migration in enumerate(MIGRATIONS[done:], start=done + 1):
-            migration(connection)
-            connection.execute("insert into cxr_schema values (?, ?, ?)", [number, migration.__name__, utc_now()])
+            connection.execute(migration.sql)
+            connection.execute("insert into cxr_schema values (?, ?, ?)", [number, migration.name, utc_now()])
     except BaseException:
         connection.rollback()
         raise
