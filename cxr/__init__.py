@@ -1,1 +1,1 @@
-"""Mine radiologists' reasoning out of chest X-ray reports, train vision-language models on it, and evaluate them."""
+"""Mine radiologists' reasoning out of reports, train vision-language models on it, and evaluate them."""

@@ -25,8 +25,9 @@ from cxr.miner.kit.errors import (
     PolicyError,
     SettingsError,
 )
+from cxr.miner.pack import pack
 from cxr.schemas import Finding, JudgedFinding
-from cxr.schemas.vocabulary import QUESTION_FINDINGS, RejectReason
+from cxr.schemas.vocabulary import RejectReason
 from cxr.trainer.reward.process import ProcessReward, open_process_reward
 from cxr.trainer.reward.rewards import (
     Accuracy,
@@ -121,7 +122,7 @@ def test_open_answers_get_the_f1_of_the_findings_that_they_assert(answer: str, r
         assert given == pytest.approx(reward)
 
 
-_sets = st.frozensets(st.sampled_from([str(finding) for finding in QUESTION_FINDINGS]))
+_sets = st.frozensets(st.sampled_from(pack().question_labels))
 
 
 @given(one=_sets, other=_sets)

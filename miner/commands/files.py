@@ -56,7 +56,7 @@ def judge(
 
 
 def label(source: Source, output: Target) -> None:
-    """Label reports with the 14 CheXpert findings: {"id", "report"} comes back with "labels"."""
+    """Label reports with the findings of the pack: {"id", "report"} comes back with "labels"."""
     from cxr.miner.language.labeler import label_line
     from cxr.schemas.vocabulary import Stage
 

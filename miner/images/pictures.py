@@ -38,7 +38,7 @@ def open_picture(picture: Picture) -> Image.Image:
         return _dicom(data, name)
     try:
         with warnings.catch_warnings():
-            # Radiographs are large; a bomb is caught by the error that Pillow raises at twice this size.
+            # Medical images are large; a bomb is caught by the error that Pillow raises at twice this size.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             opened = Image.open(io.BytesIO(data))
             opened.load()

@@ -65,7 +65,7 @@ Tasks = Annotated[tuple[Task, ...], NoDecode, BeforeValidator(_split_commas)]
 STAGES = ("ask", "mine", "score", "judge", "filter", "bench", "export", "train", "predict", "evaluate", "report")
 """The tables of cxr.toml, and with `CXR_` before them the beginnings of the names in the environment."""
 
-_OTHER_NAMES = ("CXR_DB",)
+_OTHER_NAMES = ("CXR_DB", "CXR_PACK")
 """Read by the command line itself."""
 
 

@@ -1,12 +1,10 @@
 """What the lexicon is made of: roles, concepts, regions, places, adjectives, and entries of phrases."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 from cxr.schemas import Change, Severity, Side
-
-DIVIDED = frozenset({"lungs", "bones", "spine"})
-"""Regions whose parts tell places apart; elsewhere the concept's own region says enough."""
 
 
 class Role(IntEnum):
@@ -65,18 +63,20 @@ class Concept:
     equivalent: tuple[str, ...]
     entails: tuple[str, ...]
     entails_absence: tuple[str, ...]
-    at: dict[str, str]
-    """What it is called in another region: calcification of the aorta is atherosclerosis."""
-    when: dict[str, str]
-    """What it is called under an adjective that stands apart: a calcified right apical granuloma."""
+    at: Mapping[str, str]
+    """What it is called in another region."""
+    when: Mapping[str, str]
+    """What it is called under an adjective that stands apart from it."""
     chronic_form: str | None
     """What it is called where the words beside it say old or healed."""
-    chexpert: str | None
-    chexpert_possible: str | None
-    """A label that it suggests without naming it: congestion suggests edema."""
-    chexpert_absent: tuple[str, ...]
+    label: str | None
+    label_possible: str | None
+    """A label that it suggests without naming it."""
+    label_absent: tuple[str, ...]
     incidental: bool
-    """Its presence leaves a chest without finding, as the CheXpert labeler counts (tortuous aorta, clips)."""
+    """Its presence leaves an image without finding, as the corpus's labeler counts."""
+    unnamed: bool
+    """It says that something is wrong and not what: "an abnormality of Y"."""
     source: str
 
 
@@ -89,13 +89,17 @@ class Region:
     abnormal: str | None
     acute: str | None
     lesion: str | None
-    """What a lesion or mass without a name of its own is called there."""
-    states: dict[str, str]
+    """What a circumscribed thing without a name of its own is called there."""
+    states: Mapping[str, str]
+    divided: bool = False
+    """Its parts tell places apart; elsewhere the concept's own region says enough."""
+    beside: frozenset[str] = frozenset()
+    """Regions that are named in one breath with what is here, and are no place of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A place, e.g. lung_base, with the region it belongs to and the places it lies in."""
+    """A place, with the region it belongs to and the places it lies in."""
 
     id: str
     region: Region
@@ -110,7 +114,7 @@ class State:
     normal: bool
     hedge: bool
     predicative: bool
-    """It describes a structure only from behind ("the trachea is central")."""
+    """It describes a structure only from behind ("X is central", but not "central X")."""
     severity: Severity | None
 
 
@@ -122,9 +126,9 @@ class Entry:
     roles: int = 0
     concepts: tuple[str, ...] = ()
     inner: tuple["Entry", ...] = ()
-    """Places, sides and degrees inside a concept's own phrase ("biapical pleural thickening")."""
+    """Places, sides and degrees inside a concept's own phrase ("left lower X")."""
     tail: Part | None = None
-    """The structure that a concept's phrase ends in: another adjective may speak of it ("tortuous calcified aorta")."""
+    """The structure that a concept's phrase ends in: another adjective may speak of it ("long calcified X")."""
     part: Part | None = None
     state: State | None = None
     side: Side | None = None

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from cxr.miner.kit.console import table, talk
 from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.pack import pack
+from cxr.miner.pack.labels import Example
 from cxr.trainer.reward.answers import parse_completion
 from cxr.trainer.reward.rewards import REASONING, RewardFunction, accuracy_reward, format_reward
 from cxr.trainer.train.image_checks import (
@@ -84,7 +86,7 @@ def check_padding(processor: Any) -> CheckResult:
     tokenizer = processor.tokenizer
     if tokenizer.pad_token_id is None:
         raise SettingsError("the tokenizer has no padding token; give a model folder whose tokenizer names one")
-    padded = tokenizer(["No effusion.", "No effusion, no pneumothorax, no fracture."], padding=True)
+    padded = tokenizer(["A short text.", "A text that is longer than the other."], padding=True)
     ids, mask = padded["input_ids"], padded["attention_mask"]
     if len(ids[0]) != len(ids[1]) or not mask[0][-1] or mask[0][0]:
         raise SettingsError(
@@ -192,18 +194,19 @@ def _check_references(rows: "Dataset") -> CheckResult:
     return CheckResult("answers", len(rows), "every completion is in the form of its mode and has an answer")
 
 
-# Invented. A flipped negation is the smallest lie that a reasoning can tell.
-_REPORT = "FINDINGS: There is a small left pleural effusion. No pneumothorax. IMPRESSION: Left pleural effusion."
-_TRUE = "There is a small left pleural effusion. There is no pneumothorax."
-_FLIPPED = "There is a small left pleural effusion. There is a pneumothorax."
-_HAND_MADE: dict[str, str] = {
-    "perfect": f"<think> {_TRUE} </think><answer> B </answer>",
-    "flipped negation": f"<think> {_FLIPPED} </think><answer> B </answer>",
-    "wrong answer": f"<think> {_TRUE} </think><answer> A </answer>",
-    "nested tags": f"<think> <think> {_TRUE} </think> </think><answer> B </answer>",
-    "doubled tags": f"<think> {_TRUE} </think><answer> B </answer><answer> B </answer>",
-    "text outside": f"So: <think> {_TRUE} </think><answer> B </answer>",
-}
+def _hand_made(example: Example) -> dict[str, str]:
+    """Return completions about the pack's invented report, the perfect one first."""
+    true = example.true
+    return {
+        "perfect": f"<think> {true} </think><answer> B </answer>",
+        "flipped negation": f"<think> {example.false} </think><answer> B </answer>",
+        "wrong answer": f"<think> {true} </think><answer> A </answer>",
+        "nested tags": f"<think> <think> {true} </think> </think><answer> B </answer>",
+        "doubled tags": f"<think> {true} </think><answer> B </answer><answer> B </answer>",
+        "text outside": f"So: <think> {true} </think><answer> B </answer>",
+    }
+
+
 # Which reward each of the others must lose against the perfect one.
 _LOSES = {"flipped negation": "process_factuality", "wrong answer": "accuracy"}
 
@@ -214,26 +217,28 @@ def check_rewards(rewards: Sequence[RewardFunction]) -> CheckResult:
     Raises SettingsError where a perfect completion does not get the maximum of each, or a spoilt one loses nothing of
     the reward that it should.
     """
-    count = len(_HAND_MADE)
+    example = pack().example
+    hand_made = _hand_made(example)
+    count = len(hand_made)
     columns: dict[str, list[Any]] = {
-        "sample_id": [f"hand-made: {name}" for name in _HAND_MADE],
+        "sample_id": [f"hand-made: {name}" for name in hand_made],
         "mode": [REASONING] * count,
         "task": ["single"] * count,
         "answer": ["B"] * count,
-        "answer_findings": [["Pleural Effusion"]] * count,
-        "options": [["A) fracture", "B) pleural effusion"]] * count,
-        "report": [_REPORT] * count,
+        "answer_findings": [[example.label]] * count,
+        "options": [[f"A) {example.other.lower()}", f"B) {example.label.lower()}"]] * count,
+        "report": [example.report] * count,
         "licence": ["public"] * count,
     }
-    completions = [[{"role": "assistant", "content": text}] for text in _HAND_MADE.values()]
+    completions = [[{"role": "assistant", "content": text}] for text in hand_made.values()]
     given: dict[str, dict[str, float | None]] = {}
     for reward in rewards:
         values = reward(prompts=[None] * count, completions=completions, **columns)
-        given[reward.__name__] = dict(zip(_HAND_MADE, values, strict=True))
+        given[reward.__name__] = dict(zip(hand_made, values, strict=True))
     for name, values_of in given.items():
         if values_of["perfect"] != 1:
             raise SettingsError(f"the reward {name} gives a perfect completion {values_of['perfect']}, expected 1")
-    for case in list(_HAND_MADE)[1:]:
+    for case in list(hand_made)[1:]:
         name = _LOSES.get(case, "format")
         got = given.get(name, {case: 0.0})[case]
         if got is None or got >= 1:

@@ -1,0 +1,127 @@
+"""The tables of the rules judge: what follows from what, and the words that it reads findings with."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from cxr.miner.pack.tables import Word, Words
+from cxr.schemas.base import Frozen
+
+Table = dict[str, Words]
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"the pattern {pattern!r} cannot be used ({error}); correct it") from None
+    return pattern
+
+
+Pattern = Annotated[str, Field(min_length=1), AfterValidator(_compiles)]
+
+
+class SameThing(Frozen):
+    """Names of one abnormality: a report that says one supports and denies the other."""
+
+    concepts: Words = Field(min_length=2)
+
+
+class Overlap(Frozen):
+    """Places that radiologists use for each other."""
+
+    places: Words = Field(min_length=2)
+
+
+class Narrowed(Frozen):
+    """A word that says in which way a structure is normal, and what alone that rules out."""
+
+    word: Word
+    ruled_out: Table
+
+
+class Sharpened(Frozen):
+    """A word near a thing that gives it another name."""
+
+    word: Word
+    unless: Words = ()
+    becomes: dict[str, Word]
+
+
+class Border(Frozen):
+    """A place that is neither in a structure nor out of it, until the words say so."""
+
+    part: Word
+    of: Word
+    said: Pattern
+
+
+class Kinds(Frozen):
+    """Concepts that behave alike."""
+
+    acute_in_general: Words = ()
+    """Words for acute abnormality in general: their denial says nothing on chronic findings."""
+    says_little: Words = ()
+    """They only say that something is wrong; beside anything named they add nothing."""
+    counted: Words = ()
+    """A singular means one of them."""
+    diffuse: Words = ()
+    """They spread: they say nothing on one place."""
+    broad: Words = ()
+    """There may be several unrelated ones."""
+
+
+class RegionKinds(Frozen):
+    """Regions that narrow little down."""
+
+    anywhere: Words
+    """A place in them tells nothing."""
+    near_anything: Words = ()
+    """What is at home in them may be said to be at any place."""
+    zoned: Word
+    """The organ in which another zone is another place of the same thing."""
+
+
+class RelationTables(Frozen):
+    """`relations.toml`: what follows from what, between concepts and between places."""
+
+    same: tuple[SameThing, ...] = ()
+    signs: Table = Field(default_factory=dict)
+    hints: Table = Field(default_factory=dict)
+    normal_when_denied: Table = Field(default_factory=dict)
+    normal_when_all_denied: Table = Field(default_factory=dict)
+    ruled_out: Table = Field(default_factory=dict)
+    broken_by: Table = Field(default_factory=dict)
+    report_ruled_out: Table = Field(default_factory=dict)
+    list_ruled_out: Table = Field(default_factory=dict)
+    narrowed: tuple[Narrowed, ...] = ()
+    sharpened: tuple[Sharpened, ...] = ()
+    details: Table = Field(default_factory=dict)
+    at_place: dict[str, dict[str, Word]] = Field(default_factory=dict)
+    kinds: Kinds
+    regions: RegionKinds
+    usual_places: Table = Field(default_factory=dict)
+    overlapping_places: tuple[Overlap, ...] = ()
+    border: Border | None = None
+    reaches: Table = Field(default_factory=dict)
+    organs: Table = Field(default_factory=dict)
+    reasons: dict[str, Word] = Field(default_factory=dict)
+    """Why a finding is absent where a normal says so, in the word that stands in rows."""
+
+
+class JudgeWords(Frozen):
+    """`judge.toml`: words of findings, patterns where they have endings."""
+
+    empty: Word
+    """Words that carry no meaning of their own, between blanks."""
+    denying: Word
+    """Words that deny."""
+    normal: Word
+    """Words that call something normal."""
+    pointing: tuple[Pattern, ...]
+    """Words that only point at what is spoken of."""
+    past_causes: tuple[Pattern, ...]
+    """What may be over while its traces are not."""
+    before_letters: frozenset[Word]
+    """Words that make a capital behind them part of a name, and no letter of an answer."""

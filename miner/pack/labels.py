@@ -1,0 +1,110 @@
+"""What a pack says of itself: its title and files, its labels, and which of its ids have a part in the language."""
+
+from pydantic import Field, model_validator
+
+from cxr.miner.pack.tables import Word, Words, known
+from cxr.schemas.base import Frozen
+
+
+class About(Frozen):
+    """`pack.toml`: what the pack is about, and from which files it is read."""
+
+    title: Word = Field(description="the examination, as a sentence says it: `this ... shows`")
+    plural: Word = Field(description="the same of several")
+    tags: Words = Field(default=(), description="for the card of a data set")
+    findings: tuple[Word, ...] = Field(min_length=1, description="files of findings, in the order they are read in")
+    largest_mm: float = Field(gt=0, description="a larger number is the size of no finding")
+    based_on: str | None = Field(default=None, description="the pack whose files are used where this one has none")
+
+
+class Label(Frozen):
+    """One of the findings that a corpus of this modality is labeled with."""
+
+    name: Word
+    question: bool = True
+    """Questions are asked about it."""
+    none: bool = False
+    """It says that there is no finding."""
+    core: Words = ()
+    """The concepts that are all absent when it is."""
+    implies: Words = ()
+    """What is true as well where it is present."""
+    may_mean: Words = ()
+    """What may be meant where it is present."""
+    borderline: bool = False
+    """What the report calls borderline may be described as such."""
+
+
+class Labels(Frozen):
+    """`labels.toml`: the labels in their published order."""
+
+    label: tuple[Label, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> "Labels":
+        names = [label.name for label in self.label]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"the label {twice!r} is declared twice; keep one")
+        if not any(label.question for label in self.label):
+            raise ValueError("questions are asked about no label; leave out `question = false` of one at least")
+        nothing = [label for label in self.label if label.none]
+        if len(nothing) > 1 or any(label.question or label.core for label in nothing):
+            raise ValueError("one label at most says that there is nothing, without questions and without `core`")
+        for label in self.label:
+            for other in (*label.implies, *label.may_mean):
+                known(other, names, "label")
+        return self
+
+
+class Roles(Frozen):
+    """`roles.toml`: ids that the code has to find whatever they are called, by their part in the language."""
+
+    anything: Word
+    """The concept of whatever is wrong, wherever it is."""
+    anything_acute: Word
+    """The same of what is acute."""
+    all_normal: Word
+    """The concept of everything being normal."""
+    device: Word
+    """The concept of any device; each other device is one of many."""
+    whole_region: Word
+    """The region that is all that the image shows, which narrows no finding down."""
+    whole_part: Word
+    """The place that is all that the image shows."""
+    device_region: Word
+    """The region of what was put into or onto the patient."""
+    assertable: Words
+    """Words for "something wrong" that assert it of the structure beside them."""
+    lesion: Word
+    """Of these the word for a circumscribed thing, which a structure may have its own name for."""
+    change: Word
+    """Of these the word whose denial alone ("no change") denies nothing."""
+
+
+class View(Frozen):
+    """A kind of projection, coarse enough to exist in every corpus."""
+
+    name: Word
+    words: Words = ()
+    """How corpora write it, in lower case."""
+
+
+class Views(Frozen):
+    """`views.toml`: the projections, the most telling first."""
+
+    view: tuple[View, ...] = Field(min_length=1)
+    order: Words
+    """The owners' words for positions, the most telling first."""
+
+
+class Example(Frozen):
+    """`example.toml`: an invented report with a true and a false reasoning about it, to try rewards on."""
+
+    report: Word
+    label: Word
+    """What the report says is there."""
+    other: Word
+    """What it says nothing of."""
+    true: Word
+    false: Word
+    """The same with one negation flipped."""
