@@ -61,6 +61,9 @@ class Lexicon:
 
 def variants(phrase: str) -> Iterator[str]:
     """Write out the alternatives of a phrase: "[old|] X" gives "old X" and "X"."""
+    if "[" not in phrase:
+        yield " ".join(phrase.split())
+        return
     pieces = _CHOICE.split(phrase)
     choices = [piece.split("|") if index % 2 else [piece] for index, piece in enumerate(pieces)]
     for combination in product(*choices):
@@ -223,12 +226,17 @@ def _tree(entries: dict[tuple[str, ...], Entry]) -> dict[str, Node]:
     root: dict[str, Node] = {}
     for words, entry in entries.items():
         level = root
-        node = Node()
-        for word in words:
-            node = level.setdefault(word, Node())
-            level = node.next
-        node.entry = entry
+        for word in words[:-1]:
+            level = _step(level, word).next
+        _step(level, words[-1]).entry = entry
     return root
+
+
+def _step(level: dict[str, Node], word: str) -> Node:
+    node = level.get(word)
+    if node is None:
+        node = level[word] = Node()
+    return node
 
 
 def _closure(start: str, step: Mapping[str, tuple[str, ...]]) -> frozenset[str]:

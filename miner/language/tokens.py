@@ -8,6 +8,7 @@ from cxr.miner.pack import pack
 # A word (with an inner apostrophe), a number, a run of line ends, or one other visible character.
 TOKEN = re.compile(r"[^\W\d_]+(?:['\u2019][a-z]+)?|\d+(?:\.\d+)?|_{2,}|\n\s*|[^\s\w]|\w", re.IGNORECASE)
 
+_PLAIN = re.compile("[a-z ]+")
 ARTICLES = frozenset({"a", "an", "the"})
 """Left out of phrases and sentences alike: they change no meaning here."""
 
@@ -55,8 +56,12 @@ def tokenise(text: str) -> list[tuple[str, int, int]]:
 
 def phrase_words(phrase: str) -> tuple[str, ...]:
     """Fold a lexicon phrase into the words it is matched by; hyphens count as spaces."""
+    if _PLAIN.fullmatch(phrase):  # nearly all phrases are, and there are thousands
+        parts = phrase.split()
+    else:
+        parts = [word for word, _, _ in tokenise(lowered(phrase)) if word[0].isalnum() or word[0] == "_"]
     words: list[str] = []
-    for word, _, _ in tokenise(lowered(phrase)):
-        if (word[0].isalnum() or word[0] == "_") and word not in ARTICLES:
-            words.extend(fold_compound(word))
+    for part in parts:
+        if part not in ARTICLES:
+            words.extend(fold_compound(part))
     return tuple(words)

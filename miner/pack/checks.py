@@ -8,6 +8,7 @@ from cxr.miner.pack.tables import PackError, known
 
 if TYPE_CHECKING:
     from cxr.miner.pack.load import Pack
+    from cxr.miner.pack.phantom import Phantom
 
 LABEL, ASKED, CONCEPT, NORMAL = "label", "label with questions", "concept", "normal"
 REGION, PLACE, EITHER, ADJECTIVE = "region", "place", "region or place", "adjective"
@@ -26,18 +27,28 @@ class Reference(NamedTuple):
 def check(pack: "Pack") -> None:
     """Raise PackError, in one sentence, for the first table that does not fit, contradicts another or lacks an entry.
 
-    Reads every table.
+    Reads every table but the phantom.
     """
     assert pack.example and pack.views and pack.compounds and pack.spelling  # noqa: S101, PT018 - read, to be validated
     assert pack.section_headers and pack.judge_words and pack.questions  # noqa: S101, PT018
     declared = _declared(pack)
-    for file, entry, name, kind in _references(pack):
-        try:
-            known(name, declared[kind], kind)
-        except ValueError as error:
-            raise PackError(f"the pack {pack.name}: {file}: {entry}: {error}") from None
+    for reference in _references(pack):
+        _demand(pack, reference, declared[reference.kind])
     for file, entry in _gaps(pack):
         raise PackError(f"the pack {pack.name}: {file} has no entry {entry}; add it")
+
+
+def check_phantom(pack: "Pack", table: "Phantom") -> None:
+    """Raise PackError for a label of a phantom that no question is asked about."""
+    for finding in table.finding:
+        _demand(pack, Reference("phantom.toml", f"{finding.name}.label", finding.label, ASKED), pack.question_labels)
+
+
+def _demand(pack: "Pack", reference: Reference, declared: Collection[str]) -> None:
+    try:
+        known(reference.name, declared, reference.kind)
+    except ValueError as error:
+        raise PackError(f"the pack {pack.name}: {reference.file}: {reference.entry}: {error}") from None
 
 
 def _declared(pack: "Pack") -> Mapping[str, Collection[str]]:
@@ -80,8 +91,7 @@ def _gaps(pack: "Pack") -> Iterator[tuple[str, str]]:
 def _references(pack: "Pack") -> Iterator[Reference]:
     """Return every name that one table takes from another."""
     return chain(
-        _of_itself(pack), _of_concepts(pack), _of_anatomy(pack), _of_relations(pack), _of_wording(pack),
-        _of_phantom(pack),
+        _of_itself(pack), _of_concepts(pack), _of_anatomy(pack), _of_relations(pack), _of_wording(pack)
     )  # fmt: skip
 
 
@@ -183,8 +193,3 @@ def _of_wording(pack: "Pack") -> Iterator[Reference]:
     yield from _each(file, "phrases.overlying", phrases.overlying, REGION)
     yield from _each(file, "phrases.unsaid", phrases.unsaid, PLACE)
     yield from _each(file, "phrases.borderline", phrases.borderline, CONCEPT)
-
-
-def _of_phantom(pack: "Pack") -> Iterator[Reference]:
-    for finding in pack.phantom.finding:
-        yield Reference("phantom.toml", f"{finding.name}.label", finding.label, ASKED)

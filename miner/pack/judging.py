@@ -5,10 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from cxr.miner.pack.tables import Word, Words
-from cxr.schemas.base import Frozen
+from cxr.miner.pack.tables import Table, Word, Words
 
-Table = dict[str, Words]
+Lists = dict[str, Words]
 
 
 def _compiles(pattern: str) -> str:
@@ -22,26 +21,26 @@ def _compiles(pattern: str) -> str:
 Pattern = Annotated[str, Field(min_length=1), AfterValidator(_compiles)]
 
 
-class SameThing(Frozen):
+class SameThing(Table):
     """Names of one abnormality: a report that says one supports and denies the other."""
 
     concepts: Words = Field(min_length=2)
 
 
-class Overlap(Frozen):
+class Overlap(Table):
     """Places that radiologists use for each other."""
 
     places: Words = Field(min_length=2)
 
 
-class Narrowed(Frozen):
+class Narrowed(Table):
     """A word that says in which way a structure is normal, and what alone that rules out."""
 
     word: Word
-    ruled_out: Table
+    ruled_out: Lists
 
 
-class Sharpened(Frozen):
+class Sharpened(Table):
     """A word near a thing that gives it another name."""
 
     word: Word
@@ -49,7 +48,7 @@ class Sharpened(Frozen):
     becomes: dict[str, Word]
 
 
-class Border(Frozen):
+class Border(Table):
     """A place that is neither in a structure nor out of it, until the words say so."""
 
     part: Word
@@ -57,7 +56,7 @@ class Border(Frozen):
     said: Pattern
 
 
-class Kinds(Frozen):
+class Kinds(Table):
     """Concepts that behave alike."""
 
     acute_in_general: Words = ()
@@ -72,7 +71,7 @@ class Kinds(Frozen):
     """There may be several unrelated ones."""
 
 
-class RegionKinds(Frozen):
+class RegionKinds(Table):
     """Regions that narrow little down."""
 
     anywhere: Words
@@ -83,34 +82,34 @@ class RegionKinds(Frozen):
     """The organ in which another zone is another place of the same thing."""
 
 
-class RelationTables(Frozen):
+class RelationTables(Table):
     """`relations.toml`: what follows from what, between concepts and between places."""
 
     same: tuple[SameThing, ...] = ()
-    signs: Table = Field(default_factory=dict)
-    hints: Table = Field(default_factory=dict)
-    normal_when_denied: Table = Field(default_factory=dict)
-    normal_when_all_denied: Table = Field(default_factory=dict)
-    ruled_out: Table = Field(default_factory=dict)
-    broken_by: Table = Field(default_factory=dict)
-    report_ruled_out: Table = Field(default_factory=dict)
-    list_ruled_out: Table = Field(default_factory=dict)
+    signs: Lists = Field(default_factory=dict)
+    hints: Lists = Field(default_factory=dict)
+    normal_when_denied: Lists = Field(default_factory=dict)
+    normal_when_all_denied: Lists = Field(default_factory=dict)
+    ruled_out: Lists = Field(default_factory=dict)
+    broken_by: Lists = Field(default_factory=dict)
+    report_ruled_out: Lists = Field(default_factory=dict)
+    list_ruled_out: Lists = Field(default_factory=dict)
     narrowed: tuple[Narrowed, ...] = ()
     sharpened: tuple[Sharpened, ...] = ()
-    details: Table = Field(default_factory=dict)
+    details: Lists = Field(default_factory=dict)
     at_place: dict[str, dict[str, Word]] = Field(default_factory=dict)
     kinds: Kinds
     regions: RegionKinds
-    usual_places: Table = Field(default_factory=dict)
+    usual_places: Lists = Field(default_factory=dict)
     overlapping_places: tuple[Overlap, ...] = ()
     border: Border | None = None
-    reaches: Table = Field(default_factory=dict)
-    organs: Table = Field(default_factory=dict)
+    reaches: Lists = Field(default_factory=dict)
+    organs: Lists = Field(default_factory=dict)
     reasons: dict[str, Word] = Field(default_factory=dict)
     """Why a finding is absent where a normal says so, in the word that stands in rows."""
 
 
-class JudgeWords(Frozen):
+class JudgeWords(Table):
     """`judge.toml`: words of findings, patterns where they have endings."""
 
     empty: Word

@@ -2,11 +2,10 @@
 
 from pydantic import Field, model_validator
 
-from cxr.miner.pack.tables import Word, Words, known
-from cxr.schemas.base import Frozen
+from cxr.miner.pack.tables import Table, Word, Words, known
 
 
-class About(Frozen):
+class About(Table):
     """`pack.toml`: what the pack is about, and from which files it is read."""
 
     title: Word = Field(description="the examination, as a sentence says it: `this ... shows`")
@@ -17,7 +16,7 @@ class About(Frozen):
     based_on: str | None = Field(default=None, description="the pack whose files are used where this one has none")
 
 
-class Label(Frozen):
+class Label(Table):
     """One of the findings that a corpus of this modality is labeled with."""
 
     name: Word
@@ -35,7 +34,7 @@ class Label(Frozen):
     """What the report calls borderline may be described as such."""
 
 
-class Labels(Frozen):
+class Labels(Table):
     """`labels.toml`: the labels in their published order."""
 
     label: tuple[Label, ...] = Field(min_length=1)
@@ -56,7 +55,7 @@ class Labels(Frozen):
         return self
 
 
-class Roles(Frozen):
+class Roles(Table):
     """`roles.toml`: ids that the code has to find whatever they are called, by their part in the language."""
 
     anything: Word
@@ -81,7 +80,7 @@ class Roles(Frozen):
     """Of these the word whose denial alone ("no change") denies nothing."""
 
 
-class View(Frozen):
+class View(Table):
     """A kind of projection, coarse enough to exist in every corpus."""
 
     name: Word
@@ -89,7 +88,7 @@ class View(Frozen):
     """How corpora write it, in lower case."""
 
 
-class Views(Frozen):
+class Views(Table):
     """`views.toml`: the projections, the most telling first."""
 
     view: tuple[View, ...] = Field(min_length=1)
@@ -97,7 +96,7 @@ class Views(Frozen):
     """The owners' words for positions, the most telling first."""
 
 
-class Example(Frozen):
+class Example(Table):
     """`example.toml`: an invented report with a true and a false reasoning about it, to try rewards on."""
 
     report: Word

@@ -4,14 +4,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from cxr.miner.pack.tables import Word, Words
-from cxr.schemas.base import Frozen
+from cxr.miner.pack.tables import Table, Word, Words
 from cxr.schemas.vocabulary import Change, Severity, Side
 
 Kind = Literal["abnormality", "device", "normal"]
 
 
-class ConceptTable(Frozen):
+class ConceptTable(Table):
     """One concept of `lexicon/findings_*.toml` or `lexicon/normals.toml`; docs/language.md explains its keys."""
 
     name: Word
@@ -35,7 +34,7 @@ class ConceptTable(Frozen):
     source: Word
 
 
-class RegionTable(Frozen):
+class RegionTable(Table):
     """A structure of `anatomy.toml`: what normal, abnormal and each adjective make of it."""
 
     normal: str | None = None
@@ -49,7 +48,7 @@ class RegionTable(Frozen):
     """Regions that are named in one breath with what is here, and are no place of it."""
 
 
-class PartTable(Frozen):
+class PartTable(Table):
     """A place of `anatomy.toml`."""
 
     region: Word
@@ -58,7 +57,7 @@ class PartTable(Frozen):
     sided: dict[Side, Words] = Field(default_factory=dict)
 
 
-class Anatomy(Frozen):
+class Anatomy(Table):
     """`anatomy.toml`."""
 
     adjective_endings: Words = Field(min_length=1)
@@ -69,7 +68,7 @@ class Anatomy(Frozen):
     part: dict[str, PartTable]
 
 
-class StateTable(Frozen):
+class StateTable(Table):
     """An adjective of `lexicon/modifiers.toml`."""
 
     polarity: Literal["normal", "abnormal"]
@@ -79,7 +78,7 @@ class StateTable(Frozen):
     phrases: Words
 
 
-class Modifiers(Frozen):
+class Modifiers(Table):
     """`lexicon/modifiers.toml`."""
 
     state: dict[str, StateTable]
@@ -93,19 +92,19 @@ class Modifiers(Frozen):
     change: dict[Change, Words]
 
 
-class CueTable(Frozen):
+class CueTable(Table):
     """One kind of cue of `lexicon/cues.toml`."""
 
     phrases: Words
 
 
-class Compounds(Frozen):
+class Compounds(Table):
     """`lexicon/compounds.toml`: phrases that mean several findings at once."""
 
     phrases: dict[str, Words] = Field(default_factory=dict)
 
 
-class Spelling(Frozen):
+class Spelling(Table):
     """`lexicon/spelling.toml`: how words are folded, so that one spelling in the lexicon matches all of them."""
 
     singular: dict[str, Word]
@@ -118,20 +117,20 @@ class Spelling(Frozen):
     """Words whose -s is no plural."""
 
 
-class InsideHeaders(Frozen):
+class InsideHeaders(Table):
     """Headings inside a section."""
 
     exact: Words
     words: Words
 
 
-class ViewHeaders(Frozen):
+class ViewHeaders(Table):
     """Headers that name the examination."""
 
     words: Words
 
 
-class SectionHeaders(Frozen):
+class SectionHeaders(Table):
     """`section_headers.toml`: what radiologists call the parts of a report."""
 
     exact: dict[str, Words]

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cxr.miner.pack import checks
 from cxr.miner.pack.judging import JudgeWords, RelationTables
@@ -20,10 +20,11 @@ from cxr.miner.pack.lexicon import (
     SectionHeaders,
     Spelling,
 )
-from cxr.miner.pack.phantom import Phantom
-from cxr.miner.pack.tables import PackError, read_toml, validated
+from cxr.miner.pack.tables import PackError, Table, read_toml, validated
 from cxr.miner.pack.wording import Nouns, Questions, RegionReading, Signs, Wording
-from cxr.schemas.base import Frozen
+
+if TYPE_CHECKING:
+    from cxr.miner.pack.phantom import Phantom
 
 _DEFAULT = "default.toml"
 CHOICE = "CXR_PACK"
@@ -31,7 +32,7 @@ CHOICE = "CXR_PACK"
 NORMALS = "lexicon/normals.toml"
 _ROOT = Path(__file__).parent
 
-M = TypeVar("M", bound=Frozen)
+M = TypeVar("M", bound=Table)
 
 
 @dataclass(frozen=True)
@@ -172,9 +173,13 @@ class Pack:
         return self._read("nouns.toml", Nouns)
 
     @cached_property
-    def phantom(self) -> Phantom:
-        """A world of invented images and reports."""
-        return self._read("phantom.toml", Phantom)
+    def phantom(self) -> "Phantom":
+        """A world of invented images and reports; training alone asks for it, so that it is read and checked then."""
+        from cxr.miner.pack.phantom import Phantom  # noqa: PLC0415
+
+        table = self._read("phantom.toml", Phantom)
+        checks.check_phantom(self, table)
+        return table
 
     # ---- files
     @cached_property

@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cxr.miner.pack.tables import Word, Words, known
-from cxr.schemas.base import Frozen
+from cxr.miner.pack.tables import Table, Word, Words, known
 from cxr.schemas.vocabulary import Progression
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -13,14 +12,14 @@ Range = tuple[float, float]
 Point = tuple[float, float]
 
 
-class Beside(Frozen):
+class Beside(Table):
     """Where a finding lies that is on one side with another."""
 
     finding: Word
     zone: Word
 
 
-class PhantomKind(Frozen):
+class PhantomKind(Table):
     """One thing of several that a finding may be."""
 
     name: Word
@@ -29,7 +28,7 @@ class PhantomKind(Frozen):
     terse: Word
 
 
-class PhantomFinding(Frozen):
+class PhantomFinding(Table):
     """What a phantom may show; the places to fill in are {size}, {side}, {zone}, {word}, {what} and {change}."""
 
     name: Word
@@ -52,7 +51,7 @@ class PhantomFinding(Frozen):
     absent: Words = ()
 
 
-class Denial(Frozen):
+class Denial(Table):
     """One sentence that denies several findings, after the sentence on one of them."""
 
     after: Word
@@ -61,7 +60,7 @@ class Denial(Frozen):
     verbs: Words
 
 
-class Lengths(Frozen):
+class Lengths(Table):
     """A measure by degree, as ranges to draw from."""
 
     none: Range | None = None
@@ -69,7 +68,7 @@ class Lengths(Frozen):
     large: Range
 
 
-class Ellipse(Frozen):
+class Ellipse(Table):
     """A filled ellipse; of a finding its width goes with the degree."""
 
     shape: Literal["ellipse"]
@@ -87,7 +86,7 @@ class Ellipse(Frozen):
         return self
 
 
-class Pair(Frozen):
+class Pair(Table):
     """Two filled ellipses, left and right of the middle: the fields that other shapes lie in."""
 
     shape: Literal["pair"]
@@ -97,7 +96,7 @@ class Pair(Frozen):
     grey: Share
 
 
-class Waves(Frozen):
+class Waves(Table):
     """A texture of the fields."""
 
     shape: Literal["waves"]
@@ -106,7 +105,7 @@ class Waves(Frozen):
     number: float
 
 
-class Column(Frozen):
+class Column(Table):
     """A band down the middle, which darkens nothing."""
 
     shape: Literal["column"]
@@ -114,7 +113,7 @@ class Column(Frozen):
     grey: Share
 
 
-class Rim(Frozen):
+class Rim(Table):
     """The outer part of a field, emptied, with a fine line at its border."""
 
     shape: Literal["rim"]
@@ -127,7 +126,7 @@ class Rim(Frozen):
     size: Lengths
 
 
-class Blob(Frozen):
+class Blob(Table):
     """A soft round density in a zone of a field."""
 
     shape: Literal["blob"]
@@ -139,7 +138,7 @@ class Blob(Frozen):
     size: Lengths
 
 
-class Level(Frozen):
+class Level(Table):
     """The lower part of a field, filled, higher at the outside."""
 
     shape: Literal["level"]
@@ -152,7 +151,7 @@ class Level(Frozen):
     size: Lengths
 
 
-class Bar(Frozen):
+class Bar(Table):
     """An upright bar in the middle, from the top down."""
 
     shape: Literal["bar"]
@@ -163,7 +162,7 @@ class Bar(Frozen):
     bottom: float
 
 
-class Box(Frozen):
+class Box(Table):
     """A box on a side, with a line from it to the middle."""
 
     shape: Literal["box"]
@@ -180,7 +179,7 @@ class Box(Frozen):
 Shape = Annotated[Ellipse | Pair | Waves | Column | Rim | Blob | Level | Bar | Box, Field(discriminator="shape")]
 
 
-class Picture(Frozen):
+class Picture(Table):
     """What is drawn, from the back to the front; coordinates run from 0 to 1, down and to the right."""
 
     ground: Share
@@ -189,7 +188,7 @@ class Picture(Frozen):
     shape: tuple[Shape, ...] = Field(min_length=1)
 
 
-class Phantom(Frozen):
+class Phantom(Table):
     """The table: findings in the order of the report, what is said of them, and how they look."""
 
     prevalence: Share

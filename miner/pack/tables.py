@@ -5,16 +5,21 @@ import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from cxr.miner.kit.errors import InputError
-
-T = TypeVar("T")
+from cxr.schemas.base import Frozen
 
 Word = Annotated[str, Field(min_length=1)]
 Words = tuple[Word, ...]
+
+
+class Table(Frozen):
+    """A table of a pack, or a part of one; its checks are built when it is first read, and once for all its parts."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 class PackError(InputError):
@@ -34,13 +39,9 @@ def read_toml(path: Path, pack: str, file: str) -> dict[str, Any]:
 def validated(kind: Any, content: Mapping[str, Any], pack: str, file: str) -> Any:
     """Return a file's content as a model or any other type; raises PackError for the first entry that does not fit."""
     try:
-        return _adapter(kind).validate_python(content)
+        return TypeAdapter(kind).validate_python(content)
     except ValidationError as error:
         raise PackError(f"the pack {pack}: {file}: {_sentence(error)}") from None
-
-
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 def _sentence(error: ValidationError) -> str:

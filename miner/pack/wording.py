@@ -4,8 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cxr.miner.pack.tables import Word, Words, fills
-from cxr.schemas.base import Frozen
+from cxr.miner.pack.tables import Table, Word, Words, fills
 from cxr.schemas.vocabulary import Change, Severity, Task
 
 Plain = Annotated[str, Field(min_length=1), fills()]
@@ -13,7 +12,7 @@ OfFinding = Annotated[str, Field(min_length=1), fills("finding")]
 OfFindings = Annotated[str, Field(min_length=1), fills("findings")]
 
 
-class Questions(Frozen):
+class Questions(Table):
     """`questions.toml`: the words of each task's question, without its options; a task left out is not asked."""
 
     binary: OfFinding | None = None
@@ -32,7 +31,7 @@ class Questions(Frozen):
         return getattr(self, task) or ""
 
 
-class Signs(Frozen):
+class Signs(Table):
     """One label of `signs.toml`: where it is looked for, and what for."""
 
     region: Word
@@ -46,7 +45,7 @@ class Signs(Frozen):
     """Wordings of one meaning; each question gets one of them."""
 
 
-class RegionReading(Frozen):
+class RegionReading(Table):
     """One region of `regions.toml`, for findings that are named in words instead of by a label."""
 
     look_for: Word
@@ -54,7 +53,7 @@ class RegionReading(Frozen):
     """The region of `signs.toml` in whose turn it is read."""
 
 
-class Sentences(Frozen):
+class Sentences(Table):
     """The sentences of a reasoning (`[sentences]` of `wording.toml`)."""
 
     search: Annotated[str, fills("finding", "look_for")]
@@ -79,14 +78,14 @@ class Sentences(Frozen):
     gone: OfFinding
 
 
-class Nested(Frozen):
+class Nested(Table):
     """Places that are said within one another: "the inner part of the left Y"."""
 
     part: Word
     whole: Word
 
 
-class Phrases(Frozen):
+class Phrases(Table):
     """How a finding becomes a noun phrase (`[phrases]` of `wording.toml`)."""
 
     sizes: dict[Severity, Word]
@@ -106,7 +105,7 @@ class Phrases(Frozen):
     """How a concept is called that the report calls borderline."""
 
 
-class Wording(Frozen):
+class Wording(Table):
     """`wording.toml`: how the rules engine speaks."""
 
     sentences: Sentences
@@ -115,7 +114,7 @@ class Wording(Frozen):
     phrases: Phrases
 
 
-class Place(Frozen):
+class Place(Table):
     """A place as it is said; `unique` ones have no sides, `one_of_many` is one of its kind."""
 
     name: Word
@@ -123,7 +122,7 @@ class Place(Frozen):
     one_of_many: bool = False
 
 
-class Nouns(Frozen):
+class Nouns(Table):
     """`nouns.toml`: how the names of findings and places are used in a sentence."""
 
     counted: frozenset[Word]
