@@ -25,7 +25,7 @@ def open_picture(picture: Picture) -> Image.Image:
     """Decode a PNG, JPEG or DICOM file to RGB; raises BadPicture for one that is missing or damaged.
 
     More than eight bits are scaled down by the range of what is there, as a viewer's first window does; MONOCHROME1
-    (air is white) is inverted, so that air is black in all images (DICOM PS3.3, section C.7.6.3.1.2).
+    (dense is black) is inverted, so that dense is white in all images (DICOM PS3.3, section C.7.6.3.1.2).
     """
     name = picture if isinstance(picture, str) else "an embedded image"
     try:

@@ -34,7 +34,7 @@ class Fact(NamedTuple):
     normal: str | None = None
     """The normal from which a denial follows ("Y is clear"), or None where the words deny the thing itself."""
     one: bool = False
-    """The words speak of a single thing ("a calcified X") without counting."""
+    """The words speak of a single thing ("a striped X") without counting."""
     up_to: Severity | None = None
     """The upper end of a range ("mild to moderate")."""
 

@@ -123,7 +123,7 @@ class Relations:
         return concept in self._little
 
     def is_counted(self, concept: str) -> bool:
-        """Return whether the singular of the concept's name means one of them ("a cyst", but not "fluid")."""
+        """Return whether the singular of the concept's name means one of them ("a hole", but not "fog")."""
         return concept in self._counted
 
     def is_diffuse(self, concept: str) -> bool:
@@ -155,7 +155,7 @@ class Relations:
         return None
 
     def without_detail(self, concept: str) -> Iterable[str]:
-        """Return the concepts that lack only a detail of this one (X, of calcified X)."""
+        """Return the concepts that lack only a detail of this one (X, of striped X)."""
         return self._table.details.get(concept, ())
 
     def why_normal(self, normal: str) -> str:
@@ -163,7 +163,7 @@ class Relations:
         return self._table.reasons.get(normal, Reason.ENTAILED_BY_NORMAL_STRUCTURE)
 
     def sharpened(self, form: NormalForm, words: str) -> NormalForm:
-        """Return the form under the concept that its place, and words like "calcified", make of it."""
+        """Return the form under the concept that its place, and a word that qualifies it, make of it."""
         concept = form.concept
         for sharpened in self._table.sharpened:
             if sharpened.word in words and not any(word in words for word in sharpened.unless):

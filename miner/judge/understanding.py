@@ -18,7 +18,7 @@ _LINK = re.compile(
     r"reflect(?:s|ing)|due to|related to|signs? of|evidence of)\b",
     re.IGNORECASE,
 )
-# "X - air-filled spaces": what follows explains and asserts nothing of its own.
+# "X - holes in Y": what follows explains and asserts nothing of its own.
 _EXPLANATION = re.compile(
     r" - |,? (?:indicated|evidenced|shown|characteri[sz]ed|manifested|demonstrated) by\b", re.IGNORECASE
 )
@@ -94,7 +94,7 @@ def _read(observation: str, status: str) -> Finding:
 
 
 def _named(observation: str) -> str:
-    """Cut the explanation off: "X - air-filled spaces that look dark" names X."""
+    """Cut the explanation off: "X - holes that look dark" names X."""
     named = _EXPLANATION.split(observation, maxsplit=1)[0]
     return named if named != observation and read_finding(named, "").normal_forms else observation
 
@@ -106,7 +106,7 @@ def _without_grounds(status: str) -> str:
 
 
 def _without_implied(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
-    """Drop what another part of the finding asserts more exactly ("X, confirmed as calcified")."""
+    """Drop what another part of the finding asserts more exactly ("X, confirmed as striped")."""
     relations = load_relations()
     present = [form for form in forms if form.presence is Presence.PRESENT]
     return tuple(
@@ -165,7 +165,7 @@ def _changed(form: NormalForm, status: str) -> NormalForm:
 
 
 def _without_what_is_normal(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
-    """Drop what the same finding calls normal: "Curvature of Y: normal curvature" is no curved Y."""
+    """Drop what the same finding calls normal: "Bend of Y: normal bend" is no bent Y."""
     relations = load_relations()
     present = [form for form in forms if form.presence is Presence.PRESENT]
     broken = {

@@ -209,7 +209,7 @@ def _supported_presence(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], 
 
 
 def _lesser(form: NormalForm, facts: Facts) -> list[Fact]:
-    """Return the facts that name the finding's thing without the detail that its concept adds ("calcified")."""
+    """Return the facts that name the finding's thing without the detail that its concept adds."""
     return [
         fact
         for lesser in facts.relations.without_detail(form.concept)

@@ -183,7 +183,7 @@ def _joins_qualifiers(items: Items, position: int) -> bool:
 
 
 def _goes_on(items: Items, position: int) -> bool:
-    """Return whether "and" goes on with a place: "basal and middle X", "basal and right upper X"."""
+    """Return whether "and" goes on with a place: "lower and middle X", "lower and right upper X"."""
     after = position + 1
     if items.roles[after] & PART:
         return True

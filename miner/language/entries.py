@@ -128,7 +128,7 @@ class Entry:
     inner: tuple["Entry", ...] = ()
     """Places, sides and degrees inside a concept's own phrase ("left lower X")."""
     tail: Part | None = None
-    """The structure that a concept's phrase ends in: another adjective may speak of it ("long calcified X")."""
+    """The structure that a concept's phrase ends in: another adjective may speak of it ("long striped X")."""
     part: Part | None = None
     state: State | None = None
     side: Side | None = None

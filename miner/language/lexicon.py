@@ -196,7 +196,7 @@ def _add_cues(builder: _Builder, source: Pack) -> None:
 
 
 def _tail(entry: Entry, entries: dict[tuple[str, ...], Entry]) -> Part | None:
-    """Find the structure that a concept's phrase ends in: the X of "calcified X"."""
+    """Find the structure that a concept's phrase ends in: the X of "striped X"."""
     for start in range(1, len(entry.phrase)):
         ending = entries.get(entry.phrase[start:])
         if ending is not None and ending.part is not None and not ending.concepts:

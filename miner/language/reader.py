@@ -74,7 +74,7 @@ class _Sentence:
         self.changes = self._changes() if items.union & CHANGE else {}
 
     def _changes(self) -> dict[int, Change]:
-        """Return a change that is said of several mentions to each ("tube and line have been removed")."""
+        """Return a change that is said of several mentions to each ("X and Y have been removed")."""
         items = self.items
         changes: dict[int, Change] = {}
         for index, role in enumerate(items.roles):
@@ -189,7 +189,7 @@ class _Sentence:
         )
 
     def _of_device(self, index: int) -> bool:
-        """Return whether a word is said of a device: "the lateral D is broken"."""
+        """Return whether a word is said of a device: "the second D is broken"."""
         items = self.items
         before = index - 1
         while before >= 0 and items.roles[before] & (PASSES | Role.COPULA) and not items.roles[before] & CONCEPT:

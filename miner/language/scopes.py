@@ -264,7 +264,7 @@ def subjects(items: Items, index: int, wanted: int) -> list[int]:
     while position >= 0:
         role = roles[position]
         if role & Role.PREPOSITION and items.entries[position].phrase in _AWAY:
-            found.clear()  # "unchanged from the previous exam": a comparison is no subject
+            found.clear()  # "unchanged from the previous image": a comparison is no subject
         if role & _STOP or (role & (WITH | COLON) and found):
             break  # a heading ("Z: Y is normal") is no second subject
         if role & COPULA:
@@ -375,7 +375,7 @@ def _alternatives(items: Items, scopes: Scopes) -> None:
         right = _neighbour(items, index, 1)
         undecided = entry.phrase in _UNDECIDED
         if max(left, right) < 0 or (min(left, right) < 0 and not undecided):
-            continue  # "X versus thickening" is undecided even where one of the two has no name
+            continue  # "X versus something" is undecided even where one of the two has no name
         if undecided or not (scopes.denied[left] or scopes.denied[right]):
             for side in (left, right):
                 if side >= 0 and not scopes.denied[side] and not scopes.hedged[side]:

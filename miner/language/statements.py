@@ -10,7 +10,7 @@ from cxr.miner.language.reader import Reading, normal_form, read_observation
 from cxr.miner.pack import pack
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Severity, Side
 
-# "suggested by symmetrical shadows": what follows explains, and is no status
+# "suggested by symmetrical spots": what follows explains, and is no status
 _QUALIFIED = Role.NOTHING_SENTENCE | Role.NOTHING_CLAUSE | Role.NOTHING_FORWARD | Role.PROBABLE
 
 

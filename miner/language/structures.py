@@ -97,7 +97,7 @@ def _shows(items: Items, index: int) -> bool:
 
 
 def shared_structure(items: Items, index: int) -> int:
-    """Return the mention whose structure an adjective describes, too ("long, calcified Y"); -1 for none."""
+    """Return the mention whose structure an adjective describes, too ("long, striped Y"); -1 for none."""
     state = items.entries[index].state
     for position in range(index + 1, len(items.roles)):
         role = items.roles[position]
@@ -126,7 +126,7 @@ def _earlier_subject(items: Items, index: int) -> list[int]:
 
 
 def _before_relative(items: Items, index: int) -> list[int]:
-    """Find what "which" stands for: "low volumes accentuate Y, which remains enlarged"."""
+    """Find what "which" stands for: "low Z accentuates Y, which remains enlarged"."""
     position = index - 1
     while position >= 0 and items.roles[position] & (PASSES | Role.COPULA | Role.DENY_FORWARD):
         position -= 1
@@ -163,7 +163,7 @@ def _attributive(items: Items, index: int) -> list[int]:
             if not (found and items.entries[position - 1].phrase in PLACING):
                 found.append(position)  # not the Z of "normal structures of Y of the Z"
         elif role & Role.COPULA:
-            return found if affirmed(items, position) else []  # "calcified Y are seen", "large Y is ..."
+            return found if affirmed(items, position) else []  # "striped Y are seen", "large Y is ..."
         elif role & _LIST and found:
             if not _next_is_part(items, position + 1):
                 break
@@ -201,9 +201,9 @@ def _next_is_part(items: Items, index: int) -> bool:
 
 
 def _own_structures(items: Items, found: list[int], mention: int) -> list[int]:
-    """Leave out the structures that only say where a mention is: "large upper and right basal X".
+    """Leave out the structures that only say where a mention is: "large upper and right lower X".
 
-    A noun before a comma, "and" or a denial stands for itself ("enlarged Y and basal X").
+    A noun before a comma, "and" or a denial stands for itself ("enlarged Y and lower X").
     """
     following = mention
     for at in reversed(found):

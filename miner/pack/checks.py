@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr.miner.pack.tables import PackError, known
+from cxr.miner.kit.errors import PackError
+from cxr.miner.pack.tables import known
 
 if TYPE_CHECKING:
     from cxr.miner.pack.load import Pack

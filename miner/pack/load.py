@@ -7,6 +7,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cxr.miner.kit.errors import PackError
 from cxr.miner.pack import checks
 from cxr.miner.pack.judging import JudgeWords, RelationTables
 from cxr.miner.pack.labels import About, Example, Label, Labels, Roles, Views
@@ -20,13 +21,15 @@ from cxr.miner.pack.lexicon import (
     SectionHeaders,
     Spelling,
 )
-from cxr.miner.pack.tables import PackError, Table, read_toml, validated
+from cxr.miner.pack.tables import Table, read_toml, validated
 from cxr.miner.pack.wording import Nouns, Questions, RegionReading, Signs, Wording
 
 if TYPE_CHECKING:
     from cxr.miner.pack.phantom import Phantom
 
 _DEFAULT = "default.toml"
+# What speaks of the examination itself is never taken from another pack.
+_ITS_OWN = frozenset({"pack.toml", "questions.toml", "wording.toml"})
 CHOICE = "CXR_PACK"
 """The environment variable that names another pack: one of ours, or the path of a folder."""
 NORMALS = "lexicon/normals.toml"
@@ -190,7 +193,7 @@ class Pack:
     def path(self, file: str) -> Path:
         """Return where a file of the pack lies, which may be in the pack that it is based on."""
         own = self.folder / file
-        if own.is_file() or file == "pack.toml" or self.base is None:
+        if own.is_file() or file in _ITS_OWN or self.base is None:
             return own
         return self.base.path(file)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.errors import PackError
 from cxr.schemas.base import Frozen
 
 Word = Annotated[str, Field(min_length=1)]
@@ -20,10 +20,6 @@ class Table(Frozen):
     """A table of a pack, or a part of one; its checks are built when it is first read, and once for all its parts."""
 
     model_config = ConfigDict(defer_build=True)
-
-
-class PackError(InputError):
-    """A file of a pack is missing, or says what cannot be used; the message names file, entry and what to change."""
 
 
 def read_toml(path: Path, pack: str, file: str) -> dict[str, Any]:

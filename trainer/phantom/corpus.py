@@ -9,6 +9,7 @@ import numpy as np
 from PIL import ImageOps
 
 from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.pack import pack
 from cxr.trainer.phantom.drawing import draw
 from cxr.trainer.phantom.scene import Rng, Scene, draw_lots, later
 from cxr.trainer.phantom.wording import describe_scene, labels_known, labels_of
@@ -90,7 +91,7 @@ def _patient(folder: Path, number: int, rng: Rng, size: int, room: int) -> list[
                 "split": split,
                 "study_datetime": (day + timedelta(days=3 * turn)).isoformat(),
                 "image": image,
-                "view": "PA",
+                "view": pack().views.order[0],
                 "findings": reading.findings,
                 "impression": reading.impression,
                 **labels_of(scene),

@@ -63,7 +63,7 @@ def draw_lots(rng: Rng) -> Scene:
     shown: dict[str, Shown] = {}
     for finding in (findings[name] for name in table.lots):
         degree, kind = _amount(finding, table.prevalence, rng)
-        zone = finding.zones[int(rng.random() >= 0.5)] if finding.zones else ""
+        zone = finding.zones[int(rng.random() * len(finding.zones))] if finding.zones else ""
         side = _side(finding, first, second, rng)
         for beside in finding.beside:
             other = shown.get(beside.finding, NOT_SHOWN)
