@@ -299,8 +299,8 @@ def test_a_pack_alone_makes_questions_reasonings_and_phantoms(tmp_path: Path) ->
     assert (
         "I look at the whole toy scan. In the glimmer, I search for a blorb and a zarn. The scan shows a small right "
         "blorb. There is no zarn. In the spindle, I search for fipple and a quoll. The scan shows a bent spindle, a "
-        "sort of fipple. There is no quoll. In the rest, I search for widgets. The scan shows multiple widgets. So this toy "
-        "scan shows a blorb, fipple and widgets."
+        "sort of fipple. There is no quoll. In the rest, I search for widgets. The scan shows multiple widgets. So "
+        "this toy scan shows a blorb, fipple and widgets."
     ) in {said for task, _, said in mined if task == "anomaly"}
     assert "chest" not in done.stdout
     with (tmp_path / "world" / "phantom.csv").open(encoding="utf-8") as file:
