@@ -14,6 +14,7 @@ import pytest
 
 from cxr.miner.language.lexicon import build_lexicon, variants
 from cxr.miner.pack import PackError, load_pack, pack
+from cxr.prompts import available, load
 from tests.conftest import ROOT, Cli
 
 CODE = ("miner", "trainer", "schemas", "prompts", "cli.py", "cxr/__init__.py", "cxr/__main__.py")
@@ -307,3 +308,13 @@ def test_a_pack_alone_makes_questions_reasonings_and_phantoms(tmp_path: Path) ->
         rows = list(csv.DictReader(file))
     assert {row["Blorb"] for row in rows} == {"0", "1"}
     assert {row["impression"] for row in rows if row["Blorb"] == "0"} == {"No trouble."}
+
+
+def test_a_pack_may_bring_prompts_of_its_own() -> None:
+    own = load_pack(str(TOY)).prompts
+    assert own is not None
+    assert load("plan", of=own).system == "You read toy scans."
+    assert "chest X-ray" in load("plan").system + load("chain").system
+    assert load("chain", of=own) == load("chain")
+    assert available(own).keys() == available().keys()
+    assert pack().prompts is None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.language.grounding import locate
+from cxr.miner.pack import pack
 from cxr.prompts import Prompt, Reply, load
 from cxr.prompts.judge_replies import ContainReply, ExtractReply, SupportItemReply, SupportReply, findings_block
 from cxr.prompts.render import delimit
@@ -193,7 +194,7 @@ def open_llm(settings: "JudgedSettings", books: "Books") -> Iterator[LLMJudge]:
 
 @cache
 def _prompts() -> dict[str, Prompt]:
-    return {name: load(f"judge_{name}") for name in ("extract", "support", "contain")}
+    return {name: load(f"judge_{name}", of=pack().prompts) for name in ("extract", "support", "contain")}
 
 
 def _settings(model: str, options: Mapping[str, object]) -> dict[str, object]:

@@ -185,6 +185,14 @@ class Pack:
         return table
 
     # ---- files
+    @property
+    def prompts(self) -> Path | None:
+        """The folder of the pack's own prompts for language models; None where those of the project serve it."""
+        own = self.folder / "prompts"
+        if own.is_dir() or self.base is None:
+            return own if own.is_dir() else None
+        return self.base.prompts
+
     @cached_property
     def base(self) -> "Pack | None":
         """The pack whose files are used where this one has none."""
