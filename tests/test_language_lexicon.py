@@ -92,7 +92,7 @@ def test_roles_are_single_bits() -> None:
 @pytest.fixture
 def copied_data(tmp_path: Path) -> Path:
     copied = tmp_path / "pack"
-    shutil.copytree(pack().folder, copied)
+    shutil.copytree(pack().folders[0], copied)
     return copied
 
 

@@ -48,7 +48,6 @@ class Relations:
         self._same = _groups(group.concepts for group in table.same)
         concepts = lexicon.concepts.values()
         self._region = {concept.id: concept.region for concept in concepts}
-        self._devices = {concept.id for concept in concepts if concept.kind == "device"}
         parents = {concept.id: concept.is_a for concept in concepts}
         self._chains = {name: self._with_names(_closure(name, parents)) for name in parents}
         self._kinds = {name: frozenset(chain) for name, chain in self._chains.items()}
@@ -199,10 +198,6 @@ class Relations:
     def same_region(self, one: str, other: str) -> bool:
         """Return whether two concepts are at home in the same organ."""
         return bool(self._organ(self._region.get(one, "")) & self._organ(self._region.get(other, "")))
-
-    def is_device(self, concept: str) -> bool:
-        """Return whether a concept is something that was put into or onto the patient."""
-        return concept in self._devices
 
     def is_part(self, place: str, whole: str) -> bool:
         """Return whether a place lies in another."""

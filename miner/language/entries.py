@@ -1,9 +1,9 @@
-"""What the lexicon is made of: roles, concepts, regions, places, adjectives, and entries of phrases."""
+"""What the lexicon is made of, beside the concepts and regions of the pack: roles, places, adjectives, entries."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from cxr.miner.pack.lexicon import Region, State
 from cxr.schemas import Change, Severity, Side
 
 
@@ -49,73 +49,12 @@ class Role(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Concept:
-    """One thing a report can state: an abnormality, a device, or something that is right."""
-
-    id: str
-    name: str
-    kind: str
-    """abnormality, device or normal"""
-    region: str
-    course: str | None
-    """acute, chronic, or None where it can be either"""
-    is_a: tuple[str, ...]
-    equivalent: tuple[str, ...]
-    entails: tuple[str, ...]
-    entails_absence: tuple[str, ...]
-    at: Mapping[str, str]
-    """What it is called in another region."""
-    when: Mapping[str, str]
-    """What it is called under an adjective that stands apart from it."""
-    chronic_form: str | None
-    """What it is called where the words beside it say old or healed."""
-    label: str | None
-    label_possible: str | None
-    """A label that it suggests without naming it."""
-    label_absent: tuple[str, ...]
-    incidental: bool
-    """Its presence leaves an image without finding, as the corpus's labeler counts."""
-    unnamed: bool
-    """It says that something is wrong and not what: "an abnormality of Y"."""
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A structure whose state is described: which concepts "normal", "abnormal" and adjectives make of it."""
-
-    id: str
-    normal: str | None
-    abnormal: str | None
-    acute: str | None
-    lesion: str | None
-    """What a circumscribed thing without a name of its own is called there."""
-    states: Mapping[str, str]
-    divided: bool = False
-    """Its parts tell places apart; elsewhere the concept's own region says enough."""
-    beside: frozenset[str] = frozenset()
-    """Regions that are named in one breath with what is here, and are no place of it."""
-
-
-@dataclass(frozen=True, slots=True)
 class Part:
     """A place, with the region it belongs to and the places it lies in."""
 
     id: str
     region: Region
     part_of: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """An adjective of a structure: its polarity is normal or abnormal."""
-
-    id: str
-    normal: bool
-    hedge: bool
-    predicative: bool
-    """It describes a structure only from behind ("X is central", but not "central X")."""
-    severity: Severity | None
 
 
 @dataclass(slots=True)

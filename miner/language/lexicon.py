@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
-from cxr.miner.language.entries import Concept, Entry, Node, Part, Region, Role, State
+from cxr.miner.language.entries import Entry, Node, Part, Role
 from cxr.miner.language.tokens import phrase_words
 from cxr.miner.pack import Pack, PackError, pack
-from cxr.miner.pack.lexicon import ConceptTable, Kind
+from cxr.miner.pack.lexicon import Concept, Region, State
 from cxr.schemas import Side
 
 __all__ = [
@@ -70,29 +70,6 @@ def variants(phrase: str) -> Iterator[str]:
         yield " ".join("".join(combination).split())
 
 
-def _concept(concept_id: str, table: ConceptTable, kind: Kind) -> Concept:
-    return Concept(
-        id=concept_id,
-        name=table.name,
-        kind=table.kind or kind,
-        region=table.region,
-        course=table.course,
-        is_a=table.is_a,
-        equivalent=table.equivalent,
-        entails=table.entails,
-        entails_absence=table.entails_absence,
-        at=table.at,
-        when=table.when,
-        chronic_form=table.chronic_form,
-        label=table.label,
-        label_possible=table.label_possible,
-        label_absent=table.label_absent,
-        incidental=table.incidental,
-        unnamed=table.unnamed,
-        source=table.source,
-    )
-
-
 class _Builder:
     """Collects entries by phrase and refuses a second meaning of the same kind."""
 
@@ -144,9 +121,8 @@ class _Builder:
 
 def _add_modifiers(builder: _Builder, source: Pack) -> None:
     words = source.modifiers
-    for state_id, table in words.state.items():
-        state = State(state_id, table.polarity == "normal", table.hedge, table.predicative, table.severity)
-        for phrase in table.phrases:
+    for state in words.state.values():
+        for phrase in state.phrases:
             builder.state(phrase, state)
     for side, phrases in words.side.items():
         for entry in builder.all(phrases, Role.SIDE):
@@ -162,29 +138,16 @@ def _add_modifiers(builder: _Builder, source: Pack) -> None:
             entry.change = change
 
 
-def _add_anatomy(builder: _Builder, source: Pack) -> tuple[dict[str, Region], dict[str, Part]]:
-    regions = {
-        region_id: Region(
-            region_id,
-            table.normal,
-            table.abnormal,
-            table.acute,
-            table.lesion,
-            table.states,
-            table.divided,
-            frozenset(table.beside),
-        )
-        for region_id, table in source.anatomy.region.items()
-    }
+def _add_places(builder: _Builder, source: Pack) -> dict[str, Part]:
     parts: dict[str, Part] = {}
     for part_id, place in source.anatomy.part.items():
-        part = parts[part_id] = Part(part_id, regions[place.region], place.part_of)
+        part = parts[part_id] = Part(part_id, source.anatomy.region[place.region], place.part_of)
         for phrase in place.phrases:
             builder.part(phrase, part, None)
         for side, phrases in place.sided.items():
             for phrase in phrases:
                 builder.part(phrase, part, side)
-    return regions, parts
+    return parts
 
 
 def _add_cues(builder: _Builder, source: Pack) -> None:
@@ -258,12 +221,12 @@ def _refuse_circles(concepts: Mapping[str, Concept]) -> None:
 
 def _add_concepts(builder: _Builder, source: Pack) -> dict[str, Concept]:
     concepts: dict[str, Concept] = {}
-    for file, tables in source.concepts.items():
-        for concept_id, table in tables.items():
+    for file, declared in source.concepts.items():
+        for concept_id, concept in declared.items():
             if concept_id in concepts:
                 raise LexiconError(f"{concept_id} is declared twice, the second time in {file}; merge the two")
-            concepts[concept_id] = _concept(concept_id, table, source.kind_of(file))
-            for phrase in table.phrases:
+            concepts[concept_id] = concept
+            for phrase in concept.phrases:
                 builder.concept(phrase, (concept_id,))
     for phrase, concept_ids in source.compounds.phrases.items():
         for entry in builder.entry(phrase):
@@ -281,7 +244,7 @@ def build_lexicon(source: Pack) -> Lexicon:
     """Return the lexicon of a pack; raises `LexiconError` on a contradiction."""
     builder = _Builder()
     concepts = _add_concepts(builder, source)
-    regions, parts = _add_anatomy(builder, source)
+    parts = _add_places(builder, source)
     _add_modifiers(builder, source)
     _add_cues(builder, source)
     for entry in builder.entries.values():
@@ -299,7 +262,7 @@ def build_lexicon(source: Pack) -> Lexicon:
     return Lexicon(
         concepts=concepts,
         parts=parts,
-        regions=regions,
+        regions=source.anatomy.region,
         entries=builder.entries,
         tree=_tree(builder.entries),
         ancestors=ancestors,

@@ -1,10 +1,11 @@
 """Which structures an adjective or a word like "abnormality" speaks of: "Y and Z are enlarged"."""
 
 from cxr.miner.language.attributes import leads_to_mention
-from cxr.miner.language.entries import Part, Role, State
+from cxr.miner.language.entries import Part, Role
 from cxr.miner.language.items import Items
 from cxr.miner.language.scopes import PLACING, affirmed, ends_as_adjective, subjects
 from cxr.miner.pack import pack
+from cxr.miner.pack.lexicon import State
 
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)

@@ -5,9 +5,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from cxr.miner.pack.tables import Table, Word, Words
+from cxr.miner.pack.tables import ConceptId, NormalId, PlaceId, RegionId, Table, Word, Words, declared
 
-Lists = dict[str, Words]
+Concepts = tuple[ConceptId, ...]
+Regions = tuple[RegionId, ...]
+Places = tuple[PlaceId, ...]
+OfConcepts = dict[ConceptId, Concepts]
+OfNormals = dict[NormalId, Concepts]
 
 
 def _compiles(pattern: str) -> str:
@@ -24,20 +28,20 @@ Pattern = Annotated[str, Field(min_length=1), AfterValidator(_compiles)]
 class SameThing(Table):
     """Names of one abnormality: a report that says one supports and denies the other."""
 
-    concepts: Words = Field(min_length=2)
+    concepts: Concepts = Field(min_length=2)
 
 
 class Overlap(Table):
     """Places that radiologists use for each other."""
 
-    places: Words = Field(min_length=2)
+    places: Places = Field(min_length=2)
 
 
 class Narrowed(Table):
     """A word that says in which way a structure is normal, and what alone that rules out."""
 
     word: Word
-    ruled_out: Lists
+    ruled_out: OfNormals
 
 
 class Sharpened(Table):
@@ -45,40 +49,40 @@ class Sharpened(Table):
 
     word: Word
     unless: Words = ()
-    becomes: dict[str, Word]
+    becomes: dict[ConceptId, ConceptId]
 
 
 class Border(Table):
     """A place that is neither in a structure nor out of it, until the words say so."""
 
-    part: Word
-    of: Word
+    part: PlaceId
+    of: PlaceId
     said: Pattern
 
 
 class Kinds(Table):
     """Concepts that behave alike."""
 
-    acute_in_general: Words = ()
+    acute_in_general: Concepts = ()
     """Words for acute abnormality in general: their denial says nothing on chronic findings."""
-    says_little: Words = ()
+    says_little: Concepts = ()
     """They only say that something is wrong; beside anything named they add nothing."""
-    counted: Words = ()
+    counted: Concepts = ()
     """A singular means one of them."""
-    diffuse: Words = ()
+    diffuse: Concepts = ()
     """They spread: they say nothing on one place."""
-    broad: Words = ()
+    broad: Concepts = ()
     """There may be several unrelated ones."""
 
 
 class RegionKinds(Table):
     """Regions that narrow little down."""
 
-    anywhere: Words
+    anywhere: Regions
     """A place in them tells nothing."""
-    near_anything: Words = ()
+    near_anything: Regions = ()
     """What is at home in them may be said to be at any place."""
-    zoned: Word
+    zoned: Annotated[str, declared("organ")]
     """The organ in which another zone is another place of the same thing."""
 
 
@@ -86,26 +90,26 @@ class RelationTables(Table):
     """`relations.toml`: what follows from what, between concepts and between places."""
 
     same: tuple[SameThing, ...] = ()
-    signs: Lists = Field(default_factory=dict)
-    hints: Lists = Field(default_factory=dict)
-    normal_when_denied: Lists = Field(default_factory=dict)
-    normal_when_all_denied: Lists = Field(default_factory=dict)
-    ruled_out: Lists = Field(default_factory=dict)
-    broken_by: Lists = Field(default_factory=dict)
-    report_ruled_out: Lists = Field(default_factory=dict)
-    list_ruled_out: Lists = Field(default_factory=dict)
+    signs: OfConcepts = Field(default_factory=dict)
+    hints: OfConcepts = Field(default_factory=dict)
+    normal_when_denied: OfNormals = Field(default_factory=dict)
+    normal_when_all_denied: OfNormals = Field(default_factory=dict)
+    ruled_out: OfNormals = Field(default_factory=dict)
+    broken_by: OfNormals = Field(default_factory=dict)
+    report_ruled_out: OfNormals = Field(default_factory=dict)
+    list_ruled_out: OfNormals = Field(default_factory=dict)
     narrowed: tuple[Narrowed, ...] = ()
     sharpened: tuple[Sharpened, ...] = ()
-    details: Lists = Field(default_factory=dict)
-    at_place: dict[str, dict[str, Word]] = Field(default_factory=dict)
+    details: OfConcepts = Field(default_factory=dict)
+    at_place: dict[RegionId, dict[ConceptId, ConceptId]] = Field(default_factory=dict)
     kinds: Kinds
     regions: RegionKinds
-    usual_places: Lists = Field(default_factory=dict)
+    usual_places: dict[ConceptId, Places] = Field(default_factory=dict)
     overlapping_places: tuple[Overlap, ...] = ()
     border: Border | None = None
-    reaches: Lists = Field(default_factory=dict)
-    organs: Lists = Field(default_factory=dict)
-    reasons: dict[str, Word] = Field(default_factory=dict)
+    reaches: dict[RegionId, Regions] = Field(default_factory=dict)
+    organs: dict[str, Regions] = Field(default_factory=dict)
+    reasons: dict[NormalId, Word] = Field(default_factory=dict)
     """Why a finding is absent where a normal says so, in the word that stands in rows."""
 
 

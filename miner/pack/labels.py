@@ -1,8 +1,22 @@
 """What a pack says of itself: its title and files, its labels, and which of its ids have a part in the language."""
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
-from cxr.miner.pack.tables import Table, Word, Words, known
+from cxr.miner.pack.tables import (
+    AskedLabel,
+    ConceptId,
+    LabelName,
+    PlaceId,
+    RegionId,
+    Table,
+    Word,
+    Words,
+    declared,
+)
+
+Generic = Annotated[str, declared("word of [generic] in lexicon/cues.toml")]
 
 
 class About(Table):
@@ -24,11 +38,11 @@ class Label(Table):
     """Questions are asked about it."""
     none: bool = False
     """It says that there is no finding."""
-    core: Words = ()
+    core: tuple[ConceptId, ...] = ()
     """The concepts that are all absent when it is."""
-    implies: Words = ()
+    implies: tuple[LabelName, ...] = ()
     """What is true as well where it is present."""
-    may_mean: Words = ()
+    may_mean: tuple[LabelName, ...] = ()
     """What may be meant where it is present."""
     borderline: bool = False
     """What the report calls borderline may be described as such."""
@@ -49,34 +63,31 @@ class Labels(Table):
         nothing = [label for label in self.label if label.none]
         if len(nothing) > 1 or any(label.question or label.core for label in nothing):
             raise ValueError("one label at most says that there is nothing, without questions and without `core`")
-        for label in self.label:
-            for other in (*label.implies, *label.may_mean):
-                known(other, names, "label")
         return self
 
 
 class Roles(Table):
     """`roles.toml`: ids that the code has to find whatever they are called, by their part in the language."""
 
-    anything: Word
+    anything: ConceptId
     """The concept of whatever is wrong, wherever it is."""
-    anything_acute: Word
+    anything_acute: ConceptId
     """The same of what is acute."""
-    all_normal: Word
+    all_normal: ConceptId
     """The concept of everything being normal."""
-    device: Word
+    device: ConceptId
     """The concept of any device; each other device is one of many."""
-    whole_region: Word
+    whole_region: RegionId
     """The region that is all that the image shows, which narrows no finding down."""
-    whole_part: Word
+    whole_part: PlaceId
     """The place that is all that the image shows."""
-    device_region: Word
+    device_region: RegionId
     """The region of what was put into or onto the patient."""
-    assertable: Words
+    assertable: tuple[Generic, ...]
     """Words for "something wrong" that assert it of the structure beside them."""
-    lesion: Word
+    lesion: Generic
     """Of these the word for a circumscribed thing, which a structure may have its own name for."""
-    change: Word
+    change: Generic
     """Of these the word whose denial alone ("no change") denies nothing."""
 
 
@@ -100,9 +111,9 @@ class Example(Table):
     """`example.toml`: an invented report with a true and a false reasoning about it, to try rewards on."""
 
     report: Word
-    label: Word
+    label: AskedLabel
     """What the report says is there."""
-    other: Word
+    other: AskedLabel
     """What it says nothing of."""
     true: Word
     false: Word

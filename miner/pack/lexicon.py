@@ -4,55 +4,72 @@ from typing import Literal
 
 from pydantic import Field
 
-from cxr.miner.pack.tables import Table, Word, Words
+from cxr.miner.pack.tables import (
+    AdjectiveId,
+    ConceptId,
+    LabelName,
+    PlaceId,
+    RegionId,
+    RegionOrPlaceId,
+    Table,
+    Word,
+    Words,
+)
 from cxr.schemas.vocabulary import Change, Severity, Side
 
-Kind = Literal["abnormality", "device", "normal"]
 
+class Concept(Table):
+    """One thing a report can state, of `lexicon/findings_*.toml` or `normals.toml`; docs/language.md has its keys."""
 
-class ConceptTable(Table):
-    """One concept of `lexicon/findings_*.toml` or `lexicon/normals.toml`; docs/language.md explains its keys."""
-
+    id: Word
     name: Word
-    region: Word
-    kind: Kind | None = None
-    """What the file says where it is left out: normal in `normals.toml`, else abnormality."""
+    kind: Literal["abnormality", "device", "normal"]
+    """What its file holds, where it does not say so itself."""
+    region: RegionOrPlaceId
     course: Literal["acute", "chronic"] | None = None
-    is_a: Words = ()
-    equivalent: Words = ()
-    entails: Words = ()
-    entails_absence: Words = ()
-    at: dict[str, Word] = Field(default_factory=dict)
-    when: dict[str, Word] = Field(default_factory=dict)
-    chronic_form: str | None = None
-    label: str | None = None
-    label_possible: str | None = None
-    label_absent: Words = ()
+    is_a: tuple[ConceptId, ...] = ()
+    equivalent: tuple[ConceptId, ...] = ()
+    entails: tuple[ConceptId, ...] = ()
+    entails_absence: tuple[ConceptId, ...] = ()
+    at: dict[RegionId, ConceptId] = Field(default_factory=dict)
+    """What it is called in another region."""
+    when: dict[AdjectiveId, ConceptId] = Field(default_factory=dict)
+    """What it is called under an adjective that stands apart from it."""
+    chronic_form: ConceptId | None = None
+    """What it is called where the words beside it say old or healed."""
+    label: LabelName | None = None
+    label_possible: LabelName | None = None
+    """A label that it suggests without naming it."""
+    label_absent: tuple[LabelName, ...] = ()
     incidental: bool = False
+    """Its presence leaves an image without finding, as the corpus's labeler counts."""
     unnamed: bool = False
+    """It says that something is wrong and not what: "an abnormality of Y"."""
     phrases: Words
     source: Word
 
 
-class RegionTable(Table):
-    """A structure of `anatomy.toml`: what normal, abnormal and each adjective make of it."""
+class Region(Table):
+    """A structure of `anatomy.toml`: which concepts "normal", "abnormal" and adjectives make of it."""
 
-    normal: str | None = None
-    abnormal: str | None = None
-    acute: str | None = None
-    lesion: str | None = None
-    states: dict[str, Word] = Field(default_factory=dict)
+    id: Word
+    normal: ConceptId | None = None
+    abnormal: ConceptId | None = None
+    acute: ConceptId | None = None
+    lesion: ConceptId | None = None
+    """What a circumscribed thing without a name of its own is called there."""
+    states: dict[AdjectiveId, ConceptId] = Field(default_factory=dict)
     divided: bool = False
     """Its parts tell places apart; elsewhere the concept's own region says enough."""
-    beside: Words = ()
+    beside: frozenset[RegionId] = frozenset()
     """Regions that are named in one breath with what is here, and are no place of it."""
 
 
 class PartTable(Table):
     """A place of `anatomy.toml`."""
 
-    region: Word
-    part_of: Words = ()
+    region: RegionId
+    part_of: tuple[PlaceId, ...] = ()
     phrases: Words
     sided: dict[Side, Words] = Field(default_factory=dict)
 
@@ -64,16 +81,18 @@ class Anatomy(Table):
     """A structure that is named by such a word needs a noun after it."""
     device_sites: frozenset[Word] = frozenset()
     """Words for structures that a device ends in: their sides are no sides of the device."""
-    region: dict[str, RegionTable]
+    region: dict[str, Region]
     part: dict[str, PartTable]
 
 
-class StateTable(Table):
-    """An adjective of `lexicon/modifiers.toml`."""
+class State(Table):
+    """An adjective of a structure, of `lexicon/modifiers.toml`."""
 
-    polarity: Literal["normal", "abnormal"]
+    id: Word
+    normal: bool
     hedge: bool = False
     predicative: bool = False
+    """It describes a structure only from behind ("X is central", but not "central X")."""
     severity: Severity | None = None
     phrases: Words
 
@@ -81,7 +100,7 @@ class StateTable(Table):
 class Modifiers(Table):
     """`lexicon/modifiers.toml`."""
 
-    state: dict[str, StateTable]
+    state: dict[str, State]
     side: dict[Side, Words]
     severity: dict[Severity, Words]
     up_to: dict[Severity, Words]
@@ -101,7 +120,7 @@ class CueTable(Table):
 class Compounds(Table):
     """`lexicon/compounds.toml`: phrases that mean several findings at once."""
 
-    phrases: dict[str, Words] = Field(default_factory=dict)
+    phrases: dict[Word, tuple[ConceptId, ...]] = Field(default_factory=dict)
 
 
 class Spelling(Table):

@@ -1,60 +1,80 @@
-"""The loader of packs: a folder of TOML files as one typed value."""
+"""The loader of packs: a folder of TOML files as one typed value, checked as a whole."""
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, ValidationError, model_validator
 
 from cxr.miner.kit.errors import PackError
-from cxr.miner.pack import checks
 from cxr.miner.pack.judging import JudgeWords, RelationTables
 from cxr.miner.pack.labels import About, Example, Label, Labels, Roles, Views
-from cxr.miner.pack.lexicon import (
-    Anatomy,
-    Compounds,
-    ConceptTable,
-    CueTable,
-    Kind,
-    Modifiers,
-    SectionHeaders,
-    Spelling,
-)
-from cxr.miner.pack.tables import Table, read_toml, validated
+from cxr.miner.pack.lexicon import Anatomy, Compounds, Concept, CueTable, Modifiers, SectionHeaders, Spelling
+from cxr.miner.pack.tables import AskedLabel, RegionId, Table, read_toml, what_to_change
 from cxr.miner.pack.wording import Nouns, Questions, RegionReading, Signs, Wording
 
 if TYPE_CHECKING:
     from cxr.miner.pack.phantom import Phantom
 
-_DEFAULT = "default.toml"
-# What speaks of the examination itself is never taken from another pack.
-_ITS_OWN = frozenset({"pack.toml", "questions.toml", "wording.toml"})
 CHOICE = "CXR_PACK"
 """The environment variable that names another pack: one of ours, or the path of a folder."""
-NORMALS = "lexicon/normals.toml"
+
 _ROOT = Path(__file__).parent
+_ABOUT, _DEFAULT, _NORMALS, _PHANTOM = "pack.toml", "default.toml", "lexicon/normals.toml", "phantom.toml"
+# What speaks of the examination itself is never taken from another pack.
+_ITS_OWN = frozenset({_ABOUT, "questions.toml", "wording.toml"})
 
-M = TypeVar("M", bound=Table)
 
+class Pack(Table):
+    """One modality; a field a file, whose name is its alias, and docs/pack.md says who reads it."""
 
-@dataclass(frozen=True)
-class Pack:
-    """One modality; every table is read once, and raises PackError where it does not fit."""
+    folders: tuple[Path, ...]
+    """Its own, and those of the packs that it is based on."""
+    about: About = Field(alias=_ABOUT)
+    label_table: Labels = Field(alias="labels.toml")
+    roles: Roles = Field(alias="roles.toml")
+    concepts: dict[str, dict[str, Concept]]
+    """By the file that declares them."""
+    anatomy: Anatomy = Field(alias="anatomy.toml")
+    modifiers: Modifiers = Field(alias="lexicon/modifiers.toml")
+    cues: dict[str, CueTable] = Field(alias="lexicon/cues.toml")
+    compounds: Compounds = Field(alias="lexicon/compounds.toml")
+    spelling: Spelling = Field(alias="lexicon/spelling.toml")
+    section_headers: SectionHeaders = Field(alias="section_headers.toml")
+    relations: RelationTables = Field(alias="relations.toml")
+    judge_words: JudgeWords = Field(alias="judge.toml")
+    questions: Questions = Field(alias="questions.toml")
+    signs: dict[AskedLabel, Signs] = Field(alias="signs.toml")
+    """By label, in reading order."""
+    regions: dict[RegionId, RegionReading] = Field(alias="regions.toml")
+    wording: Wording = Field(alias="wording.toml")
+    nouns: Nouns = Field(alias="nouns.toml")
+    views: Views = Field(alias="views.toml")
+    example: Example = Field(alias="example.toml")
 
-    name: str
-    folder: Path
+    @model_validator(mode="after")
+    def _lacks_nothing(self) -> "Pack":
+        lacking = [("signs.toml", label) for label in self.question_labels if label not in self.signs]
+        found = (concept for concepts in self.concepts.values() for concept in concepts.values())
+        lacking += [
+            ("regions.toml", one.region) for one in found if one.kind != "normal" and one.region not in self.regions
+        ]
+        for file, entry in lacking:
+            raise ValueError(f"{file} has no entry {entry}; add it")
+        return self
 
-    # ---- what the pack says of itself
-    @cached_property
-    def about(self) -> About:
-        """What the pack is about."""
-        return self._read("pack.toml", About)
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.folders[0].name
 
     @cached_property
     def labels(self) -> tuple[Label, ...]:
         """The labels, in their published order."""
-        return self._read("labels.toml", Labels).label
+        return self.label_table.label
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:
@@ -73,171 +93,118 @@ class Pack:
 
     def label_called(self, name: str) -> str | None:
         """Return the label with this name, whatever its case and blanks; None for other words."""
-        return self._labels_by_name.get(_folded(name))
+        return self._by_folded_name.get(_folded(name))
 
     @cached_property
-    def _labels_by_name(self) -> dict[str, str]:
+    def _by_folded_name(self) -> dict[str, str]:
         return {_folded(name): name for name in self.label_names}
 
-    @cached_property
-    def roles(self) -> Roles:
-        """The ids that have a part in the language."""
-        return self._read("roles.toml", Roles)
-
-    @cached_property
-    def views(self) -> Views:
-        """The projections."""
-        return self._read("views.toml", Views)
-
-    @cached_property
-    def example(self) -> Example:
-        """An invented report with a true and a false reasoning."""
-        return self._read("example.toml", Example)
-
-    # ---- the language
-    @cached_property
-    def concepts(self) -> dict[str, dict[str, ConceptTable]]:
-        """The concepts by id, by the file that declares them."""
-        files = (*self.about.findings, NORMALS)
-        return {file: self._read_all(file, dict[str, ConceptTable]) for file in files}
-
-    def kind_of(self, file: str) -> Kind:
-        """Return the kind of the concepts of a file that do not say their own."""
-        return "normal" if file == NORMALS else "abnormality"
-
-    @cached_property
-    def anatomy(self) -> Anatomy:
-        """Structures and places."""
-        return self._read("anatomy.toml", Anatomy)
-
-    @cached_property
-    def modifiers(self) -> Modifiers:
-        """Adjectives, sides, degrees, numbers, change."""
-        return self._read("lexicon/modifiers.toml", Modifiers)
-
-    @cached_property
-    def cues(self) -> dict[str, CueTable]:
-        """Words that deny, hedge, affirm, end a scope, or state nothing, by their kind."""
-        cues: dict[str, CueTable] = self._read_all("lexicon/cues.toml", dict[str, CueTable])
-        return cues
-
-    @cached_property
-    def compounds(self) -> Compounds:
-        """Phrases that mean several findings at once."""
-        return self._read("lexicon/compounds.toml", Compounds)
-
-    @cached_property
-    def spelling(self) -> Spelling:
-        """How words are folded."""
-        return self._read("lexicon/spelling.toml", Spelling)
-
-    @cached_property
-    def section_headers(self) -> SectionHeaders:
-        """What the parts of a report are called."""
-        return self._read("section_headers.toml", SectionHeaders)
-
-    # ---- the judge
-    @cached_property
-    def relations(self) -> RelationTables:
-        """What follows from what."""
-        return self._read("relations.toml", RelationTables)
-
-    @cached_property
-    def judge_words(self) -> JudgeWords:
-        """Words that findings are read with."""
-        return self._read("judge.toml", JudgeWords)
-
-    # ---- what is said
-    @cached_property
-    def questions(self) -> Questions:
-        """The words of each task's question."""
-        return self._read("questions.toml", Questions)
-
-    @cached_property
-    def signs(self) -> dict[str, Signs]:
-        """What to look for, by label, in reading order."""
-        signs: dict[str, Signs] = self._read_all("signs.toml", dict[str, Signs])
-        return signs
-
-    @cached_property
-    def regions(self) -> dict[str, RegionReading]:
-        """What to look for, by region."""
-        regions: dict[str, RegionReading] = self._read_all("regions.toml", dict[str, RegionReading])
-        return regions
-
-    @cached_property
-    def wording(self) -> Wording:
-        """How the rules engine speaks."""
-        return self._read("wording.toml", Wording)
-
-    @cached_property
-    def nouns(self) -> Nouns:
-        """How the names of findings and places are used in a sentence."""
-        return self._read("nouns.toml", Nouns)
+    @property
+    def prompts(self) -> Path | None:
+        """The folder of the pack's own prompts for language models; None where those of the project serve it."""
+        return next((folder / "prompts" for folder in self.folders if (folder / "prompts").is_dir()), None)
 
     @cached_property
     def phantom(self) -> "Phantom":
         """A world of invented images and reports; training alone asks for it, so that it is read and checked then."""
         from cxr.miner.pack.phantom import Phantom  # noqa: PLC0415
 
-        table = self._read("phantom.toml", Phantom)
-        checks.check_phantom(self, table)
-        return table
-
-    # ---- files
-    @property
-    def prompts(self) -> Path | None:
-        """The folder of the pack's own prompts for language models; None where those of the project serve it."""
-        own = self.folder / "prompts"
-        if own.is_dir() or self.base is None:
-            return own if own.is_dir() else None
-        return self.base.prompts
-
-    @cached_property
-    def base(self) -> "Pack | None":
-        """The pack whose files are used where this one has none."""
-        return None if self.about.based_on is None else find_pack(self.about.based_on)
-
-    def path(self, file: str) -> Path:
-        """Return where a file of the pack lies, which may be in the pack that it is based on."""
-        own = self.folder / file
-        if own.is_file() or file in _ITS_OWN or self.base is None:
-            return own
-        return self.base.path(file)
-
-    @cached_property
-    def files(self) -> tuple[str, ...]:
-        """The names of all files of the pack, those of the pack that it is based on included."""
-        own = {path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*.toml")}
-        return tuple(sorted(own.union(self.base.files if self.base is not None else ())))
+        raw = _read(self.folders, _PHANTOM)
+        try:
+            return Phantom.model_validate(raw, context={"label with questions": self.question_labels})
+        except ValidationError as error:
+            raise _refusal(self.folders, error, _PHANTOM) from None
 
     @cached_property
     def digest(self) -> str:
         """The SHA-256 of every file of the pack with its name: an edited word may change a reading."""
+        files = {path.relative_to(folder).as_posix() for folder in self.folders for path in folder.rglob("*.toml")}
         content = hashlib.sha256()
-        for file in self.files:
-            content.update(file.encode() + b"\0" + self.path(file).read_bytes() + b"\0")
+        for file in sorted(files):
+            content.update(file.encode() + b"\0" + _path(self.folders, file).read_bytes() + b"\0")
         return content.hexdigest()
-
-    def _read(self, file: str, kind: type[M]) -> M:
-        table: M = self._read_all(file, kind)
-        return table
-
-    def _read_all(self, file: str, kind: Any) -> Any:
-        return validated(kind, read_toml(self.path(file), self.name, file), self.name, file)
 
 
 def _folded(name: str) -> str:
     return " ".join(name.casefold().split())
 
 
-def find_pack(name: str) -> Pack:
-    """Return a pack by its name or folder, unread; raises PackError where there is none."""
-    folder = _ROOT / name  # an absolute path stays what it is
-    if not (folder / "pack.toml").is_file():
-        there = ", ".join(sorted(path.name for path in _ROOT.iterdir() if (path / "pack.toml").is_file()))
-        raise PackError(f"there is no pack {name!r}; there is {there}, or a folder of your own with a pack.toml")
-    return Pack(folder.name, folder)
+def _path(folders: Sequence[Path], file: str) -> Path:
+    """Return where a file lies: in the pack's own folder, else where the first pack that it is based on has it."""
+    lying = folders[:1] if file in _ITS_OWN else folders
+    return next((folder / file for folder in lying if (folder / file).is_file()), folders[0] / file)
+
+
+def _read(folders: Sequence[Path], file: str) -> dict[str, Any]:
+    return read_toml(_path(folders, file), f"the pack {folders[0].name}: {file}")
+
+
+def _folders(name: str) -> tuple[Path, ...]:
+    """Return the folder of a pack, by its name or path, and those of the packs that it is based on."""
+    folders: list[Path] = []
+    wanted: object = name
+    while wanted is not None:
+        folder = _ROOT / str(wanted)  # an absolute path stays what it is
+        if not (folder / _ABOUT).is_file() or folder in folders:
+            there = ", ".join(sorted(path.parent.name for path in _ROOT.glob(f"*/{_ABOUT}")))
+            raise PackError(f"there is no pack {wanted!r}; there is {there}, or a folder of your own with a {_ABOUT}")
+        folders.append(folder)
+        wanted = _read([folder], _ABOUT).get("based_on")
+    return tuple(folders)
+
+
+def _tables(folders: Sequence[Path]) -> dict[str, Any]:
+    """Return all files as they stand, by their names; concepts and regions know their ids."""
+    raw: dict[str, Any] = {
+        field.alias: _read(folders, field.alias) for field in Pack.model_fields.values() if field.alias is not None
+    }
+    files = [file for file in raw[_ABOUT].get("findings", ()) if isinstance(file, str)]
+    concepts: dict[str, dict[str, Any]] = {}
+    for file, kind in [*((file, "abnormality") for file in files), (_NORMALS, "normal")]:
+        concepts[file] = _with_ids(_read(folders, file), kind=kind)
+    for file, table in (("anatomy.toml", "region"), ("lexicon/modifiers.toml", "state")):
+        if isinstance(raw[file].get(table), dict):
+            raw[file][table] = _with_ids(raw[file][table])
+    return {**raw, "concepts": concepts}
+
+
+def _with_ids(tables: Mapping[str, Any], **more: str) -> dict[str, Any]:
+    return {name: {"id": name, **more, **each} if isinstance(each, dict) else each for name, each in tables.items()}
+
+
+def _declared(raw: Mapping[str, Any]) -> dict[str, Collection[str]]:
+    """Return all names that tables may refer to, by their kind; what is malformed is left to the models."""
+
+    def within(table: Any, *keys: str) -> Any:
+        for key in keys:
+            table = table.get(key, {}) if isinstance(table, dict) else {}
+        return table
+
+    concepts = {name: table for tables in raw["concepts"].values() for name, table in tables.items()}
+    labels = [each for each in within(raw["labels.toml"], "label") or () if isinstance(each, dict) and "name" in each]
+    regions, places = within(raw["anatomy.toml"], "region"), within(raw["anatomy.toml"], "part")
+    return {
+        "label": [label["name"] for label in labels],
+        "label with questions": [label["name"] for label in labels if label.get("question", True)],
+        "concept": concepts,
+        "normal": [name for name, table in concepts.items() if within(table, "kind") == "normal"],
+        "region": regions,
+        "place": places,
+        "region or place": {*regions, *places},
+        "adjective": within(raw["lexicon/modifiers.toml"], "state"),
+        "organ": within(raw["relations.toml"], "organs"),
+        "region of signs.toml": [str(within(table, "region")) for table in raw["signs.toml"].values()],
+        "word of [generic] in lexicon/cues.toml": within(raw["lexicon/cues.toml"], "generic", "phrases"),
+    }
+
+
+def _refusal(folders: Sequence[Path], error: ValidationError, file: str = "") -> PackError:
+    """Return what is wrong with a pack in one sentence: its name, the file, the entry, and what to change."""
+    place, what = what_to_change(error)
+    if not file and place:
+        file, *place = place[1:] if place[0] == "concepts" else place
+    where = [file, ".".join(place) or "the file"] if file else []
+    return PackError(": ".join([f"the pack {folders[0].name}", *where]) + what)
 
 
 @cache
@@ -245,14 +212,17 @@ def load_pack(name: str) -> Pack:
     """Return a pack by its name or folder, every table of it read and compared with the others.
 
     Raises PackError, in one sentence with file, entry and what to change, for a table that is missing, that does not
-    fit its model, or that contradicts another.
+    fit its model, or that names what no other table declares.
     """
-    loaded = find_pack(name)
-    checks.check(loaded)
-    return loaded
+    folders = _folders(name)
+    raw = _tables(folders)
+    try:
+        return Pack.model_validate({"folders": folders, **raw}, context=_declared(raw))
+    except ValidationError as error:
+        raise _refusal(folders, error) from None
 
 
 @cache
 def pack() -> Pack:
     """Return the pack in use: the one that `CXR_PACK` names, else the one of `default.toml`."""
-    return load_pack(os.environ.get(CHOICE) or read_toml(_ROOT / _DEFAULT, "in use", _DEFAULT)["pack"])
+    return load_pack(os.environ.get(CHOICE) or read_toml(_ROOT / _DEFAULT, _DEFAULT)["pack"])

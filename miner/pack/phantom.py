@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cxr.miner.pack.tables import Table, Word, Words, known
+from cxr.miner.pack.tables import AskedLabel, Table, Word, Words, known
 from cxr.schemas.vocabulary import Progression
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -29,10 +29,10 @@ class PhantomKind(Table):
 
 
 class PhantomFinding(Table):
-    """What a phantom may show; the places to fill in are {size}, {side}, {zone}, {word}, {what} and {change}."""
+    """What a phantom may show; words may have {size}, {side}, {zone} and {word}, and `there` {what} and {change}."""
 
     name: Word
-    label: Word
+    label: AskedLabel
     side: Literal["none", "first", "second", "either", "any"] = "none"
     """The first or the second side of the scene, either of the two by lot, or left or right by a lot of its own."""
     zones: Words = ()
@@ -50,6 +50,18 @@ class PhantomFinding(Table):
     there: str = "{what}"
     absent: Words = ()
 
+    @model_validator(mode="after")
+    def _can_be_said(self) -> "PhantomFinding":
+        said = [self.full, self.terse, self.short, self.short_terse]
+        said += [words for kind in self.kinds for words in (kind.full, kind.terse)]
+        try:
+            for words in said:
+                words.format(size="", side="", zone="", word="")
+            self.there.format(what="", change="")
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(f"the words of {self.name} have a place that cannot be filled ({error})") from None
+        return self
+
 
 class Denial(Table):
     """One sentence that denies several findings, after the sentence on one of them."""
@@ -63,27 +75,21 @@ class Denial(Table):
 class Lengths(Table):
     """A measure by degree, as ranges to draw from."""
 
-    none: Range | None = None
+    none: Range = (0, 0)
     small: Range
     large: Range
 
 
 class Ellipse(Table):
-    """A filled ellipse; of a finding its width goes with the degree."""
+    """A filled ellipse; of a finding, its width goes with the degree."""
 
     shape: Literal["ellipse"]
     at: Point
     radii: Point
     grey: Share
     of: str | None = None
-    width: Lengths | None = None
+    size: Lengths | None = None
     scale: float = 1.0
-
-    @model_validator(mode="after")
-    def _is_measured(self) -> "Ellipse":
-        if (self.of is None) is not (self.width is None) or (self.width is not None and self.width.none is None):
-            raise ValueError("an ellipse of a finding needs `width` with none, small and large; add them")
-        return self
 
 
 class Pair(Table):
@@ -105,11 +111,14 @@ class Waves(Table):
     number: float
 
 
-class Column(Table):
-    """A band down the middle, which darkens nothing."""
+class Bar(Table):
+    """An upright bar in the middle, from the top down, which darkens nothing."""
 
-    shape: Literal["column"]
+    shape: Literal["bar"]
+    of: str | None = None
+    kind: str = ""
     half_width: float
+    bottom: float
     grey: Share
 
 
@@ -118,12 +127,12 @@ class Rim(Table):
 
     shape: Literal["rim"]
     of: Word
+    size: Lengths
+    outside: float
+    reach: float
     grey: Share
     line: Share
     line_width: float
-    outside: float
-    reach: float
-    size: Lengths
 
 
 class Blob(Table):
@@ -131,35 +140,24 @@ class Blob(Table):
 
     shape: Literal["blob"]
     of: Word
+    size: Lengths
     off: float
     y: dict[str, float]
     shift: float
     strength: float
-    size: Lengths
 
 
 class Level(Table):
-    """The lower part of a field, filled, higher at the outside."""
+    """The lower part of a field, filled, higher at the outside: a meniscus."""
 
     shape: Literal["level"]
     of: Word
-    grey: Share
+    size: Lengths
     bottom: float
     reach: float
     bend: float
     crest: float
-    size: Lengths
-
-
-class Bar(Table):
-    """An upright bar in the middle, from the top down."""
-
-    shape: Literal["bar"]
-    of: Word
-    kind: Word
     grey: Share
-    half_width: float
-    bottom: float
 
 
 class Box(Table):
@@ -167,16 +165,16 @@ class Box(Table):
 
     shape: Literal["box"]
     of: Word
-    kind: Word
-    grey: Share
+    kind: str = ""
     at: Point
     half: Point
     line_half_width: float
     line_length: float
     line_drop: float
+    grey: Share
 
 
-Shape = Annotated[Ellipse | Pair | Waves | Column | Rim | Blob | Level | Bar | Box, Field(discriminator="shape")]
+Shape = Annotated[Ellipse | Pair | Waves | Bar | Rim | Blob | Level | Box, Field(discriminator="shape")]
 
 
 class Picture(Table):
@@ -203,47 +201,26 @@ class Phantom(Table):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Phantom":
-        names = [finding.name for finding in self.finding]
-        if sorted(self.lots) != sorted(names):
-            raise ValueError(f"`lots` must name each finding once: {', '.join(names)}; correct it")
-        others = [beside.finding for finding in self.finding for beside in finding.beside]
-        for denial in self.denied:
-            others += [denial.after, *denial.of]
-        for shape in self.picture.shape:
-            of = getattr(shape, "of", None)
-            others += [of] if of is not None else []
-        for name in others:
-            known(name, names, "finding")
-        self._words_can_be_filled()
-        self._shapes_have_their_place()
-        return self
-
-    def _words_can_be_filled(self) -> None:
-        places = {"size": "", "side": "", "zone": "", "word": ""}
-        for finding in self.finding:
-            said = [finding.full, finding.terse, finding.short, finding.short_terse]
-            said += [text for kind in finding.kinds for text in (kind.full, kind.terse)]
-            try:
-                for text in said:
-                    text.format(**places)
-                finding.there.format(what="", change="")
-            except (KeyError, IndexError, ValueError) as error:
-                raise ValueError(
-                    f"the words of {finding.name} have a place that cannot be filled ({error}); use size, side, zone, "
-                    "word, and what, change in `there`"
-                ) from None
-            silent = not any(finding.name in denial.of for denial in self.denied)
-            if silent and not finding.absent:
-                raise ValueError(
-                    f"nothing says that {finding.name} is absent; give it `absent`, or name it in `denied`"
-                )
-
-    def _shapes_have_their_place(self) -> None:
-        zones = {finding.name: finding.zones for finding in self.finding}
+        findings = {finding.name: finding for finding in self.finding}
+        if sorted(self.lots) != sorted(findings):
+            raise ValueError(f"`lots` must name each finding once: {', '.join(findings)}; correct it")
         fields = False
         for number, shape in enumerate(self.picture.shape, start=1):
             if isinstance(shape, Waves | Rim | Level) and not fields:
                 raise ValueError(f"shape {number} lies in fields that are not drawn yet; put a `pair` before it")
-            if isinstance(shape, Blob) and set(shape.y) != set(zones[shape.of]):
-                raise ValueError(f"shape {number} needs a height for each zone of {shape.of}; give `y` one for each")
             fields = fields or isinstance(shape, Pair)
+            of = None if isinstance(shape, Pair | Waves) else shape.of
+            if of is not None:
+                known(of, findings, "finding")
+            if isinstance(shape, Blob) and set(shape.y) != set(findings[shape.of].zones):
+                raise ValueError(f"shape {number} needs a height for each zone of {of}; give `y` one for each")
+        for name in [each.finding for one in self.finding for each in one.beside]:
+            known(name, findings, "finding")
+        for name in [name for denial in self.denied for name in (denial.after, *denial.of)]:
+            known(name, findings, "finding")
+        if silent := [name for name, one in findings.items() if not (one.absent or self._denies(name))]:
+            raise ValueError(f"nothing says that {silent[0]} is absent; give it `absent`, or name it in `denied`")
+        return self
+
+    def _denies(self, name: str) -> bool:
+        return any(name in denial.of for denial in self.denied)

@@ -1,13 +1,13 @@
-"""A file of a pack as a typed table; what does not fit is said in one sentence with file, entry and what to change."""
+"""What the tables of a pack are made of: words, sentences, and names that another table has to declare."""
 
 import difflib
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
 from cxr.miner.kit.errors import PackError
 from cxr.schemas.base import Frozen
@@ -22,50 +22,33 @@ class Table(Frozen):
     model_config = ConfigDict(defer_build=True)
 
 
-def read_toml(path: Path, pack: str, file: str) -> dict[str, Any]:
-    """Return a file of a pack as it stands; raises PackError where it is missing or no TOML."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PackError(f"the pack {pack}: {file} cannot be read ({error.strerror}); add the file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PackError(f"the pack {pack}: {file} is no TOML: {error}; correct it") from None
-
-
-def validated(kind: Any, content: Mapping[str, Any], pack: str, file: str) -> Any:
-    """Return a file's content as a model or any other type; raises PackError for the first entry that does not fit."""
-    try:
-        return TypeAdapter(kind).validate_python(content)
-    except ValidationError as error:
-        raise PackError(f"the pack {pack}: {file}: {_sentence(error)}") from None
-
-
-def _sentence(error: ValidationError) -> str:
-    """Say what is wrong with the first entry, and what to change."""
-    first = error.errors(include_url=False)[0]
-    # Entries of a list are counted from 1, as a reader of the file counts them.
-    place = [str(part + 1) if isinstance(part, int) else part for part in first["loc"] if part != "[key]"]
-    where = ".".join(place) or "the file"
-    match first["type"]:
-        case "missing":
-            return f"{where} is missing; add it"
-        case "extra_forbidden":
-            return f"{where} is not known here; remove it or correct its name"
-        case "value_error":
-            return f"{where}: {first['ctx']['error']}"
-        case _:
-            said = first["msg"][:1].lower() + first["msg"][1:]
-            return f"{where} is {first['input']!r}: {said}; correct it"
-
-
 def known(name: str, names: Collection[str], kind: str) -> None:
     """Check that a name is one of those there are; raises ValueError that says which is nearest."""
-    if name in names:
-        return
-    nearest = difflib.get_close_matches(name, list(names), 1)
-    raise ValueError(
-        f"there is no {kind} {name!r}; " + (f"did you mean {nearest[0]!r}?" if nearest else "declare it or remove it")
-    )
+    if name not in names:
+        nearest = difflib.get_close_matches(name, names, 1)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else "declare it or remove it"
+        raise ValueError(f"there is no {kind} {name!r}; {hint}")
+
+
+def declared(kind: str) -> AfterValidator:
+    """Return the check that a name is declared in the pack; what is declared comes as the context of validation."""
+
+    def check(name: str, info: ValidationInfo) -> str:
+        if info.context is not None:
+            known(name, info.context[kind], kind)
+        return name
+
+    return AfterValidator(check)
+
+
+ConceptId = Annotated[str, declared("concept")]
+NormalId = Annotated[str, declared("normal")]
+RegionId = Annotated[str, declared("region")]
+PlaceId = Annotated[str, declared("place")]
+AdjectiveId = Annotated[str, declared("adjective")]
+RegionOrPlaceId = Annotated[str, declared("region or place")]
+LabelName = Annotated[str, declared("label")]
+AskedLabel = Annotated[str, declared("label with questions")]
 
 
 def fills(*names: str) -> AfterValidator:
@@ -82,3 +65,33 @@ def fills(*names: str) -> AfterValidator:
         return sentence
 
     return AfterValidator(check)
+
+
+def read_toml(path: Path, file: str) -> dict[str, Any]:
+    """Return a file as it stands; raises PackError where it is missing or no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PackError(f"{file} cannot be read ({error.strerror}); add the file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PackError(f"{file} is no TOML: {error}; correct it") from None
+
+
+def what_to_change(error: ValidationError) -> tuple[list[str], str]:
+    """Return where the first thing is that does not fit, and what to change; what is malformed comes before names."""
+    # A list that lost members to other errors is also said to be too short.
+    later = {"value_error": 1, "too_short": 2}
+    first = min(error.errors(include_url=False), key=lambda one: later.get(one["type"], 0))
+    # Entries of a list are counted from 1, as a reader of the file counts them.
+    place = [str(part + 1) if isinstance(part, int) else part for part in first["loc"] if part != "[key]"]
+    match first["type"]:
+        case "missing":
+            return place, " is missing; add it"
+        case "extra_forbidden":
+            return place, " is not known here; remove it or correct its name"
+        case "value_error":
+            return place, f": {first['ctx']['error']}"
+        case _:
+            said = first["msg"][:1].lower() + first["msg"][1:]
+            value = f" is {first['input']!r}" if isinstance(first["input"], str | int | float) else ""
+            return place, f"{value}: {said}; correct it"

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cxr.miner.pack.tables import Table, Word, Words, fills
+from cxr.miner.pack.tables import ConceptId, PlaceId, RegionId, Table, Word, Words, declared, fills
 from cxr.schemas.vocabulary import Change, Severity, Task
 
 Plain = Annotated[str, Field(min_length=1), fills()]
@@ -49,7 +49,7 @@ class RegionReading(Table):
     """One region of `regions.toml`, for findings that are named in words instead of by a label."""
 
     look_for: Word
-    read_in: Word
+    read_in: Annotated[str, declared("region of signs.toml")]
     """The region of `signs.toml` in whose turn it is read."""
 
 
@@ -89,19 +89,19 @@ class Phrases(Table):
     """How a finding becomes a noun phrase (`[phrases]` of `wording.toml`)."""
 
     sizes: dict[Severity, Word]
-    sized: Words
+    sized: tuple[ConceptId, ...]
     """Concepts that have a size, with their kinds; others have a degree."""
     adjectives: Words
     """They begin names whose degree is an adverb, and whose side goes with the noun."""
     adverbs: dict[Severity, Word]
-    deep: Words
+    deep: tuple[RegionId, ...]
     """Regions whose findings overlying structures do not place."""
-    overlying: Words
+    overlying: tuple[RegionId, ...]
     """Regions that only lie in front of the deep ones, or behind them."""
-    unsaid: Words
+    unsaid: tuple[PlaceId, ...]
     """Places that are too wide to say anything, or say what is seen rather than where."""
     nested: Nested | None = None
-    borderline: dict[str, Word] = Field(default_factory=dict)
+    borderline: dict[ConceptId, Word] = Field(default_factory=dict)
     """How a concept is called that the report calls borderline."""
 
 
@@ -127,4 +127,4 @@ class Nouns(Table):
 
     counted: frozenset[Word]
     plurals: dict[str, Word]
-    places: dict[str, Place]
+    places: dict[PlaceId, Place]

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxr.miner.pack import pack
-from cxr.miner.pack.phantom import Bar, Blob, Box, Column, Ellipse, Lengths, Level, Pair, Rim, Shape, Waves
+from cxr.miner.pack.phantom import Bar, Blob, Box, Ellipse, Lengths, Level, Pair, Rim, Shape, Waves
 from cxr.schemas.vocabulary import Side
-from cxr.trainer.phantom.scene import Rng, Scene, Shown
+from cxr.trainer.phantom.scene import NOT_SHOWN, Rng, Scene, Shown
 
 Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -51,32 +51,30 @@ class _Canvas:
     """What the shapes of a side lie in."""
 
     def add(self, shape: Shape) -> None:
-        """Draw one shape; one of a finding that is not there only where the shape belongs to the picture anyway."""
+        """Draw one shape; one of a finding that is not there only where it belongs to the picture anyway."""
+        of = None if isinstance(shape, Pair | Waves) else shape.of
+        shown = NOT_SHOWN if of is None else self.scene[of]
+        if of is not None and not isinstance(shape, Ellipse) and not shown:
+            return
+        if isinstance(shape, Bar | Box) and shape.kind != shown.kind:
+            return
         match shape:
             case Ellipse():
-                self._ellipse(shape)
+                self._ellipse(shape, shown)
             case Pair():
                 self._pair(shape)
             case Waves():
                 self._waves(shape)
-            case Column():
-                band = np.abs(self.x - 0.5) < shape.half_width
-                self.plane[band] = np.maximum(self.plane, shape.grey)[band]
-            case Rim() | Blob() | Level() | Bar() | Box():
-                if shown := self.scene[shape.of]:
-                    self._of_finding(shape, shown)
-
-    def _of_finding(self, shape: Rim | Blob | Level | Bar | Box, shown: Shown) -> None:
-        match shape:
+            case Bar():
+                bar = (np.abs(self.x - 0.5) < shape.half_width) & (self.y < shape.bottom)
+                self.plane[bar] = np.maximum(self.plane, shape.grey)[bar]
             case Rim():
                 self._rim(shape, shown)
             case Blob():
                 self._blob(shape, shown)
             case Level():
                 self._level(shape, shown)
-            case Bar() if shown.kind == shape.kind:
-                self.plane[(np.abs(self.x - 0.5) < shape.half_width) & (self.y < shape.bottom)] = shape.grey
-            case Box() if shown.kind == shape.kind:
+            case Box():
                 self._box(shape, shown)
 
     def _measure(self, shown: Shown, lengths: Lengths) -> float:
@@ -89,10 +87,10 @@ class _Canvas:
         """Return the distance from the midline towards a side of the patient."""
         return self.x - 0.5 if side is Side.LEFT else 0.5 - self.x
 
-    def _ellipse(self, shape: Ellipse) -> None:
+    def _ellipse(self, shape: Ellipse, shown: Shown) -> None:
         rx, ry = shape.radii
-        if shape.of is not None and shape.width is not None:
-            rx = self._measure(self.scene[shape.of], shape.width) * shape.scale / 2
+        if shape.size is not None:
+            rx = self._measure(shown, shape.size) * shape.scale / 2
         self.plane[self._inside(*shape.at, rx, ry)] = shape.grey
 
     def _pair(self, shape: Pair) -> None:

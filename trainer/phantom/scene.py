@@ -24,8 +24,8 @@ class Degree(IntEnum):
     LARGE = 2
 
     def of(self, lengths: Lengths) -> Range:
-        """Return the range of a measure at this degree; (0, 0) where there is none."""
-        return (lengths.none or (0.0, 0.0), lengths.small, lengths.large)[self]
+        """Return the range of a measure at this degree."""
+        return (lengths.none, lengths.small, lengths.large)[self]
 
 
 @dataclass(frozen=True, slots=True)
