@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from cxr.miner.pack.tables import (
     AdjectiveId,
@@ -17,8 +18,12 @@ from cxr.miner.pack.tables import (
 )
 from cxr.schemas.vocabulary import Change, Severity, Side
 
+# Read at every word of a report, so that they are plain objects with slots, which are looked up fastest.
+CLOSED = ConfigDict(extra="forbid")
 
-class Concept(Table):
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
+class Concept:
     """One thing a report can state, of `lexicon/findings_*.toml` or `normals.toml`; docs/language.md has its keys."""
 
     id: Word
@@ -49,7 +54,8 @@ class Concept(Table):
     source: Word
 
 
-class Region(Table):
+@dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
+class Region:
     """A structure of `anatomy.toml`: which concepts "normal", "abnormal" and adjectives make of it."""
 
     id: Word
@@ -85,7 +91,8 @@ class Anatomy(Table):
     part: dict[str, PartTable]
 
 
-class State(Table):
+@dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
+class State:
     """An adjective of a structure, of `lexicon/modifiers.toml`."""
 
     id: Word

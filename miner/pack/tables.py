@@ -87,7 +87,7 @@ def what_to_change(error: ValidationError) -> tuple[list[str], str]:
     match first["type"]:
         case "missing":
             return place, " is missing; add it"
-        case "extra_forbidden":
+        case "extra_forbidden" | "unexpected_keyword_argument":
             return place, " is not known here; remove it or correct its name"
         case "value_error":
             return place, f": {first['ctx']['error']}"
