@@ -106,7 +106,7 @@ QUOLL = '[Quoll]\nregion = "spindle"\nlook_for = ["knots along the spindle"]\n'
 GONE = 'gone = "On the new scan there is no {finding} any more."\n'
 # A file, what stands there, what is put in its place, and what is said of it.
 BROKEN = [
-    ("pack.toml", 'title = "toy scan"\n', "", "pack.toml: title is missing; add it"),
+    ("pack.toml", 'title = "toy scans"\n', "", "pack.toml: title is missing; add it"),
     ("pack.toml", "chest_xray", "chest_ct", "there is no pack 'chest_ct'; there is chest_xray, or a folder of your"),
     ("labels.toml", '"Quoll"', '"Zarn"', "labels.toml: the file: the label 'Zarn' is declared twice; keep one"),
     ("labels.toml", '["Blorb"]', '["Blorp"]', "there is no label 'Blorp'; did you mean 'Blorb'?"),

@@ -64,7 +64,7 @@ LIMITS = (
 
 def about() -> str:
     """Return what every export of this pack is, in one clause."""
-    return f"Diagnostic questions about {pack().about.plural}, with reasoning mined from radiology reports"
+    return f"Diagnostic questions about {pack().about.title}, with reasoning mined from radiology reports"
 
 
 def meaning(field: str) -> str:

@@ -22,8 +22,7 @@ Generic = Annotated[str, declared("word of [generic] in lexicon/cues.toml")]
 class About(Table):
     """`pack.toml`: what the pack is about, and from which files it is read."""
 
-    title: Word = Field(description="the examination, as a sentence says it: `this ... shows`")
-    plural: Word = Field(description="the same of several")
+    title: Word = Field(description="what the images are, in the plural")
     tags: Words = Field(default=(), description="for the card of a data set")
     findings: tuple[Word, ...] = Field(min_length=1, description="files of findings, in the order they are read in")
     largest_mm: float = Field(gt=0, description="a larger number is the size of no finding")

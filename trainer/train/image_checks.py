@@ -71,7 +71,7 @@ def check_pixels(sizes: Mapping[str, Sizes], processor: Any) -> CheckResult:
     if narrow:
         raise InputError(
             f"{len(narrow):,} samples have an image that is more than 200 times as long as wide: {some(narrow)}; "
-            f"expected {pack().about.plural}; leave these samples out"
+            f"expected {pack().about.title}; leave these samples out"
         )
     large = [name for name, own in sizes.items() if any(width * height > budget for width, height in own)]
     if large and not images.do_resize:
