@@ -107,6 +107,12 @@ GONE = 'gone = "On the new scan there is no {finding} any more."\n'
 # A file, what stands there, what is put in its place, and what is said of it.
 BROKEN = [
     ("pack.toml", 'title = "toy scans"\n', "", "pack.toml: title is missing; add it"),
+    (
+        "pack.toml",
+        '["lexicon/findings.toml"]',
+        '"lexicon/findings.toml"',
+        "pack.toml: findings is 'lexicon/findings.toml'",
+    ),
     ("pack.toml", "chest_xray", "chest_ct", "there is no pack 'chest_ct'; there is chest_xray, or a folder of your"),
     ("labels.toml", '"Quoll"', '"Zarn"', "labels.toml: the file: the label 'Zarn' is declared twice; keep one"),
     ("labels.toml", '["Blorb"]', '["Blorp"]', "there is no label 'Blorp'; did you mean 'Blorb'?"),

@@ -140,16 +140,22 @@ def _read(folders: Sequence[Path], file: str) -> dict[str, Any]:
 
 
 def _folders(name: str) -> tuple[Path, ...]:
-    """Return the folder of a pack, by its name or path, and those of the packs that it is based on."""
+    """Return the folder of a pack, by its name or path, and those of the packs that it is based on.
+
+    A path is relative to the working folder, or to the folder that holds the pack that is based on it.
+    """
     folders: list[Path] = []
-    wanted: object = name
+    wanted: str | None = name
+    beside = Path.cwd()
     while wanted is not None:
-        folder = _ROOT / str(wanted)  # an absolute path stays what it is
-        if not (folder / _ABOUT).is_file() or folder in folders:
+        places = (_ROOT / wanted, beside / wanted)
+        folder = next((place for place in places if (place / _ABOUT).is_file() and place not in folders), None)
+        if folder is None:
             there = ", ".join(sorted(path.parent.name for path in _ROOT.glob(f"*/{_ABOUT}")))
             raise PackError(f"there is no pack {wanted!r}; there is {there}, or a folder of your own with a {_ABOUT}")
         folders.append(folder)
-        wanted = _read([folder], _ABOUT).get("based_on")
+        below, beside = _read([folder], _ABOUT).get("based_on"), folder.parent
+        wanted = None if below is None else str(below)
     return tuple(folders)
 
 
@@ -158,7 +164,8 @@ def _tables(folders: Sequence[Path]) -> dict[str, Any]:
     raw: dict[str, Any] = {
         field.alias: _read(folders, field.alias) for field in Pack.model_fields.values() if field.alias is not None
     }
-    files = [file for file in raw[_ABOUT].get("findings", ()) if isinstance(file, str)]
+    named = raw[_ABOUT].get("findings")
+    files = [file for file in named if isinstance(file, str)] if isinstance(named, list) else []
     concepts: dict[str, dict[str, Any]] = {}
     for file, kind in [*((file, "abnormality") for file in files), (_NORMALS, "normal")]:
         concepts[file] = _with_ids(_read(folders, file), kind=kind)
@@ -181,7 +188,8 @@ def _declared(raw: Mapping[str, Any]) -> dict[str, Collection[str]]:
         return table
 
     concepts = {name: table for tables in raw["concepts"].values() for name, table in tables.items()}
-    labels = [each for each in within(raw["labels.toml"], "label") or () if isinstance(each, dict) and "name" in each]
+    listed = within(raw["labels.toml"], "label")
+    labels = [each for each in listed if isinstance(within(each, "name"), str)] if isinstance(listed, list) else []
     regions, places = within(raw["anatomy.toml"], "region"), within(raw["anatomy.toml"], "part")
     return {
         "label": [label["name"] for label in labels],
