@@ -25,7 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Mine radiologists' reasoning out of chest X-ray reports, train models on it, and evaluate them.",
+    help="Mine radiologists' reasoning out of reports, train models on it, and evaluate them.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 budget reached, 4 done with rejects (see `cxr status`).",
 )
 app.add_typer(ingest.ingest_app, name="ingest")
@@ -62,7 +62,7 @@ def main(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Mine radiologists' reasoning out of chest X-ray reports."""
+    """Mine radiologists' reasoning out of reports."""
 
 
 @app.command()

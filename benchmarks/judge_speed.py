@@ -183,7 +183,7 @@ def labels(texts: list[str]) -> None:
 def start_up() -> None:
     """Time new processes from nothing to a first verdict, the interpreter included."""
     code = (
-        "from cxr.miner.judge import RulesJudge; from schemas import Finding; "
+        "from cxr.miner.judge import RulesJudge; from cxr.schemas import Finding; "
         "RulesJudge().verdicts('Lungs are clear.', [Finding(observation='opacity', status='absent')])"
     )
     times = []

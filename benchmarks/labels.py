@@ -28,7 +28,7 @@ from cxr.miner.language import analyse, load_lexicon, read_statement
 from cxr.miner.language.analysis import analyse_report
 from cxr.miner.language.labeler import label
 from cxr.miner.language.reader import read_sentence
-from cxr.schemas import Finding14, Presence
+from cxr.schemas import Presence
 
 GOLD: dict[str, tuple[str, ...]] = {
     "Atelectasis": ("atelectasis", "lobar_collapse"),
@@ -126,7 +126,7 @@ def gold_labels(shared: Path) -> None:
         found = predicted(report)
         labels = label(report)
         of_labels = {
-            f"label {name}": outcome(any(gold[column] == "1" for column in named), labels[Finding14(name)] == 1)
+            f"label {name}": outcome(any(gold[column] == "1" for column in named), labels[name] == 1)
             for name, named in LABELS.items()
         }
         of_concepts = {column: outcome(gold[column] == "1", column in found) for column in GOLD}

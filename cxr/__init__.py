@@ -1,4 +1,4 @@
-"""Mine radiologists' reasoning out of chest X-ray reports, train vision-language models on it, and evaluate them.
+"""Mine radiologists' reasoning out of reports, train vision-language models on it, and evaluate them.
 
 The public face (docs/python.md). Importing it loads nothing: tables, servers and models load with what is called.
 """

@@ -2,7 +2,8 @@
 
 A published version stays as it is, since rows in the store name its hash; an improvement is a new file
 (`plan.v2.md`) whose opening says what it fixes. A file has an opening for people, then `## system` and `## user`;
-only the last two are sent. Examples are invented studies in the form of `WorkedCase`, checked on load.
+only the last two are sent. Examples are invented studies in the form of `WorkedCase`, checked on load. A pack may
+bring prompts of its own: `of` is their folder, and a name that it has stands for its versions alone.
 """
 
 import hashlib
@@ -10,6 +11,8 @@ import re
 from collections.abc import Mapping
 from functools import cache, cached_property
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from pydantic import Field, TypeAdapter
 
@@ -80,39 +83,42 @@ class Prompt(Frozen):
         return tuple(messages)
 
 
-def available() -> dict[str, tuple[int, ...]]:
+def available(of: Path | None = None) -> dict[str, tuple[int, ...]]:
     """Return every prompt's name with its versions, oldest first."""
-    found: dict[str, list[int]] = {}
-    for entry in resources.files(__name__).iterdir():
-        if match := _FILE_NAME.match(entry.name):
-            found.setdefault(match["name"], []).append(int(match["version"]))
-    return {name: tuple(sorted(found[name])) for name in sorted(found)}
+    every: dict[str, tuple[int, ...]] = {}
+    for folder in reversed(_folders(of)):
+        found: dict[str, list[int]] = {}
+        for entry in folder.iterdir():
+            if match := _FILE_NAME.match(entry.name):
+                found.setdefault(match["name"], []).append(int(match["version"]))
+        every |= {name: tuple(sorted(versions)) for name, versions in found.items()}
+    return dict(sorted(every.items()))
 
 
-def source(name: str, version: int | None = None) -> str:
+def source(name: str, version: int | None = None, of: Path | None = None) -> str:
     """Return a prompt's file as it stands; raises LookupError for a prompt or version that does not exist."""
-    prompt = load(name, version)
-    return _read(f"{prompt.name}.v{prompt.version}.md").decode("utf-8")
+    prompt = load(name, version, of)
+    return _read(f"{prompt.name}.v{prompt.version}.md", of).decode("utf-8")
 
 
 @cache
-def load(name: str, version: int | None = None) -> Prompt:
+def load(name: str, version: int | None = None, of: Path | None = None) -> Prompt:
     """Read one prompt, the newest version unless another is asked for.
 
     Raises LookupError for a prompt or version that does not exist, ValueError for a file that is not laid out as the
     module describes or whose examples do not fit the reply models.
     """
-    versions = available().get(name)
+    versions = available(of).get(name)
     if versions is None:
-        raise LookupError(f"there is no prompt {name!r}; there are {', '.join(available())}")
+        raise LookupError(f"there is no prompt {name!r}; there are {', '.join(available(of))}")
     chosen = versions[-1] if version is None else version
     if chosen not in versions:
         raise LookupError(f"prompt {name!r} has no version {chosen}; it has {', '.join(map(str, versions))}")
-    prompt_bytes = _read(f"{name}.v{chosen}.md")
+    prompt_bytes = _read(f"{name}.v{chosen}.md", of)
     match = _LAYOUT.match(prompt_bytes.decode("utf-8").replace("\r\n", "\n"))
     if match is None:
         raise ValueError(f"{name}.v{chosen}.md needs a line 'examples: FILE', then '## system', then '## user'")
-    examples_bytes = _read(match["examples"])
+    examples_bytes = _read(match["examples"], of)
     return Prompt(
         name=name,
         version=chosen,
@@ -124,8 +130,14 @@ def load(name: str, version: int | None = None) -> Prompt:
     )
 
 
-def _read(file_name: str) -> bytes:
-    return resources.files(__name__).joinpath(file_name).read_bytes()
+def _folders(of: Path | None) -> list[Traversable]:
+    """Return where prompts lie, those that count first."""
+    return [*([of] if of is not None else []), resources.files(__name__)]
+
+
+def _read(file_name: str, of: Path | None) -> bytes:
+    files = [folder.joinpath(file_name) for folder in _folders(of)]
+    return next((file for file in files if file.is_file()), files[-1]).read_bytes()
 
 
 def _reply_of(case: WorkedCase, name: str) -> Reply:

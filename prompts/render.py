@@ -78,7 +78,7 @@ def delimit(report_text: str, name: str = "REPORT") -> str:
 
 
 def answer_block(question: Question) -> str:
-    """Return the answer as a prompt shows it: `B (pleural effusion)`, `Yes`, or the list of findings."""
+    """Return the answer as a prompt shows it: `B (the option's words)`, `Yes`, or the list of findings."""
     if question.answer_text == question.answer:
         return question.answer
     return f"{question.answer} ({question.answer_text})"

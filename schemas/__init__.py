@@ -8,11 +8,9 @@ from cxr.schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
 from cxr.schemas.study import Report
 from cxr.schemas.text import Quote, Section, Span
 from cxr.schemas.vocabulary import (
-    QUESTION_FINDINGS,
     Certainty,
     Change,
     EvidenceKind,
-    Finding14,
     Licence,
     Presence,
     Progression,
@@ -22,11 +20,9 @@ from cxr.schemas.vocabulary import (
     Stage,
     Task,
     Verdict,
-    ViewPosition,
 )
 
 __all__ = [
-    "QUESTION_FINDINGS",
     "Certainty",
     "Chain",
     "ChainStep",
@@ -34,7 +30,6 @@ __all__ = [
     "Evidence",
     "EvidenceKind",
     "Finding",
-    "Finding14",
     "Frozen",
     "JudgedFinding",
     "Licence",
@@ -56,5 +51,4 @@ __all__ = [
     "Stage",
     "Task",
     "Verdict",
-    "ViewPosition",
 ]

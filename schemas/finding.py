@@ -10,7 +10,7 @@ from cxr.schemas.vocabulary import Certainty, Change, Presence, Severity, Side, 
 class NormalForm(Frozen):
     """One concept of a finding with its attributes; None means that the words do not say."""
 
-    concept: str = Field(min_length=1, description="an id of the lexicon, e.g. pleural_effusion")
+    concept: str = Field(min_length=1, description="an id of the lexicon")
     presence: Presence
     certainty: Certainty = Certainty.CERTAIN
     locations: tuple[str, ...] = ()
@@ -24,7 +24,7 @@ class NormalForm(Frozen):
 class Finding(Frozen):
     """An observation and its status, as free text, and what they mean.
 
-    A compound observation ("effusion or pneumothorax": "not present") has one normal form per part;
+    A compound observation ("X or Y": "not present") has one normal form per part;
     words that the language layer does not know, or that assert nothing, have none.
     """
 
@@ -39,7 +39,7 @@ class JudgedFinding(Frozen):
 
     finding: Finding
     verdict: Verdict
-    reason: str = Field(description="in words, e.g. entailed_by_clear_lungs, severity_conflict, not_mentioned")
+    reason: str = Field(description="in words, e.g. stated, severity_conflict, not_mentioned")
     evidence: tuple[Quote, ...] = ()
     extra_detail: bool = Field(
         default=False,

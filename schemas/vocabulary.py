@@ -1,31 +1,9 @@
-"""The closed word lists of the project: one enum per concept, used in code, columns, CLI and docs."""
+"""The closed word lists of the project: one enum per concept, used in code, columns, CLI and docs.
+
+The labels of a corpus are no closed list: they are those of the pack.
+"""
 
 from enum import StrEnum
-
-
-class Finding14(StrEnum):
-    """The 14 CheXpert findings by their published names (Irvin et al. 2019, arXiv 1901.07031)."""
-
-    NO_FINDING = "No Finding"
-    ENLARGED_CARDIOMEDIASTINUM = "Enlarged Cardiomediastinum"
-    CARDIOMEGALY = "Cardiomegaly"
-    LUNG_OPACITY = "Lung Opacity"
-    LUNG_LESION = "Lung Lesion"
-    EDEMA = "Edema"
-    CONSOLIDATION = "Consolidation"
-    PNEUMONIA = "Pneumonia"
-    ATELECTASIS = "Atelectasis"
-    PNEUMOTHORAX = "Pneumothorax"
-    PLEURAL_EFFUSION = "Pleural Effusion"
-    PLEURAL_OTHER = "Pleural Other"
-    FRACTURE = "Fracture"
-    SUPPORT_DEVICES = "Support Devices"
-
-
-# Questions are asked about these 12: the reference benchmark drops the other two (formats.md section 9).
-QUESTION_FINDINGS: tuple[Finding14, ...] = tuple(
-    finding for finding in Finding14 if finding not in {Finding14.NO_FINDING, Finding14.PLEURAL_OTHER}
-)
 
 
 class Task(StrEnum):
@@ -62,7 +40,7 @@ class Side(StrEnum):
 
 
 class Severity(StrEnum):
-    """A four-point scale; sizes of effusions and pneumothoraces map onto it (small = mild, large = severe)."""
+    """A four-point scale; sizes map onto it (small = mild, large = severe)."""
 
     MINIMAL = "minimal"
     MILD = "mild"
@@ -114,14 +92,6 @@ class Licence(StrEnum):
     """Anyone, under the data set's own terms."""
     CREDENTIALED = "credentialed"
     """Signed data use agreement: loopback endpoints only, unless attested (formats.md section 0)."""
-
-
-class ViewPosition(StrEnum):
-    """The projection of an image, coarse enough to exist in every corpus."""
-
-    FRONTAL = "frontal"
-    LATERAL = "lateral"
-    OTHER = "other"
 
 
 class FileStatus(StrEnum):

@@ -33,6 +33,8 @@ Done = subprocess.CompletedProcess[str]
 _ASKED_LATE = ("COLUMNS", "PATH", "PYTEST_CURRENT_TEST")
 _ASKED_LATE_PREFIXES = ("CXR_", "OPENAI_", "AZURE_")
 """Names in the environment that nobody looks up before a command runs; with any other, the script itself is run."""
+_ASKED_AT_ONCE = "CXR_PACK"
+"""The server has read a pack before any command runs."""
 _LATER = ("aiohttp", "diskcache", "instructor", "jinja2", "openai", "PIL.Image", "pyarrow.parquet", "rich.progress")
 _TRAINING = ("accelerate", "datasets", "peft", "torch", "transformers", "trl")
 """Take seconds to import, and few commands do."""
@@ -102,7 +104,7 @@ def _asked_early(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environment.items()
-        if name not in _ASKED_LATE and not name.startswith(_ASKED_LATE_PREFIXES)
+        if name == _ASKED_AT_ONCE or (name not in _ASKED_LATE and not name.startswith(_ASKED_LATE_PREFIXES))
     }
 
 

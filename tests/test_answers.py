@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.schemas.vocabulary import QUESTION_FINDINGS
+from cxr.miner.pack import pack
 from cxr.trainer.reward.answers import Answer, How, findings_named, letters_of, parse_completion, read_answer
 from tests.clocks import processor_s
 
@@ -189,7 +189,7 @@ def test_what_cannot_be_read_says_why_and_is_no_guess(
         ("possible pneumonia", ("Pneumonia",)),
         ("Pleural effusion without pneumothorax", ("Pleural Effusion",)),
         ("<think>edema?</think><answer> Atelectasis </answer>", ("Atelectasis",)),
-        (", ".join(QUESTION_FINDINGS), tuple(map(str, QUESTION_FINDINGS))),
+        (", ".join(pack().question_labels), pack().question_labels),
     ],
 )
 def test_open_answers_are_the_findings_that_they_assert(text: str, findings: tuple[str, ...]) -> None:
@@ -214,7 +214,7 @@ def test_any_text_is_read_and_a_value_is_one_of_the_possible(text: str) -> None:
     assert read_answer(text, "single", SINGLE).value in {None, "A", "B", "C", "D"}
     assert read_answer(text, "binary", None).value in {None, "Yes", "No"}
     answer = read_answer(text, "anomaly", None)
-    assert set(answer.findings) <= set(QUESTION_FINDINGS)
+    assert set(answer.findings) <= set(pack().question_labels)
     assert answer.parsed or not answer.findings
 
 

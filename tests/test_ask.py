@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr.miner.ask.ask import IMPLIED, ask
+from cxr.miner.ask.ask import ask
 from cxr.miner.ask.balance import MAX_RATIO, ceilings, downsample_sets
 from cxr.miner.ask.settings import AskSettings
+from cxr.miner.pack import pack
 from cxr.miner.store import Store
 from cxr.schemas.question import Option, Question
-from cxr.schemas.vocabulary import QUESTION_FINDINGS, Finding14
 
 Labels = dict[str, dict[str, int | None]]
 
@@ -22,14 +22,14 @@ Labels = dict[str, dict[str, int | None]]
 def _labels(studies: int, seed: int) -> Labels:
     """Invent labels with every value, common and rare findings, and studies that show nothing."""
     draw = random.Random(seed)
-    weights = {finding: draw.uniform(0.05, 0.5) for finding in Finding14}
+    weights = {finding: draw.uniform(0.05, 0.5) for finding in pack().label_names}
 
-    def value(finding: Finding14) -> int | None:
+    def value(finding: str) -> int | None:
         if draw.random() < weights[finding]:
             return draw.choice([1, 1, 1, -1])
         return draw.choice([0, None])
 
-    return {f"test/{number}": {str(finding): value(finding) for finding in Finding14} for number in range(studies)}
+    return {f"test/{number}": {finding: value(finding) for finding in pack().label_names} for number in range(studies)}
 
 
 def _store_labels(store: Store, labels: Labels) -> None:
@@ -57,7 +57,7 @@ def _asked(folder: Path, labels: Labels, **given: object) -> pl.DataFrame:
 def _true(values: dict[str, int | None]) -> set[str]:
     """Everything that is true of a study, with what follows from its labels."""
     shown = {finding for finding, value in values.items() if value == 1}
-    return shown | {other for first, other in IMPLIED if first in shown}
+    return shown | {other for label in pack().labels if label.name in shown for other in label.implies}
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -101,7 +101,7 @@ def test_an_anomaly_question_names_all_findings_and_skips_studies_with_an_uncert
     questions = _asked(tmp_path, labels, tasks="anomaly", balance="none")
     assert questions.height > 20
     for row in questions.iter_rows(named=True):
-        values = {str(finding): labels[row["study_id"]][finding] for finding in QUESTION_FINDINGS}
+        values = {finding: labels[row["study_id"]][finding] for finding in pack().question_labels}
         assert set(row["answer_findings"]) == {finding for finding, value in values.items() if value == 1}
         assert -1 not in values.values()
 
@@ -149,7 +149,7 @@ def test_the_longest_or_commonest_finding_does_not_give_the_answer_away(tmp_path
     assert mixed > 20
 
 
-findings = st.sampled_from([str(finding) for finding in QUESTION_FINDINGS])
+findings = st.sampled_from(pack().question_labels)
 
 
 @given(st.lists(st.lists(findings, min_size=1, max_size=5, unique=True), max_size=200), st.integers(1, 10))

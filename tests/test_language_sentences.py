@@ -235,7 +235,7 @@ def test_spans_quote_the_words_that_decide() -> None:
 
 def test_every_finding_knows_its_sentence() -> None:
     analysis = analyse("No effusion. The heart is enlarged.")
-    sentence = analysis.sentence_of(1)
+    sentence = analysis.sentences[analysis.mentions[1].sentence]
     assert analysis.text[sentence.start : sentence.end] == "The heart is enlarged."
 
 

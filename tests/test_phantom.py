@@ -1,7 +1,6 @@
 """Phantoms: the same for a seed, drawn as their reports say, and carried by the real pipeline without a reject."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,11 @@ from PIL import Image
 from cxr.miner.benchmark.settings import Mode, Targets
 from cxr.miner.kit.errors import InputError
 from cxr.miner.language.labeler import label
-from cxr.schemas.vocabulary import Finding14, Progression, Side, Task
+from cxr.schemas.vocabulary import Progression, Side, Task
 from cxr.trainer.phantom.corpus import write_phantom
 from cxr.trainer.phantom.drawing import draw
-from cxr.trainer.phantom.scene import Degree, Scene, draw_lots, later, progression
-from cxr.trainer.phantom.wording import FINDINGS, describe_scene, labels_of
+from cxr.trainer.phantom.scene import Degree, Scene, Shown, draw_lots, later, progression
+from cxr.trainer.phantom.wording import describe_scene, labels_known, labels_of
 from cxr.trainer.phantom.world import make_world
 
 torch = pytest.importorskip("torch")
@@ -24,6 +23,7 @@ from cxr.trainer.models.families import load_model, load_processor  # noqa: E402
 from cxr.trainer.models.tiny import build_tiny  # noqa: E402
 from tests.training_world import run  # noqa: E402
 
+FINDINGS = labels_known()
 SMALL: Targets = {"train": {Mode.ANSWER_ONLY: {Task.BINARY: 20}, Mode.REASONING: {Task.BINARY: 10}}}
 
 
@@ -56,15 +56,13 @@ def test_our_labeler_reads_in_each_report_what_was_drawn() -> None:
         reading = describe_scene(scene, rng(seed))
         read = label(f"FINDINGS: {reading.findings}\nIMPRESSION: {reading.impression}")
         assert {finding: read[finding] for finding in FINDINGS} == labels_of(scene), reading
-        others = {finding: value for finding, value in read.items() if finding not in FINDINGS}
-        assert set(others) - {Finding14.NO_FINDING} == {f for f, v in others.items() if v is None} - {
-            Finding14.NO_FINDING
-        }
+        others = {finding for finding, value in read.items() if value is not None and finding not in FINDINGS}
+        assert others <= {"No Finding"}
 
 
 def test_every_finding_is_drawn_about_as_often(tmp_path: Path) -> None:
     corpus = write_phantom(tmp_path / "corpus", studies=400, seed=0, size=28)
-    labels = pl.read_csv(corpus.csv).select(map(str, FINDINGS))
+    labels = pl.read_csv(corpus.csv).select(FINDINGS)
     assert all(0.3 < float(str(labels[name].mean())) < 0.55 for name in labels.columns)
 
 
@@ -77,9 +75,9 @@ def test_pictures_show_fluid_air_and_devices_on_the_side_that_the_report_names(s
 
     other = Side.RIGHT if side is Side.LEFT else Side.LEFT
     none = halves(Scene())
-    fluid = halves(Scene(effusion=Degree.LARGE, effusion_side=side))
-    air = halves(Scene(pneumothorax=Degree.LARGE, pneumothorax_side=side))
-    device = halves(Scene(device="pacemaker", device_side=side))
+    fluid = halves(Scene({"effusion": Shown(Degree.LARGE, side)}))
+    air = halves(Scene({"pneumothorax": Shown(Degree.LARGE, side)}))
+    device = halves(Scene({"device": Shown(Degree.SMALL, side, kind="pacemaker")}))
     for shown, sign in ((fluid, 1), (air, -1), (device, 1)):
         here, there = (shown[at].mean() - none[at].mean() for at in (side, other))
         assert sign * here > 0.01
@@ -90,13 +88,9 @@ def test_a_larger_degree_is_larger_on_the_picture() -> None:
     def bright(scene: Scene) -> float:
         return float(np.asarray(draw(scene, rng(), 96), dtype=float).mean())
 
-    bare = Scene()
-    for field, sign in (("heart", 1), ("effusion", 1), ("opacity", 1), ("pneumothorax", -1)):
-        none, small, large = (
-            bright(replace(bare, **{field: degree}))  # type: ignore[arg-type]  # fields of degrees
-            for degree in Degree
-        )
-        assert sign * none < sign * small < sign * large, field
+    for name, sign in (("heart", 1), ("effusion", 1), ("opacity", 1), ("pneumothorax", -1)):
+        none, small, large = (bright(Scene({name: Shown(degree, zone="upper")})) for degree in Degree)
+        assert sign * none < sign * small < sign * large, name
 
 
 def test_a_later_scene_keeps_what_is_there_and_its_side() -> None:
@@ -105,8 +99,10 @@ def test_a_later_scene_keeps_what_is_there_and_its_side() -> None:
         before = draw_lots(rng(seed))
         after = later(before, rng(seed + 1000))
         assert labels_of(before) == labels_of(after)
-        assert (before.effusion_side, before.opacity_zone) == (after.effusion_side, after.opacity_zone)
-        seen.add(progression(before.heart, after.heart))
+        assert [(shown.side, shown.zone, shown.kind) for shown in before.shown.values()] == [
+            (shown.side, shown.zone, shown.kind) for shown in after.shown.values()
+        ]
+        seen.add(progression(before["heart"].degree, after["heart"].degree))
     assert seen == {None, *Progression}
 
 
@@ -165,7 +161,7 @@ def test_the_command_says_what_to_type_next(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_tiny_models_of_three_families_look_and_write(tmp_path: Path) -> None:
-    picture = draw(Scene(effusion=Degree.LARGE), rng(), 96).convert("RGB")
+    picture = draw(Scene({"effusion": Shown(Degree.LARGE)}), rng(), 96).convert("RGB")
     question = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Is there an effusion?"}]}]
     for family in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl"):
         folder = tmp_path / family

@@ -18,7 +18,7 @@ from cxr.miner.kit.errors import (
     InputError,
     SettingsError,
 )
-from cxr.schemas.vocabulary import QUESTION_FINDINGS
+from cxr.miner.pack import pack
 from cxr.trainer.reward.protocol import RewardRun
 from cxr.trainer.reward.registry import PAPERS, WeightedReward, open_rewards
 from cxr.trainer.reward.rewards import (
@@ -93,7 +93,7 @@ def test_open_answers_get_the_f1_of_the_findings_that_they_assert(answer: str, r
         assert given == pytest.approx(reward)
 
 
-_sets = st.frozensets(st.sampled_from([str(finding) for finding in QUESTION_FINDINGS]))
+_sets = st.frozensets(st.sampled_from(pack().question_labels))
 
 
 @given(one=_sets, other=_sets)

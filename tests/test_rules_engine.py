@@ -12,9 +12,10 @@ from cxr.miner.language.labeler import label
 from cxr.miner.mine.checks import check_all
 from cxr.miner.mine.engines.rules import RulesEngine
 from cxr.miner.mine.job import mine_question
+from cxr.miner.pack import pack
 from cxr.schemas.question import Option, Question
 from cxr.schemas.study import Report
-from cxr.schemas.vocabulary import QUESTION_FINDINGS, EvidenceKind, Presence, RejectReason, Task
+from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason, Task
 from tests.conftest import Cli
 from tests.corpora import write_openi
 from tests.language import read
@@ -36,7 +37,7 @@ def _report(text: str) -> Report:
     return Report(study_id="test/1", text=text)
 
 
-@pytest.mark.parametrize("finding", QUESTION_FINDINGS)
+@pytest.mark.parametrize("finding", pack().question_labels)
 @pytest.mark.parametrize("number", range(6))
 def test_saying_what_to_look_for_asserts_nothing(finding: str, number: int) -> None:
     question = _binary(finding, "No").model_copy(update={"question_id": str(number)})
@@ -210,14 +211,14 @@ def test_what_is_said_of_the_image_is_good_english_and_reads_as_the_report(
     report: str, words: str, meaning: str
 ) -> None:
     text = f"FINDINGS: {report}"
-    (finding,) = [finding for finding, value in label(text).items() if value == 1 and finding in QUESTION_FINDINGS]
-    mined = mine_question(RulesEngine(), _binary(str(finding), "Yes"), _report(text))
+    (finding,) = [finding for finding, value in label(text).items() if value == 1 and finding in pack().question_labels]
+    mined = mine_question(RulesEngine(), _binary(finding, "Yes"), _report(text))
     said = mined.evidence[0].statement
     assert said.startswith(f"The image shows {words}"), said
     assert meaning in read(said)
 
 
-@pytest.mark.parametrize("finding", QUESTION_FINDINGS)
+@pytest.mark.parametrize("finding", pack().question_labels)
 def test_a_conclusion_reads_as_its_answer(finding: str) -> None:
     report = "FINDINGS: The lungs are clear. The heart and mediastinum are normal."
     mined = mine_question(RulesEngine(), _binary(finding, "No"), _report(report))

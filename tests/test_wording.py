@@ -10,7 +10,7 @@ from cxr.miner.mine.engines.wording import describe
 from cxr.schemas.finding import NormalForm
 from cxr.schemas.vocabulary import Certainty, Presence, Severity, Side
 
-LABELED = [concept.id for concept in load_lexicon().concepts.values() if concept.chexpert is not None]
+LABELED = [concept.id for concept in load_lexicon().concepts.values() if concept.label is not None]
 IN_LUNGS = ("lung_base", "lung_apex", "upper_lobe", "lower_lobe", "perihilar", "suprahilar", "retrocardiac")
 SIDES = (None, Side.LEFT, Side.RIGHT, Side.BILATERAL)
 

@@ -18,27 +18,9 @@ from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import SettingsError
 from cxr.miner.language.labeler import LABELER
 from cxr.miner.language.version import reader_version
+from cxr.miner.pack import pack
 from cxr.miner.store import Store
-from cxr.schemas.vocabulary import QUESTION_FINDINGS, Task
-
-# Where the first is present the second is true as well (CheXpert's hierarchy, arXiv 1901.07031, figure 1), even
-# if its own label is 0 or not mentioned: offering it as a wrong option would make two options right.
-IMPLIED: tuple[tuple[str, str], ...] = (
-    ("Cardiomegaly", "Enlarged Cardiomediastinum"),
-    ("Edema", "Lung Opacity"),
-    ("Consolidation", "Lung Opacity"),
-    ("Pneumonia", "Lung Opacity"),
-    ("Lung Lesion", "Lung Opacity"),
-    ("Atelectasis", "Lung Opacity"),
-    ("Pneumonia", "Consolidation"),
-)
-# Where the first is present the second may be meant: airspace disease, infiltrate, consolidation and pneumonia name
-# the same abnormality unless the report separates them (rubric, clarification 1), as a label of 0 does.
-POSSIBLE: tuple[tuple[str, str], ...] = (
-    ("Consolidation", "Pneumonia"),
-    ("Lung Opacity", "Consolidation"),
-    ("Lung Opacity", "Pneumonia"),
-)
+from cxr.schemas.vocabulary import Task
 
 # Labelers in the order in which a study's labels are taken: people first, then the corpus's own, then ours.
 LABELER_PREFERENCE = ("radiologist", "chexpert", "chexbert", "negbio", "corpus", "rules")
@@ -77,11 +59,11 @@ def ask(store: Store, settings: AskSettings) -> AskResult:
     Raises SettingsError where the store has no labels, or none of the labeler that was named, or, for temporal
     questions, no progression between two of its studies.
     """
-    tasks = settings.tasks or TASKS[settings.source]
-    if unfit := [task for task in tasks if task not in FITTING[settings.source]]:
+    fitting = [task for task in FITTING[settings.source] if task in pack().questions.tasks]
+    tasks = settings.tasks or [task for task in TASKS[settings.source] if task in fitting]
+    if unfit := [task for task in tasks if task not in fitting]:
         raise SettingsError(
-            f"ask: --source {settings.source} cannot ask {', '.join(unfit)} questions; "
-            f"it asks {', '.join(FITTING[settings.source])}"
+            f"ask: --source {settings.source} cannot ask {', '.join(unfit)} questions; it asks {', '.join(fitting)}"
         )
     of_one_study = [task for task in tasks if task is not Task.TEMPORAL]
     if settings.source == "report":
@@ -143,10 +125,12 @@ def _pick_labels(store: Store, settings: AskSettings) -> None:
     order = [settings.labeler] if settings.labeler else list(dict.fromkeys([*LABELER_PREFERENCE, *known]))
     store.connection.execute(
         ask_sql.PICKED,
-        {"order": order, "seed": settings.seed, "findings": [str(finding) for finding in QUESTION_FINDINGS]},
+        {"order": order, "seed": settings.seed, "findings": list(pack().question_labels)},
     )
-    pairs = [(*pair, firmly) for firmly, table in ((True, IMPLIED), (False, POSSIBLE)) for pair in table]
-    store.replace_temporary("pairs", pl.DataFrame(pairs, schema=["shown", "other", "firmly"], orient="row"))
+    implied = [(label.name, other, True) for label in pack().labels for other in label.implies]
+    possible = [(label.name, other, False) for label in pack().labels for other in label.may_mean]
+    schema = {"shown": pl.Utf8, "other": pl.Utf8, "firmly": pl.Boolean}
+    store.replace_temporary("pairs", pl.DataFrame([*implied, *possible], schema=schema, orient="row"))
     store.connection.execute(ask_sql.NEGATIVES)
     store.connection.execute(
         "create or replace temporary table origins as select distinct study_id, corpus, split, labeler from picked"
@@ -168,13 +152,13 @@ def _binary(store: Store, settings: AskSettings, corpus: str) -> Query:
     absent = dict(store.rows("select finding, count(*) from negatives where corpus = ? group by 1", [corpus]))
     present = _positives(store, corpus)
     _set_ceilings(store, settings, {finding: min(count, absent.get(finding, 0)) for finding, count in present.items()})
-    return ask_sql.BINARY, {"corpus": corpus}
+    return ask_sql.BINARY, {"corpus": corpus, "text": pack().questions.text(Task.BINARY)}
 
 
 def _single(store: Store, settings: AskSettings, corpus: str) -> Query:
     """One true option among three whose label is 0 or not mentioned."""
     _set_ceilings(store, settings, _positives(store, corpus))
-    return _lettered(ask_sql.SINGLE, "Which finding is in this chest X-ray?"), {"corpus": corpus}
+    return _lettered(ask_sql.SINGLE), {"corpus": corpus, "text": pack().questions.text(Task.SINGLE)}
 
 
 def _multiple(store: Store, settings: AskSettings, corpus: str) -> Query:
@@ -182,15 +166,15 @@ def _multiple(store: Store, settings: AskSettings, corpus: str) -> Query:
     _choose_studies(
         store, settings, store.frame(ask_sql.CANDIDATES_MULTIPLE, {"corpus": corpus, "largest": LARGEST_SET})
     )
-    return _lettered(ask_sql.MULTIPLE, "Which findings are in this chest X-ray?"), {"seed": settings.seed}
+    return _lettered(ask_sql.MULTIPLE), {"seed": settings.seed, "text": pack().questions.text(Task.MULTIPLE)}
 
 
 def _anomaly(store: Store, settings: AskSettings, corpus: str) -> Query:
     """All findings, asked openly."""
     _choose_studies(
-        store, settings, store.frame(ask_sql.CANDIDATES_ANOMALY, {"corpus": corpus, "all": len(QUESTION_FINDINGS)})
+        store, settings, store.frame(ask_sql.CANDIDATES_ANOMALY, {"corpus": corpus, "all": len(pack().question_labels)})
     )
-    return ask_sql.ANOMALY, {}
+    return ask_sql.ANOMALY, {"text": pack().questions.text(Task.ANOMALY)}
 
 
 _BUILDERS: dict[Task, Callable[[Store, AskSettings, str], Query]] = {
@@ -201,8 +185,8 @@ _BUILDERS: dict[Task, Callable[[Store, AskSettings, str], Query]] = {
 }
 
 
-def _lettered(optioned: str, stem: str) -> str:
-    return ask_sql.LETTERED.format(optioned=optioned, stem=stem)
+def _lettered(optioned: str) -> str:
+    return ask_sql.LETTERED.format(optioned=optioned)
 
 
 def _positives(store: Store, corpus: str) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """Questions from the reports themselves (`cxr ask --source report`), through the language layer instead of labels.
 
-Anomaly: everything abnormal that a report names, which is more than 14 findings. Temporal: the changes that a report
+Anomaly: everything abnormal that a report names, which is more than the labels. Temporal: the changes that a report
 states against the nearest earlier study of the same patient; they are stored as progressions of the labeler `rules`.
 """
 
@@ -10,6 +10,7 @@ from cxr.miner.ask.balance import BalanceReport, downsample_sets, too_rare
 from cxr.miner.ask.reading import read_reports
 from cxr.miner.ask.settings import AskSettings
 from cxr.miner.language.labeler import LABELER
+from cxr.miner.pack import pack
 from cxr.miner.store import Store
 from cxr.miner.store.derived import drop_questions
 from cxr.schemas.vocabulary import Task
@@ -23,7 +24,7 @@ _READ = """
 """
 _ANOMALY = """
     insert into asked
-    select study_id, 'anomaly' as task, anomalies as findings, 'Which findings are in this chest X-ray?' as text,
+    select study_id, 'anomaly' as task, anomalies as findings, $text as text,
            [] as options, array_to_string(anomalies, ', ') as answer, anomalies as answer_findings
     from read_anomalies
 """
@@ -57,7 +58,7 @@ def ask_anomalies(store: Store, settings: AskSettings, readings: pl.DataFrame) -
         )
         chosen = part[kept]
         store.replace_temporary("read_anomalies", chosen.select("study_id", "anomalies"))
-        store.connection.execute(_ANOMALY)
+        store.connection.execute(_ANOMALY, {"text": pack().questions.text(Task.ANOMALY)})
         before, after = _count(part), _count(chosen)
         rare = too_rare(before, settings.min_positives)
         reports.append(

@@ -1,6 +1,6 @@
 """What the language layer reads in a report for questions: all that is abnormal, and how findings changed.
 
-Labels know 14 findings; a report names many more. Pure functions over texts, light enough for worker processes.
+Labels know a few findings; a report names many more. Pure functions over texts, light enough for worker processes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,8 +12,9 @@ from cxr.miner.language.analysis import analyse_report
 from cxr.miner.language.labeler import label_evidence
 from cxr.miner.mine.engines.temporal import progression_said
 from cxr.miner.mine.engines.wording import describe, more_telling
+from cxr.miner.pack import pack
 from cxr.schemas.finding import NormalForm
-from cxr.schemas.vocabulary import QUESTION_FINDINGS, Certainty, Presence
+from cxr.schemas.vocabulary import Certainty, Presence
 
 # Below this, starting processes takes longer than reading.
 WORTH_PROCESSES = 20_000
@@ -55,21 +56,19 @@ def _read_chunk(texts: Sequence[str]) -> list[Reading]:
 
 
 def _is_abnormal(form: NormalForm) -> bool:
-    """Return whether a form asserts an abnormality by name; "an abnormality of the lungs" names none."""
-    lexicon = load_lexicon()
-    concept = lexicon.concepts[form.concept]
-    return form.presence is Presence.PRESENT and concept.kind != "normal" and not concept.id.endswith("abnormality")
+    """Return whether a form asserts an abnormality by name; "an abnormality of Y" names none."""
+    concept = load_lexicon().concepts[form.concept]
+    return form.presence is Presence.PRESENT and concept.kind != "normal" and not concept.unnamed
 
 
 def _changes(text: str) -> Iterable[tuple[str, str]]:
-    for finding, mentions in label_evidence(text).items():
-        if finding not in QUESTION_FINDINGS:
-            continue
+    evidence = label_evidence(text)
+    for finding in pack().question_labels:
         said = {
             progression
-            for mention in mentions
+            for mention in evidence[finding]
             for form in mention.finding.normal_forms
             if (progression := progression_said(form)) is not None
         }
         if len(said) == 1:
-            yield str(finding), str(said.pop())
+            yield finding, str(said.pop())

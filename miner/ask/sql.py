@@ -36,7 +36,7 @@ BINARY = """
         select study_id, finding from negatives join ceilings using (finding) where corpus = $corpus
         qualify row_number() over (partition by finding order by draw) <= ceiling),
     answered as (select *, 'Yes' as answer from yes union all select *, 'No' as answer from no)
-    select study_id, [finding] as findings, 'Does this chest X-ray show ' || lower(finding) || '?' as text,
+    select study_id, [finding] as findings, replace($text, '{finding}', lower(finding)) as text,
            []::STRUCT(letter VARCHAR, findings VARCHAR[])[] as options, answer,
            if(answer = 'Yes', [finding], []) as answer_findings
     from answered
@@ -101,7 +101,7 @@ ANOMALY = """
         where value = 1 and study_id in (select study_id from chosen)
         union all
         select study_id, finding, 0 from negatives where study_id in (select study_id from chosen))
-    select study_id, list(finding order by finding) as findings, 'Which findings are in this chest X-ray?' as text,
+    select study_id, list(finding order by finding) as findings, $text as text,
            []::STRUCT(letter VARCHAR, findings VARCHAR[])[] as options,
            string_agg(finding, ', ' order by finding) filter (where value = 1) as answer,
            list(finding order by finding) filter (where value = 1) as answer_findings
@@ -116,7 +116,7 @@ LETTERED = """
         from (select study_id, answer_findings, unnest(sets) as set_findings,
                      generate_subscripts(sets, 1) as place from ({optioned})))
     select study_id, list_sort(list_distinct(flatten(list(set_findings)))) as findings,
-           '{stem} Options:' || string_agg(
+           $text || ' Options:' || string_agg(
                chr(10) || letter || ') ' || lower(array_to_string(set_findings, ', ')), '' order by place) as text,
            list({{'letter': letter, 'findings': set_findings}} order by place) as options,
            max(letter) filter (where is_right) as answer, answer_findings
@@ -133,7 +133,7 @@ CANDIDATES_MULTIPLE = """
 """
 
 # A study with an uncertain label has no sure answer to "which findings", and neither has one whose labeler looked
-# for some of the findings only (SIIM: pneumothorax alone).
+# for some of the findings only (SIIM: one).
 CANDIDATES_ANOMALY = """
     select study_id, list(finding order by finding) filter (where value = 1) as findings
     from picked where corpus = $corpus group by study_id

@@ -11,6 +11,7 @@ from cxr.miner.ask.settings import AskSettings
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import SettingsError
 from cxr.miner.language.labeler import LABELER
+from cxr.miner.pack import pack
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Task
 
@@ -26,9 +27,8 @@ _USABLE = """
 _ASKED = """
     create or replace temporary table asked_temporal as
     select study_id, prior_study_id, corpus, split, 'temporal' as task, [finding] as findings,
-           'You are given two images: one reference image and one new image. Please identify the progression of '
-           || lower(finding) || '. Options:' || chr(10) || 'A) worsening' || chr(10) || 'B) stable' || chr(10)
-           || 'C) improving' as text,
+           replace($text, '{finding}', lower(finding)) || ' Options:' || chr(10) || 'A) worsening' || chr(10)
+           || 'B) stable' || chr(10) || 'C) improving' as text,
            [{'letter': 'A', 'findings': ['worsening']}, {'letter': 'B', 'findings': ['stable']},
             {'letter': 'C', 'findings': ['improving']}] as options,
            case progression when 'worsening' then 'A' when 'stable' then 'B' else 'C' end as answer,
@@ -67,7 +67,7 @@ def ask_temporal(store: Store, settings: AskSettings) -> tuple[int, int, Balance
         )
     table = ceilings_frame(available, balance=settings.balance, min_positives=settings.min_positives)
     store.replace_temporary("ceilings", table)
-    store.connection.execute(_ASKED)
+    store.connection.execute(_ASKED, {"text": pack().questions.text(Task.TEMPORAL)})
     store.connection.execute(_NEW)
     asked = store.count("select count(*) from asked_temporal")
     added = store.count("select count(*) from new_temporal")

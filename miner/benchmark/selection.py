@@ -13,9 +13,10 @@ import polars as pl
 from cxr.miner.benchmark.leakage import find_shared_reports, find_told_questions, find_torn_patients
 from cxr.miner.benchmark.settings import SPLITS, BenchSettings, Mode, Target
 from cxr.miner.kit.errors import SettingsError
+from cxr.miner.pack import pack
 from cxr.miner.score.filtering import MIN_REVIEW
 from cxr.miner.store import Store
-from cxr.schemas.vocabulary import QUESTION_FINDINGS, RejectReason, Task
+from cxr.schemas.vocabulary import RejectReason, Task
 
 # Why a question is in no benchmark, in the order in which reasons are given; a question counts under its first.
 REASONS = {
@@ -34,19 +35,17 @@ REASONS = {
 _IMAGES = """
     create or replace temporary table bench_images as
     with usable as (
-        select study_id, image_id, path, coalesce("view", 'other') as "view",
-               -- CheXagent's order of views (formats.md, section 10), completed with the two that it lacks.
-               list_position(['PA', 'AP', 'LATERAL', 'LL', 'AP AXIAL', 'AP LLD', 'AP RLD', 'PA RLD', 'PA LLD', 'LAO',
-                              'RAO', 'LPO', 'RPO', 'XTABLE LATERAL', 'SWIMMERS', 'L5 S1'],
-                             upper(coalesce(view_position, ''))) as rank
+        select study_id, image_id, path, coalesce("view", $last) as "view",
+               list_position($order, upper(coalesce(view_position, ''))) as rank
         from images
         where path is not null and coalesce(file_status, 'present') not in ('truncated', 'unreadable')),
     ordered as (
         select *, row_number() over (
             partition by study_id, "view" order by coalesce(nullif(rank, 0), 99), image_id) as of_view
         from usable)
-    -- The best frontal image first, then the best lateral one, then the rest.
-    select study_id, list(path order by of_view, "view", coalesce(nullif(rank, 0), 99), image_id) as paths
+    -- The best image of each view, in the order of the views, then the rest.
+    select study_id, list(path order by of_view, list_position($views, "view"), coalesce(nullif(rank, 0), 99), image_id)
+        as paths
     from ordered group by study_id
 """
 
@@ -106,7 +105,7 @@ _STRATA = """
         join frequency using (corpus, split, task, finding) group by question_id)
     select question_id, corpus, split, task, chain_id is not null as has_chain, draw,
            case when task in ('binary', 'temporal') then asked when task = 'single' then answer_findings[1]
-                else coalesce(finding, 'No Finding') end as finding,
+                else coalesce(finding, $nothing) end as finding,
            if(task in ('binary', 'temporal'), said, '') as said
     from usable left join rarest using (question_id)
 """
@@ -194,7 +193,7 @@ def select(store: Store, settings: BenchSettings) -> Selection:
     wanted = [split for split in SPLITS if split in settings.targets]
     make_candidates(store, settings, wanted)
     run = store.connection.execute
-    run(_STRATA)
+    run(_STRATA, {"nothing": pack().nothing or ""})
     run(
         "create or replace temporary table bench_chosen "
         "(question_id varchar, split varchar, task varchar, mode varchar)"
@@ -230,7 +229,8 @@ def make_candidates(store: Store, settings: BenchSettings, wanted: Sequence[str]
 
 def images_and_chains(store: Store, settings: BenchSettings) -> None:
     """Make `bench_images` (a study's usable images, best first) and `bench_chains` (a question's best usable chain)."""
-    store.connection.execute(_IMAGES)
+    names = [view.name for view in pack().views.view]
+    store.connection.execute(_IMAGES, {"order": list(pack().views.order), "views": names, "last": names[-1]})
     of_one_engine = "current_chains" if settings.engine is None else "newest_chains"
     query = _CHAINS.format(chains="chains" if settings.all_settings else of_one_engine)
     store.connection.execute(query, {"least": settings.min_factuality, "engine": settings.engine})
@@ -313,7 +313,7 @@ def _shortfalls(store: Store, reached: list[Reached]) -> list[Shortfall]:
     made = []
     for goal in reached:
         # Pairs are labeled for fewer findings than single studies are (MS-CXR-T: five).
-        asked = temporal if goal.task == Task.TEMPORAL else [str(finding) for finding in QUESTION_FINDINGS]
+        asked = temporal if goal.task == Task.TEMPORAL else pack().question_labels
         share = (goal.reached if goal.target is None else goal.target) // max(len(asked), 1)
         for finding in asked:
             count = counts.get((goal.split, goal.mode, goal.task, finding), 0)

@@ -26,7 +26,7 @@ def judge(source: LinesIn, output: LinesOut, judging: FileJudgeOptions) -> None:
 
 
 def label(source: LinesIn, output: LinesOut) -> None:
-    """Label reports with the 14 CheXpert findings: {"id", "report"} comes back with "labels"."""
+    """Label reports with the findings of the pack: {"id", "report"} comes back with "labels"."""
     from cxr.miner.language.labeler import label_line
     from cxr.schemas.vocabulary import Stage
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from cxr.miner.benchmark.manifest import Manifest
 from cxr.miner.benchmark.settings import SPLITS, Mode
+from cxr.miner.pack import pack
 
 # The owners' terms (formats.md, sections 0, 3, 6 to 8).
 TERMS = {
@@ -20,7 +21,7 @@ TERMS = {
     "siim": "SIIM-ACR challenge terms: non-commercial research and education",
 }
 
-FIELDS = {
+_FIELDS = {
     "sample_id": "question_id and mode; unique",
     "mode": "answer_only, or reasoning: with the chain mined from the report",
     "split": "train, validate or test, by patient",
@@ -31,7 +32,6 @@ FIELDS = {
     "patient_id": "the corpus's own patient, never in two splits",
     "study_id": "corpus/the owner's study id",
     "prior_study_id": "temporal: the earlier study",
-    "images": "best frontal first, then lateral; temporal: the prior's image, then the new one",
     "question": "with its options, ready for a prompt",
     "options": "letter and text",
     "answer": "Yes or No, a letter, or findings",
@@ -53,11 +53,6 @@ FIELDS = {
     "radrscore": "mean of factuality, completeness and effectiveness",
 }
 
-ABOUT = (
-    "Diagnostic questions about chest X-rays, with reasoning mined from radiology reports, compiled by cxr in the way "
-    "of RadRBench-CXR (arXiv 2504.20930)."
-)
-
 LIMITS = (
     "Labels come from reports, by rules or models; a report is not the image, and labelers err.",
     "A finding that a report does not mention counts as absent, as in the source of the method; some are only omitted.",
@@ -67,13 +62,28 @@ LIMITS = (
 )
 
 
+def about() -> str:
+    """Return what every export of this pack is, in one clause."""
+    return f"Diagnostic questions about {pack().about.title}, with reasoning mined from radiology reports"
+
+
+def meaning(field: str) -> str:
+    """Return what a column holds; raises KeyError for a column that nobody described."""
+    if field != "images":
+        return _FIELDS[field]
+    best, *others = [view.name for view in pack().views.view[:-1]] or ["image"]
+    order = "".join(f", then {name}" for name in others)
+    return f"best {best} first{order}; temporal: the prior's image, then the new one"
+
+
 def tags(manifest: Manifest, columns: Mapping[str, pa.Schema], files: Sequence[str]) -> str:
     """Return the card's YAML head: licence, and a configuration per mode with its files."""
     open_licence = manifest.licence == "public"
     lines = ["---", f"pretty_name: {json.dumps(manifest.name)}", "license: other"]
     lines.append(f"license_name: {'terms-of-the-sources' if open_licence else 'credentialed-health-data'}")
     lines += ["language:", "- en", "task_categories:", "- visual-question-answering", "tags:", "- medical"]
-    lines += ["- chest-x-ray", "- radiology", "- reasoning", f"- licence:{manifest.licence}", "configs:"]
+    lines += [f"- {tag}" for tag in pack().about.tags]
+    lines += ["- radiology", "- reasoning", f"- licence:{manifest.licence}", "configs:"]
     for mode in columns:
         lines += [f"- config_name: {mode}", "  data_files:"]
         for split in SPLITS:
@@ -87,7 +97,7 @@ def card(manifest: Manifest, columns: Mapping[str, pa.Schema], files: Sequence[s
     parts = [
         tags(manifest, columns, files),
         f"# {manifest.name}",
-        ABOUT,
+        f"{about()}, compiled by cxr in the way of RadRBench-CXR (arXiv 2504.20930).",
         _licence(manifest),
         "## Samples",
         _table(["split", "mode", "task", "samples"], [
@@ -129,7 +139,7 @@ def _licence(manifest: Manifest) -> str:
 def _fields(columns: Mapping[str, pa.Schema]) -> list[tuple[str, str, str]]:
     names = dict.fromkeys(name for mode in Mode if mode in columns for name in columns[mode].names)
     return [
-        (name, ", ".join(mode for mode in Mode if mode in columns and name in columns[mode].names), FIELDS[name])
+        (name, ", ".join(mode for mode in Mode if mode in columns and name in columns[mode].names), meaning(name))
         for name in names
     ]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from cxr.miner.benchmark.manifest import Manifest
-from cxr.miner.export.card import FIELDS, TERMS
+from cxr.miner.export.card import TERMS, about, meaning
 from cxr.miner.export.parquet import IMAGE
 
 _CONTEXT = {
@@ -57,8 +57,7 @@ def croissant(manifest: Manifest, columns: Mapping[str, pa.Schema], hashes: Mapp
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": manifest.name,
-        "description": "Diagnostic questions about chest X-rays, with reasoning mined from radiology reports. "
-        f"Licence tag: {manifest.licence}.",
+        "description": f"{about()}. Licence tag: {manifest.licence}.",
         "license": "; ".join(terms),
         "version": f"1.0.0+{manifest.fingerprint[:12]}",
         "isLiveDataset": False,
@@ -116,7 +115,7 @@ def _field(mode: str, field: pa.Field) -> dict[str, Any]:
         "@type": "cr:Field",
         "@id": identity,
         "name": field.name,
-        "description": FIELDS[field.name],
+        "description": meaning(field.name),
         "source": {"fileSet": {"@id": f"{mode}-files"}, "extract": {"column": field.name}},
     }
     if repeated:

@@ -61,7 +61,7 @@ def write_shards(
 
 
 def _write_embedded(rows: pa.Table, described: pa.Schema, path: Path) -> None:
-    """Write rows with their pixels, a few at a time: a hundred X-rays are a hundred megabytes."""
+    """Write rows with their pixels, a few at a time: a hundred images are a hundred megabytes."""
     with pq.ParquetWriter(path, described, compression="zstd") as writer:
         for first in range(0, rows.num_rows, EMBEDDED_ROWS):
             writer.write_table(_embedded(rows.slice(first, EMBEDDED_ROWS)).cast(described))

@@ -23,7 +23,7 @@ def open_picture(picture: Picture) -> Image.Image:
     """Decode a PNG, JPEG or DICOM file to RGB; raises BadPicture for one that is missing or damaged.
 
     More than eight bits are scaled down by the range of what is there, as a viewer's first window does; MONOCHROME1
-    (air is white) is inverted, so that air is black in all images (DICOM PS3.3, section C.7.6.3.1.2).
+    (dense is black) is inverted, so that dense is white in all images (DICOM PS3.3, section C.7.6.3.1.2).
     """
     name = picture if isinstance(picture, str) else "an embedded image"
     try:
@@ -36,7 +36,7 @@ def open_picture(picture: Picture) -> Image.Image:
         return _dicom(data, name)
     try:
         with warnings.catch_warnings():
-            # Radiographs are large; a bomb is caught by the error that Pillow raises at twice this size.
+            # Medical images are large; a bomb is caught by the error that Pillow raises at twice this size.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             opened = Image.open(io.BytesIO(data))
             opened.load()

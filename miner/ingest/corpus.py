@@ -57,7 +57,7 @@ IMAGES: dict[str, pl.DataType | type[pl.DataType]] = {
     "view_code": pl.String,
     "orientation": pl.String,
 }
-"""`path` is relative to `Ingested.image_root`; `view` is a ViewPosition, `view_position` the owner's word for it;
+"""`path` is relative to `Ingested.image_root`; `view` is a view of the pack, `view_position` the owner's word for it;
 width and height in pixels; `file_status` is present or absent (`cxr images check` knows more); procedure, view_code
 (postero-anterior) and orientation (Erect) as the DICOM header gives them."""
 REPORTS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -151,7 +151,7 @@ class Missing(NamedTuple):
 class LabelTable:
     """All labels of one labeler: a row per study, a column per finding.
 
-    `frame` has study_id (each once, no nulls) and Int8 columns named as in Finding14, or a part of them, with
+    `frame` has study_id (each once, no nulls) and Int8 columns named as the pack's labels, or a part of them, with
     1, 0, -1 and null for not mentioned. Rows of studies that are not in `Ingested.studies` must be rejects already.
     Labelers: chexpert, negbio, chexbert, radiologist, rsna, siim.
     """

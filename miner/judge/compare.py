@@ -116,7 +116,7 @@ def compare_places(finding: NormalForm, fact: NormalForm, relations: Relations) 
     if not asked:
         return SAME
     if not known:
-        # "Opacity in the left base" is not what "edema" or "a granuloma", somewhere, speaks of.
+        # "X in the left lower Y" is not what a diffuse kind of X, or a counted one, somewhere, speaks of.
         other_kind = not relations.same_thing(fact.concept, finding.concept)
         narrowed = other_kind and (relations.is_diffuse(fact.concept) or relations.is_counted(fact.concept))
         fits = not narrowed and relations.place_fits_concept(asked, fact.concept)
@@ -134,11 +134,11 @@ def _place_fit(asked: str, known: str, relations: Relations) -> Fit:
         return Fit.SAME
     if relations.is_part(asked, known):
         return Fit.MORE_DETAIL
-    return Fit.CONFLICT if relations.in_one_lung(asked, known) else Fit.ELSEWHERE
+    return Fit.CONFLICT if relations.in_one_organ_with_zones(asked, known) else Fit.ELSEWHERE
 
 
 def covers(denial: NormalForm, finding: NormalForm, relations: Relations) -> bool:
-    """Return whether a denial reaches as far as the finding: "no right effusion" does not cover the left side."""
+    """Return whether a denial reaches as far as the finding: "no right X" does not cover the left side."""
     if denial.side in SIDED and denial.side is not Side.BILATERAL and finding.side is not denial.side:
         return False
     places = relations.telling_places(denial)

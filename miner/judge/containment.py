@@ -49,8 +49,7 @@ def _agrees_on_nothing(finding: Finding, other: Finding) -> bool:
 def _asserted(forms: tuple[NormalForm, ...], relations: Relations) -> tuple[NormalForm, ...]:
     """Return what must be held of a finding.
 
-    "Bones: normal, no fractures" asks for the fractures; beside a plain finding its hedged causes need not be held
-    ("opacity, maybe pneumonia").
+    "Y: normal, no X" asks for the X; beside a plain finding its hedged causes need not be held ("X, maybe Z").
     """
     denied = {form.concept for form in forms if not asserts_presence(form)}
     forms = tuple(form for form in forms if not _sums_up(form, denied, relations)) or forms
@@ -62,7 +61,7 @@ def _asserted(forms: tuple[NormalForm, ...], relations: Relations) -> tuple[Norm
 
 
 def _sums_up(form: NormalForm, denied: set[str], relations: Relations) -> bool:
-    """Return whether a form only sums up denials beside it: "normal" beside "no fracture", a device that sits well."""
+    """Return whether a form only sums up denials beside it: "normal" beside "no X", a device that sits well."""
     if relations.says_little(form.concept):
         return True
     normal = relations.normals.get(form.concept)
@@ -84,7 +83,7 @@ def _form_held(form: NormalForm, facts: Facts) -> bool:
 
 
 def _normal_held(form: NormalForm, facts: Facts) -> bool:
-    """Return whether the list calls a structure normal, or not normal; a granuloma denies no "lungs: clear"."""
+    """Return whether the list calls a structure normal, or not normal; one small X in it denies no "Y: clear"."""
     if not asserts_presence(form):
         return judge_form(form, facts).verdict is Verdict.SUPPORTED
     normal = facts.relations.normals[form.concept]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -10,17 +11,9 @@ from cxr.miner.judge.relations import Relations
 from cxr.miner.language.analysis import Analysis, Mention
 from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.language.tokens import fold
+from cxr.miner.pack import pack
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Quote, Severity, Side
 
-# The upper end of a range, as the words after "to" name it; the lower end is the form's own severity.
-_RANGES = (
-    ("to severe", Severity.SEVERE),
-    ("to large", Severity.SEVERE),
-    ("to marked", Severity.SEVERE),
-    ("to moderate", Severity.MODERATE),
-    ("to mild", Severity.MILD),
-    ("to small", Severity.MILD),
-)
 _LINK = re.compile(
     r"represent|reflect|consistent|compatible|suggest|due to|likely|probabl|possibl|\bmay\b|could|\bfrom\b|"
     r"secondary|related|\bor\b|versus|\bvs\b|xxxx|___",
@@ -39,9 +32,9 @@ class Fact(NamedTuple):
     words: str
     """The stating words in lower case."""
     normal: str | None = None
-    """The normal from which a denial follows ("lungs are clear"), or None where the words deny the thing itself."""
+    """The normal from which a denial follows ("Y is clear"), or None where the words deny the thing itself."""
     one: bool = False
-    """The words speak of a single thing ("a calcified granuloma") without counting."""
+    """The words speak of a single thing ("a striped X") without counting."""
     up_to: Severity | None = None
     """The upper end of a range ("mild to moderate")."""
 
@@ -75,7 +68,7 @@ class Facts:
         # The place of a normal is the structure itself, which says nothing on the place of what it rules out.
         places = self.relations.telling_places(fact.form)
         if fact.form.presence is Presence.PRESENT:
-            entails = normal.entails if not self.in_report or name != "normal_chest" else {name}
+            entails = normal.entails if not self.in_report or name != pack().roles.all_normal else {name}
             for entailed in entails:
                 self.normal.setdefault(entailed, []).append(fact)
             ruled_out = self.relations.ruled_out_by(name, fact.words, in_report=self.in_report)
@@ -140,7 +133,7 @@ def stated(analysis: Analysis, relations: Relations) -> list[tuple[int, NormalFo
 
 
 def by_side(form: NormalForm, words: str) -> list[NormalForm]:
-    """Split "moderate right and small left effusions" into the two; anything else stays one."""
+    """Split "moderate right and small left X" into the two; anything else stays one."""
     if form.side is not Side.BILATERAL or form.severity is None:
         return [form]
     entries = load_lexicon().entries
@@ -172,9 +165,10 @@ def facts_of_report(analysis: Analysis, relations: Relations) -> Facts:
 
 def _graded(form: NormalForm, words: str) -> NormalForm:
     """Take "significant" for what it is of a present thing: emphasis, not a grade on the scale."""
-    if "significant" in words and form.severity is not None and form.presence is Presence.PRESENT:
-        return form.model_copy(update={"severity": None})
-    return form
+    if form.severity is None or form.presence is not Presence.PRESENT:
+        return form
+    stressed = any(word in words for word in pack().modifiers.emphasis)
+    return form.model_copy(update={"severity": None}) if stressed else form
 
 
 def facts_of_list(findings: Iterable[Finding], relations: Relations) -> Facts:
@@ -189,7 +183,13 @@ def facts_of_list(findings: Iterable[Finding], relations: Relations) -> Facts:
 
 def range_end(words: str) -> Severity | None:
     """Return the upper end of a severity range, or None where the words name no range."""
-    return next((severity for phrase, severity in _RANGES if phrase in words), None)
+    return next((severity for phrase, severity in _range_ends() if phrase in words), None)
+
+
+@cache
+def _range_ends() -> tuple[tuple[str, Severity], ...]:
+    """Return how the upper end of a range is said; the lower end is the form's own severity."""
+    return tuple((phrase, severity) for severity, phrases in pack().modifiers.up_to.items() for phrase in phrases)
 
 
 def share_places(
@@ -200,9 +200,9 @@ def share_places(
     listed: bool = False,
     linked: frozenset[int] = frozenset(),
 ) -> None:
-    """Let mentions of one thing in a sentence share side and place: "a left base opacity, likely atelectasis".
+    """Let mentions of one thing in a sentence share side and place: "a left lower X, likely Y".
 
-    In a finding (`listed`) the parts of a list share them too: "atelectasis or scarring at the lung apex".
+    In a finding (`listed`) the parts of a list share them too: "X or Y at the left".
     `linked` are the mentions that a word like "representing", or a blank in its place, ties to the one before.
     """
     sentence = tuple(sentence)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.language.grounding import locate
+from cxr.miner.pack import pack
 from cxr.prompts import Prompt, Reply, load
 from cxr.prompts.judge_replies import ContainReply, ExtractReply, SupportItemReply, SupportReply, findings_block
 from cxr.prompts.render import delimit
@@ -196,7 +197,7 @@ class LLMJudge:
 
 @cache
 def _prompts() -> dict[str, Prompt]:
-    return {name: load(f"judge_{name}") for name in ("extract", "support", "contain")}
+    return {name: load(f"judge_{name}", of=pack().prompts) for name in ("extract", "support", "contain")}
 
 
 def _settings(model: str, options: Mapping[str, object]) -> dict[str, object]:

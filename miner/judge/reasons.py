@@ -30,30 +30,29 @@ def in_plain_words(reason: str | None) -> str:
 
 
 class Reason(StrEnum):
-    """One word per way in which the rules judge reaches a verdict (docs/judge.md lists them with examples)."""
+    """One word per way in which the rules judge reaches a verdict (docs/judge.md lists them with examples).
+
+    A pack may give normals words of their own (`reasons` in relations.toml) for ENTAILED_BY_NORMAL_STRUCTURE.
+    """
 
     STATED = "stated"
     """The report says the same about the same thing."""
     MORE_GENERAL = "more_general"
     """The finding names a kind of which the report names an instance."""
     ENTAILED_BY_SIGN = "entailed_by_sign"
-    """The report names a disease and the finding its radiographic sign, or the other way round."""
+    """The report names a disease and the finding its sign, or the other way round."""
     HEDGED = "hedged"
     """The report calls the thing possible, and the finding asserts it."""
     EXTRA_DETAIL = "extra_detail"
     """The report says it without the side, place or severity that the finding adds."""
     DENIED_IN_GENERAL = "denied_in_general"
     """The report denies something that includes the finding."""
-    ENTAILED_BY_CLEAR_LUNGS = "entailed_by_clear_lungs"
-    """The report calls the lungs clear."""
-    ENTAILED_BY_NORMAL_HEART_SIZE = "entailed_by_normal_heart_size"
-    """The report calls the size of the heart or cardiac silhouette normal."""
     ENTAILED_BY_NORMAL_STRUCTURE = "entailed_by_normal_structure"
-    """The report calls another structure normal."""
+    """The report calls the structure normal."""
     ENTAILED_BY_NO_ACUTE_ABNORMALITY = "entailed_by_no_acute_abnormality"
     """The report denies acute abnormality, and the finding is an acute one."""
     NORMAL_SIGN_OF_ABSENCE = "normal_sign_of_absence"
-    """The report denies the disease whose sign the finding denies (no effusion, sharp angles)."""
+    """The report denies the disease whose sign the finding denies."""
     OTHER_VARIANT = "other_variant"
     """The finding denies a side, place, severity or number; the report describes another one."""
     OPPOSITE_STATED = "opposite_stated"

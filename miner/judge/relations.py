@@ -4,16 +4,16 @@ Everything here is data of the pack; this module closes the relations over their
 answers look-ups.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cxr.miner.judge.reasons import Reason
 from cxr.miner.language.lexicon import Lexicon, load_lexicon
 from cxr.miner.pack import pack
+from cxr.miner.pack.judging import RelationTables
 from cxr.schemas import NormalForm, Presence
-
-ANYWHERE = {"chest", "cardiopulmonary"}
 
 
 class Normal(NamedTuple):
@@ -36,27 +36,18 @@ class Normal(NamedTuple):
 class Relations:
     """What follows from what, between concepts and between places."""
 
-    def __init__(self, lexicon: Lexicon, table: Mapping[str, Any]) -> None:
-        kinds: Mapping[str, list[str]] = table.get("kinds", {})
-        self._broad = frozenset(kinds.get("broad", ()))
-        self._acute = frozenset(kinds.get("acute_in_general", ()))
-        self._counted = frozenset(kinds.get("counted", ()))
-        self._diffuse = frozenset(kinds.get("diffuse", ()))
-        self._calcified: Mapping[str, str] = table.get("calcified", {})
-        self._list_ruled_out: Mapping[str, list[str]] = table.get("list_ruled_out", {})
-        self._little = frozenset(kinds.get("says_little", ()))
-        self._report_ruled_out: Mapping[str, list[str]] = table.get("report_ruled_out", {})
-        self._intact_ruled_out: Mapping[str, list[str]] = table.get("intact_ruled_out", {})
-        self._reaches: Mapping[str, list[str]] = table.get("reaches", {})
-        self._at_place: Mapping[str, Mapping[str, str]] = table.get("at_place", {})
-        self._details: Mapping[str, list[str]] = table.get("details", {})
-        self._same = _groups(group["concepts"] for group in table.get("same", ()))
-        self._signs: Mapping[str, list[str]] = table.get("signs", {})
-        self._hints: Mapping[str, list[str]] = table.get("hints", {})
-        self._usual: Mapping[str, list[str]] = table.get("usual_places", {})
+    def __init__(self, lexicon: Lexicon, table: RelationTables) -> None:
+        self._table = table
+        kinds = table.kinds
+        self._broad, self._acute = frozenset(kinds.broad), frozenset(kinds.acute_in_general)
+        self._counted, self._diffuse = frozenset(kinds.counted), frozenset(kinds.diffuse)
+        self._little = frozenset(kinds.says_little)
+        self._anywhere = frozenset(table.regions.anywhere)
+        self._near_anything = self._anywhere.union(table.regions.near_anything)
+        self._border_said = re.compile(table.border.said, re.IGNORECASE) if table.border is not None else None
+        self._same = _groups(group.concepts for group in table.same)
         concepts = lexicon.concepts.values()
         self._region = {concept.id: concept.region for concept in concepts}
-        self._devices = {concept.id for concept in concepts if concept.kind == "device"}
         parents = {concept.id: concept.is_a for concept in concepts}
         self._chains = {name: self._with_names(_closure(name, parents)) for name in parents}
         self._kinds = {name: frozenset(chain) for name, chain in self._chains.items()}
@@ -68,8 +59,8 @@ class Relations:
                 self._normal_of.setdefault(region.abnormal, region.normal)
         self._part_region = {name: part.region.id for name, part in lexicon.parts.items()}
         self._around = {name: whole - {name} for name, whole in lexicon.places.items()}
-        self._overlapping = _groups(group["places"] for group in table.get("overlapping_places", ()))
-        self._organs = _groups_of_regions(table.get("organs", {}))
+        self._overlapping = _groups(group.places for group in table.overlapping_places)
+        self._organs = _groups_of_regions(table.organs)
         self._places_of = lru_cache(maxsize=4096)(self._find_telling_places)
 
     def _with_names(self, concepts: Iterable[str]) -> tuple[str, ...]:
@@ -80,7 +71,7 @@ class Relations:
         """Return what a present concept implies and in which way: itself, its kinds, and their signs."""
         implied = dict.fromkeys(self._chains[concept], Reason.MORE_GENERAL)
         for kind in self._chains[concept]:
-            for sign in self._signs.get(kind, ()):
+            for sign in self._table.signs.get(kind, ()):
                 implied.setdefault(sign, Reason.ENTAILED_BY_SIGN)
         for name in (concept, *self._same.get(concept, ())):
             implied[name] = Reason.STATED
@@ -104,7 +95,7 @@ class Relations:
 
     def hinted_absent_by(self, concept: str) -> Iterable[str]:
         """Return the concepts whose denial speaks for the absence of this one."""
-        return self._hints.get(concept, ())
+        return self._table.hints.get(concept, ())
 
     def names(self, concept: str) -> Iterable[str]:
         """Return the concept and its other names."""
@@ -115,11 +106,11 @@ class Relations:
         return one == other or other in self._same.get(one, ())
 
     def alike(self, one: str, other: str) -> bool:
-        """Return whether two concepts name one abnormality, or two things that are counted (nodule, granuloma)."""
+        """Return whether two concepts name one abnormality, or two things that are counted."""
         return self.same_thing(one, other) or (one in self._counted and other in self._counted)
 
     def is_broad(self, concept: str) -> bool:
-        """Return whether a chest may hold several unrelated instances of the concept."""
+        """Return whether a patient may have several unrelated instances of the concept."""
         return concept in self._broad
 
     def is_acute_only(self, concept: str) -> bool:
@@ -131,45 +122,66 @@ class Relations:
         return concept in self._little
 
     def is_counted(self, concept: str) -> bool:
-        """Return whether the singular of the concept's name means one of them ("granuloma", but not "opacity")."""
+        """Return whether the singular of the concept's name means one of them ("a hole", but not "fog")."""
         return concept in self._counted
 
     def is_diffuse(self, concept: str) -> bool:
-        """Return whether the concept spreads over the lungs, so that it says nothing on one zone."""
+        """Return whether the concept spreads over its organ, so that it says nothing on one zone."""
         return concept in self._diffuse
 
     def ruled_out_by(self, normal: str, words: str, *, in_report: bool) -> Iterable[str]:
         """Return what a normal rules out in these words.
 
-        In a report only what follows directly: "intact" bones are unbroken, a "negative chest" has nothing acute.
+        In a report only what follows directly: "intact" structures are unbroken, a "negative" image has nothing acute.
         In a list of findings a normal structure holds the absence of all that could be wrong with it.
         """
         if not in_report:
-            return self._list_ruled_out.get(normal, self.normals[normal].everything)
-        if "intact" in words and normal in self._intact_ruled_out:
-            return self._intact_ruled_out[normal]
-        return self._report_ruled_out.get(normal, self.normals[normal].excludes)
+            return self._table.list_ruled_out.get(normal, self.normals[normal].everything)
+        narrowed = self._narrowed(normal, words)
+        if narrowed is not None:
+            return narrowed
+        return self._table.report_ruled_out.get(normal, self.normals[normal].excludes)
 
     def hinted_by(self, normal: str, words: str) -> Iterable[str]:
-        """Return what these words for a normal speak against without ruling it out: "intact" bones are hardly bent."""
-        intact = "intact" in words and normal in self._intact_ruled_out
-        return self.normals[normal].excludes if intact else ()
+        """Return what these words for a normal speak against without ruling it out: "intact" is hardly bent."""
+        return self.normals[normal].excludes if self._narrowed(normal, words) is not None else ()
+
+    def _narrowed(self, normal: str, words: str) -> Iterable[str] | None:
+        """Return what alone a normal rules out in words like "intact"; None where the words say no such thing."""
+        for narrowed in self._table.narrowed:
+            if narrowed.word in words and normal in narrowed.ruled_out:
+                return narrowed.ruled_out[normal]
+        return None
 
     def without_detail(self, concept: str) -> Iterable[str]:
-        """Return the concepts that lack only a detail of this one (granuloma, of calcified granuloma)."""
-        return self._details.get(concept, ())
+        """Return the concepts that lack only a detail of this one (X, of striped X)."""
+        return self._table.details.get(concept, ())
+
+    def why_normal(self, normal: str) -> str:
+        """Return the reason for which something is absent where this normal holds."""
+        return self._table.reasons.get(normal, Reason.ENTAILED_BY_NORMAL_STRUCTURE)
 
     def sharpened(self, form: NormalForm, words: str) -> NormalForm:
-        """Return the form under the concept that its place and the word "calcified" make of it."""
+        """Return the form under the concept that its place, and a word that qualifies it, make of it."""
         concept = form.concept
-        if "calcif" in words and "no calcif" not in words and "without" not in words:
-            concept = self._calcified.get(concept, concept)
+        for sharpened in self._table.sharpened:
+            if sharpened.word in words and not any(word in words for word in sharpened.unless):
+                concept = sharpened.becomes.get(concept, concept)
         for place in self.telling_places(form):
-            concept = self._at_place.get(self._part_region.get(place, ""), {}).get(concept, concept)
+            concept = self._table.at_place.get(self._part_region.get(place, ""), {}).get(concept, concept)
         return form if concept == form.concept else form.model_copy(update={"concept": concept})
 
+    def over_the_border(self, form: NormalForm, words: str) -> NormalForm:
+        """Return the form with the structure that the words take its place to be a part of, where they do."""
+        border = self._table.border
+        if border is None or border.part not in form.locations or border.of in form.locations:
+            return form
+        if self._border_said is None or not self._border_said.search(words):
+            return form
+        return form.model_copy(update={"locations": (*form.locations, border.of)})
+
     def as_normal(self, form: NormalForm) -> NormalForm:
-        """Return "no abnormality of the lungs" as what it means: the lungs are normal."""
+        """Return "no abnormality of Y" as what it means: Y is normal."""
         normal = self._normal_of.get(form.concept)
         if normal is None or form.presence is not Presence.ABSENT:
             return form
@@ -177,7 +189,7 @@ class Relations:
 
     def is_empty_denial(self, form: NormalForm, words: str) -> bool:
         """Return whether a denial denies nothing in particular ("without typical findings of", "no complication")."""
-        return form.concept == "abnormality" and form.presence is Presence.ABSENT and "abnormal" not in words
+        return form.concept == pack().roles.anything and form.presence is Presence.ABSENT and "abnormal" not in words
 
     def related(self, one: str, other: str) -> bool:
         """Return whether one concept is a kind or a sign of the other, or another name of it."""
@@ -187,10 +199,6 @@ class Relations:
         """Return whether two concepts are at home in the same organ."""
         return bool(self._organ(self._region.get(one, "")) & self._organ(self._region.get(other, "")))
 
-    def is_device(self, concept: str) -> bool:
-        """Return whether a concept is something that was put into or onto the patient."""
-        return concept in self._devices
-
     def is_part(self, place: str, whole: str) -> bool:
         """Return whether a place lies in another."""
         return whole in self._around.get(place, ())
@@ -199,9 +207,10 @@ class Relations:
         """Return whether two places are used for each other."""
         return other in self._overlapping.get(one, ())
 
-    def in_one_lung(self, one: str, other: str) -> bool:
-        """Return whether both places are zones of the lungs, where another zone is another place of the same thing."""
-        return "lungs" in self._organ_of_place(one) and "lungs" in self._organ_of_place(other)
+    def in_one_organ_with_zones(self, one: str, other: str) -> bool:
+        """Return whether both places are zones of the organ where another zone is another place of the same thing."""
+        zoned = self._table.regions.zoned
+        return zoned in self._organ_of_place(one) and zoned in self._organ_of_place(other)
 
     def telling_places(self, form: NormalForm) -> tuple[str, ...]:
         """Return the places of a form that narrow its concept down: not the organ that it is in anyway."""
@@ -209,14 +218,14 @@ class Relations:
 
     def likely_places(self, form: NormalForm) -> tuple[str, ...]:
         """Return the places of something that is there: as told, or where such a thing usually is."""
-        return self.telling_places(form) or tuple(self._usual.get(form.concept, ()))
+        return self.telling_places(form) or self._table.usual_places.get(form.concept, ())
 
     def place_fits_concept(self, places: Iterable[str], concept: str) -> bool:
         """Return whether something that is somewhere in its region may be at one of these places."""
-        region = self._region.get(concept, "chest")
-        if region in ANYWHERE or region in {"devices", "soft_tissues"}:
+        region = self._region.get(concept)
+        if region is None or region in self._near_anything:
             return True
-        organs = self._organ(region).union(self._reaches.get(region, ()))
+        organs = self._organ(region).union(self._table.reaches.get(region, ()))
         for place in places:
             near = {place, *self._around.get(place, ())}
             if any(self._organ_of_place(other) & organs for other in near):
@@ -224,15 +233,16 @@ class Relations:
         return False
 
     def place_is_denied(self, denial: NormalForm, form: NormalForm) -> bool:
-        """Return whether a denial without a place reaches the finding's: clear lungs say nothing about the mediastinum.
+        """Return whether a denial without a place reaches the finding's: a clear Y says nothing about Z.
 
-        The hilum is neither in the lungs nor out of them: a nodule there does not contradict clear lungs, but who
-        denies one "in the lung hilum" is right by clear lungs.
+        A place on the border is neither in Y nor out of it: X there does not contradict a clear Y, but who denies one
+        "at the border of Y" is right by a clear Y.
         """
         places = self.telling_places(form)
         if not places or denial.concept == form.concept:
             return True
-        if form.presence is Presence.ABSENT and "lung" in form.locations:
+        border = self._table.border
+        if form.presence is Presence.ABSENT and border is not None and border.of in form.locations:
             return True
         return self.place_fits_concept(places, denial.concept)
 
@@ -249,7 +259,7 @@ class Relations:
         told = [
             place
             for place in locations
-            if self._part_region.get(place) not in ANYWHERE
+            if self._part_region.get(place) not in self._anywhere
             and (self._part_region.get(place) != region or self._around.get(place))
         ]
         return tuple(
@@ -284,10 +294,8 @@ def _groups_of_regions(organs: Mapping[str, Iterable[str]]) -> dict[str, frozens
     return belongs
 
 
-def _normals(lexicon: Lexicon, table: Mapping[str, Any]) -> dict[str, Normal]:
+def _normals(lexicon: Lexicon, table: RelationTables) -> dict[str, Normal]:
     """Collect the lexicon's normals with all that follows from them."""
-    ruled_out, broken_by = table.get("ruled_out", {}), table.get("broken_by", {})
-    denied, all_denied = table.get("normal_when_denied", {}), table.get("normal_when_all_denied", {})
     normals = {}
     for name, concept in lexicon.concepts.items():
         if concept.kind != "normal":
@@ -295,16 +303,16 @@ def _normals(lexicon: Lexicon, table: Mapping[str, Any]) -> dict[str, Normal]:
         entailed = lexicon.also_normal[name]
         chain = (name, *sorted(entailed - {name}))
         own = {each: lexicon.concepts[each].entails_absence for each in chain}
-        excluded = _union(ruled_out.get(each, own[each]) for each in chain)
-        broken = _union(broken_by.get(each, own[each]) for each in chain)
+        excluded = _union(table.ruled_out.get(each, own[each]) for each in chain)
+        broken = _union(table.broken_by.get(each, own[each]) for each in chain)
         normals[name] = Normal(
             entails=entailed,
             excludes=excluded,
             everything=_union(own.values()),
             broken_by=broken,
-            said_by=tuple(denied.get(name, ())) or excluded[:1],
+            said_by=table.normal_when_denied.get(name, ()) or excluded[:1],
             # A group that is not given can never be denied as a whole.
-            said_by_all=tuple(all_denied.get(name, ("",))),
+            said_by_all=table.normal_when_all_denied.get(name, ("",)),
         )
     return normals
 
@@ -315,12 +323,6 @@ def _union(groups: Iterable[Iterable[str]]) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1)
-def read_table() -> dict[str, Any]:
-    """Read the judge's own data file, once."""
-    return pack().table("relations.toml")
-
-
-@lru_cache(maxsize=1)
 def load_relations() -> Relations:
-    """Read the relations from the lexicon's data files, once."""
-    return Relations(load_lexicon(), read_table())
+    """Return the relations of the pack, built once."""
+    return Relations(load_lexicon(), pack().relations)

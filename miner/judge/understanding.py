@@ -1,21 +1,24 @@
 """What a finding asserts, ready to be judged: its normal forms without those that only introduce another."""
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 from cxr.miner.judge.facts import share_places
 from cxr.miner.judge.relations import load_relations
+from cxr.miner.language import load_lexicon
 from cxr.miner.language.items import read_items
 from cxr.miner.language.statements import read_finding
+from cxr.miner.pack import pack
 from cxr.schemas import Finding, NormalForm, Presence
 
-# "Increased opacity suggesting consolidation: not present" denies the consolidation.
+# "Increased X suggesting Y: not present" denies the Y.
 _LINK = re.compile(
     r"\b(?:suggest(?:s|ing|ive of)|indicat(?:es|ing|ive of)|consistent with|compatible with|represent(?:s|ing)|"
     r"reflect(?:s|ing)|due to|related to|signs? of|evidence of)\b",
     re.IGNORECASE,
 )
-# "Bullous emphysema - air-filled spaces": what follows explains and asserts nothing of its own.
+# "X - holes in Y": what follows explains and asserts nothing of its own.
 _EXPLANATION = re.compile(
     r" - |,? (?:indicated|evidenced|shown|characteri[sz]ed|manifested|demonstrated) by\b", re.IGNORECASE
 )
@@ -31,25 +34,32 @@ _PLAIN_STATUS = re.compile(
     r"excluded|ruled out))\s*[,;.(]",
     re.IGNORECASE,
 )
-# "Suggestive of a prior resolved infection": the infection is gone, the calcification is not.
-_PAST_CAUSE = re.compile(
-    r"\b(?:resolved|healed|resolving)\s+(?=(?:\w+\s+){0,3}(?:infections?|process\w*|disease|inflam\w+))"
-)
 # After these, what is called normal may have something abnormal in it.
 _EXCEPTION = re.compile(r"\b(?:except|but|however|other than|apart from|although|though)\b", re.IGNORECASE)
-_LUNG_HILUM = re.compile(r"\b(?:lung|pulmonary) hil|hil(?:um|a) of (?:the )?(?:(?:left|right) )?lung", re.IGNORECASE)
-# Words that only point at what is spoken of: "normal lung findings" are normal lungs.
-_POINTING = re.compile(
-    r"\b(?:findings?|features?|characteristics?|appearances?|impression|overall|general|generally|anatom\w*|"
-    r"structures?|typical|condition|x-?ray|radiograph\w*|image|study|result)\b",
-    re.IGNORECASE,
-)
 _NORMAL = re.compile(r"\b(?:normal|unremarkable)\b", re.IGNORECASE)
 _ALL_NORMAL = {"normal", "completely normal", "all normal", "entirely normal", "no abnormalities", "no abnormality"}
 
 
 # Nobody words a finding at such length; what lies behind is not read, so that time stays linear.
 LONGEST = 1000
+
+
+class _Patterns(NamedTuple):
+    """The pack's words as patterns."""
+
+    past_cause: re.Pattern[str]
+    """What is over while its traces are not: "suggestive of a prior resolved ..."."""
+    pointing: re.Pattern[str]
+    """Words that only point at what is spoken of: "normal findings of Y" are a normal Y."""
+
+
+@cache
+def _patterns() -> _Patterns:
+    words = pack().judge_words
+    return _Patterns(
+        re.compile(rf"\b(?:resolved|healed|resolving)\s+(?=(?:\w+\s+){{0,3}}(?:{'|'.join(words.past_causes)}))"),
+        re.compile(rf"\b(?:{'|'.join(words.pointing)})\b", re.IGNORECASE),
+    )
 
 
 def understood(finding: Finding) -> Finding:
@@ -62,7 +72,7 @@ def understood(finding: Finding) -> Finding:
 @lru_cache(maxsize=8192)
 def _read(observation: str, status: str) -> Finding:
     plain = _PLAIN_STATUS.match(status)
-    status = plain.group(1) if plain else _PAST_CAUSE.sub("", _without_grounds(status))
+    status = plain.group(1) if plain else _patterns().past_cause.sub("", _without_grounds(status))
     observation = _named(observation)
     read = read_finding(observation, status)
     forms = read.normal_forms or _without_pointers(observation, status)
@@ -72,8 +82,7 @@ def _read(observation: str, status: str) -> Finding:
         forms = _named_last(observation, status) or forms
     relations = load_relations()
     words = f"{observation} {status}".lower()
-    if _LUNG_HILUM.search(observation):
-        forms = tuple(_in_the_lung(form) for form in forms)
+    forms = tuple(relations.over_the_border(form, observation) for form in forms)
     forms = tuple(relations.as_normal(form) for form in _without_generic(forms))
     sharpened = [_changed(relations.sharpened(form, words), status) for form in forms]
     share_places(range(len(sharpened)), sharpened, relations, listed=True)
@@ -85,7 +94,7 @@ def _read(observation: str, status: str) -> Finding:
 
 
 def _named(observation: str) -> str:
-    """Cut the explanation off: "Bullous emphysema - air-filled spaces causing radiolucencies" names emphysema."""
+    """Cut the explanation off: "X - holes that look dark" names X."""
     named = _EXPLANATION.split(observation, maxsplit=1)[0]
     return named if named != observation and read_finding(named, "").normal_forms else observation
 
@@ -97,7 +106,7 @@ def _without_grounds(status: str) -> str:
 
 
 def _without_implied(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
-    """Drop what another part of the finding asserts more exactly ("granuloma, confirmed as calcified")."""
+    """Drop what another part of the finding asserts more exactly ("X, confirmed as striped")."""
     relations = load_relations()
     present = [form for form in forms if form.presence is Presence.PRESENT]
     return tuple(
@@ -114,7 +123,7 @@ def _without_implied(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
 
 
 def _all_denied(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
-    """Let "Consolidation, collapse or mass: no consolidation" deny the whole list, where it denies one of one organ."""
+    """Let "X, Y or Z: no X" deny the whole list, where it denies one of one organ."""
     relations = load_relations()
     denied = [form for form in forms if form.presence is Presence.ABSENT]
     return tuple(
@@ -128,12 +137,14 @@ def _all_denied(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
 
 
 def _without_pointers(observation: str, status: str) -> tuple[NormalForm, ...]:
-    """Read again without words that only point ("normal lung findings"); "Normal: confirmed" is about the chest."""
-    plain = " ".join(_POINTING.sub(" ", observation).split())
+    """Read again without words that only point ("normal findings of Y"); "Normal: confirmed" is about everything."""
+    plain = " ".join(_patterns().pointing.sub(" ", observation).split())
     if plain != observation and (forms := read_finding(plain, status).normal_forms):
         return forms
     about_all = plain.lower() in _ALL_NORMAL or (not plain and _NORMAL.search(status))
-    return read_finding("normal chest", status).normal_forms if about_all else ()
+    if not about_all:
+        return ()
+    return read_finding(load_lexicon().concepts[pack().roles.all_normal].name, status).normal_forms
 
 
 def _named_last(observation: str, status: str) -> tuple[NormalForm, ...]:
@@ -146,22 +157,15 @@ def _named_last(observation: str, status: str) -> tuple[NormalForm, ...]:
 
 
 def _changed(form: NormalForm, status: str) -> NormalForm:
-    """Take a change since the prior examination from the status: "pulmonary edema: improved"."""
+    """Take a change since the prior examination from the status: "X: improved"."""
     if form.change is not None or form.presence is Presence.ABSENT or not status:
         return form
     change = next((entry.change for entry in read_items(status).entries if entry.change is not None), None)
     return form if change is None else form.model_copy(update={"change": change})
 
 
-def _in_the_lung(form: NormalForm) -> NormalForm:
-    """Add the lung to the places of a form, where the words speak of the hilum as a part of it."""
-    if "hilum" not in form.locations or "lung" in form.locations:
-        return form
-    return form.model_copy(update={"locations": (*form.locations, "lung")})
-
-
 def _without_what_is_normal(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
-    """Drop what the same finding calls normal: "Curvature of the aorta: normal curvature" is no tortuous aorta."""
+    """Drop what the same finding calls normal: "Bend of Y: normal bend" is no bent Y."""
     relations = load_relations()
     present = [form for form in forms if form.presence is Presence.PRESENT]
     broken = {
@@ -182,17 +186,17 @@ def _without_what_is_normal(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, 
 
 
 def _without_generic(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
-    """Drop "abnormality" beside anything named: "abnormal opacities or masses" is about opacities and masses.
+    """Drop "abnormality" beside anything named: "abnormal X or Y" is about X and Y.
 
-    "Abnormalities in the mediastinum: no mass" denies, so a region's own abnormality goes too where the rest denies.
+    "Abnormalities in Z: no X" denies, so a region's own abnormality goes too where the rest denies.
     """
-    relations = load_relations()
+    relations, anything = load_relations(), pack().roles.anything
     denied = any(form.presence is Presence.ABSENT for form in forms)
     named = tuple(
         form
         for form in forms
         if not relations.says_little(form.concept)
-        or (form.presence is Presence.ABSENT and form.concept != "abnormality")
-        or (form.presence is Presence.PRESENT and form.concept != "abnormality" and not denied)
+        or (form.presence is Presence.ABSENT and form.concept != anything)
+        or (form.presence is Presence.PRESENT and form.concept != anything and not denied)
     )
     return named or forms

@@ -13,16 +13,13 @@ class Outcome(NamedTuple):
     """A verdict, why, the facts that decided it, and whether the finding says more than they do."""
 
     verdict: Verdict
-    reason: Reason
+    reason: str
+    """A `Reason`, or the pack's own word for what a normal entails."""
     facts: tuple[Fact, ...] = ()
     extra_detail: bool = False
 
 
 NOTHING = Outcome(Verdict.NOT_ASSESSABLE, Reason.ASSERTS_NOTHING)
-NORMAL_REASONS = {
-    "clear_lungs": Reason.ENTAILED_BY_CLEAR_LUNGS,
-    "normal_heart": Reason.ENTAILED_BY_NORMAL_HEART_SIZE,
-}
 
 
 def judge_form(form: NormalForm, facts: Facts) -> Outcome:
@@ -166,7 +163,7 @@ def combine(outcomes: Sequence[Outcome], forms: Sequence[NormalForm]) -> Outcome
 
 
 def _without_failed_alternatives(outcomes: Sequence[Outcome], forms: Sequence[NormalForm]) -> Sequence[Outcome]:
-    """Drop the alternatives of a finding that hold not ("edema or pneumonia possible") where one of them holds."""
+    """Drop the alternatives of a finding that hold not ("X or Y possible") where one of them holds."""
     hedged = [form.certainty is Certainty.UNCERTAIN and asserts_presence(form) for form in forms]
     if sum(hedged) < 2 or not any(
         item.verdict is Verdict.SUPPORTED for item, is_hedged in zip(outcomes, hedged, strict=True) if is_hedged
@@ -212,7 +209,7 @@ def _supported_presence(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], 
 
 
 def _lesser(form: NormalForm, facts: Facts) -> list[Fact]:
-    """Return the facts that name the finding's thing without the detail that its concept adds ("granuloma")."""
+    """Return the facts that name the finding's thing without the detail that its concept adds."""
     return [
         fact
         for lesser in facts.relations.without_detail(form.concept)
@@ -231,7 +228,7 @@ def _both_sides(conflicting: Iterable[tuple[Reason, Fact]]) -> list[Fact]:
 
 
 def excludes(denial: Fact, form: NormalForm, facts: Facts) -> bool:
-    """Return whether a denial rules the finding out: "no large effusion" and "no new opacity" leave room."""
+    """Return whether a denial rules the finding out: "no large X" and "no new X" leave room."""
     denied = denial.form
     if denied.severity is not None and form.severity is not denied.severity:
         return False
@@ -263,7 +260,7 @@ def _same_statement(denial: Fact, form: NormalForm) -> bool:
     if denial.form.concept != form.concept or "otherwise" in denial.words:
         return False
     if denial.normal is not None:
-        return False  # "lungs are clear" is not the statement "no opacity": a granuloma beside it is one
+        return False  # "Y is clear" is not the statement "no X": one small X may stand beside it
     return denial.form.severity is None and denial.form.change is None
 
 
@@ -277,14 +274,14 @@ def _why_present(fact: Fact, form: NormalForm, fit: Fit, facts: Facts) -> Reason
     return Reason.OPPOSITE_STATED if same else Reason.KIND_PRESENT
 
 
-def _why_denied(fact: Fact, form: NormalForm, facts: Facts, *, opposite: bool = False) -> Reason:
+def _why_denied(fact: Fact, form: NormalForm, facts: Facts, *, opposite: bool = False) -> str:
     """Return in which way the report denies the finding."""
     if fact.form.change is Change.RESOLVED:
         return Reason.RESOLVED
     if facts.relations.is_acute_only(fact.form.concept):
         return Reason.ENTAILED_BY_NO_ACUTE_ABNORMALITY
     if fact.normal is not None:
-        return NORMAL_REASONS.get(fact.normal, Reason.ENTAILED_BY_NORMAL_STRUCTURE)
+        return facts.relations.why_normal(fact.normal)
     if facts.relations.same_thing(fact.form.concept, form.concept):
         return Reason.OPPOSITE_STATED if opposite else Reason.STATED
     return Reason.DENIED_IN_GENERAL

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from cxr.miner.judge.facts import Fact
 from cxr.miner.judge.reasons import Reason
-from cxr.miner.judge.relations import read_table
 from cxr.miner.judge.verdicts import NOTHING, Outcome
 from cxr.miner.language.lexicon import Role, load_lexicon
 from cxr.miner.language.tokens import fold_compound, lowered, tokenise
+from cxr.miner.pack import pack
 from cxr.schemas import Finding, NormalForm, Presence, Quote, Verdict
 
 # Most of the finding's content words; one of three may be a word of the speaker's own.
@@ -26,7 +26,7 @@ UNKNOWN = "unknown_words"
 
 
 class WordLists(NamedTuple):
-    """The fallback's word lists, from the data file."""
+    """The fallback's word lists, from the pack."""
 
     empty: frozenset[str]
     """Words that carry no meaning of their own."""
@@ -39,8 +39,8 @@ class WordLists(NamedTuple):
 @lru_cache(maxsize=1)
 def _word_lists() -> WordLists:
     """Read the fallback's word lists, folded."""
-    table = read_table()["words"]
-    return WordLists(*(frozenset(folded(table[name])) for name in WordLists._fields))
+    table = pack().judge_words
+    return WordLists(*(frozenset(folded(words)) for words in (table.empty, table.denying, table.normal)))
 
 
 class WordSentence(NamedTuple):

@@ -3,6 +3,7 @@
 CxrError
 ├── InputError          a file, folder or record that cannot be used (also a ValueError)
 ├── SettingsError       an option or configuration value that cannot be used (also a ValueError)
+├── PackError           a file of a pack is missing, or says what cannot be used
 ├── StoreError          the DuckDB file cannot be opened, read or migrated
 │   └── StoreLocked     another process is writing to it
 ├── PolicyError         report text would go where its licence does not allow
@@ -24,6 +25,10 @@ class InputError(CxrError, ValueError):
 
 class SettingsError(CxrError, ValueError):
     """An option or configuration value that cannot be used; the command line exits with 2."""
+
+
+class PackError(CxrError):
+    """A file of a pack is missing, or says what cannot be used; the message names file, entry and what to change."""
 
 
 class StoreError(CxrError):

@@ -69,8 +69,8 @@ Tasks = Annotated[tuple[Task, ...], NoDecode, BeforeValidator(_tasks)]
 STAGES = ("ask", "mine", "score", "judge", "filter", "bench", "export", "train", "predict", "evaluate", "report")
 """The tables of cxr.toml, and with `CXR_` before them the beginnings of the names in the environment."""
 
-_OTHER_NAMES = ("CXR_DB",)
-"""Read by the command line itself."""
+_OTHER_NAMES = ("CXR_DB", "CXR_PACK")
+"""Read by the command line itself, and by the loader of packs."""
 
 
 class StageSettings(BaseSettings):

@@ -50,10 +50,6 @@ class Analysis:
         """One finding per mention, with its exact span; built when first asked for."""
         return tuple(_finding(self.text, mention) for mention in self.mentions)
 
-    def sentence_of(self, index: int) -> Span:
-        """Return the sentence that holds `findings[index]`."""
-        return self.sentences[self.mentions[index].sentence]
-
 
 def _span(start: int, end: int) -> Span:
     return Span.model_construct(start=start, end=end)

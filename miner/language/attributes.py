@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Entry, Role, load_lexicon
-from cxr.miner.language.scopes import ADJECTIVE_ENDINGS
+from cxr.miner.language.scopes import ends_as_adjective
+from cxr.miner.pack import pack
 from cxr.schemas import Change, Severity, Side
 
 _BOUNDARY = int(
@@ -30,7 +31,6 @@ _ADDS = frozenset({("but",), ("yet",), ("though",), ("although",), ("which",), (
 """Words that add a second predicate to a structure."""
 _OF = frozenset({("in",), ("of",)})
 _TO_BE = frozenset({"is", "are", "was", "were", "be"})
-_CHAMBERS = frozenset({"atrium", "atrial", "ventricle", "ventricular"})
 _MAX_WORDS = 4
 """Unknown words (streaky, rounded, blanks) that may stand between a mention and its qualifier."""
 
@@ -98,22 +98,23 @@ def collect(items: Items, index: int) -> Attributes:
     if items.sizes:
         found.size_mm = _size(items, index)
     if found.sides and items.entries[index].concepts:
-        _leave_out_chambers(items, index, found)
+        _leave_out_sites(items, index, found)
     return found
 
 
-def _leave_out_chambers(items: Items, index: int, found: Attributes) -> None:
-    """Drop the sides of heart chambers that a device lies in: "right ventricular leads" are no right pacemaker."""
+def _leave_out_sites(items: Items, index: int, found: Attributes) -> None:
+    """Drop the sides of structures that a device only ends in, which are no sides of the device."""
     mention = items.entries[index]
     if load_lexicon().concepts[mention.concepts[0]].kind != "device":
         return
-    if _CHAMBERS.intersection(mention.phrase):
+    sites = pack().anatomy.device_sites
+    if not sites.isdisjoint(mention.phrase):
         for inner in mention.inner:
             if inner.side in found.sides:
                 found.sides.remove(inner.side)
     for at in range(found.first, found.last):
         side = items.entries[at].side
-        if side in found.sides and _CHAMBERS.intersection(items.entries[at + 1].phrase):
+        if side in found.sides and not sites.isdisjoint(items.entries[at + 1].phrase):
             found.sides.remove(side)
 
 
@@ -164,7 +165,7 @@ def _leftward(items: Items, index: int, found: Attributes) -> int:
 
 
 def _joins_qualifiers(items: Items, position: int) -> bool:
-    """Return whether a comma or "and" stands between qualifiers of one mention ("small, left effusion")."""
+    """Return whether a comma or "and" stands between qualifiers of one mention ("small, left X")."""
     if position == 0 or position + 1 >= len(items.roles):
         return False
     before, after = items.roles[position - 1], items.roles[position + 1]
@@ -174,24 +175,24 @@ def _joins_qualifiers(items: Items, position: int) -> bool:
         first = position - 1
         while first >= 0 and items.roles[first] & _KIND:
             first -= 1
-        return first < 0 or not items.roles[first] & COPULA  # not "the right effusion is small and left effusion ..."
-    # "Bilateral, left greater than right, pleural effusions": nothing but qualifiers since the beginning
+        return first < 0 or not items.roles[first] & COPULA  # not "the right X is small and left Y ..."
+    # "Bilateral, left greater than right, X": nothing but qualifiers since the beginning
     if not items.roles[position] & COMMA or not items.roles[0] & SIDE:
         return False
     return all(role & (_KIND | WORD | COMMA) for role in items.roles[:position])
 
 
 def _goes_on(items: Items, position: int) -> bool:
-    """Return whether "and" goes on with a place: "hilar and mediastinal adenopathy", "hilar and right apical nodes"."""
+    """Return whether "and" goes on with a place: "lower and middle X", "lower and right upper X"."""
     after = position + 1
     if items.roles[after] & PART:
         return True
     sided = items.roles[after] & SIDE and after + 1 < len(items.roles) and items.roles[after + 1] & PART
-    return bool(sided) and items.entries[position - 1].phrase[-1].endswith(ADJECTIVE_ENDINGS)
+    return bool(sided) and ends_as_adjective(items.entries[position - 1])
 
 
 def _place_before(items: Items, position: int, found: Attributes) -> None:
-    """Take the place from a subject ("the right lung shows ...") or an opening ("in the left base, there is ...")."""
+    """Take the place from a subject ("the right side shows ...") or an opening ("in the left one, there is ...")."""
     roles = items.roles
     if position < 0:
         return
@@ -250,14 +251,15 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
 
 
 def _change_follows(items: Items, index: int) -> bool:
-    """Return whether a comma introduces a change of the mention before it ("small effusion, unchanged")."""
+    """Return whether a comma introduces a change of the mention before it ("small X, unchanged")."""
     return index < len(items.roles) and bool(items.roles[index] & CHANGE) and not _of_another(items, index + 1)
 
 
 def _of_another(items: Items, start: int) -> bool:
-    """Return whether a change is said of what follows it: "stable mediastinal contours", "unchanged effusion"."""
+    """Return whether a change is said of what follows it: "stable outline of Y", "unchanged X"."""
+    whole = pack().roles.whole_part  # "decreased from the prior film" is no change of what the film shows
     for role, entry in zip(items.roles[start:], items.entries[start:], strict=True):
-        if role & PART and entry.part is not None and entry.part.id != "chest":  # "decreased from the prior chest film"
+        if role & PART and entry.part is not None and entry.part.id != whole:
             return True
         if not role & _QUALIFIER:
             break
@@ -265,9 +267,9 @@ def _of_another(items: Items, start: int) -> bool:
 
 
 def change_behind(items: Items, last: int) -> Change | None:
-    """Return the change said behind an adjective: "the heart is enlarged, worse than before", "... but stable".
+    """Return the change said behind an adjective: "Y is enlarged, worse than before", "... but stable".
 
-    None where the word belongs to something else ("..., stable mediastinal contours") or says that it has gone.
+    None where the word belongs to something else ("..., stable outline of Z") or says that it has gone.
     """
     index = last + 1
     while index < len(items.roles) and (items.roles[index] & _JOINS or items.entries[index].phrase in _ADDS):
@@ -277,23 +279,23 @@ def change_behind(items: Items, last: int) -> Change | None:
     change = items.entries[index].change
     if change is Change.RESOLVED or _of_another(items, index + 1):
         return None
-    compared = any(role & Role.QUALITY for role in items.roles[index + 1 :])  # "more evident in the lateral view"
+    compared = any(role & Role.QUALITY for role in items.roles[index + 1 :])  # "more evident in the other view"
     return None if compared else change
 
 
 def _place_follows(items: Items, index: int) -> bool:
-    """Return whether a list goes on with places ("in the right base and left apex"), not with a new mention."""
+    """Return whether a list goes on with places ("in the right Y and left Z"), not with a new mention."""
     after_comma = items.roles[index - 1] & COMMA
     while after_comma and index < len(items.roles) and items.roles[index] & CONJUNCTION:
         index += 1
     if after_comma and not (index < len(items.roles) and items.roles[index] & PREPOSITION):
-        return False  # "aortic ectasia, stable mediastinal contours"
+        return False  # "X, stable outline of Y"
     saw_place = False
     for role in items.roles[index:]:
         if role & (PART | SIDE):
             saw_place = True
         elif role & (CONCEPT | Role.GENERIC | COPULA | STATE):
-            return False  # the places are those of a later mention: "effusion or hilar or mediastinal adenopathy"
+            return False  # the places are those of a later mention: "X or upper or lower Y"
         elif not role & (WORD | PREPOSITION | CHANGE | SEVERITY | CONJUNCTION):
             break
     return saw_place

@@ -1,12 +1,10 @@
-"""What the lexicon is made of: roles, concepts, regions, places, adjectives, and entries of phrases."""
+"""What the lexicon is made of, beside the concepts and regions of the pack: roles, places, adjectives, entries."""
 
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from cxr.miner.pack.lexicon import Region, State
 from cxr.schemas import Change, Severity, Side
-
-DIVIDED = frozenset({"lungs", "bones", "spine"})
-"""Regions whose parts tell places apart; elsewhere the concept's own region says enough."""
 
 
 class Role(IntEnum):
@@ -51,67 +49,12 @@ class Role(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Concept:
-    """One thing a report can state: an abnormality, a device, or something that is right."""
-
-    id: str
-    name: str
-    kind: str
-    """abnormality, device or normal"""
-    region: str
-    course: str | None
-    """acute, chronic, or None where it can be either"""
-    is_a: tuple[str, ...]
-    equivalent: tuple[str, ...]
-    entails: tuple[str, ...]
-    entails_absence: tuple[str, ...]
-    at: dict[str, str]
-    """What it is called in another region: calcification of the aorta is atherosclerosis."""
-    when: dict[str, str]
-    """What it is called under an adjective that stands apart: a calcified right apical granuloma."""
-    chronic_form: str | None
-    """What it is called where the words beside it say old or healed."""
-    chexpert: str | None
-    chexpert_possible: str | None
-    """A label that it suggests without naming it: congestion suggests edema."""
-    chexpert_absent: tuple[str, ...]
-    incidental: bool
-    """Its presence leaves a chest without finding, as the CheXpert labeler counts (tortuous aorta, clips)."""
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A structure whose state is described: which concepts "normal", "abnormal" and adjectives make of it."""
-
-    id: str
-    normal: str | None
-    abnormal: str | None
-    acute: str | None
-    lesion: str | None
-    """What a lesion or mass without a name of its own is called there."""
-    states: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class Part:
-    """A place, e.g. lung_base, with the region it belongs to and the places it lies in."""
+    """A place, with the region it belongs to and the places it lies in."""
 
     id: str
     region: Region
     part_of: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """An adjective of a structure: its polarity is normal or abnormal."""
-
-    id: str
-    normal: bool
-    hedge: bool
-    predicative: bool
-    """It describes a structure only from behind ("the trachea is central")."""
-    severity: Severity | None
 
 
 @dataclass(slots=True)
@@ -122,9 +65,9 @@ class Entry:
     roles: int = 0
     concepts: tuple[str, ...] = ()
     inner: tuple["Entry", ...] = ()
-    """Places, sides and degrees inside a concept's own phrase ("biapical pleural thickening")."""
+    """Places, sides and degrees inside a concept's own phrase ("left lower X")."""
     tail: Part | None = None
-    """The structure that a concept's phrase ends in: another adjective may speak of it ("tortuous calcified aorta")."""
+    """The structure that a concept's phrase ends in: another adjective may speak of it ("long striped X")."""
     part: Part | None = None
     state: State | None = None
     side: Side | None = None

@@ -1,7 +1,7 @@
 """Finding a quote in a report: verbatim up to whitespace, case and typography, or not at all.
 
 A quote has to consist of whole words of the report. Without that rule "normal" would be found in "abnormal" and
-"displaced" in "non-displaced", which turns the meaning round.
+"specific" in "non-specific", which turns the meaning round.
 """
 
 import re
@@ -59,9 +59,9 @@ def locate(words: str, report_text: str) -> Quote | None:
 
 
 def leaves_out_negation(quote: Quote, report_text: str) -> bool:
-    """Return whether a negation stands before a quote in its clause: "pneumothorax" cut out of "no pneumothorax".
+    """Return whether a negation stands before a quote in its clause: "X" cut out of "no X".
 
-    A hint to quote more, not a judgement: "no change in the small effusion" has one too.
+    A hint to quote more, not a judgement: "no change in the small X" has one too.
     """
     before = report_text[max(0, quote.start - _LONGEST_CLAUSE) : quote.start]
     *_, clause = _CLAUSE_END.split(before)
@@ -96,8 +96,8 @@ def _fold(text: str) -> _Folded:
 def _belongs_to_word(folded: str, text: str, position: int) -> bool:
     """Return whether a sign is part of a word or number.
 
-    A hyphen inside a word and a point inside a number are: "displaced" is not a word of "non-displaced", nor is
-    "5 cm" a part of "3.5 cm".
+    A hyphen inside a word and a point inside a number are: "specific" is not a word of "non-specific", nor is "5 cm" a
+    part of "3.5 cm".
     """
     if folded.isalnum() or unicodedata.combining(folded):
         return True

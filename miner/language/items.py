@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from cxr.miner.language.lexicon import Entry, Node, Role, load_lexicon
 from cxr.miner.language.tokens import ARTICLES, TOKEN, fold_compound, lowered
+from cxr.miner.pack import pack
 
 _SIGNS = {
     ",": Entry((",",), int(Role.COMMA)),
@@ -14,14 +15,12 @@ _SIGNS = {
     ":": Entry((":",), int(Role.COLON)),
     "/": Entry(("/",), int(Role.CONJUNCTION)),
     ";": Entry((";",), int(Role.BREAK)),
-    "?": Entry(("?",), int(Role.HEDGE_FORWARD)),  # "? pneumonia"; at the end of a sentence it asks
+    "?": Entry(("?",), int(Role.HEDGE_FORWARD)),  # "? X"; at the end of a sentence it asks
 }
 _HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")
 _OPTION = re.compile(r"[\s*\-\"'(]*[A-H][).:]\**\s")
 _WORD = Entry(("",), int(Role.WORD))
 _QUESTION = re.compile(r"\?[\s*\"')\]]*$")
-_LARGEST_MM = 600.0
-"""No finding in a chest is larger; a larger number is something else."""
 _UNITS = {"cm": 10.0, "mm": 1.0, "centimeter": 10.0, "millimeter": 1.0}
 
 
@@ -125,7 +124,7 @@ def _measure(words: list[str], unit: int, item: int, sizes: list[tuple[int, floa
         first -= 2
         largest = max(largest, float(words[first]))
     size = largest * _UNITS[words[unit]]
-    if 0 < size <= _LARGEST_MM:
+    if 0 < size <= pack().about.largest_mm:
         sizes.append((item - (unit - first), size))
 
 

@@ -1,24 +1,16 @@
-"""Labels of the 14 CheXpert findings from a report, with the words that decided each.
+"""Labels of a report by the pack's names, with the words that decided each.
 
 Follows the CheXpert labeler (Irvin et al. 2019, arXiv 1901.07031): labels count explicit mentions in the final report
 (findings and impression, not indication or history); a positive mention outweighs an uncertain one, which outweighs a
-negative one; a finding that is not mentioned stays None.
+negative one; a finding that is not mentioned stays None. Which concept sets which label is data of the pack, and so
+are its choices where the paper leaves room (`labels.toml`). General ones are:
 
-Choices where the paper leaves room:
-- A structure called normal is an explicit negative of its own label: "heart size is normal" is Cardiomegaly 0,
-  "mediastinal contours are normal" is Enlarged Cardiomediastinum 0. "Lungs are clear" names no label and sets none.
-- Labels are not passed up the hierarchy: consolidation does not set Lung Opacity. As in the CheXpert phrases, opacity,
-  infiltrate, airspace disease, interstitial markings and scars do.
-- What only suggests a label makes it uncertain, where the CheXpert phrases say 1: vascular congestion for Edema, a
-  nodular opacity for Lung Lesion. The indexers of OpenI give congestion and round opacities codes of their own.
-- A calcified nodule is a Lung Lesion, which the CheXpert phrases leave out; a calcified granuloma is none.
+- A structure called normal is an explicit negative of its own label, and sets no other.
+- Labels are not passed up a hierarchy: a kind of X does not set X.
 - "likely" and "consistent with" assert; "possible", "may", "suspicious for", "cannot exclude" are uncertain.
-  "Borderline" and the two sides of "atelectasis or scar", "atelectasis versus scar" are 1, and the findings stay
-  uncertain in their normal form. The CheXpert rules hedge "versus" and "borderline heart size" and not a bare "or";
-  the indexers of OpenI code both sides, and -1 there costs 0.04 of micro F1 (0.944 to 0.905; borderline: to 0.928).
-- Devices of the abdomen and pelvis (ureteral stent, hip prosthesis, vena cava filter) are no Support Devices.
-- No Finding is 1 where no abnormality is asserted, not even uncertainly; support devices and incidental things (clips,
-  a tortuous aorta, low lung volumes) do not count, as in the CheXpert phrase list. Otherwise it is None.
+  "Borderline" and the two sides of "X or Y", "X versus Y" are 1, and stay uncertain in their normal form.
+- The label that says that there is nothing is 1 where no abnormality is asserted, not even uncertainly; devices and
+  incidental things do not count. Otherwise it is None.
 """
 
 import re
@@ -31,14 +23,14 @@ from cxr.miner.language.analysis import Analysis, Mention, analyse_report
 from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.language.tokens import fold
 from cxr.miner.language.version import reader_version
-from cxr.schemas import Finding, Finding14, NormalForm, Presence, Quote, Side
+from cxr.miner.pack import pack
+from cxr.schemas import Finding, NormalForm, Presence, Quote, Side
 
 LABELER = "rules"
 
 Value = Literal[1, 0, -1]
 _RANK = {1: 3, -1: 2, 0: 1}
 _WORDS = re.compile(r"[a-z]+")
-_SILENT: frozenset[Finding14] = frozenset({Finding14.NO_FINDING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +42,7 @@ class LabelEvidence:
     quote: Quote
     """Offsets are in the whole report."""
     via: str | None = None
-    """The concept that entails the absence (clear_lungs); None where the report names the finding itself."""
+    """The concept that entails the absence ("Y is clear"); None where the report names the finding itself."""
     hedge: str = ""
     """Why the finding is uncertain: possible, alternative ("or", "versus") or borderline; empty where certain."""
     several: bool = False
@@ -61,10 +53,10 @@ class LabelEvidence:
 class _LabelRules:
     """Which concepts set which label, read off the lexicon once."""
 
-    named: dict[str, Finding14]
-    suggested: dict[str, Finding14]
-    absent_by_normal: dict[str, tuple[Finding14, ...]]
-    entailed: dict[str, tuple[Finding14, ...]]
+    named: dict[str, str]
+    suggested: dict[str, str]
+    absent_by_normal: dict[str, tuple[str, ...]]
+    entailed: dict[str, tuple[str, ...]]
     """Labels that a denied concept or an asserted normal rules out without naming them."""
     counts_as_finding: frozenset[str]
 
@@ -72,47 +64,23 @@ class _LabelRules:
 @lru_cache(maxsize=1)
 def _rules() -> _LabelRules:
     lexicon = load_lexicon()
-    named = {c.id: Finding14(c.chexpert) for c in lexicon.concepts.values() if c.chexpert is not None}
-    core = {
-        label: [c for c, of in named.items() if of is label and lexicon.concepts[c].name.lower() in _core_names(label)]
-        for label in Finding14
-    }
+    concepts = lexicon.concepts.values()
 
-    def ruled(absent: frozenset[str]) -> tuple[Finding14, ...]:
-        return tuple(label for label, ids in core.items() if ids and all(c in absent for c in ids))
+    def ruled(absent: frozenset[str]) -> tuple[str, ...]:
+        return tuple(label.name for label in pack().labels if label.core and absent.issuperset(label.core))
 
-    entailed: dict[str, tuple[Finding14, ...]] = {}
-    for concept in lexicon.concepts.values():
-        absent = lexicon.ruled_out[concept.id] if concept.kind == "normal" else lexicon.descendants[concept.id]
-        entailed[concept.id] = ruled(absent)
     return _LabelRules(
-        named=named,
-        suggested={
-            c.id: Finding14(c.chexpert_possible) for c in lexicon.concepts.values() if c.chexpert_possible is not None
+        named={c.id: c.label for c in concepts if c.label is not None},
+        suggested={c.id: c.label_possible for c in concepts if c.label_possible is not None},
+        absent_by_normal={c.id: c.label_absent for c in concepts},
+        entailed={
+            c.id: ruled(lexicon.ruled_out[c.id] if c.kind == "normal" else lexicon.descendants[c.id]) for c in concepts
         },
-        absent_by_normal={
-            c.id: tuple(Finding14(name) for name in c.chexpert_absent) for c in lexicon.concepts.values()
-        },
-        entailed=entailed,
-        counts_as_finding=frozenset(
-            c.id for c in lexicon.concepts.values() if c.kind == "abnormality" and not c.incidental
-        ),
+        counts_as_finding=frozenset(c.id for c in concepts if c.kind == "abnormality" and not c.incidental),
     )
 
 
-def _core_names(label: Finding14) -> frozenset[str]:
-    """Names of the concepts whose absence is the absence of the label."""
-    extra = {
-        Finding14.EDEMA: {"pulmonary edema"},
-        Finding14.LUNG_LESION: {"lung nodule", "lung mass"},
-        Finding14.ENLARGED_CARDIOMEDIASTINUM: {"mediastinal widening"},
-        Finding14.PLEURAL_OTHER: {"pleural thickening"},
-        Finding14.SUPPORT_DEVICES: {"support device"},
-    }
-    return frozenset(extra.get(label, {label.value.lower()}))
-
-
-def _explicit(mention: Mention, rules: _LabelRules) -> Iterator[tuple[Finding14, Value]]:
+def _explicit(mention: Mention, rules: _LabelRules) -> Iterator[tuple[str, Value]]:
     form = mention.form
     present = form.presence is Presence.PRESENT
     label = rules.named.get(form.concept)
@@ -127,11 +95,11 @@ def _explicit(mention: Mention, rules: _LabelRules) -> Iterator[tuple[Finding14,
             yield negative, 0
 
 
-def label(report: str) -> dict[Finding14, int | None]:
-    """Return 1, 0, -1 or None for each of the 14 findings; all None for a report without a reading."""
+def label(report: str) -> dict[str, int | None]:
+    """Return 1, 0, -1 or None for each label of the pack; all None for a report without a reading."""
     rules = _rules()
     analysis = analyse_report(report)
-    labels: dict[Finding14, int | None] = dict.fromkeys(Finding14)
+    labels: dict[str, int | None] = dict.fromkeys(pack().label_names)
     if not analysis.cuts:
         return labels
     normal = True
@@ -143,30 +111,28 @@ def label(report: str) -> dict[Finding14, int | None]:
                 labels[finding] = value
         if form.presence is Presence.PRESENT and form.concept in rules.counts_as_finding:
             normal = False
-    if normal:
-        labels[Finding14.NO_FINDING] = 1
+    if normal and (nothing := pack().nothing) is not None:
+        labels[nothing] = 1
     return labels
 
 
-def label_evidence(report: str) -> dict[Finding14, list[LabelEvidence]]:
-    """Return for each finding what the report says on it, in text order; entailed absences carry `via`.
+def label_evidence(report: str) -> dict[str, list[LabelEvidence]]:
+    """Return for each label what the report says on it, in text order; entailed absences carry `via`.
 
     The value of `label` is the strongest explicit one; entailed evidence never decides it.
     """
     rules = _rules()
     analysis = analyse_report(report)
-    evidence: dict[Finding14, list[LabelEvidence]] = {finding: [] for finding in Finding14}
+    evidence: dict[str, list[LabelEvidence]] = {name: [] for name in pack().label_names}
     for index, mention in enumerate(analysis.mentions):
         form = mention.form
         stated = dict(_explicit(mention, rules))
         for finding, value in stated.items():
             evidence[finding].append(_evidence(analysis, index, mention, value, None))
-        normal = form.concept in rules.absent_by_normal and rules.absent_by_normal[form.concept] is not None
-        denies = form.presence is Presence.ABSENT and load_lexicon().concepts[form.concept].kind != "normal"
-        assures = form.presence is Presence.PRESENT and load_lexicon().concepts[form.concept].kind == "normal"
-        if normal and (denies or assures) and not _narrow(form):
+        normal = load_lexicon().concepts[form.concept].kind == "normal"
+        if normal is (form.presence is Presence.PRESENT) and not _narrow(form):  # a denial, or an assurance
             for finding in rules.entailed[form.concept]:
-                if finding not in stated and finding not in _SILENT:
+                if finding not in stated:
                     evidence[finding].append(_evidence(analysis, index, mention, 0, form.concept))
     return evidence
 
@@ -197,12 +163,11 @@ def _in_plural(words: str, mention: Mention) -> bool:
 
 
 def label_line(record: dict[str, Any]) -> dict[str, Any]:
-    """Label one record `{"id", "report"}`: it comes back whole, with `labels` by CheXpert name and who gave them.
+    """Label one record `{"id", "report"}`: it comes back whole, with `labels` by name and who gave them.
 
     Raises ValueError, in one sentence, for a record without a report text.
     """
     report = record.get("report")
     if not isinstance(report, str):
         raise ValueError('the line has no "report" that is text; expected {"id", "report"}')
-    labels = {str(finding): value for finding, value in label(report).items()}
-    return {**record, "labels": labels, "labeler": {"name": LABELER, "version": reader_version()}}
+    return {**record, "labels": label(report), "labeler": {"name": LABELER, "version": reader_version()}}

@@ -1,20 +1,21 @@
-"""The lexicon: concepts, places, qualifiers and cues, read once from the TOML files in `data/`.
+"""The lexicon: concepts, places, qualifiers and cues, built once from the tables of the pack.
 
-A contributor adds a synonym in `data/`; nothing here names a finding. `load_lexicon` raises `LexiconError`
-where the files contradict each other (an unknown parent, a cycle, a phrase with two meanings).
+A contributor adds a synonym in the pack; nothing here names a finding. That every id is declared the pack checks when
+it is loaded; `load_lexicon` raises `LexiconError` where its words contradict each other (a phrase with two meanings,
+concepts in a circle).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from typing import Any
 
-from cxr.miner.language.entries import DIVIDED, Concept, Entry, Node, Part, Region, Role, State
+from cxr.miner.language.entries import Entry, Node, Part, Role
 from cxr.miner.language.tokens import phrase_words
-from cxr.miner.pack import pack
-from cxr.schemas import Change, Severity, Side
+from cxr.miner.pack import Pack, PackError, pack
+from cxr.miner.pack.lexicon import Concept, Region, State
+from cxr.schemas import Side
 
 __all__ = [
     "Concept",
@@ -33,8 +34,8 @@ __all__ = [
 _CHOICE = re.compile(r"\[([^\]]*)\]")
 
 
-class LexiconError(ValueError):
-    """The lexicon's files contradict each other; the message names the file entry and what to change."""
+class LexiconError(PackError):
+    """The words of a pack contradict each other; the message names the entry and what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,33 +60,14 @@ class Lexicon:
 
 
 def variants(phrase: str) -> Iterator[str]:
-    """Write out the alternatives of a phrase: "[lung|] base" gives "lung base" and "base"."""
+    """Write out the alternatives of a phrase: "[old|] X" gives "old X" and "X"."""
+    if "[" not in phrase:
+        yield " ".join(phrase.split())
+        return
     pieces = _CHOICE.split(phrase)
     choices = [piece.split("|") if index % 2 else [piece] for index, piece in enumerate(pieces)]
     for combination in product(*choices):
         yield " ".join("".join(combination).split())
-
-
-def _concept(concept_id: str, table: dict[str, Any], kind: str) -> Concept:
-    return Concept(
-        id=concept_id,
-        name=table["name"],
-        kind=table.get("kind", kind),
-        region=table["region"],
-        course=table.get("course"),
-        is_a=tuple(table.get("is_a", ())),
-        equivalent=tuple(table.get("equivalent", ())),
-        entails=tuple(table.get("entails", ())),
-        entails_absence=tuple(table.get("entails_absence", ())),
-        at=table.get("at", {}),
-        when=table.get("when", {}),
-        chronic_form=table.get("chronic_form"),
-        chexpert=table.get("chexpert"),
-        chexpert_possible=table.get("chexpert_possible"),
-        chexpert_absent=tuple(table.get("chexpert_absent", ())),
-        incidental=bool(table.get("incidental")),
-        source=table["source"],
-    )
 
 
 class _Builder:
@@ -104,8 +86,8 @@ class _Builder:
                 found = self.entries[words] = Entry(words)
             yield found
 
-    def all(self, phrases: list[str], role: Role) -> Iterator[Entry]:
-        """Return each variant of each phrase a role, and yield its entry."""
+    def all(self, phrases: Iterable[str], role: Role) -> Iterator[Entry]:
+        """Give each variant of each phrase a role, and yield its entry."""
         for phrase in phrases:
             for entry in self.entry(phrase):
                 entry.roles |= role
@@ -137,63 +119,47 @@ class _Builder:
             entry.roles |= Role.STATE
 
 
-def _add_modifiers(builder: _Builder) -> None:
-    data = pack().table("lexicon/modifiers.toml")
-    for state_id, table in data["state"].items():
-        severity = Severity(table["severity"]) if "severity" in table else None
-        state = State(
-            state_id, table["polarity"] == "normal", bool(table.get("hedge")), bool(table.get("predicative")), severity
-        )
-        for phrase in table["phrases"]:
+def _add_modifiers(builder: _Builder, source: Pack) -> None:
+    words = source.modifiers
+    for state in words.state.values():
+        for phrase in state.phrases:
             builder.state(phrase, state)
-    for side, phrases in data["side"].items():
+    for side, phrases in words.side.items():
         for entry in builder.all(phrases, Role.SIDE):
-            entry.side = Side(side)
-    for severity_id, phrases in data["severity"].items():
+            entry.side = side
+    for severity, phrases in words.severity.items():
         for entry in builder.all(phrases, Role.SEVERITY):
-            entry.severity = Severity(severity_id)
-    for number, phrases in data["number"].items():
+            entry.severity = severity
+    for number, phrases in words.number.items():
         for entry in builder.all(phrases, Role.NUMBER):
             entry.number = number
-    for change, phrases in data["change"].items():
+    for change, phrases in words.change.items():
         for entry in builder.all(phrases, Role.CHANGE):
-            entry.change = Change(change)
+            entry.change = change
 
 
-def _add_anatomy(builder: _Builder) -> tuple[dict[str, Region], dict[str, Part]]:
-    data = pack().table("anatomy.toml")
-    regions = {
-        region_id: Region(
-            region_id,
-            table.get("normal"),
-            table.get("abnormal"),
-            table.get("acute"),
-            table.get("lesion"),
-            table.get("states", {}),
-        )
-        for region_id, table in data["region"].items()
-    }
+def _add_places(builder: _Builder, source: Pack) -> dict[str, Part]:
     parts: dict[str, Part] = {}
-    for part_id, table in data["part"].items():
-        if table["region"] not in regions:
-            raise LexiconError(f"part {part_id} names the unknown region {table['region']}; declare it")
-        part = parts[part_id] = Part(part_id, regions[table["region"]], tuple(table.get("part_of", ())))
-        for phrase in table["phrases"]:
+    for part_id, place in source.anatomy.part.items():
+        part = parts[part_id] = Part(part_id, source.anatomy.region[place.region], place.part_of)
+        for phrase in place.phrases:
             builder.part(phrase, part, None)
-        for side, phrases in table.get("sided", {}).items():
+        for side, phrases in place.sided.items():
             for phrase in phrases:
-                builder.part(phrase, part, Side(side))
-    return regions, parts
+                builder.part(phrase, part, side)
+    return parts
 
 
-def _add_cues(builder: _Builder) -> None:
-    for name, table in pack().table("lexicon/cues.toml").items():
-        for _ in builder.all(table["phrases"], Role[name.upper()]):
+def _add_cues(builder: _Builder, source: Pack) -> None:
+    for name, table in source.cues.items():
+        if name.upper() not in Role.__members__:
+            raise LexiconError(f"lexicon/cues.toml: there is no kind of cue {name!r}; remove it or correct its name")
+        for _ in builder.all(table.phrases, Role[name.upper()]):
             pass
 
 
 def _tail(entry: Entry, entries: dict[tuple[str, ...], Entry]) -> Part | None:
-    """Find the structure that a concept's phrase ends in: the aorta of "calcified aorta"."""
+    """Find the structure that a concept's phrase ends in: the X of "striped X"."""
     for start in range(1, len(entry.phrase)):
         ending = entries.get(entry.phrase[start:])
         if ending is not None and ending.part is not None and not ending.concepts:
@@ -201,38 +167,42 @@ def _tail(entry: Entry, entries: dict[tuple[str, ...], Entry]) -> Part | None:
     return None
 
 
-def _inner(entry: Entry, entries: dict[tuple[str, ...], Entry], concepts: dict[str, Concept]) -> tuple[Entry, ...]:
+def _inner(entry: Entry, entries: dict[tuple[str, ...], Entry], *, device: bool) -> tuple[Entry, ...]:
     """Find the qualifiers inside a phrase; a structure that the concept is about anyway is none."""
     words, found, at = entry.phrase, [], 0
-    region = concepts[entry.concepts[0]].region
     while at < len(words):
         for stop in range(len(words), at, -1):
             part = entries.get(words[at:stop])
             if part is None or part is entry:
                 continue
             place = part.part
-            tells_place = place is not None and place.part_of and place.region.id in DIVIDED
+            tells_place = place is not None and place.part_of and place.region.divided
             if part.side or tells_place:
                 found.append(part)
             at = stop - 1
             break
         at += 1
-    return tuple(found) if region != "devices" else tuple(p for p in found if p.side)
+    return tuple(part for part in found if part.side) if device else tuple(found)
 
 
 def _tree(entries: dict[tuple[str, ...], Entry]) -> dict[str, Node]:
     root: dict[str, Node] = {}
     for words, entry in entries.items():
         level = root
-        node = Node()
-        for word in words:
-            node = level.setdefault(word, Node())
-            level = node.next
-        node.entry = entry
+        for word in words[:-1]:
+            level = _step(level, word).next
+        _step(level, words[-1]).entry = entry
     return root
 
 
-def _closure(start: str, step: dict[str, tuple[str, ...]]) -> frozenset[str]:
+def _step(level: dict[str, Node], word: str) -> Node:
+    node = level.get(word)
+    if node is None:
+        node = level[word] = Node()
+    return node
+
+
+def _closure(start: str, step: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
     seen, todo = {start}, [start]
     while todo:
         for target in step.get(todo.pop(), ()):
@@ -242,82 +212,71 @@ def _closure(start: str, step: dict[str, tuple[str, ...]]) -> frozenset[str]:
     return frozenset(seen)
 
 
-def _check(concepts: dict[str, Concept], regions: dict[str, Region], parts: dict[str, Part]) -> None:
+def _refuse_circles(concepts: Mapping[str, Concept]) -> None:
+    upward = {concept.id: concept.is_a for concept in concepts.values()}
     for concept in concepts.values():
-        for target in (
-            *concept.at.values(),
-            *concept.when.values(),
-            *concept.is_a,
-            *concept.equivalent,
-            *concept.entails,
-            *concept.entails_absence,
-        ):
-            if target not in concepts:
-                raise LexiconError(f"{concept.id} refers to the unknown concept {target}; declare it or fix the name")
-        if concept.region not in regions and concept.region not in parts:
-            raise LexiconError(f"{concept.id} names the unknown region {concept.region}; declare it in anatomy.toml")
-        upward = {c.id: c.is_a for c in concepts.values()}
         if any(concept.id in _closure(parent, upward) for parent in concept.is_a):
             raise LexiconError(f"{concept.id} is its own ancestor; break the cycle in is_a")
-    for region in regions.values():
-        named = (region.normal, region.abnormal, region.acute, region.lesion, *region.states.values())
-        for target in filter(None, named):
-            if target not in concepts:
-                raise LexiconError(f"region {region.id} refers to the unknown concept {target}; declare it")
-    for part in parts.values():
-        for target in part.part_of:
-            if target not in parts:
-                raise LexiconError(f"part {part.id} lies in the unknown part {target}; declare it")
+
+
+def _add_concepts(builder: _Builder, source: Pack) -> dict[str, Concept]:
+    concepts: dict[str, Concept] = {}
+    for file, declared in source.concepts.items():
+        for concept_id, concept in declared.items():
+            if concept_id in concepts:
+                raise LexiconError(f"{concept_id} is declared twice, the second time in {file}; merge the two")
+            concepts[concept_id] = concept
+            for phrase in concept.phrases:
+                builder.concept(phrase, (concept_id,))
+    for phrase, concept_ids in source.compounds.phrases.items():
+        for entry in builder.entry(phrase):
+            entry.concepts, entry.roles = concept_ids, int(entry.roles | Role.CONCEPT)
+    return concepts
 
 
 @lru_cache(maxsize=1)
 def load_lexicon() -> Lexicon:
-    """Return the lexicon, read and checked once per process; raises `LexiconError` on a contradiction."""
+    """Return the lexicon, built and checked once per process; raises `LexiconError` on a contradiction."""
+    return build_lexicon(pack())
+
+
+def build_lexicon(source: Pack) -> Lexicon:
+    """Return the lexicon of a pack; raises `LexiconError` on a contradiction."""
     builder = _Builder()
-    concepts: dict[str, Concept] = {}
-    tables = [(name, "abnormality") for name in pack().about.findings] + [("lexicon/normals.toml", "normal")]
-    for name, kind in tables:
-        for concept_id, table in pack().table(name).items():
-            if concept_id in concepts:
-                raise LexiconError(f"{concept_id} is declared twice, the second time in {name}; merge the two")
-            concepts[concept_id] = _concept(concept_id, table, kind)
-            for phrase in table["phrases"]:
-                builder.concept(phrase, (concept_id,))
-    for phrase, concept_ids in pack().table("lexicon/compounds.toml")["phrases"].items():
-        for entry in builder.entry(phrase):
-            entry.concepts, entry.roles = tuple(concept_ids), int(entry.roles | Role.CONCEPT)
-    regions, parts = _add_anatomy(builder)
-    _add_modifiers(builder)
-    _add_cues(builder)
+    concepts = _add_concepts(builder, source)
+    parts = _add_places(builder, source)
+    _add_modifiers(builder, source)
+    _add_cues(builder, source)
     for entry in builder.entries.values():
         if entry.concepts:
-            entry.inner = _inner(entry, builder.entries, concepts)
+            device = concepts[entry.concepts[0]].region == source.roles.device_region
+            entry.inner = _inner(entry, builder.entries, device=device)
             entry.tail = _tail(entry, builder.entries)
-    _check(concepts, regions, parts)
+    _refuse_circles(concepts)
     upward = {c.id: (*c.is_a, *c.equivalent) for c in concepts.values()}
     ancestors = {c: _closure(c, upward) for c in concepts}
     descendants = {c: frozenset(d for d in concepts if c in ancestors[d]) for c in concepts}
     entails = {c.id: c.entails for c in concepts.values()}
     also_normal = {c: _closure(c, entails) for c in concepts}
-    ruled_out = {
-        c: frozenset(
-            below
-            for normal in also_normal[c]
-            for absent in concepts[normal].entails_absence
-            for below in descendants[absent]
-        )
-        for c in concepts
-    }
     within = {p.id: p.part_of for p in parts.values()}
     return Lexicon(
         concepts=concepts,
         parts=parts,
-        regions=regions,
+        regions=source.anatomy.region,
         entries=builder.entries,
         tree=_tree(builder.entries),
         ancestors=ancestors,
         descendants=descendants,
-        ruled_out=ruled_out,
+        ruled_out={c: _ruled_out(normals, concepts, descendants) for c, normals in also_normal.items()},
         also_normal=also_normal,
         places={p: _closure(p, within) for p in parts},
+    )
+
+
+def _ruled_out(
+    normals: Iterable[str], concepts: Mapping[str, Concept], descendants: Mapping[str, frozenset[str]]
+) -> frozenset[str]:
+    """Return all that cannot be there where these normals hold."""
+    return frozenset(
+        below for normal in normals for absent in concepts[normal].entails_absence for below in descendants[absent]
     )

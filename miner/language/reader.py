@@ -17,19 +17,15 @@ from cxr.miner.language.structures import (
     state_concept,
     state_targets,
 )
+from cxr.miner.pack import pack
 from cxr.schemas import Certainty, Change, NormalForm, Presence, Severity, Side
 
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
-_ASSERTABLE_GENERICS = frozenset(
-    {"abnormality", "abnormal", "disease", "pathology", "anomaly", "irregularity", "change", "lesion"}
-)
 _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
 COLON, CHANGE = int(Role.COLON), int(Role.CHANGE)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _MEANINGFUL = CONCEPT | STATE | GENERIC
-_BESIDE_HEART = frozenset({"mediastinum", "hila", "aorta", "pulmonary_vessels", "lungs"})
-# A structure named beside another in one breath is no place of it ("cardiomegaly and stable hilar contours").
-_NOT_IN = {"heart": _BESIDE_HEART, "cardiomediastinum": _BESIDE_HEART, "mediastinum": frozenset({"hila"})}
+_NOWHERE: frozenset[str] = frozenset()
 _REVERSIBLE = frozenset({Change.WORSENED, Change.IMPROVED})
 
 
@@ -78,7 +74,7 @@ class _Sentence:
         self.changes = self._changes() if items.union & CHANGE else {}
 
     def _changes(self) -> dict[int, Change]:
-        """Return a change that is said of several mentions to each ("tube and line have been removed")."""
+        """Return a change that is said of several mentions to each ("X and Y have been removed")."""
         items = self.items
         changes: dict[int, Change] = {}
         for index, role in enumerate(items.roles):
@@ -95,7 +91,7 @@ class _Sentence:
     def read(self) -> list[Reading]:
         colon = self._heading_end() if self.items.union & COLON else 0
         roles, silent = self.items.roles, self.scopes.silent
-        described: set[int] = set()  # structures whose state is said: "interstitial markings are normal"
+        described: set[int] = set()  # structures whose state is said: "Y is normal"
         for index, role in enumerate(roles):
             if role & STATE and not role & CONCEPT and not silent[index] and index >= colon:
                 described.update(at for at in self._state(index) if roles[at] & PART)
@@ -110,7 +106,7 @@ class _Sentence:
         return self.readings
 
     def _heading_end(self) -> int:
-        """Return the index up to which mentions are only a heading ("Cardiomegaly: the heart is normal")."""
+        """Return the index up to which mentions are only a heading ("X: Y is normal")."""
         roles = self.items.roles
         if self.statement:
             return 0
@@ -135,7 +131,7 @@ class _Sentence:
             self._emit(concept_id, index, found, denied=scopes.denied[index], hedged=scopes.hedged[index])
 
     def _concept_here(self, concept_id: str, index: int, found: Attributes) -> str:
-        """Return what a concept is called at its place: old fractures are healed, aortic calcium is atherosclerosis."""
+        """Return what a concept is called at its place, under an adjective, or where it is old."""
         concept = self.lexicon.concepts[concept_id]
         if found.chronic and concept.chronic_form is not None:
             return concept.chronic_form
@@ -146,13 +142,13 @@ class _Sentence:
             return concept_id
         regions = [self.lexicon.parts[place].region.id for place in found.places]
         if self._of_device(index):
-            regions.insert(0, "devices")
+            regions.insert(0, pack().roles.device_region)
         return next((concept.at[region] for region in regions if region in concept.at), concept_id)
 
     def _emit(self, concept_id: str, index: int, found: Attributes, *, denied: bool, hedged: bool) -> None:
         change = found.change or self.changes.get(index)
         if denied and change in _REVERSIBLE and scopes_cue_before(self.scopes, index, found.change_at):
-            denied, change = False, Change.UNCHANGED  # "no worsening of the effusion"
+            denied, change = False, Change.UNCHANGED  # "no worsening of X"
         elif change is Change.RESOLVED:
             denied = True
         self._add(concept_id, index, found, change, denied=denied, hedged=(hedged or found.hedged) and not denied)
@@ -193,25 +189,26 @@ class _Sentence:
         )
 
     def _of_device(self, index: int) -> bool:
-        """Return whether a word is said of a device: "the lateral screw is fractured"."""
+        """Return whether a word is said of a device: "the second D is broken"."""
         items = self.items
         before = index - 1
         while before >= 0 and items.roles[before] & (PASSES | Role.COPULA) and not items.roles[before] & CONCEPT:
             before -= 1
         if before < 0 or not items.roles[before] & CONCEPT:
             return False
-        return self.lexicon.concepts[items.entries[before].concepts[0]].region == "devices"
+        return self.lexicon.concepts[items.entries[before].concepts[0]].region == pack().roles.device_region
 
     def _places(self, concept_id: str, found: Attributes) -> tuple[str, ...]:
-        """Leave out the structure that the concept is about anyway: cardiomegaly is in the heart and nowhere else."""
-        elsewhere = _NOT_IN.get(self.lexicon.concepts[concept_id].region, frozenset())
+        """Leave out the structure that the concept is about anyway, and those that are only named beside it."""
+        region = self.lexicon.regions.get(self.lexicon.concepts[concept_id].region)
+        elsewhere = _NOWHERE if region is None else region.beside
         return tuple(
             place
             for place in found.places
             if not _says_concept(place, concept_id) and self.lexicon.parts[place].region.id not in elsewhere
         )
 
-    # ---- "no acute bony abnormality"
+    # ---- "no acute abnormality of Y"
     def _generic(self, index: int) -> None:
         items = self.items
         if (index and items.roles[index - 1] & CONCEPT) or leads_to_mention(items, index + 1):
@@ -229,22 +226,22 @@ class _Sentence:
             parts = [part for at in where if (part := items.entries[at].part) is not None]
             first = min([first, *where])
         denied, hedged = self.scopes.denied[index], self.scopes.hedged[index]
-        word = items.entries[index].phrase[0]
+        word, roles = items.entries[index].phrase[0], pack().roles
         if denied and _only_its_course(items, index):
             return
-        if not denied and (not parts or word not in _ASSERTABLE_GENERICS):
+        if not denied and (not parts or word not in roles.assertable):
             return
         if not parts:
-            if word == "change":
+            if word == roles.change:
                 return
-            target = "acute_cardiopulmonary_abnormality" if acute else "abnormality"
+            target = roles.anything_acute if acute else roles.anything
             self._add(target, index, Attributes(first, last), None, denied=denied, hedged=False)
             return
         for concept_id in dict.fromkeys(filter(None, (generic_concept(part, word, acute=acute) for part in parts))):
             found = Attributes(first, last)
             self._add(concept_id, index, found, None, denied=denied, hedged=hedged and not denied)
 
-    # ---- "the heart is enlarged", "clear lungs"
+    # ---- "Y is enlarged", "clear Y"
     def _state(self, index: int) -> list[int]:
         """Read an adjective; return the structures that it describes."""
         items = self.items
@@ -256,7 +253,7 @@ class _Sentence:
             and leads_to_mention(items, index + 1)
             and not items.roles[index - 1] & Role.COPULA
         ):
-            return []  # "no abnormal opacities": the adjective is the mention's
+            return []  # "no abnormal X": the adjective is the mention's
         if index and items.roles[index - 1] & Role.COPULA and "normal" in items.entries[index].phrase:
             self._call_normal(index)
         targets, predicative = state_targets(self.items, index)
@@ -280,7 +277,7 @@ class _Sentence:
         return targets
 
     def _call_normal(self, index: int) -> None:
-        """Deny abnormalities that are called normal ("vascular engorgement appears within normal limits")."""
+        """Deny abnormalities that are called normal ("X appears within normal limits")."""
         for at in subjects(self.items, index, CONCEPT):
             if any(role & Role.COMMA for role in self.items.roles[at + 1 : index]):
                 continue
@@ -311,7 +308,7 @@ class _Sentence:
             if entry.severity is not None and position < index and index - position <= 2:
                 found.severity = entry.severity
                 found.first = min(found.first, position)
-            # "lung volumes are decreased since ...": the word that makes the finding cannot say that it got better
+            # "Y is decreased since ...": the word that makes the finding cannot say that it got better
             if entry.change is not None and not (position == index and entry.change is Change.IMPROVED):
                 found.change = entry.change
         if found.change is None and not denied and (state := items.entries[index].state) is not None:
@@ -326,7 +323,7 @@ def _before_which(items: Items, index: int) -> list[int]:
     if not targets:
         return []
     between = items.roles[targets[-1] + 1 : index]
-    placed = any(role & Role.PREPOSITION for role in between)  # "opacity in the left base, which is stable"
+    placed = any(role & Role.PREPOSITION for role in between)  # "X in the left Y, which is stable"
     return targets if placed or not any(role & PART for role in between) else []
 
 

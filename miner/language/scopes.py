@@ -7,8 +7,9 @@ Follows ConText (Harkema et al. 2009): a forward cue reaches to the end of its c
 from dataclasses import dataclass
 
 from cxr.miner.language.items import Items
-from cxr.miner.language.lexicon import Role, load_lexicon
+from cxr.miner.language.lexicon import Entry, Role, load_lexicon
 from cxr.miner.language.silence import NOTHING_SENTENCE, OPTION, PLANS, keep_denied, silence, silence_options
+from cxr.miner.pack import pack
 
 MENTION = int(Role.CONCEPT | Role.GENERIC)
 _STOP = int(Role.BREAK)
@@ -38,8 +39,6 @@ _RELATIVE = frozenset({("which",), ("but",), ("however",)})
 _AWAY = frozenset({("from",), ("to",), ("than",)})
 _TO_BE = frozenset({"is", "are"})
 PLACING = frozenset({("of",), ("in",), ("within",)})
-ADJECTIVE_ENDINGS = ("al", "ar", "ic", "ary", "ous", "bony")
-"""Structures named by an adjective (mediastinal, hilar, aortic) need a noun after them."""
 _NEGATIONS = frozenset({"not", "can't", "doesn't", "don't"})
 _UNDECIDED = frozenset({("versus",), ("vs",)})
 
@@ -51,10 +50,15 @@ class Scopes:
     denied: list[bool]
     hedged: list[bool]
     alternative: list[bool]
-    """Hedged only as one of two ("atelectasis versus scar")."""
+    """Hedged only as one of two ("X versus Y")."""
     silent: list[bool]
     cue: list[int]
     """Index of the cue that denies or hedges the item, or -1."""
+
+
+def ends_as_adjective(entry: Entry) -> bool:
+    """Return whether a structure is named by an adjective, which needs a noun after it."""
+    return entry.phrase[-1].endswith(pack().anatomy.adjective_endings)
 
 
 def read_scopes(items: Items) -> Scopes:
@@ -88,8 +92,8 @@ def _looks_back(items: Items, index: int) -> bool:
     if not before or before & (_STOP | Role.PREPOSITION | COMMA):
         return False
     follows = index + 1
-    # "no noticeable abnormality", "no observed calcification": a participle before its noun is a qualifier
-    # and so are two joined ones: "no patchy or streaky opacity"
+    # "no noticeable X", "no observed X": a participle before its noun is a qualifier
+    # and so are two joined ones: "no patchy or streaky X"
     while (
         follows < len(roles)
         and roles[follows] & (_MODIFIER | AFFIRM | CONJUNCTION)
@@ -135,17 +139,17 @@ def _forward(items: Items, scopes: Scopes) -> None:
 def _concludes_anew(items: Items, index: int) -> bool:
     """Return whether a conclusion stands outside of the denial before it.
 
-    "No collapse, suggesting normal lung volumes"; "no consolidation, cannot exclude pneumonia".
+    "No X, suggesting normal Y"; "no X, cannot exclude Z".
     """
     return not _NEGATIONS.isdisjoint(items.entries[index].phrase) or _normal_follows(items, index + 1)
 
 
 def _normal_follows(items: Items, start: int) -> bool:
-    """Return whether what is concluded from an item on is something right: "normal lung volumes", "clear lungs"."""
+    """Return whether what is concluded from an item on is something right: "normal Y", "clear Y"."""
     concepts = load_lexicon().concepts
     normal = False
     for role, entry in zip(items.roles[start:], items.entries[start:], strict=True):
-        if role & CONCEPT:  # "normal lung density" is no normal that we know
+        if role & CONCEPT:  # "normal density of Y" may be no normal that we know
             return concepts[entry.concepts[0]].kind == "normal"
         if entry.state is not None:
             normal = entry.state.normal
@@ -155,7 +159,7 @@ def _normal_follows(items: Items, start: int) -> bool:
 
 
 def _ends_denial(items: Items, index: int) -> bool:
-    """Return whether a comma or "and" ends a denial: after "no effusion is seen", or before a new statement."""
+    """Return whether a comma or "and" ends a denial: after "no X is seen", or before a new statement."""
     closed = items.roles[index] & COMMA and index and items.roles[index - 1] & AFFIRM
     return bool(closed) or _begins_statement(items, index)
 
@@ -180,7 +184,7 @@ def _leads_to_mention(items: Items, index: int) -> bool:
 
 
 def affirmed(items: Items, index: int) -> bool:
-    """Return whether a copula only rounds a denial off ("no effusion is seen")."""
+    """Return whether a copula only rounds a denial off ("no X is seen")."""
     for role in items.roles[index + 1 : index + 4]:
         if role & (AFFIRM | DENY_BACKWARD):
             return True
@@ -202,13 +206,13 @@ def _begins_statement(items: Items, index: int) -> bool:
     if alternative or _has_predicate(items, start):
         return _has_predicate(items, start)
     if start == index + 1 and roles[index] & COMMA and _is_affirmed(items, start):
-        return True  # "although there is no effusion, atelectasis is present"
+        return True  # "although there is no X, Y is present"
     first, state = roles[start], entries[start].state
     if state is not None and state.normal:
         return True
     if not first & (SEVERITY | CHANGE) or first & DENY_FORWARD:
         return False
-    return not _alternative_follows(items, start)  # "no pneumothorax, small left effusion"
+    return not _alternative_follows(items, start)  # "no X, small left Y"
 
 
 def _is_affirmed(items: Items, start: int) -> bool:
@@ -233,7 +237,7 @@ def _alternative_follows(items: Items, start: int) -> bool:
 
 
 def _has_predicate(items: Items, start: int) -> bool:
-    """Return whether a statement of its own ("the heart is normal", "lungs clear") begins at an item."""
+    """Return whether a statement of its own ("Y is normal", "Y clear") begins at an item."""
     saw_part = False
     for index in range(start, len(items.roles)):
         role = items.roles[index]
@@ -260,9 +264,9 @@ def subjects(items: Items, index: int, wanted: int) -> list[int]:
     while position >= 0:
         role = roles[position]
         if role & Role.PREPOSITION and items.entries[position].phrase in _AWAY:
-            found.clear()  # "unchanged from the previous exam": a comparison is no subject
+            found.clear()  # "unchanged from the previous image": a comparison is no subject
         if role & _STOP or (role & (WITH | COLON) and found):
-            break  # a heading ("Chest: the heart is normal") is no second subject
+            break  # a heading ("Z: Y is normal") is no second subject
         if role & COPULA:
             if found or own_copula:
                 break
@@ -287,7 +291,7 @@ def subjects(items: Items, index: int, wanted: int) -> list[int]:
 
 
 def _is_place_of_subject(items: Items, position: int) -> bool:
-    """Return whether a structure only says where another one is: the thorax of "bony structures of the thorax"."""
+    """Return whether a structure only says where another one is: the Z of "structures of Y of the Z"."""
     before = position - 1
     while before >= 0 and items.roles[before] & Role.SIDE:
         before -= 1
@@ -313,7 +317,7 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
     if relative:
         targets = across_relative(items, index, MENTION)
     if targets and not _is_normal(items, targets[-1]):
-        targets = [at for at in targets if not _is_normal(items, at)]  # "clear lungs make pneumonia unlikely"
+        targets = [at for at in targets if not _is_normal(items, at)]  # "clear Y makes X unlikely"
     if not targets or (roles & STATE and not before & (COPULA | COLON | CONCEPT)):
         return
     for target in targets:
@@ -322,7 +326,7 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
         if roles & DENY_BACKWARD:
             scopes.denied[target] = True
             if relative:
-                scopes.silent[target] = False  # "look for plaques, which are not seen"
+                scopes.silent[target] = False  # "look for X, which is not seen"
         elif not scopes.denied[target]:
             scopes.hedged[target] = True
         scopes.cue[target] = index
@@ -336,12 +340,12 @@ def _is_normal(items: Items, index: int) -> bool:
 
 
 def _seen_elsewhere(items: Items, target: int, index: int) -> bool:
-    """Return whether a denial is about another view only: "seen on the frontal view, not identified on the lateral"."""
+    """Return whether a denial is about another view only: "seen on the one view, not identified on the other"."""
     return bool(items.roles[index - 1] & COMMA) and any(role & AFFIRM for role in items.roles[target + 1 : index])
 
 
 def _names_something(items: Items, index: int) -> bool:
-    """Return whether an item is a mention, or an adjective that makes one of its structure ("enlarged heart")."""
+    """Return whether an item is a mention, or an adjective that makes one of its structure ("enlarged Y")."""
     if items.roles[index] & MENTION:
         return True
     for role in items.roles[index + 1 :]:
@@ -363,7 +367,7 @@ def across_relative(items: Items, index: int, wanted: int) -> list[int]:
 
 
 def _alternatives(items: Items, scopes: Scopes) -> None:
-    """Hedge both sides of "atelectasis versus infiltrate" and "scar or atelectasis" where they are asserted."""
+    """Hedge both sides of "X versus Y" and "X or Y" where they are asserted."""
     for index, entry in enumerate(items.entries):
         if entry.phrase not in _ALTERNATIVE:
             continue
@@ -371,7 +375,7 @@ def _alternatives(items: Items, scopes: Scopes) -> None:
         right = _neighbour(items, index, 1)
         undecided = entry.phrase in _UNDECIDED
         if max(left, right) < 0 or (min(left, right) < 0 and not undecided):
-            continue  # "effusion versus thickening" is undecided even where one of the two has no name
+            continue  # "X versus something" is undecided even where one of the two has no name
         if undecided or not (scopes.denied[left] or scopes.denied[right]):
             for side in (left, right):
                 if side >= 0 and not scopes.denied[side] and not scopes.hedged[side]:

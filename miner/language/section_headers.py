@@ -1,18 +1,19 @@
 """Which words before a colon are a section header, and of which section."""
 
 import re
+from collections.abc import Mapping
 from enum import Enum, StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
-from cxr.miner.pack import pack
+from cxr.miner.pack import PackError, pack
 
 
 class SectionName(StrEnum):
     """The canonical parts of a report; the values are what the store and the Section model hold."""
 
     PREAMBLE = "preamble"
-    """Titles and dates before the first header ("FINAL REPORT", "CHEST RADIOGRAPH")."""
+    """Titles and dates before the first header ("FINAL REPORT")."""
     EXAMINATION = "examination"
     INDICATION = "indication"
     HISTORY = "history"
@@ -46,9 +47,9 @@ class HeaderRole(Enum):
     """Headers that name no section by themselves."""
 
     VIEW = "view"
-    """Names the examination ("CHEST, PA AND LATERAL:"): findings if prose follows, else examination."""
+    """Names the examination ("TWO VIEWS:"): findings if prose follows, else examination."""
     INSIDE = "inside"
-    """A heading inside findings ("LUNGS:")."""
+    """A heading inside findings ("DEVICES:")."""
     UNKNOWN = "unknown"
     """All capitals and a colon, meaning unknown."""
     FINAL = "final"
@@ -63,20 +64,6 @@ MAX_HEADER = 80
 """Characters: longer text before a colon is a sentence (MIMIC lines are wrapped at 79)."""
 
 
-class _Lists(NamedTuple):
-    exact: dict[str, SectionName]
-    inside: frozenset[str]
-    inside_words: frozenset[str]
-    view_words: frozenset[str]
-
-
-def _load() -> _Lists:
-    data = pack().table("section_headers.toml")
-    exact = {_key(header): SectionName(name) for name, headers in data["exact"].items() for header in headers}
-    inside = frozenset(_key(header) for header in data["inside"]["exact"])
-    return _Lists(exact, inside, frozenset(data["inside"]["words"]), frozenset(data["views"]["words"]))
-
-
 _NOT_A_LETTER = re.compile(r"[^a-z/&]+")
 _MIT_LIKE = re.compile(r"[A-Z ()/,&.'#0-9_:-]+\Z")
 _ORDINAL = re.compile(r"\A[\s>*#•-]*(?:\d{1,2}[.)]\s+)?")
@@ -87,23 +74,32 @@ def _key(header: str) -> str:
     return _NOT_A_LETTER.sub(" ", header.lower()).replace(" /", "/").replace("/ ", "/").strip()
 
 
-_LISTS = _load()
+class _Lists(NamedTuple):
+    exact: Mapping[str, SectionName]
+    in_line: Mapping[str, SectionName]
+    """Headers that may stand in the middle of a line; the rest ("report:", "date:", "plan:") is too common in prose."""
+    inside: frozenset[str]
+    inside_words: frozenset[str]
+    view_words: frozenset[str]
 
-# Headers that may stand in the middle of a line. The rest ("report:", "date:", "plan:") is too common in prose.
-_IN_LINE = {
-    key: name
-    for key, name in _LISTS.exact.items()
-    if name not in {SectionName.OTHER, SectionName.NOTIFICATION, SectionName.NARRATIVE}
-    and key
-    not in {
-        "report", "results", "description", "body", "observations", "body of report", "imp", "diagnosis",
-        "interpretation", "assessment", "reason", "question", "hx", "pmh", "symptoms", "reference", "prior",
-        "priors", "compare", "correlation", "views", "view", "procedure", "procedures", "protocol", "study",
-        "studies", "exam", "exams", "title", "modality", "recommend", "follow up", "followup", "suggestion",
-        "suggestions", "advice", "plan", "preliminary", "summary", "projection", "projections", "finding",
-        "compared to", "comparison to", "opinion", "prior study", "prior exam", "previous study", "previous exam",
-    }
-}  # fmt: skip
+
+@cache
+def _lists() -> _Lists:
+    """Return the pack's headers; raises PackError for a section that there is not."""
+    data = pack().section_headers
+    if unknown := next((name for name in data.exact if name not in set(SectionName)), None):
+        names = ", ".join(SectionName)
+        raise PackError(
+            f"the pack {pack().name}: section_headers.toml: exact.{unknown} is no section; use one of {names}"
+        )
+    exact = {_key(header): SectionName(name) for name, headers in data.exact.items() for header in headers}
+    common = {_key(header) for header in data.not_in_line}
+    in_line = {key: name for key, name in exact.items() if name not in _NEVER_IN_LINE and key not in common}
+    inside = frozenset(_key(header) for header in data.inside.exact)
+    return _Lists(exact, in_line, inside, frozenset(data.inside.words), frozenset(data.views.words))
+
+
+_NEVER_IN_LINE = frozenset({SectionName.OTHER, SectionName.NOTIFICATION, SectionName.NARRATIVE})
 _STRONG = frozenset({"findings", "impression", "indication", "comparison", "technique", "conclusion"})
 _LONGEST_IN_LINE = 5  # words
 
@@ -127,17 +123,18 @@ def line_header(raw: str) -> Header | None:
     key = _key(header)
     if not key or len(header) > MAX_HEADER:
         return None
-    if key in _LISTS.inside:
+    lists = _lists()
+    if key in lists.inside:
         return HeaderRole.INSIDE
     if key == "final report":
         return HeaderRole.FINAL
     if header == header.upper():
-        return _LISTS.exact.get(key) or _capitals_header(header, key)
-    return _LISTS.exact.get(key) or _capitalised_header(header, key)
+        return lists.exact.get(key) or _capitals_header(header, key)
+    return lists.exact.get(key) or _capitalised_header(header, key)
 
 
 def _capitalised_header(header: str, key: str) -> Header | None:
-    """Accept "Chest findings", "Final impression"."""
+    """Accept "Other findings", "Final impression"."""
     words = key.split()
     named = header[:1].isupper() and 2 <= len(words) <= 3 and words[-1] in ("findings", "impression")
     return SectionName(words[-1]) if named and words[0] not in ("no", "the", "these", "all") else None
@@ -157,9 +154,9 @@ def _capitals_header(header: str, key: str) -> Header | None:
 
 
 def _role(words: list[str]) -> HeaderRole | None:
-    if any(word in _LISTS.view_words for word in words):
+    if not _lists().view_words.isdisjoint(words):
         return HeaderRole.VIEW
-    if any(word in _LISTS.inside_words for word in words):
+    if not _lists().inside_words.isdisjoint(words):
         return HeaderRole.INSIDE
     return HeaderRole.UNKNOWN if len(words) <= 4 else None
 
@@ -177,7 +174,7 @@ def in_line_header(window: str, *, shouting: bool) -> tuple[int, SectionName] | 
         phrase = tokens[-count:]
         if not phrase[0][:1].isalpha():
             continue  # "___ FINDINGS": the blank belongs to the section before
-        name = _IN_LINE.get(_key(" ".join(phrase)))
+        name = _lists().in_line.get(_key(" ".join(phrase)))
         if name is None:
             continue
         begin = _start_of_last(window, phrase)

@@ -166,7 +166,7 @@ def _blocks(text: str, part: _Part, marks: list[Mark]) -> Iterator[Block]:
         if mark.begin > header:
             yield Block(name, header, start, mark.begin)
         name, header = target, mark.begin
-        # A heading inside findings stays in the body: "LUNGS: clear" says more than "clear".
+        # A heading inside findings stays in the body: "DEVICES: none" says more than "none".
         start = mark.begin if mark.what is HeaderRole.INSIDE else mark.end
         seen_reading = seen_reading or target in READINGS
     yield Block(name, header, start, part.end)
@@ -197,7 +197,7 @@ def _target(text: str, mark: Mark, around: _Around) -> SectionName | None:
 
 
 def _ends_sentence(text: str, position: int) -> bool:
-    """Return whether a header may stand here after findings: "Chest  Comparison: ..." goes on with the findings."""
+    """Return whether a header may stand here after findings: "Stable  Comparison: ..." goes on with the findings."""
     before = text[max(0, position - MAX_HEADER) : position].rstrip(" \t")
     return not before or before[-1] in "\n.?!:;_)" or before.endswith("\\n")
 

@@ -38,7 +38,7 @@ def silence(items: Items, silent: list[bool]) -> None:
             if items.entries[index].phrase == _IF:
                 start, stop = _conditional(items, index, stop)
             silent[start:stop] = [True] * (stop - start)
-        begun = not role & COLON and (begun or not role & COMMA)  # "Pleura: look for ..." is a plan, too
+        begun = not role & COLON and (begun or not role & COMMA)  # "Y: look for ..." is a plan, too
 
 
 def _has_verb(items: Items, index: int) -> bool:
@@ -51,12 +51,12 @@ def _has_verb(items: Items, index: int) -> bool:
 def _conditional(items: Items, index: int, stop: int) -> tuple[int, int]:
     """Return where a conditional begins and ends: "if" with its clause, and what would be if the clause were true.
 
-    "If the diaphragms are flat, this could be emphysema" supposes a sign and states nothing. "If anything, the effusion
-    is larger", "if pneumonia is suspected, the opacity may be one" suppose nothing of the image.
+    "If Y is flat, this could be X" supposes a sign and states nothing. "If anything, X is larger", "if X is suspected,
+    Z may be one" suppose nothing of the image.
     """
     roles, entries = items.roles, items.entries
     while stop < len(roles) and roles[stop] & DENY_FORWARD:
-        stop = _end_of_purpose(roles, stop)  # "if no consolidation is seen, ..."
+        stop = _end_of_purpose(roles, stop)  # "if no X is seen, ..."
     condition = range(index + 1, stop)
     opens = not index or roles[index - 1] & (BREAK | _LIST)
     modal = _modal_before(items, index) if not opens else next(_modals(items, stop, len(roles)), -1)
@@ -75,7 +75,7 @@ def _modals(items: Items, start: int, stop: int) -> Iterator[int]:
 
 
 def _modal_before(items: Items, index: int) -> int:
-    """Return where "could suggest emphysema" begins before "if"; its subject, too, in "emphysema could be present"."""
+    """Return where "could suggest X" begins before "if"; its subject, too, in "X could be present"."""
     begin = max((at + 1 for at in range(index) if items.roles[at] & (BREAK | COMMA)), default=0)
     modal = next(_modals(items, begin, index), -1)
     return begin if modal >= 0 and items.roles[modal] & HEDGE_BACKWARD else modal
@@ -85,22 +85,22 @@ def _end_of_purpose(roles: list[int], index: int) -> int:
     """Return where "to determine whether ...", "history of ..." ends: at a comma or a denial, but not inside a list."""
     for at in range(index + 1, len(roles)):
         if roles[at] & COLON and not any(role & _STATES for role in roles[at:]):
-            return len(roles)  # "we evaluate three issues: effusion, nodules"
+            return len(roles)  # "we evaluate three issues: X, Y"
         if roles[at] & (COMMA | BREAK | DENY_FORWARD):
             return at
     return len(roles)
 
 
 def _silence_plan(roles: list[int], silent: list[bool], index: int) -> None:
-    """Silence the sentence of a plan; after its colon may stand what was found ("Check the pleura: no effusion")."""
+    """Silence the sentence of a plan; after its colon may stand what was found ("Check Y: no X")."""
     colon = next((at for at in range(index, len(roles)) if roles[at] & COLON), len(roles))
     if not any(role & _STATES for role in roles[colon:]):
-        colon = len(roles)  # "evaluate three issues: effusion, nodules, fractures"
+        colon = len(roles)  # "evaluate three issues: X, Y, Z"
     silent[:colon] = [True] * colon
 
 
 def keep_denied(items: Items, silent: list[bool], denied: Sequence[bool], cue: Sequence[int]) -> None:
-    """Keep what a sentence denies before it explains: "no opacities that would suggest pneumonia"."""
+    """Keep what a sentence denies before it explains: "no X that would suggest Y"."""
     explains = next((at for at, role in enumerate(items.roles) if role & NOTHING_SENTENCE), -1)
     if explains <= 0 or items.roles[0] & IMPERATIVE:
         return

@@ -1,4 +1,4 @@
-"""Findings given as (observation, status): ("Pleural effusion or pneumothorax", "not present")."""
+"""Findings given as (observation, status): ("X or Y", "not present")."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,9 +7,10 @@ from functools import lru_cache
 from cxr.miner.language.items import Items, read_items
 from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
 from cxr.miner.language.reader import Reading, normal_form, read_observation
+from cxr.miner.pack import pack
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Severity, Side
 
-# "suggested by symmetrical shadows": what follows explains, and is no status
+# "suggested by symmetrical spots": what follows explains, and is no status
 _QUALIFIED = Role.NOTHING_SENTENCE | Role.NOTHING_CLAUSE | Role.NOTHING_FORWARD | Role.PROBABLE
 
 
@@ -74,8 +75,8 @@ def read_statement(observation: str, status: str) -> Statement:
 def _merged(named: list[NormalForm], restated: list[NormalForm], lexicon: Lexicon) -> tuple[NormalForm, ...]:
     """Join what the observation names with what the status says itself.
 
-    A status that speaks of the same thing decides ("Cardiomegaly": "no signs of cardiomegaly") and takes over the
-    observation's place and side; one that only says it in wider words ("granulomas": "bright densities") adds nothing.
+    A status that speaks of the same thing decides ("X": "no signs of X") and takes over the observation's place and
+    side; one that only says it in wider words ("X": "bright spots") adds nothing.
     """
     kept: list[NormalForm] = []
     final = list(restated)
@@ -91,7 +92,7 @@ def _merged(named: list[NormalForm], restated: list[NormalForm], lexicon: Lexico
             final.remove(other)
         kept.append(full)
     forms = tuple(dict.fromkeys((*kept, *final)))
-    specific = tuple(form for form in forms if form.concept != "abnormality")
+    specific = tuple(form for form in forms if form.concept != pack().roles.anything)
     return specific or forms
 
 
@@ -140,12 +141,12 @@ def _denied_before(roles: list[int], index: int) -> bool:
 
 
 def _about_the_picture(observed: Items) -> bool:
-    roles = observed.roles
+    roles, whole = observed.roles, pack().roles.whole_part
     return (
         any(r & Role.QUALITY for r in roles)
         and not any(r & Role.CONCEPT for r in roles)
         and not any(
-            r & Role.PART and (part := observed.entries[i].part) is not None and part.id != "chest"
+            r & Role.PART and (part := observed.entries[i].part) is not None and part.id != whole
             for i, r in enumerate(roles)
         )
     )
@@ -186,7 +187,7 @@ def _first_severity(stated: Items) -> Severity | None:
 
 def _speaks_of(other: NormalForm, form: NormalForm, lexicon: Lexicon) -> bool:
     """Return whether two forms are about one thing: kind of it, wider than it, or the normal that rules it out."""
-    if other.concept == "abnormality":
+    if other.concept == pack().roles.anything:
         return False
     related = lexicon.ancestors[form.concept] | lexicon.descendants[form.concept]
     return other.concept in related or form.concept in lexicon.ruled_out.get(other.concept, ())

@@ -1,9 +1,11 @@
-"""Which structures an adjective or a word like "abnormality" speaks of: "the heart and aorta are enlarged"."""
+"""Which structures an adjective or a word like "abnormality" speaks of: "Y and Z are enlarged"."""
 
 from cxr.miner.language.attributes import leads_to_mention
-from cxr.miner.language.entries import DIVIDED, Part, Role, State
+from cxr.miner.language.entries import Part, Role
 from cxr.miner.language.items import Items
-from cxr.miner.language.scopes import ADJECTIVE_ENDINGS, PLACING, affirmed, subjects
+from cxr.miner.language.scopes import PLACING, affirmed, ends_as_adjective, subjects
+from cxr.miner.pack import pack
+from cxr.miner.pack.lexicon import State
 
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
@@ -77,7 +79,7 @@ def state_targets(items: Items, index: int) -> tuple[list[int], bool]:
     if right and not (before & (Role.COPULA | Role.COLON) and not _shows(items, behind - 1)):
         return right, False
     if not right and behind > 1 and items.entries[behind - 1].phrase == ("of",) and items.roles[behind - 2] & PART:
-        return subjects(items, behind - 1, PART), True  # "heart and mediastinum of normal size"
+        return subjects(items, behind - 1, PART), True  # "Y and Z of normal size"
     left = (
         subjects(items, index, PART) if before & (PART | Role.COPULA | Role.COLON | STATE | _LIST | Role.WITH) else []
     )
@@ -91,12 +93,12 @@ def state_targets(items: Items, index: int) -> tuple[list[int], bool]:
 
 
 def _shows(items: Items, index: int) -> bool:
-    """Return whether a verb presents what follows ("views show normal size of the heart") and describes nothing."""
+    """Return whether a verb presents what follows ("views show normal size of Y") and describes nothing."""
     return bool(items.entries[index].phrase) and items.entries[index].phrase[0].startswith(_SHOWING)
 
 
 def shared_structure(items: Items, index: int) -> int:
-    """Return the mention whose structure an adjective describes, too ("tortuous, calcified aorta"); -1 for none."""
+    """Return the mention whose structure an adjective describes, too ("long, striped Y"); -1 for none."""
     state = items.entries[index].state
     for position in range(index + 1, len(items.roles)):
         role = items.roles[position]
@@ -109,7 +111,7 @@ def shared_structure(items: Items, index: int) -> int:
 
 
 def _earlier_subject(items: Items, index: int) -> list[int]:
-    """Find the subject of a second predicate: "the lungs are hyperexpanded but clear"."""
+    """Find the subject of a second predicate: "Y is large but clear"."""
     relative = _before_relative(items, index)
     if relative:
         return relative
@@ -125,7 +127,7 @@ def _earlier_subject(items: Items, index: int) -> list[int]:
 
 
 def _before_relative(items: Items, index: int) -> list[int]:
-    """Find what "which" stands for: "low volumes accentuate the cardiac silhouette, which remains enlarged"."""
+    """Find what "which" stands for: "low Z accentuates Y, which remains enlarged"."""
     position = index - 1
     while position >= 0 and items.roles[position] & (PASSES | Role.COPULA | Role.DENY_FORWARD):
         position -= 1
@@ -156,22 +158,22 @@ def _attributive(items: Items, index: int) -> list[int]:
     while position < len(roles):
         role = roles[position]
         if role & (CONCEPT | GENERIC):
-            # "normal" cannot describe an opacity: "normal heart size no effusion" has a denial between
+            # "normal" cannot describe a finding: "normal Y no X" has a denial between
             return _own_structures(items, found, position)
         if role & PART:
             if not (found and items.entries[position - 1].phrase in PLACING):
-                found.append(position)  # not the thorax of "normal bony structures of the thorax"
+                found.append(position)  # not the Z of "normal structures of Y of the Z"
         elif role & Role.COPULA:
-            return found if affirmed(items, position) else []  # "calcified nodes are seen", "large heart is ..."
+            return found if affirmed(items, position) else []  # "striped Y are seen", "large Y is ..."
         elif role & _LIST and found:
             if not _next_is_part(items, position + 1):
                 break
         elif role & _LIST and position + 1 < len(roles) and roles[position + 1] & _QUALIFIER:
             if role & Role.COMMA and _has_own_structure(items, index):
-                break  # "heart size within normal limits, stable mediastinal contours"
-            # "normal size and configuration of the heart", "normal and stable contours"
+                break  # "size of Y within normal limits, stable outline of Z"
+            # "normal size and shape of Y", "normal and stable Y"
         elif role & Role.PREPOSITION and items.entries[position].phrase in {("of",), ("in",)}:
-            pass  # "normal appearance of the heart"
+            pass  # "normal appearance of Y"
         elif not role & (PASSES | STATE):
             break
         position += 1
@@ -200,14 +202,14 @@ def _next_is_part(items: Items, index: int) -> bool:
 
 
 def _own_structures(items: Items, found: list[int], mention: int) -> list[int]:
-    """Leave out the structures that only say where a mention is: "large mediastinal and right hilar granulomas".
+    """Leave out the structures that only say where a mention is: "large upper and right lower X".
 
-    A noun before a comma, "and" or a denial stands for itself ("enlarged heart and hilar granulomas").
+    A noun before a comma, "and" or a denial stands for itself ("enlarged Y and lower X").
     """
     following = mention
     for at in reversed(found):
         parted = any(role & (_LIST | Role.DENY_FORWARD) for role in items.roles[at + 1 : following])
-        if parted and not items.entries[at].phrase[-1].endswith(ADJECTIVE_ENDINGS):
+        if parted and not ends_as_adjective(items.entries[at]):
             return found[: found.index(at) + 1]
         if any(role & Role.DENY_FORWARD for role in items.roles[at + 1 : following]):
             return found[: found.index(at) + 1]
@@ -216,9 +218,9 @@ def _own_structures(items: Items, found: list[int], mention: int) -> list[int]:
 
 
 def generic_concept(part: Part, word: str, *, acute: bool) -> str | None:
-    """Return what "abnormality", "disease", "lesion" is called in a structure; None where it has no name."""
+    """Return what a word for "something wrong" is called in a structure; None where it has no name."""
     region = part.region
-    if word == "lesion":
+    if word == pack().roles.lesion:
         return region.lesion or region.abnormal
     return (region.acute if acute else None) or region.abnormal
 
@@ -235,9 +237,9 @@ def state_concept(part: Part, state: State) -> str | None:
 
 
 def says_concept(part: Part, concept_id: str, region_id: str) -> bool:
-    """Return whether a place says no more than the concept: the heart of cardiomegaly, the trachea of a midline one."""
+    """Return whether a place says no more than the concept, which is about that very structure."""
     region = part.region
-    if region.id == "chest" or (not part.part_of and region.id == region_id):
+    if region.id == pack().roles.whole_region or (not part.part_of and region.id == region_id):
         return True
     makes = {region.normal, region.abnormal, region.acute, region.lesion, *region.states.values()}
-    return concept_id in makes and not (part.part_of and region.id in DIVIDED)
+    return concept_id in makes and not (part.part_of and region.divided)

@@ -3,228 +3,25 @@
 import re
 from functools import lru_cache
 
+from cxr.miner.pack import pack
+
 # A word (with an inner apostrophe), a number, a run of line ends, or one other visible character.
 TOKEN = re.compile(r"[^\W\d_]+(?:['\u2019][a-z]+)?|\d+(?:\.\d+)?|_{2,}|\n\s*|[^\s\w]|\w", re.IGNORECASE)
 
-_IRREGULAR = {
-    "hila": "hilum",
-    "apices": "apex",
-    "apexes": "apex",
-    "bases": "base",
-    "bullae": "bulla",
-    "bronchi": "bronchus",
-    "diagnoses": "diagnosis",
-    "diaphragms": "diaphragm",
-    "emboli": "embolus",
-    "granulomata": "granuloma",
-    "indices": "index",
-    "lymphadenopathies": "lymphadenopathy",
-    "masses": "mass",
-    "metastases": "metastasis",
-    "pneumothoraces": "pneumothorax",
-    "pneumothoraxes": "pneumothorax",
-    "processes": "process",
-    "sequelae": "sequela",
-    "sulci": "sulcus",
-    "thoraces": "thorax",
-    "vertebrae": "vertebra",
-    "viscera": "viscus",
-    "atelectases": "atelectasis",
-    "cicatrices": "cicatrix",
-    "cicatrixes": "cicatrix",
-    "pleurae": "pleura",
-    "lucencies": "lucency",
-    "foci": "focus",
-    "calculi": "calculus",
-    "loculi": "loculus",
-    "bacilli": "bacillus",
-    "criteria": "criterion",
-    "alveolus": "alveoli",
-    "areae": "area",
-    "bodies": "body",
-}
-# British forms and misspellings that occur in reports.
-_SPELLING = {
-    "oedema": "edema",
-    "oedematous": "edematous",
-    "haemothorax": "hemothorax",
-    "haemorrhage": "hemorrhage",
-    "oesophagus": "esophagus",
-    "oesophageal": "esophageal",
-    "tumour": "tumor",
-    "centre": "center",
-    "centred": "centered",
-    "calibre": "caliber",
-    "fibre": "fiber",
-    "aeroation": "aeration",
-    "cardiomegally": "cardiomegaly",
-    "cardiomegalia": "cardiomegaly",
-    "pnuemothorax": "pneumothorax",
-    "pneumothroax": "pneumothorax",
-    "pneumothorx": "pneumothorax",
-    "pneumonthorax": "pneumothorax",
-    "effussion": "effusion",
-    "efffusion": "effusion",
-    "atelectasia": "atelectasis",
-    "atelactasis": "atelectasis",
-    "atelectatis": "atelectasis",
-    "atelectesis": "atelectasis",
-    "mediastinial": "mediastinal",
-    "mediastium": "mediastinum",
-    "consolodation": "consolidation",
-    "consildation": "consolidation",
-    "costrophrenic": "costophrenic",
-    "costophernic": "costophrenic",
-    "dextroscoliotic": "scoliotic",
-    "levoscoliotic": "scoliotic",
-    "emphasematous": "emphysematous",
-    "emphysemetous": "emphysematous",
-    "osseus": "osseous",
-    "ossous": "osseous",
-    "hyperdistension": "hyperdistention",
-    "distension": "distention",
-    "hyperextended": "hyperexpanded",
-    "demineralisation": "demineralization",
-    "visualised": "visualized",
-    "localised": "localized",
-    "mineralised": "mineralized",
-    "unremarkeable": "unremarkable",
-    "umremarkable": "unremarkable",
-    "torturous": "tortuous",
-    "bilatal": "bilateral",
-    "bilteral": "bilateral",
-    "infitrate": "infiltrate",
-    "inflitrate": "infiltrate",
-    "infiltrative": "infiltrative",
-    "fibrotics": "fibrotic",
-    "tuberculous": "tuberculous",
-    "pulmanary": "pulmonary",
-    "pulmonry": "pulmonary",
-    "vascularture": "vasculature",
-    "spondyolosis": "spondylosis",
-    "skelatal": "skeletal",
-    "apicies": "apex",
-    "mulitple": "multiple",
-    "thorasic": "thoracic",
-    "granulomas": "granuloma",
-    "xrays": "xray",
-    "grey": "gray",
-    "caudad": "caudal",
-}
-# Compounds written as one word, two words or with a hyphen: the lexicon sees the two words.
-COMPOUNDS = {
-    "airspace": ("air", "space"),
-    "groundglass": ("ground", "glass"),
-    "platelike": ("plate", "like"),
-    "bandlike": ("band", "like"),
-    "masslike": ("mass", "like"),
-    "infrahilar": ("infra", "hilar"),
-    "perihilar": ("peri", "hilar"),
-    "parahilar": ("para", "hilar"),
-    "suprahilar": ("supra", "hilar"),
-    "retrocardiac": ("retro", "cardiac"),
-    "retrosternal": ("retro", "sternal"),
-    "cardiomediastinal": ("cardio", "mediastinal"),
-    "cardiopulmonary": ("cardio", "pulmonary"),
-    "cardiothoracic": ("cardio", "thoracic"),
-    "pleuroparenchymal": ("pleuro", "parenchymal"),
-    "noncalcified": ("non", "calcified"),
-    "nondisplaced": ("non", "displaced"),
-    "undisplaced": ("non", "displaced"),
-    "nonenlarged": ("non", "enlarged"),
-    "midlung": ("mid", "lung"),
-    "midthoracic": ("mid", "thoracic"),
-    "endplate": ("end", "plate"),
-    "endotracheal": ("endo", "tracheal"),
-    "subsegmental": ("sub", "segmental"),
-    "intraaortic": ("intra", "aortic"),
-    "intraabdominal": ("intra", "abdominal"),
-    "subdiaphragmatic": ("sub", "diaphragmatic"),
-    "infradiaphragmatic": ("infra", "diaphragmatic"),
-    "subpulmonic": ("sub", "pulmonic"),
-    "postsurgical": ("post", "surgical"),
-    "postoperative": ("post", "operative"),
-    "postinflammatory": ("post", "inflammatory"),
-    "posttraumatic": ("post", "traumatic"),
-    "reticulonodular": ("reticulo", "nodular"),
-    "thoracolumbar": ("thoraco", "lumbar"),
-    "hyperinflated": ("hyper", "inflated"),
-    "hyperinflation": ("hyper", "inflation"),
-    "hyperexpanded": ("hyper", "expanded"),
-    "hyperexpansion": ("hyper", "expansion"),
-    "hyperlucent": ("hyper", "lucent"),
-    "hyperaerated": ("hyper", "aerated"),
-    "hypoinflated": ("hypo", "inflated"),
-    "hypoinflation": ("hypo", "inflation"),
-    "overinflated": ("over", "inflated"),
-    "overinflation": ("over", "inflation"),
-    "overexpanded": ("over", "expanded"),
-    "underinflated": ("under", "inflated"),
-    "portacath": ("port", "a", "cath"),
-    "cannot": ("can", "not"),
-    "nonspecific": ("non", "specific"),
-    "bronchovascular": ("broncho", "vascular"),
-    "peribronchial": ("peri", "bronchial"),
-    "paratracheal": ("para", "tracheal"),
-    "sternotomies": ("sternotomy",),
-    "multilevel": ("multi", "level"),
-    "redemonstration": ("re", "demonstration"),
-    "redemonstrated": ("re", "demonstrated"),
-    "followup": ("follow", "up"),
-    "honeycombing": ("honey", "combing"),
-    "bony": ("bone",),
-    "disk": ("disc",),
-    "disks": ("disc",),
-    "lll": ("left", "lower", "lobe"),
-    "lul": ("left", "upper", "lobe"),
-    "rll": ("right", "lower", "lobe"),
-    "rul": ("right", "upper", "lobe"),
-    "rml": ("right", "middle", "lobe"),
-}
+_PLAIN = re.compile("[a-z ]+")
 ARTICLES = frozenset({"a", "an", "the"})
 """Left out of phrases and sentences alike: they change no meaning here."""
-_KEEP_S = frozenset(
-    {
-        "is",
-        "was",
-        "has",
-        "as",
-        "this",
-        "its",
-        "us",
-        "vs",
-        "yes",
-        "thus",
-        "does",
-        "plus",
-        "less",
-        "lens",
-        "whereas",
-        "besides",
-        "towards",
-        "perhaps",
-        "series",
-        "pus",
-        "gas",
-        "dis",
-        "s",
-        "always",
-        "across",
-        "versus",
-        "previous",
-        "xxxx",
-    }
-)
 
 
 @lru_cache(maxsize=50_000)
 def fold(word: str) -> str:
     """Return the form under which the lexicon knows a lower-case word: singular, American, spelled right."""
+    known = pack().spelling
     word = word.replace("\u2019", "'")
-    word = _SPELLING.get(word, word)
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
-    if len(word) < 4 or word in _KEEP_S or not word.endswith("s") or word.endswith(("ss", "us", "is", "'s")):
+    word = known.variants.get(word, word)
+    if word in known.singular:
+        return known.singular[word]
+    if len(word) < 4 or word in known.ends_in_s or not word.endswith("s") or word.endswith(("ss", "us", "is", "'s")):
         return word
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
@@ -235,12 +32,13 @@ def fold(word: str) -> str:
 
 @lru_cache(maxsize=50_000)
 def fold_compound(word: str) -> tuple[str, ...]:
-    """Return the folded words that a written word stands for: "airspace" is ("air", "space")."""
-    split = COMPOUNDS.get(word)
+    """Return the folded words that a written word stands for: "nonspecific" is ("non", "specific")."""
+    compounds = pack().spelling.split
+    split = compounds.get(word)
     if split is not None:
         return split
     folded = fold(word)
-    return COMPOUNDS.get(folded, (folded,))
+    return compounds.get(folded, (folded,))
 
 
 def lowered(text: str) -> str:
@@ -258,8 +56,12 @@ def tokenise(text: str) -> list[tuple[str, int, int]]:
 
 def phrase_words(phrase: str) -> tuple[str, ...]:
     """Fold a lexicon phrase into the words it is matched by; hyphens count as spaces."""
+    if _PLAIN.fullmatch(phrase):  # nearly all phrases are, and there are thousands
+        parts = phrase.split()
+    else:
+        parts = [word for word, _, _ in tokenise(lowered(phrase)) if word[0].isalnum() or word[0] == "_"]
     words: list[str] = []
-    for word, _, _ in tokenise(lowered(phrase)):
-        if (word[0].isalnum() or word[0] == "_") and word not in ARTICLES:
-            words.extend(fold_compound(word))
+    for part in parts:
+        if part not in ARTICLES:
+            words.extend(fold_compound(part))
     return tuple(words)

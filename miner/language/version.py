@@ -17,7 +17,7 @@ _SECTIONS = tuple(f"cxr.miner.language.{name}" for name in ("sections", "section
 @cache
 def sections_version() -> str:
     """Return twelve hexadecimal digits that stand for how reports are cut into sections."""
-    return digest("sections", code_digest(*_SECTIONS), pack().table("section_headers.toml"), length=VERSION_LENGTH)
+    return digest("sections", code_digest(*_SECTIONS), pack().section_headers.model_dump(mode="json"), length=VERSION_LENGTH)
 
 
 @cache

@@ -1,16 +1,14 @@
 """Whether a quote asserts what evidence claims: a verbatim quote can still say the opposite of its claim.
 
-"pneumothorax" cut out of "no pneumothorax" stands in the report word for word. What our own labeler reads at the
-quote's place is compared with the claimed presence; where it reads nothing on that finding, a negation earlier in the
-clause is taken as a hint.
+"X" cut out of "no X" stands in the report word for word. What our own labeler reads at the quote's place is compared
+with the claimed presence; where it reads nothing on that finding, a negation earlier in the clause is taken as a hint.
 """
 
 from cxr.miner.language.grounding import leaves_out_negation
 from cxr.miner.language.labeler import label_evidence
+from cxr.miner.pack import pack
 from cxr.schemas.text import Quote
-from cxr.schemas.vocabulary import Finding14, Presence
-
-_NAMES = {str(finding).casefold(): finding for finding in Finding14}
+from cxr.schemas.vocabulary import Presence
 
 
 def contradiction(quote: Quote, finding: str, presence: Presence, report_text: str) -> str | None:
@@ -31,7 +29,7 @@ def contradiction(quote: Quote, finding: str, presence: Presence, report_text: s
 
 def _values(quote: Quote, finding: str, report_text: str) -> set[int]:
     """Return what the labeler reads on a finding inside a quote: 1 present, 0 absent, -1 uncertain."""
-    label = _NAMES.get(" ".join(finding.casefold().split()))
+    label = pack().label_called(finding)
     if label is None:
         return set()
     return {

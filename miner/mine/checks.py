@@ -25,7 +25,7 @@ _TALK_OF_THE_REPORT = re.compile(
     r"|\b(?:evidence|observation)\s*(?:no\.?|number|#)?\s*\d",
     re.IGNORECASE,
 )
-# A letter counts only as a capital, or the article of "the answer is a small effusion" would be option A.
+# A letter counts only as a capital, or the article of "the answer is a small X" would be option A.
 _STATED_ANSWER = re.compile(r"(?i:\banswer\s*(?:is|:)?\s*(?:option\s*)?)[\"'(]?((?i:yes|no)|[A-Z])\b")
 _NAMED_LETTER = re.compile(
     r"(?i:\b(?:options?|choice|answer)\b\s*(?:is|:)?\s*)[\"'(]?([A-Z])\b|\(([A-Z])\)|\b([A-Z])\)"

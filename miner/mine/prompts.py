@@ -7,6 +7,7 @@ from pathlib import Path
 from cxr.miner.kit.errors import InputError
 from cxr.miner.mine.engines.rules import RulesEngine
 from cxr.miner.mine.job import load as load_questions
+from cxr.miner.pack import pack
 from cxr.miner.store import Store
 from cxr.prompts import Prompt, available, load, source
 from cxr.prompts.render import TEMPORAL, stage_values
@@ -17,7 +18,8 @@ _NAME = re.compile(r"^(?P<name>[a-z_]+)(?:\.v(?P<version>[1-9]\d*))?$")
 
 def prompt_rows() -> list[list[object]]:
     """Return name, version, hash, number of examples, characters of the instructions and purpose of every prompt."""
-    every = [load(name, version) for name, versions in available().items() for version in versions]
+    of = pack().prompts
+    every = [load(name, version, of) for name, versions in available(of).items() for version in versions]
     return [
         [prompt.name, prompt.version, prompt.hash[:12], len(prompt.examples), len(prompt.system), _about(prompt)]
         for prompt in every
@@ -32,7 +34,7 @@ def prompt_text(name: str, question_id: str | None, db: Path) -> str:
     """
     prompt = _find(name)
     if question_id is None:
-        return source(prompt.name, prompt.version)
+        return source(prompt.name, prompt.version, pack().prompts)
     if prompt.name.startswith("judge_"):
         raise InputError(f"{prompt.name} is asked by the llm judge, not of a question; show it without --question")
     with Store.read(db) as store:
@@ -58,8 +60,8 @@ def prompt_diff(old: str, new: str) -> str:
     """Return a unified diff of two prompt files; raises InputError for one that does not exist."""
     first, second = _find(old), _find(new)
     lines = difflib.unified_diff(
-        source(first.name, first.version).splitlines(),
-        source(second.name, second.version).splitlines(),
+        source(first.name, first.version, pack().prompts).splitlines(),
+        source(second.name, second.version, pack().prompts).splitlines(),
         f"{first.name}.v{first.version}",
         f"{second.name}.v{second.version}",
         lineterm="",
@@ -68,11 +70,11 @@ def prompt_diff(old: str, new: str) -> str:
 
 
 def _find(said: str) -> Prompt:
-    match = _NAME.match(said)
+    match, of = _NAME.match(said), pack().prompts
     try:
         if match is None:
-            raise LookupError(f"there is no prompt {said!r}; there are {', '.join(available())}")
-        return load(match["name"], int(match["version"]) if match["version"] else None)
+            raise LookupError(f"there is no prompt {said!r}; there are {', '.join(available(of))}")
+        return load(match["name"], int(match["version"]) if match["version"] else None, of)
     except LookupError as error:
         raise InputError(f"{error}; `cxr prompts list` shows all") from None
 

@@ -3,6 +3,8 @@
 Imports schemas and kit; called by every room that would otherwise have to name a finding. No Python file does.
 """
 
-from cxr.miner.pack.pack import Label, Pack, load_pack, pack
+from cxr.miner.kit.errors import PackError
+from cxr.miner.pack.labels import Label
+from cxr.miner.pack.load import Pack, load_pack, pack
 
-__all__ = ["Label", "Pack", "load_pack", "pack"]
+__all__ = ["Label", "Pack", "PackError", "load_pack", "pack"]

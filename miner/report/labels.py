@@ -5,9 +5,9 @@ from typing import Any
 from cxr.miner.ask.ask import LABELER_PREFERENCE
 from cxr.miner.charts.data import Series
 from cxr.miner.charts.figures import REST, dots, shares
+from cxr.miner.pack import pack
 from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable
 from cxr.miner.store import Store
-from cxr.schemas.vocabulary import QUESTION_FINDINGS
 
 _LABELERS = "select corpus, labeler from labels join studies using (study_id) group by all order by all"
 _PREVALENCE = """
@@ -90,7 +90,7 @@ def _balance_parts(store: Store, number: int, corpus: str, before: dict[str, int
         asked.setdefault(task, {})[finding] = questions
     if not asked:
         return [PageNote(f"No question has been asked about {corpus} yet.")]
-    askable = {finding: count for finding, count in before.items() if finding in QUESTION_FINDINGS}
+    askable = {finding: count for finding, count in before.items() if finding in pack().question_labels}
     rows: list[tuple[Any, ...]] = [("labels, before sampling", *_spread(askable))]
     rows += [(task, *_spread(counts)) for task, counts in sorted(asked.items())]
     findings = [finding for finding in before if any(finding in counts for counts in asked.values())][:_SHOWN_FINDINGS]

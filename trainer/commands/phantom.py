@@ -1,4 +1,4 @@
-"""`cxr phantom`: invented chest X-rays to try everything on."""
+"""`cxr phantom`: invented images to try everything on."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,9 +16,9 @@ def phantom(
     ] = False,
     family: Annotated[str, typer.Option(help="Of that model: qwen2_vl, qwen2_5_vl or qwen3_vl.")] = "qwen3_vl",
 ) -> None:
-    """Draw invented chest images with invented reports: a world small enough for a tiny model to learn.
+    """Draw invented images with invented reports: a world small enough for a tiny model to learn.
 
-    They look like chest X-rays to nobody, and nothing measured on them says anything about patients.
+    They look like images of patients to nobody, and nothing measured on them says anything about patients.
     """
     from cxr.miner.kit.console import say
 

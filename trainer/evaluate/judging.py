@@ -10,7 +10,8 @@ from cxr.miner.judge import Judge
 from cxr.miner.judge.radrscore import score_reasoning
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.kit.parallel import ordered_map, process_map, processors
-from cxr.schemas import QUESTION_FINDINGS, Finding
+from cxr.miner.pack import pack
+from cxr.schemas import Finding
 from cxr.schemas.vocabulary import Licence
 from cxr.trainer.reward.answers import findings_named, read_answer
 from cxr.trainer.reward.rewards import finding_f1, is_open
@@ -127,8 +128,10 @@ def score_prediction(work: Work, judge: Judge) -> Scored:
 
 def _true_findings(work: Work) -> tuple[str, ...]:
     """Return the findings of the true answer by our names; imported benchmarks write them in their own way."""
-    known = {finding.casefold(): str(finding) for finding in QUESTION_FINDINGS}
-    listed = tuple(known[name.casefold()] for name in work.answer_findings if name.casefold() in known)
+    asked = pack().question_labels
+    listed = tuple(
+        label for name in work.answer_findings if (label := pack().label_called(name)) is not None and label in asked
+    )
     return listed if len(listed) == len(work.answer_findings) > 0 else findings_named(work.answer)
 
 

@@ -20,7 +20,9 @@ from transformers import (
 )
 
 from cxr.miner.kit.errors import SettingsError
+from cxr.miner.pack import pack
 from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
+from cxr.schemas.vocabulary import Task
 from cxr.trainer.models.families import images_only, save
 
 _END, _PAD = "<|im_end|>", "<|endoftext|>"
@@ -33,13 +35,12 @@ _SPECIAL = (
 # become single tokens, and a tiny model's completions take a dozen steps instead of hundreds.
 _PHRASES = r"</?\w+> ?|[^.?:<\n]+[.?:]? ?|\n|."
 
-DEFAULT_TEXTS = (
-    SYSTEM,
-    ASK_WITH_REASONING,
-    ASK_FOR_ANSWER,
-    "Does this chest X-ray show pleural effusion?",
-    "<think> No pleural effusion is seen. The image shows a small left pneumothorax. </think><answer> Yes </answer>",
-)
+
+def default_texts() -> tuple[str, ...]:
+    """Return what every model of a run reads and writes: the instructions, a question, a reasoning, an answer."""
+    question = pack().questions.text(Task.BINARY).format(finding=pack().example.label.lower())
+    answer = f"<think> {pack().example.true} </think><answer> Yes </answer>"
+    return SYSTEM, ASK_WITH_REASONING, ASK_FOR_ANSWER, question, answer
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def build_tiny(
     folder: Path,
     family: str = "qwen2_vl",
     *,
-    texts: Iterable[str] = DEFAULT_TEXTS,
+    texts: Iterable[str] | None = None,
     seed: int = 0,
     size: TinySize | None = None,
 ) -> None:
@@ -89,7 +90,7 @@ def build_tiny(
     if family not in _FAMILIES:
         raise SettingsError(f"there is no tiny model of the family {family!r}; choose from {', '.join(_FAMILIES)}")
     size = size or TinySize()
-    tokenizer = _tokenizer(texts, size.vocabulary)
+    tokenizer = _tokenizer(default_texts() if texts is None else texts, size.vocabulary)
     template = resources.files("trl").joinpath("chat_templates", _FAMILIES[family].template)
     processor = _processor(family, tokenizer, template.read_text(encoding="utf-8"), size)
     with torch.random.fork_rng(devices=[]):

@@ -1,15 +1,16 @@
-"""Phantoms: invented chest X-rays, drawn with a few ellipses, and invented reports that say what was drawn.
+"""Phantoms: invented images, drawn with a few shapes, and invented reports that say what was drawn.
 
-A phantom is to radiography what it is here: a thing of known content to try a machine on. These pictures look like
-chest X-rays to nobody, and nothing that is measured on them says anything about patients. They exist so that the whole
-way from reports to a trained model can be seen to work on a laptop in minutes: what a report states is in its picture,
-so a model that looks can answer, and a model that does not look cannot.
+A phantom is to radiology what it is here: a thing of known content to try a machine on. These pictures look like
+images of patients to nobody, and nothing that is measured on them says anything about patients. They exist so that the
+whole way from reports to a trained model can be seen to work on a laptop in minutes: what a report states is in its
+picture, so a model that looks can answer, and a model that does not look cannot. What may be in one, what is said of it
+and how it is drawn is data of the pack (`phantom.toml`).
 """
 
 from cxr.trainer.phantom.corpus import PhantomCorpus, write_phantom
 from cxr.trainer.phantom.drawing import draw
 from cxr.trainer.phantom.pipeline import PhantomExports, make_exports
-from cxr.trainer.phantom.scene import Scene, draw_lots, later
+from cxr.trainer.phantom.scene import Scene, Shown, draw_lots, later
 from cxr.trainer.phantom.wording import Reading, describe_scene, labels_of
 from cxr.trainer.phantom.world import PhantomWorld, make_world
 
@@ -19,6 +20,7 @@ __all__ = [
     "PhantomWorld",
     "Reading",
     "Scene",
+    "Shown",
     "describe_scene",
     "draw",
     "draw_lots",

@@ -9,24 +9,23 @@ import numpy as np
 from PIL import ImageOps
 
 from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.pack import pack
 from cxr.trainer.phantom.drawing import draw
 from cxr.trainer.phantom.scene import Rng, Scene, draw_lots, later
-from cxr.trainer.phantom.wording import FINDINGS, describe_scene, labels_of
+from cxr.trainer.phantom.wording import describe_scene, labels_known, labels_of
 
 NAME = "phantom"
 CSV = "phantom.csv"
 SHARE_OF_PAIRS = 0.5
+"""Of the patients, so many have a second study."""
 MIRRORED = 0.5
 """Of the pictures, so many are mirrored, as films without a side marker may be: the report knows a side that cannot be
 seen. Reports say more than images show, and what a model learns from them it then makes up; that is what a reward for
 factual reasoning has to undo."""
-"""Of the patients, so many have a second study."""
 SPLITS = (("train", 0.8), ("validate", 0.05), ("test", 0.15))
 SMALLEST, LARGEST = 28, 1024
 
-_COLUMNS = (
-    "study_id", "patient_id", "split", "study_datetime", "image", "view", "findings", "impression", *map(str, FINDINGS),
-)  # fmt: skip
+_COLUMNS = ("study_id", "patient_id", "split", "study_datetime", "image", "view", "findings", "impression")
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def write_phantom(folder: Path, studies: int = 2000, seed: int = 0, *, size: int
         patients += 1
         pairs += len(made) > 1
     with (folder / CSV).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, (*_COLUMNS, *labels_known()), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     return PhantomCorpus(folder / CSV, len(rows), patients, pairs)
@@ -92,10 +91,10 @@ def _patient(folder: Path, number: int, rng: Rng, size: int, room: int) -> list[
                 "split": split,
                 "study_datetime": (day + timedelta(days=3 * turn)).isoformat(),
                 "image": image,
-                "view": "PA",
+                "view": pack().views.order[0],
                 "findings": reading.findings,
                 "impression": reading.impression,
-                **{str(finding): value for finding, value in labels_of(scene).items()},
+                **labels_of(scene),
             }
         )
     return rows

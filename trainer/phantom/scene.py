@@ -1,22 +1,19 @@
-"""What is in a phantom: a scene of five findings, each absent or of a stated size and side, drawn by lot.
+"""What is in a phantom: a scene of the pack's invented findings, each absent or of a stated size and side, by lot.
 
 Sizes come in two degrees with a gap between them, so that every scene has one right description.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Literal
 
 import numpy as np
 
+from cxr.miner.pack import pack
+from cxr.miner.pack.phantom import Lengths, PhantomFinding, Range
 from cxr.schemas.vocabulary import Progression, Side
 
 Rng = np.random.Generator
-Zone = Literal["upper", "lower"]
-DeviceKind = Literal["pacemaker", "endotracheal tube"]
-
-PREVALENCE = 0.42
-"""Of each finding: about two of the five are in a scene, so that pictures and reports have something to tell."""
 
 
 class Degree(IntEnum):
@@ -26,77 +23,94 @@ class Degree(IntEnum):
     SMALL = 1
     LARGE = 2
 
+    def of(self, lengths: Lengths) -> Range:
+        """Return the range of a measure at this degree."""
+        return (lengths.none, lengths.small, lengths.large)[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One finding in a scene; what has no degree is small where it is there."""
+
+    degree: Degree = Degree.NONE
+    side: Side = Side.LEFT
+    """The patient's, as in a report."""
+    zone: str = ""
+    kind: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.degree)
+
+
+NOT_SHOWN = Shown()
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything that a phantom shows; sides are the patient's, as in a report."""
+    """Everything that a phantom shows, by the names of the pack's findings."""
 
-    heart: Degree = Degree.NONE
-    """How much wider than normal the heart is."""
-    effusion: Degree = Degree.NONE
-    effusion_side: Side = Side.LEFT
-    pneumothorax: Degree = Degree.NONE
-    pneumothorax_side: Side = Side.RIGHT
-    opacity: Degree = Degree.NONE
-    """Its degree is drawn and compared over time, and is no part of its description."""
-    opacity_side: Side = Side.LEFT
-    opacity_zone: Zone = "upper"
-    device: DeviceKind | None = None
-    device_side: Side = Side.LEFT
-    """Of a pacemaker; a tube is in the middle."""
+    shown: Mapping[str, Shown] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Shown:
+        return self.shown.get(name, NOT_SHOWN)
 
 
 def draw_lots(rng: Rng) -> Scene:
-    """Return a scene; fluid, air and an opacity never hide one another.
-
-    Fluid and air are on different sides. An opacity beside fluid or air lies where these do not reach.
-    """
-    left, right = (Side.LEFT, Side.RIGHT) if rng.random() < 0.5 else (Side.RIGHT, Side.LEFT)
-    effusion, pneumothorax, opacity = _degree(rng), _degree(rng), _degree(rng)
-    zone: Zone = "upper" if rng.random() < 0.5 else "lower"
-    side = left if rng.random() < 0.5 else right
-    if side is left and effusion:
-        zone = "upper"
-    if side is right and pneumothorax:
-        zone = "lower"
-    return Scene(
-        heart=_degree(rng),
-        effusion=effusion,
-        effusion_side=left,
-        pneumothorax=pneumothorax,
-        pneumothorax_side=right,
-        opacity=opacity,
-        opacity_side=side,
-        opacity_zone=zone,
-        device=_device(rng),
-        device_side=Side.LEFT if rng.random() < 0.5 else Side.RIGHT,
-    )
+    """Return a scene; what is on the first and the second side is on different ones, and hides nothing there."""
+    first, second = (Side.LEFT, Side.RIGHT) if rng.random() < 0.5 else (Side.RIGHT, Side.LEFT)
+    table = pack().phantom
+    findings = {finding.name: finding for finding in table.finding}
+    shown: dict[str, Shown] = {}
+    for finding in (findings[name] for name in table.lots):
+        degree, kind = _amount(finding, table.prevalence, rng)
+        zone = finding.zones[int(rng.random() * len(finding.zones))] if finding.zones else ""
+        side = _side(finding, first, second, rng)
+        for beside in finding.beside:
+            other = shown.get(beside.finding, NOT_SHOWN)
+            if other and other.side is side:
+                zone = beside.zone
+        shown[finding.name] = Shown(degree, side, zone, kind)
+    return Scene(shown)
 
 
-def _degree(rng: Rng) -> Degree:
-    if rng.random() >= PREVALENCE:
-        return Degree.NONE
-    return Degree.SMALL if rng.random() < 0.5 else Degree.LARGE
+def _amount(finding: PhantomFinding, prevalence: float, rng: Rng) -> tuple[Degree, str]:
+    """Return how much there is of a finding, and which of its kinds."""
+    if rng.random() >= prevalence:
+        return Degree.NONE, ""
+    drawn = rng.random()
+    if not finding.kinds:
+        return (Degree.SMALL if drawn < 0.5 else Degree.LARGE), ""
+    reached = 0.0
+    for kind in finding.kinds:
+        reached += kind.share
+        if drawn < reached:
+            return Degree.SMALL, kind.name
+    return Degree.SMALL, finding.kinds[-1].name
 
 
-def _device(rng: Rng) -> DeviceKind | None:
-    if rng.random() >= PREVALENCE:
-        return None
-    return "pacemaker" if rng.random() < 0.67 else "endotracheal tube"
-
-
-# The findings that have a degree, by the name of their field.
-CHANGING = ("heart", "effusion", "pneumothorax", "opacity")
+def _side(finding: PhantomFinding, first: Side, second: Side, rng: Rng) -> Side:
+    match finding.side:
+        case "first":
+            return first
+        case "second":
+            return second
+        case "either":
+            return first if rng.random() < 0.5 else second
+        case "any":
+            return Side.LEFT if rng.random() < 0.5 else Side.RIGHT
+        case _:
+            return Side.MIDLINE
 
 
 def later(scene: Scene, rng: Rng) -> Scene:
     """Return the scene of the next study: every finding that is there grows, stays or shrinks, and none vanishes."""
-    changed: dict[str, Degree] = {}
-    for field in CHANGING:
-        degree: Degree = getattr(scene, field)
-        if degree and rng.random() < 0.5:
-            changed[field] = Degree.LARGE if degree is Degree.SMALL else Degree.SMALL
-    return replace(scene, **changed)  # type: ignore[arg-type]  # the fields of CHANGING are degrees
+    changed = dict(scene.shown)
+    for finding in pack().phantom.finding:
+        shown = scene[finding.name]
+        if shown and not finding.kinds and rng.random() < 0.5:
+            other = Degree.LARGE if shown.degree is Degree.SMALL else Degree.SMALL
+            changed[finding.name] = replace(shown, degree=other)
+    return Scene(changed)
 
 
 def progression(before: Degree, after: Degree) -> Progression | None:

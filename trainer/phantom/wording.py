@@ -3,29 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cxr.schemas.vocabulary import Finding14, Progression
-from cxr.trainer.phantom.scene import Degree, Rng, Scene, progression
-
-FINDINGS = (
-    Finding14.CARDIOMEGALY,
-    Finding14.PLEURAL_EFFUSION,
-    Finding14.PNEUMOTHORAX,
-    Finding14.LUNG_OPACITY,
-    Finding14.SUPPORT_DEVICES,
-)
-"""What a phantom can show, and all that its labels know."""
-
-_CHANGED: Mapping[Progression, tuple[str, ...]] = {
-    Progression.WORSENING: ("worse than on the prior study", "larger than on the prior study"),
-    Progression.STABLE: ("unchanged since the prior study", "stable since the prior study"),
-    Progression.IMPROVING: ("improved since the prior study", "smaller than on the prior study"),
-}
-TERSE = 0.15
-"""Of the findings that have a size, a side or a place, so many are reported by their name alone, as in real reports."""
-
-HEART_WORDS = ("mild", "severe")
-"""How large an enlarged heart is called is the reader's choice, not the picture's: readers differ in that."""
-_SIZE = {Degree.SMALL: "small", Degree.LARGE: "large"}
+from cxr.miner.pack import pack
+from cxr.miner.pack.phantom import PhantomFinding
+from cxr.trainer.phantom.scene import Degree, Rng, Scene, Shown, progression
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,87 +16,65 @@ class Reading:
     impression: str
 
 
-def labels_of(scene: Scene) -> dict[Finding14, int]:
-    """Return 1 or 0 for every finding that a phantom can show."""
-    there = (scene.heart, scene.effusion, scene.pneumothorax, scene.opacity, scene.device is not None)
-    return {finding: int(bool(shown)) for finding, shown in zip(FINDINGS, there, strict=True)}
+def labels_known() -> tuple[str, ...]:
+    """Return the labels that a phantom can show, and all that its own labels know."""
+    return tuple(finding.label for finding in pack().phantom.finding)
+
+
+def labels_of(scene: Scene) -> dict[str, int]:
+    """Return 1 or 0 for every label that a phantom can show."""
+    return {finding.label: int(bool(scene[finding.name])) for finding in pack().phantom.finding}
 
 
 def describe_scene(scene: Scene, rng: Rng, prior: Scene | None = None) -> Reading:
     """Return the report of a scene; with a prior one it says of every finding how it changed."""
-    heart = str(rng.choice(HEART_WORDS))
-
-    def pick(*wordings: str) -> str:
-        return wordings[int(rng.integers(len(wordings)))]
-
-    def change(before: Degree | None, after: Degree) -> str:
-        said = None if before is None else progression(before, after)
-        return "" if said is None else f", {pick(*_CHANGED[said])}"
-
-    full = {finding: rng.random() >= TERSE for finding in FINDINGS}
+    table = pack().phantom
+    words = {finding.name: str(rng.choice(finding.words)) for finding in table.finding if finding.words}
+    full = {finding.name: rng.random() >= table.terse for finding in table.finding}
+    denied = {name for denial in table.denied for name in denial.of}
     sentences: list[str] = []
-    if scene.heart:
-        tail = change(prior.heart if prior else None, scene.heart)
-        sentences.append(f"There is {_heart(heart, full)}{tail}.")
-    else:
-        sentences.append(pick("The heart size is normal.", "Heart size is normal.", "The heart is normal in size."))
-    if scene.effusion:
-        tail = change(prior.effusion if prior else None, scene.effusion)
-        sentences.append(f"There is a {_effusion(scene, full)}{tail}.")
-    if scene.pneumothorax:
-        tail = change(prior.pneumothorax if prior else None, scene.pneumothorax)
-        sentences.append(f"There is a {_pneumothorax(scene, full)}{tail}.")
-    sentences += _not_there(scene, pick("seen", "identified", "present"))
-    if scene.opacity:
-        tail = change(prior.opacity if prior else None, scene.opacity)
-        place = f"n opacity in the {scene.opacity_side} {scene.opacity_zone} lung"
-        sentences.append(f"There is a{place if full[Finding14.LUNG_OPACITY] else ' lung opacity'}{tail}.")
-    else:
-        sentences.append(pick("No lung opacity.", "There is no lung opacity.", "No lung opacity is seen."))
-    sentences.append(_device(scene, full))
-    return Reading(findings=" ".join(sentences), impression=_impression(scene, heart, full))
+    for finding in table.finding:
+        shown = scene[finding.name]
+        if shown:
+            said = _said(finding, shown, words, full=full[finding.name])
+            change = _change(finding, shown, prior, rng)
+            sentences.append(finding.there.format(what=said, change=change))
+        elif finding.name not in denied:
+            sentences.append(_pick(finding.absent, rng))
+        for denial in (denial for denial in table.denied if denial.after == finding.name):
+            verb = _pick(denial.verbs, rng)
+            absent = [other.terse for other in table.finding if other.name in denial.of and not scene[other.name]]
+            if absent:
+                sentences.append(denial.text.format(findings=" or ".join(absent), verb=verb))
+    return Reading(findings=" ".join(sentences), impression=_impression(scene, words, full))
 
 
-def _heart(word: str, full: Mapping[Finding14, bool]) -> str:
-    return f"{word} cardiomegaly" if full[Finding14.CARDIOMEGALY] else "cardiomegaly"
+def _pick(wordings: tuple[str, ...], rng: Rng) -> str:
+    return wordings[int(rng.integers(len(wordings)))] if len(wordings) > 1 else wordings[0]
 
 
-def _effusion(scene: Scene, full: Mapping[Finding14, bool]) -> str:
-    detail = f"{_SIZE[scene.effusion]} {scene.effusion_side} " if full[Finding14.PLEURAL_EFFUSION] else ""
-    return f"{detail}pleural effusion"
+def _change(finding: PhantomFinding, shown: Shown, prior: Scene | None, rng: Rng) -> str:
+    """Return how a finding with a degree changed since the prior scene; nothing without one."""
+    said = None if prior is None or finding.kinds else progression(prior[finding.name].degree, shown.degree)
+    return "" if said is None else f", {_pick(pack().phantom.changed[said], rng)}"
 
 
-def _pneumothorax(scene: Scene, full: Mapping[Finding14, bool]) -> str:
-    detail = f"{_SIZE[scene.pneumothorax]} {scene.pneumothorax_side} " if full[Finding14.PNEUMOTHORAX] else ""
-    return f"{detail}pneumothorax"
+def _said(finding: PhantomFinding, shown: Shown, words: Mapping[str, str], *, full: bool) -> str:
+    """Return a finding as the findings name it: with all that is seen, or by its name alone."""
+    kind = next((kind for kind in finding.kinds if kind.name == shown.kind), finding)
+    return _filled(kind.full if full else kind.terse, finding, shown, words)
 
 
-def _not_there(scene: Scene, verb: str) -> list[str]:
-    sought = (("pleural effusion", scene.effusion), ("pneumothorax", scene.pneumothorax))
-    absent = [noun for noun, degree in sought if not degree]
-    return [f"No {' or '.join(absent)} is {verb}."] if absent else []
+def _filled(wording: str, finding: PhantomFinding, shown: Shown, words: Mapping[str, str]) -> str:
+    size = pack().phantom.sizes[shown.degree is Degree.LARGE]
+    return wording.format(size=size, side=shown.side, zone=shown.zone, word=words.get(finding.name, ""))
 
 
-def _device(scene: Scene, full: Mapping[Finding14, bool]) -> str:
-    match scene.device:
-        case None:
-            return "No support devices."
-        case "pacemaker":
-            return f"A {f'{scene.device_side} ' if full[Finding14.SUPPORT_DEVICES] else ''}pacemaker is in place."
-        case kind:
-            return f"An {kind} is in place."
-
-
-def _impression(scene: Scene, heart: str, full: Mapping[Finding14, bool]) -> str:
+def _impression(scene: Scene, words: Mapping[str, str], full: Mapping[str, bool]) -> str:
     """Return the abnormal findings once more, in the short phrases of an impression."""
-    said = []
-    if scene.heart:
-        said.append(_heart(heart, full))
-    if scene.effusion:
-        said.append(_effusion(scene, full))
-    if scene.pneumothorax:
-        said.append(_pneumothorax(scene, full))
-    if scene.opacity:
-        place = f"{scene.opacity_side} {scene.opacity_zone} " if full[Finding14.LUNG_OPACITY] else ""
-        said.append(f"{place}lung opacity")
-    return " ".join(f"{phrase.capitalize()}." for phrase in said) or "No acute cardiopulmonary abnormality."
+    said = [
+        _filled(finding.short if full[finding.name] else finding.short_terse, finding, scene[finding.name], words)
+        for finding in pack().phantom.finding
+        if scene[finding.name] and finding.short
+    ]
+    return " ".join(f"{phrase.capitalize()}." for phrase in said) or pack().phantom.nothing

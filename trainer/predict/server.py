@@ -151,7 +151,7 @@ def within(image: Image.Image, max_pixels: int) -> Image.Image:
 
 
 def data_url(image: Image.Image, kind: str) -> str:
-    """Encode an image as a `data:` URL of a PNG or JPEG file; a radiograph's three equal channels become one."""
+    """Encode an image as a `data:` URL of a PNG or JPEG file; three equal channels become one."""
     red, green, blue = image.split()
     is_grey = ImageChops.difference(red, green).getbbox() is None and ImageChops.difference(red, blue).getbbox() is None
     buffer = io.BytesIO()

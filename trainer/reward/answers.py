@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cxr.miner.language.labeler import label
-from cxr.schemas.vocabulary import QUESTION_FINDINGS, Finding14, Progression, Task
+from cxr.miner.pack import pack
+from cxr.schemas.vocabulary import Progression, Task
 
 # Models vary case and blanks in tags; the strict form does not allow for it, and the robust reading does.
 _TAG = re.compile(r"<\s{0,2}(/?)\s{0,2}(think|answer)\s{0,2}>", re.IGNORECASE)
@@ -32,9 +33,8 @@ _STATED_LETTER = re.compile(
     r"\(?(?:([A-Z])(?![\w'-])|([a-z])(?=\W{0,3}$|\)))"
 )
 _MARKED_LETTER = re.compile(r"\b(?i:options?|choices?|letter)\s\(?([A-Za-z])\b|\(([A-Za-z])\)|(?<![\w(-])([A-Za-z])\)")
-# A capital alone is a letter, unless it is an article or part of a name: "A heart", "Kerley B lines", "C-spine".
+# A capital alone is a letter, unless it is an article or part of a name: "A large ...", "type B lines", "C-arm".
 _BARE_LETTER = re.compile(r"(?<![\w'(/-])([A-Z])(?![\w')-])")
-_NAMES = frozenset({"kerley", "type", "vitamin", "hepatitis", "group", "stage", "grade", "line", "lines"})
 _LAST_WORD = re.compile(r"(\w+)\W{0,2}\Z")
 _RULED_OUT = re.compile(
     r"\)?\s(?:is|are|would be|seems)\s(?:not|wrong|incorrect|false|unlikely|excluded)\b", re.IGNORECASE
@@ -141,7 +141,7 @@ def parse_completion(text: str, *, reasoning: bool) -> tuple[str | None, str | N
 
 
 def read_answer(text: str, task: str, options: Sequence[str] | None = ()) -> Answer:
-    """Read a whole completion, whatever form it has; `options` are those of the question, as "A) edema".
+    """Read a whole completion, whatever form it has; `options` are those of the question, as "A) ...".
 
     The last <answer> block counts; without one, what follows the reasoning. Never raises for a text.
     """
@@ -173,10 +173,10 @@ def letters_of(options: Sequence[str]) -> dict[str, str]:
 def findings_named(text: str) -> tuple[str, ...]:
     """Return the findings of questions that a text asserts, hedged ones included, in the vocabulary's order.
 
-    A negated finding is none. The language layer reads them, so that "enlarged heart" is Cardiomegaly.
+    A negated finding is none. The language layer reads them, so that any words for a finding count as its name.
     """
     labels = label(_MARKUP.sub(" ", text))
-    return tuple(str(finding) for finding in QUESTION_FINDINGS if labels[finding] in {1, -1})
+    return tuple(name for name in pack().question_labels if labels[name] in {1, -1})
 
 
 def _answer_part(text: str) -> tuple[str, bool, bool]:
@@ -209,7 +209,7 @@ def _read_yes_no(plain: str) -> tuple[str | None, How]:
     said = {match.lower() for match in _STATED_YES_NO.findall(plain)}
     leading = _LEADING_YES_NO.match(plain)
     if len(said) == 1 and not (leading and _ENDS_CLAUSE.match(plain, leading.end())):
-        # "The answer is Yes" is the answer, whatever reasoning stands before it: "No effusion. The heart ...".
+        # "The answer is Yes" is the answer, whatever reasoning stands before it: "No X. The Y ...".
         return said.pop().capitalize(), How.YES_NO
     if leading:
         said.add(leading[1].lower())
@@ -229,7 +229,7 @@ def _read_findings(plain: str, said: str) -> tuple[str | None, How, tuple[str, .
         return ", ".join(named), How.FINDINGS, named
     denies = 0 in label(_MARKUP.sub(" ", said)).values()
     if denies or _NORMAL.search(plain):
-        return str(Finding14.NO_FINDING), How.FINDINGS, ()
+        return pack().nothing or "none", How.FINDINGS, ()
     return None, How.UNKNOWN, ()
 
 
@@ -286,14 +286,18 @@ def _letters_anywhere(plain: str, options: dict[str, str]) -> Iterator[tuple[int
 
 
 def _is_ruled_out(plain: str, match: re.Match[str]) -> bool:
-    """Return whether a letter is denied ("not A", "A is wrong") or belongs to a name ("Kerley B lines")."""
+    """Return whether a letter is denied ("not A", "A is wrong") or belongs to a name ("type B lines")."""
     before = _LAST_WORD.search(plain, max(0, match.start() - 20), match.start())
     word = before[1].lower() if before else ""
-    return word in _NAMES or word in _DENIALS or _RULED_OUT.match(plain, match.end()) is not None
+    return (
+        word in pack().judge_words.before_letters
+        or word in _DENIALS
+        or _RULED_OUT.match(plain, match.end()) is not None
+    )
 
 
 def _is_article(plain: str, end: int, options: dict[str, str]) -> bool:
-    """Return whether the capital A that ends there opens a sentence of its own, such as "A large effusion"."""
+    """Return whether the capital A that ends there opens a sentence of its own, such as "A large X"."""
     if plain[end - 1] != "A" or not _AFTER_ARTICLE.match(plain, end):
         return False
     own = _words(options["A"])

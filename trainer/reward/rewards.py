@@ -19,8 +19,9 @@ from typing import Any, NamedTuple, Protocol
 from cxr.miner.judge import Judge, RulesJudge
 from cxr.miner.judge.radrscore import share
 from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.pack import pack
 from cxr.schemas import JudgedFinding
-from cxr.schemas.vocabulary import QUESTION_FINDINGS, Task
+from cxr.schemas.vocabulary import Task
 from cxr.trainer.reward.answers import findings_named, parse_completion, read_answer
 from cxr.trainer.reward.protocol import Completion, LogExtra, LogMetric, RewardFunction, RewardRun
 from cxr.trainer.reward.registry import WeightedReward
@@ -111,9 +112,9 @@ def is_open(task: str, options: Sequence[str] | None) -> bool:
 def finding_f1(named: Iterable[str], true: Iterable[str]) -> float:
     """Return the F1 of two sets of findings; two empty sets are equal, which is 1.
 
-    Only the twelve findings of questions count (design, Tasks).
+    Only the labels that questions are asked about count (design, Tasks).
     """
-    known = {str(finding) for finding in QUESTION_FINDINGS}
+    known = set(pack().question_labels)
     found, expected = known & set(named), known & set(true)
     if not found or not expected:
         return float(found == expected)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from cxr.miner.kit.console import table, talk
 from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.pack import pack
+from cxr.miner.pack.labels import Example
 from cxr.trainer.reward.answers import parse_completion
 from cxr.trainer.reward.protocol import RewardFunction
 from cxr.trainer.reward.rewards import REASONING, accuracy_reward, format_reward
@@ -86,7 +88,7 @@ def check_padding(processor: Any) -> CheckLine:
     tokenizer = processor.tokenizer
     if tokenizer.pad_token_id is None:
         raise SettingsError("the tokenizer has no padding token; give a model folder whose tokenizer names one")
-    padded = tokenizer(["No effusion.", "No effusion, no pneumothorax, no fracture."], padding=True)
+    padded = tokenizer(["A short text.", "A text that is longer than the other."], padding=True)
     ids, mask = padded["input_ids"], padded["attention_mask"]
     if len(ids[0]) != len(ids[1]) or not mask[0][-1] or mask[0][0]:
         raise SettingsError(
@@ -194,18 +196,19 @@ def _check_references(rows: "Dataset") -> CheckLine:
     return CheckLine("answers", len(rows), "every completion is in the form of its mode and has an answer")
 
 
-# Invented. A flipped negation is the smallest lie that a reasoning can tell.
-_REPORT = "FINDINGS: There is a small left pleural effusion. No pneumothorax. IMPRESSION: Left pleural effusion."
-_TRUE = "There is a small left pleural effusion. There is no pneumothorax."
-_FLIPPED = "There is a small left pleural effusion. There is a pneumothorax."
-_HAND_MADE: dict[str, str] = {
-    "perfect": f"<think> {_TRUE} </think><answer> B </answer>",
-    "flipped negation": f"<think> {_FLIPPED} </think><answer> B </answer>",
-    "wrong answer": f"<think> {_TRUE} </think><answer> A </answer>",
-    "nested tags": f"<think> <think> {_TRUE} </think> </think><answer> B </answer>",
-    "doubled tags": f"<think> {_TRUE} </think><answer> B </answer><answer> B </answer>",
-    "text outside": f"So: <think> {_TRUE} </think><answer> B </answer>",
-}
+def _hand_made(example: Example) -> dict[str, str]:
+    """Return completions about the pack's invented report, the perfect one first."""
+    true = example.true
+    return {
+        "perfect": f"<think> {true} </think><answer> B </answer>",
+        "flipped negation": f"<think> {example.false} </think><answer> B </answer>",
+        "wrong answer": f"<think> {true} </think><answer> A </answer>",
+        "nested tags": f"<think> <think> {true} </think> </think><answer> B </answer>",
+        "doubled tags": f"<think> {true} </think><answer> B </answer><answer> B </answer>",
+        "text outside": f"So: <think> {true} </think><answer> B </answer>",
+    }
+
+
 # What each of the paper's rewards must take something off for; others say themselves what they reward.
 _LOSES = {
     "format": ("nested tags", "doubled tags", "text outside"),
@@ -220,23 +223,25 @@ def check_rewards(rewards: Sequence[RewardFunction]) -> CheckLine:
     Raises SettingsError where one of the paper's does not give a perfect completion the maximum, or takes nothing off
     a spoilt one that it should; CxrError where a reward cannot be called.
     """
-    count = len(_HAND_MADE)
+    example = pack().example
+    hand_made = _hand_made(example)
+    count = len(hand_made)
     columns: dict[str, list[Any]] = {
-        "sample_id": [f"hand-made: {name}" for name in _HAND_MADE],
+        "sample_id": [f"hand-made: {name}" for name in hand_made],
         "patient_id": ["hand-made"] * count,
         "corpus": ["hand-made"] * count,
         "licence": ["public"] * count,
         "mode": [REASONING] * count,
         "task": ["single"] * count,
         "answer": ["B"] * count,
-        "answer_text": ["pleural effusion"] * count,
-        "answer_findings": [["Pleural Effusion"]] * count,
-        "options": [["A) fracture", "B) pleural effusion"]] * count,
-        "report": [_REPORT] * count,
+        "answer_text": [example.label.lower()] * count,
+        "answer_findings": [[example.label]] * count,
+        "options": [[f"A) {example.other.lower()}", f"B) {example.label.lower()}"]] * count,
+        "report": [example.report] * count,
         "images": [[]] * count,
     }
     prompts = [[{"role": "user", "content": "What is seen?"}]] * count
-    completions = [[{"role": "assistant", "content": text}] for text in _HAND_MADE.values()]
+    completions = [[{"role": "assistant", "content": text}] for text in hand_made.values()]
     for reward in rewards:
         values = reward(
             prompts=prompts,
@@ -247,7 +252,7 @@ def check_rewards(rewards: Sequence[RewardFunction]) -> CheckLine:
             log_extra=lambda _name, _values: None,
             **columns,
         )
-        given = dict(zip(_HAND_MADE, values, strict=True))
+        given = dict(zip(hand_made, values, strict=True))
         name = reward.__name__
         if name in _LOSES and given["perfect"] != 1:
             raise SettingsError(f"the reward {name} gives a perfect completion {given['perfect']}, expected 1")

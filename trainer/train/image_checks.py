@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, UnidentifiedImageError
 
 from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.pack import pack
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -70,7 +71,7 @@ def check_pixels(sizes: Mapping[str, Sizes], processor: Any) -> CheckLine:
     if narrow:
         raise InputError(
             f"{len(narrow):,} samples have an image that is more than 200 times as long as wide: {some(narrow)}; "
-            "expected radiographs; leave these samples out"
+            f"expected {pack().about.title}; leave these samples out"
         )
     large = [name for name, own in sizes.items() if any(width * height > budget for width, height in own)]
     if large and not images.do_resize:

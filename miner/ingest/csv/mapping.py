@@ -10,8 +10,9 @@ from pydantic import Field, ValidationError
 
 from cxr.miner.ingest.read.files import read_bytes
 from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.pack import pack
 from cxr.schemas.base import Frozen
-from cxr.schemas.vocabulary import Finding14, Licence
+from cxr.schemas.vocabulary import Licence
 
 SECTION_FIELDS = ("indication", "history", "technique", "comparison", "findings", "impression")
 """Columns of one section each, in the order in which a text is made of them: context, then the reading."""
@@ -93,7 +94,7 @@ def _plain(word: str) -> str:
     return re.sub(r"[^a-z0-9]", "", word.lower())
 
 
-_BY_PLAIN_NAME = {_plain(name): str(name) for name in (*FIELDS, *Finding14)}
+_BY_PLAIN_NAME = {_plain(name): name for name in (*FIELDS, *pack().label_names)}
 
 
 def columns_of(header: Sequence[str], mapping: Mapping[str, str], name: str) -> dict[str, str]:
@@ -119,7 +120,7 @@ def columns_of(header: Sequence[str], mapping: Mapping[str, str], name: str) -> 
             f"{name} has no column study_id (found: {', '.join(header[:12])}); name the one that tells studies "
             "apart with --map study_id=COLUMN"
         )
-    if not any(field in columns for field in ("report", "findings", "impression", *map(str, Finding14))):
+    if not any(field in columns for field in ("report", "findings", "impression", *pack().label_names)):
         raise InputError(
             f"{name} has no report, findings, impression or label column (found: {', '.join(header[:12])}); name "
             "one with --map report=COLUMN"

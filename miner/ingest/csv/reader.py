@@ -39,7 +39,8 @@ from cxr.miner.ingest.read.frames import (
 )
 from cxr.miner.ingest.read.members import report_table
 from cxr.miner.kit.errors import InputError
-from cxr.schemas.vocabulary import Finding14, Licence, RejectReason
+from cxr.miner.pack import pack
+from cxr.schemas.vocabulary import Licence, RejectReason
 
 LONGEST_ID = 64
 """Identifiers are short; something longer is probably text in the wrong column, and ids appear in messages."""
@@ -138,7 +139,7 @@ def _names_files(cells: pl.Series) -> bool:
 
 
 def _findings(columns: Mapping[str, str]) -> list[str]:
-    return [str(finding) for finding in Finding14 if str(finding) in columns]
+    return [name for name in pack().label_names if name in columns]
 
 
 _EXPECTED = {

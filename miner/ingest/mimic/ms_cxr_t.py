@@ -25,7 +25,7 @@ from cxr.miner.ingest.corpus import (
 from cxr.miner.ingest.mimic.tables import STUDY, file_hash, read_rows, rejects_where, table_header
 from cxr.miner.ingest.read.files import ROW
 from cxr.miner.kit.errors import InputError
-from cxr.schemas.vocabulary import Finding14, Licence, Progression, RejectReason
+from cxr.schemas.vocabulary import Licence, Progression, RejectReason
 
 MS_CXR_T = Corpus(
     slug="ms-cxr-t",
@@ -36,11 +36,11 @@ MS_CXR_T = Corpus(
 
 FINDINGS = MappingProxyType(
     {
-        "consolidation": Finding14.CONSOLIDATION,
-        "edema": Finding14.EDEMA,
-        "pleural_effusion": Finding14.PLEURAL_EFFUSION,
-        "pneumonia": Finding14.PNEUMONIA,
-        "pneumothorax": Finding14.PNEUMOTHORAX,
+        "consolidation": "Consolidation",
+        "edema": "Edema",
+        "pleural_effusion": "Pleural Effusion",
+        "pneumonia": "Pneumonia",
+        "pneumothorax": "Pneumothorax",
     }
 )
 QUALITIES = ("one_expert", "multiple_experts", "disagreement")
@@ -139,7 +139,7 @@ def _pairs(frame: pl.DataFrame, columns: list[str], name: str) -> tuple[pl.DataF
 
 
 def _one_finding(
-    pairs: pl.DataFrame, word: str, finding: Finding14, quality: str | None, name: str
+    pairs: pl.DataFrame, word: str, finding: str, quality: str | None, name: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     column = f"{word}_progression"
     said = pairs.filter(pl.col(column).is_not_null()).with_columns(
@@ -160,7 +160,7 @@ def _one_finding(
     made = said.select(
         pl.col(STUDY).alias("study_id"),
         pl.col("prior").alias("prior_study_id"),
-        pl.lit(finding.value).alias("finding"),
+        pl.lit(finding).alias("finding"),
         pl.col("progression"),
         pl.when(~foreign).then(pl.col("quality")).alias("quality"),
         pl.lit(LABELER).alias("labeler"),

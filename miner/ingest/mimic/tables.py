@@ -18,7 +18,8 @@ from cxr.miner.ingest.corpus import REJECTS, LabelTable
 from cxr.miner.ingest.read.files import MAX_MEMBER_BYTES, ROW, read_bytes, read_csv
 from cxr.miner.ingest.read.frames import split_name
 from cxr.miner.kit.errors import InputError
-from cxr.schemas.vocabulary import Finding14, RejectReason, Stage
+from cxr.miner.pack import pack
+from cxr.schemas.vocabulary import RejectReason, Stage
 
 MAX_TABLE_BYTES = 128 * MAX_MEMBER_BYTES
 """Two gigabytes; the largest table of MIMIC-CXR-JPG unpacks to about 0.1."""
@@ -27,7 +28,7 @@ STUDY = "study"
 PATIENT = "patient"
 
 # One radiologist's sheet calls Lung Opacity by another name (formats.md 2.4).
-_OTHER_NAMES = {"Airspace Opacity": Finding14.LUNG_OPACITY.value, "No Findings": Finding14.NO_FINDING.value}
+_OTHER_NAMES = {"Airspace Opacity": "Lung Opacity", "No Findings": "No Finding"}
 
 
 class Rows(NamedTuple):
@@ -235,7 +236,7 @@ def read_labels(path: Path, labeler: str, studies: pl.Series) -> Labels:
     Raises InputError where a finding has no column. Rows with a cell outside 1, 0, -1 and empty, studies that come
     twice and studies that are not known are rejects.
     """
-    rows = read_rows(path, ("study_id", *(finding.value for finding in Finding14)), other_names=_OTHER_NAMES)
+    rows = read_rows(path, ("study_id", *pack().label_names), other_names=_OTHER_NAMES)
     frame, again = _keyed(rows.frame, STUDY, path.name)
     known = pl.col(STUDY).is_in(studies.implode())
     unknown = rejects_where(
@@ -243,22 +244,20 @@ def read_labels(path: Path, labeler: str, studies: pl.Series) -> Labels:
     )
     frame = frame.filter(known)
     # A gap would read as "not mentioned", which counts as a negative: the whole row goes.
-    foreign = {finding: _is_foreign(pl.col(finding.value)) for finding in Finding14}
+    foreign = {finding: _is_foreign(pl.col(finding)) for finding in pack().label_names}
     bad = [
         rejects_where(
             frame,
             condition,
             RejectReason.BAD_VALUE,
             path.name,
-            f"{finding.value} is none of 1, 0, -1 and empty; all {labeler} labels of the study are left out",
+            f"{finding} is none of 1, 0, -1 and empty; all {labeler} labels of the study are left out",
         )
         for finding, condition in foreign.items()
     ]
     if any(one.height for one in bad):
         frame = frame.filter(~pl.any_horizontal(foreign.values()))
-    kept = frame.select(
-        pl.col(STUDY).alias("study_id"), *(_value(pl.col(finding.value)).alias(finding.value) for finding in Finding14)
-    )
+    kept = frame.select(pl.col(STUDY).alias("study_id"), *(_value(pl.col(name)).alias(name) for name in foreign))
     version = _version(path.name)
     return Labels(LabelTable(labeler, version, kept), pl.concat([rows.rejects, again, unknown, *bad]), rows.in_file)
 

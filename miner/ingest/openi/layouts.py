@@ -12,7 +12,8 @@ from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 from cxr.miner.ingest.corpus import Reject, SourceFile
 from cxr.miner.ingest.read.files import ROW, Member, read_bytes, read_csv, read_tar, source_file, source_folder
 from cxr.miner.kit.errors import InputError
-from cxr.schemas.vocabulary import RejectReason, ViewPosition
+from cxr.miner.pack import pack
+from cxr.schemas.vocabulary import RejectReason
 
 REPORTS_CSV = "indiana_reports.csv"
 PROJECTIONS_CSV = "indiana_projections.csv"
@@ -76,7 +77,7 @@ def _read_projections(
     # The XML calls the images of report 1 CXR1_1_..., all others CXR<stem> (formats.md 8.2).
     image_id = pl.when(uid == "1").then(pl.format("CXR1_{}", stem)).otherwise(pl.format("CXR{}", stem))
     view = pl.col("projection").str.to_lowercase().str.strip_chars()
-    known = view.is_in([member.value for member in ViewPosition])
+    known = view.is_in([each.name for each in pack().views.view])
     frame = table.frame.select(
         image_id.alias("image_id"),
         uid.alias("number"),

@@ -12,28 +12,20 @@ import polars as pl
 
 from cxr.miner.ingest.corpus import SECTION, LabelTable, Reject, text_hash
 from cxr.miner.kit.errors import InputError
-from cxr.schemas.vocabulary import Finding14, RejectReason, ViewPosition
+from cxr.miner.pack import pack
+from cxr.schemas.vocabulary import RejectReason
 
-FINDINGS = tuple(str(finding) for finding in Finding14)
-
-_FRONTAL = ("ap", "pa", "frontal", "ap axial", "postero-anterior", "antero-posterior", "ap_pa", "pa_ap")
-_LATERAL = ("lateral", "ll", "lat", "rl", "left lateral", "xtable lateral", "l")
+FINDINGS = pack().label_names
 
 
 def view_of(code: pl.Expr) -> pl.Expr:
-    """Return the coarse view of a position code ("PA", "LL", "Frontal"); null where the code is null.
-
-    AP and PA are frontal, LL, RL and LATERAL lateral, as in MIT-LCP's map (formats.md 2.1); the rest is other.
-    """
+    """Return the pack's view of a position code ("PA", "LL"): the last for an unknown code, null where it is null."""
     plain = code.str.strip_chars().str.to_lowercase()
-    return (
-        pl.when(plain.is_in(_FRONTAL))
-        .then(pl.lit(ViewPosition.FRONTAL.value))
-        .when(plain.is_in(_LATERAL))
-        .then(pl.lit(ViewPosition.LATERAL.value))
-        .when(plain.is_not_null())
-        .then(pl.lit(ViewPosition.OTHER.value))
-    )
+    views = pack().views.view
+    name: pl.Expr = pl.when(plain.is_not_null()).then(pl.lit(views[-1].name))
+    for view in reversed(views[:-1]):
+        name = pl.when(plain.is_in(view.words)).then(pl.lit(view.name)).otherwise(name)
+    return name
 
 
 def sex_of(word: pl.Expr) -> pl.Expr:

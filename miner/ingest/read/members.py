@@ -70,7 +70,7 @@ def read_chunk(source: str, members: Sequence[Member], *, label: bool = False) -
     """Read the members of a zip file or (where `source` is a folder) of a tree, and find their sections.
 
     Returns the columns of the store's `reports`, and what failed. With `label`, `labels` holds our labeler's values
-    in the order of Finding14.
+    in the order of the pack's labels.
     """
     kept: list[tuple[str, str]] = []
     failed: list[Failed] = []

@@ -15,6 +15,7 @@ from cxr.miner.mine.engines.replies import (
     to_plan,
 )
 from cxr.miner.mine.engines.temporal import progression_of, progression_said
+from cxr.miner.pack import pack
 from cxr.prompts import TemporalEvidenceReply, TemporalWholeReply
 from cxr.prompts.replies import ChangeItemReply
 from cxr.schemas.question import Question
@@ -22,10 +23,9 @@ from cxr.schemas.reasoning import Plan
 from cxr.schemas.rejection import Rejection
 from cxr.schemas.study import Report
 from cxr.schemas.text import Quote
-from cxr.schemas.vocabulary import Finding14, Progression, RejectReason
+from cxr.schemas.vocabulary import Progression, RejectReason
 
 _NOT_STATED = "not_stated"
-_NAMES = {str(finding).casefold(): finding for finding in Finding14}
 
 
 def check_change_reply(reply: TemporalEvidenceReply, plan: Plan, report: Report) -> Rejection | None:
@@ -99,7 +99,7 @@ def _misfit(item: ChangeItemReply, report: Report) -> str | None:
 
 def _changes_read(quote: Quote, finding: str, report_text: str) -> set[Progression]:
     """Return the changes of a finding that our own labeler reads inside a quote; what is only suspected has none."""
-    label = _NAMES.get(" ".join(finding.casefold().split()))
+    label = pack().label_called(finding)
     if label is None:
         return set()
     return {

@@ -22,6 +22,7 @@ from cxr.miner.mine.engines.replies import (
     to_plan,
 )
 from cxr.miner.mine.settings import MineSettings
+from cxr.miner.pack import pack
 from cxr.prompts import (
     ChainReply,
     EvidenceReply,
@@ -80,10 +81,12 @@ class LLMEngine:
         if settings.calls == 1:
             versions = {"whole": settings.whole_version}
         try:
-            self.prompts: dict[str, Prompt] = {name: load(name, version) for name, version in versions.items()}
+            self.prompts: dict[str, Prompt] = {
+                name: load(name, version, pack().prompts) for name, version in versions.items()
+            }
         except LookupError as error:
             raise SettingsError(str(error)) from error
-        self.temporal_prompts = {name: load(f"{name}{TEMPORAL}") for name in versions}
+        self.temporal_prompts = {name: load(f"{name}{TEMPORAL}", of=pack().prompts) for name in versions}
 
     @property
     def version(self) -> str:

@@ -6,8 +6,6 @@ mentions, with their places, become the evidence. Where no mention speaks of a f
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import NamedTuple
 
 from cxr.miner.judge import RulesJudge
 from cxr.miner.judge.reasons import in_plain_words
@@ -27,7 +25,7 @@ from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
 from cxr.schemas.study import Report
 from cxr.schemas.text import Quote
-from cxr.schemas.vocabulary import Certainty, EvidenceKind, Finding14, Presence, RejectReason, Side, Task, Verdict
+from cxr.schemas.vocabulary import Certainty, EvidenceKind, Presence, RejectReason, Side, Task, Verdict
 
 # Beside the judge, which rests on the reader: how evidence is worded, and which checks it has to pass.
 _CODE = (
@@ -36,38 +34,8 @@ _CODE = (
 )
 
 
-# Where the lexicon's regions come in the reading order of signs.toml.
-_READ_WITH = {
-    "lungs": "lungs",
-    "airways": "lungs",
-    "pleura": "pleura",
-    "diaphragm": "pleura",
-    "heart": "heart and mediastinum",
-    "mediastinum": "heart and mediastinum",
-    "hila": "heart and mediastinum",
-    "aorta": "heart and mediastinum",
-    "pulmonary_vessels": "heart and mediastinum",
-    "bones": "bones",
-    "spine": "bones",
-}
-
-
-class _Signs(NamedTuple):
-    region: str
-    noun: str
-    look_for: tuple[str, ...]
-
-
-@lru_cache(maxsize=1)
-def _signs() -> dict[str, _Signs]:
-    return {
-        finding: _Signs(entry["region"], entry.get("noun", finding.lower()), tuple(entry["look_for"]))
-        for finding, entry in pack().table("signs.toml").items()
-    }
-
-
 class RulesEngine:
-    """The offline engine; it knows what to look for in each of the 12 findings that questions are about."""
+    """The offline engine; it knows what to look for in each label that questions are about, and in each region."""
 
     name = "rules"
 
@@ -88,7 +56,7 @@ class RulesEngine:
         _demand_answer(question)
         findings = _in_order_of_options(question)
         if question.task is Task.ANOMALY:
-            regions = list(dict.fromkeys(signs.region for signs in _signs().values()))
+            regions = list(dict.fromkeys(signs.region for signs in pack().signs.values()))
             findings = sorted(findings, key=lambda finding: regions.index(_region(finding)))
         return Plan(
             items=tuple(PlanItem(finding=finding, look_for=_look_for(question, finding)) for finding in findings)
@@ -102,18 +70,18 @@ class RulesEngine:
         known = label_evidence(report.text)
         if question.task is Task.TEMPORAL:
             finding = question.findings[0]
-            return (temporal.change_evidence(question, _noun(finding), known[Finding14(finding)]),)
+            return (temporal.change_evidence(question, _noun(finding), known.get(finding, ())),)
         numbered = [
             (number, item.finding, item.finding in question.answer_findings)
             for number, item in enumerate(plan.items, start=1)
         ]
         labeled = [
-            _evidence(number, finding, expected, known[Finding14(finding)])
+            _evidence(number, finding, expected, known[finding])
             for number, finding, expected in numbered
-            if finding in _signs()
+            if finding in pack().signs
         ]
         _demand_silence(report, [piece.finding for piece in labeled if piece.presence is Presence.ABSENT])
-        in_words = named.named_evidence(report.text, [each for each in numbered if each[1] not in _signs()])
+        in_words = named.named_evidence(report.text, [each for each in numbered if each[1] not in pack().signs])
         return tuple(sorted([*labeled, *in_words], key=lambda piece: piece.evidence_no))
 
     def chain(
@@ -146,19 +114,19 @@ def _demand_answer(question: Question) -> None:
 
 
 def _noun(finding: str) -> str:
-    return _signs()[finding].noun if finding in _signs() else finding.lower()
+    signs = pack().signs.get(finding)
+    return (signs and signs.noun) or finding.lower()
 
 
 def _named(finding: str) -> str:
-    """Name a finding in the middle of a sentence: "a fracture", "support devices", "atelectasis"."""
+    """Name a finding in the middle of a sentence: with an article where it is one of several."""
     return finding.lower() if is_plural(finding.lower()) else with_article(_noun(finding))
 
 
 def _region(finding: str) -> str:
     """Return the part of the reading in which a finding's turn comes."""
-    if finding in _signs():
-        return _signs()[finding].region
-    return _READ_WITH.get(named.region_of(finding), "rest of the chest")
+    signs = pack().signs.get(finding)
+    return named.region_of(finding).read_in if signs is None else signs.region
 
 
 def _in_order_of_options(question: Question) -> list[str]:
@@ -168,9 +136,10 @@ def _in_order_of_options(question: Question) -> list[str]:
 
 
 def _look_for(question: Question, finding: str) -> str:
-    if finding not in _signs():
-        return named.look_for(finding)
-    wordings = _signs()[finding].look_for
+    signs = pack().signs.get(finding)
+    if signs is None:
+        return named.region_of(finding).look_for
+    wordings = signs.look_for
     return wordings[int(digest(question.question_id, finding, length=8), 16) % len(wordings)]
 
 
@@ -203,7 +172,7 @@ def _evidence(number: int, finding: str, expected: bool, mentions: Sequence[Labe
         finding=finding,
         kind=EvidenceKind.INFERRED_NORMAL,
         presence=Presence.ABSENT,
-        statement=f"There is no sign of {_named(finding)}.",
+        statement=pack().wording.sentences.no_sign.format(finding=_named(finding)),
     )
 
 
@@ -211,7 +180,7 @@ def _rules_out(mention: LabelEvidence) -> bool:
     """Return whether an absence is that of the whole finding: not of one side, one degree, or one removed device."""
     lexicon = load_lexicon()
     for form in mention.finding.normal_forms:
-        one_of_many = lexicon.concepts[form.concept].kind == "device" and form.concept != "device"
+        one_of_many = lexicon.concepts[form.concept].kind == "device" and form.concept != pack().roles.device
         if form.side in {Side.LEFT, Side.RIGHT} or form.severity is not None or one_of_many:
             return False
     return True
@@ -220,10 +189,11 @@ def _rules_out(mention: LabelEvidence) -> bool:
 def _asserted(
     finding: str, present: Sequence[LabelEvidence], uncertain: Sequence[LabelEvidence]
 ) -> Sequence[LabelEvidence]:
-    """Leave out what the report only suspects; a heart of borderline size is described as such (it is not normal)."""
+    """Leave out what the report only suspects; what is borderline may be described as such (it is not normal)."""
     certain = [mention for mention in present if not mention.hedge]
     borderline = [mention for mention in present if mention.hedge == "borderline"]
-    if certain or (borderline and finding == str(Finding14.CARDIOMEGALY)):
+    described = any(label.borderline for label in pack().labels if label.name == finding)
+    if certain or (borderline and described):
         return certain or borderline
     said = "only suspects it" if present or uncertain else "does not say so"
     raise MiningReject(
@@ -235,16 +205,16 @@ def _present(number: int, finding: str, mentions: Sequence[LabelEvidence]) -> Ev
     several = {form for mention in mentions if mention.several for form in mention.finding.normal_forms}
     forms = more_telling([form for mention in mentions for form in mention.finding.normal_forms])
     seen = list(dict.fromkeys(_in_words(form, several=form in several) for form in forms))
-    statement = f"The image shows {_enumerate(seen)}"
-    names = (_noun(finding), plural(_noun(finding)), "borderline enlarged heart")
+    said = _enumerate(seen)
+    names = (_noun(finding), plural(_noun(finding)), *pack().wording.phrases.borderline.values())
     if not any(name in phrase for phrase in seen for name in names):
-        statement += _kind_of(finding, seen)
+        said += _kind_of(finding, seen)
     return Evidence(
         evidence_no=number,
         finding=finding,
         kind=EvidenceKind.QUOTED,
         presence=Presence.PRESENT,
-        statement=f"{statement}.",
+        statement=pack().wording.sentences.shows.format(seen=said),
         quotes=_quotes(mentions),
     )
 
@@ -256,19 +226,19 @@ def _in_words(form: NormalForm, *, several: bool) -> str:
 
 
 def _kind_of(finding: str, seen: Sequence[str]) -> str:
-    """Tie what is seen to the finding that the question names: ", a kind of lung lesion"."""
-    if finding == str(Finding14.SUPPORT_DEVICES):
-        many = len(seen) > 1 or is_plural(seen[0])
-        return ", which are support devices" if many else ", a support device"
-    if finding == str(Finding14.ENLARGED_CARDIOMEDIASTINUM):
-        return ", that is, an enlarged cardiomediastinum"
-    return f", {'kinds' if len(seen) > 1 else 'a kind'} of {_noun(finding)}"
+    """Tie what is seen to the finding that the question names: ", a kind of X"."""
+    signs, sentences = pack().signs[finding], pack().wording.sentences
+    if len(seen) > 1 or (signs.kinds is not None and is_plural(seen[0])):
+        said = signs.kinds or signs.kind or sentences.kinds
+    else:
+        said = signs.kind or sentences.kind
+    return said.format(finding=_noun(finding))
 
 
 def _demand_silence(report: Report, absent: Sequence[str]) -> None:
     """Reject a question that takes a finding as absent where the report has something of its kind.
 
-    Labels name 14 findings; the report may name a kind of one that sets no label (a granuloma is a lung lesion).
+    The report may name a kind of a finding that sets no label.
     """
     denials = [Finding(observation=finding, status="not present") for finding in absent]
     for judged in RulesJudge().verdicts(report.text, denials):
@@ -281,7 +251,7 @@ def _demand_silence(report: Report, absent: Sequence[str]) -> None:
 
 def _absence(finding: str, mentions: Sequence[LabelEvidence]) -> str:
     """Return what is normal where the report says it of that very structure, else that the finding is not there."""
-    lexicon = load_lexicon()
+    lexicon, sentences = load_lexicon(), pack().wording.sentences
     normals = [
         lexicon.concepts[form.concept].name
         for mention in mentions
@@ -290,8 +260,8 @@ def _absence(finding: str, mentions: Sequence[LabelEvidence]) -> str:
         if lexicon.concepts[form.concept].kind == "normal"
     ]
     if normals:
-        return f"The image shows {with_article(normals[0])}, with no {_noun(finding)}."
-    return f"No {_noun(finding)} is seen."
+        return sentences.normal.format(normal=with_article(normals[0]), finding=_noun(finding))
+    return sentences.not_seen.format(finding=_noun(finding))
 
 
 def _quotes(mentions: Sequence[LabelEvidence]) -> tuple[Quote, ...]:
@@ -309,12 +279,14 @@ _Step = tuple[str, tuple[int, ...]]
 
 def _observe(question: Question, plan: Plan, evidence: tuple[Evidence, ...]) -> tuple[str, list[_Step]]:
     """Return the opening, and a step per finding; anomalies are read region by region."""
+    said = pack().wording.sentences
     if question.task is Task.BINARY:
         (item,) = plan.items
-        opening = f"To decide whether this chest X-ray shows {_named(item.finding)}, {_search(item)}."
+        opening = said.open_binary.format(finding=_named(item.finding), search=_search(item))
         return opening, [(piece.statement, (piece.evidence_no,)) for piece in evidence]
     if question.task is Task.TEMPORAL:
-        return temporal.opening(_search(plan.items[0])), [(piece.statement, (piece.evidence_no,)) for piece in evidence]
+        opening = said.open_temporal.format(search=_search(plan.items[0]))
+        return opening, [(piece.statement, (piece.evidence_no,)) for piece in evidence]
     if question.task is Task.ANOMALY:
         return _region_by_region(plan, evidence)
     names = _enumerate([_named(item.finding) for item in plan.items])
@@ -322,12 +294,12 @@ def _observe(question: Question, plan: Plan, evidence: tuple[Evidence, ...]) -> 
         (f"{_turn(number, len(evidence))}, {_search(item)}. {piece.statement}", (piece.evidence_no,))
         for number, (item, piece) in enumerate(zip(plan.items, evidence, strict=True))
     ]
-    return f"I look for {names}, one after the other.", steps
+    return said.open_options.format(findings=names), steps
 
 
 def _looked_for(finding: str) -> str:
     """Name what is looked for in a region; a finding that only the answer names must not be given away before."""
-    return _named(finding) if finding in _signs() else named.look_for(finding)
+    return _named(finding) if finding in pack().signs else named.region_of(finding).look_for
 
 
 def _turn(number: int, total: int) -> str:
@@ -337,36 +309,37 @@ def _turn(number: int, total: int) -> str:
 
 
 def _search(item: PlanItem) -> str:
-    return f"I look for signs of {_named(item.finding)}, such as {item.look_for}"
+    return pack().wording.sentences.search.format(finding=_named(item.finding), look_for=item.look_for)
 
 
 def _region_by_region(plan: Plan, evidence: tuple[Evidence, ...]) -> tuple[str, list[_Step]]:
+    said = pack().wording.sentences
     regions: dict[str, list[Evidence]] = {}
     for item, piece in zip(plan.items, evidence, strict=True):
         regions.setdefault(_region(item.finding), []).append(piece)
     steps: list[_Step] = []
     for region, pieces in regions.items():
         # What is there comes first, what is not there follows in one breath.
-        present = [piece.statement for piece in pieces if piece.presence is Presence.PRESENT]
-        absent = [_noun(piece.finding) for piece in pieces if piece.presence is Presence.ABSENT]
-        sentences = [*present, *([f"There is no {_enumerate(absent, 'or')}."] if absent else [])]
-        numbers = tuple(piece.evidence_no for piece in pieces)
-        looked = _enumerate(list(dict.fromkeys(_looked_for(piece.finding) for piece in pieces)))
-        steps.append((f"In the {region}, I look for {looked}. {' '.join(sentences)}", numbers))
-    return "I go through the image region by region, from the lungs to whatever was placed in the chest.", steps
+        sentences = [piece.statement for piece in pieces if piece.presence is Presence.PRESENT]
+        if absent := [_noun(piece.finding) for piece in pieces if piece.presence is Presence.ABSENT]:
+            sentences.append(said.none_of.format(findings=_enumerate(absent, "or")))
+        looked_for = _enumerate(list(dict.fromkeys(_looked_for(piece.finding) for piece in pieces)))
+        step = said.in_region.format(region=region, looked_for=looked_for, seen=" ".join(sentences))
+        steps.append((step, tuple(piece.evidence_no for piece in pieces)))
+    return said.open_anomaly, steps
 
 
 def _conclusion(question: Question) -> str:
+    said = pack().wording.sentences
     if question.task is Task.TEMPORAL:
         return temporal.conclusion(question)
     if question.task is Task.BINARY:
-        finding = _named(question.findings[0])
-        shows = "shows" if question.answer == "Yes" else "does not show"
-        return f"In conclusion, this chest X-ray {shows} {finding}: the answer is {question.answer}."
+        close = said.close_yes if question.answer == "Yes" else said.close_no
+        return close.format(finding=_named(question.findings[0]), answer=question.answer)
     shown = _enumerate([_named(finding) for finding in question.answer_findings])
     if question.task is Task.ANOMALY:
-        return f"In conclusion, this chest X-ray shows {shown}."
-    return f"In conclusion, this chest X-ray shows {shown}: the answer is {question.answer}."
+        return said.close_anomaly.format(findings=shown)
+    return said.close_options.format(findings=shown, answer=question.answer)
 
 
 RUNNER = SyncRunner(RulesEngine)

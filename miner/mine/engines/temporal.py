@@ -12,6 +12,7 @@ from cxr.miner.language.grounding import MOST_QUOTES
 from cxr.miner.language.labeler import LabelEvidence
 from cxr.miner.mine.engines.nouns import is_plural, with_article
 from cxr.miner.mine.engines.wording import describe
+from cxr.miner.pack import pack
 from cxr.schemas.finding import NormalForm
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Evidence
@@ -28,21 +29,6 @@ PROGRESSION_OF: Mapping[Change, Progression] = MappingProxyType(
     }
 )
 """What counts as which answer: a finding that was not there before is worse, one that has gone is better."""
-
-
-_SEEN = {
-    Change.NEW: ("which was not there on the reference image", "which were not there on the reference image"),
-    Change.WORSENED: (
-        "which has increased since the reference image",
-        "which have increased since the reference image",
-    ),
-    Change.UNCHANGED: ("which is unchanged from the reference image", "which are unchanged from the reference image"),
-    Change.IMPROVED: (
-        "which has decreased since the reference image",
-        "which have decreased since the reference image",
-    ),
-}
-"""What is said of one thing, and of several."""
 
 
 def progression_of(question: Question) -> Progression:
@@ -90,7 +76,7 @@ def change_evidence(question: Question, noun: str, mentions: Sequence[LabelEvide
 
 
 def progression_said(form: NormalForm) -> Progression | None:
-    """Return what a form says of change; "no new effusion" and "still no effusion" say nothing of an effusion."""
+    """Return what a form says of change; "no new X" and "still no X" say nothing of an X."""
     absent = form.presence is Presence.ABSENT
     if form.change is None or (absent and form.change is not Change.RESOLVED):
         return None
@@ -98,19 +84,16 @@ def progression_said(form: NormalForm) -> Progression | None:
 
 
 def _statement(form: NormalForm, noun: str, *, gone: bool, several: bool) -> str:
+    words = pack().wording
     if gone:
-        return f"On the new image there is no {noun} any more."
+        return words.sentences.gone.format(finding=noun)
     change = Change.IMPROVED if form.change in {None, Change.RESOLVED} else form.change
     seen = describe(form, several=several)
-    return f"The new image shows {with_article(seen)}, {_SEEN[change][is_plural(seen)]}."
-
-
-def opening(search: str) -> str:
-    """Return the first step: what is compared."""
-    return f"To see how it has changed, I compare the new image with the reference image: {search}."
+    return words.sentences.changed.format(seen=with_article(seen), change=words.changes[change][is_plural(seen)])
 
 
 def conclusion(question: Question) -> str:
     """Return the last step."""
-    finding = question.findings[0].lower()
-    return f"In conclusion, {finding} is {progression_of(question)}: the answer is {question.answer}."
+    return pack().wording.sentences.close_temporal.format(
+        finding=question.findings[0].lower(), change=progression_of(question), answer=question.answer
+    )

@@ -6,47 +6,30 @@ Change since a prior is left out: a question about one image cannot see it. Noth
 from collections.abc import Sequence
 
 from cxr.miner.language import load_lexicon
-from cxr.miner.mine.engines.nouns import Place, is_counted, is_plural, place, plural, plural_of_place
+from cxr.miner.mine.engines.nouns import is_counted, is_plural, place, plural, plural_of_place
+from cxr.miner.pack import pack
+from cxr.miner.pack.wording import Place
 from cxr.schemas.finding import NormalForm
-from cxr.schemas.vocabulary import Certainty, Severity, Side
-
-# Effusions, pneumothoraces and lesions have a size where other abnormalities have a degree.
-_SIZES = {Severity.MINIMAL: "tiny", Severity.MILD: "small", Severity.MODERATE: "moderate", Severity.SEVERE: "large"}
-_SIZED = ("pleural_effusion", "pneumothorax", "lung_lesion", "hernia")
-
-# A degree of these is an adverb, and a side goes with their noun: "mildly elevated left hemidiaphragm".
-_ADJECTIVES = {"elevated", "enlarged", "tortuous", "prominent", "obscured", "hyperlucent", "low"}
-_ADVERBS = {
-    Severity.MINIMAL: "minimally",
-    Severity.MILD: "mildly",
-    Severity.MODERATE: "moderately",
-    Severity.SEVERE: "severely",
-}
-
-_DEEP = {"lungs", "pleura"}
-_OVERLYING = {"bones", "spine", "soft_tissues", "diaphragm", "abdomen"}
-
-# Too wide to say anything, since every finding of a chest X-ray lies there, or what is seen rather than where.
-_UNSAID = {"chest", "cardiopulmonary", "lung_marking", "lung_volume", "pulmonary_vasculature"}
+from cxr.schemas.vocabulary import Certainty, Side
 
 
 def describe(form: NormalForm, *, several: bool = False) -> str:
-    """Return a noun phrase without article for a form that is present: "possible small left pleural effusion".
+    """Return a noun phrase without article for a form that is present: "possible small left X".
 
     `several` says that the report names it in the plural.
     """
-    lexicon = load_lexicon()
+    lexicon, words = load_lexicon(), pack().wording.phrases
     places = _places(form)
     said_there = bool(places) and not places[0].unique
     side = "" if form.side in {None, Side.MIDLINE} or said_there else str(form.side)
     name = lexicon.concepts[form.concept].name
-    words = ["possible" if form.certainty is Certainty.UNCERTAIN else ""]
+    said = ["possible" if form.certainty is Certainty.UNCERTAIN else ""]
     adjective, _, noun = name.partition(" ")
-    if adjective in _ADJECTIVES:
-        words += [_number(form, name), _ADVERBS.get(form.severity, "") if form.severity else "", adjective, side, noun]
+    if adjective in words.adjectives:  # "mildly enlarged left X"
+        said += [_number(form, name), words.adverbs[form.severity] if form.severity else "", adjective, side, noun]
     else:
-        words += [_number(form, name), _degree(form), side, name]
-    phrase = " ".join(word for word in words if word)
+        said += [_number(form, name), _degree(form), side, name]
+    phrase = " ".join(word for word in said if word)
     if several or form.number == "multiple" or form.side is Side.BILATERAL:
         phrase = plural(phrase)
     if places:
@@ -57,8 +40,8 @@ def describe(form: NormalForm, *, several: bool = False) -> str:
 
 
 def describe_borderline(form: NormalForm) -> str:
-    """Return the words for a heart of borderline size, which is neither normal nor surely enlarged."""
-    return "borderline enlarged heart" if form.concept == "cardiomegaly" else describe(form)
+    """Return the words for what the report calls borderline, which is neither normal nor surely abnormal."""
+    return pack().wording.phrases.borderline.get(form.concept) or describe(form)
 
 
 def more_telling(forms: Sequence[NormalForm]) -> list[NormalForm]:
@@ -87,27 +70,27 @@ def _number(form: NormalForm, name: str) -> str:
 def _degree(form: NormalForm) -> str:
     if form.severity is None:
         return ""
-    sized = any(form.concept in load_lexicon().descendants.get(concept, ()) for concept in _SIZED)
-    return _SIZES[form.severity] if sized else str(form.severity)
+    words, kinds = pack().wording.phrases, load_lexicon().descendants
+    sized = any(form.concept in kinds[concept] for concept in words.sized)
+    return words.sizes[form.severity] if sized else str(form.severity)
 
 
 def _places(form: NormalForm) -> list[Place]:
     """Return the most specific places, unless they are the organ that the concept's name implies."""
-    lexicon = load_lexicon()
+    lexicon, words = load_lexicon(), pack().wording.phrases
     wider = {place for name in form.locations for place in lexicon.places[name] if place != name}
     concept = lexicon.concepts[form.concept]
     organ = concept.region
-    named = [
-        name for name in form.locations if name not in wider and name not in _UNSAID and organ not in {name, f"{name}s"}
-    ]
-    # "carina" beside a tube is what its tip was measured from, not where it is.
+    wider.update(words.unsaid)
+    named = [name for name in form.locations if name not in wider and organ not in {name, f"{name}s"}]
+    # What is named beside a device is what its tip was measured from, not where it is.
     if concept.kind == "device":
         return []
     # Left and right of several places: which side goes with which place is not known.
     if form.side is Side.BILATERAL and len(named) > 1:
         return []
-    if organ in _DEEP:  # the rib that an opacity projects over adds nothing to its lobe
-        named = [name for name in named if lexicon.parts[name].region.id not in _OVERLYING] or named
+    if organ in words.deep:  # a structure in front of it, or behind, adds nothing to where it is
+        named = [name for name in named if lexicon.parts[name].region.id not in words.overlying] or named
     places = [place(name) for name in named]
     # What has sides comes with places that have them, or is said without the others.
     sided = [one for one in places if not one.unique]
@@ -115,32 +98,34 @@ def _places(form: NormalForm) -> list[Place]:
 
 
 def _preposition(form: NormalForm) -> str:
-    """Say "over" of a lung finding and a bone: they only lie behind one another on the image."""
-    lexicon = load_lexicon()
-    over = lexicon.concepts[form.concept].region in _DEEP and any(
-        lexicon.parts[name].region.id in _OVERLYING for name in form.locations
-    )
-    inside = any(lexicon.parts[name].region.id in _DEEP for name in form.locations)
+    """Say "over" of a deep finding and an overlying structure: they only lie behind one another on the image."""
+    lexicon, words = load_lexicon(), pack().wording.phrases
+    regions = [lexicon.parts[name].region.id for name in form.locations]
+    over = lexicon.concepts[form.concept].region in words.deep and any(region in words.overlying for region in regions)
+    inside = any(region in words.deep for region in regions)
     return "over" if over and not inside else "in"
 
 
 def _where(places: Sequence[Place], side: Side | None, *, several: bool) -> str:
-    """Say the places with their side; a rib is one of many ("in a left rib", "in left ribs")."""
+    """Say the places with their side; one of many may be meant ("in a left Y", "in left Ys")."""
     names = [one.name for one in places]
     one_of_many = len(places) == 1 and places[0].one_of_many
     sided = side not in {None, Side.MIDLINE} and not places[0].unique
     if sided and side is Side.BILATERAL:
-        return "ribs on both sides" if one_of_many else f"both {plural_of_place(names[0])}"
+        several_places = plural_of_place(names[0])
+        return f"{several_places} on both sides" if one_of_many else f"both {several_places}"
     before = f"{side} " if sided else ""
     if one_of_many:
         return f"{before}{plural_of_place(names[0])}" if several else f"a {before}{names[0]}"
-    return _segment_first(names, before)
+    return _innermost_first(names, before)
 
 
-def _segment_first(names: Sequence[str], side: str) -> str:
-    """Say "the superior segment of the left lower lobe" for a segment and its lobe, else join the places."""
-    segments = [name for name in names if name.endswith(" segment")]
-    lobes = [name for name in names if name.endswith(" lobe")]
-    if len(names) == 2 and segments and lobes:
-        return f"the {segments[0]} of the {side}{lobes[0]}"
+def _innermost_first(names: Sequence[str], side: str) -> str:
+    """Say "the inner part of the left Y" for a part and what holds it, else join the places."""
+    nested = pack().wording.phrases.nested
+    if nested is not None and len(names) == 2:
+        parts = [name for name in names if name.endswith(f" {nested.part}")]
+        wholes = [name for name in names if name.endswith(f" {nested.whole}")]
+        if parts and wholes:
+            return f"the {parts[0]} of the {side}{wholes[0]}"
     return f"the {side}{' and '.join(names)}"

@@ -1,0 +1,166 @@
+"""The tables of the language: concepts, structures and places, qualifiers, cues, spelling, section headers."""
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from cxr.miner.pack.tables import (
+    AdjectiveId,
+    ConceptId,
+    LabelName,
+    PlaceId,
+    RegionId,
+    RegionOrPlaceId,
+    Table,
+    Word,
+    Words,
+)
+from cxr.schemas.vocabulary import Change, Severity, Side
+
+# Read at every word of a report, so that they are plain objects with slots, which are looked up fastest.
+CLOSED = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
+class Concept:
+    """One thing a report can state, of `lexicon/findings_*.toml` or `normals.toml`; docs/language.md has its keys."""
+
+    id: Word
+    name: Word
+    kind: Literal["abnormality", "device", "normal"]
+    """What its file holds, where it does not say so itself."""
+    region: RegionOrPlaceId
+    course: Literal["acute", "chronic"] | None = None
+    is_a: tuple[ConceptId, ...] = ()
+    equivalent: tuple[ConceptId, ...] = ()
+    entails: tuple[ConceptId, ...] = ()
+    entails_absence: tuple[ConceptId, ...] = ()
+    at: dict[RegionId, ConceptId] = Field(default_factory=dict)
+    """What it is called in another region."""
+    when: dict[AdjectiveId, ConceptId] = Field(default_factory=dict)
+    """What it is called under an adjective that stands apart from it."""
+    chronic_form: ConceptId | None = None
+    """What it is called where the words beside it say old or healed."""
+    label: LabelName | None = None
+    label_possible: LabelName | None = None
+    """A label that it suggests without naming it."""
+    label_absent: tuple[LabelName, ...] = ()
+    incidental: bool = False
+    """Its presence leaves an image without finding, as the corpus's labeler counts."""
+    unnamed: bool = False
+    """It says that something is wrong and not what: "an abnormality of Y"."""
+    phrases: Words
+    source: Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
+class Region:
+    """A structure of `anatomy.toml`: which concepts "normal", "abnormal" and adjectives make of it."""
+
+    id: Word
+    normal: ConceptId | None = None
+    abnormal: ConceptId | None = None
+    acute: ConceptId | None = None
+    lesion: ConceptId | None = None
+    """What a circumscribed thing without a name of its own is called there."""
+    states: dict[AdjectiveId, ConceptId] = Field(default_factory=dict)
+    divided: bool = False
+    """Its parts tell places apart; elsewhere the concept's own region says enough."""
+    beside: frozenset[RegionId] = frozenset()
+    """Regions that are named in one breath with what is here, and are no place of it."""
+
+
+class PartTable(Table):
+    """A place of `anatomy.toml`."""
+
+    region: RegionId
+    part_of: tuple[PlaceId, ...] = ()
+    phrases: Words
+    sided: dict[Side, Words] = Field(default_factory=dict)
+
+
+class Anatomy(Table):
+    """`anatomy.toml`."""
+
+    adjective_endings: Words = Field(min_length=1)
+    """A structure that is named by such a word needs a noun after it."""
+    device_sites: frozenset[Word] = frozenset()
+    """Words for structures that a device ends in: their sides are no sides of the device."""
+    region: dict[str, Region]
+    part: dict[str, PartTable]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
+class State:
+    """An adjective of a structure, of `lexicon/modifiers.toml`."""
+
+    id: Word
+    normal: bool
+    hedge: bool = False
+    predicative: bool = False
+    """It describes a structure only from behind ("X is central", but not "central X")."""
+    severity: Severity | None = None
+    phrases: Words
+
+
+class Modifiers(Table):
+    """`lexicon/modifiers.toml`."""
+
+    state: dict[str, State]
+    side: dict[Side, Words]
+    severity: dict[Severity, Words]
+    up_to: dict[Severity, Words]
+    """How the upper end of a range is said; of several that fit the first counts."""
+    emphasis: Words = ()
+    """Degrees that only stress what is there; a denial of theirs leaves lesser ones open."""
+    number: dict[Literal["single", "multiple"], Words]
+    change: dict[Change, Words]
+
+
+class CueTable(Table):
+    """One kind of cue of `lexicon/cues.toml`."""
+
+    phrases: Words
+
+
+class Compounds(Table):
+    """`lexicon/compounds.toml`: phrases that mean several findings at once."""
+
+    phrases: dict[Word, tuple[ConceptId, ...]] = Field(default_factory=dict)
+
+
+class Spelling(Table):
+    """`lexicon/spelling.toml`: how words are folded, so that one spelling in the lexicon matches all of them."""
+
+    singular: dict[str, Word]
+    """Plurals that are not made with -s, -es or -ies."""
+    variants: dict[str, Word]
+    """British forms and misspellings."""
+    split: dict[str, Words]
+    """Compounds and abbreviations: the words that they stand for."""
+    ends_in_s: frozenset[Word]
+    """Words whose -s is no plural."""
+
+
+class InsideHeaders(Table):
+    """Headings inside a section."""
+
+    exact: Words
+    words: Words
+
+
+class ViewHeaders(Table):
+    """Headers that name the examination."""
+
+    words: Words
+
+
+class SectionHeaders(Table):
+    """`section_headers.toml`: what radiologists call the parts of a report."""
+
+    exact: dict[str, Words]
+    not_in_line: Words = ()
+    """Headers that are too common in prose to begin a section in the middle of a line."""
+    inside: InsideHeaders
+    views: ViewHeaders

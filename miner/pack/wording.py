@@ -1,0 +1,130 @@
+"""The tables of what is said: questions, what is looked for, the sentences of a reasoning, nouns and places."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from cxr.miner.pack.tables import ConceptId, PlaceId, RegionId, Table, Word, Words, declared, fills
+from cxr.schemas.vocabulary import Change, Severity, Task
+
+Plain = Annotated[str, Field(min_length=1), fills()]
+OfFinding = Annotated[str, Field(min_length=1), fills("finding")]
+OfFindings = Annotated[str, Field(min_length=1), fills("findings")]
+
+
+class Questions(Table):
+    """`questions.toml`: the words of each task's question, without its options; a task left out is not asked."""
+
+    binary: OfFinding | None = None
+    single: Plain | None = None
+    multiple: Plain | None = None
+    anomaly: Plain | None = None
+    temporal: OfFinding | None = None
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks that have words."""
+        return tuple(task for task in Task if getattr(self, task) is not None)
+
+    def text(self, task: Task) -> str:
+        """Return the words of a task's question; empty where it is not asked."""
+        return getattr(self, task) or ""
+
+
+class Signs(Table):
+    """One label of `signs.toml`: where it is looked for, and what for."""
+
+    region: Word
+    noun: str | None = None
+    """Its singular, where its name is a plural."""
+    kind: str | None = None
+    """How one thing that is seen is tied to it; by default the sentence `kind`."""
+    kinds: str | None = None
+    """The same of several things; by default `kind` above, or the sentence `kinds`."""
+    look_for: Words = Field(min_length=1)
+    """Wordings of one meaning; each question gets one of them."""
+
+
+class RegionReading(Table):
+    """One region of `regions.toml`, for findings that are named in words instead of by a label."""
+
+    look_for: Word
+    read_in: Annotated[str, declared("region of signs.toml")]
+    """The region of `signs.toml` in whose turn it is read."""
+
+
+class Sentences(Table):
+    """The sentences of a reasoning (`[sentences]` of `wording.toml`)."""
+
+    search: Annotated[str, fills("finding", "look_for")]
+    shows: Annotated[str, fills("seen")]
+    kind: OfFinding
+    kinds: OfFinding
+    normal: Annotated[str, fills("normal", "finding")]
+    not_seen: OfFinding
+    no_sign: OfFinding
+    none_of: OfFindings
+    in_region: Annotated[str, fills("region", "looked_for", "seen")]
+    open_binary: Annotated[str, fills("finding", "search")]
+    open_options: OfFindings
+    open_anomaly: Plain
+    open_temporal: Annotated[str, fills("search")]
+    close_yes: Annotated[str, fills("finding", "answer")]
+    close_no: Annotated[str, fills("finding", "answer")]
+    close_options: Annotated[str, fills("findings", "answer")]
+    close_anomaly: OfFindings
+    close_temporal: Annotated[str, fills("finding", "change", "answer")]
+    changed: Annotated[str, fills("seen", "change")]
+    gone: OfFinding
+
+
+class Nested(Table):
+    """Places that are said within one another: "the inner part of the left Y"."""
+
+    part: Word
+    whole: Word
+
+
+class Phrases(Table):
+    """How a finding becomes a noun phrase (`[phrases]` of `wording.toml`)."""
+
+    sizes: dict[Severity, Word]
+    sized: tuple[ConceptId, ...]
+    """Concepts that have a size, with their kinds; others have a degree."""
+    adjectives: Words
+    """They begin names whose degree is an adverb, and whose side goes with the noun."""
+    adverbs: dict[Severity, Word]
+    deep: tuple[RegionId, ...]
+    """Regions whose findings overlying structures do not place."""
+    overlying: tuple[RegionId, ...]
+    """Regions that only lie in front of the deep ones, or behind them."""
+    unsaid: tuple[PlaceId, ...]
+    """Places that are too wide to say anything, or say what is seen rather than where."""
+    nested: Nested | None = None
+    borderline: dict[ConceptId, Word] = Field(default_factory=dict)
+    """How a concept is called that the report calls borderline."""
+
+
+class Wording(Table):
+    """`wording.toml`: how the rules engine speaks."""
+
+    sentences: Sentences
+    changes: dict[Change, Annotated[Words, Field(min_length=2, max_length=2)]]
+    """What is said of a change, of one thing and of several."""
+    phrases: Phrases
+
+
+class Place(Table):
+    """A place as it is said; `unique` ones have no sides, `one_of_many` is one of its kind."""
+
+    name: Word
+    unique: bool = False
+    one_of_many: bool = False
+
+
+class Nouns(Table):
+    """`nouns.toml`: how the names of findings and places are used in a sentence."""
+
+    counted: frozenset[Word]
+    plurals: dict[str, Word]
+    places: dict[PlaceId, Place]
