@@ -17,7 +17,6 @@ from cxr.miner.ingest.corpus import (
     REJECTS,
     REPORTS,
     STUDIES,
-    Corpus,
     Ingested,
     LabelTable,
     ReportBatch,
@@ -28,6 +27,7 @@ from cxr.miner.ingest.mimic.reader import find_mimic, mimic_fingerprint, read_mi
 from cxr.miner.ingest.write.ingest import ingest
 from cxr.miner.ingest.write.result import IngestResult
 from cxr.miner.kit.errors import InputError
+from cxr.miner.pack.corpora import Corpus
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Licence
 from tests import mimic_corpus as mimic
@@ -249,6 +249,9 @@ def test_our_labels_are_made_only_when_asked_for(cxr: Cli, db: Path, folder: Pat
 # --- one transaction ------------------------------------------------------------------------------------------------
 
 
+OWN = Corpus(slug="x", title="X", licence=Licence.PUBLIC)
+
+
 def frame(schema: dict[str, pl.DataType | type[pl.DataType]], records: Sequence[Mapping[str, object]]) -> pl.DataFrame:
     return conform(pl.DataFrame(records) if records else pl.DataFrame(schema=schema), schema)
 
@@ -270,7 +273,7 @@ def broken_on_the_way(number: int) -> Ingested:
         return iterate()  # type: ignore[no-any-return, no-untyped-call]
 
     return Ingested(
-        Corpus("x", "X", Licence.PUBLIC), "batches", frame(STUDIES, [study]), frame(IMAGES, []), frame(REPORTS, []),
+        OWN, "batches", frame(STUDIES, [study]), frame(IMAGES, []), frame(REPORTS, []),
         frame(REJECTS, []), (), batches=batches,  # type: ignore[arg-type]
     )  # fmt: skip
 
@@ -437,7 +440,7 @@ def labeled(value: int | None, studies: Sequence[str] = ("x/1", "x/2")) -> Inges
         {"study_id": list(studies), "Edema": [value] * len(studies)}, schema_overrides={"Edema": pl.Int8}
     )
     return Ingested(
-        Corpus("x", "X", Licence.PUBLIC), "csv", frame(STUDIES, records), frame(IMAGES, []), frame(REPORTS, []),
+        OWN, "csv", frame(STUDIES, records), frame(IMAGES, []), frame(REPORTS, []),
         frame(REJECTS, []), (), labels=(LabelTable("rsna", None, table),),
     )  # fmt: skip
 

@@ -69,9 +69,12 @@ class Pack:
 
     @cached_property
     def digest(self) -> str:
-        """The SHA-256 of every file of the pack with its name: an edited word may change a reading."""
+        """The SHA-256 of every file of the pack with its name: an edited word may change a reading.
+
+        Files about corpora are left out: they decide what is ingested, which the store keeps.
+        """
         content = hashlib.sha256()
-        for path in sorted(self.folder.rglob("*.toml")):
+        for path in sorted({*self.folder.rglob("*.toml")} - {*self.folder.glob("corpora/*")}):
             content.update(str(path.relative_to(self.folder)).encode() + b"\0" + path.read_bytes() + b"\0")
         return content.hexdigest()
 

@@ -8,7 +8,7 @@ from polars.exceptions import PolarsError
 
 from cxr.miner.ingest.corpus import LabelTable, Missing, Reject
 from cxr.miner.ingest.read.files import ROW
-from cxr.miner.ingest.read.frames import FINDINGS, label_table
+from cxr.miner.ingest.read.frames import LABELS, label_table
 from cxr.schemas.vocabulary import RejectReason
 
 LABEL_FOLDER = "chexbert_labels"
@@ -17,7 +17,7 @@ LABELERS = {
     "findings_fixed.json": "chexbert-findings",
     "report_fixed.json": "chexbert-report",
 }
-_SCHEMA = {"path_to_image": pl.String, **dict.fromkeys(FINDINGS, pl.String)}
+_SCHEMA = {"path_to_image": pl.String, **dict.fromkeys(LABELS, pl.String)}
 
 
 def label_files(root: Path) -> dict[str, Path]:

@@ -1,0 +1,65 @@
+"""What is known of each corpus before a file of it is opened, as data: `corpora/<slug>.toml` of the pack.
+
+Licence, terms, published counts, and what the words of a corpus's files mean stand there once, with the source of
+every number. Readers, exports and imports take them from here.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+
+from pydantic import Field, ValidationError
+
+from cxr.miner.kit.errors import InputError
+from cxr.miner.pack.pack import pack
+from cxr.schemas.base import Frozen
+from cxr.schemas.vocabulary import Licence
+
+
+class Corpus(Frozen):
+    """One corpus: who may see it, what its owner says of it, and what its words mean."""
+
+    slug: str = Field(min_length=1)
+    """Its name in the store and on the command line, and the first part of its ids."""
+    title: str = Field(min_length=1)
+    licence: Licence
+    about: str = ""
+    """What `cxr ingest` says of it."""
+    terms: str = "the owner's"
+    published: dict[str, int] = Field(default={})
+    """Counts that the owner prints, or that were counted in the owner's files."""
+    splits: dict[str, str] = Field(default={})
+    """The owner's names of the splits, and ours."""
+    labels: dict[str, str] = Field(default={})
+    """The owner's columns, or words of them, that are called otherwise than the label they hold."""
+    classes: dict[str, dict[str, int]] = Field(default={})
+    """Labels (1, 0, -1) of what the owner puts into classes; those of the class "" are of whatever has none."""
+    positive: dict[str, int] = Field(default={})
+    """Labels of whatever the owner marks as positive, whatever its class."""
+    benchmark_name: str = ""
+    """What published benchmarks call it."""
+    other_names: tuple[str, ...] = ()
+    """What else they call it, in lower case with dashes."""
+    study_prefix: str = ""
+    """What stands before the number in the owner's study ids; published benchmarks leave it off."""
+    image_path: str = ""
+    """A pattern of what an image's path is below the owner's folder, wherever that was copied to."""
+
+
+@cache
+def corpora() -> Mapping[str, Corpus]:
+    """Return the corpora that the pack knows, by slug; raises InputError where a file of one does not fit."""
+    known = (path.stem for path in sorted((pack().folder / "corpora").glob("*.toml")))
+    return {slug: _read(slug) for slug in known}
+
+
+def _read(slug: str) -> Corpus:
+    where = f"the pack {pack().name} cannot be used: corpora/{slug}.toml"
+    try:
+        made = Corpus(slug=slug, **pack().table(f"corpora/{slug}.toml"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    named = {*made.labels.values(), *made.positive, *(label for held in made.classes.values() for label in held)}
+    if unknown := sorted(named - set(pack().label_names)):
+        raise InputError(f"{where}: {unknown[0]} is no label of the pack; expected one of labels.toml")
+    return made
