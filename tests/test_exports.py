@@ -308,7 +308,7 @@ def test_an_address_is_no_folder(world: Path) -> None:
 
 def test_wrong_use_is_one_sentence_and_writes_nothing(world: Path, closed: Path) -> None:
     for folder, arguments, said, code in (
-        (world, ("tfrecord", "bench", "-o", "x"), "choose from sft, grpo", 2),
+        (world, ("tfrecord", "bench", "-o", "x"), "expected 'sft', 'grpo'", 2),
         (world, ("sft", "nowhere", "-o", "x"), "holds no benchmark", 1),
         (world, ("sft", "bench", "-o", "sft"), "choose --existing replace", 1),
         (world, ("sft", "bench", "-o", "bench", "--existing", "replace"), "is no export of cxr; it is left alone", 1),

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from cxr.miner.benchmark.manifest import Manifest
-from cxr.miner.export.card import FIELDS, TERMS
+from cxr.miner.export.card import FIELDS, terms_of
 from cxr.miner.export.parquet import IMAGE
 
 _CONTEXT = {
@@ -51,7 +51,7 @@ _CONTEXT = {
 
 def croissant(manifest: Manifest, columns: Mapping[str, pa.Schema], hashes: Mapping[str, str]) -> dict[str, Any]:
     """Describe an export; `columns` by mode, `hashes` are the SHA-256 of its Parquet files by name."""
-    terms = sorted({TERMS.get(row["corpus"], f"the terms of {row['corpus']}") for row in manifest.corpora})
+    terms = sorted({terms_of(row["corpus"]) for row in manifest.corpora})
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",

@@ -1,12 +1,9 @@
 """GRPO: a prompt, and what the rewards need to know: answer, options, report and mode."""
 
-from pathlib import Path
-
 import pyarrow as pa
 
-from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, write_shards
-from cxr.miner.export.rows import Benchmark, Slices
-from cxr.miner.export.settings import ExportSettings
+from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, mixed
+from cxr.miner.export.registry import ExportFormat
 from cxr.miner.export.sft import MESSAGES, PROMPT_SQL
 
 SCHEMA = pa.schema(
@@ -34,9 +31,4 @@ SELECT = (
     "sample_id, patient_id from samples"
 )
 
-
-def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettings) -> list[tuple[Path, int]]:
-    """Write `data/<split>-*.parquet`: both modes mixed by their weights."""
-    slices = Slices(benchmark, settings, split)
-    embed = settings.pixels == "embed"
-    return write_shards(slices.tables(SELECT), slices.count, SCHEMA, folder / "data", split, embed=embed)
+FORMAT = ExportFormat(mixed(SCHEMA, SELECT), pixels=True, stage="grpo")

@@ -1,12 +1,9 @@
 """Supervised fine-tuning: prompt and completion as messages, as TRL's SFTTrainer reads them."""
 
-from pathlib import Path
-
 import pyarrow as pa
 
-from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, write_shards
-from cxr.miner.export.rows import Benchmark, Slices
-from cxr.miner.export.settings import ExportSettings
+from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, mixed
+from cxr.miner.export.registry import ExportFormat
 from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
@@ -40,9 +37,4 @@ SELECT = (
     "from samples"
 )
 
-
-def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettings) -> list[tuple[Path, int]]:
-    """Write `data/<split>-*.parquet`: both modes mixed by their weights."""
-    slices = Slices(benchmark, settings, split)
-    embed = settings.pixels == "embed"
-    return write_shards(slices.tables(SELECT), slices.count, SCHEMA, folder / "data", split, embed=embed)
+FORMAT = ExportFormat(mixed(SCHEMA, SELECT), pixels=True, stage="sft")

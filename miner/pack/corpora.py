@@ -52,6 +52,15 @@ def corpora() -> Mapping[str, Corpus]:
     return {slug: _read(slug) for slug in known}
 
 
+def known_corpus(slug: str) -> Corpus:
+    """Return one of the corpora that the pack knows; raises InputError for another."""
+    try:
+        return corpora()[slug]
+    except KeyError:
+        known = ", ".join(corpora()) or "none"
+        raise InputError(f"the pack {pack().name} knows no corpus {slug}; it knows {known}") from None
+
+
 def _read(slug: str) -> Corpus:
     where = f"the pack {pack().name} cannot be used: corpora/{slug}.toml"
     try:

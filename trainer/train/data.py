@@ -18,6 +18,7 @@ import polars as pl
 
 from cxr.miner.benchmark.settings import Existing, Mode
 from cxr.miner.export.export import NOTE
+from cxr.miner.export.registry import FORMATS
 from cxr.miner.images.workers import all_facts
 from cxr.miner.kit.errors import InputError
 from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING
@@ -89,7 +90,7 @@ def read_source(folder: Path, stage: str) -> Source:
         raise InputError(f"{note} is not JSON; export again with --existing replace") from None
     if told.get("unfinished"):
         raise InputError(f"{folder} is an export that was not finished; export again with --existing replace")
-    if told.get("format") != stage:
+    if FORMATS.open(str(told.get("format"))).stage != stage:
         raise InputError(
             f"{folder} is an export for {told.get('format')}; `cxr train {stage}` needs one by "
             f"`cxr export {stage} BENCH -o ...`"
@@ -105,7 +106,7 @@ def _exported(store_path: Path, stage: str, work: Path, settings: TrainSettings)
     from cxr.miner.benchmark.compile import compile_benchmark  # noqa: PLC0415 - only a store needs them
     from cxr.miner.benchmark.settings import bench_settings  # noqa: PLC0415
     from cxr.miner.export.export import export  # noqa: PLC0415
-    from cxr.miner.export.settings import ExportSettings, Format  # noqa: PLC0415
+    from cxr.miner.export.settings import ExportSettings  # noqa: PLC0415
     from cxr.miner.store import Store  # noqa: PLC0415
 
     folder = work / stage
@@ -121,7 +122,7 @@ def _exported(store_path: Path, stage: str, work: Path, settings: TrainSettings)
         wanted = bench_settings(store_path, (), only=False, images=images)
         compile_benchmark(store, work / "benchmark", wanted, Existing.RESUME, advance)
         how = ExportSettings.resolve(store_path)
-        export(store, work / "benchmark", str(folder), Format(stage), how, Existing.REPLACE, advance=advance)
+        export(store, work / "benchmark", str(folder), stage, how, Existing.REPLACE, advance=advance)
     return read_source(folder, stage)
 
 

@@ -52,10 +52,10 @@ from cxr.miner.ingest.read.frames import (
 from cxr.miner.ingest.read.members import report_table
 from cxr.miner.kit.errors import InputError
 from cxr.miner.language.sections import SectionName
-from cxr.miner.pack.corpora import corpora
+from cxr.miner.pack.corpora import known_corpus
 from cxr.schemas.vocabulary import RejectReason
 
-CHEXPERT_PLUS = corpora()["chexpert-plus"]
+CHEXPERT_PLUS = known_corpus("chexpert-plus")
 READER = "2"
 """Changes when the same files are read into other rows."""
 MAIN_FILE = "df_chexpert_plus_240401.csv"

@@ -40,10 +40,10 @@ from cxr.miner.ingest.read.frames import (
     years_of,
 )
 from cxr.miner.kit.errors import InputError
-from cxr.miner.pack.corpora import corpora
+from cxr.miner.pack.corpora import known_corpus
 from cxr.schemas.vocabulary import RejectReason
 
-CHEXPERT = corpora()["chexpert"]
+CHEXPERT = known_corpus("chexpert")
 ROOTS = ("CheXpert-v1.0", "CheXpert-v1.0-small")
 TRAIN, VALID = "train.csv", "valid.csv"
 TEST_LABELS = ("groundtruth.csv", "test_labels.csv")

@@ -21,10 +21,10 @@ from cxr.miner.ingest.kaggle.single import Headers, single_images
 from cxr.miner.ingest.read.files import ROW, read_bytes, read_csv, source_file
 from cxr.miner.ingest.read.frames import file_status
 from cxr.miner.kit.errors import InputError
-from cxr.miner.pack.corpora import corpora
+from cxr.miner.pack.corpora import known_corpus
 from cxr.schemas.vocabulary import FileStatus, RejectReason
 
-RSNA = corpora()["rsna"]
+RSNA = known_corpus("rsna")
 LABELS_CSV = "stage_2_train_labels.csv"
 CLASSES_CSV = "stage_2_detailed_class_info.csv"
 IMAGE_FOLDER = "stage_2_train_images"

@@ -17,10 +17,10 @@ from cxr.miner.ingest.kaggle.single import Headers, single_images
 from cxr.miner.ingest.read.files import ROW, read_bytes, read_csv, source_file
 from cxr.miner.ingest.read.frames import status_of
 from cxr.miner.kit.errors import InputError
-from cxr.miner.pack.corpora import corpora
+from cxr.miner.pack.corpora import known_corpus
 from cxr.schemas.vocabulary import RejectReason
 
-SIIM = corpora()["siim"]
+SIIM = known_corpus("siim")
 RLE_FILES = ("train-rle.csv", "stage_2_train.csv", "train-rle-sample.csv")
 IMAGE_FOLDERS = ("dicom-images-train", "stage_2_images", "images")
 NO_MASK = "-1"

@@ -15,10 +15,10 @@ from cxr.miner.ingest.mimic.tables import STUDY, read_rows, table_bytes
 from cxr.miner.ingest.read.files import ROW, source_file
 from cxr.miner.ingest.read.frames import csv_header, rejects_where
 from cxr.miner.kit.errors import InputError
-from cxr.miner.pack.corpora import corpora
+from cxr.miner.pack.corpora import known_corpus
 from cxr.schemas.vocabulary import Progression, RejectReason
 
-MS_CXR_T = corpora()["ms-cxr-t"]
+MS_CXR_T = known_corpus("ms-cxr-t")
 QUALITIES = ("one_expert", "multiple_experts", "disagreement")
 LABELER = "ms-cxr-t"
 

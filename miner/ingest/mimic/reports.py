@@ -20,7 +20,7 @@ import polars as pl
 
 from cxr.miner.ingest.corpus import Reject, SourceFile, rejects_frame
 from cxr.miner.ingest.read.files import MAX_ARCHIVE_BYTES, MAX_RATIO, find_layout
-from cxr.miner.ingest.read.members import MAX_REPORT_BYTES
+from cxr.miner.ingest.read.members import MAX_REPORT_BYTES, no_collecting
 from cxr.miner.kit.errors import InputError
 from cxr.schemas.vocabulary import RejectReason, Stage
 
@@ -153,7 +153,7 @@ def _directory(path: Path) -> pl.DataFrame:
     Raises InputError for a file that is no zip file or is cut short.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with no_collecting(), zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError):
         raise InputError(

@@ -17,10 +17,10 @@ from cxr.miner.ingest.corpus import LabelTable, rejects_frame
 from cxr.miner.ingest.read.files import MAX_MEMBER_BYTES, ROW, read_bytes, read_csv
 from cxr.miner.ingest.read.frames import LABELS, coded, csv_header, rejects_where, split_name
 from cxr.miner.kit.errors import InputError
-from cxr.miner.pack.corpora import corpora
+from cxr.miner.pack.corpora import known_corpus
 from cxr.schemas.vocabulary import RejectReason
 
-MIMIC = corpora()["mimic-cxr"]
+MIMIC = known_corpus("mimic-cxr")
 
 MAX_TABLE_BYTES = 128 * MAX_MEMBER_BYTES
 """Two gigabytes; the largest table of MIMIC-CXR-JPG unpacks to about 0.1."""
@@ -206,24 +206,19 @@ def read_labels(path: Path, labeler: str, studies: pl.Series) -> Labels:
         frame, ~known, RejectReason.UNKNOWN_STUDY, path.name, "no report and no image belongs to this study"
     )
     frame = frame.filter(known)
-    values, foreign = coded(frame, LABELS)
-    # A gap would read as "not mentioned", which counts as a negative: the whole row goes.
+    values, foreign = coded(frame.drop("study_id").rename({STUDY: "study_id"}), LABELS)
     bad = [
         rejects_where(
             frame,
-            foreign[label],
+            odd,
             RejectReason.BAD_VALUE,
             path.name,
             f"{label} is none of 1, 0, -1 and empty; all {labeler} labels of the study are left out",
         )
-        for label in LABELS
-        if foreign[label].any()
+        for label, odd in foreign.items()
     ]
-    kept = values.insert_column(0, frame[STUDY].alias("study_id"))
-    if bad:
-        kept = kept.filter(~foreign.select(pl.any_horizontal(pl.all())).to_series())
     version = _version(path.name)
-    return Labels(LabelTable(labeler, version, kept), pl.concat([rows.rejects, again, unknown, *bad]), rows.in_file)
+    return Labels(LabelTable(labeler, version, values), pl.concat([rows.rejects, again, unknown, *bad]), rows.in_file)
 
 
 def _version(name: str) -> str | None:

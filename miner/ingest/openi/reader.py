@@ -42,10 +42,10 @@ from cxr.miner.ingest.read.files import find_layout
 from cxr.miner.ingest.read.frames import canonical_texts, status_of
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.settings import choose
-from cxr.miner.pack.corpora import corpora
+from cxr.miner.pack.corpora import known_corpus
 from cxr.schemas.vocabulary import RejectReason
 
-OPENI = corpora()["openi"]
+OPENI = known_corpus("openi")
 XML_FOLDER = "ecgen-radiology"
 
 _IMAGE_FOLDERS = ("", "images/images_normalized", "images_normalized", "images", "NLMCXR_png")

@@ -60,27 +60,32 @@ def years_of(cell: pl.Expr) -> pl.Expr:
     return pl.when(years.is_between(0, 130)).then(years)
 
 
-def coded(rows: pl.DataFrame, labels: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the text cells of label columns as 1, 0, -1 and null, and whether each holds something else than that."""
-    plain = {label: pl.col(label).str.strip_chars() for label in labels}
-    numbers = {label: cell.cast(pl.Float64, strict=False) for label, cell in plain.items()}
+def coded(rows: pl.DataFrame, labels: Sequence[str]) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+    """Return study_id and the label columns as 1, 0, -1 and null, and which rows of a column hold something else.
+
+    A row with such a cell is left out as a whole: a null there would say "not mentioned", which counts as a negative.
+    """
+    numbers = {label: pl.col(label).str.strip_chars().cast(pl.Float64, strict=False) for label in labels}
     values = rows.select(
-        pl.when(number.is_in([-1.0, 0.0, 1.0])).then(number.cast(pl.Int8, strict=False)).alias(label)
-        for label, number in numbers.items()
+        "study_id",
+        *(
+            pl.when(number.is_in([-1.0, 0.0, 1.0])).then(number.cast(pl.Int8, strict=False)).alias(label)
+            for label, number in numbers.items()
+        ),
     )
-    blank = ["", "nan", "null", "na"]
-    filled = rows.select(
-        (cell.is_not_null() & ~cell.str.to_lowercase().is_in(blank)).alias(label) for label, cell in plain.items()
-    )
-    return values, filled.select(filled[label] & values[label].is_null() for label in labels)
+    foreign: dict[str, pl.Series] = {}
+    for label in labels:
+        if values[label].null_count() > rows[label].null_count():
+            words = rows[label].str.strip_chars().str.to_lowercase()
+            odd = ~words.is_in(["", "nan", "null", "na"]).fill_null(value=True) & values[label].is_null()
+            foreign |= {label: odd} if odd.any() else {}
+    if foreign:
+        values = values.filter(~pl.DataFrame(foreign).select(pl.any_horizontal(pl.all())).to_series())
+    return values, foreign
 
 
 def label_table(rows: pl.DataFrame, labeler: str, name: str) -> tuple[LabelTable, list[Reject]]:
-    """Turn text cells (study_id, and columns named as labels) into a table of labels.
-
-    A study with a cell outside the coding is left out of the table as a whole, with a reject per such cell: a null
-    there would say "not mentioned", which counts as a negative. A study without any label has no row either.
-    """
+    """Turn text cells (study_id, and columns named as labels) into a table of labels, with a reject per odd cell."""
     values, foreign = coded(rows, [label for label in LABELS if label in rows.columns])
     rejects = [
         Reject(
@@ -88,11 +93,10 @@ def label_table(rows: pl.DataFrame, labeler: str, name: str) -> tuple[LabelTable
             RejectReason.BAD_VALUE,
             f"{name}: the label for {label} is none of 1, 0, -1 and blank; the study's labels were left out",
         )
-        for label in foreign.columns
-        for study in rows.filter(foreign[label])["study_id"]
+        for label, odd in foreign.items()
+        for study in rows.filter(odd)["study_id"]
     ]
-    kept = rows.select("study_id").hstack(values)
-    return LabelTable(labeler, None, kept.filter(~foreign.select(pl.any_horizontal(pl.all())).to_series())), rejects
+    return LabelTable(labeler, None, values), rejects
 
 
 def rejects_where(
