@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects
+from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects, fail
 from cxr.miner.ingest.registry import CORPORA, about
 
 if TYPE_CHECKING:
@@ -40,9 +40,13 @@ class _Unread(TyperCommand):
         self, info_name: str | None, args: list[str], parent: "Context | None" = None, **extra: Any
     ) -> "Context":
         """Return the context of the command that the reader's parameters make."""
+        from cxr.miner.ingest.corpus import Reader
+
         name = str(self.name)
         command = typer.Typer(add_completion=False)
         reader = CORPORA.open(name)
+        if not isinstance(reader, Reader):
+            fail(f"{name} is no Reader; expected one of cxr.miner.ingest.corpus, with a corpus and `read`", Exit.USAGE)
         command.command(name, help=reader.about)(_command(name, reader))
         return typer.main.get_command(command).make_context(info_name, args, parent, **extra)
 

@@ -61,7 +61,7 @@ IMAGES: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 """`path` is relative to `Ingested.image_root`; `view` is a ViewPosition, `view_position` the owner's word for it;
 width and height in pixels; `file_status` is present or absent (`cxr images check` knows more); procedure, view_code
-(postero-anterior) and orientation (Erect) as the DICOM header gives them."""
+and orientation (Erect) as the DICOM header gives them."""
 REPORTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "study_id": pl.String,
     "text": pl.String,

@@ -1,6 +1,6 @@
 """OpenI, the Indiana University collection, in the three forms in which it is passed around.
 
-CSV layout: `indiana_reports.csv` and `indiana_projections.csv` (Kaggle raddar/chest-xrays-indiana-university).
+CSV layout: `indiana_reports.csv` and `indiana_projections.csv` (raddar's data set on Kaggle).
 TGZ layout: `NLMCXR_reports.tgz` as the National Library of Medicine ships it. XML layout: that archive unpacked.
 
 The three give the same studies with the same text, except that the CSV files leave out the 104 reports without
