@@ -220,6 +220,13 @@ def test_the_last_paragraph_of_a_sectioned_csv_is_the_reading(tmp_path: Path) ->
     assert row["findings"] == "The lungs are clear."
 
 
+def test_the_history_of_a_sectioned_csv_stands_for_an_indication_that_is_not_there(tmp_path: Path) -> None:
+    header = ("study", "indication", "history", "findings", "impression")
+    rows = [("s50414267", "", "Fall.", "Clear.", ""), ("s50414268", "Cough.", "Fever.", "Clear.", "")]
+    write_csv(tmp_path / "mimic_cxr_sectioned.csv", header, rows)
+    assert reports_of(read(tmp_path)).sort("study_id")["indication"].to_list() == ["Fall.", "Cough."]
+
+
 # --- what is missing --------------------------------------------------------------------
 
 

@@ -62,7 +62,8 @@ def export(
     """
     form = FORMATS.open(name)
     benchmark = Benchmark.open(source)
-    may_export(benchmark.manifest.licence, target, public=public, allowed_because=allowed_because)
+    licence = benchmark.manifest.licence
+    may_export(licence, target, public=public, allowed_because=allowed_because)
     if is_address(target):
         raise InputError(f"{target} is no folder; export to a folder and upload that with the place's own client")
     folder = Path(target)
@@ -74,16 +75,15 @@ def export(
     rooted = _rooted(store, settings)
     splits = splits_of(benchmark, rooted)
     _make_folder(folder, existing)
-    write_json(folder / NOTE, {"unfinished": True, "licence": benchmark.manifest.licence})
-    recorded = settings.model_dump(mode="json") | {
+    write_json(folder / NOTE, {"unfinished": True, "licence": licence})
+    given = settings.model_dump(mode="json")
+    made_of = {
         "format": name,
         "benchmark": benchmark.manifest.name,
         "fingerprint": benchmark.manifest.fingerprint,
-        "target": str(folder.resolve()),
-        "public": public,
-        "licence": benchmark.manifest.licence,
+        "licence": licence,
     }
-    with store.run("export", recorded) as run:
+    with store.run("export", {**given, **made_of, "target": str(folder.resolve()), "public": public}) as run:
         run.attestation = [f"allowed to publish: {allowed_because}"] if allowed_because else None
         written: list[tuple[Path, int]] = []
         for split in splits:
@@ -96,16 +96,9 @@ def export(
         hashes = {file: hash_file(folder / file) for file in files}
         if form.describe is not None:
             form.describe(benchmark, folder, hashes, settings)
-        note = {
-            "format": name,
-            "benchmark": benchmark.manifest.name,
-            "fingerprint": benchmark.manifest.fingerprint,
-            "licence": benchmark.manifest.licence,
-            "settings": settings.model_dump(mode="json"),
-            "files": {file: {"rows": rows, "sha256": hashes[file]} for file, rows in files.items()},
-        }
-        write_json(folder / NOTE, note)
-    return ExportResult(tuple(files.items()), benchmark.manifest.licence)
+        listed = {file: {"rows": rows, "sha256": hashes[file]} for file, rows in files.items()}
+        write_json(folder / NOTE, {**made_of, "settings": given, "files": listed})
+    return ExportResult(tuple(files.items()), licence)
 
 
 def _rooted(store: Store, settings: ExportSettings) -> ExportSettings:

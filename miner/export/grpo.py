@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, mixed
 from cxr.miner.export.registry import ExportFormat
-from cxr.miner.export.sft import MESSAGES, PROMPT_SQL
+from cxr.miner.export.sft import MESSAGES, ORIGIN, PROMPT_SQL
 
 SCHEMA = pa.schema(
     [
@@ -15,12 +15,7 @@ SCHEMA = pa.schema(
         ("answer_findings", pa.list_(pa.string())),
         ("options", pa.list_(pa.string())),
         ("report", pa.string()),
-        ("mode", pa.string()),
-        ("task", pa.string()),
-        ("corpus", pa.string()),
-        ("licence", pa.string()),
-        ("sample_id", pa.string()),
-        ("patient_id", pa.string()),
+        *ORIGIN,
     ]
 )
 """`report` is null for answer-only samples, so that their process reward is none; `options` read "A) ..."."""

@@ -8,19 +8,10 @@ from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
-SCHEMA = pa.schema(
-    [
-        ("images", IMAGES),
-        ("prompt", MESSAGES),
-        ("completion", MESSAGES),
-        ("mode", pa.string()),
-        ("task", pa.string()),
-        ("corpus", pa.string()),
-        ("licence", pa.string()),
-        ("sample_id", pa.string()),
-        ("patient_id", pa.string()),
-    ]
-)
+ORIGIN = [(name, pa.string()) for name in ("mode", "task", "corpus", "licence", "sample_id", "patient_id")]
+"""Columns of every row for training: where it comes from."""
+
+SCHEMA = pa.schema([("images", IMAGES), ("prompt", MESSAGES), ("completion", MESSAGES), *ORIGIN])
 
 # The paper's two formats (section 6.2); a reasoning-augmented question is in the benchmark in both modes.
 PROMPT_SQL = (

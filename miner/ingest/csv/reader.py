@@ -76,10 +76,11 @@ def read_csv_corpus(
     root = path.parent if image_root is None else image_root
     if not root.is_dir():
         raise InputError(f"--image-root {root} is no folder; expected the one that the image paths are relative to")
+    expected = "a CSV of reports with a header line"
     if not path.is_file():
-        raise InputError(f"{path} is no file; expected a CSV of reports with a header line")
+        raise InputError(f"{path} is no file; expected {expected}")
     data = read_bytes(path)
-    header = csv_header(data, path.name, "a CSV of reports with a header line")
+    header = csv_header(data, path.name, expected)
     columns = columns_of(header, named_fields(mapping), path.name)
     table = read_csv(data, path.name, tuple(dict.fromkeys(columns.values())), key=columns["study_id"])
     rows = table.frame.select(pl.col(ROW), *(pl.col(column).alias(field) for field, column in columns.items()))
@@ -94,8 +95,7 @@ def read_csv_corpus(
     cells = _cells(date_format)
     odd = unreadable_cells(said, "study_id", cells, _EXPECTED, path.name)
     labels, odd_labels = _labels(said, name, labeler, columns, path.name)
-    timed = _has_time(date_format).alias("timed")
-    studies = said.with_columns(timed, *(value.alias(field) for field, value in cells.items()))
+    studies = said.with_columns(_has_time(date_format).alias("timed"), *(cells[field].alias(field) for field in cells))
     images, image_rejects = own_images(studies, extra, name, root)
     return Ingested(
         corpus=Corpus(slug=name, title=f"{name} ({path.name})", licence=licence),
@@ -109,7 +109,7 @@ def read_csv_corpus(
         labels=labels,
         counts=(Count("studies", studies.height), Count("images", images.height)),
         image_root=root,
-        unknown=_unknown(columns) | ({"image_root"} if image_root is None and not _any_there(images) else set()),
+        unknown=_unknown(columns, images, image_root),
         settings={
             "columns": columns,
             "licence": licence.value,
@@ -119,17 +119,15 @@ def read_csv_corpus(
     )
 
 
-def _any_there(images: pl.DataFrame) -> bool:
-    return bool((images["file_status"] == FileStatus.PRESENT.value).any())
-
-
-def _unknown(columns: Mapping[str, str]) -> frozenset[str]:
+def _unknown(columns: Mapping[str, str], images: pl.DataFrame, image_root: Path | None) -> frozenset[str]:
     """Return what a CSV without some columns does not tell; a split or patient that it does not name is made anew."""
     unknown = {field for field in ("age", "sex", "view") if field not in columns}
     if "image" not in columns:
         unknown.add("images")
     if not {"study_datetime", "study_order"} & set(columns):
         unknown |= {"study_datetime", "study_date", "study_order"}
+    if image_root is None and FileStatus.PRESENT.value not in images["file_status"]:
+        unknown.add("image_root")
     return frozenset(unknown)
 
 

@@ -7,12 +7,12 @@ which CheXagent and the reference benchmark use: sorted by id, 70/15/15 as sciki
 random_state 0. Age, sex and view stand in the DICOM headers alone and are read with `headers`.
 """
 
-import random
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import polars as pl
 import typer
 
@@ -178,25 +178,9 @@ def _train_test_split(items: Sequence[int], test_size: float) -> tuple[list[int]
     """Divide as scikit-learn does with random_state=0: the first of a permutation are the test part."""
     if len(items) < 2:
         return list(items), []
-    order = permutation(len(items))
+    order = np.random.RandomState(0).permutation(len(items)).tolist()
     tested = ceil(test_size * len(items))
     return [items[index] for index in order[tested:]], [items[index] for index in order[:tested]]
-
-
-def permutation(count: int) -> list[int]:
-    """Return numpy.random.RandomState(0).permutation(count) without numpy: its Mersenne twister, its shuffle."""
-    state = [0]
-    for index in range(1, 624):  # init_genrand(0) of Matsumoto and Nishimura's mt19937ar.c
-        state.append((1812433253 * (state[-1] ^ (state[-1] >> 30)) + index) & 0xFFFFFFFF)
-    twister = random.Random()  # noqa: S311 - a published shuffle is repeated, nothing is kept secret
-    twister.setstate((3, (*state, 624), None))
-    order = list(range(count))
-    for last in range(count - 1, 0, -1):
-        other = twister.getrandbits(32) & (mask := (1 << last.bit_length()) - 1)
-        while other > last:
-            other = twister.getrandbits(32) & mask
-        order[last], order[other] = order[other], order[last]
-    return order
 
 
 # --- what is there, and what is not ------------------------------------------------------------------------------
