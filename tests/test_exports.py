@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from PIL import Image
 
 from cxr.miner.export.registry import FORMATS
 from tests.benchmarks_world import make_store, rows, run_cxr
+from tests.conftest import ROOT
 
 PUBLISHED_FORMATS = ("sft", "grpo", "hf", "verl", "jsonl", "radrbench", "label-studio")
 REASONED = "Please think step by step, and enclose the answer within <answer></answer> and the reasoning processes within <think></think>."  # noqa: E501 - word for word
@@ -313,6 +315,16 @@ def test_a_format_in_one_file_is_written_noted_and_kept_to_what_it_can_do(
         done = run_cxr(tmp_path, *arguments)
         assert (done.returncode, said in done.stderr) == (code, True), done.stderr
     assert not (tmp_path / "x").exists()
+
+
+def test_the_format_of_the_docs_is_written(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = re.search(r"```python\n# plain\.py\n(.*?)```", (ROOT / "docs/export.md").read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    (tmp_path / "plain.py").write_text(found[1], "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    done = run_cxr(tmp_path, "export", "plain:FORMAT", world / "bench", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    assert pl.read_csv(tmp_path / "out" / "test-reasoning.csv").columns == ["question", "answer"]
 
 
 def test_a_line_in_the_registry_makes_a_format_that_the_help_lists(

@@ -141,6 +141,18 @@ def test_a_corpus_that_cannot_be_loaded_is_one_sentence(cxr: Cli, ward: Path, na
     assert "Traceback" not in done.stderr
 
 
+def test_the_corpus_of_the_docs_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = re.search(r"```python\n# ward\.py\n(.*?)```", (ROOT / "docs/corpora.md").read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    (tmp_path / "ward.py").write_text(found[1], "utf-8")
+    (tmp_path / "notes.txt").write_text("FINDINGS: Clear.\nIMPRESSION: Normal.\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    db = tmp_path / "docs.duckdb"
+    done = CliRunner().invoke(app, ["ingest", "ward:CORPUS", str(tmp_path / "notes.txt"), "--db", str(db)])
+    assert done.exit_code == 0, done.output
+    assert "2 new studies" in done.output
+
+
 @pytest.mark.parametrize("name", CORPORA.names)
 def test_what_is_known_of_a_corpus_stands_once(name: str) -> None:
     reader = CORPORA.open(name)
