@@ -100,7 +100,11 @@ def test_an_import_is_a_benchmark_that_verifies_and_exports_under_its_licence(tm
 
 
 def test_studies_go_out_again_under_the_ids_and_sources_that_they_came_in_with(tmp_path: Path) -> None:
-    plain = [BINARY, {**ANSWER_ONLY, "item_id": "[siim] [1.2.3]SIIM"}, {**TRAINING, "item_id": "[openi] [540]OpenI"}]
+    plain: list[dict[str, object]] = [
+        BINARY,
+        {**ANSWER_ONLY, "item_id": "[siim] [1.2.3]SIIM"},
+        {**TRAINING, "item_id": "[openi] [540]OpenI"},
+    ]
     assert _import(tmp_path, plain).returncode == 0
     done = run_cxr(tmp_path, "export", "radrbench", "back", "-o", "out")
     assert done.returncode == 0, done.stderr
