@@ -1,4 +1,4 @@
-"""The formats by their names. A new one is a file with an `ExportFormat`, and a line here (CONTRIBUTING.md, "Exports").
+"""The formats by name. A new one is a file with an `ExportFormat`, and a line here (CONTRIBUTING.md, "An export").
 
 Nothing of a format is loaded before it is wanted.
 """

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -74,16 +74,16 @@ def no_collecting() -> Iterator[None]:
         gc.enable()
 
 
-def read_chunk(source: str, members: Iterable[Member], *, label: bool = False) -> Answer:
+def read_chunk(source: str, members: Iterable[tuple[Any, ...]], *, label: bool = False) -> Answer:
     """Read the members of a zip file or (where `source` is a folder) of a tree, and find their sections.
 
-    Returns the columns of the store's `reports`, and what failed. With `label`, `labels` holds our labeler's values
+    `members` have the fields of Member. Returns the columns of the store's `reports`, and what failed. With `label`, `labels` holds our labeler's values
     in the order of the pack's labels.
     """
     kept: list[tuple[str, str]] = []
     failed: list[Failed] = []
     with no_collecting():
-        for member, raw in _contents(source, members):
+        for member, raw in _contents(source, map(Member._make, members)):
             text = raw if isinstance(raw, tuple) else _text(raw)
             if isinstance(text, str):
                 kept.append((member.study_id, text))

@@ -25,8 +25,8 @@ from cxr.miner.ingest.write.provenance import (
 from cxr.miner.ingest.write.result import IngestResult
 from cxr.miner.kit.errors import InputError
 from cxr.miner.language.labeler import LABELER, LABELER_VERSION, label
+from cxr.miner.pack import pack
 from cxr.miner.store import Run, Store, demand_folder
-from cxr.schemas.vocabulary import Finding14
 
 LARGE_CORPUS_MEMORY = "224MB"
 """DuckDB's share of a gigabyte while worker processes read reports beside it; more spills to disk."""
@@ -210,7 +210,7 @@ def _write_own_labels(store: Store, labeled: pl.DataFrame, run: Run) -> None:
         {
             "labeler": LABELER,
             "version": LABELER_VERSION,
-            "findings": [str(finding) for finding in Finding14],
+            "findings": list(pack().label_names),
             "run": run.run_id,
         },
     )[0]
