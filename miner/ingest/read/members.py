@@ -77,8 +77,8 @@ def no_collecting() -> Iterator[None]:
 def read_chunk(source: str, members: Iterable[tuple[Any, ...]], *, label: bool = False) -> Answer:
     """Read the members of a zip file or (where `source` is a folder) of a tree, and find their sections.
 
-    `members` have the fields of Member. Returns the columns of the store's `reports`, and what failed. With `label`, `labels` holds our labeler's values
-    in the order of the pack's labels.
+    `members` have the fields of Member. Returns the columns of the store's `reports`, and what failed. With `label`,
+    `labels` holds our labeler's values in the order of the pack's labels.
     """
     kept: list[tuple[str, str]] = []
     failed: list[Failed] = []
