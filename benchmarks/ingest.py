@@ -19,10 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
-
-from cxr.miner.ingest.read.zip_directory import read_directory
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 CXR = Path(sys.executable).with_name("cxr")
@@ -110,7 +109,8 @@ def show(what: str, measured: Measured) -> None:
 def benchmark(folder: Path, work: Path, size: int) -> Measured:
     made = corpus(folder, size)
     db = work / f"{size}.duckdb"
-    print(f"{read_directory(made / 'mimic-cxr-reports.zip').height:,} studies")
+    with zipfile.ZipFile(made / "mimic-cxr-reports.zip") as reports:
+        print(f"{len(reports.namelist()):,} studies")
     first = measure(db, "mimic-cxr", made)
     show("first", first)
     show("second", measure(db, "mimic-cxr", made))

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from cxr.miner.export.registry import FORMATS
 from tests.benchmarks_world import make_store, rows, run_cxr
+from tests.conftest import ROOT
 
 PUBLISHED_FORMATS = ("sft", "grpo", "hf", "verl", "jsonl", "radrbench", "label-studio")
 REASONED = "Please think step by step, and enclose the answer within <answer></answer> and the reasoning processes within <think></think>."  # noqa: E501 - word for word
@@ -259,6 +262,84 @@ def test_pixels_can_be_embedded_and_a_missing_image_is_named(world: Path, tmp_pa
     assert "s0_a.png cannot be read; say where images lie with --image-root" in done.stderr
 
 
+PLAIN = """
+from pathlib import Path
+
+from cxr.miner.export.registry import ExportFormat
+from cxr.miner.export.rows import modes_of, whole
+
+
+def write(benchmark, split, folder, settings):
+    written = []
+    for mode in modes_of(benchmark, split, settings):
+        table = whole(benchmark, split, mode, settings, "select question, answer from samples")
+        path = folder / f"{split}-{mode}.txt"
+        path.write_text("".join(f"{row['question']}\\t{row['answer']}\\n" for row in table.to_pylist()))
+        written.append((path, table.num_rows))
+    return written
+
+
+def describe(benchmark, folder, hashes, settings):
+    (folder / "ABOUT").write_text(" ".join([benchmark.manifest.name, *sorted(hashes)]))
+
+
+FORMAT = ExportFormat(write, describe=describe)
+"""
+
+
+def test_a_format_in_one_file_is_written_noted_and_kept_to_what_it_can_do(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plain_text.py").write_text(PLAIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    done = run_cxr(tmp_path, "export", "plain_text:FORMAT", world / "bench", "-o", "plain")
+    assert done.returncode == 0, done.stderr
+    noted = json.loads((tmp_path / "plain" / "export.json").read_text())
+    assert noted["format"] == "plain_text:FORMAT"
+    assert sum(file["rows"] for file in noted["files"].values()) == _samples(world).height
+    assert (tmp_path / "plain" / "ABOUT").read_text() == " ".join(["bench", *sorted(noted["files"])])
+    for arguments, said, code in (
+        (
+            ("export", "plain_text:FORMAT", world / "bench", "-o", "x", "--pixels", "embed"),
+            "is for sft, grpo and hf",
+            2,
+        ),
+        (("export", "plain_text:OTHER", world / "bench", "-o", "x"), "plain_text has no OTHER", 2),
+        (("predict", "plain", "--model", "m", "--base-url", "http://127.0.0.1:9"), "is an export for plain_text", 1),
+        (
+            ("train", "sft", "--data", "plain", "--model", "tiny", "-o", "run"),
+            "export for plain_text:FORMAT; `cxr train sft`",
+            1,
+        ),
+    ):
+        done = run_cxr(tmp_path, *arguments)
+        assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_format_of_the_docs_is_written(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = re.search(r"```python\n# plain\.py\n(.*?)```", (ROOT / "docs/export.md").read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    (tmp_path / "plain.py").write_text(found[1], "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    done = run_cxr(tmp_path, "export", "plain:FORMAT", world / "bench", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    assert pl.read_csv(tmp_path / "out" / "test-reasoning.csv").columns == ["question", "answer"]
+
+
+def test_a_line_in_the_registry_makes_a_format_that_the_help_lists(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plain_line.py").write_text(PLAIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(FORMATS._ours, "plain", "plain_line:FORMAT")
+    assert FORMATS.names[-1] == "plain"
+    done = run_cxr(tmp_path, "export", "plain", str(world / "bench"), "-o", "plain")
+    assert done.returncode == 0, done.stderr
+    assert set(PUBLISHED_FORMATS) == set(FORMATS.names) - {"plain"}
+    assert all(f" {name}" in run_cxr(world, "export", "--help").stdout for name in PUBLISHED_FORMATS[1:3])
+
+
 # --- what may go where ----------------------------------------------------------------------------------------------
 
 
@@ -308,7 +389,7 @@ def test_an_address_is_no_folder(world: Path) -> None:
 
 def test_wrong_use_is_one_sentence_and_writes_nothing(world: Path, closed: Path) -> None:
     for folder, arguments, said, code in (
-        (world, ("tfrecord", "bench", "-o", "x"), "choose from sft, grpo", 2),
+        (world, ("tfrecord", "bench", "-o", "x"), "expected 'sft', 'grpo'", 2),
         (world, ("sft", "nowhere", "-o", "x"), "holds no benchmark", 1),
         (world, ("sft", "bench", "-o", "sft"), "choose --existing replace", 1),
         (world, ("sft", "bench", "-o", "bench", "--existing", "replace"), "is no export of cxr; it is left alone", 1),

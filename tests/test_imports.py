@@ -99,6 +99,19 @@ def test_an_import_is_a_benchmark_that_verifies_and_exports_under_its_licence(tm
     assert run_cxr(tmp_path, "export", "sft", "back", "-o", "open", "--public").returncode == 1
 
 
+def test_studies_go_out_again_under_the_ids_and_sources_that_they_came_in_with(tmp_path: Path) -> None:
+    plain: list[dict[str, object]] = [
+        BINARY,
+        {**ANSWER_ONLY, "item_id": "[siim] [1.2.3]SIIM"},
+        {**TRAINING, "item_id": "[openi] [540]OpenI"},
+    ]
+    assert _import(tmp_path, plain).returncode == 0
+    done = run_cxr(tmp_path, "export", "radrbench", "back", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    written = [record for path in (tmp_path / "out").rglob("*_test/*.json") for record in json.loads(path.read_text())]
+    assert {record["item_id"] for record in written} == {record["item_id"] for record in plain}
+
+
 def test_bad_records_are_rejects_by_line_and_reason_and_the_rest_is_kept(tmp_path: Path) -> None:
     bad: list[object] = [
         BINARY, {**BINARY, "answer": "D"}, {**SINGLE, "question": None}, {**SINGLE, "item_id": "540"}, "text",
@@ -149,6 +162,7 @@ def test_json_lines_are_read_too(tmp_path: Path) -> None:
         ({CLUSTER: "/data"}, f"{CLUSTER}/mimic/files/p10/a.jpg", "/data/mimic/files/p10/a.jpg"),
         ({"*": "/mimic"}, f"{CLUSTER}/x/files/p10/p10000001/s5/a.jpg", "/mimic/files/p10/p10000001/s5/a.jpg"),
         ({"*": "/c/"}, f"{CLUSTER}/CheXpert-v1.0/valid/patient6/study1/v.jpg", "/c/valid/patient6/study1/v.jpg"),
+        ({"*": "/r"}, f"{CLUSTER}/rsna/stage_2_train_images/1.dcm", "/r/stage_2_train_images/1.dcm"),
         ({"*": "/d"}, "s3://bucket/deep/1.png", "/d/1.png"),
         ({"/other": "/x", "*": "/d"}, "/cluster/1.png", "/d/1.png"),
     ],

@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import sys
 import zipfile
 from collections.abc import Callable
 from datetime import datetime, time
@@ -10,8 +9,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cxr.miner.ingest.corpus import Ingested
 from cxr.miner.ingest.mimic.reader import find_mimic, mimic_fingerprint, read_mimic
@@ -19,7 +16,6 @@ from cxr.miner.ingest.mimic.reports import Layout, zip_reports
 from cxr.miner.ingest.mimic.tables import time_of
 from cxr.miner.ingest.read import workers
 from cxr.miner.ingest.read.members import Member, read_chunk
-from cxr.miner.ingest.read.zip_directory import read_directory
 from cxr.miner.kit.errors import InputError
 from tests.conftest import Cli
 from tests.mimic_corpus import (
@@ -33,6 +29,7 @@ from tests.mimic_corpus import (
     TEST_CSV,
     ZIP,
     dicom,
+    die,
     image_path,
     label_rows,
     metadata_rows,
@@ -223,6 +220,13 @@ def test_the_last_paragraph_of_a_sectioned_csv_is_the_reading(tmp_path: Path) ->
     assert row["findings"] == "The lungs are clear."
 
 
+def test_the_history_of_a_sectioned_csv_stands_for_an_indication_that_is_not_there(tmp_path: Path) -> None:
+    header = ("study", "indication", "history", "findings", "impression")
+    rows = [("s50414267", "", "Fall.", "Clear.", ""), ("s50414268", "Cough.", "Fever.", "Clear.", "")]
+    write_csv(tmp_path / "mimic_cxr_sectioned.csv", header, rows)
+    assert reports_of(read(tmp_path)).sort("study_id")["indication"].to_list() == ["Fall.", "Cough."]
+
+
 # --- what is missing --------------------------------------------------------------------
 
 
@@ -388,9 +392,10 @@ def test_a_report_that_cannot_be_used_is_named_and_its_study_stays(tmp_path: Pat
 def corrupt(path: Path, study: str, change: Callable[[bytearray, int, int], None]) -> None:
     """Change the zip in place: `change` gets its bytes, the offset of a member's data and of its directory entry."""
     data = bytearray(path.read_bytes())
-    (row,) = [row for row in read_directory(path).iter_rows(named=True) if study in row["name"]]
-    name = str(row["name"]).encode()
-    change(data, row["offset"] + 30 + len(name), data.rindex(name) - 46)
+    with zipfile.ZipFile(path) as archive:
+        (entry,) = [entry for entry in archive.infolist() if study in entry.filename]
+    name = entry.filename.encode()
+    change(data, entry.header_offset + 30 + len(name), data.rindex(name) - 46)
     path.write_bytes(data)
 
 
@@ -476,41 +481,12 @@ def test_a_report_that_is_a_dangling_link_or_a_pipe_is_named(tmp_path: Path) -> 
     assert [reason for _, reason in late_rejects(read(folder))] == ["unreadable", "unreadable"]
 
 
-# --- the zip directory ---------------------------------------------------------------
-
-
-@given(
-    st.dictionaries(
-        st.text(st.characters(codec="utf-8", exclude_characters="\0/\\"), min_size=1, max_size=12),
-        st.binary(max_size=40),
-        max_size=6,
-    ),
-    st.binary(max_size=30),
-    st.booleans(),
-)
-def test_the_directory_is_what_the_standard_library_reads(
-    tmp_path_factory: pytest.TempPathFactory, members: dict[str, bytes], comment: bytes, stored: bool
-) -> None:
-    path = tmp_path_factory.mktemp("zip") / "a.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-        archive.comment = b"c" * len(comment)
-    with zipfile.ZipFile(path) as archive:
-        wanted = [
-            (e.filename, e.header_offset, e.compress_size, e.file_size, e.CRC, e.compress_type)
-            for e in archive.infolist()
-        ]
-    found = read_directory(path).select("name", "offset", "packed", "size", "crc", "method").rows()
-    assert found == wanted
-
-
 def test_a_zip_in_the_64_bit_form_is_read(tmp_path: Path) -> None:
     path = tmp_path / ZIP
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(65_540):  # more entries than 16 bits count
             archive.writestr(f"s{number}", b"")
-    assert read_directory(path).height == 65_540
+    assert zip_reports(path).ignored == 65_540
 
 
 # --- workers --------------------------------------------------------------------
@@ -522,15 +498,15 @@ def test_worker_processes_give_what_one_process_gives(
 ) -> None:
     folder = WRITERS[layout](tmp_path / "mimic")
     alone = reports_of(read(folder))
-    monkeypatch.setattr(workers, "_ALONE", 0)
-    monkeypatch.setattr(workers, "CHUNK", 2)
+    for name, value in (("_ALONE", 0), ("CHUNK", 2), ("processors", lambda: 2)):
+        monkeypatch.setattr(workers, name, value)
     assert reports_of(read(folder)).equals(alone)
 
 
 def test_a_worker_that_dies_is_an_error_and_not_a_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ingested = read(write_zip(tmp_path / "mimic"))
-    monkeypatch.setattr(workers, "_ALONE", 0)
-    monkeypatch.setattr(sys, "executable", "/bin/false")
+    for name, value in (("_ALONE", 0), ("CHUNK", 2), ("processors", lambda: 2), ("read_chunk", die)):
+        monkeypatch.setattr(workers, name, value)
     with pytest.raises(InputError, match="worker process"):
         reports_of(ingested)
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from cxr.miner.ingest.corpus import Ingested
-from cxr.miner.ingest.kaggle.rsna import permutation, public_split, read_rsna
+from cxr.miner.ingest.kaggle.rsna import public_split, read_rsna
 from cxr.miner.ingest.kaggle.siim import read_siim
 from cxr.miner.kit.errors import InputError
 from tests.conftest import Cli
@@ -57,10 +57,6 @@ def test_rsna_is_public_and_its_images_are_looked_for(tmp_path: Path) -> None:
     assert set(read.studies["licence"]) == {"public"}
     assert Counter(read.images["file_status"]) == {"present": 1, "absent": 79}
     assert any("79 of 80 images" in warning for warning in read.warnings)
-
-
-def test_the_permutation_is_that_of_numpy() -> None:
-    assert permutation(10) == [2, 8, 4, 9, 1, 6, 7, 3, 0, 5]  # numpy.random.RandomState(0).permutation(10)
 
 
 def test_the_public_split_has_scikit_learns_members() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects
+from cxr.miner.export.registry import FORMATS
 
 bench_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Compile a benchmark, and check it.")
 
@@ -127,10 +128,11 @@ def bench_leakage(
     say("no leakage found" if found.is_clean else "`cxr bench compile` keeps all of this on one side")
 
 
+*_OURS, _LAST = FORMATS.names
+
+
 def export_(
-    format_: Annotated[
-        str, typer.Argument(metavar="FORMAT", help="sft, grpo, hf, verl, jsonl, radrbench or label-studio.")
-    ],
+    format_: Annotated[str, typer.Argument(metavar="FORMAT", help=f"{', '.join(_OURS)} or {_LAST}.")],
     benchmark: Annotated[Path, typer.Argument(help="A benchmark's folder.")],
     output: Annotated[str, typer.Option("-o", "--output", help="The folder to write to.")],
     mix: Annotated[
@@ -145,7 +147,7 @@ def export_(
             "--image-root", metavar="[CORPUS=]PATH", help="Put before image paths; default: where ingest saw images."
         ),
     ] = None,
-    pixels: Annotated[str | None, typer.Option(help="paths, or embed the image files (sft, grpo, hf).")] = None,
+    pixels: Annotated[str | None, typer.Option(help="paths, or embed the image files.")] = None,
     seed: Annotated[int | None, typer.Option(help="Names the order and the draws of --mix.")] = None,
     public: Annotated[bool, typer.Option("--public", help="The folder is going to be public.")] = False,
     allowed: Annotated[
@@ -157,19 +159,19 @@ def export_(
     """Write a benchmark in the form that a trainer, a hub or a reviewer reads; it is noted in `runs`."""
     from cxr.miner.benchmark.settings import Existing
     from cxr.miner.export.export import export
-    from cxr.miner.export.settings import ExportSettings, Format, parse_image_roots, parse_mix
+    from cxr.miner.export.settings import ExportSettings, parse_image_roots, parse_mix
     from cxr.miner.kit.console import progress, say
     from cxr.miner.kit.settings import choose
     from cxr.miner.store import Store
 
-    chosen = choose(Format, format_, "export:")
+    FORMATS.open(format_)
     settings = ExportSettings.resolve(
         db, seed=seed, splits=splits, modes=modes, pixels=pixels, mix=parse_mix(mix) if mix else None,
         image_roots=parse_image_roots(image_root) if image_root else None,
     )  # fmt: skip
     on_existing = choose(Existing, existing, "export: --existing")
-    with Store.write(db, create=True) as store, progress(f"export {chosen}") as advance:
-        result = export(store, benchmark, output, chosen, settings, on_existing, public=public,
+    with Store.write(db, create=True) as store, progress(f"export {format_}") as advance:
+        result = export(store, benchmark, output, format_, settings, on_existing, public=public,
                         allowed_because=allowed, advance=advance)  # fmt: skip
     rows = sum(count for _, count in result.files)
     say(f"{rows:,} rows in {len(result.files):,} files written to {output}; licence tag: {result.licence}")

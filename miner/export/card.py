@@ -9,17 +9,7 @@ import pyarrow as pa
 from cxr.miner.benchmark.manifest import Manifest
 from cxr.miner.benchmark.settings import SPLITS, Mode
 from cxr.miner.pack import pack
-
-# The owners' terms (formats.md, sections 0, 3, 6 to 8).
-TERMS = {
-    "mimic-cxr": "PhysioNet Credentialed Health Data License 1.5.0 and its data use agreement",
-    "ms-cxr-t": "PhysioNet Credentialed Health Data License 1.5.0 and its data use agreement",
-    "chexpert": "Stanford University School of Medicine CheXpert Research Use Agreement",
-    "chexpert-plus": "Stanford University School of Medicine CheXpert Research Use Agreement",
-    "openi": "CC BY-NC-ND 4.0 (National Library of Medicine, Open-i)",
-    "rsna": "RSNA: research and education, with attribution",
-    "siim": "SIIM-ACR challenge terms: non-commercial research and education",
-}
+from cxr.miner.pack.corpora import corpora
 
 _FIELDS = {
     "sample_id": "question_id and mode; unique",
@@ -76,6 +66,12 @@ def meaning(field: str) -> str:
     return f"best {best} first{order}; temporal: the prior's image, then the new one"
 
 
+def terms_of(corpus: str) -> str:
+    """Return the owner's terms of a corpus."""
+    known = corpora().get(corpus)
+    return f"the terms of {corpus}" if known is None else known.terms
+
+
 def tags(manifest: Manifest, columns: Mapping[str, pa.Schema], files: Sequence[str]) -> str:
     """Return the card's YAML head: licence, and a configuration per mode with its files."""
     open_licence = manifest.licence == "public"
@@ -106,7 +102,7 @@ def card(manifest: Manifest, columns: Mapping[str, pa.Schema], files: Sequence[s
         ]),
         _table(["corpus", "samples", "studies", "patients", "licence", "terms"], [
             (row["corpus"], f"{row['samples']:,}", f"{row['studies']:,}", f"{row['patients']:,}", row["licence"],
-             TERMS.get(row["corpus"], "the owner's")) for row in manifest.corpora
+             terms_of(row["corpus"])) for row in manifest.corpora
         ]),
         "## Fields",
         _table(["column", "modes", "meaning"], _fields(columns)),

@@ -6,52 +6,33 @@ from typing import Any
 import pyarrow as pa
 
 from cxr.miner.benchmark.manifest import Manifest
-from cxr.miner.export.card import TERMS, about, meaning
+from cxr.miner.export.card import about, meaning, terms_of
 from cxr.miner.export.parquet import IMAGE
 
+# Croissant's words, each under its own name in the vocabulary.
+_WORDS = (
+    "citeAs", "column", "equivalentProperty", "extract", "field", "fileProperty", "fileObject", "fileSet", "format",
+    "includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex",
+    "repeated", "replace", "samplingRate", "separator", "source", "subField", "transform",
+)  # fmt: skip
 _CONTEXT = {
     "@language": "en",
     "@vocab": "https://schema.org/",
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
-    "conformsTo": "dct:conformsTo",
     "cr": "http://mlcommons.org/croissant/",
     "rai": "http://mlcommons.org/croissant/RAI/",
+    "dct": "http://purl.org/dc/terms/",
+    "sc": "https://schema.org/",
+    "conformsTo": "dct:conformsTo",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "dct": "http://purl.org/dc/terms/",
-    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileProperty": "cr:fileProperty",
-    "fileObject": "cr:fileObject",
-    "fileSet": "cr:fileSet",
-    "format": "cr:format",
-    "includes": "cr:includes",
-    "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath",
-    "key": "cr:key",
-    "md5": "cr:md5",
-    "parentField": "cr:parentField",
-    "path": "cr:path",
-    "recordSet": "cr:recordSet",
-    "references": "cr:references",
-    "regex": "cr:regex",
-    "repeated": "cr:repeated",
-    "replace": "cr:replace",
-    "samplingRate": "cr:samplingRate",
-    "sc": "https://schema.org/",
-    "separator": "cr:separator",
-    "source": "cr:source",
-    "subField": "cr:subField",
-    "transform": "cr:transform",
+    **{word: f"cr:{word}" for word in _WORDS},
 }
 
 
 def croissant(manifest: Manifest, columns: Mapping[str, pa.Schema], hashes: Mapping[str, str]) -> dict[str, Any]:
     """Describe an export; `columns` by mode, `hashes` are the SHA-256 of its Parquet files by name."""
-    terms = sorted({TERMS.get(row["corpus"], f"the terms of {row['corpus']}") for row in manifest.corpora})
+    terms = sorted({terms_of(row["corpus"]) for row in manifest.corpora})
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",

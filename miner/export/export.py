@@ -8,31 +8,14 @@ from pathlib import Path
 
 from cxr.miner.benchmark.manifest import hash_file, write_json
 from cxr.miner.benchmark.settings import Existing
-from cxr.miner.export import grpo, hf, jsonl, label_studio, radrbench, sft, verl
-from cxr.miner.export.card import write_card
-from cxr.miner.export.croissant import croissant
 from cxr.miner.export.parquet import EMBEDDED_SHARD
+from cxr.miner.export.registry import FORMATS, with_pixels
 from cxr.miner.export.rows import Benchmark, splits_of
-from cxr.miner.export.settings import ExportSettings, Format
+from cxr.miner.export.settings import ExportSettings
 from cxr.miner.kit.errors import InputError, PolicyError, SettingsError
 from cxr.miner.store import Store
 
 NOTE = "export.json"
-
-Writer = Callable[[Benchmark, str, Path, ExportSettings], list[tuple[Path, int]]]
-
-_WRITERS: dict[Format, Writer] = {
-    Format.SFT: sft.write,
-    Format.GRPO: grpo.write,
-    Format.HF: hf.write,
-    Format.VERL: verl.write,
-    Format.JSONL: jsonl.write,
-    Format.RADRBENCH: radrbench.write,
-    Format.LABEL_STUDIO: label_studio.write,
-}
-
-
-_WITH_PIXELS = frozenset({Format.SFT, Format.GRPO, Format.HF})
 
 
 @dataclass(frozen=True)
@@ -64,7 +47,7 @@ def export(
     store: Store,
     source: Path,
     target: str,
-    format_: Format,
+    name: str,
     settings: ExportSettings,
     existing: Existing,
     *,
@@ -72,54 +55,59 @@ def export(
     allowed_because: str | None = None,
     advance: Callable[[int, int | None], None],
 ) -> ExportResult:
-    """Write a benchmark in another format to a new folder, and note in `runs` what went where, and why it may.
+    """Write a benchmark in the format of that name to a new folder, and note in `runs` what went where and why it may.
 
-    Raises PolicyError for credentialed samples with a public destination, InputError where the benchmark is not
-    finished or the folder exists and `existing` says stop.
+    Raises SettingsError for a format that does not exist, PolicyError for credentialed samples with a public
+    destination, InputError where the benchmark is not finished or the folder exists and `existing` says stop.
     """
+    form = FORMATS.open(name)
     benchmark = Benchmark.open(source)
-    may_export(benchmark.manifest.licence, target, public=public, allowed_because=allowed_because)
+    licence = benchmark.manifest.licence
+    may_export(licence, target, public=public, allowed_because=allowed_because)
     if is_address(target):
         raise InputError(f"{target} is no folder; export to a folder and upload that with the place's own client")
     folder = Path(target)
-    rooted = _rooted(store, settings, format_)
+    if settings.pixels == "embed" and not form.pixels:
+        *others, last = with_pixels()
+        raise SettingsError(
+            f"export: {name} holds image paths only; --pixels embed is for {', '.join(others)} and {last}"
+        )
+    rooted = _rooted(store, settings)
     splits = splits_of(benchmark, rooted)
     _make_folder(folder, existing)
-    write_json(folder / NOTE, {"unfinished": True, "licence": benchmark.manifest.licence})
-    recorded = settings.model_dump(mode="json") | {
-        "format": str(format_),
+    write_json(folder / NOTE, {"unfinished": True, "licence": licence})
+    given = settings.model_dump(mode="json")
+    made_of = {
+        "format": name,
         "benchmark": benchmark.manifest.name,
         "fingerprint": benchmark.manifest.fingerprint,
-        "target": str(folder.resolve()),
-        "public": public,
-        "licence": benchmark.manifest.licence,
+        "licence": licence,
     }
-    with store.run("export", recorded) as run:
+    with store.run("export", {**given, **made_of, "target": str(folder.resolve()), "public": public}) as run:
         run.attestation = [f"allowed to publish: {allowed_because}"] if allowed_because else None
         written: list[tuple[Path, int]] = []
         for split in splits:
-            written += _WRITERS[format_](benchmark, split, folder, rooted)
+            written += form.write(benchmark, split, folder, rooted)
             advance(sum(rows for _, rows in written), None)
         run.rows_written = sum(rows for _, rows in written)
         files = {str(path.relative_to(folder)): rows for path, rows in written}
         if not files:
-            raise InputError(f"{source} has no reasoning samples, which {format_} is made of; see its manifest.json")
-        _describe(benchmark, format_, folder, files, settings)
-    return ExportResult(tuple(files.items()), benchmark.manifest.licence)
+            raise InputError(f"{source} has no reasoning samples, which {name} is made of; see its manifest.json")
+        hashes = {file: hash_file(folder / file) for file in files}
+        if form.describe is not None:
+            form.describe(benchmark, folder, hashes, settings)
+        listed = {file: {"rows": rows, "sha256": hashes[file]} for file, rows in files.items()}
+        write_json(folder / NOTE, {**made_of, "settings": given, "files": listed})
+    return ExportResult(tuple(files.items()), licence)
 
 
-def _rooted(store: Store, settings: ExportSettings, format_: Format) -> ExportSettings:
-    """Return the settings with where images lie, as the user said or else where ingest saw them.
-
-    Raises SettingsError where pixels are to go into a format that holds paths only.
-    """
+def _rooted(store: Store, settings: ExportSettings) -> ExportSettings:
+    """Return the settings with where images lie, as the user said or else where ingest saw them."""
     known = dict(store.rows("select corpus, image_root from corpora where image_root is not null"))
     changes: dict[str, object] = {
         "image_roots": {**({} if "*" in settings.image_roots else known), **settings.image_roots}
     }
     if settings.pixels == "embed":
-        if format_ not in _WITH_PIXELS:
-            raise SettingsError(f"export: {format_} holds image paths only; --pixels embed is for sft, grpo and hf")
         changes["shard_rows"] = min(settings.shard_rows, EMBEDDED_SHARD)
     return settings.model_copy(update=changes)
 
@@ -136,25 +124,3 @@ def _make_folder(folder: Path, existing: Existing) -> None:
             raise InputError(f"{folder} exists and is no export of cxr; it is left alone: give another -o")
         shutil.rmtree(folder)
     folder.mkdir(exist_ok=True)
-
-
-def _describe(
-    benchmark: Benchmark, format_: Format, folder: Path, files: dict[str, int], settings: ExportSettings
-) -> None:
-    hashes = {name: hash_file(folder / name) for name in files}
-    if format_ is Format.HF:
-        modes = [mode for mode in settings.modes if any(name.startswith(f"{mode}/") for name in files)]
-        columns = {mode: hf.schema_of(mode) for mode in modes}
-        write_card(benchmark.manifest, columns, list(files), folder)
-        write_json(folder / "croissant.json", croissant(benchmark.manifest, columns, hashes))
-    write_json(
-        folder / NOTE,
-        {
-            "format": str(format_),
-            "benchmark": benchmark.manifest.name,
-            "fingerprint": benchmark.manifest.fingerprint,
-            "licence": benchmark.manifest.licence,
-            "settings": settings.model_dump(mode="json"),
-            "files": {name: {"rows": rows, "sha256": hashes[name]} for name, rows in files.items()},
-        },
-    )

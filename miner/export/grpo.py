@@ -1,13 +1,10 @@
 """GRPO: a prompt, and what the rewards need to know: answer, options, report and mode."""
 
-from pathlib import Path
-
 import pyarrow as pa
 
-from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, write_shards
-from cxr.miner.export.rows import Benchmark, Slices
-from cxr.miner.export.settings import ExportSettings
-from cxr.miner.export.sft import MESSAGES, PROMPT_SQL
+from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, mixed
+from cxr.miner.export.registry import ExportFormat
+from cxr.miner.export.sft import MESSAGES, ORIGIN, PROMPT_SQL
 
 SCHEMA = pa.schema(
     [
@@ -18,12 +15,7 @@ SCHEMA = pa.schema(
         ("answer_findings", pa.list_(pa.string())),
         ("options", pa.list_(pa.string())),
         ("report", pa.string()),
-        ("mode", pa.string()),
-        ("task", pa.string()),
-        ("corpus", pa.string()),
-        ("licence", pa.string()),
-        ("sample_id", pa.string()),
-        ("patient_id", pa.string()),
+        *ORIGIN,
     ]
 )
 """`report` is null for answer-only samples, so that their process reward is none; `options` read "A) ..."."""
@@ -34,9 +26,4 @@ SELECT = (
     "sample_id, patient_id from samples"
 )
 
-
-def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettings) -> list[tuple[Path, int]]:
-    """Write `data/<split>-*.parquet`: both modes mixed by their weights."""
-    slices = Slices(benchmark, settings, split)
-    embed = settings.pixels == "embed"
-    return write_shards(slices.tables(SELECT), slices.count, SCHEMA, folder / "data", split, embed=embed)
+FORMAT = ExportFormat(mixed(SCHEMA, SELECT), pixels=True, stage="grpo")

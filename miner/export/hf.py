@@ -1,13 +1,17 @@
 """Hugging Face: every column of a sample, a configuration per mode, a dataset card and Croissant metadata."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
 
+from cxr.miner.benchmark.manifest import write_json
 from cxr.miner.benchmark.samples import SCHEMAS
-from cxr.miner.benchmark.settings import Mode
+from cxr.miner.export.card import write_card
+from cxr.miner.export.croissant import croissant
 from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, write_shards
-from cxr.miner.export.rows import Benchmark, Slices
+from cxr.miner.export.registry import ExportFormat
+from cxr.miner.export.rows import Benchmark, Slices, modes_of, once
 from cxr.miner.export.settings import ExportSettings
 
 
@@ -19,18 +23,22 @@ def schema_of(mode: str) -> pa.Schema:
 def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettings) -> list[tuple[Path, int]]:
     """Write `<mode>/<split>-*.parquet` for each mode that the split has."""
     written: list[tuple[Path, int]] = []
-    unweighted = settings.model_copy(update={"mix": dict.fromkeys(Mode, 1.0)})
-    for mode in Mode:
-        if mode not in settings.modes or not benchmark.files(split, mode):
-            continue
-        slices = Slices(benchmark, unweighted, split, (mode,))
-        select = f"select * replace ({IMAGES_SQL}) from samples"
+    select = f"select * replace ({IMAGES_SQL}) from samples"
+    for mode in modes_of(benchmark, split, settings):
+        slices = Slices(benchmark, once(settings), split, (mode,))
+        embed = settings.pixels == "embed"
         written += write_shards(
-            slices.tables(select),
-            slices.count,
-            schema_of(mode),
-            folder / mode,
-            split,
-            embed=settings.pixels == "embed",
-        )
+            slices.tables(select), slices.count, schema_of(mode), folder / mode, split, embed=embed
+        )  # fmt: skip
     return written
+
+
+def describe(benchmark: Benchmark, folder: Path, hashes: Mapping[str, str], settings: ExportSettings) -> None:
+    """Write the card and `croissant.json`."""
+    modes = [mode for mode in settings.modes if any(name.startswith(f"{mode}/") for name in hashes)]
+    columns = {mode: schema_of(mode) for mode in modes}
+    write_card(benchmark.manifest, columns, list(hashes), folder)
+    write_json(folder / "croissant.json", croissant(benchmark.manifest, columns, hashes))
+
+
+FORMAT = ExportFormat(write, pixels=True, describe=describe)

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from cxr.miner.benchmark.settings import Mode
-from cxr.miner.export.jsonl import write_json_lines
-from cxr.miner.export.rows import Benchmark, Slices
+from cxr.miner.export.jsonl import write_rows_as_json
+from cxr.miner.export.registry import ExportFormat
+from cxr.miner.export.rows import Benchmark, modes_of, whole
 from cxr.miner.export.settings import ExportSettings
 
 # Scores from -10 to 10, as in the paper; chains below 5 on an axis are left out of a benchmark.
@@ -37,12 +38,13 @@ _SELECT = """
 
 def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettings) -> list[tuple[Path, int]]:
     """Write `<split>.json`, a list of tasks, and `config.xml`, the labeling interface."""
-    if Mode.REASONING not in settings.modes or not benchmark.files(split, Mode.REASONING):
+    if Mode.REASONING not in modes_of(benchmark, split, settings):
         return []
     (folder / "config.xml").write_text(CONFIG, encoding="utf-8")
-    once = settings.model_copy(update={"mix": dict.fromkeys(Mode, 1.0), "shard_rows": 2**40})
-    (table,) = Slices(benchmark, once, split, (Mode.REASONING,)).tables(_SELECT)
+    table = whole(benchmark, split, Mode.REASONING, settings, _SELECT)
     path = folder / f"{split}.json"
-    write_json_lines(table, path, array=True)
-    path.with_name(f".{path.name}.part").replace(path)
+    write_rows_as_json(table, path, array=True)
     return [(path, table.num_rows)]
+
+
+FORMAT = ExportFormat(write)

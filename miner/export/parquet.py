@@ -8,6 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cxr.miner.export.registry import Writer
+from cxr.miner.export.rows import Benchmark, Slices
+from cxr.miner.export.settings import ExportSettings
 from cxr.miner.kit.errors import InputError
 
 # How `datasets` stores an image: pixels as bytes, or none and a path.
@@ -40,6 +43,17 @@ def _feature(kind: pa.DataType) -> dict[str, Any]:
 def with_features(schema: pa.Schema) -> pa.Schema:
     """Put the description of the columns into the schema's metadata, where `datasets` looks for it."""
     return schema.with_metadata({"huggingface": json.dumps({"info": {"features": features(schema)}})})
+
+
+def mixed(schema: pa.Schema, select: str) -> Writer:
+    """Return a writer of `data/<split>-*.parquet`: what a query makes of both modes, mixed by their weights."""
+
+    def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettings) -> list[tuple[Path, int]]:
+        slices = Slices(benchmark, settings, split)
+        embed = settings.pixels == "embed"
+        return write_shards(slices.tables(select), slices.count, schema, folder / "data", split, embed=embed)
+
+    return write
 
 
 def write_shards(

@@ -68,6 +68,23 @@ def splits_of(benchmark: Benchmark, settings: ExportSettings) -> list[str]:
     return chosen
 
 
+def modes_of(benchmark: Benchmark, split: str, settings: ExportSettings) -> list[Mode]:
+    """Return the wanted modes that a split has samples in."""
+    return [mode for mode in Mode if mode in settings.modes and benchmark.files(split, mode)]
+
+
+def once(settings: ExportSettings) -> ExportSettings:
+    """Return settings by which each sample is taken once, whatever the weights of the modes."""
+    return settings.model_copy(update={"mix": dict.fromkeys(Mode, 1.0)})
+
+
+def whole(benchmark: Benchmark, split: str, mode: Mode, settings: ExportSettings, select: str) -> pa.Table:
+    """Return what a query over the view `samples` makes of all samples of a mode, each taken once."""
+    unsliced = once(settings).model_copy(update={"shard_rows": 2**40})
+    (table,) = Slices(benchmark, unsliced, split, (mode,)).tables(select)
+    return table
+
+
 class Slices:
     """Slices of one split, each of about `shard_rows` samples, with every mode in its share."""
 

@@ -1,7 +1,6 @@
 """What an export is to hold."""
 
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -10,18 +9,6 @@ from pydantic_settings import SettingsConfigDict
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.kit.errors import SettingsError
 from cxr.miner.kit.settings import Names, StageSettings
-
-
-class Format(StrEnum):
-    """The formats of `cxr export`."""
-
-    SFT = "sft"
-    GRPO = "grpo"
-    HF = "hf"
-    VERL = "verl"
-    JSONL = "jsonl"
-    RADRBENCH = "radrbench"
-    LABEL_STUDIO = "label-studio"
 
 
 class ExportSettings(StageSettings):

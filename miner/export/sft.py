@@ -1,29 +1,17 @@
 """Supervised fine-tuning: prompt and completion as messages, as TRL's SFTTrainer reads them."""
 
-from pathlib import Path
-
 import pyarrow as pa
 
-from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, write_shards
-from cxr.miner.export.rows import Benchmark, Slices
-from cxr.miner.export.settings import ExportSettings
+from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, mixed
+from cxr.miner.export.registry import ExportFormat
 from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
-SCHEMA = pa.schema(
-    [
-        ("images", IMAGES),
-        ("prompt", MESSAGES),
-        ("completion", MESSAGES),
-        ("mode", pa.string()),
-        ("task", pa.string()),
-        ("corpus", pa.string()),
-        ("licence", pa.string()),
-        ("sample_id", pa.string()),
-        ("patient_id", pa.string()),
-    ]
-)
+ORIGIN = [(name, pa.string()) for name in ("mode", "task", "corpus", "licence", "sample_id", "patient_id")]
+"""Columns of every row for training: where it comes from."""
+
+SCHEMA = pa.schema([("images", IMAGES), ("prompt", MESSAGES), ("completion", MESSAGES), *ORIGIN])
 
 # The paper's two formats (section 6.2); a reasoning-augmented question is in the benchmark in both modes.
 PROMPT_SQL = (
@@ -40,9 +28,4 @@ SELECT = (
     "from samples"
 )
 
-
-def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettings) -> list[tuple[Path, int]]:
-    """Write `data/<split>-*.parquet`: both modes mixed by their weights."""
-    slices = Slices(benchmark, settings, split)
-    embed = settings.pixels == "embed"
-    return write_shards(slices.tables(SELECT), slices.count, SCHEMA, folder / "data", split, embed=embed)
+FORMAT = ExportFormat(mixed(SCHEMA, SELECT), pixels=True, stage="sft")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from cxr.miner.export.parquet import write_shards
+from cxr.miner.export.registry import ExportFormat
 from cxr.miner.export.rows import Benchmark, Slices
 from cxr.miner.export.settings import ExportSettings
 from cxr.miner.export.sft import MESSAGES
@@ -72,3 +73,6 @@ def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettin
     (folder / "reward.py").write_text(REWARD, encoding="utf-8")
     slices = Slices(benchmark, settings, split)
     return write_shards(slices.tables(_SELECT), slices.count, SCHEMA, folder, split)
+
+
+FORMAT = ExportFormat(write)

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from cxr.miner.imports.records import BadRecord, Read, Record, Sample, corpus_of, images_of, licence_of, read_json
 from cxr.miner.kit.errors import InputError
@@ -31,22 +30,11 @@ def read_chexbench(path: Path, roots: Mapping[str, str]) -> Read:
     read = Read()
     for name, items in content.items():
         for number, item in enumerate(items):
-            try:
-                sample = _sample(name, number, item, roots)
-            except BadRecord as bad:
-                read.rejects.append((f"{name}:{number}", bad.reason, str(bad)))
-            except ValidationError as error:
-                message = error.errors()[0]["msg"].removeprefix("Value error, ")
-                read.rejects.append((f"{name}:{number}", RejectReason.BAD_VALUE, message))
-            else:
-                read.samples.append(sample)
-                read.without_images += not sample.images
+            read.add(f"{name}:{number}", item, partial(_sample, name, number, roots))
     return read
 
 
-def _sample(name: str, number: int, item: object, roots: Mapping[str, str]) -> Sample:
-    if not isinstance(item, dict):
-        raise BadRecord(RejectReason.WRONG_FIELDS, "no JSON object")
+def _sample(name: str, number: int, roots: Mapping[str, str], item: Record) -> Sample:
     texts = _options(item)
     if not texts:
         raise BadRecord(RejectReason.UNSUPPORTED_TASK, f"{name} has no options to choose from")

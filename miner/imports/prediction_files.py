@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.imports.radrbench import sample_of
-from cxr.miner.imports.records import BadRecord, read_json
+from cxr.miner.imports.records import BadRecord, read_json, what_is_wrong
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.jsonl import records
@@ -153,6 +153,6 @@ def _questions_of(record: Mapping[str, Any], path: Path) -> list[str]:
     try:
         sample = sample_of(record, path, {})
     except ValidationError as error:
-        raise BadRecord(RejectReason.BAD_VALUE, error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        raise BadRecord(RejectReason.BAD_VALUE, what_is_wrong(error)) from None
     tasks = sorted(Task, key=lambda task: task != sample.task)
     return [digest("imported", sample.item_id, str(task), sample.question, sample.answer) for task in tasks]

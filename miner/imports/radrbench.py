@@ -8,8 +8,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from cxr.miner.imports.records import (
     BadRecord,
     Read,
@@ -38,24 +36,8 @@ def read_radrbench(path: Path, roots: Mapping[str, str]) -> Read:
     if not isinstance(content, list):
         raise InputError(f"{path} holds {type(content).__name__}; expected a list of objects, as in RadRBench-CXR")
     read = Read()
-    seen: set[str] = set()
     for number, record in enumerate(content, start=1):
-        key = f"{path.name}:{number}"
-        try:
-            if not isinstance(record, dict):
-                raise BadRecord(RejectReason.WRONG_FIELDS, "no JSON object")
-            sample = sample_of(record, path, roots)
-            if sample.question_id in seen:
-                raise BadRecord(RejectReason.DUPLICATE_KEY, f"{sample.item_id} asks the same question twice")
-        except BadRecord as bad:
-            read.rejects.append((key, bad.reason, str(bad)))
-        except ValidationError as error:
-            message = error.errors()[0]["msg"].removeprefix("Value error, ")
-            read.rejects.append((key, RejectReason.BAD_VALUE, message))
-        else:
-            seen.add(sample.question_id)
-            read.samples.append(sample)
-            read.without_images += not sample.images
+        read.add(f"{path.name}:{number}", record, lambda given: sample_of(given, path, roots))
     return read
 
 

@@ -2,36 +2,21 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError
+from cxr.miner.pack.corpora import corpora
 from cxr.schemas.base import Frozen
 from cxr.schemas.vocabulary import Licence, RejectReason
 
 Record = Mapping[str, Any]
 
-# Corpora by the names that published files use, and whose text anybody may see.
-_CORPORA = {
-    "mimic": "mimic-cxr",
-    "mimic-cxr": "mimic-cxr",
-    "chexpert": "chexpert",
-    "chexpert-public": "chexpert",
-    "ms-cxr-t": "ms-cxr-t",
-    "ms-cxr-t-tic": "ms-cxr-t",
-    "openi": "openi",
-    "rsna": "rsna",
-    "siim": "siim",
-}
-PUBLIC_CORPORA = frozenset({"openi", "rsna"})
-
-# Where a path begins to be the owner's own, whatever cluster it was copied to (formats.md, sections 1 to 4).
-_OWN_PATH = re.compile(r"(files/p\d\d/p\d+/.*|(?:train|valid|test)/patient\d+/.*|images_normalized/.*)$")
 _OPTION = re.compile(r"(?:^|\n|\s)\(?([A-Z])\)\s*(.*?)(?=\n\(?[A-Z]\)|\s\(?[A-Z]\)\s|\s*$)", re.DOTALL)
 
 
@@ -81,6 +66,29 @@ class Read:
     samples: list[Sample] = field(default_factory=list)
     rejects: list[tuple[str, RejectReason, str]] = field(default_factory=list)
     without_images: int = 0
+    _questions: set[str] = field(default_factory=set)
+
+    def add(self, key: str, record: object, sample_of: Callable[[Record], Sample]) -> None:
+        """Take a record as a sample, or as a reject where it cannot be one or asks the same again."""
+        try:
+            if not isinstance(record, Mapping):
+                raise BadRecord(RejectReason.WRONG_FIELDS, "no JSON object")
+            sample = sample_of(record)
+            if sample.question_id in self._questions:
+                raise BadRecord(RejectReason.DUPLICATE_KEY, f"{sample.item_id} asks the same question twice")
+        except BadRecord as bad:
+            self.rejects.append((key, bad.reason, str(bad)))
+        except ValidationError as error:
+            self.rejects.append((key, RejectReason.BAD_VALUE, what_is_wrong(error)))
+        else:
+            self._questions.add(sample.question_id)
+            self.samples.append(sample)
+            self.without_images += not sample.images
+
+
+def what_is_wrong(error: ValidationError) -> str:
+    """Return the first thing that a record's check found."""
+    return error.errors()[0]["msg"].removeprefix("Value error, ")
 
 
 def read_json(path: Path) -> object:
@@ -109,20 +117,20 @@ def _line(path: Path, number: int, line: str) -> object:
 def corpus_of(name: str) -> str:
     """Return our name of a corpus: lower case with dashes for names that we do not know."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    return _CORPORA.get(slug, slug or "unknown")
+    known = (ours for ours, corpus in corpora().items() if slug in (ours, *corpus.other_names))
+    return next(known, slug or "unknown")
 
 
 def licence_of(corpus: str) -> Licence:
     """Return a corpus's licence; what we do not know is credentialed."""
-    return Licence.PUBLIC if corpus in PUBLIC_CORPORA else Licence.CREDENTIALED
+    known = corpora().get(corpus)
+    return Licence.CREDENTIALED if known is None else known.licence
 
 
 def study_of(corpus: str, owner_id: str) -> tuple[str, str | None]:
     """Return our ids of study and patient for an owner's id; the patient is None where the id does not tell."""
-    if corpus == "mimic-cxr" and owner_id.isdigit():
-        owner_id = f"s{owner_id}"
-    if corpus == "openi" and owner_id.isdigit():
-        owner_id = f"CXR{owner_id}"
+    if corpus in corpora() and owner_id.isdigit():
+        owner_id = f"{corpora()[corpus].study_prefix}{owner_id}"
     patient = re.match(r"(patient\d+)[_/](study\d+)", owner_id)
     if patient:
         return f"{corpus}/{patient[1]}/{patient[2]}", f"{corpus}/{patient[1]}"
@@ -149,8 +157,9 @@ def map_image(path: str, roots: Mapping[str, str]) -> str:
             return root.rstrip("/") + "/" + path[len(prefix) :].lstrip("/")
     if "*" not in roots:
         return path
-    own = _OWN_PATH.search(path)
-    return roots["*"].rstrip("/") + "/" + (own[1] if own else path.rsplit("/", 1)[-1])
+    patterns = (known.image_path for known in corpora().values() if known.image_path)
+    own = min((found.start() for one in patterns if (found := re.search(f"{one}$", path))), default=None)
+    return roots["*"].rstrip("/") + "/" + (path.rsplit("/", 1)[-1] if own is None else path[own:])
 
 
 def images_of(value: object, roots: Mapping[str, str]) -> tuple[str, ...]:

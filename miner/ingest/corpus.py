@@ -1,9 +1,10 @@
 """What every corpus reader gives back, and the columns that it has to have.
 
-A reader is a function that returns an `Ingested`. It opens nothing for writing and never sees the store;
-`cxr.miner.ingest.write.ingest.ingest` compares what it gives with what the store holds and writes the difference in one
-transaction. `cxr ingest ... --dry-run` calls the same reader and prints `sources`, `counts`, `missing`, `notes`
-and `rejects` (cxr.miner.ingest.dry_run), so a reader has to be quick as long as `batches` is not consumed.
+A reader is a function that returns an `Ingested`; its parameters are the options of `cxr ingest NAME`. It opens nothing
+for writing and never sees the store; `cxr.miner.ingest.write.ingest.ingest` compares what it gives with what the store
+holds and writes the difference in one transaction. `cxr ingest ... --dry-run` calls the same reader and prints
+`sources`, `counts`, `missing`, `notes` and `rejects` (cxr.miner.ingest.dry_run), so a reader has to be quick as long as
+`batches` is not consumed. What is known of a corpus before a file is opened is a `Corpus` (cxr.miner.pack.corpora).
 
 Ids: `study_id` is `<slug>/<the owner's id>` ("openi/CXR12", "mimic-cxr/s50414267"), and so are patient_id and
 image_id. A corpus without reports leaves `reports` empty. A study whose report is a reject stays, without one.
@@ -15,12 +16,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from types import MappingProxyType
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import polars as pl
+import typer
 
-from cxr.schemas.vocabulary import Licence, RejectReason, Stage
+from cxr.miner.pack.corpora import Corpus
+from cxr.schemas.vocabulary import RejectReason, Stage
 
 SECTION = pl.Struct({"name": pl.String, "start": pl.Int32, "end": pl.Int32})
 
@@ -59,7 +61,7 @@ IMAGES: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 """`path` is relative to `Ingested.image_root`; `view` is a view of the pack, `view_position` the owner's word for it;
 width and height in pixels; `file_status` is present or absent (`cxr images check` knows more); procedure, view_code
-(postero-anterior) and orientation (Erect) as the DICOM header gives them."""
+and orientation (Erect) as the DICOM header gives them."""
 REPORTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "study_id": pl.String,
     "text": pl.String,
@@ -82,7 +84,7 @@ PROGRESSIONS: dict[str, pl.DataType | type[pl.DataType]] = {
     "prior_image_id": pl.String,
     "source_row": pl.Int64,
 }
-"""The two studies need not be in the store: MS-CXR-T may come before MIMIC-CXR. `finding` is a CheXpert name,
+"""The two studies need not be in the store: MS-CXR-T may come before MIMIC-CXR. `finding` is a label of the pack,
 `source_row` the number of the row in the owner's file, the first below the header being 0 (as in CheXinstruct)."""
 REJECTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "stage": pl.String,
@@ -111,17 +113,6 @@ class SourceFile:
     modified: datetime
     """UTC; for a folder of reports the latest of its files."""
     sha256: str
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """What is known about a corpus before a file is opened."""
-
-    slug: str
-    title: str
-    licence: Licence
-    published: MappingProxyType[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    """Counts that the owner prints or that were counted in the owner's files (formats.md)."""
 
 
 class Count(NamedTuple):
@@ -153,7 +144,6 @@ class LabelTable:
 
     `frame` has study_id (each once, no nulls) and Int8 columns named as the pack's labels, or a part of them, with
     1, 0, -1 and null for not mentioned. Rows of studies that are not in `Ingested.studies` must be rejects already.
-    Labelers: chexpert, negbio, chexbert, radiologist, rsna, siim.
     """
 
     labeler: str
@@ -186,6 +176,10 @@ Advance = Callable[[int, int], None]
 """Told (done, total) while something long goes on."""
 
 
+def _no_rows(schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> Callable[[], pl.DataFrame]:
+    return lambda: pl.DataFrame(schema=schema)
+
+
 @dataclass(frozen=True)
 class Ingested:
     """A corpus as frames with the columns of STUDIES, IMAGES, REPORTS, PROGRESSIONS and REJECTS.
@@ -196,15 +190,15 @@ class Ingested:
 
     corpus: Corpus
     layout: str
-    studies: pl.DataFrame
-    images: pl.DataFrame
-    reports: pl.DataFrame
-    rejects: pl.DataFrame
-    sources: tuple[SourceFile, ...]
+    studies: pl.DataFrame = field(default_factory=_no_rows(STUDIES))
+    images: pl.DataFrame = field(default_factory=_no_rows(IMAGES))
+    reports: pl.DataFrame = field(default_factory=_no_rows(REPORTS))
+    rejects: pl.DataFrame = field(default_factory=_no_rows(REJECTS))
+    sources: tuple[SourceFile, ...] = ()
     notes: tuple[str, ...] = ()
     """What was ambiguous or odd and what follows from it, a sentence each."""
     labels: tuple[LabelTable, ...] = ()
-    progressions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROGRESSIONS))
+    progressions: pl.DataFrame = field(default_factory=_no_rows(PROGRESSIONS))
     batches: Callable[[Advance], Iterator[ReportBatch]] | None = None
     report_sources: frozenset[str] = frozenset()
     """Paths of the `sources` that `batches` reads: where they are as they were, it is not consumed."""
@@ -236,6 +230,29 @@ class Ingested:
     def differing(self) -> tuple[str, ...]:
         """A sentence for each count that is not the published one."""
         return tuple(count.warning for count in self.counts if count.warning is not None)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A corpus as `cxr ingest` opens it: what is known of it, and how its files are read."""
+
+    corpus: Corpus
+    read: Callable[..., Ingested]
+    """Its parameters, with Typer's annotations where they need a help text, are the arguments and options of
+    `cxr ingest NAME`. Raises InputError where the files cannot be read."""
+    fingerprint: Callable[..., Fingerprint] | None = None
+    """Takes the same parameters and says which bytes `read` would read, where that is much quicker than reading."""
+
+    @property
+    def about(self) -> str:
+        """The help of its command."""
+        return self.corpus.about or (self.read.__doc__ or "").partition("\n\n")[0]
+
+
+LabelToo = Annotated[
+    bool, typer.Option("--label", help="Label all reports by our rules too, beside the labels shipped (slow).")
+]
+"""The option of corpora that ship labels."""
 
 
 def conform(frame: pl.DataFrame, schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:

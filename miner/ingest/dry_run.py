@@ -29,7 +29,11 @@ def dry_run_tables(ingested: Ingested) -> Iterator[Table]:
     if ingested.missing:
         yield table("Missing", ["file", "so"], ingested.missing)
     if ingested.rejects.height:
-        reasons = ingested.rejects.group_by("reason", "message").len().sort("len", "reason", descending=True)
+        reasons = (
+            ingested.rejects.group_by("reason", "message")
+            .len()
+            .sort("len", "reason", "message", descending=[True, True, False])
+        )
         shown = [(reason, rejected, message) for reason, message, rejected in reasons.head(20).iter_rows()]
         title = "Rejects" if ingested.batches is None else "Rejects so far (reports are read only by a real ingest)"
         yield table(title, ["reason", "rows", "why"], shown)

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from cxr.miner.kit.errors import SettingsError
-
 T = TypeVar("T")
 
 
@@ -36,6 +34,9 @@ class Door(Generic[T]):
 
     def open(self, name: str) -> T:
         """Return what the name stands for; raises SettingsError where there is none."""
+        # The command line lists the names of some doors: loading the errors takes longer than all else of `cxr --help`.
+        from cxr.miner.kit.errors import SettingsError  # noqa: PLC0415
+
         try:
             module, _, attribute = self._ours.get(self.check(name), name).partition(":")
         except ValueError as error:

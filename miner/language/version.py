@@ -17,7 +17,8 @@ _SECTIONS = tuple(f"cxr.miner.language.{name}" for name in ("sections", "section
 @cache
 def sections_version() -> str:
     """Return twelve hexadecimal digits that stand for how reports are cut into sections."""
-    return digest("sections", code_digest(*_SECTIONS), pack().section_headers.model_dump(mode="json"), length=VERSION_LENGTH)
+    headers = pack().section_headers.model_dump(mode="json")
+    return digest("sections", code_digest(*_SECTIONS), headers, length=VERSION_LENGTH)
 
 
 @cache

@@ -104,6 +104,14 @@ class Pack(Table):
         """The folder of the pack's own prompts for language models; None where those of the project serve it."""
         return next((folder / "prompts" for folder in self.folders if (folder / "prompts").is_dir()), None)
 
+    @property
+    def corpus_files(self) -> list[Path]:
+        """The files about corpora, of the packs that share its labels: their words are mapped to labels."""
+        labels = _path(self.folders, "labels.toml").parent
+        sharing = self.folders[: self.folders.index(labels) + 1]
+        files = {file.name: file for folder in reversed(sharing) for file in folder.glob("corpora/*.toml")}
+        return [files[name] for name in sorted(files)]
+
     @cached_property
     def phantom(self) -> "Phantom":
         """A world of invented images and reports; training alone asks for it, so that it is read and checked then."""
@@ -117,8 +125,12 @@ class Pack(Table):
 
     @cached_property
     def digest(self) -> str:
-        """The SHA-256 of every file of the pack with its name: an edited word may change a reading."""
+        """The SHA-256 of every file of the pack with its name: an edited word may change a reading.
+
+        Files about corpora are left out: they decide what is ingested, which the store keeps.
+        """
         files = {path.relative_to(folder).as_posix() for folder in self.folders for path in folder.rglob("*.toml")}
+        files = {file for file in files if not file.startswith("corpora/")}
         content = hashlib.sha256()
         for file in sorted(files):
             content.update(file.encode() + b"\0" + _path(self.folders, file).read_bytes() + b"\0")

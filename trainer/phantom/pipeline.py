@@ -8,7 +8,7 @@ from cxr.miner.ask.settings import AskSettings
 from cxr.miner.benchmark.compile import compile_benchmark
 from cxr.miner.benchmark.settings import BenchSettings, Existing, Targets
 from cxr.miner.export.export import export
-from cxr.miner.export.settings import ExportSettings, Format
+from cxr.miner.export.settings import ExportSettings
 from cxr.miner.ingest.csv.reader import read_csv_corpus
 from cxr.miner.ingest.write.ingest import ingest
 from cxr.miner.judge import RulesJudge
@@ -55,8 +55,6 @@ def make_exports(corpus: PhantomCorpus, folder: Path, targets: Targets, *, seed:
         score(store, RulesJudge(), ScoreSettings(judge="rules"), _quiet)
         settings = BenchSettings(seed=seed, targets=targets, duplicates="both", max_images=1)
         compile_benchmark(store, made.benchmark, settings, Existing.REPLACE, _quiet)
-        for format_, place in ((Format.SFT, made.sft), (Format.GRPO, made.grpo)):
-            export(
-                store, made.benchmark, str(place), format_, ExportSettings(seed=seed), Existing.REPLACE, advance=_quiet
-            )
+        for name, place in (("sft", made.sft), ("grpo", made.grpo)):
+            export(store, made.benchmark, str(place), name, ExportSettings(seed=seed), Existing.REPLACE, advance=_quiet)
     return made

@@ -10,6 +10,7 @@ import polars as pl
 
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.export.export import NOTE
+from cxr.miner.export.registry import FORMATS
 from cxr.miner.export.rows import Benchmark
 from cxr.miner.images.pictures import Picture
 from cxr.miner.kit.errors import InputError
@@ -102,7 +103,7 @@ def _export(folder: Path) -> SampleSource:
         told = {"unfinished": True}
     if told.get("unfinished"):
         raise InputError(f"{folder} is an export that was not finished; export again with --existing replace")
-    if told["format"] not in {"sft", "grpo"}:
+    if FORMATS.open(told["format"]).stage is None:
         raise InputError(f"{folder} is an export for {told['format']}; expected a benchmark, or an export sft or grpo")
     files = tuple(folder / name for name in told["files"])
     if missing := [path.name for path in files if not path.is_file()]:

@@ -18,6 +18,7 @@ import polars as pl
 
 from cxr.miner.benchmark.settings import Existing, Mode
 from cxr.miner.export.export import NOTE
+from cxr.miner.export.registry import FORMATS
 from cxr.miner.images.workers import all_facts
 from cxr.miner.kit.errors import InputError
 from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING
@@ -97,7 +98,7 @@ def read_export(folder: Path, stage: str) -> TrainingExport:
         raise InputError(f"{note} is not JSON; export again with --existing replace") from None
     if told.get("unfinished"):
         raise InputError(f"{folder} is an export that was not finished; export again with --existing replace")
-    if told.get("format") != stage:
+    if FORMATS.open(str(told.get("format"))).stage != stage:
         raise InputError(
             f"{folder} is an export for {told.get('format')}; `cxr train {stage}` needs one by "
             f"`cxr export {stage} BENCH -o ...`"
@@ -113,7 +114,7 @@ def _exported(store_path: Path, work: Path, settings: TrainSettings) -> Training
     from cxr.miner.benchmark.compile import compile_benchmark  # noqa: PLC0415 - only a store needs them
     from cxr.miner.benchmark.settings import bench_settings  # noqa: PLC0415
     from cxr.miner.export.export import export  # noqa: PLC0415
-    from cxr.miner.export.settings import ExportSettings, Format  # noqa: PLC0415
+    from cxr.miner.export.settings import ExportSettings  # noqa: PLC0415
     from cxr.miner.store import Store  # noqa: PLC0415
 
     stage = settings.short_stage()
@@ -130,7 +131,7 @@ def _exported(store_path: Path, work: Path, settings: TrainSettings) -> Training
         wanted = bench_settings(store_path, (), only=False, images=images)
         compile_benchmark(store, work / "benchmark", wanted, Existing.RESUME, advance)
         how = ExportSettings.resolve(store_path)
-        export(store, work / "benchmark", str(folder), Format(stage), how, Existing.REPLACE, advance=advance)
+        export(store, work / "benchmark", str(folder), stage, how, Existing.REPLACE, advance=advance)
     return read_export(folder, stage)
 
 

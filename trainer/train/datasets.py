@@ -11,7 +11,7 @@ import duckdb
 from cxr.miner.benchmark.compile import compile_benchmark
 from cxr.miner.benchmark.settings import BenchSettings, Existing
 from cxr.miner.export.export import export
-from cxr.miner.export.settings import ExportSettings, Format
+from cxr.miner.export.settings import ExportSettings
 from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.miner.store import Store
 
@@ -46,9 +46,7 @@ def _rows_of_stage(store: Store, stage: str, split: str, settings: Mapping[str, 
     with tempfile.TemporaryDirectory() as work, _aside(store) as copy:
         folder = Path(work)
         compile_benchmark(copy, folder / "benchmark", wanted, Existing.STOP, _quiet)
-        made = export(
-            copy, folder / "benchmark", str(folder / stage), Format(stage), how, Existing.STOP, advance=_quiet
-        )
+        made = export(copy, folder / "benchmark", str(folder / stage), stage, how, Existing.STOP, advance=_quiet)
         files = [str(folder / stage / name) for name, rows in made.files if rows]
         if not files:
             raise InputError(f"{store.path} gives no samples of split {split} for {stage}; see `cxr bench compile`")

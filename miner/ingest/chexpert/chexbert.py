@@ -1,6 +1,5 @@
 """CheXbert's labels as CheXpert Plus ships them: JSON Lines in files that end in .json, a line per image."""
 
-import json
 from pathlib import Path
 
 import polars as pl
@@ -8,7 +7,8 @@ from polars.exceptions import PolarsError
 
 from cxr.miner.ingest.corpus import LabelTable, Missing, Reject
 from cxr.miner.ingest.read.files import ROW
-from cxr.miner.ingest.read.frames import FINDINGS, label_table
+from cxr.miner.ingest.read.frames import LABELS, label_table
+from cxr.miner.kit.jsonl import records
 from cxr.schemas.vocabulary import RejectReason
 
 LABEL_FOLDER = "chexbert_labels"
@@ -17,7 +17,7 @@ LABELERS = {
     "findings_fixed.json": "chexbert-findings",
     "report_fixed.json": "chexbert-report",
 }
-_SCHEMA = {"path_to_image": pl.String, **dict.fromkeys(FINDINGS, pl.String)}
+_SCHEMA = {"path_to_image": pl.String, **dict.fromkeys(LABELS, pl.String)}
 
 
 def label_files(root: Path) -> dict[str, Path]:
@@ -59,18 +59,13 @@ def _line_by_line(path: Path) -> tuple[pl.DataFrame, list[Reject]]:
     """Read a file with broken lines: slower, but it knows which."""
     kept: list[dict[str, object]] = []
     rejects: list[Reject] = []
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                record = json.loads(line) if line.strip() else None
-            except json.JSONDecodeError:
-                record = number
-            if isinstance(record, dict):
-                values = {key: record.get(key) for key in _SCHEMA}
-                kept.append({ROW: number, **{k: None if v is None else str(v) for k, v in values.items()}})
-            elif record is not None:
-                message = f"line {number} of {path.name} is no JSON object"
-                rejects.append(Reject(f"{path.name}:{number}", RejectReason.NOT_JSON, message))
+    for number, record in records(path):
+        if isinstance(record, dict):
+            values = {key: record.get(key) for key in _SCHEMA}
+            kept.append({ROW: number, **{k: None if v is None else str(v) for k, v in values.items()}})
+        else:
+            message = f"line {number} of {path.name} is no JSON object"
+            rejects.append(Reject(f"{path.name}:{number}", RejectReason.NOT_JSON, message))
     return pl.DataFrame(kept, schema={ROW: pl.UInt32, **_SCHEMA}), rejects
 
 

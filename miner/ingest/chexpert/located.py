@@ -2,12 +2,11 @@
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import polars as pl
 
-from cxr.miner.ingest.corpus import REPORTS, conform, text_hash
 from cxr.miner.language.sections import SectionName, trimmed
 
 Spans = list[tuple[str, int, int]]
@@ -103,26 +102,3 @@ def _canonical(sections: Sequence[tuple[str, str]]) -> Placed:
         lines.append(header + body)
         position = spans[-1][2] + 1
     return Placed("\n".join(lines), spans, "canonical")
-
-
-def report_frame(placed: Iterable[tuple[str, Placed]]) -> pl.DataFrame:
-    """Return (study_id, placed) pairs as rows of the store's `reports`."""
-    rows = [_row(study_id, report) for study_id, report in placed]
-    return conform(pl.DataFrame(rows, schema=REPORTS), REPORTS)
-
-
-def _row(study_id: str, report: Placed) -> dict[str, object]:
-    bodies: dict[str, str] = {}
-    for name, start, end in report.spans:
-        bodies[name] = report.text[start:end]
-    joint = bodies.get(SectionName.FINDINGS_AND_IMPRESSION)
-    return {
-        "study_id": study_id,
-        "text": report.text,
-        "sections": [{"name": name, "start": start, "end": end} for name, start, end in report.spans],
-        "findings": bodies.get(SectionName.FINDINGS, joint),
-        "impression": bodies.get(SectionName.IMPRESSION, joint),
-        "indication": bodies.get(SectionName.INDICATION, bodies.get(SectionName.HISTORY)),
-        "comparison": bodies.get(SectionName.COMPARISON),
-        "text_hash": text_hash(report.text),
-    }

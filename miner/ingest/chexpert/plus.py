@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import polars as pl
+import typer
 
 from cxr.miner.ingest.chexpert.chexbert import label_files, read_chexbert
-from cxr.miner.ingest.chexpert.located import place, plain_newlines, report_frame
+from cxr.miner.ingest.chexpert.located import place, plain_newlines
 from cxr.miner.ingest.chexpert.reader import TRAIN, VALID, find_root, image_id, read_chexpert
 from cxr.miner.ingest.corpus import (
     IMAGES,
@@ -27,25 +27,37 @@ from cxr.miner.ingest.corpus import (
     REPORTS,
     STUDIES,
     Advance,
-    Corpus,
     Count,
     Fingerprint,
     Ingested,
     LabelTable,
+    LabelToo,
+    Reader,
     Reject,
     ReportBatch,
     conform,
     rejects_frame,
 )
-from cxr.miner.ingest.read.big_csv import REPLACED, BigCsv, hashed_source
-from cxr.miner.ingest.read.files import ROW
-from cxr.miner.ingest.read.frames import file_status, sex_of, split_name, unreadable_cells, view_of
+from cxr.miner.ingest.read.big_csv import REPLACED, BigCsv
+from cxr.miner.ingest.read.files import ROW, source_file
+from cxr.miner.ingest.read.frames import (
+    absent_note,
+    file_status,
+    sex_of,
+    split_name,
+    unreadable_cells,
+    view_of,
+    years_of,
+)
+from cxr.miner.ingest.read.members import report_table
 from cxr.miner.ingest.version import files_version
 from cxr.miner.kit.errors import InputError
 from cxr.miner.language.sections import SectionName
 from cxr.miner.language.version import reader_version
-from cxr.schemas.vocabulary import Licence, RejectReason
+from cxr.miner.pack.corpora import known_corpus
+from cxr.schemas.vocabulary import RejectReason
 
+CHEXPERT_PLUS = known_corpus("chexpert-plus")
 MAIN_FILE = "df_chexpert_plus_240401.csv"
 _MAIN_FILES = ("df_chexpert_plus_*.csv", "df_master_*.csv")
 _IMAGE = r"^(?:.*/)?((?:train|valid|test)/patient\d+/study\d+/[^/]+\.(?:jpe?g|png|dcm))$"
@@ -66,15 +78,7 @@ _DEMOGRAPHICS = ("race", "ethnicity", "interpreter_needed", "insurance_type", "r
 _FACTS = (
     "path_to_image", "frontal_lateral", "ap_pa", "patient_report_date_order", "age", "sex", *_DEMOGRAPHICS, "split",
 )  # fmt: skip
-_FOLDERS = {"train": "train", "valid": "validate", "test": "test"}
 _IMAGE_PLACES = (("", ".jpg"), ("PNG", ".png"), ("", ".png"), ("DICOM", ".dcm"), ("", ".dcm"))
-
-CHEXPERT_PLUS = Corpus(
-    slug="chexpert-plus",
-    title="CheXpert Plus (Stanford AIMI)",
-    licence=Licence.CREDENTIALED,
-    published=MappingProxyType({"images": 223_462, "studies": 187_711, "patients": 64_725}),
-)  # formats.md section 4
 
 
 class _Rows(NamedTuple):
@@ -85,7 +89,14 @@ class _Rows(NamedTuple):
     rejects: list[Reject]
 
 
-def read_chexpert_plus(path: Path, chexpert: Path | None = None, *, label: bool = False) -> Ingested:
+def read_chexpert_plus(
+    path: Annotated[Path, typer.Argument(help="The folder of CheXpert Plus, or its df_chexpert_plus_240401.csv.")],
+    chexpert: Annotated[
+        Path | None, typer.Option(help="A folder of CheXpert: its labels are taken over, its images used.")
+    ] = None,
+    *,
+    label: LabelToo = False,
+) -> Ingested:
     """Read CheXpert Plus from its folder or its main CSV; `chexpert` is a folder with CheXpert's own files.
 
     With `label`, or where no labels are shipped, the reports are labeled by our rules.
@@ -111,10 +122,9 @@ def read_chexpert_plus(path: Path, chexpert: Path | None = None, *, label: bool 
         layout=made_of.layout,
         studies=_studies(rows.studies),
         images=images,
-        reports=pl.DataFrame(schema=REPORTS),
         rejects=rejects_frame([*table.rejects, *rows.rejects, *label_rejects]),
         sources=made_of.sources,
-        notes=_notes(images),
+        notes=absent_note(images, "there"),
         labels=tuple(labels),
         batches=lambda advance: _reports(table, wanted, advance),
         counts=_counts(rows, images),
@@ -132,12 +142,12 @@ def fingerprint(path: Path, chexpert: Path | None = None, *, label: bool = False
     """
     main = _main_file(path)
     root = main.parent
-    sources = [hashed_source(file, root) for file in (main, *label_files(root).values())]
+    sources = [source_file(file, root) for file in (main, *label_files(root).values())]
     settings: dict[str, object] = {"chexpert": chexpert is not None, "reader": files_version()}
     settings["label"] = reader_version() if label else None
     if chexpert is not None:
         theirs = find_root(chexpert)
-        sources += [hashed_source(theirs / n, theirs) for n in (TRAIN, VALID) if (theirs / n).is_file()]
+        sources += [source_file(theirs / n, theirs) for n in (TRAIN, VALID) if (theirs / n).is_file()]
     image_root, suffix = _image_place(root, chexpert)
     settings["images"] = f"{image_root.name}/*{suffix}"
     return Fingerprint(CHEXPERT_PLUS.slug, "csv", tuple(sources), settings)
@@ -240,22 +250,22 @@ def _placed(rows: pl.DataFrame) -> ReportBatch:
     rejects = [Reject(study, RejectReason.NOT_UTF8, message) for study in rows.filter(damaged)["study"]]
     clean = rows.filter(~damaged).select("study", *(plain_newlines(pl.col(name)).alias(name) for name in _TEXTS))
     names = [str(name) for _, name in _SECTIONS]
-    placed = (
+    placed = [
         (f"chexpert-plus/{study}", made)
         for study, raw, *bodies in clean.iter_rows()
         if (made := place(raw, list(zip(names, bodies, strict=True)))) is not None
-    )
-    return ReportBatch(report_frame(placed), conform(rejects_frame(rejects), REJECTS))
+    ]
+    reports = report_table([(study, made.text) for study, made in placed], [made.spans for _, made in placed])
+    return ReportBatch(conform(pl.DataFrame(reports), REPORTS), conform(rejects_frame(rejects), REJECTS))
 
 
 # --- rows of the store -----------------------------------------------------------------------------------------
 
-_YEARS = pl.col("age").str.strip_chars().cast(pl.Float64, strict=False)
 _CELLS = {
     "patient_report_date_order": (
         pl.col("patient_report_date_order").str.strip_chars().cast(pl.Float64, strict=False).cast(pl.Int64)
     ),
-    "age": pl.when(_YEARS.is_between(0, 130)).then(_YEARS),
+    "age": years_of(pl.col("age")),
     "sex": pl.coalesce(sex_of(pl.col("sex")), pl.when(pl.col("sex") == "Unknown").then(pl.lit("Unknown"))),
 }
 _EXPECTED = {
@@ -275,7 +285,7 @@ def _studies(studies: pl.DataFrame) -> pl.DataFrame:
         pl.lit("chexpert-plus").alias("corpus"),
         pl.col("study").alias("source_id"),
         pl.format("chexpert-plus/{}", "patient").alias("patient_id"),
-        pl.coalesce(split_name(pl.col("split")), pl.col("folder").replace_strict(_FOLDERS)).alias("split"),
+        pl.coalesce(split_name(pl.col("split")), pl.col("folder").replace_strict(CHEXPERT_PLUS.splits)).alias("split"),
         _CELLS["patient_report_date_order"].alias("study_order"),
         _CELLS["age"].alias("age"),
         sex_of(pl.col("sex")).alias("sex"),
@@ -325,6 +335,4 @@ def _counts(rows: _Rows, images: pl.DataFrame) -> tuple[Count, ...]:
     return tuple(Count(what, count, CHEXPERT_PLUS.published[what]) for what, count in found.items())
 
 
-def _notes(images: pl.DataFrame) -> tuple[str, ...]:
-    absent = images.filter(pl.col("file_status") == "absent").height
-    return (f"{absent:,} of {images.height:,} image files are not there; they are marked absent",) if absent else ()
+CORPUS = Reader(CHEXPERT_PLUS, read_chexpert_plus, fingerprint)

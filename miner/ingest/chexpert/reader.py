@@ -9,20 +9,19 @@ with the same source_id: two corpora that are joined on source_id, in whatever o
 """
 
 from pathlib import Path
-from types import MappingProxyType
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import polars as pl
+import typer
 
 from cxr.miner.ingest.corpus import (
     IMAGES,
-    REPORTS,
     STUDIES,
-    Corpus,
     Count,
     Ingested,
     LabelTable,
     Missing,
+    Reader,
     Reject,
     SourceFile,
     conform,
@@ -30,36 +29,27 @@ from cxr.miner.ingest.corpus import (
 )
 from cxr.miner.ingest.read.files import ROW, read_bytes, read_csv, source_file
 from cxr.miner.ingest.read.frames import (
-    FINDINGS,
+    LABELS,
+    absent_note,
     csv_header,
     file_status,
     label_table,
     sex_of,
     unreadable_cells,
     view_of,
+    years_of,
 )
 from cxr.miner.kit.errors import InputError
-from cxr.schemas.vocabulary import Licence, RejectReason
+from cxr.miner.pack.corpora import known_corpus
+from cxr.schemas.vocabulary import RejectReason
 
+CHEXPERT = known_corpus("chexpert")
 ROOTS = ("CheXpert-v1.0", "CheXpert-v1.0-small")
 TRAIN, VALID = "train.csv", "valid.csv"
 TEST_LABELS = ("groundtruth.csv", "test_labels.csv")
 _DETAILS = ("Sex", "Age", "Frontal/Lateral", "AP/PA")
-_SPLITS = {"train": "train", "valid": "validate", "test": "test"}
 _IMAGE = r"^(?:.*/)?(train|valid|test)/(patient\d+)/(study\d+)/([^/]+\.(?:jpe?g|png|dcm))$"
 _STUDY = r"^(?:.*/)?(train|valid|test)/(patient\d+)/(study\d+)/?$"
-
-CHEXPERT = Corpus(
-    slug="chexpert",
-    title="CheXpert v1.0 (Stanford)",
-    licence=Licence.CREDENTIALED,  # Stanford's research use agreement forbids passing any portion on
-    published=MappingProxyType(
-        {
-            "train_images": 223_414, "train_studies": 187_641, "train_patients": 64_540,
-            "valid_images": 234, "valid_studies": 200, "test_images": 668, "test_studies": 500,
-        }
-    ),  # counted in the owner's files, formats.md section 3
-)  # fmt: skip
 
 
 class PathTable(NamedTuple):
@@ -70,7 +60,9 @@ class PathTable(NamedTuple):
     source: SourceFile
 
 
-def read_chexpert(path: Path) -> Ingested:
+def read_chexpert(
+    path: Annotated[Path, typer.Argument(help="The folder CheXpert-v1.0 or CheXpert-v1.0-small, or the one above it.")],
+) -> Ingested:
     """Read CheXpert from the folder that holds train.csv, or the one above it.
 
     Raises InputError where neither train.csv nor valid.csv is there.
@@ -96,12 +88,11 @@ def read_chexpert(path: Path) -> Ingested:
         layout=root.name,
         studies=studies,
         images=images,
-        reports=pl.DataFrame(schema=REPORTS),
         rejects=rejects_frame(
             [*(reject for table in tables for reject in table.rejects), *rejects, *odd_labels, *odd_cells]
         ),
         sources=tuple(sources),
-        notes=_notes(images),
+        notes=absent_note(images, "there"),
         labels=_by_labeler(labels),
         counts=_counts(studies, images),
         missing=_missing(root, tested),
@@ -125,8 +116,8 @@ def read_image_rows(path: Path, root: Path) -> PathTable:
     data = read_bytes(path)
     header = csv_header(data, path.name, "CheXpert's table of images")
     optional = [column for column in _DETAILS if column in header]
-    table = read_csv(data, path.name, ("Path", *FINDINGS, *optional), key="Path")
-    frame = conform(table.frame, {ROW: pl.Int64, **dict.fromkeys(("Path", *_DETAILS, *FINDINGS), pl.String)})
+    table = read_csv(data, path.name, ("Path", *LABELS, *optional), key="Path")
+    frame = conform(table.frame, {ROW: pl.Int64, **dict.fromkeys(("Path", *_DETAILS, *LABELS), pl.String)})
     parts = pl.col("Path").str.strip_chars().str.extract_groups(_IMAGE)
     frame = with_path_parts(frame.with_columns(parts.alias("parts")))
     bad = frame.filter(pl.col("study").is_null())
@@ -169,7 +160,7 @@ def _labels(rows: pl.DataFrame) -> tuple[list[LabelTable], list[Reject]]:
         mine = rows.filter(pl.col("folder") == folder).with_columns(pl.format("chexpert/{}", "study").alias("study_id"))
         if mine.is_empty():
             continue
-        word = pl.concat_str([pl.col(finding).fill_null("") for finding in FINDINGS], separator="|")
+        word = pl.concat_str([pl.col(finding).fill_null("") for finding in LABELS], separator="|")
         torn = mine.filter(word != word.first().over("study_id"))["image"]
         message = "the labels differ from those of the study's first image; those were kept"
         rejects += [Reject(image, RejectReason.BAD_VALUE, message) for image in torn]
@@ -198,7 +189,7 @@ def _find_test_labels(path: Path, root: Path) -> Path | None:
 
 def _read_test_labels(path: Path, root: Path) -> tuple[LabelTable, list[Reject], SourceFile]:
     data = read_bytes(path)
-    table = read_csv(data, path.name, ("Study", *FINDINGS), key="Study")
+    table = read_csv(data, path.name, ("Study", *LABELS), key="Study")
     parts = pl.col("Study").str.strip_chars().str.extract_groups(_STUDY).struct
     frame = table.frame.with_columns(pl.format("chexpert/{}/{}", parts.field("2"), parts.field("3")).alias("study_id"))
     known = pl.col("study_id").is_not_null()
@@ -242,9 +233,8 @@ def _names_in(folder: Path) -> list[str]:
         return []
 
 
-_YEARS = pl.col("Age").str.strip_chars().cast(pl.Float64, strict=False)
 _CELLS = {
-    "Age": pl.when(_YEARS.is_between(0, 130)).then(_YEARS),
+    "Age": years_of(pl.col("Age")),
     "Sex": pl.coalesce(sex_of(pl.col("Sex")), pl.when(pl.col("Sex") == "Unknown").then(pl.lit("Unknown"))),
 }
 _EXPECTED = {"Age": "years between 0 and 130", "Sex": "Male, Female or Unknown"}
@@ -259,7 +249,7 @@ def _studies(rows: pl.DataFrame) -> pl.DataFrame:
         pl.lit("chexpert").alias("corpus"),
         pl.col("study").alias("source_id"),
         pl.format("chexpert/{}", "patient").alias("patient_id"),
-        pl.col("folder").replace_strict(_SPLITS, return_dtype=pl.String).alias("split"),
+        pl.col("folder").replace_strict(CHEXPERT.splits, return_dtype=pl.String).alias("split"),
         pl.col("number").alias("study_order"),
         pl.when(_CELLS["Age"] > 0).then(_CELLS["Age"]).alias("age"),  # 0 is missing
         sex_of(pl.col("Sex")).alias("sex"),
@@ -289,7 +279,7 @@ def image_id(slug: str, image: pl.Expr) -> pl.Expr:
 
 def _counts(studies: pl.DataFrame, images: pl.DataFrame) -> tuple[Count, ...]:
     found: dict[str, int] = {}
-    for folder, split in _SPLITS.items():
+    for folder, split in CHEXPERT.splits.items():
         of_split = studies.filter(pl.col("split") == split)
         found[f"{folder}_images"] = images.filter(pl.col("path").str.starts_with(f"{folder}/")).height
         found[f"{folder}_studies"] = of_split.height
@@ -306,10 +296,9 @@ def _missing(root: Path, tested: Path | None) -> tuple[Missing, ...]:
         if not (root / name).is_file()
     ]
     if tested is None:
-        missing.append(Missing(TEST_LABELS[0], "the 500 test studies and their radiologists' labels are left out"))
+        tests = CHEXPERT.published["test_studies"]
+        missing.append(Missing(TEST_LABELS[0], f"the {tests} test studies and their radiologists' labels are left out"))
     return tuple(missing)
 
 
-def _notes(images: pl.DataFrame) -> tuple[str, ...]:
-    absent = images.filter(pl.col("file_status") == "absent").height
-    return (f"{absent:,} of {images.height:,} image files are not there; they are marked absent",) if absent else ()
+CORPUS = Reader(CHEXPERT, read_chexpert)

@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from cxr.miner.ingest.read.files import read_bytes
+from cxr.miner.ingest.read.frames import LABELS
+from cxr.miner.ingest.registry import CORPORA
 from cxr.miner.kit.errors import InputError, SettingsError
-from cxr.miner.pack import pack
 from cxr.schemas.base import Frozen
 from cxr.schemas.vocabulary import Licence
 
@@ -22,7 +23,7 @@ FIELDS = (
     "image", "view",
 )  # fmt: skip
 
-_TAKEN = frozenset({"mimic-cxr", "ms-cxr-t", "chexpert", "chexpert-plus", "openi", "rsna", "siim"})
+_TAKEN = frozenset(CORPORA.names) - {"csv"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 
 
@@ -69,7 +70,7 @@ def check_name(name: str) -> None:
 
 
 def named_fields(columns: Mapping[str, str]) -> dict[str, str]:
-    """Return the mapping with every key as we spell it: `pleural_effusion` is the finding Pleural Effusion."""
+    """Return the mapping with every key as we spell it: case and separators do not count."""
     named: dict[str, str] = {}
     for key, column in columns.items():
         field = field_named(key)
@@ -94,7 +95,7 @@ def _plain(word: str) -> str:
     return re.sub(r"[^a-z0-9]", "", word.lower())
 
 
-_BY_PLAIN_NAME = {_plain(name): name for name in (*FIELDS, *pack().label_names)}
+_BY_PLAIN_NAME = {_plain(name): name for name in (*FIELDS, *LABELS)}
 
 
 def columns_of(header: Sequence[str], mapping: Mapping[str, str], name: str) -> dict[str, str]:
@@ -120,7 +121,7 @@ def columns_of(header: Sequence[str], mapping: Mapping[str, str], name: str) -> 
             f"{name} has no column study_id (found: {', '.join(header[:12])}); name the one that tells studies "
             "apart with --map study_id=COLUMN"
         )
-    if not any(field in columns for field in ("report", "findings", "impression", *pack().label_names)):
+    if not any(field in columns for field in ("report", "findings", "impression", *LABELS)):
         raise InputError(
             f"{name} has no report, findings, impression or label column (found: {', '.join(header[:12])}); name "
             "one with --map report=COLUMN"

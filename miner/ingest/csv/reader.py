@@ -9,14 +9,12 @@ Without a split column patients are split by `split_of`, without a patient colum
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import polars as pl
 
 from cxr.miner.ingest.corpus import (
     REPORTS,
     STUDIES,
-    Corpus,
     Count,
     Ingested,
     LabelTable,
@@ -29,18 +27,20 @@ from cxr.miner.ingest.csv.images import own_images
 from cxr.miner.ingest.csv.mapping import FIELDS, SECTION_FIELDS, check_name, columns_of, named_fields
 from cxr.miner.ingest.read.files import ROW, read_bytes, read_csv, source_file
 from cxr.miner.ingest.read.frames import (
+    LABELS,
+    absent_note,
     canonical_texts,
     csv_header,
-    hashes,
     label_table,
     sex_of,
     split_name,
     unreadable_cells,
+    years_of,
 )
 from cxr.miner.ingest.read.members import report_table
 from cxr.miner.kit.errors import InputError
-from cxr.miner.pack import pack
-from cxr.schemas.vocabulary import Licence, RejectReason
+from cxr.miner.pack.corpora import Corpus
+from cxr.schemas.vocabulary import FileStatus, Licence, RejectReason
 
 LONGEST_ID = 64
 """Identifiers are short; something longer is probably text in the wrong column, and ids appear in messages."""
@@ -76,10 +76,11 @@ def read_csv_corpus(
     root = path.parent if image_root is None else image_root
     if not root.is_dir():
         raise InputError(f"--image-root {root} is no folder; expected the one that the image paths are relative to")
+    expected = "a CSV of reports with a header line"
     if not path.is_file():
-        raise InputError(f"{path} is no file; expected a CSV of reports with a header line")
+        raise InputError(f"{path} is no file; expected {expected}")
     data = read_bytes(path)
-    header = csv_header(data, path.name, "a CSV of reports with a header line")
+    header = csv_header(data, path.name, expected)
     columns = columns_of(header, named_fields(mapping), path.name)
     table = read_csv(data, path.name, tuple(dict.fromkeys(columns.values())), key=columns["study_id"])
     rows = table.frame.select(pl.col(ROW), *(pl.col(column).alias(field) for field, column in columns.items()))
@@ -94,11 +95,10 @@ def read_csv_corpus(
     cells = _cells(date_format)
     odd = unreadable_cells(said, "study_id", cells, _EXPECTED, path.name)
     labels, odd_labels = _labels(said, name, labeler, columns, path.name)
-    timed = _has_time(date_format).alias("timed")
-    studies = said.with_columns(timed, *(value.alias(field) for field, value in cells.items()))
+    studies = said.with_columns(_has_time(date_format).alias("timed"), *(cells[field].alias(field) for field in cells))
     images, image_rejects = own_images(studies, extra, name, root)
     return Ingested(
-        corpus=Corpus(slug=name, title=f"{name} ({path.name})", licence=licence, published=MappingProxyType({})),
+        corpus=Corpus(slug=name, title=f"{name} ({path.name})", licence=licence),
         layout="csv",
         studies=_studies(studies, name, licence),
         images=images,
@@ -109,7 +109,7 @@ def read_csv_corpus(
         labels=labels,
         counts=(Count("studies", studies.height), Count("images", images.height)),
         image_root=root,
-        unknown=_unknown(columns) | ({"image_root"} if image_root is None and not _any_there(images) else set()),
+        unknown=_unknown(columns, images, image_root),
         settings={
             "columns": columns,
             "licence": licence.value,
@@ -119,17 +119,15 @@ def read_csv_corpus(
     )
 
 
-def _any_there(images: pl.DataFrame) -> bool:
-    return bool((images["file_status"] == "present").any())
-
-
-def _unknown(columns: Mapping[str, str]) -> frozenset[str]:
+def _unknown(columns: Mapping[str, str], images: pl.DataFrame, image_root: Path | None) -> frozenset[str]:
     """Return what a CSV without some columns does not tell; a split or patient that it does not name is made anew."""
     unknown = {field for field in ("age", "sex", "view") if field not in columns}
     if "image" not in columns:
         unknown.add("images")
     if not {"study_datetime", "study_order"} & set(columns):
         unknown |= {"study_datetime", "study_date", "study_order"}
+    if image_root is None and FileStatus.PRESENT.value not in images["file_status"]:
+        unknown.add("image_root")
     return frozenset(unknown)
 
 
@@ -139,7 +137,7 @@ def _names_files(cells: pl.Series) -> bool:
 
 
 def _findings(columns: Mapping[str, str]) -> list[str]:
-    return [name for name in pack().label_names if name in columns]
+    return [label for label in LABELS if label in columns]
 
 
 _EXPECTED = {
@@ -156,12 +154,11 @@ def _cells(date_format: str | None) -> dict[str, pl.Expr]:
     when = pl.col("study_datetime").str.strip_chars().str.replace(r"(:\d\d(?:\.\d+)?)(?:Z|[+-]\d\d:?\d\d)$", "$1")
     formats = (date_format,) if date_format else _DATE_FORMATS
     dates = [when.str.to_datetime(form, strict=False, time_unit="us") for form in formats]
-    years = pl.col("age").str.strip_chars().str.strip_chars_end("Yy").cast(pl.Float64, strict=False)
     number = pl.col("study_order").str.strip_chars().cast(pl.Float64, strict=False)
     return {
         "study_datetime": pl.coalesce(dates),
         "study_order": number.cast(pl.Int64, strict=False),
-        "age": pl.when(years.is_between(0, 130)).then(years),
+        "age": years_of(pl.col("age").str.strip_chars().str.strip_chars_end("Yy")),
         "sex": sex_of(pl.col("sex")),
     }
 
@@ -257,11 +254,9 @@ def _texts(studies: pl.DataFrame, name: str) -> pl.DataFrame:
     """Return the columns of REPORTS for every study with a text."""
     named = studies.with_columns(_study_id(name))
     raw = named.filter(pl.col("report").is_not_null()).select("study_id", "report").rows()
-    parsed = pl.from_arrow(report_table(raw))
     reading = pl.any_horizontal(pl.col(field).is_not_null() for field in ("findings", "impression"))
     built = canonical_texts(named.filter(reading & pl.col("report").is_null()), [(f, f) for f in SECTION_FIELDS])
-    built = built.with_columns(pl.coalesce("indication", "history"), hashes(pl.col("text")).alias("text_hash"))
-    return pl.concat([conform(pl.DataFrame(parsed), REPORTS), conform(built, REPORTS)])
+    return pl.concat([conform(pl.DataFrame(report_table(raw)), REPORTS), conform(built, REPORTS)])
 
 
 def _study_id(name: str) -> pl.Expr:
@@ -305,7 +300,4 @@ def _notes(columns: Mapping[str, str], studies: pl.DataFrame, images: pl.DataFra
         )
         if torn.height:
             notes.append(f"{torn.height:,} patients have studies in several splits: what is learned from one is tested")
-    absent = images.filter(pl.col("file_status") == "absent").height
-    if absent:
-        notes.append(f"{absent:,} of {images.height:,} image files are not under {root}; they are marked absent")
-    return tuple(notes)
+    return (*notes, *absent_note(images, f"under {root}"))

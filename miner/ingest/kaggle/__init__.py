@@ -1,1 +1,1 @@
-"""The two Kaggle challenges on chest images: RSNA pneumonia and SIIM pneumothorax."""
+"""Two Kaggle challenges whose rows are single images: RSNA and SIIM."""

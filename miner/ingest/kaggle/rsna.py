@@ -1,65 +1,44 @@
-"""RSNA Pneumonia Detection (Kaggle 2018, stage 2): labels of single images; no reports, so answers only.
+"""RSNA (Kaggle 2018, stage 2): labels of single images, with boxes; no reports, so answers only.
 
-What the labels mean (rsna.org, formats.md 6): radiologists marked lung opacities that are suspicious for pneumonia.
-Target 1 is therefore Pneumonia 1, as in the challenge and the reference benchmark, and Target 0 Pneumonia 0. The
-class adds: "Lung Opacity" is Lung Opacity 1, "Normal" is Lung Opacity 0 and No Finding 1. "No Lung Opacity / Not
-Normal" is abnormal in some other way, which can well be what CheXpert calls an opacity (a mass, edema): Lung Opacity
-is then uncertain (-1), so that nothing is asked about it.
+What Target and class mean as labels is told, and why, in the pack's `corpora/rsna.toml`.
 
 `patientId` is an image id: each image is a study and a patient of its own. The split is the public one of GLoRIA,
 which CheXagent and the reference benchmark use: sorted by id, 70/15/15 as scikit-learn's train_test_split draws with
 random_state 0. Age, sex and view stand in the DICOM headers alone and are read with `headers`.
 """
 
-import random
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
-from types import MappingProxyType
+from typing import Annotated
 
+import numpy as np
 import polars as pl
+import typer
 
-from cxr.miner.ingest.corpus import (
-    IMAGES,
-    REPORTS,
-    STUDIES,
-    Corpus,
-    Count,
-    Ingested,
-    LabelTable,
-    Missing,
-    Reject,
-    SourceFile,
-    conform,
-    rejects_frame,
-)
-from cxr.miner.ingest.kaggle.headers import FROM_HEADERS, with_headers
+from cxr.miner.ingest.corpus import Ingested, Missing, Reader, Reject, SourceFile
+from cxr.miner.ingest.kaggle.single import Headers, single_images
 from cxr.miner.ingest.read.files import ROW, read_bytes, read_csv, source_file
 from cxr.miner.ingest.read.frames import file_status
 from cxr.miner.kit.errors import InputError
-from cxr.schemas.vocabulary import Licence, RejectReason
+from cxr.miner.pack.corpora import known_corpus
+from cxr.schemas.vocabulary import FileStatus, RejectReason
 
+RSNA = known_corpus("rsna")
 LABELS_CSV = "stage_2_train_labels.csv"
 CLASSES_CSV = "stage_2_detailed_class_info.csv"
 IMAGE_FOLDER = "stage_2_train_images"
 _BOX = ("x", "y", "width", "height")
 _ID = r"^[0-9A-Za-z-]{1,64}$"
-_OPACITY = {"Lung Opacity": 1, "No Lung Opacity / Not Normal": -1, "Normal": 0}
-
-RSNA = Corpus(
-    slug="rsna",
-    title="RSNA Pneumonia Detection Challenge, stage 2",
-    licence=Licence.PUBLIC,  # with attribution to RSNA (rsna.org: research, education, commercial or not)
-    published=MappingProxyType(
-        {
-            "label rows": 30_227, "images": 26_684, "images with pneumonia": 6_012,
-            "images without pneumonia": 20_672, "boxes": 9_555,
-        }
-    ),  # formats.md section 6; boxes: 2,614 + 2 * 3,266 + 3 * 119 + 4 * 13
-)  # fmt: skip
+_TARGET = RSNA.labels["Target"]
+_CLASSES = tuple(name for name in RSNA.classes if name)
 
 
-def read_rsna(path: Path, *, headers: bool = False) -> Ingested:
+def read_rsna(
+    path: Annotated[Path, typer.Argument(help="The folder with stage_2_train_labels.csv.")],
+    *,
+    headers: Headers = False,
+) -> Ingested:
     """Read the labels, and the classes and images where they are there; with `headers` also the DICOM headers.
 
     Raises InputError where stage_2_train_labels.csv is missing or lacks columns.
@@ -71,24 +50,19 @@ def read_rsna(path: Path, *, headers: bool = False) -> Ingested:
     rows, rejects, source = _read_labels(labels, root)
     images = _one_per_image(rows)
     classes, class_rejects, class_sources = _read_classes(root / CLASSES_CSV, root, images)
-    studies = _studies(images)
-    shown = _images(images, root)
-    if headers:
-        studies, shown = with_headers(studies, shown, root)
-    return Ingested(
-        corpus=RSNA,
-        layout="stage 2",
-        studies=studies,
-        images=shown,
-        reports=pl.DataFrame(schema=REPORTS),
-        rejects=rejects_frame([*rejects, *class_rejects]),
+    paths = images.select(pl.format(IMAGE_FOLDER + "/{}.dcm", "id").alias("path"))["path"]
+    images = images.with_columns(paths, file_status(root, paths))
+    return single_images(
+        RSNA,
+        "stage 2",
+        images,
+        root,
+        headers=headers,
+        labels=_labels(images, classes),
+        rejects=[*rejects, *class_rejects],
         sources=(source, *class_sources),
-        labels=(_label_table(images, classes),),
-        counts=_counts(rows, images),
-        missing=_missing(root, class_sources, shown),
-        image_root=root,
-        settings={"headers": headers},
-        unknown=frozenset() if headers else FROM_HEADERS,
+        found=_found(rows, images),
+        missing=_missing(root, class_sources, images),
     )
 
 
@@ -131,7 +105,7 @@ def _read_labels(path: Path, root: Path) -> tuple[pl.DataFrame, list[Reject], So
 
 def _one_per_image(rows: pl.DataFrame) -> pl.DataFrame:
     images = rows.group_by("patientId").agg(pl.col("target").first(), pl.col("boxed").sum().alias("boxes"))
-    images = images.sort("patientId")
+    images = images.sort("patientId").rename({"patientId": "id"})
     return images.with_columns(pl.Series("split", public_split(images.height), dtype=pl.String))
 
 
@@ -145,10 +119,10 @@ def _read_classes(
     data = read_bytes(path)
     table = read_csv(data, path.name, ("patientId", "class"), key="patientId")
     frame = table.frame.select(ROW, pl.col("patientId").str.strip_chars(), pl.col("class").str.strip_chars())
-    known = pl.col("class").is_in(list(_OPACITY)).fill_null(value=False)
-    here = pl.col("patientId").is_in(images["patientId"].implode()).fill_null(value=False)
+    known = pl.col("class").is_in(_CLASSES).fill_null(value=False)
+    here = pl.col("patientId").is_in(images["id"].implode()).fill_null(value=False)
     odd, stray = frame.filter(~known)[ROW], frame.filter(known & ~here)[ROW]
-    message = f"{path.name}: the class is none of {', '.join(_OPACITY)}"
+    message = f"{path.name}: the class is none of {', '.join(_CLASSES)}"
     rejects = [Reject(f"{path.name}:{row}", RejectReason.BAD_VALUE, message) for row in odd]
     message = f"{path.name}: the image is not in {LABELS_CSV}"
     rejects += [Reject(f"{path.name}:{row}", RejectReason.UNKNOWN_STUDY, message) for row in stray]
@@ -160,19 +134,29 @@ def _read_classes(
     return classes, [*table.rejects, *rejects], (source_file(path, root, data),)
 
 
-def _label_table(images: pl.DataFrame, classes: pl.DataFrame) -> LabelTable:
-    joined = images.join(classes, on="patientId", how="left", maintain_order="left")
-    frame = joined.select(
-        pl.format("rsna/{}", "patientId").alias("study_id"),
-        pl.col("target").alias("Pneumonia"),
-        pl.when(pl.col("target") == 1)
-        .then(pl.lit(1))
-        .otherwise(pl.col("class").replace_strict(_OPACITY, default=-1, return_dtype=pl.Int8))
-        .cast(pl.Int8)
-        .alias("Lung Opacity"),
-        (pl.col("class") == "Normal").cast(pl.Int8).alias("No Finding"),
+def _labels(images: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFrame:
+    """Return id, the label of Target, and with classes the labels that a class and a positive Target add."""
+    joined = images.join(classes, left_on="id", right_on="patientId", how="left", maintain_order="left")
+    added = dict.fromkeys(label for labels in RSNA.classes.values() for label in labels) if classes.height else ()
+    unclassed = RSNA.classes[""]
+    return joined.select(
+        "id",
+        pl.col("target").alias(_TARGET),
+        *(
+            pl.when((pl.col("target") == 1) & pl.lit(label in RSNA.positive))
+            .then(pl.lit(RSNA.positive.get(label)))
+            .otherwise(
+                pl.col("class").replace_strict(
+                    {name: RSNA.classes[name].get(label) for name in _CLASSES},
+                    default=unclassed.get(label),
+                    return_dtype=pl.Int8,
+                )
+            )
+            .cast(pl.Int8)
+            .alias(label)
+            for label in added
+        ),
     )
-    return LabelTable("rsna", None, frame if classes.height else frame.select("study_id", "Pneumonia"))
 
 
 # --- the public split ------------------------------------------------------------------------------------------
@@ -194,80 +178,36 @@ def _train_test_split(items: Sequence[int], test_size: float) -> tuple[list[int]
     """Divide as scikit-learn does with random_state=0: the first of a permutation are the test part."""
     if len(items) < 2:
         return list(items), []
-    order = permutation(len(items))
+    order = np.random.RandomState(0).permutation(len(items)).tolist()
     tested = ceil(test_size * len(items))
     return [items[index] for index in order[tested:]], [items[index] for index in order[:tested]]
 
 
-def permutation(count: int) -> list[int]:
-    """Return numpy.random.RandomState(0).permutation(count) without numpy: its Mersenne twister, its shuffle."""
-    state = [0]
-    for index in range(1, 624):  # init_genrand(0) of Matsumoto and Nishimura's mt19937ar.c
-        state.append((1812433253 * (state[-1] ^ (state[-1] >> 30)) + index) & 0xFFFFFFFF)
-    twister = random.Random()  # noqa: S311 - a published shuffle is repeated, nothing is kept secret
-    twister.setstate((3, (*state, 624), None))
-    order = list(range(count))
-    for last in range(count - 1, 0, -1):
-        other = twister.getrandbits(32) & (mask := (1 << last.bit_length()) - 1)
-        while other > last:
-            other = twister.getrandbits(32) & mask
-        order[last], order[other] = order[other], order[last]
-    return order
+# --- what is there, and what is not ------------------------------------------------------------------------------
 
 
-# --- rows of the store -----------------------------------------------------------------------------------------
-
-
-def _studies(images: pl.DataFrame) -> pl.DataFrame:
-    study = pl.format("rsna/{}", "patientId")
-    frame = images.select(
-        study.alias("study_id"),
-        pl.lit("rsna").alias("corpus"),
-        pl.col("patientId").alias("source_id"),
-        study.alias("patient_id"),
-        "split",
-        pl.lit(RSNA.licence.value).alias("licence"),
-    )
-    return conform(frame, STUDIES)
-
-
-def _images(images: pl.DataFrame, root: Path) -> pl.DataFrame:
-    paths = images.select(pl.format(IMAGE_FOLDER + "/{}.dcm", "patientId").alias("path"))["path"]
-    study = pl.format("rsna/{}", "patientId")
-    # All are PA or AP (formats.md 6).
-    frame = images.select(
-        study.alias("image_id"),
-        study.alias("study_id"),
-        paths,
-        pl.lit("frontal").alias("view"),
-        file_status(root, paths),
-    )
-    return conform(frame, IMAGES)
-
-
-def _counts(rows: pl.DataFrame, images: pl.DataFrame) -> tuple[Count, ...]:
-    found = {
+def _found(rows: pl.DataFrame, images: pl.DataFrame) -> dict[str, int]:
+    positive = images.filter(pl.col("target") == 1)
+    return {
         "label rows": rows.height,
         "images": images.height,
-        "images with pneumonia": images.filter(pl.col("target") == 1).height,
-        "images without pneumonia": images.filter(pl.col("target") == 0).height,
-        "boxes": int(images.filter(pl.col("target") == 1)["boxes"].sum()),
+        f"images with {_TARGET.lower()}": positive.height,
+        f"images without {_TARGET.lower()}": images.height - positive.height,
+        "boxes": int(positive["boxes"].sum()),
     }
-    return tuple(Count(what, count, RSNA.published[what]) for what, count in found.items())
 
 
 def _missing(root: Path, classes: tuple[SourceFile, ...], images: pl.DataFrame) -> tuple[Missing, ...]:
     missing: list[Missing] = []
     if not classes:
-        missing.append(
-            Missing(CLASSES_CSV, "there are labels for Pneumonia alone, none for Lung Opacity and No Finding")
-        )
-    absent = images.filter(pl.col("file_status") == "absent").height
+        others = " and ".join(dict.fromkeys(label for labels in RSNA.classes.values() for label in labels))
+        missing.append(Missing(CLASSES_CSV, f"there are labels for {_TARGET} alone, none for {others}"))
+    absent = images.filter(pl.col("file_status") == FileStatus.ABSENT.value).height
     if absent:
-        what = (
-            f"{absent:,} of {images.height:,} images of {IMAGE_FOLDER}"
-            if (root / IMAGE_FOLDER).is_dir()
-            else IMAGE_FOLDER
-        )
+        there = (root / IMAGE_FOLDER).is_dir()
+        what = f"{absent:,} of {images.height:,} images of {IMAGE_FOLDER}" if there else IMAGE_FOLDER
         missing.append(Missing(what, "these images are marked absent"))
     return tuple(missing)
+
+
+CORPUS = Reader(RSNA, read_rsna)

@@ -1,55 +1,40 @@
-"""SIIM-ACR Pneumothorax (Kaggle 2019): a mask or none for every image; no reports, so answers only.
+"""SIIM-ACR (Kaggle 2019): a mask or none for every image; no reports, so answers only.
 
-An image with a mask has Pneumothorax 1, one with `-1` Pneumothorax 0; nothing else is labeled. ImageId is a SOP
-Instance UID: each image is a study and a patient of its own. The owner ships no split for the training images, and
-the public ones divide mask rows, so that images stand on both sides: patients are split by `split_of` instead. The
-competition's terms could not be seen (formats.md 7), so the corpus counts as credentialed.
+An image with a mask has the label, one with `-1` has it not; nothing else is labeled. ImageId is a SOP Instance UID:
+each image is a study and a patient of its own. The owner ships no split for the training images, and the public ones
+divide mask rows, so that images stand on both sides: patients are split by `split_of` instead.
 """
 
 import os
 from pathlib import Path
-from types import MappingProxyType
+from typing import Annotated
 
 import polars as pl
+import typer
 
-from cxr.miner.ingest.corpus import (
-    IMAGES,
-    REPORTS,
-    STUDIES,
-    Corpus,
-    Count,
-    Ingested,
-    LabelTable,
-    Missing,
-    Reject,
-    SourceFile,
-    conform,
-    rejects_frame,
-    split_of,
-)
-from cxr.miner.ingest.kaggle.headers import FROM_HEADERS, with_headers
+from cxr.miner.ingest.corpus import Ingested, Missing, Reader, Reject, SourceFile, split_of
+from cxr.miner.ingest.kaggle.single import Headers, single_images
 from cxr.miner.ingest.read.files import ROW, read_bytes, read_csv, source_file
+from cxr.miner.ingest.read.frames import status_of
 from cxr.miner.kit.errors import InputError
-from cxr.schemas.vocabulary import Licence, RejectReason
+from cxr.miner.pack.corpora import known_corpus
+from cxr.schemas.vocabulary import RejectReason
 
+SIIM = known_corpus("siim")
 RLE_FILES = ("train-rle.csv", "stage_2_train.csv", "train-rle-sample.csv")
 IMAGE_FOLDERS = ("dicom-images-train", "stage_2_images", "images")
 NO_MASK = "-1"
+_LABEL = SIIM.labels["EncodedPixels"]
 _UID = r"^[0-9.]{1,64}$"
 # Pairs of start and length; starts are relative to the end of the run before (formats.md 7).
 _RLE = r"^\d+ \d+( \d+ \d+)*$"
 
-SIIM = Corpus(
-    slug="siim",
-    title="SIIM-ACR Pneumothorax Segmentation",
-    licence=Licence.CREDENTIALED,
-    published=MappingProxyType(
-        {"mask rows": 12_954, "images": 12_047, "images with pneumothorax": 2_669, "images without pneumothorax": 9_378}
-    ),  # the stage 2 content, formats.md section 7
-)
 
-
-def read_siim(path: Path, *, headers: bool = False) -> Ingested:
+def read_siim(
+    path: Annotated[Path, typer.Argument(help="The folder with train-rle.csv, or that file.")],
+    *,
+    headers: Headers = False,
+) -> Ingested:
     """Read the masks, and find the DICOM files where they are there; with `headers` read their headers.
 
     Raises InputError where the CSV of masks is missing or lacks columns.
@@ -57,25 +42,25 @@ def read_siim(path: Path, *, headers: bool = False) -> Ingested:
     file = _find(path)
     root = file.parent
     rows, rejects, source = _read_masks(file, root)
-    images = rows.group_by("ImageId", maintain_order=True).agg(pl.col("masked").max())
-    studies = _studies(images)
-    shown, missing = _images(images, root)
-    if headers:
-        studies, shown = with_headers(studies, shown, root)
-    return Ingested(
-        corpus=SIIM,
-        layout=file.name,
-        studies=studies,
-        images=shown,
-        reports=pl.DataFrame(schema=REPORTS),
-        rejects=rejects_frame(rejects),
+    masked = rows.group_by(pl.col("ImageId").alias("id"), maintain_order=True).agg(pl.col("masked").max())
+    images, missing = _images(masked, root)
+    with_mask = int(masked["masked"].sum())
+    return single_images(
+        SIIM,
+        file.name,
+        images,
+        root,
+        headers=headers,
+        labels=masked.select("id", pl.col("masked").cast(pl.Int8).alias(_LABEL)),
+        rejects=rejects,
         sources=(source,),
-        labels=(_label_table(images),),
-        counts=_counts(rows, images),
+        found={
+            "mask rows": rows.height,
+            "images": masked.height,
+            f"images with {_LABEL.lower()}": with_mask,
+            f"images without {_LABEL.lower()}": masked.height - with_mask,
+        },
         missing=missing,
-        image_root=root,
-        settings={"headers": headers},
-        unknown=frozenset() if headers else FROM_HEADERS,
     )
 
 
@@ -118,34 +103,23 @@ def _read_masks(path: Path, root: Path) -> tuple[pl.DataFrame, list[Reject], Sou
     return kept, [*table.rejects, *rejects], source_file(path, root, data)
 
 
-def _studies(images: pl.DataFrame) -> pl.DataFrame:
-    ids = images.select(pl.format("siim/{}", "ImageId").alias("study_id"))["study_id"]
-    frame = images.select(
-        ids,
-        pl.lit("siim").alias("corpus"),
-        pl.col("ImageId").alias("source_id"),
-        ids.alias("patient_id"),
-        ids.map_elements(split_of, return_dtype=pl.String).alias("split"),
-        pl.lit(SIIM.licence.value).alias("licence"),
-    )
-    return conform(frame, STUDIES)
-
-
-def _images(images: pl.DataFrame, root: Path) -> tuple[pl.DataFrame, tuple[Missing, ...]]:
+def _images(masked: pl.DataFrame, root: Path) -> tuple[pl.DataFrame, tuple[Missing, ...]]:
+    """Return id, split, path and file_status of each image, and what is not there."""
     files = _files(root)
-    paths = pl.Series("found", [files.get(uid) for uid in images["ImageId"]], dtype=pl.String)
-    study = pl.format("siim/{}", "ImageId")
-    frame = images.select(
-        study.alias("image_id"),
-        study.alias("study_id"),
-        pl.coalesce(paths, pl.format("{}.dcm", "ImageId")).alias("path"),
-        pl.lit("frontal").alias("view"),
-        pl.when(paths.is_not_null()).then(pl.lit("present")).otherwise(pl.lit("absent")).alias("file_status"),
+    ids = masked["id"]
+    paths = pl.Series("path", [files.get(uid) for uid in ids], dtype=pl.String)
+    images = pl.DataFrame(
+        {
+            "id": ids,
+            "split": [split_of(f"{SIIM.slug}/{uid}") for uid in ids],
+            "path": [path or f"{uid}.dcm" for uid, path in zip(ids, paths, strict=True)],
+            "file_status": status_of(paths.is_not_null()),
+        },
+        schema_overrides=dict.fromkeys(("split", "path"), pl.String),
     )
     absent = paths.null_count()
     what = IMAGE_FOLDERS[0] if absent == images.height else f"{absent:,} of {images.height:,} DICOM files"
-    missing = (Missing(what, "these images are marked absent"),) if absent else ()
-    return conform(frame, IMAGES), missing
+    return images, (Missing(what, "these images are marked absent"),) if absent else ()
 
 
 def _files(root: Path) -> dict[str, str]:
@@ -158,18 +132,4 @@ def _files(root: Path) -> dict[str, str]:
     return found
 
 
-def _label_table(images: pl.DataFrame) -> LabelTable:
-    frame = images.select(
-        pl.format("siim/{}", "ImageId").alias("study_id"), pl.col("masked").cast(pl.Int8).alias("Pneumothorax")
-    )
-    return LabelTable("siim", None, frame)
-
-
-def _counts(rows: pl.DataFrame, images: pl.DataFrame) -> tuple[Count, ...]:
-    found = {
-        "mask rows": rows.height,
-        "images": images.height,
-        "images with pneumothorax": images.filter(pl.col("masked")).height,
-        "images without pneumothorax": images.filter(~pl.col("masked")).height,
-    }
-    return tuple(Count(what, count, SIIM.published[what]) for what, count in found.items())
+CORPUS = Reader(SIIM, read_siim)

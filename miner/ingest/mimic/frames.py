@@ -9,12 +9,8 @@ from typing import NamedTuple
 import polars as pl
 
 from cxr.miner.ingest.corpus import IMAGES, STUDIES, SourceFile, conform
-from cxr.miner.ingest.mimic.tables import PATIENT, STUDY, Rows
-from cxr.miner.ingest.read.frames import view_of
-from cxr.schemas.vocabulary import Licence
-
-MIMIC_SLUG = "mimic-cxr"
-MIMIC_LICENCE = Licence.CREDENTIALED
+from cxr.miner.ingest.mimic.tables import MIMIC, PATIENT, STUDY, Rows
+from cxr.miner.ingest.read.frames import status_of, view_of
 
 _SUFFIXES = (".jpg", ".png", ".dcm")
 
@@ -40,13 +36,13 @@ def studies_of(reports: pl.DataFrame, metadata: Rows | None, split: Rows | None)
     order = pl.coalesce(moment, pl.col("date").cast(pl.Datetime("us"))).rank("dense").over(PATIENT)
     frame = rows.select(
         pl.col(STUDY).alias("study_id"),
-        pl.lit(MIMIC_SLUG).alias("corpus"),
+        pl.lit(MIMIC.slug).alias("corpus"),
         _own_id(STUDY).alias("source_id"),
         pl.col(PATIENT).alias("patient_id"),
         pl.col("split"),
         pl.when(pl.col(PATIENT).is_not_null()).then(order).alias("study_order"),
         moment.alias("study_datetime"),
-        pl.lit(MIMIC_LICENCE.value).alias("licence"),
+        pl.lit(MIMIC.licence.value).alias("licence"),
         pl.col("date").alias("study_date"),
     )
     return conform(frame, STUDIES)
@@ -54,7 +50,7 @@ def studies_of(reports: pl.DataFrame, metadata: Rows | None, split: Rows | None)
 
 def _own_id(column: str) -> pl.Expr:
     """Return s50414267 of mimic-cxr/s50414267."""
-    return pl.col(column).str.strip_prefix(f"{MIMIC_SLUG}/")
+    return pl.col(column).str.strip_prefix(f"{MIMIC.slug}/")
 
 
 # --- images ----------------------------------------------------------------------------------------------------------
@@ -95,11 +91,11 @@ def images_of(listed: pl.DataFrame, root: Path) -> Images:
     }
     rows = listed.rename(named, strict=False)
     frame = rows.with_columns(
-        pl.format(f"{MIMIC_SLUG}/{{}}", pl.col("dicom_id")).alias("image_id"),
+        pl.format(f"{MIMIC.slug}/{{}}", pl.col("dicom_id")).alias("image_id"),
         pl.col(STUDY).alias("study_id"),
         (pl.col("stem") + suffix).alias("path"),
         *([view_of(pl.col("view_position")).alias("view")] if "view_position" in rows.columns else []),
-        pl.when(present).then(pl.lit("present")).otherwise(pl.lit("absent")).alias("file_status"),
+        status_of(present),
     )
     return Images(conform(frame, IMAGES), listed["stem"], present)
 

@@ -1,48 +1,24 @@
-"""MS-CXR-T: how five findings changed between two studies of MIMIC-CXR (formats.md section 5).
+"""MS-CXR-T: how findings changed between two studies of MIMIC-CXR (formats.md section 5).
 
 Rows are stored with MIMIC's ids whether or not MIMIC-CXR is in the store; they meet when both are there. The second
 file of the release, pairs of sentences, is no part of the store.
 """
 
-from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
+from typing import Annotated
 
 import polars as pl
+import typer
 
-from cxr.miner.ingest.corpus import (
-    IMAGES,
-    PROGRESSIONS,
-    REPORTS,
-    STUDIES,
-    Corpus,
-    Count,
-    Ingested,
-    Missing,
-    SourceFile,
-    conform,
-)
-from cxr.miner.ingest.mimic.tables import STUDY, file_hash, read_rows, rejects_where, table_header
-from cxr.miner.ingest.read.files import ROW
+from cxr.miner.ingest.corpus import PROGRESSIONS, Count, Ingested, Missing, Reader, conform
+from cxr.miner.ingest.mimic.tables import STUDY, read_rows, table_bytes
+from cxr.miner.ingest.read.files import ROW, source_file
+from cxr.miner.ingest.read.frames import csv_header, rejects_where
 from cxr.miner.kit.errors import InputError
-from cxr.schemas.vocabulary import Licence, Progression, RejectReason
+from cxr.miner.pack.corpora import known_corpus
+from cxr.schemas.vocabulary import Progression, RejectReason
 
-MS_CXR_T = Corpus(
-    slug="ms-cxr-t",
-    title="MS-CXR-T, temporal image classification (PhysioNet)",
-    licence=Licence.CREDENTIALED,
-    published=MappingProxyType({"pairs of studies": 1_045, "progressions": 1_326}),
-)
-
-FINDINGS = MappingProxyType(
-    {
-        "consolidation": "Consolidation",
-        "edema": "Edema",
-        "pleural_effusion": "Pleural Effusion",
-        "pneumonia": "Pneumonia",
-        "pneumothorax": "Pneumothorax",
-    }
-)
+MS_CXR_T = known_corpus("ms-cxr-t")
 QUALITIES = ("one_expert", "multiple_experts", "disagreement")
 LABELER = "ms-cxr-t"
 
@@ -51,18 +27,20 @@ _SENTENCES = "MS_CXR_T_temporal_sentence_similarity*.csv*"
 _SHIPPED_AS = "MS_CXR_T_temporal_image_classification_v1.0.0.csv"
 
 
-def read_ms_cxr_t(path: Path) -> Ingested:
+def read_ms_cxr_t(
+    path: Annotated[Path, typer.Argument(help="The folder of MS-CXR-T, or its temporal image classification CSV.")],
+) -> Ingested:
     """Read the image classification file, given itself or its folder.
 
     Raises InputError where it is not there or lacks its columns; cells that cannot be used are in `rejects`.
     """
     file = _find(path)
-    header = table_header(file)
-    stated = {word: finding for word, finding in FINDINGS.items() if f"{word}_progression" in header}
+    header = csv_header(table_bytes(file), file.name, _SHIPPED_AS)
+    stated = {word: finding for word, finding in MS_CXR_T.labels.items() if f"{word}_progression" in header}
     if not stated:
         raise InputError(
-            f"{file.name} has no column such as consolidation_progression (found: {', '.join(header[:12])}); expected "
-            f"{_SHIPPED_AS} as PhysioNet ships it"
+            f"{file.name} has no column such as {next(iter(MS_CXR_T.labels))}_progression (found: "
+            f"{', '.join(header[:12])}); expected {_SHIPPED_AS} as PhysioNet ships it"
         )
     quality = {word: name for word in stated if (name := _quality_column(word, header)) is not None}
     rows = read_rows(
@@ -77,18 +55,13 @@ def read_ms_cxr_t(path: Path) -> Ingested:
         parts.append(part)
         bad.append(part_rejects)
     progressions = pl.concat(parts)
-    status = file.stat()
-    modified = datetime.fromtimestamp(status.st_mtime, UTC)
     published = MS_CXR_T.published
-    lacking = [f"{word}_progression" for word in FINDINGS if word not in stated]
+    lacking = [f"{word}_progression" for word in MS_CXR_T.labels if word not in stated]
     return Ingested(
         corpus=MS_CXR_T,
         layout="csv",
-        studies=pl.DataFrame(schema=STUDIES),
-        images=pl.DataFrame(schema=IMAGES),
-        reports=pl.DataFrame(schema=REPORTS),
         rejects=pl.concat(bad),
-        sources=(SourceFile(file.name, status.st_size, modified, file_hash(file)),),
+        sources=(source_file(file, file.parent),),
         notes=tuple(_notes(file)),
         progressions=conform(progressions, PROGRESSIONS),
         counts=(
@@ -175,3 +148,6 @@ def _one_finding(
 def _image(column: str) -> pl.Expr:
     """Return the image's id of `p10/p10002428/s55758034/<dicom>`."""
     return pl.concat_str(pl.lit("mimic-cxr/"), pl.col(column).str.strip_chars().str.split("/").list.last())
+
+
+CORPUS = Reader(MS_CXR_T, read_ms_cxr_t)

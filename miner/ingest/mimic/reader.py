@@ -5,28 +5,27 @@ labels from the CSVs of MIMIC-CXR-JPG, each of them optional. A study is whateve
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import polars as pl
+import typer
 
 from cxr.miner.ingest.corpus import (
     REJECTS,
-    REPORTS,
     Advance,
-    Corpus,
     Count,
     Fingerprint,
     Ingested,
+    LabelToo,
     Missing,
+    Reader,
+    Reject,
     ReportBatch,
     SourceFile,
+    rejects_frame,
 )
 from cxr.miner.ingest.mimic.frames import (
-    MIMIC_LICENCE,
-    MIMIC_SLUG,
     images_of,
     listed_images,
     presence_source,
@@ -35,32 +34,12 @@ from cxr.miner.ingest.mimic.frames import (
 )
 from cxr.miner.ingest.mimic.reports import Layout, Reports, find_reports, tree_reports, zip_reports
 from cxr.miner.ingest.mimic.sectioned import read_sectioned
-from cxr.miner.ingest.mimic.tables import PATIENT, STUDY, Rows, file_hash, read_labels, read_metadata, read_split
-from cxr.miner.ingest.read.members import Failed
+from cxr.miner.ingest.mimic.tables import MIMIC, PATIENT, STUDY, Rows, read_labels, read_metadata, read_split
+from cxr.miner.ingest.read.files import source_file
 from cxr.miner.ingest.read.workers import read_members
 from cxr.miner.ingest.version import files_version
 from cxr.miner.kit.errors import InputError
-
-MIMIC = Corpus(
-    slug=MIMIC_SLUG,
-    title="MIMIC-CXR and MIMIC-CXR-JPG (PhysioNet)",
-    licence=MIMIC_LICENCE,
-    published=MappingProxyType(
-        {
-            "reports": 227_835,
-            "studies": 227_835,
-            "images": 377_110,
-            "patients": 65_379,
-            "studies in train": 222_758,
-            "studies in validate": 1_808,
-            "studies in test": 3_269,
-            "rows of chexpert labels": 227_827,
-            "rows of negbio labels": 227_827,
-            "rows of radiologist labels": 687,
-        }
-    ),
-)  # formats.md 1 and 2
-
+from cxr.miner.kit.settings import choose
 
 _RELEASES = ("", "2.1.0", "2.0.0")
 _TABLES = {
@@ -154,7 +133,6 @@ def read_mimic(files: MimicFiles, *, label: bool = False) -> Ingested:
         layout=files.layout.value,
         studies=studies,
         images=images.frame,
-        reports=pl.DataFrame(schema=REPORTS),
         rejects=pl.concat([reports.rejects, *table_rejects, *(table.rejects for table in labels)]),
         sources=(*sources, *reports.sources, *presence),
         notes=tuple(_notes(files, reports, images.present, sources)),
@@ -215,12 +193,7 @@ def _find_tables(folders: Sequence[Path]) -> dict[str, Path]:
 
 def _sources(files: MimicFiles) -> list[SourceFile]:
     plain = [*files.tables.values(), *([files.reports] if files.reports.is_file() else [])]
-    made = []
-    for file in plain:
-        status = file.stat()
-        modified = datetime.fromtimestamp(status.st_mtime, UTC)
-        made.append(SourceFile(file.name, status.st_size, modified, file_hash(file)))
-    return made
+    return [source_file(file, file.parent) for file in plain]
 
 
 def _notes(files: MimicFiles, reports: "_Read", present: pl.Series, sources: Sequence[SourceFile]) -> Iterator[str]:
@@ -306,14 +279,9 @@ class _Batches:
         for table, failed in read_members(str(self._found.source), self._found.members, label=label):
             frame = pl.from_arrow(table)
             assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table never becomes a series
-            yield ReportBatch(frame, _failed(failed))
+            yield ReportBatch(frame, rejects_frame(Reject(*one) for one in failed))
             done += frame.height + len(failed)
             advance(done, total)
-
-
-def _failed(failed: Sequence[Failed]) -> pl.DataFrame:
-    rows = [("ingest", one.key, one.reason.value, one.message) for one in failed]
-    return pl.DataFrame(rows, schema=REJECTS, orient="row")
 
 
 def _read_reports(files: MimicFiles) -> _Read:
@@ -331,3 +299,33 @@ def _read_reports(files: MimicFiles) -> _Read:
         raise InputError(f"{place} holds no report; expected files named p10/p10000032/s50414267.txt inside")
     studies = found.members.select(pl.col("study_id").alias(STUDY), pl.col("patient_id").alias(PATIENT))
     return _Read(studies, found.rejects, tuple(sources), found.ignored, _Batches(found, None))
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+_Place = Annotated[
+    Path, typer.Argument(help="The folder of MIMIC-CXR (zip or tree of reports), the zip, or a sectioned CSV.")
+]
+_Jpg = Annotated[
+    Path | None, typer.Option(help="The folder of MIMIC-CXR-JPG: its CSVs and images; default: the same folder.")
+]
+_Form = Annotated[str, typer.Option(help="auto, zip, tree or sectioned; auto takes the first of these that is there.")]
+
+
+def _found(path: Path, jpg: Path | None, layout: str, *, label: bool) -> tuple[MimicFiles, bool]:
+    """Return the files, and whether our labeler labels the reports: where it was asked to, or nobody else did."""
+    files = find_mimic(path, jpg, choose(Layout, layout, "ingest mimic-cxr: --layout"))
+    return files, label or not files.ships_labels
+
+
+def _read(path: _Place, jpg: _Jpg = None, layout: _Form = "auto", *, label: LabelToo = False) -> Ingested:
+    files, ours = _found(path, jpg, layout, label=label)
+    return read_mimic(files, label=ours)
+
+
+def _fingerprint(path: Path, jpg: Path | None, layout: str, *, label: bool) -> Fingerprint:
+    files, ours = _found(path, jpg, layout, label=label)
+    return mimic_fingerprint(files, label=ours)
+
+
+CORPUS = Reader(MIMIC, _read, _fingerprint)

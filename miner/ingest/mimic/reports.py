@@ -7,6 +7,8 @@ encrypted members, links, sizes that no report has and archives that unpack to f
 import os
 import re
 import stat
+import struct
+import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,9 +19,8 @@ from typing import NamedTuple
 import polars as pl
 
 from cxr.miner.ingest.corpus import Reject, SourceFile, rejects_frame
-from cxr.miner.ingest.read.files import MAX_ARCHIVE_BYTES, MAX_RATIO
-from cxr.miner.ingest.read.members import DEFLATED, MAX_REPORT_BYTES, STORED
-from cxr.miner.ingest.read.zip_directory import ENCRYPTED, read_directory
+from cxr.miner.ingest.read.files import MAX_ARCHIVE_BYTES, MAX_RATIO, find_layout
+from cxr.miner.ingest.read.members import MAX_REPORT_BYTES, no_collecting
 from cxr.miner.kit.errors import InputError
 from cxr.schemas.vocabulary import RejectReason, Stage
 
@@ -29,6 +30,7 @@ TREE = "files"
 
 _REPORT = r"(?:^|/)p([0-9]{8})/s([0-9]{8})\.txt$"
 _RATIO_MATTERS_FROM = 1024 * 1024
+_ENCRYPTED = 0x1
 
 
 class Layout(StrEnum):
@@ -69,32 +71,30 @@ def find_reports(path: Path, layout: Layout) -> tuple[Layout, Path, list[Layout]
 
     Raises InputError where there is no report to read: without reports nothing can be mined.
     """
-    try:
-        if not path.exists():
-            raise InputError(f"{path} does not exist; expected the folder of MIMIC-CXR with {REPORTS_ZIP} or files/")
-        there = _layouts_in(path) if path.is_dir() else _layout_of(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
-    wanted = [kind for kind in there if layout in (Layout.AUTO, kind)]
-    if not wanted:
-        what = "MIMIC-CXR reports" if layout is Layout.AUTO else f"MIMIC-CXR reports in the {layout} layout"
-        raise InputError(
-            f"{path} holds no {what}; expected {REPORTS_ZIP}, the unpacked folder files/p10/... or "
-            f"{SECTIONED_CSV}: the reports come from PhysioNet's mimic-cxr, the images from mimic-cxr-jpg (--jpg)"
-        )
-    return wanted[0], there[wanted[0]], [kind for kind in there if kind is not wanted[0]]
+    what = "MIMIC-CXR reports" if layout is Layout.AUTO else f"MIMIC-CXR reports in the {layout} layout"
+    return find_layout(
+        path,
+        layout,
+        _layouts,
+        f"the folder of MIMIC-CXR with {REPORTS_ZIP} or files/",
+        f"{what}; expected {REPORTS_ZIP}, the unpacked folder files/p10/... or {SECTIONED_CSV}: the reports come from "
+        "PhysioNet's mimic-cxr, the images from mimic-cxr-jpg (--jpg)",
+    )
 
 
-def _layouts_in(folder: Path) -> dict[Layout, Path]:
+def _layouts(place: Path) -> dict[Layout, Path]:
+    if not place.is_dir():
+        of = {".zip": Layout.ZIP, ".csv": Layout.SECTIONED, ".csv.gz": Layout.SECTIONED}
+        return next(({layout: place} for suffix, layout in of.items() if place.name.lower().endswith(suffix)), {})
     there: dict[Layout, Path] = {}
-    if (folder / REPORTS_ZIP).is_file():
-        there[Layout.ZIP] = folder / REPORTS_ZIP
-    for place in (folder / TREE, folder / "mimic-cxr-reports" / TREE, folder):
-        if place.is_dir() and any(group.is_dir() for group in place.glob("p1[0-9]")) and _has_report(place):
-            there[Layout.TREE] = place
+    if (place / REPORTS_ZIP).is_file():
+        there[Layout.ZIP] = place / REPORTS_ZIP
+    for folder in (place / TREE, place / "mimic-cxr-reports" / TREE, place):
+        if folder.is_dir() and any(group.is_dir() for group in folder.glob("p1[0-9]")) and _has_report(folder):
+            there[Layout.TREE] = folder
             break
-    if (folder / SECTIONED_CSV).is_file():
-        there[Layout.SECTIONED] = folder / SECTIONED_CSV
+    if (place / SECTIONED_CSV).is_file():
+        there[Layout.SECTIONED] = place / SECTIONED_CSV
     return there
 
 
@@ -108,19 +108,12 @@ def _has_report(place: Path) -> bool:
     return False
 
 
-def _layout_of(file: Path) -> dict[Layout, Path]:
-    name = file.name.lower()
-    if name.endswith(".zip"):
-        return {Layout.ZIP: file}
-    return {Layout.SECTIONED: file} if name.endswith((".csv", ".csv.gz")) else {}
-
-
 # --- the zip ---------------------------------------------------------------------------------------------------
 
 
 def zip_reports(path: Path) -> Reports:
     """Read the zip's directory. Raises InputError for a file that is no zip, is cut short, or is a bomb."""
-    entries = read_directory(path)
+    entries = _directory(path)
     size = path.stat().st_size
     _refuse_bomb(path.name, entries, size)
     files = entries.filter(~pl.col("name").str.ends_with("/"))
@@ -136,12 +129,12 @@ def zip_reports(path: Path) -> Reports:
             (~_safe_name(), RejectReason.UNSAFE_PATH, "the name is absolute or leads out of the archive; not read"),
             (link, RejectReason.UNSAFE_PATH, "the zip member is a link; only plain files are read"),
             (
-                pl.col("is_report") & (pl.col("flags") % 2 == ENCRYPTED),
+                pl.col("is_report") & (pl.col("flags") % 2 == _ENCRYPTED),
                 RejectReason.UNREADABLE,
                 "the zip member is encrypted; expected the archive as PhysioNet ships it",
             ),
             (
-                pl.col("is_report") & ~pl.col("method").is_in([STORED, DEFLATED]),
+                pl.col("is_report") & ~pl.col("method").is_in([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]),
                 RejectReason.UNREADABLE,
                 "the zip member is packed by a method other than deflate; expected the archive as PhysioNet ships it",
             ),
@@ -151,6 +144,32 @@ def zip_reports(path: Path) -> Reports:
                 "the zip member unpacks to a size that no report has; it was not read",
             ),
         ),
+    )
+
+
+def _directory(path: Path) -> pl.DataFrame:
+    """Return a row per member, in the order of the archive; the objects of a quarter of a million of them go at once.
+
+    Raises InputError for a file that is no zip file or is cut short.
+    """
+    try:
+        with no_collecting(), zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError):
+        raise InputError(
+            f"{path.name} is no whole zip file (it has no readable directory at its end); expected the archive as its "
+            "owner ships it: download it again"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
+    columns = {
+        "name": "filename", "offset": "header_offset", "packed": "compress_size", "size": "file_size",
+        "method": "compress_type", "crc": "CRC", "flags": "flag_bits", "attributes": "external_attr",
+    }  # fmt: skip
+    kinds = {**MEMBERS, "flags": pl.Int32, "attributes": pl.Int64}
+    return pl.DataFrame(
+        {name: [getattr(entry, its) for entry in entries] for name, its in columns.items()},
+        schema={name: kinds[name] for name in columns},
     )
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import polars as pl
 
-from cxr.miner.ingest.corpus import REPORTS, conform
-from cxr.miner.ingest.mimic.tables import rejects_where, table_bytes
+from cxr.miner.ingest.corpus import REPORTS, conform, rejects_frame
+from cxr.miner.ingest.mimic.tables import table_bytes
 from cxr.miner.ingest.read.files import ROW, read_csv
-from cxr.miner.ingest.read.frames import canonical_texts, hashes
+from cxr.miner.ingest.read.frames import canonical_texts, csv_header, rejects_where
 from cxr.miner.kit.errors import InputError
 from cxr.schemas.vocabulary import RejectReason
 
@@ -34,14 +34,13 @@ _SECTIONS = (
 def read_sectioned(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return reports with the columns of REPORTS, and rejects. Raises InputError where the columns are others."""
     data = table_bytes(path)
-    header = data[:65_536].removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8", "replace")
-    columns = [cell.strip().strip('"').strip() for cell in header.split(",")]
+    expected = "study, impression, findings, last_paragraph, comparison"
+    columns = csv_header(data, path.name, expected)
     study = next((name for name in _STUDY_COLUMNS if name in columns), None)
     sections = [(column, name) for column, name in _SECTIONS if column in columns]
     if study is None or not {"findings", "impression"} & set(columns):
         raise InputError(
-            f"{path.name} is no sectioned CSV of MIMIC-CXR (found: {', '.join(columns[:8])}); expected study, "
-            "impression, findings, last_paragraph, comparison"
+            f"{path.name} is no sectioned CSV of MIMIC-CXR (found: {', '.join(columns[:8])}); expected {expected}"
         )
     table = read_csv(data, path.name, [study, *(column for column, _ in sections)], key=study)
     if table.frame.is_empty() and not table.rejects:
@@ -59,15 +58,8 @@ def read_sectioned(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
         (~pl.col("study_id").is_first_distinct(), RejectReason.DUPLICATE_KEY, "an earlier row has the same study"),
     )
     bad = pl.lit(value=False)
-    rejects = [pl.DataFrame([("ingest", *reject) for reject in table.rejects], schema=_rejects_schema(), orient="row")]
+    rejects = [rejects_frame(table.rejects)]
     for condition, reason, message in problems:
         rejects.append(rejects_where(frame.with_row_index("place"), condition & ~bad, reason, path.name, message))
         bad = bad | condition
-    kept = frame.filter(~bad).with_columns(hashes(pl.col("text")).alias("text_hash"))
-    if {"last_paragraph", "findings"} <= set(kept.columns):
-        kept = kept.with_columns(pl.coalesce("findings", "last_paragraph").alias("findings"))
-    return conform(kept.drop(ROW), REPORTS), pl.concat(rejects)
-
-
-def _rejects_schema() -> dict[str, type[pl.String]]:
-    return dict.fromkeys(("stage", "reject_key", "reason", "message"), pl.String)
+    return conform(frame.filter(~bad).drop(ROW), REPORTS), pl.concat(rejects)

@@ -7,28 +7,26 @@ costs nothing but itself (formats.md section 2).
 import gzip
 import zlib
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
 
-from cxr.miner.ingest.corpus import REJECTS, LabelTable
+from cxr.miner.ingest.corpus import LabelTable, rejects_frame
 from cxr.miner.ingest.read.files import MAX_MEMBER_BYTES, ROW, read_bytes, read_csv
-from cxr.miner.ingest.read.frames import split_name
+from cxr.miner.ingest.read.frames import LABELS, coded, csv_header, rejects_where, split_name
 from cxr.miner.kit.errors import InputError
-from cxr.miner.pack import pack
-from cxr.schemas.vocabulary import RejectReason, Stage
+from cxr.miner.pack.corpora import known_corpus
+from cxr.schemas.vocabulary import RejectReason
+
+MIMIC = known_corpus("mimic-cxr")
 
 MAX_TABLE_BYTES = 128 * MAX_MEMBER_BYTES
 """Two gigabytes; the largest table of MIMIC-CXR-JPG unpacks to about 0.1."""
 
 STUDY = "study"
 PATIENT = "patient"
-
-# One radiologist's sheet calls Lung Opacity by another name (formats.md 2.4).
-_OTHER_NAMES = {"Airspace Opacity": "Lung Opacity", "No Findings": "No Finding"}
 
 
 class Rows(NamedTuple):
@@ -60,18 +58,6 @@ def table_bytes(path: Path) -> bytes:
     return unpacked
 
 
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes as they lie on disk."""
-    try:
-        digest = sha256()
-        with path.open("rb") as handle:
-            while block := handle.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
-    return digest.hexdigest()
-
-
 def read_rows(
     path: Path,
     required: Sequence[str],
@@ -85,7 +71,7 @@ def read_rows(
     Rows without a usable study_id are rejects.
     """
     data = table_bytes(path)
-    header = _header(data)
+    header = csv_header(data, path.name, f"a CSV with the columns {', '.join(required)}")
     also = {column: other for other, column in other_names.items() if other in header and column not in header}
     wanted = [*(also.get(column, column) for column in required), *(name for name in optional if name in header)]
     table = read_csv(data, path.name, wanted, key=key)
@@ -95,7 +81,7 @@ def read_rows(
     frame = frame.with_columns(_store_id("study_id", "s").alias(STUDY))
     if "subject_id" in wanted:
         frame = frame.with_columns(_store_id("subject_id", "p").alias(PATIENT))
-    shipped = pl.DataFrame([(Stage.INGEST.value, *reject) for reject in table.rejects], schema=REJECTS, orient="row")
+    shipped = rejects_frame(table.rejects)
     none = rejects_where(
         frame, pl.col("study_id").is_null(), RejectReason.MISSING_KEY, path.name, "the row has no study_id"
     )
@@ -110,33 +96,10 @@ def read_rows(
     return Rows(usable, pl.concat([shipped, none, bad]), count)
 
 
-def table_header(path: Path) -> list[str]:
-    """Return the names of a CSV's columns."""
-    return _header(table_bytes(path))
-
-
-def _header(data: bytes) -> list[str]:
-    line = data[:65_536].removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8", "replace")
-    return [cell.strip().strip('"').strip() for cell in line.split(",")]
-
-
 def _store_id(column: str, letter: str) -> pl.Expr:
     """Return "mimic-cxr/s50414267" of 50414267, s50414267 or 50414267.0."""
     number = pl.col(column).str.strip_chars().str.extract(rf"^{letter}?(\d{{8}})(?:\.0+)?$", 1)
-    return pl.concat_str(pl.lit(f"mimic-cxr/{letter}"), number)
-
-
-def rejects_where(
-    frame: pl.DataFrame, condition: pl.Expr, reason: RejectReason, name: str, message: str
-) -> pl.DataFrame:
-    """Return a reject for every row that a condition holds for; its key is file and row number."""
-    bad = frame.filter(condition)
-    return bad.select(
-        pl.lit(Stage.INGEST.value).alias("stage"),
-        pl.format("{}:{}", pl.lit(name), pl.col(ROW)).alias("reject_key"),
-        pl.lit(reason.value).alias("reason"),
-        pl.lit(f"{name}: {message}").alias("message"),
-    ).cast(pl.Schema(REJECTS))
+    return pl.concat_str(pl.lit(f"{MIMIC.slug}/{letter}"), number)
 
 
 # --- metadata and split ----------------------------------------------------------------------------------------------
@@ -231,49 +194,31 @@ class Labels(NamedTuple):
 
 
 def read_labels(path: Path, labeler: str, studies: pl.Series) -> Labels:
-    """Read a file of 14 label columns, a row per study; `studies` are the study ids that are known.
+    """Read a file of all label columns, a row per study; `studies` are the study ids that are known.
 
-    Raises InputError where a finding has no column. Rows with a cell outside 1, 0, -1 and empty, studies that come
+    Raises InputError where a label has no column. Rows with a cell outside 1, 0, -1 and empty, studies that come
     twice and studies that are not known are rejects.
     """
-    rows = read_rows(path, ("study_id", *pack().label_names), other_names=_OTHER_NAMES)
+    rows = read_rows(path, ("study_id", *LABELS), other_names=MIMIC.labels)
     frame, again = _keyed(rows.frame, STUDY, path.name)
     known = pl.col(STUDY).is_in(studies.implode())
     unknown = rejects_where(
         frame, ~known, RejectReason.UNKNOWN_STUDY, path.name, "no report and no image belongs to this study"
     )
     frame = frame.filter(known)
-    # A gap would read as "not mentioned", which counts as a negative: the whole row goes.
-    foreign = {finding: _is_foreign(pl.col(finding)) for finding in pack().label_names}
+    values, foreign = coded(frame.drop("study_id").rename({STUDY: "study_id"}), LABELS)
     bad = [
         rejects_where(
             frame,
-            condition,
+            odd,
             RejectReason.BAD_VALUE,
             path.name,
-            f"{finding} is none of 1, 0, -1 and empty; all {labeler} labels of the study are left out",
+            f"{label} is none of 1, 0, -1 and empty; all {labeler} labels of the study are left out",
         )
-        for finding, condition in foreign.items()
+        for label, odd in foreign.items()
     ]
-    if any(one.height for one in bad):
-        frame = frame.filter(~pl.any_horizontal(foreign.values()))
-    kept = frame.select(pl.col(STUDY).alias("study_id"), *(_value(pl.col(name)).alias(name) for name in foreign))
     version = _version(path.name)
-    return Labels(LabelTable(labeler, version, kept), pl.concat([rows.rejects, again, unknown, *bad]), rows.in_file)
-
-
-def _cell(cell: pl.Expr) -> pl.Expr:
-    plain = cell.str.strip_chars()
-    return pl.when(~plain.str.to_lowercase().is_in(["", "nan", "null", "na"])).then(plain)
-
-
-def _is_foreign(cell: pl.Expr) -> pl.Expr:
-    return _cell(cell).is_not_null() & _value(cell).is_null()
-
-
-def _value(cell: pl.Expr) -> pl.Expr:
-    number = _cell(cell).cast(pl.Float64, strict=False)
-    return pl.when(number.is_in([-1.0, 0.0, 1.0])).then(number).cast(pl.Int8)
+    return Labels(LabelTable(labeler, version, values), pl.concat([rows.rejects, again, unknown, *bad]), rows.in_file)
 
 
 def _version(name: str) -> str | None:

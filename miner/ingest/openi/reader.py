@@ -1,6 +1,6 @@
-"""OpenI, the Indiana University chest X-ray collection, in the three forms in which it is passed around.
+"""OpenI, the Indiana University collection, in the three forms in which it is passed around.
 
-CSV layout: `indiana_reports.csv` and `indiana_projections.csv` (Kaggle raddar/chest-xrays-indiana-university).
+CSV layout: `indiana_reports.csv` and `indiana_projections.csv` (raddar's data set on Kaggle).
 TGZ layout: `NLMCXR_reports.tgz` as the National Library of Medicine ships it. XML layout: that archive unpacked.
 
 The three give the same studies with the same text, except that the CSV files leave out the 104 reports without
@@ -12,22 +12,22 @@ import contextlib
 import re
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
+from typing import Annotated
 
 import polars as pl
+import typer
 
 from cxr.miner.ingest.corpus import (
     IMAGES,
     REPORTS,
     STUDIES,
-    Corpus,
     Count,
     Ingested,
+    Reader,
     Reject,
     conform,
     rejects_frame,
     split_of,
-    text_hash,
 )
 from cxr.miner.ingest.openi.layouts import (
     REPORTS_CSV,
@@ -38,19 +38,15 @@ from cxr.miner.ingest.openi.layouts import (
     read_tgz,
     read_xml_folder,
 )
+from cxr.miner.ingest.read.files import find_layout
+from cxr.miner.ingest.read.frames import canonical_texts, status_of
 from cxr.miner.kit.errors import InputError
-from cxr.schemas.vocabulary import Licence, RejectReason
+from cxr.miner.kit.settings import choose
+from cxr.miner.pack.corpora import known_corpus
+from cxr.schemas.vocabulary import RejectReason
 
+OPENI = known_corpus("openi")
 XML_FOLDER = "ecgen-radiology"
-
-OPENI = Corpus(
-    slug="openi",
-    title="Indiana University chest X-ray collection (NLM Open-i)",
-    licence=Licence.PUBLIC,
-    published=MappingProxyType(
-        {"xml_reports": 3955, "csv_reports": 3851, "xml_images": 7470, "csv_images": 7466}
-    ),  # counted in the owners' files, formats.md section 8
-)
 
 _IMAGE_FOLDERS = ("", "images/images_normalized", "images_normalized", "images", "NLMCXR_png")
 
@@ -65,18 +61,32 @@ class Layout(StrEnum):
     XML = "xml"
 
 
-def read_openi(path: Path, layout: Layout = Layout.AUTO) -> Ingested:
+def read_openi(
+    path: Annotated[Path, typer.Argument(help="The folder with the CSVs, the .tgz of XML, or a folder of XML.")],
+    layout: Annotated[
+        str, typer.Option(help="auto, csv, tgz or xml; auto takes the first of these that is there.")
+    ] = "auto",
+) -> Ingested:
     """Read OpenI from a folder, one of its CSV or XML files, or its archive.
 
     Raises InputError where there is nothing to read; reports that cannot be used are in `rejects`.
     """
-    chosen, place, also = _find(path, layout)
+    wanted = choose(Layout, layout, "ingest openi: --layout")
+    kind = "OpenI reports" if wanted is Layout.AUTO else f"{wanted} layout of OpenI"
+    chosen, place, also = find_layout(
+        path,
+        wanted,
+        _layouts,
+        f"a folder with {REPORTS_CSV}, {REPORTS_TGZ} or XML reports",
+        f"{kind}; expected {REPORTS_CSV}, {REPORTS_TGZ} or a folder of XML reports: point at the folder that holds one "
+        "of them",
+    )
     root = path if path.is_dir() else path.parent
     raw = {Layout.CSV: read_csv_layout, Layout.TGZ: read_tgz, Layout.XML: read_xml_folder}[chosen](place, root)
     if raw.reports.is_empty() and not raw.rejects:
         raise InputError(f"{place.name} holds no report; expected one row or file for each report")
     notes = raw.notes
-    if also:
+    if also and wanted is Layout.AUTO:
         found = " and ".join(f"{other} layout" for other in also)
         notes = (*notes, f"read the {chosen} layout; {path.name} also holds the {found} (--layout chooses)")
     return _assemble(raw, chosen, root, notes)
@@ -85,45 +95,21 @@ def read_openi(path: Path, layout: Layout = Layout.AUTO) -> Ingested:
 # --- finding the files ---------------------------------------------------------------------------------------
 
 
-def _find(path: Path, layout: Layout) -> tuple[Layout, Path, list[Layout]]:
-    """Return the layout to read, where it lies, and the other layouts that lie there too."""
-    if not path.exists():
-        raise InputError(f"{path} does not exist; expected a folder with {REPORTS_CSV}, {REPORTS_TGZ} or XML reports")
-    try:
-        there = _layouts_in(path) if path.is_dir() else _layout_of(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
-    wanted = [kind for kind in there if layout in (Layout.AUTO, kind)]
-    if not wanted:
-        kind = "OpenI reports" if layout is Layout.AUTO else f"the {layout} layout of OpenI"
-        raise InputError(
-            f"{path} holds no {kind.removeprefix('the ')}; expected {REPORTS_CSV}, {REPORTS_TGZ} or a folder of XML "
-            "reports: point at the folder that holds one of them"
-        )
-    others = [kind for kind in there if kind is not wanted[0]] if layout is Layout.AUTO else []
-    return wanted[0], there[wanted[0]], others
-
-
-def _layouts_in(folder: Path) -> dict[Layout, Path]:
+def _layouts(place: Path) -> dict[Layout, Path]:
+    if not place.is_dir():
+        name = place.name.lower()
+        of = {".csv": Layout.CSV, ".tgz": Layout.TGZ, ".tar.gz": Layout.TGZ, ".tar": Layout.TGZ, ".xml": Layout.XML}
+        return next(({layout: place} for suffix, layout in of.items() if name.endswith(suffix)), {})
     there: dict[Layout, Path] = {}
-    if (folder / REPORTS_CSV).is_file():
-        there[Layout.CSV] = folder / REPORTS_CSV
-    if (folder / REPORTS_TGZ).is_file():
-        there[Layout.TGZ] = folder / REPORTS_TGZ
-    for place in (folder, folder / XML_FOLDER):
-        if place.is_dir() and next(place.glob("*.xml"), None) is not None:
-            there[Layout.XML] = place
+    if (place / REPORTS_CSV).is_file():
+        there[Layout.CSV] = place / REPORTS_CSV
+    if (place / REPORTS_TGZ).is_file():
+        there[Layout.TGZ] = place / REPORTS_TGZ
+    for folder in (place, place / XML_FOLDER):
+        if folder.is_dir() and next(folder.glob("*.xml"), None) is not None:
+            there[Layout.XML] = folder
             break
     return there
-
-
-def _layout_of(file: Path) -> dict[Layout, Path]:
-    name = file.name.lower()
-    if name.endswith(".csv"):
-        return {Layout.CSV: file}
-    if name.endswith((".tgz", ".tar.gz", ".tar")):
-        return {Layout.TGZ: file}
-    return {Layout.XML: file} if name.endswith(".xml") else {}
 
 
 def _image_files(root: Path) -> dict[str, str]:
@@ -148,16 +134,16 @@ def _stem(name: str) -> str:
 
 def _assemble(raw: Raw, layout: Layout, root: Path, notes: tuple[str, ...]) -> Ingested:
     reports, rejects = _usable(raw.reports, raw.images)
-    kept = reports.select(pl.col("number"), pl.format("openi/CXR{}", pl.col("number")).alias("study_id"))
+    kept = reports.select(pl.col("number"), pl.format(f"openi/{OPENI.study_prefix}{{}}", "number").alias("study_id"))
     files = _image_files(root)
     images, image_rejects = _usable_images(raw, kept, files)
-    texts = _texts(reports.join(kept, on="number", maintain_order="left"))
+    texts = canonical_texts(reports.join(kept, on="number", maintain_order="left"), [(name, name) for name in SECTIONS])
     return Ingested(
         corpus=OPENI,
         layout=layout.value,
         studies=_studies(texts),
         images=images,
-        reports=texts.select(pl.col(name).cast(kind) for name, kind in REPORTS.items()),
+        reports=conform(texts, REPORTS),
         rejects=rejects_frame([*raw.rejects, *rejects, *image_rejects]),
         sources=raw.sources,
         notes=notes,
@@ -230,29 +216,9 @@ def _usable_images(raw: Raw, kept: pl.DataFrame, files: dict[str, str]) -> tuple
         pl.lit(None).alias("view_position"),
         pl.lit(None).alias("width"),
         pl.lit(None).alias("height"),
-        pl.when(pl.col("place").is_not_null()).then(pl.lit("present")).otherwise(pl.lit("absent")).alias("file_status"),
+        status_of(places.is_not_null()),
     )
     return conform(frame, IMAGES), rejects
-
-
-def _texts(reports: pl.DataFrame) -> pl.DataFrame:
-    """Build each report's text from its sections, and the offsets of the sections in it."""
-    position = pl.lit(0, dtype=pl.Int32)
-    spans, parts = [], []
-    for name in SECTIONS:
-        present = pl.col(name).is_not_null()
-        start = position + len(name) + 2  # "FINDINGS: "
-        end = start + pl.col(name).str.len_chars().cast(pl.Int32)
-        span = pl.struct(pl.lit(name).alias("name"), start.alias("start"), end.alias("end"))
-        spans.append(pl.when(present).then(span))
-        parts.append(pl.format(name.upper() + ": {}", pl.col(name)))
-        position = pl.when(present).then(end + 1).otherwise(position)  # 1: the newline
-    built = reports.with_columns(
-        pl.concat_str(parts, separator="\n", ignore_nulls=True).alias("text"),
-        pl.concat_list(spans).list.drop_nulls().alias("sections"),
-    )
-    hashes = built["text"].map_elements(text_hash, return_dtype=pl.String)
-    return built.with_columns(hashes.alias("text_hash"))
 
 
 def _studies(texts: pl.DataFrame) -> pl.DataFrame:
@@ -260,7 +226,7 @@ def _studies(texts: pl.DataFrame) -> pl.DataFrame:
     frame = texts.select(
         pl.col("study_id"),
         pl.lit("openi").alias("corpus"),
-        pl.format("CXR{}", pl.col("number")).alias("source_id"),
+        pl.format(f"{OPENI.study_prefix}{{}}", "number").alias("source_id"),
         pl.col("study_id").alias("patient_id"),
         splits.alias("split"),
         pl.lit(OPENI.licence.value).alias("licence"),
@@ -273,3 +239,6 @@ def _counts(raw: Raw, layout: Layout) -> tuple[Count, ...]:
     reports = Count("reports", raw.reports.height, OPENI.published[f"{form}_reports"])
     images = Count("images", raw.images.height, OPENI.published[f"{form}_images"])
     return (reports, images) if raw.lists_images else (reports,)
+
+
+CORPUS = Reader(OPENI, read_openi)

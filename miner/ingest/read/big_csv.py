@@ -7,14 +7,12 @@ slower but knows which rows are damaged.
 import csv
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
-from hashlib import file_digest
 from pathlib import Path
 
 import polars as pl
 from polars.exceptions import PolarsError
 
-from cxr.miner.ingest.corpus import Reject, SourceFile
+from cxr.miner.ingest.corpus import Reject
 from cxr.miner.ingest.read.files import ROW
 from cxr.miner.ingest.read.frames import csv_header
 from cxr.miner.kit.errors import InputError
@@ -86,10 +84,6 @@ class BigCsv:
         absent = [pl.lit(None, dtype=pl.String).alias(c) for c in columns if c not in there]
         return batch.select(pl.col(ROW).cast(pl.Int64), *blank, *absent).select(ROW, *columns)
 
-    def source(self, root: Path) -> SourceFile:
-        """Describe the file without holding it."""
-        return hashed_source(self.path, root)
-
     def _schema(self, columns: Sequence[str]) -> dict[str, type[pl.DataType]]:
         return {ROW: pl.Int64, **dict.fromkeys(columns, pl.String)}
 
@@ -124,15 +118,3 @@ class BigCsv:
 
     def _frame(self, rows: list[tuple[int | str, ...]], columns: Sequence[str]) -> pl.DataFrame:
         return pl.DataFrame(rows, schema=self._schema(columns), orient="row")
-
-
-def hashed_source(path: Path, root: Path) -> SourceFile:
-    """Describe a file without holding it; InputError where it cannot be read."""
-    try:
-        stat = path.stat()
-        with path.open("rb") as handle:
-            digest = file_digest(handle, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
-    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-    return SourceFile(name, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC), digest)

@@ -4,11 +4,12 @@ import csv
 import io
 import tarfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from hashlib import sha256
+from enum import StrEnum
+from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -48,11 +49,21 @@ def read_bytes(path: Path) -> bytes:
 
 
 def source_file(path: Path, root: Path, data: bytes | None = None) -> SourceFile:
-    """Describe a file that was read; `data` saves reading it again."""
-    stat = path.stat()
-    digest = sha256(read_bytes(path) if data is None else data).hexdigest()
+    """Describe a file that was read, without holding it; `data` saves reading it again.
+
+    Raises InputError where it cannot be read.
+    """
+    try:
+        stat = path.stat()
+        if data is not None:
+            digest = sha256(data)
+        else:
+            with path.open("rb") as handle:
+                digest = file_digest(handle, "sha256")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
     modified = datetime.fromtimestamp(stat.st_mtime, UTC)
-    return SourceFile(_relative(path, root), stat.st_size, modified, digest)
+    return SourceFile(_relative(path, root), stat.st_size, modified, digest.hexdigest())
 
 
 def source_folder(members: Sequence[tuple[Path, bytes]], root: Path) -> SourceFile:
@@ -68,6 +79,30 @@ def source_folder(members: Sequence[tuple[Path, bytes]], root: Path) -> SourceFi
 
 def _relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+Layout = TypeVar("Layout", bound=StrEnum)
+
+
+def find_layout(
+    path: Path, wanted: Layout, layouts: Callable[[Path], dict[Layout, Path]], place: str, nothing: str
+) -> tuple[Layout, Path, list[Layout]]:
+    """Return the form of a corpus to read, where it lies, and the other forms that lie there too.
+
+    `layouts` says which forms a folder or file holds, the best first; `wanted` is one of them, or `auto`. Raises
+    InputError where the path does not exist (`place` says in words what was expected) or holds `nothing` that is
+    wanted.
+    """
+    try:
+        if not path.exists():
+            raise InputError(f"{path} does not exist; expected {place}")
+        there = layouts(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
+    fitting = [kind for kind in there if wanted in ("auto", kind)]
+    if not fitting:
+        raise InputError(f"{path} holds no {nothing}")
+    return fitting[0], there[fitting[0]], [kind for kind in there if kind is not fitting[0]]
 
 
 # --- archives --------------------------------------------------------------------------------------------------

@@ -4,18 +4,21 @@ import csv
 import io
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
 
-from cxr.miner.ingest.corpus import SECTION, LabelTable, Reject, text_hash
+from cxr.miner.ingest.corpus import REJECTS, SECTION, LabelTable, Reject, text_hash
+from cxr.miner.ingest.read.files import ROW
+from cxr.miner.ingest.read.members import COLUMNS
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.parallel import ordered_map
 from cxr.miner.pack import pack
-from cxr.schemas.vocabulary import RejectReason
+from cxr.schemas.vocabulary import FileStatus, RejectReason, Stage
 
-FINDINGS = pack().label_names
+LABELS = pack().label_names
+"""The labels of the pack: what label columns are called."""
 
 
 def view_of(code: pl.Expr) -> pl.Expr:
@@ -42,37 +45,61 @@ def split_name(word: pl.Expr) -> pl.Expr:
     return pl.when(known.is_in(["train", "validate", "test"])).then(known)
 
 
-def label_value(cell: pl.Expr) -> pl.Expr:
-    """Return 1, 0 or -1 of a label cell (1.0, 0, -1.0); null for a blank or foreign one."""
-    number = cell.str.strip_chars().cast(pl.Float64, strict=False)
-    return pl.when(number.is_in([-1.0, 0.0, 1.0])).then(number.cast(pl.Int8, strict=False))
+def years_of(cell: pl.Expr) -> pl.Expr:
+    """Return an age in years; null for anything that no age is."""
+    years = cell.str.strip_chars().cast(pl.Float64, strict=False)
+    return pl.when(years.is_between(0, 130)).then(years)
 
 
-def label_table(
-    rows: pl.DataFrame, labeler: str, name: str, version: str | None = None
-) -> tuple[LabelTable, list[Reject]]:
-    """Turn text cells (study_id, and columns named as findings) into labels.
+def coded(rows: pl.DataFrame, labels: Sequence[str]) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+    """Return study_id and the label columns as 1, 0, -1 and null, and which rows of a column hold something else.
 
-    A study with a cell outside the coding is left out of the table as a whole, with a reject per such cell: a null
-    there would say "not mentioned", which counts as a negative. A study without any label has no row either.
+    A row with such a cell is left out as a whole: a null there would say "not mentioned", which counts as a negative.
     """
-    there = [finding for finding in FINDINGS if finding in rows.columns]
-    values = rows.select("study_id", *(label_value(pl.col(finding)).alias(finding) for finding in there))
-    blank = ["", "nan", "null", "na"]
-    filled = rows.select(
-        (pl.col(f).is_not_null() & ~pl.col(f).str.strip_chars().str.to_lowercase().is_in(blank)).alias(f) for f in there
+    numbers = {label: pl.col(label).str.strip_chars().cast(pl.Float64, strict=False) for label in labels}
+    values = rows.select(
+        "study_id",
+        *(
+            pl.when(number.is_in([-1.0, 0.0, 1.0])).then(number.cast(pl.Int8, strict=False)).alias(label)
+            for label, number in numbers.items()
+        ),
     )
-    foreign = {f: filled[f] & values[f].is_null() for f in there}
-    bad = pl.Series("bad", [False] * rows.height)
-    rejects: list[Reject] = []
-    for finding, mask in foreign.items():
-        message = f"{name}: the label for {finding} is none of 1, 0, -1 and blank; the study's labels were left out"
-        rejects += [
-            Reject(f"{study.partition('/')[2]}:{finding}", RejectReason.BAD_VALUE, message)
-            for study in rows.filter(mask)["study_id"]
-        ]
-        bad = bad | mask
-    return LabelTable(labeler, version, values.filter(~bad)), rejects
+    foreign: dict[str, pl.Series] = {}
+    for label in labels:
+        if values[label].null_count() > rows[label].null_count():
+            words = rows[label].str.strip_chars().str.to_lowercase()
+            odd = ~words.is_in(["", "nan", "null", "na"]).fill_null(value=True) & values[label].is_null()
+            foreign |= {label: odd} if odd.any() else {}
+    if foreign:
+        values = values.filter(~pl.DataFrame(foreign).select(pl.any_horizontal(pl.all())).to_series())
+    return values, foreign
+
+
+def label_table(rows: pl.DataFrame, labeler: str, name: str) -> tuple[LabelTable, list[Reject]]:
+    """Turn text cells (study_id, and columns named as labels) into a table of labels, with a reject per odd cell."""
+    values, foreign = coded(rows, [label for label in LABELS if label in rows.columns])
+    rejects = [
+        Reject(
+            f"{study.partition('/')[2]}:{label}",
+            RejectReason.BAD_VALUE,
+            f"{name}: the label for {label} is none of 1, 0, -1 and blank; the study's labels were left out",
+        )
+        for label, odd in foreign.items()
+        for study in rows.filter(odd)["study_id"]
+    ]
+    return LabelTable(labeler, None, values), rejects
+
+
+def rejects_where(
+    frame: pl.DataFrame, condition: pl.Expr | pl.Series, reason: RejectReason, name: str, message: str
+) -> pl.DataFrame:
+    """Return a reject for every row that a condition holds for; its key is file and row number."""
+    return frame.filter(condition).select(
+        pl.lit(Stage.INGEST.value).alias("stage"),
+        pl.format("{}:{}", pl.lit(name), pl.col(ROW)).alias("reject_key"),
+        pl.lit(reason.value).alias("reason"),
+        pl.lit(f"{name}: {message}").alias("message"),
+    ).cast(pl.Schema(REJECTS))  # fmt: skip
 
 
 def unreadable_cells(
@@ -92,7 +119,7 @@ def unreadable_cells(
 
 
 def canonical_texts(frame: pl.DataFrame, sections: Sequence[tuple[str, str]]) -> pl.DataFrame:
-    """Add `text`, built of section columns as "FINDINGS: ..." lines, and `sections` with the offsets of the bodies.
+    """Add what the store keeps of a report, its text built of section columns as "FINDINGS: ..." lines.
 
     `sections` pairs a column with its section's name, in the order of the text; a null cell has no line. The text
     is null where all cells are.
@@ -103,24 +130,20 @@ def canonical_texts(frame: pl.DataFrame, sections: Sequence[tuple[str, str]]) ->
         present = pl.col(column).is_not_null()
         start = position + len(name) + 2  # "FINDINGS: "
         end = start + pl.col(column).str.len_chars().cast(pl.Int32)
-        spans.append(pl.when(present).then(section_span(name, start, end)))
+        span = pl.struct(pl.lit(name).alias("name"), start.alias("start"), end.alias("end"))
+        spans.append(pl.when(present).then(span))
         parts.append(pl.format(name.upper() + ": {}", pl.col(column)))
         position = pl.when(present).then(end + 1).otherwise(position)  # 1: the newline
     text = pl.concat_str(parts, separator="\n", ignore_nulls=True)
-    return frame.with_columns(
+    bodies = {
+        kept: [pl.col(column) for name in wanted for column, of in sections if of == name] for kept, wanted in COLUMNS
+    }
+    built = frame.with_columns(
         pl.when(text != "").then(text).alias("text"),
         pl.concat_list(spans).list.drop_nulls().cast(pl.List(SECTION)).alias("sections"),
+        *(pl.coalesce(columns).alias(kept) for kept, columns in bodies.items() if columns),
     )
-
-
-def section_span(name: str, start: pl.Expr, end: pl.Expr) -> pl.Expr:
-    """Return one element of a report's `sections`."""
-    return pl.struct(pl.lit(name).alias("name"), start.cast(pl.Int32).alias("start"), end.cast(pl.Int32).alias("end"))
-
-
-def hashes(texts: pl.Expr) -> pl.Expr:
-    """Return 32 hexadecimal digits of each text's SHA-256."""
-    return texts.map_elements(text_hash, return_dtype=pl.String)
+    return built.with_columns(pl.col("text").map_elements(text_hash, return_dtype=pl.String).alias("text_hash"))
 
 
 def csv_header(data: bytes, name: str, expected: str) -> list[str]:
@@ -151,15 +174,21 @@ def file_status(root: Path, paths: pl.Series) -> pl.Series:
         folders = unique.str.extract(r"^(.*)/[^/]*$", 1).fill_null("").unique()
         tops = [top for top in folders.str.extract(r"^([^/]*)", 1).unique() if (root / top).is_dir()]
         wanted = [folder for folder in folders if folder.partition("/")[0] in set(tops)]
-        with ThreadPoolExecutor(8) as threads:
-            chunks = [wanted[start : start + 500] for start in range(0, len(wanted), 500)]
-            there = set().union(*threads.map(lambda chunk: _listed(root, chunk), chunks)) if chunks else set()
-    return (
-        paths.is_in(list(there))
-        .fill_null(value=False)
-        .replace_strict({True: "present", False: "absent"}, return_dtype=pl.String)
-        .alias("file_status")
-    )
+        chunks = [wanted[start : start + 500] for start in range(0, len(wanted), 500)]
+        there = set().union(*ordered_map(lambda chunk: _listed(root, chunk), chunks, workers=8))
+    return status_of(paths.is_in(list(there)))
+
+
+def status_of(there: pl.Series) -> pl.Series:
+    """Return the `file_status` of images by whether their files are there."""
+    words = {True: FileStatus.PRESENT.value, False: FileStatus.ABSENT.value}
+    return there.fill_null(value=False).replace_strict(words, return_dtype=pl.String).alias("file_status")
+
+
+def absent_note(images: pl.DataFrame, where: str) -> tuple[str, ...]:
+    """Return a sentence about the image files that are not there; none where all are."""
+    absent = images.filter(pl.col("file_status") == FileStatus.ABSENT.value).height
+    return (f"{absent:,} of {images.height:,} image files are not {where}; they are marked absent",) if absent else ()
 
 
 def _listed(root: Path, folders: Sequence[str]) -> set[str]:

@@ -1,24 +1,18 @@
-"""Report files to sections, a chunk at a time; runs in worker processes, so it imports little.
-
-`python -m cxr.miner.ingest.read.members` reads chunks from stdin and answers with Arrow on stdout, until stdin ends: a
-worker whose parent is killed ends by itself. Messages are a length of 8 bytes and as many bytes (JSON one way, an
-Arrow stream the other). `cxr.miner.ingest.read.workers` is the other side.
-"""
+"""Report files to sections, a chunk at a time; runs in worker processes, so it imports little."""
 
 import errno
 import gc
-import json
 import mmap
 import os
-import signal
 import stat
 import struct
-import sys
+import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -30,16 +24,17 @@ MAX_REPORT_BYTES = 16 * 1024 * 1024
 
 _BOM = "\ufeff"
 _LOCAL_HEADER = 30
-STORED, DEFLATED = 0, 8
-"""How a zip member may be packed."""
 
-# The columns of the store that hold one section's words, and the sections they are taken from, best first.
-_COLUMNS: tuple[tuple[str, tuple[SectionName, ...]], ...] = (
+COLUMNS: tuple[tuple[str, tuple[SectionName, ...]], ...] = (
     ("findings", (SectionName.FINDINGS, SectionName.FINDINGS_AND_IMPRESSION)),
     ("impression", (SectionName.IMPRESSION, SectionName.FINDINGS_AND_IMPRESSION)),
     ("indication", (SectionName.INDICATION, SectionName.HISTORY)),
     ("comparison", (SectionName.COMPARISON,)),
 )
+"""The columns of the store that hold one section's words, and the sections they are taken from, best first."""
+
+Sections = Sequence[tuple[str, int, int]]
+"""Name, start and end of each section of a text."""
 
 Raw = bytes | tuple[RejectReason, str]
 """A file's content, or why it could not be had."""
@@ -66,26 +61,45 @@ class Failed(NamedTuple):
     message: str
 
 
-def read_chunk(source: str, members: Sequence[Member], *, label: bool = False) -> tuple[pa.Table, list[Failed]]:
+Answer = tuple[pa.Table, list[Failed]]
+
+
+@contextmanager
+def no_collecting() -> Iterator[None]:
+    """Leave off looking for cycles: among thousands of small objects without any it takes an eighth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def read_chunk(source: str, members: Iterable[tuple[Any, ...]], *, label: bool = False) -> Answer:
     """Read the members of a zip file or (where `source` is a folder) of a tree, and find their sections.
 
-    Returns the columns of the store's `reports`, and what failed. With `label`, `labels` holds our labeler's values
-    in the order of the pack's labels.
+    `members` have the fields of Member. Returns the columns of the store's `reports`, and what failed. With `label`,
+    `labels` holds our labeler's values in the order of the pack's labels.
     """
     kept: list[tuple[str, str]] = []
     failed: list[Failed] = []
-    for member, raw in _contents(source, members):
-        text = raw if isinstance(raw, tuple) else _text(raw)
-        if isinstance(text, str):
-            kept.append((member.study_id, text))
-        else:
-            failed.append(Failed(member.name, *text))
-    return report_table(kept, label=label), failed
+    with no_collecting():
+        for member, raw in _contents(source, map(Member._make, members)):
+            text = raw if isinstance(raw, tuple) else _text(raw)
+            if isinstance(text, str):
+                kept.append((member.study_id, text))
+            else:
+                failed.append(Failed(member.name, *text))
+        return report_table(kept, label=label), failed
 
 
-def report_table(reports: Sequence[tuple[str, str]], *, label: bool = False) -> pa.Table:
-    """Return (study_id, text) pairs with their sections as a table with the columns of the store's `reports`."""
-    found = [trimmed(text) for _, text in reports]
+def report_table(
+    reports: Sequence[tuple[str, str]], found: Sequence[Sections] | None = None, *, label: bool = False
+) -> pa.Table:
+    """Return (study_id, text) pairs with their sections as a table with the columns of the store's `reports`.
+
+    `found` are the sections of each text, by default those that our parser finds.
+    """
+    found = [trimmed(text) for _, text in reports] if found is None else found
     offsets, position = [0], 0
     for sections in found:
         position += len(sections)
@@ -106,7 +120,7 @@ def report_table(reports: Sequence[tuple[str, str]], *, label: bool = False) -> 
         "sections": pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), struct_array),
     }
     by_name = [{name: (start, end) for name, start, end in sections} for sections in found]
-    for column, wanted in _COLUMNS:
+    for column, wanted in COLUMNS:
         bodies = [_body(text, spans, wanted) for text, spans in zip(texts, by_name, strict=True)]
         columns[column] = pa.array(bodies, pa.string())
     columns["text_hash"] = pa.array([sha256(text.encode()).hexdigest()[:32] for text in texts], pa.string())
@@ -118,7 +132,7 @@ def report_table(reports: Sequence[tuple[str, str]], *, label: bool = False) -> 
     return pa.table(columns)
 
 
-def _body(text: str, spans: dict[SectionName, tuple[int, int]], wanted: tuple[SectionName, ...]) -> str | None:
+def _body(text: str, spans: dict[str, tuple[int, int]], wanted: tuple[SectionName, ...]) -> str | None:
     """Return the section's words; of several with one name `spans` holds the last, which is the final read."""
     for name in wanted:
         if name in spans:
@@ -140,7 +154,7 @@ def _text(raw: bytes) -> str | tuple[RejectReason, str]:
 # --- contents ------------------------------------------------------------------------------------------------
 
 
-def _contents(source: str, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
+def _contents(source: str, members: Iterable[Member]) -> Iterator[tuple[Member, Raw]]:
     if Path(source).is_dir():
         for member in members:
             yield member, _read_file(f"{source}/{member.name}")
@@ -181,7 +195,7 @@ def _unpack(archive: mmap.mmap, member: Member) -> Raw:
     start = member.offset + _LOCAL_HEADER + name_length + extra_length
     packed = archive[start : start + member.packed]
     try:
-        data = packed if member.method == STORED else _inflate(packed, member.size)
+        data = packed if member.method == zipfile.ZIP_STORED else _inflate(packed, member.size)
     except zlib.error:
         return RejectReason.UNREADABLE, "the file is damaged (deflate); its study is kept without a report"
     if data is None or len(data) != member.size:
@@ -196,62 +210,3 @@ def _inflate(packed: bytes, size: int) -> bytes | None:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     data = inflater.decompress(packed, size + 1)
     return data if len(data) <= size else None
-
-
-# --- the worker ------------------------------------------------------------------------------------------------
-
-
-def send(stream: IO[bytes], payload: bytes) -> None:
-    """Write one message."""
-    stream.write(struct.pack(">Q", len(payload)))
-    stream.write(payload)
-    stream.flush()
-
-
-def receive(stream: IO[bytes]) -> bytes | None:
-    """Read one message; None where the stream ends."""
-    head = stream.read(8)
-    if len(head) < 8:
-        return None
-    (length,) = struct.unpack(">Q", head)
-    payload = stream.read(length)
-    return payload if len(payload) == length else None
-
-
-def encode(table: pa.Table, failed: Sequence[Failed]) -> bytes:
-    """Pack an answer: the failures travel in the schema's metadata."""
-    sink = pa.BufferOutputStream()
-    marked = table.replace_schema_metadata({"failed": json.dumps(failed)})
-    with pa.ipc.new_stream(sink, marked.schema) as writer:
-        writer.write_table(marked)
-    return bytes(sink.getvalue())
-
-
-def decode(payload: bytes) -> tuple[pa.Table, list[Failed]]:
-    """Unpack an answer."""
-    table = pa.ipc.open_stream(payload).read_all()
-    failed = [
-        Failed(key, RejectReason(reason), text) for key, reason, text in json.loads(table.schema.metadata[b"failed"])
-    ]
-    return table.replace_schema_metadata(None), failed
-
-
-def answer(task: bytes) -> bytes:
-    """Do one task: {"source", "members", "label"} as JSON."""
-    wanted = json.loads(task)
-    members = [Member(*member) for member in wanted["members"]]
-    return encode(*read_chunk(wanted["source"], members, label=wanted["label"]))
-
-
-def main() -> None:
-    """Answer tasks until stdin ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    gc.disable()  # millions of small tuples and no cycles: looking for some takes an eighth of the time
-    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nothing that prints may break the protocol
-        while (task := receive(sys.stdin.buffer)) is not None:
-            send(output, answer(task))
-
-
-if __name__ == "__main__":
-    main()
