@@ -24,7 +24,7 @@ BEFORE: dict[str, Commands] = {"questions": (), "chains": (INGEST, ASK), "files"
 """What is only done, so that the commands below have something to work on."""
 COMPARED: dict[str, Commands] = {
     "questions": (INGEST, ASK, ("sql", "select question_id from questions order by 1")),
-    "chains": (("mine",), ("score",), ("filter", "-o", "kept.jsonl"), ("show", "missing")),
+    "chains": (("mine",), ("score",), ("filter", "-o", "kept.jsonl")),
     "files": (
         ("--version",), ("mine", "--help"), ("dig",), ("status",), ("label", "in.jsonl", "-o", "labels.jsonl"),
         ("judge", "in.jsonl", "-o", "verdicts.jsonl"), ("radrscore", "in.jsonl", "-o", "scores.jsonl"),
