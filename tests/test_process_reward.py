@@ -212,7 +212,6 @@ def test_processes_share_a_budget_in_equal_parts(tmp_path: Path) -> None:
 def test_the_judge_may_be_anybodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "stern_judges.py").write_text(
-        "from contextlib import nullcontext\n"
         "from cxr.miner.judge import RulesJudge\n"
         "from cxr.schemas.vocabulary import Verdict\n"
         "class Stern(RulesJudge):\n"
@@ -220,10 +219,8 @@ def test_the_judge_may_be_anybodys(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "    def verdicts(self, report, findings):\n"
         "        judged = super().verdicts(report, findings)\n"
         "        return [one.model_copy(update={'verdict': Verdict.CONTRADICTED}) for one in judged]\n"
-        "def open_stern(settings, books):\n"
-        "    return nullcontext(Stern())\n"
     )
-    settings = JudgeSettings(judge="stern_judges:open_stern")
+    settings = JudgeSettings(judge="stern_judges:Stern")
     with ProcessReward.opened(RewardRun(tmp_path / "run", settings)) as reward:
         assert reward(**batch([TRUE])) == [0]
         assert reward.record()["judge"]["name"] == "stern"

@@ -10,6 +10,7 @@ import os
 import shlex
 import signal
 import subprocess
+import threading
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -245,16 +246,29 @@ def launch(plan: LaunchPlan) -> int:
     """
     if plan.command is None:
         raise ValueError("a plan of one process has no command; train in this process")
-    with subprocess.Popen(plan.command) as process:  # noqa: S603 - our own command
-        # A scheduler's end of time reaches the processes, too: none goes on without the one that started it.
-        before = signal.signal(signal.SIGTERM, lambda _number, _frame: process.terminate())
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            process.wait()
-            raise
-        finally:
-            signal.signal(signal.SIGTERM, before)
+    started: list[subprocess.Popen[bytes]] = []
+    ended = threading.Event()
+
+    def end(_number: int, _frame: object) -> None:
+        ended.set()
+        for process in started:
+            process.terminate()
+
+    # A scheduler's end of time reaches the processes, too: none goes on without the one that started it, and none
+    # starts after that end.
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with subprocess.Popen(plan.command) as process:  # noqa: S603 - our own command
+            started.append(process)
+            if ended.is_set():
+                process.terminate()
+            try:
+                code = process.wait()
+            except KeyboardInterrupt:
+                process.wait()
+                raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if code:
         say(f"the training's processes ended with {code}; the first message above says why, what follows it is torch's")
     return code
