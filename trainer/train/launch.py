@@ -10,8 +10,8 @@ import os
 import shlex
 import signal
 import subprocess
-import threading
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
