@@ -8,7 +8,7 @@ import pytest
 import typer.main
 
 from cxr.cli import app
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Cli
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -51,3 +51,35 @@ def test_no_page_or_module_names_this_machine() -> None:
     for path in ours:
         if path.suffix in {".py", ".md", ".toml", ".json"}:
             assert "/work/" not in path.read_text(encoding="utf-8"), path
+
+
+def _shown(title: str) -> str:
+    """Give the README's first block after some words."""
+    return (ROOT / "README.md").read_text("utf-8").partition(title)[2].partition("```\n")[2].partition("```")[0]
+
+
+def test_the_tree_of_the_readme_is_the_tree() -> None:
+    said, room = set(), ""
+    for line in _shown("## What is where").splitlines():
+        name = line.split()[0]
+        room = room if line.startswith(" ") else name
+        said.add(f"{room}{name}" if line.startswith(" ") else name)
+    rooms = [folder for stage in ("miner", "trainer") for folder in (ROOT / stage).iterdir()]
+    there = {f"{folder.parent.name}/{folder.name}/" for folder in rooms if (folder / "__init__.py").exists()}
+    top = {"schemas/", "prompts/", "miner/", "trainer/", "cli.py", "cxr/", "tests/", "benchmarks/", "docs/"}
+    assert said == there | top
+    assert not [path for stage in ("miner", "trainer") for path in (ROOT / stage).glob("[!_]*.py")]
+
+
+def test_the_demo_of_the_readme_is_what_it_prints(cxr: Cli) -> None:
+    done = cxr("demo", COLUMNS="119")
+    printed = _masked(" ".join(f"{done.stderr}\n{done.stdout}".split()))
+    lines = re.split(r"\n|\.\.\.", _shown("unless you set that up.").partition("\n")[2])
+    assert len(lines) > 50
+    for line in lines:
+        assert _masked(" ".join(line.split())) in printed, line
+
+
+def _masked(text: str) -> str:
+    """Leave out ids and versions, which change with every word of the reader."""
+    return re.sub(r"\b(?=[0-9a-f]*\d)(?:[0-9a-f]{20}|[0-9a-f]{12})\b", "<digest>", text)

@@ -47,6 +47,7 @@ LONGEST_ID = 64
 
 # Ids become parts of other ids and of file names: a/b will do, /a, ../a, a/./b, a\\b and control characters will not.
 _PATH_PARTS = r"(^|/)\.{0,2}(/|$)|\\|[\x00-\x1f]"
+_EXPECTED_FILE = "a CSV of reports with a header line"
 _IMAGE_FIELDS = ("image", "view")
 # Those that say which number is the month.
 _DATE_FORMATS = (
@@ -76,11 +77,10 @@ def read_csv_corpus(
     root = path.parent if image_root is None else image_root
     if not root.is_dir():
         raise InputError(f"--image-root {root} is no folder; expected the one that the image paths are relative to")
-    expected = "a CSV of reports with a header line"
     if not path.is_file():
-        raise InputError(f"{path} is no file; expected {expected}")
+        raise InputError(f"{path} is no file; expected {_EXPECTED_FILE}")
     data = read_bytes(path)
-    header = csv_header(data, path.name, expected)
+    header = csv_header(data, path.name, _EXPECTED_FILE)
     columns = columns_of(header, named_fields(mapping), path.name)
     table = read_csv(data, path.name, tuple(dict.fromkeys(columns.values())), key=columns["study_id"])
     rows = table.frame.select(pl.col(ROW), *(pl.col(column).alias(field) for field, column in columns.items()))
