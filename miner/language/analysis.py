@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from cxr.miner.language.lexicon import load_lexicon
-from cxr.miner.language.reader import read_sentence
+from cxr.miner.language.reader import read_fragment, read_sentence
 from cxr.miner.language.sections import final_text_spans, outline
 from cxr.miner.language.sentences import split_sentences
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Span
@@ -14,6 +14,8 @@ from cxr.schemas import Certainty, Finding, NormalForm, Presence, Span
 # Sections that speak of the patient's past, of other images or of the technique: nothing is asserted there.
 _SILENT_SECTIONS = frozenset({"indication", "history", "comparison", "technique", "examination"})
 # Without any of these a text that ends a sentence is one paragraph without headers, and need not be searched for them.
+_FRAGMENT = 60
+"""A longer sentence says itself what it speaks of."""
 _SECTION_SIGNS = (":", "\n", "- ", "\u2013 ", "\u2014 ")
 
 
@@ -87,9 +89,15 @@ def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
     sentences: list[tuple[int, int]] = []
     mentions: list[Mention] = []
     for start, end in spans:
+        before = ""
         for begin, stop in split_sentences(text, start, end):
             number = len(sentences)
+            sentence = text[begin:stop]
             sentences.append((begin, stop))
+            readings = read_sentence(sentence)
+            if not readings and before and len(sentence) <= _FRAGMENT:
+                readings = read_fragment(sentence, before)
+            before = sentence
             mentions.extend(
                 Mention(
                     reading.form,
@@ -100,7 +108,7 @@ def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
                     number,
                     reading.hedge,
                 )
-                for reading in read_sentence(text[begin:stop])
+                for reading in readings
             )
     return Analysis(text=text, cuts=tuple(sentences), mentions=tuple(mentions))
 

@@ -33,6 +33,9 @@ class Role(IntEnum):
     DEFINITION = 1 << 42
     ENUMERATION = 1 << 43
     PAST = 1 << 18
+    PAST_NEXT = 1 << 44
+    NOTHING_BACKWARD = 1 << 45
+    REMOVAL = 1 << 46
     BREAK = 1 << 19
     COPULA = 1 << 20
     PREPOSITION = 1 << 21

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cxr.miner.language.lexicon import Entry, Node, Role, load_lexicon
-from cxr.miner.language.tokens import ARTICLES, TOKEN, fold_compound, lowered
+from cxr.miner.language.tokens import ARTICLES, fold_compound, lowered, token_pattern
 from cxr.miner.pack import pack
 
 _SIGNS = {
@@ -15,11 +15,23 @@ _SIGNS = {
     ":": Entry((":",), int(Role.COLON)),
     "/": Entry(("/",), int(Role.CONJUNCTION)),
     ";": Entry((";",), int(Role.BREAK)),
-    "?": Entry(("?",), int(Role.HEDGE_FORWARD)),  # "? X"; at the end of a sentence it asks
+    "-": Entry(("-",), int(Role.COLON)),  # between two parts of a sentence; within a word it is none
+    "?": Entry(("?",), int(Role.HEDGE_FORWARD)),  # "? X"
+    "??": Entry(("??",), int(Role.HEDGE_BACKWARD)),  # "X?"
 }
+_DASHES = "-\u2013\u2014"
+_LETTERS_OF_SIDES = frozenset("lr")
 _HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")
 _OPTION = re.compile(r"[\s*\-\"'(]*[A-H][).:]\**\s")
 _WORD = Entry(("",), int(Role.WORD))
+_NUMBERED = re.compile(r"\.\s*\d")
+_PARTS = re.compile(r"\s[-\u2013\u2014]+[\s>]|[-\u2013\u2014]{2}|[\u2014]")
+_ASKS = re.compile(
+    r"\W*(?:is|are|was|were|do|does|did|has|have|had|can|could|should|would|will|may|might|what|which|where|when|why|how|"
+    r"who|if|whether|any|there|so|or|and|but|then|does)\b",
+    re.IGNORECASE,
+)
+_FEW_WORDS = 6
 _QUESTION = re.compile(r"\?[\s*\"')\]]*$")
 _UNITS = {"cm": 10.0, "mm": 1.0, "centimeter": 10.0, "millimeter": 1.0}
 
@@ -62,18 +74,48 @@ def read_items(sentence: str) -> Items:
     words: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
-    for match in TOKEN.finditer(lowered(sentence)):
+    for match in token_pattern().finditer(lowered(sentence)):
         start, end = match.span()
-        for word in _folded(match.group()):
+        piece = match.group()
+        for word in _folded(piece) if piece.isalpha() and end - start > 2 else _by_its_place(piece, sentence, start):
             words.append(word)
             starts.append(start)
             ends.append(end)
     return _match(words, starts, ends, sentence)
 
 
+def _by_its_place(piece: str, sentence: str, start: int) -> tuple[str, ...]:
+    """Return the words of a short token, whose meaning its surroundings decide."""
+    end = start + len(piece)
+    if piece in _LETTERS_OF_SIDES:
+        number = sentence[end : end + 1].isdigit() or sentence[:start].rstrip()[-1:].isdigit()
+        return (piece,) if number else _folded(piece)  # "L4", "2 L"
+    if piece == "no" and _NUMBERED.match(sentence, end):
+        return ("number",)  # "no. 2"
+    if piece in _DASHES:
+        return ("-",) if _PARTS.match(sentence, max(0, start - 1)) else ()
+    if piece == "?":
+        return _question_mark(sentence, start)
+    return _folded(piece)
+
+
+def _question_mark(sentence: str, at: int) -> tuple[str, ...]:
+    """Return what a question mark does: it doubts what follows, or what stands before it, or waits for an answer."""
+    if not sentence[:at].strip() or sentence[at - 1].isspace():
+        return ("?",)
+    return (":",) if sentence[at + 1 :].strip(" *\"')]") else ("??",)
+
+
 def asks_or_names(sentence: str) -> bool:
-    """Return whether a sentence is a question or a heading line, which state nothing."""
-    return _QUESTION.search(sentence) is not None or _HEADING.match(sentence) is not None
+    """Return whether a sentence is a question or a heading line, which state nothing.
+
+    A few words without a verb before a question mark ("Small X?") are a doubt and no question.
+    """
+    if _HEADING.match(sentence):
+        return True
+    if not _QUESTION.search(sentence):
+        return False
+    return _ASKS.match(sentence) is not None or sentence.count(" ") >= _FEW_WORDS
 
 
 def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) -> Items:

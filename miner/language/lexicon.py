@@ -136,6 +136,8 @@ def _add_modifiers(builder: _Builder, source: Pack) -> None:
     for change, phrases in words.change.items():
         for entry in builder.all(phrases, Role.CHANGE):
             entry.change = change
+    for _ in builder.all(words.removal, Role.REMOVAL):
+        pass
 
 
 def _add_places(builder: _Builder, source: Pack) -> dict[str, Part]:

@@ -1,9 +1,11 @@
 """Read one sentence: which concepts it asserts or denies, with their attributes and exact places."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
 from cxr.miner.language.attributes import Attributes, change_behind, collect, leads_to_mention
+from cxr.miner.language.ellipsis import complete, complete_fragment
 from cxr.miner.language.items import Items, asks_or_names, read_items
 from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
 from cxr.miner.language.scopes import Scopes, across_relative, read_scopes, subjects
@@ -22,7 +24,9 @@ from cxr.schemas import Certainty, Change, NormalForm, Presence, Severity, Side
 
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
 _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
-COLON, CHANGE = int(Role.COLON), int(Role.CHANGE)
+COLON, CHANGE, REMOVAL = int(Role.COLON), int(Role.CHANGE), int(Role.REMOVAL)
+_STATES = int(Role.DENY_FORWARD | Role.COPULA | Role.AFFIRM_BACKWARD | Role.WITH)
+_STANDS_FOR = int(Role.NUMBER | Role.DENY_BACKWARD)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _MEANINGFUL = CONCEPT | STATE | GENERIC
 _NOWHERE: frozenset[str] = frozenset()
@@ -63,21 +67,27 @@ def normal_form(
 class _Sentence:
     """The work on one sentence: items and scopes in, readings out."""
 
-    def __init__(self, items: Items, lexicon: Lexicon, *, statement: bool = False) -> None:
+    def __init__(
+        self, items: Items, lexicon: Lexicon, *, none: Iterable[int] = (), statement: bool = False
+    ) -> None:
         self.items = items
         self.lexicon = lexicon
         self.statement = statement
         self.scopes: Scopes = read_scopes(items)
+        for index in none:
+            self.scopes.denied[index], self.scopes.hedged[index], self.scopes.cue[index] = True, False, index
         if statement:
             self.scopes.silent[:] = [False] * len(self.scopes.silent)
         self.readings: list[Reading] = []
-        self.changes = self._changes() if items.union & CHANGE else {}
+        self.changes = self._changes() if items.union & (CHANGE | REMOVAL) else {}
 
     def _changes(self) -> dict[int, Change]:
         """Return a change that is said of several mentions to each ("X and Y have been removed")."""
         items = self.items
         changes: dict[int, Change] = {}
         for index, role in enumerate(items.roles):
+            if role & REMOVAL:
+                changes |= {at: Change.RESOLVED for at in subjects(items, index, CONCEPT) if self._is_device(at)}
             change = items.entries[index].change
             if change is None or not index:
                 continue
@@ -87,6 +97,9 @@ class _Sentence:
             for subject in subjects(items, index, CONCEPT) or _before_which(items, index):
                 changes.setdefault(subject, change)
         return changes
+
+    def _is_device(self, index: int) -> bool:
+        return self.lexicon.concepts[self.items.entries[index].concepts[0]].kind == "device"
 
     def read(self) -> list[Reading]:
         colon = self._heading_end() if self.items.union & COLON else 0
@@ -111,7 +124,9 @@ class _Sentence:
         if self.statement:
             return 0
         for index, role in enumerate(roles):
-            if role & Role.COLON:
+            if role & Role.COLON and self.items.entries[index].phrase == (":",):
+                if any(before & _STATES for before in roles[:index]):
+                    return 0  # "no X: mild Y persists" is no heading
                 if index == len(roles) - 1:
                     return index
                 body = roles[index + 1 :]
@@ -352,7 +367,18 @@ def read_sentence(sentence: str) -> tuple[Reading, ...]:
     items = read_items(sentence)
     if not items.union & _MEANINGFUL:
         return ()
-    return tuple(_Sentence(items, load_lexicon()).read())
+    none = complete(items).denied if items.union & _STANDS_FOR else ()
+    return tuple(_Sentence(items, load_lexicon(), none=none).read())
+
+
+@lru_cache(maxsize=4096)
+def read_fragment(fragment: str, before: str) -> tuple[Reading, ...]:
+    """Return what a fragment states of the last thing that the sentence before it names: "No X. Trace left."."""
+    named = next((entry for entry in reversed(read_items(before).entries) if entry.concepts), None)
+    completed = None if named is None else complete_fragment(read_items(fragment), named)
+    if completed is None:
+        return ()
+    return tuple(_Sentence(completed.items, load_lexicon(), none=completed.denied).read())
 
 
 def read_observation(text: str) -> tuple[Reading, ...]:

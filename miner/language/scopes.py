@@ -33,12 +33,18 @@ DENY_FORWARD, DENY_BACKWARD = int(Role.DENY_FORWARD), int(Role.DENY_BACKWARD)
 HEDGE_FORWARD, HEDGE_BACKWARD = int(Role.HEDGE_FORWARD), int(Role.HEDGE_BACKWARD)
 AFFIRM = int(Role.AFFIRM_BACKWARD)
 CAUSE = int(Role.CAUSE)
+_OWN = int(Role.SIDE | Role.NUMBER | Role.CHRONIC)
+"""What a member of a denied list does not begin with."""
+_CHOICE = CONJUNCTION | int(Role.PREPOSITION | Role.PROBABLE | Role.HEDGE_FORWARD | Role.HEDGE_BACKWARD)
 _CONCLUDES = int(Role.PROBABLE | Role.HEDGE_FORWARD)
-_ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or")})
+_ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or"), ("or", "alternatively")})
 _RELATIVE = frozenset({("which",), ("but",), ("however",)})
 _AWAY = frozenset({("from",), ("to",), ("than",)})
 _TO_BE = frozenset({"is", "are"})
 PLACING = frozenset({("of",), ("in",), ("within",)})
+_BARE_DENIALS = frozenset({"no", "not"})
+"""They close a statement at its end alone: "X: no", "X not"."""
+_NON = ("non",)
 _NEGATIONS = frozenset({"not", "can't", "doesn't", "don't"})
 _UNDECIDED = frozenset({("versus",), ("vs",)})
 
@@ -74,7 +80,7 @@ def read_scopes(items: Items) -> Scopes:
         for index, roles in enumerate(items.roles):
             if roles & _BACKWARD and not (roles & _FORWARD and not _looks_back(items, index)):
                 _apply_backward(items, scopes, index)
-    if union & CONJUNCTION:
+    if union & _CHOICE:
         _alternatives(items, scopes)
     if union & NOTHING_SENTENCE:
         keep_denied(items, scopes.silent, scopes.denied, scopes.cue)
@@ -87,7 +93,8 @@ def _looks_back(items: Items, index: int) -> bool:
     """Decide for a cue that can work both ways ("absent", "possible", "no") whether it closes a statement."""
     roles = items.roles
     before = roles[index - 1] if index else 0
-    if items.entries[index].phrase == ("no",) and index + 1 < len(roles) and not roles[index + 1] & (COMMA | _STOP):
+    last = items.entries[index].phrase[-1]
+    if last in _BARE_DENIALS and index + 1 < len(roles) and not roles[index + 1] & (COMMA | COLON | _STOP):
         return False
     if not before or before & (_STOP | Role.PREPOSITION | COMMA):
         return False
@@ -111,6 +118,8 @@ def _forward(items: Items, scopes: Scopes) -> None:
     for index, role in enumerate(roles):
         if role & _CONCLUDES and deny_used and _concludes_anew(items, index):
             deny = -1
+        if items.entries[index].phrase == _NON:
+            continue  # "non-displaced" says nothing of what is not displaced
         if role & _FORWARD and not (role & _BACKWARD and _looks_back(items, index)):
             if role & DENY_FORWARD:
                 deny, deny_used = index, False
@@ -119,7 +128,7 @@ def _forward(items: Items, scopes: Scopes) -> None:
                 lasting = bool(role & Role.HEDGE_LIST)
         elif role & _STOP:
             deny = hedge = -1
-        elif role & (COPULA | WITH | CAUSE) and deny_used and not (role & COPULA and affirmed(items, index)):
+        elif deny_used and _parts_denial(items, index):
             deny = -1
         elif role & _LIST:
             if deny >= 0 and deny_used and _ends_denial(items, index):
@@ -130,10 +139,26 @@ def _forward(items: Items, scopes: Scopes) -> None:
         scopes.denied[index] = deny >= 0
         scopes.hedged[index] = hedge >= 0
         scopes.cue[index] = deny if deny >= 0 else hedge
-        if role & MENTION:
+        if index and items.entries[index - 1].phrase == _NON and role & STATE:
+            scopes.denied[index], scopes.cue[index] = True, index - 1
+        if role & (MENTION | Role.QUALITY):
             deny_used = hedge_used = True
         elif role & STATE and deny >= 0 and not _leads_to_mention(items, index):
             deny_used = True
+
+
+def _parts_denial(items: Items, index: int) -> bool:
+    """Return whether an item ends a denial that has found what it denies: a verb, a colon, "with", a run-on."""
+    role = items.roles[index]
+    if role & COPULA:
+        return not affirmed(items, index)
+    return bool(role & (WITH | CAUSE | COLON)) or _runs_on(items, index)
+
+
+def _runs_on(items: Items, index: int) -> bool:
+    """Return whether a new statement begins without any sign: "no X small left Y"."""
+    degree = items.roles[index] & (SEVERITY | CHANGE | Role.SIDE)
+    return bool(degree and items.roles[index - 1] & CONCEPT and _leads_to_mention(items, index))
 
 
 def _concludes_anew(items: Items, index: int) -> bool:
@@ -210,9 +235,21 @@ def _begins_statement(items: Items, index: int) -> bool:
     first, state = roles[start], entries[start].state
     if state is not None and state.normal:
         return True
-    if not first & (SEVERITY | CHANGE) or first & DENY_FORWARD:
+    own = first & (SEVERITY | CHANGE) or (first & _OWN and _leads_to_mention(items, start - 1))
+    if not (own or _turns_to_device(items, start)) or first & DENY_FORWARD:
         return False
     return not _alternative_follows(items, start)  # "no X, small left Y"
+
+
+def _turns_to_device(items: Items, start: int) -> bool:
+    """Return whether a device follows a denied finding: "no X, tube in place"."""
+    concepts = load_lexicon().concepts
+    kinds = [
+        next((concepts[items.entries[at].concepts[0]].kind for at in span if items.entries[at].concepts), None)
+        for span in (range(start - 1, -1, -1), range(start, len(items.roles)))
+    ]
+    leads = items.roles[start] & CONCEPT or _leads_to_mention(items, start)
+    return bool(leads) and kinds[0] not in {None, "device"} and kinds[1] == "device"
 
 
 def _is_affirmed(items: Items, start: int) -> bool:
@@ -366,9 +403,21 @@ def across_relative(items: Items, index: int, wanted: int) -> list[int]:
     return []
 
 
+def _preferred(items: Items, index: int) -> bool:
+    """Return whether "than" or "over" sets what follows behind what is more likely: "favor X over Y"."""
+    before = items.entries[:index]
+    if items.entries[index].phrase == ("over",):
+        return any(entry.phrase[-1].startswith("favor") for entry in before if entry.phrase)
+    return items.entries[index].phrase == ("than",) and any("likely" in entry.phrase for entry in before)
+
+
 def _alternatives(items: Items, scopes: Scopes) -> None:
-    """Hedge both sides of "X versus Y" and "X or Y" where they are asserted."""
+    """Hedge both sides of "X versus Y" and "X or Y" where they are asserted, and the second of "X over Y"."""
     for index, entry in enumerate(items.entries):
+        if _preferred(items, index):
+            right = _neighbour(items, index, 1)
+            if right >= 0 and not scopes.denied[right]:
+                scopes.hedged[right] = scopes.alternative[right] = True
         if entry.phrase not in _ALTERNATIVE:
             continue
         left = _neighbour(items, index, -1)

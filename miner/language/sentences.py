@@ -4,9 +4,17 @@ import re
 
 # A sentence ends at . ? ! before a space, a capital or the end; at a semicolon; or at a line end that ends a paragraph
 # or a list entry. A wrapped line (60 characters or more, as in MIMIC-CXR) does not end it.
-_END = re.compile(r"(?:[.!]|(?<=\S)\?)[.?!]*(?=[\s\"')\]*]|$|[A-Z])|;|\n")
-_ABBREVIATION = re.compile(r"(?:\b(?:dr|vs|e\.g|i\.e|eg|ie|approx|no|st|mr|mrs|ms|resp|incl|ca))$", re.IGNORECASE)
+_END = re.compile(r"(?:[.!]|(?<=\S)\?)[.?!]*(?=[\s\"')\]*]|$|[A-Z])|(?<=[a-z]{3})\.(?=[a-z]{3})|;|\n")
+_ABBREVIATION = re.compile(r"(?:\b(?:dr|vs|e\.g|i\.e|eg|ie|approx|st|mr|mrs|ms|resp|incl|ca))$", re.IGNORECASE)
+_NUMBERED = re.compile(r"\bno\.\s*\d", re.IGNORECASE)
 _NEW_ENTRY = re.compile(r"[ \t]*(?:[-*+\u2022#>]|\d+[.)]|\(?[A-Ha-h][.)]\s|\n|$)")
+# "X? No." is one statement, with its answer; "X seen.y" lacks a blank.
+_ANSWER = re.compile(
+    r"\s*(?:\(?(?:no|none|neg|negative|nil|absent|yes|present|positive|not seen|n|y)\)?\s*(?=[.,;!\n]|$)|"
+    r"(?:(?:small|tiny|trace|minimal|mild|moderate|large|left|right|bilateral|bibasilar|unchanged|stable|resolved|gone|yes|no|"
+    r"on|at|the|side|only|both|sides)[, ]*){1,5}(?=[.;!\n]|$))",
+    re.IGNORECASE,
+)
 _CAPITAL = re.compile(r"[ \t]*[A-Z*]")
 _WRAPPED = 60
 _LONGEST = 1000
@@ -26,12 +34,18 @@ def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[t
             line = match.end()
             if not ends:
                 continue
-        elif sign == "." and _ABBREVIATION.search(text, max(begin, at - 8), at) and match.end() < stop - 1:
+        elif sign == "?" and _ANSWER.match(text, match.end(), stop):
+            continue
+        elif sign == "." and match.end() < stop - 1 and _is_abbreviation(text, begin, at):
             continue
         _keep(text, begin, match.end(), found)
         begin = match.end()
     _keep(text, begin, stop, found)
     return found
+
+
+def _is_abbreviation(text: str, begin: int, at: int) -> bool:
+    return bool(_ABBREVIATION.search(text, max(begin, at - 8), at) or _NUMBERED.match(text, max(begin, at - 2)))
 
 
 def _line_ends_sentence(text: str, line: int, at: int, after: int, stop: int) -> bool:

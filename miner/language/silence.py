@@ -11,7 +11,8 @@ DENY_FORWARD, HEDGE_BACKWARD = int(Role.DENY_FORWARD), int(Role.HEDGE_BACKWARD)
 NOTHING_SENTENCE, NOTHING_CLAUSE = int(Role.NOTHING_SENTENCE), int(Role.NOTHING_CLAUSE | Role.PAST)
 NOTHING_FORWARD, IMPERATIVE, OPTION = int(Role.NOTHING_FORWARD), int(Role.IMPERATIVE), int(Role.OPTION)
 DEFINITION, ENUMERATION = int(Role.DEFINITION), int(Role.ENUMERATION)
-PLANS = NOTHING_SENTENCE | NOTHING_CLAUSE | NOTHING_FORWARD | IMPERATIVE | ENUMERATION
+PAST_NEXT, NOTHING_BACKWARD = int(Role.PAST_NEXT), int(Role.NOTHING_BACKWARD)
+PLANS = NOTHING_SENTENCE | NOTHING_CLAUSE | NOTHING_FORWARD | IMPERATIVE | ENUMERATION | PAST_NEXT | NOTHING_BACKWARD
 _STATES = COPULA | DENY_FORWARD | int(Role.DENY_BACKWARD | Role.AFFIRM_BACKWARD) | STATE
 _LIST = COMMA | int(Role.CONJUNCTION)
 _SUSPICION = int(Role.HEDGE_FORWARD) | HEDGE_BACKWARD
@@ -33,12 +34,28 @@ def silence(items: Items, silent: list[bool]) -> None:
             _silence_plan(roles, silent, index)
         elif role & NOTHING_FORWARD:
             silent[index:] = [True] * (total - index)
+        elif role & PAST_NEXT:
+            _silence_next(roles, silent, index)
+        elif role & NOTHING_BACKWARD:
+            start = next((at + 1 for at in range(index - 1, -1, -1) if roles[at] & (COMMA | BREAK)), 0)
+            silent[start:index] = [True] * (index - start)
         elif role & NOTHING_CLAUSE:
             start, stop = index, _end_of_purpose(roles, index)
             if items.entries[index].phrase == _IF:
                 start, stop = _conditional(items, index, stop)
             silent[start:stop] = [True] * (stop - start)
         begun = not role & COLON and (begun or not role & COMMA)  # "Y: look for ..." is a plan, too
+
+
+def _silence_next(roles: list[int], silent: list[bool], index: int) -> None:
+    """Silence the mention that a word calls past: "recent X"."""
+    for at in range(index + 1, len(roles)):
+        silent[at] = True
+        if roles[at] & CONCEPT:
+            return
+        if roles[at] & (COMMA | BREAK | COPULA):
+            silent[index + 1 : at + 1] = [False] * (at - index)
+            return
 
 
 def _has_verb(items: Items, index: int) -> bool:

@@ -1,16 +1,27 @@
 """Words of a text with their places, folded so that one spelling in the lexicon matches all of them."""
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from cxr.miner.pack import pack
 
 # A word (with an inner apostrophe), a number, a run of line ends, or one other visible character.
-TOKEN = re.compile(r"[^\W\d_]+(?:['\u2019][a-z]+)?|\d+(?:\.\d+)?|_{2,}|\n\s*|[^\s\w]|\w", re.IGNORECASE)
+_TOKEN = r"[^\W\d_]+(?:['\u2019][a-z]+)?|\d+(?:\.\d+)?|_{2,}|\n\s*|[^\s\w]|\w"
 
 _PLAIN = re.compile("[a-z ]+")
 ARTICLES = frozenset({"a", "an", "the"})
 """Left out of phrases and sentences alike: they change no meaning here."""
+
+
+@cache
+def token_pattern() -> re.Pattern[str]:
+    """Return what a token is: an abbreviation with signs in it ("s/p") first, then a word, a number, a sign."""
+    signed = sorted((short for short in pack().abbreviations.words if not short.isalpha()), key=len, reverse=True)
+    closed = "|".join(re.escape(short) for short in signed if short[-1] != "/")
+    opened = "|".join(re.escape(short) for short in signed if short[-1] == "/")
+    either = [f"(?:{closed})(?![\\w/])" if closed else "", f"(?:{opened})" if opened else ""]
+    short = "|".join(filter(None, either))
+    return re.compile(rf"(?<![\w/])(?:{short})|{_TOKEN}" if short else _TOKEN, re.IGNORECASE)
 
 
 @lru_cache(maxsize=50_000)
@@ -33,6 +44,9 @@ def fold(word: str) -> str:
 @lru_cache(maxsize=50_000)
 def fold_compound(word: str) -> tuple[str, ...]:
     """Return the folded words that a written word stands for: "nonspecific" is ("non", "specific")."""
+    short = pack().abbreviations.words.get(word)
+    if short is not None:
+        return short
     compounds = pack().spelling.split
     split = compounds.get(word)
     if split is not None:
@@ -51,7 +65,7 @@ def lowered(text: str) -> str:
 
 def tokenise(text: str) -> list[tuple[str, int, int]]:
     """Split a lower-cased text into (word, start, end): words, numbers, line ends and single signs."""
-    return [(match.group(), match.start(), match.end()) for match in TOKEN.finditer(text)]
+    return [(match.group(), match.start(), match.end()) for match in token_pattern().finditer(text)]
 
 
 def phrase_words(phrase: str) -> tuple[str, ...]:

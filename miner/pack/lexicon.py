@@ -1,5 +1,6 @@
 """The tables of the language: concepts, structures and places, qualifiers, cues, spelling, section headers."""
 
+from functools import cached_property
 from typing import Literal
 
 from pydantic import ConfigDict, Field
@@ -116,6 +117,8 @@ class Modifiers(Table):
     """Degrees that only stress what is there; a denial of theirs leaves lesser ones open."""
     number: dict[Literal["single", "multiple"], Words]
     change: dict[Change, Words]
+    removal: Words = ()
+    """What says of a device, and of nothing else, that it is there no more."""
 
 
 class CueTable(Table):
@@ -141,6 +144,25 @@ class Spelling(Table):
     """Compounds and abbreviations: the words that they stand for."""
     ends_in_s: frozenset[Word]
     """Words whose -s is no plural."""
+
+
+class AbbreviationList(Table):
+    """Abbreviations that one source knows."""
+
+    source: str
+    words: dict[str, Words]
+    """By the lower-case abbreviation, which may hold signs: the words that it stands for, folded."""
+
+
+class Abbreviations(Table):
+    """`lexicon/abbreviations.toml`: what is written short."""
+
+    list: tuple[AbbreviationList, ...] = ()
+
+    @cached_property
+    def words(self) -> dict[str, tuple[str, ...]]:
+        """The words of every abbreviation; of two lists the later counts."""
+        return {short: words for each in self.list for short, words in each.words.items()}
 
 
 class InsideHeaders(Table):

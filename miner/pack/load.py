@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from cxr.miner.kit.errors import PackError
 from cxr.miner.pack.judging import JudgeWords, RelationTables
 from cxr.miner.pack.labels import About, Example, Label, Labels, Roles, Views
-from cxr.miner.pack.lexicon import Anatomy, Compounds, Concept, CueTable, Modifiers, SectionHeaders, Spelling
+from cxr.miner.pack.lexicon import Abbreviations, Anatomy, Compounds, Concept, CueTable, Modifiers, SectionHeaders, Spelling
 from cxr.miner.pack.tables import AskedLabel, RegionId, Table, read_toml, what_to_change
 from cxr.miner.pack.wording import Nouns, Questions, RegionReading, Signs, Wording
 
@@ -43,6 +43,7 @@ class Pack(Table):
     cues: dict[str, CueTable] = Field(alias="lexicon/cues.toml")
     compounds: Compounds = Field(alias="lexicon/compounds.toml")
     spelling: Spelling = Field(alias="lexicon/spelling.toml")
+    abbreviations: Abbreviations = Field(alias="lexicon/abbreviations.toml")
     section_headers: SectionHeaders = Field(alias="section_headers.toml")
     relations: RelationTables = Field(alias="relations.toml")
     judge_words: JudgeWords = Field(alias="judge.toml")
