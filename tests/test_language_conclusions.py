@@ -68,7 +68,7 @@ CONDITIONS = [
     # a condition that supposes nothing of the image
     ("If anything, the effusion is larger.", ["+pleural_effusion worsened"]),
     ("If compared with the prior, the effusion is larger.", ["+pleural_effusion worsened"]),
-    ("Small effusion, if any.", ["+pleural_effusion mild"]),
+    ("Small effusion, if any.", ["?pleural_effusion mild"]),
     ("No effusion if compared with the prior.", ["-pleural_effusion"]),
     ("If infection is clinically suspected, the left opacity may represent pneumonia.",
      ["+lung_opacity left", "?pneumonia"]),

@@ -11,7 +11,7 @@ from cxr.miner.judge.understanding import understood
 from cxr.miner.judge.verdicts import Outcome, combine, judge_form
 from cxr.miner.judge.words import judge_by_words, word_sentences
 from cxr.miner.kit.digest import code_digest, digest
-from cxr.miner.language import analyse
+from cxr.miner.language.analysis import analyse, analyse_report
 from cxr.miner.language.version import VERSION_LENGTH, reader_version
 from cxr.schemas import Finding, JudgedFinding, NormalForm, Quote
 from cxr.schemas.vocabulary import Licence
@@ -127,4 +127,4 @@ def quotes(outcome: Outcome) -> tuple[Quote, ...]:
 @lru_cache(maxsize=2048)
 def report_facts(report: str) -> Facts:
     """Return what a report states outside of its history, comparison and technique; cached by text."""
-    return facts_of_report(analyse(report), load_relations())
+    return facts_of_report(analyse_report(report), load_relations())

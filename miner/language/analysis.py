@@ -6,8 +6,10 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from cxr.miner.language.lexicon import load_lexicon
+from cxr.miner.language.corrections import standing
 from cxr.miner.language.reader import read_fragment, read_sentence
-from cxr.miner.language.sections import final_text_spans, outline
+from cxr.miner.language.parts import FINAL, Part, read_parts
+from cxr.miner.language.sections import outline
 from cxr.miner.language.sentences import split_sentences
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Span
 
@@ -85,10 +87,11 @@ def _spoken(text: str) -> list[tuple[int, int]]:
     return kept or [(0, len(text))]
 
 
-def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
+def _read(text: str, spans: Iterable[Part]) -> Analysis:
     sentences: list[tuple[int, int]] = []
     mentions: list[Mention] = []
-    for start, end in spans:
+    ranks: list[int] = []
+    for start, end, rank in spans:
         before = ""
         for begin, stop in split_sentences(text, start, end):
             number = len(sentences)
@@ -110,7 +113,8 @@ def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
                 )
                 for reading in readings
             )
-    return Analysis(text=text, cuts=tuple(sentences), mentions=tuple(mentions))
+        ranks += [rank] * (len(mentions) - len(ranks))
+    return Analysis(text=text, cuts=tuple(sentences), mentions=standing(mentions, ranks))
 
 
 @lru_cache(maxsize=4096)
@@ -119,10 +123,13 @@ def analyse(text: str) -> Analysis:
 
     Sections on history, comparison and technique are left out: they assert nothing of this image.
     """
-    return _read(text, _spoken(text))
+    return _read(text, [Part(start, end, FINAL) for start, end in _spoken(text)])
 
 
 @lru_cache(maxsize=1024)
 def analyse_report(report: str) -> Analysis:
-    """Return what the final reading of a report states (findings, impression); empty where there is none."""
-    return _read(report, ((span.start, span.end) for span in final_text_spans(report)))
+    """Return what a report states in the end: findings and impression as an addendum or a later read left them.
+
+    Empty where there is no reading, and for a text that is none ("nan").
+    """
+    return _read(report, read_parts(report))

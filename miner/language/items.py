@@ -60,6 +60,8 @@ def _folded(piece: str) -> tuple[str, ...]:
         return () if piece in ARTICLES else fold_compound(piece)
     if first == "_":
         return ("xxxx",)
+    if len(piece) > 1 and piece in pack().abbreviations.words:
+        return pack().abbreviations.words[piece]  # "(-)"
     return (piece,) if piece in _SIGNS else ()
 
 

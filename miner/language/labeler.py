@@ -85,7 +85,7 @@ def _explicit(mention: Mention, rules: _LabelRules) -> Iterator[tuple[str, Value
     present = form.presence is Presence.PRESENT
     label = rules.named.get(form.concept)
     if label is not None:
-        uncertain = mention.hedge == "possible"
+        uncertain = bool(mention.hedge)
         yield label, (-1 if uncertain else 1) if present else 0
     suggested = rules.suggested.get(form.concept)
     if suggested is not None and present:

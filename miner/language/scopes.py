@@ -242,7 +242,7 @@ def _begins_statement(items: Items, index: int) -> bool:
 
 
 def _turns_to_device(items: Items, start: int) -> bool:
-    """Return whether a device follows a denied finding: "no X, tube in place"."""
+    """Return whether a device follows a denied finding: "no X, D in place"."""
     concepts = load_lexicon().concepts
     kinds = [
         next((concepts[items.entries[at].concepts[0]].kind for at in span if items.entries[at].concepts), None)

@@ -161,6 +161,12 @@ def _role(words: list[str]) -> HeaderRole | None:
     return HeaderRole.UNKNOWN if len(words) <= 4 else None
 
 
+def names_examination(line: str) -> bool:
+    """Return whether a line in capitals names the examination or the report, as a title does."""
+    words = _key(line).replace("/", " ").split()
+    return not {*_lists().view_words, "report"}.isdisjoint(words)
+
+
 def in_line_header(window: str, *, shouting: bool) -> tuple[int, SectionName] | None:
     """Find a known header at the end of `window`, the text between a boundary and a colon inside a line.
 

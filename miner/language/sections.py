@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cxr.miner.language.section_headers import MAX_HEADER, READINGS, HeaderRole, SectionName
+from cxr.miner.language.section_headers import MAX_HEADER, READINGS, HeaderRole, SectionName, names_examination
 from cxr.miner.language.section_marks import Mark, begins_paragraph, find_marks
 from cxr.schemas.text import Section, Span
 
@@ -280,14 +280,19 @@ def _split_titles(text: str, blocks: list[Block], name: SectionName) -> list[Blo
 
 
 def _end_of_titles(text: str, block: Block) -> int:
-    """Return where the lines in capitals at the top of a block end: those without a full stop are titles."""
+    """Return where the lines in capitals at the top of a block end: those without a full stop are titles.
+
+    Where every line is in capitals, a title is one that names the examination.
+    """
     position = block.start
+    shouting = text[block.start : block.end].isupper()
     while position < block.end:
         newline = text.find("\n", position, block.end)
         stop = block.end if newline < 0 else newline
         line = text[position:stop].strip()
         centred = text[position:stop].startswith(" " * 8)
-        if line and (line.endswith(".") or not _CAPITALS_LINE.match(line)) and not centred:
+        says = line.endswith(".") or not _CAPITALS_LINE.match(line) or (shouting and not names_examination(line))
+        if line and says and not centred:
             break
         if newline < 0:
             return block.start if position == block.start else position
@@ -297,7 +302,7 @@ def _end_of_titles(text: str, block: Block) -> int:
 
 def _is_prose(body: str, *, whole: bool) -> bool:
     words = _WORD.findall(body)
-    return bool(words) if whole else len(words) >= 3 and any(mark in body for mark in ".;")
+    return bool(words) if whole or body.isupper() else len(words) >= 3 and any(mark in body for mark in ".;")
 
 
 # --- the final read --------------------------------------------------------------------------------------------

@@ -1,0 +1,61 @@
+"""What stands where parts of a report disagree: a later read corrects an earlier one."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cxr.miner.language.lexicon import load_lexicon
+from cxr.schemas import NormalForm, Presence, Side
+
+if TYPE_CHECKING:
+    from cxr.miner.language.analysis import Mention
+
+_ONE_SIDED = {Side.LEFT, Side.RIGHT}
+
+
+def standing(mentions: Sequence["Mention"], ranks: Sequence[int]) -> tuple["Mention", ...]:
+    """Return the mentions without those that a part of a higher rank contradicts; all of them where there is one."""
+    if not ranks or min(ranks) == max(ranks):
+        return tuple(mentions)
+    numbered = list(zip(mentions, ranks, strict=True))
+    return tuple(
+        mention
+        for mention, rank in numbered
+        if not any(later > rank and corrects(by.form, mention.form) for by, later in numbered)
+    )
+
+
+def corrects(later: NormalForm, earlier: NormalForm) -> bool:
+    """Return whether what is said later takes back what was said before of the same thing."""
+    lexicon = load_lexicon()
+    if _elsewhere(later, earlier):
+        return False
+    related = lexicon.ancestors[later.concept] | lexicon.descendants[later.concept]
+    if earlier.concept not in related:
+        return _rules_out(later, earlier) or _rules_out(earlier, later)
+    if later.presence is not earlier.presence:
+        # "No X" takes back every X, but an X that there is takes back no "no Y", where Y is only a kind of X.
+        return later.presence is Presence.PRESENT or earlier.concept in lexicon.descendants[later.concept]
+    if later.presence is Presence.ABSENT or later.concept != earlier.concept:
+        return False
+    return any(
+        one is not None and other is not None and one != other
+        for one, other in (
+            (later.severity, earlier.severity),
+            (later.size_mm, earlier.size_mm),
+            (later.certainty, earlier.certainty),
+            (later.change, earlier.change),
+        )
+    )
+
+
+def _elsewhere(later: NormalForm, earlier: NormalForm) -> bool:
+    """Return whether the two speak of different sides."""
+    return {later.side, earlier.side} == _ONE_SIDED
+
+
+def _rules_out(normal: NormalForm, other: NormalForm) -> bool:
+    """Return whether one is something right that cannot be where the other is present."""
+    excluded = load_lexicon().ruled_out.get(normal.concept, frozenset())
+    return (
+        other.concept in excluded and normal.presence is Presence.PRESENT and other.presence is Presence.PRESENT
+    )

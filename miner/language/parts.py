@@ -1,0 +1,121 @@
+"""Which parts of a report are read, and which of two parts counts where they disagree.
+
+A wet read, the final read, an attending's revision, an addendum, and several examinations in one report: what a later
+one says of a thing stands, and what an earlier one said of it does not.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cxr.miner.language.sections import Block, SectionName, final_text_spans, outline
+
+EARLIER, FINAL, REVISED, ADDED = 0, 100, 200, 300
+"""Ranks of a wet read or original, the final read, its revision, an addendum; examinations count up from these."""
+
+_LABEL = re.compile(
+    r"^[ \t]*(?:"
+    r"(?P<earlier>(?:initial|original|preliminary|prelim|trainee|resident|wet|overnight|first)\b(?: \w+){0,2})"
+    r"|(?P<revised>(?:final|attending|revised|revision|corrected|amended|updated)\b(?: \w+){0,2})"
+    r"|(?P<added>(?:late )?addend(?:um|a|ed)\b[^:\n.]{0,60})"
+    r"|(?P<exam>(?:exam|examination|film|study|radiograph|image|view)[ #]*\d\b[^:\n.]{0,20}|\d{1,2}:\d{2}(?: ?h(?:ours)?)?)"
+    r")[ \t]*(?::(?!\d)|,? *$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_INLINE = re.compile(r"(?<=[.!?] )(?P<added>addendum\b[^:\n.]{0,60}):", re.IGNORECASE)
+_AGREES = re.compile(r"\bagree|\babove\b|\brest\b|\bremainder\b|\bunchanged\b", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z]{2,}")
+# "The original impression stated: "no X"": what is quoted is said of the text, not of the image.
+_QUOTED = re.compile(
+    r"\b(?:stated|states|reads?|said|reported|described|dictated|word|words|sentence|phrase)(?: as)?[:,]? ?"
+    r"(?:\"[^\"\n]{0,300}\"|\u201c[^\u201d\n]{0,300}\u201d)"
+)
+_CORRECT = re.compile(r"\bshould (?:read|say|be)\b[^\"\u201c]{0,20}$", re.IGNORECASE)
+_NO_TEXT = re.compile(r"\W*(?:nan|none|n/?a|null|nil|not available|no report|\.+|-+|_+)?\W*", re.IGNORECASE)
+
+
+class Part(NamedTuple):
+    """A stretch of the text that states something, and how much it counts."""
+
+    start: int
+    end: int
+    rank: int
+
+
+def is_blank(text: str) -> bool:
+    """Return whether a text is none: blanks, or what programs write for nothing ("nan", "None", "N/A")."""
+    return _NO_TEXT.fullmatch(text) is not None
+
+
+def read_parts(report: str) -> list[Part]:
+    """Return what of a report is read, in text order; nothing for a text that is none."""
+    if is_blank(report):
+        return []
+    blocks = outline(report)
+    final = {(span.start, span.end) for span in final_text_spans(report)}
+    stretches = sorted(final | {(block.start, block.end) for block in blocks if _more(report, block)})
+    parts = [part for start, end in _apart(stretches) for part in _ranked(report, start, end, blocks)]
+    return [piece for part in _without_unsaid(report, parts) for piece in _unquoted(report, part)]
+
+
+def _apart(stretches: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Leave out stretches that lie in one before them."""
+    reached = 0
+    for start, end in stretches:
+        if end > reached:
+            yield max(start, reached), end
+            reached = end
+
+
+def _more(report: str, block: Block) -> bool:
+    """Return whether a block is read beside the final reading: an addendum, another read, another examination."""
+    if block.name in {SectionName.ADDENDUM, SectionName.WET_READ}:
+        return True
+    label = _LABEL.match(report, block.header)
+    numbered = label is not None and block.name in {SectionName.OTHER, SectionName.EXAMINATION}
+    return numbered and len(_WORD.findall(report, block.start, block.end)) >= 3
+
+
+def _ranked(report: str, start: int, end: int, blocks: tuple[Block, ...]) -> Iterator[Part]:
+    """Cut a stretch where a line or a sentence says that another read or examination begins."""
+    block = next((each for each in blocks if each.start <= start < each.end), None)
+    rank = FINAL
+    if block is not None:
+        label = _LABEL.match(report, block.header)
+        rank = _rank(label, 0) if label and block.name is not SectionName.IMPRESSION else FINAL
+        rank = {SectionName.ADDENDUM: ADDED, SectionName.WET_READ: EARLIER}.get(block.name, rank)
+    begin = start
+    marks = [*_LABEL.finditer(report, start, end), *_INLINE.finditer(report, start, end)]
+    for number, mark in enumerate(sorted(marks, key=lambda each: each.start()), start=1):
+        if begin < mark.start():
+            yield Part(begin, mark.start(), rank)
+        begin, rank = mark.end(), _rank(mark, number)
+    if begin < end:
+        yield Part(begin, end, rank)
+
+
+def _rank(mark: re.Match[str], number: int) -> int:
+    """Return how much what follows a mark counts; examinations in the order in which they come."""
+    kind = mark.lastgroup
+    if kind == "exam":
+        digit = re.search(r"\d$|\d\b", mark["exam"]) if ":" not in mark["exam"] else None
+        return FINAL + (int(digit[0]) if digit else number)
+    return {"earlier": EARLIER, "revised": REVISED}.get(kind or "", ADDED)
+
+
+def _without_unsaid(report: str, parts: list[Part]) -> list[Part]:
+    """Leave out a wet read that the final read does not take up, unless there is nothing else."""
+    later = [part for part in parts if part.rank > EARLIER]
+    taken_up = any(_AGREES.search(report, part.start, part.end) for part in later)
+    return parts if taken_up or not later else later
+
+
+def _unquoted(report: str, part: Part) -> Iterator[Part]:
+    """Leave out what a part only quotes from an earlier one."""
+    begin = part.start
+    for match in _QUOTED.finditer(report, part.start, part.end):
+        if _CORRECT.search(report, max(part.start, match.start() - 30), match.start() + 4):
+            continue
+        yield part._replace(start=begin, end=match.start())
+        begin = match.end()
+    yield part._replace(start=begin)
