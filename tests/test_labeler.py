@@ -19,8 +19,8 @@ TABLE = [
     ("Findings: Opacity consistent with pneumonia.", {"Lung Opacity": 1, "Pneumonia": 1}),
     ("Findings: No consolidation. Impression: Possible consolidation.", {"Consolidation": -1}),
     ("Findings: Possible consolidation. Impression: Consolidation.", {"Consolidation": 1}),
-    ("Findings: Atelectasis versus scar.", {"Atelectasis": 1, "Lung Opacity": 1}),
-    ("Findings: Borderline cardiomegaly.", {"Cardiomegaly": 1}),
+    ("Findings: Atelectasis versus scar.", {"Atelectasis": -1, "Lung Opacity": -1}),
+    ("Findings: Borderline cardiomegaly.", {"Cardiomegaly": -1}),
     ("Findings: Vascular congestion without edema.", {"Edema": -1}),
     ("Findings: Pulmonary edema.", {"Edema": 1}),
     ("Findings: Nodular opacity.", {"Lung Opacity": 1, "Lung Lesion": -1}),
@@ -101,9 +101,13 @@ def test_labels_agree_with_the_indexers_of_openi(shared: Path) -> None:
     agree = differ = 0
     with (folder / "openi_gold_labels_dev.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            labels = label(reports[row["filename"]])
+            evidence = label_evidence(reports[row["filename"]])
             for finding, names in columns.items():
-                truth, guess = any(row[name] == "1" for name in names), labels[finding] == 1
+                truth = any(row[name] == "1" for name in names)
+                # The indexers code both sides of "X or Y", and what is borderline.
+                guess = any(
+                    each.value == 1 or each.hedge in {"alternative", "borderline"} for each in evidence[finding]
+                )
                 agree += truth and guess
                 differ += truth is not guess
     assert 2 * agree / (2 * agree + differ) >= 0.93

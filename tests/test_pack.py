@@ -28,7 +28,7 @@ TITLE_OF_THE_PAPER = "ChestX-Reasoner"
 # spines of a plot.
 _SHARED_WORDS = """
 finding other normal abnormal abnormality acute chronic change device support structure study lesion disease unnamed
-midline examination right failure cxr
+midline examination exam right failure cxr
 
 the line size position lower upper middle central low small level outside body base loss clear broken free soft wall
 space angle shift enlarged diffuse healed density segment foreign deviation replacement monitoring marking collapse

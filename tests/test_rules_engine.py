@@ -199,7 +199,6 @@ FORMS = [
         "a lung mass in the superior segment of the left lower lobe",
         "+mass left superior_segment lower_lobe",
     ),
-    ("The heart is borderline enlarged.", "a borderline enlarged heart", "?cardiomegaly minimal"),
     ("Two-lead pacemaker. Left PICC.", "a pacemaker and a left PICC", "+pacemaker"),
     ("Left pacemaker with right ventricular leads.", "a left pacemaker", "+pacemaker left"),
     ("Right apical and left basal nodules.", "bilateral lung nodules", "+nodule bilateral"),

@@ -1,5 +1,6 @@
 """Analyse a text: its sentences and the findings they state, with exact offsets."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -16,6 +17,11 @@ from cxr.schemas import Certainty, Finding, NormalForm, Presence, Span
 # Sections that speak of the patient's past, of other images or of the technique: nothing is asserted there.
 _SILENT_SECTIONS = frozenset({"indication", "history", "comparison", "technique", "examination"})
 # Without any of these a text that ends a sentence is one paragraph without headers, and need not be searched for them.
+# "65M with X and Y." tells who came and why, whatever section it stands in.
+_PATIENT = re.compile(
+    r"(?:this is an? |an? )?(?:\d{1,3}|_{2,}|xxxx)[ -]*(?:y/?o|year[s -]*old|yr?s?)?[ -]*"
+    r"(?:M|F|man|woman|male|female|boy|girl|gentleman|lady|patient)\b[ ,]",
+)
 _FRAGMENT = 60
 """A longer sentence says itself what it speaks of."""
 _SECTION_SIGNS = (":", "\n", "- ", "\u2013 ", "\u2014 ")
@@ -97,7 +103,7 @@ def _read(text: str, spans: Iterable[Part]) -> Analysis:
             number = len(sentences)
             sentence = text[begin:stop]
             sentences.append((begin, stop))
-            readings = read_sentence(sentence)
+            readings = () if _PATIENT.match(sentence) else read_sentence(sentence)
             if not readings and before and len(sentence) <= _FRAGMENT:
                 readings = read_fragment(sentence, before)
             before = sentence

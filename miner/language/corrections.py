@@ -56,6 +56,4 @@ def _elsewhere(later: NormalForm, earlier: NormalForm) -> bool:
 def _rules_out(normal: NormalForm, other: NormalForm) -> bool:
     """Return whether one is something right that cannot be where the other is present."""
     excluded = load_lexicon().ruled_out.get(normal.concept, frozenset())
-    return (
-        other.concept in excluded and normal.presence is Presence.PRESENT and other.presence is Presence.PRESENT
-    )
+    return other.concept in excluded and normal.presence is Presence.PRESENT and other.presence is Presence.PRESENT

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cxr.miner.language.lexicon import Entry, Node, Role, load_lexicon
+from cxr.miner.language.repair import repaired
 from cxr.miner.language.tokens import ARTICLES, fold_compound, lowered, token_pattern
 from cxr.miner.pack import pack
 
@@ -57,7 +58,7 @@ def _folded(piece: str) -> tuple[str, ...]:
     """Return the words that a token stands for: none for an article or an unknown sign, a blank for underscores."""
     first = piece[0]
     if first.isalnum():
-        return () if piece in ARTICLES else fold_compound(piece)
+        return () if piece in ARTICLES else repaired(fold_compound(piece), piece)
     if first == "_":
         return ("xxxx",)
     if len(piece) > 1 and piece in pack().abbreviations.words:

@@ -26,6 +26,7 @@ CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STAT
 _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
 COLON, CHANGE, REMOVAL = int(Role.COLON), int(Role.CHANGE), int(Role.REMOVAL)
 _STATES = int(Role.DENY_FORWARD | Role.COPULA | Role.AFFIRM_BACKWARD | Role.WITH)
+_ENDS_LIST = int(Role.COPULA | Role.BREAK | Role.WITH | Role.DENY_FORWARD | Role.COLON | Role.CHANGE | Role.PREPOSITION)
 _STANDS_FOR = int(Role.NUMBER | Role.DENY_BACKWARD)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _MEANINGFUL = CONCEPT | STATE | GENERIC
@@ -67,9 +68,7 @@ def normal_form(
 class _Sentence:
     """The work on one sentence: items and scopes in, readings out."""
 
-    def __init__(
-        self, items: Items, lexicon: Lexicon, *, none: Iterable[int] = (), statement: bool = False
-    ) -> None:
+    def __init__(self, items: Items, lexicon: Lexicon, *, none: Iterable[int] = (), statement: bool = False) -> None:
         self.items = items
         self.lexicon = lexicon
         self.statement = statement
@@ -89,7 +88,11 @@ class _Sentence:
             if role & REMOVAL:
                 changes |= {at: Change.RESOLVED for at in subjects(items, index, CONCEPT) if self._is_device(at)}
             change = items.entries[index].change
-            if change is None or not index:
+            if change is None:
+                continue
+            for at in _list_behind(items, index):
+                changes.setdefault(at, change)
+            if not index:
                 continue
             said = (role | items.roles[index - 1]) & Role.COPULA or items.entries[index].phrase[0] in _PREDICATES
             if not said:
@@ -330,6 +333,21 @@ class _Sentence:
             found.change = None if state.normal else change_behind(items, found.last)
         found.places = [part.id for at in ats if (part := items.entries[at].part) is not None]
         return found
+
+
+def _list_behind(items: Items, index: int) -> list[int]:
+    """Return the mentions that a change before them is said of: "removal of X and Y", "Resolved: X, Y"."""
+    roles = items.roles
+    heads = index + 1 < len(roles) and roles[index + 1] & COLON and not any(role & CONCEPT for role in roles[:index])
+    if not heads and items.entries[index].phrase[-1:] != ("of",):
+        return []
+    found: list[int] = []
+    for at in range(index + 2 if heads else index + 1, len(roles)):
+        if roles[at] & _ENDS_LIST:
+            break
+        if roles[at] & CONCEPT:
+            found.append(at)
+    return found
 
 
 def _before_which(items: Items, index: int) -> list[int]:

@@ -12,10 +12,20 @@ NOTHING_SENTENCE, NOTHING_CLAUSE = int(Role.NOTHING_SENTENCE), int(Role.NOTHING_
 NOTHING_FORWARD, IMPERATIVE, OPTION = int(Role.NOTHING_FORWARD), int(Role.IMPERATIVE), int(Role.OPTION)
 DEFINITION, ENUMERATION = int(Role.DEFINITION), int(Role.ENUMERATION)
 PAST_NEXT, NOTHING_BACKWARD = int(Role.PAST_NEXT), int(Role.NOTHING_BACKWARD)
-PLANS = NOTHING_SENTENCE | NOTHING_CLAUSE | NOTHING_FORWARD | IMPERATIVE | ENUMERATION | PAST_NEXT | NOTHING_BACKWARD
+PLANS = (
+    NOTHING_SENTENCE
+    | NOTHING_CLAUSE
+    | NOTHING_FORWARD
+    | IMPERATIVE
+    | ENUMERATION
+    | PAST_NEXT
+    | NOTHING_BACKWARD
+    | BREAK
+)
 _STATES = COPULA | DENY_FORWARD | int(Role.DENY_BACKWARD | Role.AFFIRM_BACKWARD) | STATE
 _LIST = COMMA | int(Role.CONJUNCTION)
 _SUSPICION = int(Role.HEDGE_FORWARD) | HEDGE_BACKWARD
+_DONE = frozenset({("status", "post"), ("s", "p"), ("after",), ("following",)})
 _IF = ("if",)
 _MODAL = frozenset({"may", "might", "could", "would"})
 _AUXILIARY = frozenset({"does", "do", "did", "doesn't", "don't", "didn't"})
@@ -34,7 +44,7 @@ def silence(items: Items, silent: list[bool]) -> None:
             _silence_plan(roles, silent, index)
         elif role & NOTHING_FORWARD:
             silent[index:] = [True] * (total - index)
-        elif role & PAST_NEXT:
+        elif role & PAST_NEXT or _gives_reason(items, index):
             _silence_next(roles, silent, index)
         elif role & NOTHING_BACKWARD:
             start = next((at + 1 for at in range(index - 1, -1, -1) if roles[at] & (COMMA | BREAK)), 0)
@@ -45,6 +55,12 @@ def silence(items: Items, silent: list[bool]) -> None:
                 start, stop = _conditional(items, index, stop)
             silent[start:stop] = [True] * (stop - start)
         begun = not role & COLON and (begun or not role & COMMA)  # "Y: look for ..." is a plan, too
+
+
+def _gives_reason(items: Items, index: int) -> bool:
+    """Return whether "for" says why something was done: "status post X for Y"."""
+    before = items.entries[:index]
+    return items.entries[index].phrase == ("for",) and any(entry.phrase in _DONE for entry in before)
 
 
 def _silence_next(roles: list[int], silent: list[bool], index: int) -> None:

@@ -12,7 +12,16 @@ from pydantic import Field, ValidationError, model_validator
 from cxr.miner.kit.errors import PackError
 from cxr.miner.pack.judging import JudgeWords, RelationTables
 from cxr.miner.pack.labels import About, Example, Label, Labels, Roles, Views
-from cxr.miner.pack.lexicon import Abbreviations, Anatomy, Compounds, Concept, CueTable, Modifiers, SectionHeaders, Spelling
+from cxr.miner.pack.lexicon import (
+    Abbreviations,
+    Anatomy,
+    Compounds,
+    Concept,
+    CueTable,
+    Modifiers,
+    SectionHeaders,
+    Spelling,
+)
 from cxr.miner.pack.tables import AskedLabel, RegionId, Table, read_toml, what_to_change
 from cxr.miner.pack.wording import Nouns, Questions, RegionReading, Signs, Wording
 
