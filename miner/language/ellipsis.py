@@ -5,7 +5,8 @@ from typing import NamedTuple
 from cxr.miner.language.entries import Entry, Role
 from cxr.miner.language.items import Items
 
-CONCEPT = int(Role.CONCEPT)
+CONCEPT, COPULA = int(Role.CONCEPT), int(Role.COPULA)
+_DEGREE = int(Role.SIDE | Role.SEVERITY)
 _ONE, _NONE, _OF = ("one",), ("none",), ("of",)
 _QUALIFIES = int(Role.SIDE | Role.SEVERITY | Role.CHANGE)
 _GOES_ON = int(Role.PREPOSITION | Role.SIDE | Role.COPULA | Role.COMMA | Role.BREAK | Role.WITH | Role.CHANGE)
@@ -37,25 +38,28 @@ def complete(items: Items) -> Completed:
     return Completed(items, tuple(denied))
 
 
-def complete_fragment(items: Items, antecedent: Entry) -> Completed | None:
-    """Return a fragment that speaks of what the sentence before named ("Trace left."); None for anything else."""
-    if items.union & _NAMES or len(items.roles) > _LONGEST or not items.roles:
-        return None
+def is_fragment(items: Items) -> bool:
+    """Return whether a few words speak of what the sentence before named: "Trace left.", "None on the right."."""
+    if not items.roles or items.union & _NAMES or len(items.roles) > _LONGEST:
+        return False
+    if any(entry.phrase in (_ONE, _NONE) for entry in items.entries):
+        return True
+    return bool(items.roles[0] & _QUALIFIES and items.union & _DEGREE and not items.union & COPULA)
+
+
+def complete_fragment(items: Items, antecedent: Entry) -> Completed:
+    """Return a fragment with what it speaks of put in."""
     at = next((index for index, entry in enumerate(items.entries) if entry.phrase in (_ONE, _NONE)), -1)
-    if at >= 0:
-        denied = (at,) if items.entries[at].phrase == _NONE else ()
-        _put(items, at, antecedent)
-        return Completed(items, denied)
-    if not items.roles[0] & _QUALIFIES or any(role & int(Role.COPULA) for role in items.roles):
-        return None
-    if not items.union & int(Role.SIDE | Role.SEVERITY):
-        return None
-    items.entries.append(antecedent)
-    items.roles.append(CONCEPT)
-    items.starts.append(items.starts[0])
-    items.ends.append(items.ends[-1])
-    items.union |= CONCEPT
-    return Completed(items, ())
+    if at < 0:
+        items.entries.append(antecedent)
+        items.roles.append(CONCEPT)
+        items.starts.append(items.starts[0])
+        items.ends.append(items.ends[-1])
+        items.union |= CONCEPT
+        return Completed(items, ())
+    denied = (at,) if items.entries[at].phrase == _NONE else ()
+    _put(items, at, antecedent)
+    return Completed(items, denied)
 
 
 def _stands_for(items: Items, index: int) -> bool:

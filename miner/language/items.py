@@ -22,6 +22,8 @@ _SIGNS = {
 }
 _DASHES = "-\u2013\u2014"
 _LETTERS_OF_SIDES = frozenset("lr")
+_PLACED = frozenset({*_DASHES, *_LETTERS_OF_SIDES, "no", "?"})
+"""Tokens whose meaning their surroundings decide."""
 _HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")
 _OPTION = re.compile(r"[\s*\-\"'(]*[A-H][).:]\**\s")
 _WORD = Entry(("",), int(Role.WORD))
@@ -80,7 +82,7 @@ def read_items(sentence: str) -> Items:
     for match in token_pattern().finditer(lowered(sentence)):
         start, end = match.span()
         piece = match.group()
-        for word in _folded(piece) if piece.isalpha() and end - start > 2 else _by_its_place(piece, sentence, start):
+        for word in _by_its_place(piece, sentence, start) if piece in _PLACED else _folded(piece):
             words.append(word)
             starts.append(start)
             ends.append(end)
@@ -88,7 +90,7 @@ def read_items(sentence: str) -> Items:
 
 
 def _by_its_place(piece: str, sentence: str, start: int) -> tuple[str, ...]:
-    """Return the words of a short token, whose meaning its surroundings decide."""
+    """Return the words of a token whose meaning its surroundings decide."""
     end = start + len(piece)
     if piece in _LETTERS_OF_SIDES:
         number = sentence[end : end + 1].isdigit() or sentence[:start].rstrip()[-1:].isdigit()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cxr.miner.language.sections import Block, SectionName, final_text_spans, outline
+from cxr.miner.language.sections import Block, SectionName, final_stretches, outline
 
 EARLIER, FINAL, REVISED, ADDED = 0, 100, 200, 300
 """Ranks of a wet read or original, the final read, its revision, an addendum; examinations count up from these."""
@@ -18,10 +18,16 @@ _LABEL = re.compile(
     r"(?P<earlier>(?:initial|original|preliminary|prelim|trainee|resident|wet|overnight|first)\b(?: \w+){0,2})"
     r"|(?P<revised>(?:final|attending|revised|revision|corrected|amended|updated)\b(?: \w+){0,2})"
     r"|(?P<added>(?:late )?addend(?:um|a|ed)\b[^:\n.]{0,60})"
-    r"|(?P<exam>(?:exam|examination|film|study|radiograph|image|view)[ #]*\d\b[^:\n.]{0,20}|\d{1,2}:\d{2}(?: ?h(?:ours)?)?)"
+    r"|(?P<exam>(?:exam|examination|film|study|radiograph|image|view)[ #]*\d\b[^:\n.]{0,20}"
+    r"|\d{1,2}:\d{2}(?: ?h(?:ours)?)?)"
     r")[ \t]*(?::(?!\d)|,? *$)",
     re.IGNORECASE | re.MULTILINE,
 )
+_SIGNS = (
+    "addend", "initial", "original", "prelim", "trainee", "resident", "wet", "overnight", "final", "attending", "revis",
+    "correct", "amend", "updated", "provisional", "pfi", '"', "\u201c",
+)  # fmt: skip
+_NUMBERED = re.compile(r"(?:exam|examination|film|study|radiograph|image|view)[ #]*\d|\d:\d\d")
 _INLINE = re.compile(r"(?<=[.!?] )(?P<added>addendum\b[^:\n.]{0,60}):", re.IGNORECASE)
 _AGREES = re.compile(r"\bagree|\babove\b|\brest\b|\bremainder\b|\bunchanged\b", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z]{2,}")
@@ -52,8 +58,11 @@ def read_parts(report: str) -> list[Part]:
     if is_blank(report):
         return []
     blocks = outline(report)
-    final = {(span.start, span.end) for span in final_text_spans(report)}
-    stretches = sorted(final | {(block.start, block.end) for block in blocks if _more(report, block)})
+    final = final_stretches(report, blocks)
+    lowered = report.lower()
+    if not any(sign in lowered for sign in _SIGNS) and not _NUMBERED.search(lowered):
+        return [Part(start, end, FINAL) for start, end in final]
+    stretches = sorted({*final} | {(block.start, block.end) for block in blocks if _more(report, block)})
     parts = [part for start, end in _apart(stretches) for part in _ranked(report, start, end, blocks)]
     return [piece for part in _without_unsaid(report, parts) for piece in _unquoted(report, part)]
 

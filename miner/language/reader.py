@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cxr.miner.language.attributes import Attributes, change_behind, collect, leads_to_mention
-from cxr.miner.language.ellipsis import complete, complete_fragment
+from cxr.miner.language.ellipsis import complete, complete_fragment, is_fragment
 from cxr.miner.language.items import Items, asks_or_names, read_items
 from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
 from cxr.miner.language.scopes import Scopes, across_relative, read_scopes, subjects
@@ -392,10 +392,13 @@ def read_sentence(sentence: str) -> tuple[Reading, ...]:
 @lru_cache(maxsize=4096)
 def read_fragment(fragment: str, before: str) -> tuple[Reading, ...]:
     """Return what a fragment states of the last thing that the sentence before it names: "No X. Trace left."."""
-    named = next((entry for entry in reversed(read_items(before).entries) if entry.concepts), None)
-    completed = None if named is None else complete_fragment(read_items(fragment), named)
-    if completed is None:
+    items = read_items(fragment)
+    if not is_fragment(items):
         return ()
+    named = next((entry for entry in reversed(read_items(before).entries) if entry.concepts), None)
+    if named is None:
+        return ()
+    completed = complete_fragment(items, named)
     return tuple(_Sentence(completed.items, load_lexicon(), none=completed.denied).read())
 
 

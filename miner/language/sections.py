@@ -10,7 +10,7 @@ in docs/sections.md.
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from cxr.miner.language.section_headers import MAX_HEADER, READINGS, HeaderRole, SectionName, names_examination
@@ -79,10 +79,15 @@ def final_text_spans(text: str) -> tuple[Span, ...]:
     return tuple(Span(start=start, end=end) for start, end in _final_spans(text, trimmed(text)))
 
 
-def trimmed(text: str) -> list[tuple[SectionName, int, int]]:
+def final_stretches(text: str, blocks: Iterable[Block]) -> list[tuple[int, int]]:
+    """Return `final_text_spans` of a text whose outline is known, for bulk work, without models."""
+    return _final_spans(text, trimmed(text, blocks))
+
+
+def trimmed(text: str, blocks: Iterable[Block] | None = None) -> list[tuple[SectionName, int, int]]:
     """Return (name, start, end) of each non-empty section: `parse_sections` for bulk work, without models."""
     found = []
-    for block in outline(text):
+    for block in outline(text) if blocks is None else blocks:
         start, end = _trim(text, block.start, block.end)
         if start < end:
             found.append((block.name, start, end))

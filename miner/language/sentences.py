@@ -4,7 +4,7 @@ import re
 
 # A sentence ends at . ? ! before a space, a capital or the end; at a semicolon; or at a line end that ends a paragraph
 # or a list entry. A wrapped line (60 characters or more, as in MIMIC-CXR) does not end it.
-_END = re.compile(r"(?:[.!]|(?<=\S)\?)[.?!]*(?=[\s\"')\]*]|$|[A-Z])|(?<=[a-z]{3})\.(?=[a-z]{3})|;|\n")
+_END = re.compile(r"(?:[.!]|\?(?<=\S\?))[.?!]*(?=[\s\"')\]*]|$|[A-Z])|\.(?<=[a-z]{3}\.)(?=[a-z]{3})|;|\n")
 _ABBREVIATION = re.compile(r"(?:\b(?:dr|vs|e\.g|i\.e|eg|ie|approx|st|mr|mrs|ms|resp|incl|ca))$", re.IGNORECASE)
 _NUMBERED = re.compile(r"\bno\.\s*\d", re.IGNORECASE)
 _NEW_ENTRY = re.compile(r"[ \t]*(?:[-*+\u2022#>]|\d+[.)]|\d{1,2} +[A-Z]{3}|\(?[A-Ha-h][.)]\s|\n|$)")
