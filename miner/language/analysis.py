@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.language.corrections import standing
-from cxr.miner.language.reader import read_fragment, read_sentence
+from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.language.parts import FINAL, Part, read_parts
+from cxr.miner.language.reader import read_fragment, read_sentence
 from cxr.miner.language.sections import outline
 from cxr.miner.language.sentences import split_sentences
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Span

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cxr.miner.language.lexicon import load_lexicon
+from cxr.miner.language.parts import CORRECTING
 from cxr.schemas import NormalForm, Presence, Side
 
 if TYPE_CHECKING:
@@ -20,21 +21,28 @@ def standing(mentions: Sequence["Mention"], ranks: Sequence[int]) -> tuple["Ment
     return tuple(
         mention
         for mention, rank in numbered
-        if not any(later > rank and corrects(by.form, mention.form) for by, later in numbered)
+        if not any(
+            later > rank and corrects(by.form, mention.form, wrong=later >= CORRECTING) for by, later in numbered
+        )
     )
 
 
-def corrects(later: NormalForm, earlier: NormalForm) -> bool:
-    """Return whether what is said later takes back what was said before of the same thing."""
+def corrects(later: NormalForm, earlier: NormalForm, *, wrong: bool) -> bool:
+    """Return whether what is said later takes back what was said before of the same thing.
+
+    `wrong` says that the later part speaks of an error: then the other side is a correction and no second finding.
+    """
     lexicon = load_lexicon()
     if _elsewhere(later, earlier):
-        return False
+        same = later.concept == earlier.concept and later.presence is earlier.presence is Presence.PRESENT
+        return wrong and same
     related = lexicon.ancestors[later.concept] | lexicon.descendants[later.concept]
     if earlier.concept not in related:
         return _rules_out(later, earlier) or _rules_out(earlier, later)
     if later.presence is not earlier.presence:
         # "No X" takes back every X, but an X that there is takes back no "no Y", where Y is only a kind of X.
-        return later.presence is Presence.PRESENT or earlier.concept in lexicon.descendants[later.concept]
+        wider = lexicon.ancestors if later.presence is Presence.PRESENT else lexicon.descendants
+        return earlier.concept in wider[later.concept]
     if later.presence is Presence.ABSENT or later.concept != earlier.concept:
         return False
     return any(

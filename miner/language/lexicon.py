@@ -5,6 +5,7 @@ it is loaded; `load_lexicon` raises `LexiconError` where its words contradict ea
 concepts in a circle).
 """
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -160,6 +161,16 @@ def _add_cues(builder: _Builder, source: Pack) -> None:
             pass
 
 
+def _add_misheard(builder: _Builder, source: Pack) -> None:
+    """Let what speech recognition makes of a phrase mean the same."""
+    for phrase, misheard in source.spelling.heard.items():
+        known = builder.entries.get(phrase_words(phrase))
+        if known is None:
+            continue  # a pack that is based on another may have other phrases
+        for words in map(phrase_words, misheard):
+            builder.entries[words] = dataclasses.replace(known, phrase=words)
+
+
 def _tail(entry: Entry, entries: dict[tuple[str, ...], Entry]) -> Part | None:
     """Find the structure that a concept's phrase ends in: the X of "striped X"."""
     for start in range(1, len(entry.phrase)):
@@ -249,6 +260,7 @@ def build_lexicon(source: Pack) -> Lexicon:
     parts = _add_places(builder, source)
     _add_modifiers(builder, source)
     _add_cues(builder, source)
+    _add_misheard(builder, source)
     for entry in builder.entries.values():
         if entry.concepts:
             device = concepts[entry.concepts[0]].region == source.roles.device_region

@@ -10,14 +10,15 @@ from typing import NamedTuple
 
 from cxr.miner.language.sections import Block, SectionName, final_stretches, outline
 
-EARLIER, FINAL, REVISED, ADDED = 0, 100, 200, 300
-"""Ranks of a wet read or original, the final read, its revision, an addendum; examinations count up from these."""
+EARLIER, FINAL, REVISED, ADDED, CORRECTING = 0, 100, 200, 300, 400
+"""Ranks of a wet read or original, the final read, its revision, an addendum, one that speaks of an error; examinations
+count up from these."""
 
 _LABEL = re.compile(
     r"^[ \t]*(?:"
     r"(?P<earlier>(?:initial|original|preliminary|prelim|trainee|resident|wet|overnight|first)\b(?: \w+){0,2})"
     r"|(?P<revised>(?:final|attending|revised|revision|corrected|amended|updated)\b(?: \w+){0,2})"
-    r"|(?P<added>(?:late )?addend(?:um|a|ed)\b[^:\n.]{0,60})"
+    r"|(?P<added>(?:late )?addend(?:um|a|ed)\b(?:[^:\n.]|:\d){0,60})"
     r"|(?P<exam>(?:exam|examination|film|study|radiograph|image|view)[ #]*\d\b[^:\n.]{0,20}"
     r"|\d{1,2}:\d{2}(?: ?h(?:ours)?)?)"
     r")[ \t]*(?::(?!\d)|,? *$)",
@@ -28,13 +29,16 @@ _SIGNS = (
     "correct", "amend", "updated", "provisional", "pfi", '"', "\u201c",
 )  # fmt: skip
 _NUMBERED = re.compile(r"(?:exam|examination|film|study|radiograph|image|view)[ #]*\d|\d:\d\d")
-_INLINE = re.compile(r"(?<=[.!?] )(?P<added>addendum\b[^:\n.]{0,60}):", re.IGNORECASE)
+_INLINE = re.compile(r"(?<=[.!?] )(?P<added>addendum\b(?:[^:\n.]|:\d){0,60}):(?!\d)", re.IGNORECASE)
 _AGREES = re.compile(r"\bagree|\babove\b|\brest\b|\bremainder\b|\bunchanged\b", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z]{2,}")
 # "The original impression stated: "no X"": what is quoted is said of the text, not of the image.
 _QUOTED = re.compile(
     r"\b(?:stated|states|reads?|said|reported|described|dictated|word|words|sentence|phrase)(?: as)?[:,]? ?"
     r"(?:\"[^\"\n]{0,300}\"|\u201c[^\u201d\n]{0,300}\u201d)"
+)
+_WRONG = re.compile(
+    r"\berror|in fact\b|should (?:read|say|be)\b|incorrect|misdictat|mislabel|\bwrong|\binstead\b", re.IGNORECASE
 )
 _CORRECT = re.compile(r"\bshould (?:read|say|be)\b[^\"\u201c]{0,20}$", re.IGNORECASE)
 _NO_TEXT = re.compile(r"\W*(?:nan|none|n/?a|null|nil|not available|no report|\.+|-+|_+)?\W*", re.IGNORECASE)
@@ -64,7 +68,14 @@ def read_parts(report: str) -> list[Part]:
         return [Part(start, end, FINAL) for start, end in final]
     stretches = sorted({*final} | {(block.start, block.end) for block in blocks if _more(report, block)})
     parts = [part for start, end in _apart(stretches) for part in _ranked(report, start, end, blocks)]
-    return [piece for part in _without_unsaid(report, parts) for piece in _unquoted(report, part)]
+    parts = [_correcting(report, part) for part in _without_unsaid(report, parts)]
+    return [piece for part in parts for piece in _unquoted(report, part)]
+
+
+def _correcting(report: str, part: Part) -> Part:
+    """Raise the rank of an addendum that says that something was wrong."""
+    wrong = part.rank >= REVISED and _WRONG.search(report, part.start, part.end)
+    return part._replace(rank=CORRECTING) if wrong else part
 
 
 def _apart(stretches: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -42,7 +42,7 @@ _RELATIVE = frozenset({("which",), ("but",), ("however",)})
 _AWAY = frozenset({("from",), ("to",), ("than",)})
 _TO_BE = frozenset({"is", "are"})
 PLACING = frozenset({("of",), ("in",), ("within",)})
-_BARE_DENIALS = frozenset({"no", "not"})
+_BARE_DENIALS = frozenset({"no", "not", "0"})
 """They close a statement at its end alone: "X: no", "X not"."""
 _NON = ("non",)
 _NEGATIONS = frozenset({"not", "can't", "doesn't", "don't"})

@@ -5,14 +5,17 @@ import re
 # A sentence ends at . ? ! before a space, a capital or the end; at a semicolon; or at a line end that ends a paragraph
 # or a list entry. A wrapped line (60 characters or more, as in MIMIC-CXR) does not end it.
 _END = re.compile(r"(?:[.!]|\?(?<=\S\?))[.?!]*(?=[\s\"')\]*]|$|[A-Z])|\.(?<=[a-z]{3}\.)(?=[a-z]{3})|;|\n")
+# "trach ok / left line unchanged / no X": with several in one text they are full stops.
+_END_OR_SLASH = re.compile(f"{_END.pattern}| /(?= )")
+_SLASHES = 3
 _ABBREVIATION = re.compile(r"(?:\b(?:dr|vs|e\.g|i\.e|eg|ie|approx|st|mr|mrs|ms|resp|incl|ca))$", re.IGNORECASE)
 _NUMBERED = re.compile(r"\bno\.\s*\d", re.IGNORECASE)
 _NEW_ENTRY = re.compile(r"[ \t]*(?:[-*+\u2022#>]|\d+[.)]|\d{1,2} +[A-Z]{3}|\(?[A-Ha-h][.)]\s|\n|$)")
 # "X? No." is one statement, with its answer; "X seen.y" lacks a blank.
 _ANSWER = re.compile(
     r"\s*(?:\(?(?:no|none|neg|negative|nil|absent|yes|present|positive|not seen|n|y)\)?\s*(?=[.,;!\n]|$)|"
-    r"(?:(?:small|tiny|trace|minimal|mild|moderate|large|left|right|bilateral|bibasilar|unchanged|stable|resolved|gone|yes|no|"
-    r"on|at|the|side|only|both|sides)[, ]*){1,5}(?=[.;!\n]|$))",
+    r"(?:(?:small|tiny|trace|minimal|mild|moderate|large|left|right|bilateral|unchanged|stable|resolved|gone|yes|no|on|at|"
+    r"the|side|only|both|sides)[, ]*){1,5}(?=[.;!\n]|$))",
     re.IGNORECASE,
 )
 _CAPITAL = re.compile(r"[ \t]*[A-Z*]")
@@ -26,7 +29,8 @@ def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[t
     stop = len(text) if end is None else end
     found: list[tuple[int, int]] = []
     begin = line = start
-    for match in _END.finditer(text, start, stop):
+    pattern = _END_OR_SLASH if text.count(" / ", start, stop) >= _SLASHES else _END
+    for match in pattern.finditer(text, start, stop):
         sign = match.group()
         at = match.start()
         if sign == "\n":
@@ -34,14 +38,19 @@ def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[t
             line = match.end()
             if not ends:
                 continue
-        elif sign == "?" and _ANSWER.match(text, match.end(), stop):
-            continue
-        elif sign == "." and match.end() < stop - 1 and _is_abbreviation(text, begin, at):
+        elif _goes_on(text, sign, begin, match, stop):
             continue
         _keep(text, begin, match.end(), found)
         begin = match.end()
     _keep(text, begin, stop, found)
     return found
+
+
+def _goes_on(text: str, sign: str, begin: int, match: re.Match[str], stop: int) -> bool:
+    """Return whether a sign ends no sentence: it waits for an answer, or belongs to an abbreviation."""
+    if sign == "?":
+        return _ANSWER.match(text, match.end(), stop) is not None
+    return sign == "." and match.end() < stop - 1 and _is_abbreviation(text, begin, match.start())
 
 
 def _is_abbreviation(text: str, begin: int, at: int) -> bool:

@@ -42,7 +42,7 @@ def silence(items: Items, silent: list[bool]) -> None:
     for index, role in enumerate(roles):
         if role & NOTHING_SENTENCE or (not begun and role & IMPERATIVE and not _has_verb(items, index)):
             _silence_plan(roles, silent, index)
-        elif role & NOTHING_FORWARD:
+        elif role & NOTHING_FORWARD and not (index + 1 < total and roles[index + 1] & COLON):  # "f/u: ..." is a title
             silent[index:] = [True] * (total - index)
         elif role & PAST_NEXT or _gives_reason(items, index):
             _silence_next(roles, silent, index)

@@ -142,6 +142,8 @@ class Spelling(Table):
     """British forms and misspellings."""
     split: dict[str, Words]
     """Compounds and abbreviations: the words that they stand for."""
+    heard: dict[str, Words] = Field(default_factory=dict)
+    """By a phrase of the lexicon: what speech recognition writes in its place."""
     ends_in_s: frozenset[Word]
     """Words whose -s is no plural."""
 
