@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cxr.miner.language.corrections import standing
 from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.language.parts import FINAL, Part, read_parts
-from cxr.miner.language.reader import read_fragment, read_sentence
+from cxr.miner.language.reader import Reading, read_fragment, read_sentence
 from cxr.miner.language.sections import outline
 from cxr.miner.language.sentences import split_sentences
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Span
@@ -22,6 +22,7 @@ _PATIENT = re.compile(
     r"(?:this is an? |an? )?(?:\d{1,3}|_{2,}|xxxx)[ -]*(?:y/?o|year[s -]*old|yr?s?)?[ -]*"
     r"(?:M|F|man|woman|male|female|boy|girl|gentleman|lady|patient)\b[ ,]",
 )
+_NOW = re.compile(r"\b(?:now|today|currently|any ?more|any longer)\b", re.IGNORECASE)
 _FRAGMENT = 60
 """A longer sentence says itself what it speaks of."""
 _SECTION_SIGNS = (":", "\n", "- ", "\u2013 ", "\u2014 ")
@@ -93,6 +94,10 @@ def _spoken(text: str) -> list[tuple[int, int]]:
     return kept or [(0, len(text))]
 
 
+def _over(form: NormalForm, readings: Iterable[Reading]) -> bool:
+    return any(each.form.concept == form.concept and each.form.presence is Presence.ABSENT for each in readings)
+
+
 def _read(text: str, spans: Iterable[Part]) -> Analysis:
     sentences: list[tuple[int, int]] = []
     mentions: list[Mention] = []
@@ -106,6 +111,8 @@ def _read(text: str, spans: Iterable[Part]) -> Analysis:
             readings = () if _PATIENT.match(sentence) else read_sentence(sentence)
             if not readings and before and len(sentence) <= _FRAGMENT:
                 readings = read_fragment(sentence, before)
+                if _NOW.search(sentence):  # "There was an X. None now.": what it was is over
+                    mentions = [m for m in mentions if m.sentence != number - 1 or not _over(m.form, readings)]
             before = sentence
             mentions.extend(
                 Mention(

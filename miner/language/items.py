@@ -22,11 +22,13 @@ _SIGNS = {
 }
 _DASHES = "-\u2013\u2014"
 _LETTERS_OF_SIDES = frozenset("lr")
-_PLACED = frozenset({*_DASHES, *_LETTERS_OF_SIDES, "no", "?"})
+_MARKS = {"(-)": "negative", "(+)": "positive"}
+_PLACED = frozenset({*_DASHES, *_LETTERS_OF_SIDES, *_MARKS, "no", "?"})
 """Tokens whose meaning their surroundings decide."""
 _HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")
 _OPTION = re.compile(r"[\s*\-\"'(]*[A-H][).:]\**\s")
 _WORD = Entry(("",), int(Role.WORD))
+_CLOSES = re.compile(r"\s*(?:[.,;\n]|$)")
 _NUMBERED = re.compile(r"\.\s*\d")
 _PARTS = re.compile(r"\s[-\u2013\u2014]+[\s>]|[-\u2013\u2014]{2}|[\u2014]")
 _ASKS = re.compile(
@@ -95,6 +97,8 @@ def _by_its_place(piece: str, sentence: str, start: int) -> tuple[str, ...]:
     if piece in _LETTERS_OF_SIDES:
         number = sentence[end : end + 1].isdigit() or sentence[:start].rstrip()[-1:].isdigit()
         return (piece,) if number else _folded(piece)  # "L4", "2 L"
+    if piece in _MARKS and _CLOSES.match(sentence, end):
+        return (_MARKS[piece],)  # "X (-)"
     if piece == "no" and _NUMBERED.match(sentence, end):
         return ("number",)  # "no. 2"
     if piece in _DASHES:

@@ -16,20 +16,25 @@ count up from these."""
 
 _LABEL = re.compile(
     r"^[ \t]*(?:"
-    r"(?P<earlier>(?:initial|original|preliminary|prelim|trainee|resident|wet|overnight|first)\b(?: \w+){0,2})"
+    r"(?P<earlier>(?:initial|original|preliminary|prelim|trainee|resident|wet|overnight)\b(?: \w+){0,2})"
     r"|(?P<revised>(?:final|attending|revised|revision|corrected|amended|updated)\b(?: \w+){0,2})"
     r"|(?P<added>(?:late )?addend(?:um|a|ed)\b(?:[^:\n.]|:\d){0,60})"
-    r"|(?P<exam>(?:exam|examination|film|study|radiograph|image|view)[ #]*\d\b[^:\n.]{0,20}"
+    r"|(?P<exam>(?:(?:first|second|third|1st|2nd|3rd) (?:exam|examination|film|study|radiograph|image|view)\b"
+    r"|(?:exam|examination|film|study|radiograph|image|view)[ #]*\d\b)[^:\n.]{0,20}(?:\d{1,2}:\d{2})?"
     r"|\d{1,2}:\d{2}(?: ?h(?:ours)?)?)"
     r")[ \t]*(?::(?!\d)|,? *$)",
     re.IGNORECASE | re.MULTILINE,
 )
 _SIGNS = (
     "addend", "initial", "original", "prelim", "trainee", "resident", "wet", "overnight", "final", "attending", "revis",
-    "correct", "amend", "updated", "provisional", "pfi", '"', "\u201c",
+    "correct", "amend", "first ", "second ", "updated", "provisional", "pfi", '"', "\u201c",
 )  # fmt: skip
 _NUMBERED = re.compile(r"(?:exam|examination|film|study|radiograph|image|view)[ #]*\d|\d:\d\d")
-_INLINE = re.compile(r"(?<=[.!?] )(?P<added>addendum\b(?:[^:\n.]|:\d){0,60}):(?!\d)", re.IGNORECASE)
+_INLINE = re.compile(
+    r"(?<=[.!?] )(?:(?P<added>addendum\b(?:[^:\n.]|:\d){0,60})|(?P<revised>(?:final|attending|revised|corrected)\b"
+    r"(?: \w+)?)):(?!\d)",
+    re.IGNORECASE,
+)
 _AGREES = re.compile(r"\bagree|\babove\b|\brest\b|\bremainder\b|\bunchanged\b", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z]{2,}")
 # "The original impression stated: "no X"": what is quoted is said of the text, not of the image.
@@ -98,15 +103,15 @@ def _more(report: str, block: Block) -> bool:
 
 def _ranked(report: str, start: int, end: int, blocks: tuple[Block, ...]) -> Iterator[Part]:
     """Cut a stretch where a line or a sentence says that another read or examination begins."""
-    block = next((each for each in blocks if each.start <= start < each.end), None)
+    at = next((number for number, block in enumerate(blocks) if block.start <= start < block.end), -1)
     rank = FINAL
-    if block is not None:
-        label = _LABEL.match(report, block.header)
-        rank = _rank(label, 0) if label and block.name is not SectionName.IMPRESSION else FINAL
-        rank = {SectionName.ADDENDUM: ADDED, SectionName.WET_READ: EARLIER}.get(block.name, rank)
+    if at >= 0:
+        label = _LABEL.match(report, blocks[at].header)
+        rank = _rank(label, at) if label and blocks[at].name is not SectionName.IMPRESSION else FINAL
+        rank = {SectionName.ADDENDUM: ADDED, SectionName.WET_READ: EARLIER}.get(blocks[at].name, rank)
     begin = start
     marks = [*_LABEL.finditer(report, start, end), *_INLINE.finditer(report, start, end)]
-    for number, mark in enumerate(sorted(marks, key=lambda each: each.start()), start=1):
+    for number, mark in enumerate(sorted(marks, key=lambda each: each.start()), start=at + 1):
         if begin < mark.start():
             yield Part(begin, mark.start(), rank)
         begin, rank = mark.end(), _rank(mark, number)
@@ -118,8 +123,7 @@ def _rank(mark: re.Match[str], number: int) -> int:
     """Return how much what follows a mark counts; examinations in the order in which they come."""
     kind = mark.lastgroup
     if kind == "exam":
-        digit = re.search(r"\d$|\d\b", mark["exam"]) if ":" not in mark["exam"] else None
-        return FINAL + (int(digit[0]) if digit else number)
+        return FINAL + number
     return {"earlier": EARLIER, "revised": REVISED}.get(kind or "", ADDED)
 
 

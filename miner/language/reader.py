@@ -8,7 +8,7 @@ from cxr.miner.language.attributes import Attributes, change_behind, collect, le
 from cxr.miner.language.ellipsis import complete, complete_fragment, is_fragment
 from cxr.miner.language.items import Items, asks_or_names, read_items
 from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
-from cxr.miner.language.scopes import Scopes, across_relative, read_scopes, subjects
+from cxr.miner.language.scopes import Scopes, across_relative, over_relative, read_scopes, subjects
 from cxr.miner.language.structures import (
     PASSES,
     generic_concept,
@@ -97,7 +97,9 @@ class _Sentence:
             said = (role | items.roles[index - 1]) & Role.COPULA or items.entries[index].phrase[0] in _PREDICATES
             if not said:
                 continue
-            for subject in subjects(items, index, CONCEPT) or _before_which(items, index):
+            for subject in (
+                subjects(items, index, CONCEPT) or _before_which(items, index) or over_relative(items, index, CONCEPT)
+            ):
                 changes.setdefault(subject, change)
         return changes
 

@@ -39,6 +39,7 @@ _CHOICE = CONJUNCTION | int(Role.PREPOSITION | Role.PROBABLE | Role.HEDGE_FORWAR
 _CONCLUDES = int(Role.PROBABLE | Role.HEDGE_FORWARD)
 _ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or"), ("or", "alternatively")})
 _RELATIVE = frozenset({("which",), ("but",), ("however",)})
+_WHICH = ("which",)
 _AWAY = frozenset({("from",), ("to",), ("than",)})
 _TO_BE = frozenset({"is", "are"})
 PLACING = frozenset({("of",), ("in",), ("within",)})
@@ -352,7 +353,7 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
     targets = [at for at in subjects(items, index, MENTION | STATE) if _names_something(items, at)]
     relative = not targets
     if relative:
-        targets = across_relative(items, index, MENTION)
+        targets = across_relative(items, index, MENTION) or over_relative(items, index, MENTION)
     if targets and not _is_normal(items, targets[-1]):
         targets = [at for at in targets if not _is_normal(items, at)]  # "clear Y makes X unlikely"
     if not targets or (roles & STATE and not before & (COPULA | COLON | CONCEPT)):
@@ -391,6 +392,16 @@ def _names_something(items: Items, index: int) -> bool:
         if not role & _MODIFIER:
             return False
     return False
+
+
+def over_relative(items: Items, index: int, wanted: int) -> list[int]:
+    """Find the subject of a predicate behind a relative clause: the X of "X, which was ..., has gone"."""
+    if not items.roles[index - 1] & COMMA:
+        return []
+    which = next((at for at in range(index - 2, 0, -1) if items.entries[at].phrase == _WHICH), -1)
+    if which <= 0 or not items.roles[which - 1] & COMMA or any(r & wanted for r in items.roles[which:index]):
+        return []
+    return subjects(items, which, wanted)
 
 
 def across_relative(items: Items, index: int, wanted: int) -> list[int]:
