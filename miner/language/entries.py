@@ -36,6 +36,7 @@ class Role(IntEnum):
     PAST_NEXT = 1 << 44
     NOTHING_BACKWARD = 1 << 45
     REMOVAL = 1 << 46
+    EARLIER = 1 << 47
     BREAK = 1 << 19
     COPULA = 1 << 20
     PREPOSITION = 1 << 21

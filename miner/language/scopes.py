@@ -359,7 +359,7 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
     if not targets or (roles & STATE and not before & (COPULA | COLON | CONCEPT)):
         return
     for target in targets:
-        if roles & DENY_BACKWARD and _seen_elsewhere(items, target, index):
+        if roles & DENY_BACKWARD and (_seen_elsewhere(items, target, index) or _of_another_day(items, index)):
             continue
         if roles & DENY_BACKWARD:
             scopes.denied[target] = True
@@ -380,6 +380,16 @@ def _is_normal(items: Items, index: int) -> bool:
 def _seen_elsewhere(items: Items, target: int, index: int) -> bool:
     """Return whether a denial is about another view only: "seen on the one view, not identified on the other"."""
     return bool(items.roles[index - 1] & COMMA) and any(role & AFFIRM for role in items.roles[target + 1 : index])
+
+
+def _of_another_day(items: Items, index: int) -> bool:
+    """Return whether a denial is about an earlier image: "not seen three months ago"."""
+    for role in items.roles[index + 1 :]:
+        if role & Role.EARLIER:
+            return True
+        if role & (MENTION | COMMA | _STOP | COPULA):
+            return False
+    return False
 
 
 def _names_something(items: Items, index: int) -> bool:

@@ -26,6 +26,7 @@ _STATES = COPULA | DENY_FORWARD | int(Role.DENY_BACKWARD | Role.AFFIRM_BACKWARD)
 _LIST = COMMA | int(Role.CONJUNCTION)
 _SUSPICION = int(Role.HEDGE_FORWARD) | HEDGE_BACKWARD
 _DONE = frozenset({("status", "post"), ("s", "p"), ("after",), ("following",)})
+_SHOWING = ("show", "demonstrat", "reveal")
 _IF = ("if",)
 _MODAL = frozenset({"may", "might", "could", "would"})
 _AUXILIARY = frozenset({"does", "do", "did", "doesn't", "don't", "didn't"})
@@ -43,7 +44,8 @@ def silence(items: Items, silent: list[bool]) -> None:
         if role & NOTHING_SENTENCE or (not begun and role & IMPERATIVE and not _has_verb(items, index)):
             _silence_plan(roles, silent, index)
         elif role & NOTHING_FORWARD and not (index + 1 < total and roles[index + 1] & COLON):  # "f/u: ..." is a title
-            silent[index:] = [True] * (total - index)
+            stop = next((at for at in range(index + 1, total) if _shows(items, at)), total)
+            silent[index:stop] = [True] * (stop - index)
         elif role & PAST_NEXT or _gives_reason(items, index):
             _silence_next(roles, silent, index)
         elif role & NOTHING_BACKWARD:
@@ -72,6 +74,11 @@ def _silence_next(roles: list[int], silent: list[bool], index: int) -> None:
         if roles[at] & (COMMA | BREAK | COPULA):
             silent[index + 1 : at + 1] = [False] * (at - index)
             return
+
+
+def _shows(items: Items, index: int) -> bool:
+    """Return whether a verb presents what is seen after all: "limited evaluation of Y demonstrates X"."""
+    return bool(items.roles[index] & COPULA) and items.entries[index].phrase[0].startswith(_SHOWING)
 
 
 def _has_verb(items: Items, index: int) -> bool:
