@@ -19,8 +19,8 @@ _LABEL = re.compile(
     r"(?P<earlier>(?:initial|original|preliminary|prelim|trainee|resident|wet|overnight)\b(?: \w+){0,2})"
     r"|(?P<revised>(?:final|attending|revised|revision|corrected|amended|updated)\b(?: \w+){0,2})"
     r"|(?P<added>(?:late )?addend(?:um|a|ed)\b(?:[^:\n.]|:\d){0,60})"
-    r"|(?P<exam>(?:(?:first|second|third|1st|2nd|3rd) (?:exam|examination|film|study|radiograph|image|view)\b"
-    r"|(?:exam|examination|film|study|radiograph|image|view)[ #]*\d\b)[^:\n.]{0,20}(?:\d{1,2}:\d{2})?"
+    r"|(?P<exam>(?:(?:first|second|third|1st|2nd|3rd) (?:exam|examination|film|study|image|view)\b"
+    r"|(?:exam|examination|film|study|image|view)[ #]*\d\b)[^:\n.]{0,20}(?:\d{1,2}:\d{2})?"
     r"|\d{1,2}:\d{2}(?: ?h(?:ours)?)?)"
     r")[ \t]*(?::(?!\d)|,? *$)",
     re.IGNORECASE | re.MULTILINE,
@@ -29,7 +29,7 @@ _SIGNS = (
     "addend", "initial", "original", "prelim", "trainee", "resident", "wet", "overnight", "final", "attending", "revis",
     "correct", "amend", "first ", "second ", "updated", "provisional", "pfi", '"', "\u201c",
 )  # fmt: skip
-_NUMBERED = re.compile(r"(?:exam|examination|film|study|radiograph|image|view)[ #]*\d|\d:\d\d")
+_NUMBERED = re.compile(r"(?:exam|examination|film|study|image|view)[ #]*\d|\d:\d\d")
 _INLINE = re.compile(
     r"(?<=[.!?] )(?:(?P<added>addendum\b(?:[^:\n.]|:\d){0,60})|(?P<revised>(?:final|attending|revised|corrected)\b"
     r"(?: \w+)?)):(?!\d)",
