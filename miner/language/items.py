@@ -22,7 +22,8 @@ _SIGNS = {
 }
 _DASHES = "-\u2013\u2014"
 _LETTERS_OF_SIDES = frozenset("lr")
-_MARKS = {"(-)": "negative", "(+)": "positive"}
+_MARKS = {"(-)": "negative", "(+)": "positive", "n": "no", "y": "present"}
+"""What an answer means behind what it is about."""
 _PLACED = frozenset({*_DASHES, *_LETTERS_OF_SIDES, *_MARKS, "no", "?"})
 """Tokens whose meaning their surroundings decide."""
 _HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")
@@ -97,7 +98,7 @@ def _by_its_place(piece: str, sentence: str, start: int) -> tuple[str, ...]:
     if piece in _LETTERS_OF_SIDES:
         number = sentence[end : end + 1].isdigit() or sentence[:start].rstrip()[-1:].isdigit()
         return (piece,) if number else _folded(piece)  # "L4", "2 L"
-    if piece in _MARKS and _CLOSES.match(sentence, end):
+    if piece in _MARKS and _CLOSES.match(sentence, end) and (len(piece) > 1 or sentence[:start].rstrip()[-1:] in ":?-"):
         return (_MARKS[piece],)  # "X (-)"
     if piece == "no" and _NUMBERED.match(sentence, end):
         return ("number",)  # "no. 2"

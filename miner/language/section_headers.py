@@ -162,9 +162,9 @@ def _role(words: list[str]) -> HeaderRole | None:
 
 
 def names_examination(line: str) -> bool:
-    """Return whether a line in capitals names the examination or the report, as a title does."""
+    """Return whether a line in capitals names the examination, the report or a section, as a title does."""
     words = _key(line).replace("/", " ").split()
-    return not {*_lists().view_words, "report"}.isdisjoint(words)
+    return bool(words) and (words[0] in _lists().exact or not {*_lists().view_words, "report"}.isdisjoint(words))
 
 
 def in_line_header(window: str, *, shouting: bool) -> tuple[int, SectionName] | None:

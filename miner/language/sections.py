@@ -56,6 +56,8 @@ class _Part(NamedTuple):
     """A FINAL REPORT title comes later in the text."""
 
 
+_NARRATIVE = 20
+"""Words: a shorter narrative is the title of the examination."""
 _PARAGRAPH = re.compile(r"\n[ \t\r]*\n")
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _CAPITALS_LINE = re.compile(r"[^a-z\n]*\Z")
@@ -237,6 +239,10 @@ def _name_the_reading(text: str, blocks: list[Block]) -> list[Block]:
         return _split_titles(text, blocks, SectionName.FULL_REPORT)
     if not any(block.name in READINGS and _has_words(text, block) for block in blocks):
         return _split_context(text, blocks, SectionName.LAST_PARAGRAPH, least_words=3)
+    first = next((block for block in blocks if block.name in _FINDINGS), None)
+    if first is not None:  # begun by a heading inside of them, they may have begun before it
+        return blocks if first.start > first.header else _split_titles(text, blocks, SectionName.FINDINGS)
+    blocks = [_told(text, block) for block in blocks]
     if any(block.name in _FINDINGS for block in blocks):
         return blocks
     titled = _split_titles(text, blocks, SectionName.FINDINGS)
@@ -245,6 +251,13 @@ def _name_the_reading(text: str, blocks: list[Block]) -> list[Block]:
     first = next(index for index, block in enumerate(titled) if block.name is SectionName.IMPRESSION)
     above = _split_context(text, titled[:first], SectionName.FINDINGS, least_words=8)
     return [*above, *titled[first:]]
+
+
+def _told(text: str, block: Block) -> Block:
+    """Take a narrative for the findings where it is more than the title of the examination."""
+    body = text[block.start : block.end]
+    tells = block.name is SectionName.NARRATIVE and len(_WORD.findall(body)) >= _NARRATIVE and body.count(". ") >= 1
+    return block._replace(name=SectionName.FINDINGS) if tells else block
 
 
 def _split_context(text: str, blocks: list[Block], name: SectionName, *, least_words: int) -> list[Block]:
@@ -307,7 +320,7 @@ def _end_of_titles(text: str, block: Block) -> int:
 
 def _is_prose(body: str, *, whole: bool) -> bool:
     words = _WORD.findall(body)
-    return bool(words) if whole or body.isupper() else len(words) >= 3 and any(mark in body for mark in ".;")
+    return bool(words) if whole or body.isupper() else len(words) >= 3 and any(mark in body for mark in ".;[")
 
 
 # --- the final read --------------------------------------------------------------------------------------------
