@@ -18,9 +18,9 @@ from cxr.trainer.evaluate.evaluate import evaluate_benchmark
 from cxr.trainer.evaluate.judging import parts_of
 from cxr.trainer.evaluate.settings import EvaluateSettings
 from tests.benchmarks_world import rows, run_cxr
+from tests.judge_world import generic
 from tests.predictions_world import completion, lines, make_benchmark, samples_of, write_jsonl
 from tests.scripted_server import Act, Fail, ScriptedServer
-from tests.test_judge_llm import generic
 
 REASONING = ("factuality", "completeness", "effectiveness", "radrscore")
 WRONG_THINKING = "The heart is enlarged. There is a large left pleural effusion. There is no fracture."
