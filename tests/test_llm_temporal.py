@@ -25,11 +25,11 @@ from cxr.schemas.reasoning import Chain, ChainStep, Evidence
 from cxr.schemas.study import Report
 from cxr.schemas.text import Quote
 from cxr.schemas.vocabulary import EvidenceKind, Licence, Presence, RejectReason, Task
+from tests.asking import Asking
 from tests.batch_server import BatchingServer
 from tests.conftest import Cli
 from tests.mimic_corpus import STUDIES, write_temporal, write_zip
 from tests.scripted_server import Act, Say, ScriptedServer
-from tests.test_llm_engine import Asking
 from tests.test_mine_llm import LLM, rows
 
 EARLIER, LATER = STUDIES[:2]
