@@ -95,6 +95,12 @@ def ingested(tmp_path_factory: pytest.TempPathFactory, cxr_in: CliIn) -> Path:
 
 
 @pytest.fixture
+def db(tmp_path: Path) -> Path:
+    """Where `cxr` makes its store."""
+    return tmp_path / "cxr.duckdb"
+
+
+@pytest.fixture
 def cxr(tmp_path: Path, cxr_in: CliIn) -> Cli:
     """Run `cxr` in a process of its own, in an empty folder."""
     return functools.partial(cxr_in, tmp_path)
