@@ -2,20 +2,20 @@
 
 from cxr.miner.language.grounding import locate
 from cxr.miner.mine.assertion import contradiction
-from cxr.miner.mine.checks import (
-    check_answer_supported,
-    check_chain,
-    check_evidence,
-    check_plan,
-    same_answer,
+from cxr.miner.mine.checks import check_answer_supported, check_chain, check_evidence, check_plan, same_answer
+from cxr.miner.mine.engines.change import check_answer_of_change, check_progressions
+from cxr.prompts.replies import (
+    ChainReply,
+    EvidenceItemReply,
+    EvidenceReply,
+    PlanReply,
+    TemporalEvidenceReply,
+    WholeReply,
 )
-from cxr.prompts import ChainReply, EvidenceReply, PlanReply, WholeReply
-from cxr.prompts.replies import EvidenceItemReply
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
 from cxr.schemas.rejection import Rejection
 from cxr.schemas.study import Report
-from cxr.schemas.text import Quote
 from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason
 
 
@@ -40,7 +40,7 @@ def to_evidence(reply: EvidenceReply, plan: Plan, report: Report) -> tuple[Evide
             kind=EvidenceKind(item.kind),
             presence=Presence(item.presence),
             statement=item.statement,
-            quotes=tuple(quote for words in item.quotes if (quote := _find(words, report))),
+            quotes=tuple(quote for words in item.quotes if (quote := locate(words, report.text))),
         )
         for number, item in enumerate(reply.items, start=1)
     )
@@ -55,10 +55,6 @@ def to_chain(reply: ChainReply, question: Question) -> Chain:
         ),
         answer=question.answer if same_answer(reply.answer, question) else reply.answer,
     )
-
-
-def _find(words: str, report: Report) -> Quote | None:
-    return locate(words, report.text)
 
 
 def check_plan_reply(reply: PlanReply, question: Question) -> Rejection | None:
@@ -79,7 +75,16 @@ def check_evidence_reply(reply: EvidenceReply, plan: Plan, report: Report) -> Re
     for number, item in enumerate(reply.items, start=1):
         if rejection := _check_kind(item, number) or _check_quotes(item, number, report):
             return rejection
-    return check_evidence(plan, to_evidence(reply, plan, report), report)
+    if rejection := check_evidence(plan, to_evidence(reply, plan, report), report):
+        return rejection
+    return check_progressions(reply, report) if isinstance(reply, TemporalEvidenceReply) else None
+
+
+def check_answer_reply(reply: EvidenceReply, question: Question, evidence: tuple[Evidence, ...]) -> Rejection | None:
+    """Check that evidence leads to the question's answer; of a temporal question that is a change."""
+    if isinstance(reply, TemporalEvidenceReply):
+        return check_answer_of_change(question, reply)
+    return check_answer_supported(question, evidence)
 
 
 def _check_kind(item: EvidenceItemReply, number: int) -> Rejection | None:
@@ -101,7 +106,7 @@ def _check_kind(item: EvidenceItemReply, number: int) -> Rejection | None:
 
 def _check_quotes(item: EvidenceItemReply, number: int, report: Report) -> Rejection | None:
     for quote_number, words in enumerate(item.quotes, start=1):
-        quote = _find(words, report)
+        quote = locate(words, report.text)
         if quote is None and report.prior is not None and locate(words, report.prior):
             return Rejection(
                 RejectReason.QUOTE_NOT_FOUND,
@@ -142,6 +147,6 @@ def check_whole_reply(reply: WholeReply, question: Question, report: Report) -> 
     if rejection := check_evidence_reply(reply.evidence, plan, report):
         return rejection
     evidence = to_evidence(reply.evidence, plan, report)
-    if check_answer_supported(question, evidence):
+    if check_answer_reply(reply.evidence, question, evidence):
         return None
     return check_chain_reply(reply.chain, question, evidence)
