@@ -72,6 +72,14 @@ def records(source: Path) -> Iterator[tuple[int, JsonObject | tuple[RejectReason
             yield number, (bad.reason, str(bad))
 
 
+def whole_lines(data: bytes) -> Iterator[JsonObject]:
+    """Return the objects of JSON Lines; a line that is none, such as one that a kill has cut off, is left out."""
+    for line in data.splitlines():
+        with contextlib.suppress(ValueError):
+            if isinstance(entry := json.loads(line), dict):
+                yield entry
+
+
 def _outcome(
     stage: Stage, convert: Callable[[JsonObject], JsonObject], numbered: tuple[int, bytes]
 ) -> tuple[JsonObject, JsonObject | None]:

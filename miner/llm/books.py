@@ -5,14 +5,14 @@ failures and kills. Here are the books of file commands; those of a store are in
 """
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.jsonl import whole_lines
 from cxr.miner.llm.policy import check_endpoint
 from cxr.miner.llm.settings import ServerSettings
 from cxr.schemas.call import Call
@@ -129,12 +129,7 @@ def _spent_in(log: Path, model: str) -> "Spent":
 
     if not log.exists():
         return Spent()
-    calls: list[dict[str, Any]] = []
-    for line in log.read_text(encoding="utf-8").splitlines():
-        try:
-            calls.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
+    calls = whole_lines(log.read_bytes())
     costs = [call["cost_usd"] for call in calls if call["model"] == model and not call["cache_hit"]]
     usd = sum(cost for cost in costs if cost is not None)
     return Spent(usd=usd, calls=len(costs), unknown=sum(cost is None for cost in costs))

@@ -37,6 +37,7 @@ from cxr.schemas.vocabulary import Licence, RejectReason
 R = TypeVar("R", bound=Reply)
 
 _LONGEST_WAIT_S = 60.0
+_FREE: dict[str, object] = {"prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0}
 
 
 @dataclass
@@ -235,11 +236,8 @@ class Client:
 
     def answered(self, call: Call, completion: ChatCompletion, seconds: float) -> Call:
         """Return a call with what its reply says of tokens, and what they cost."""
-        usage = completion.usage
-        if usage is None:
-            return call.model_copy(update={"latency_s": seconds, "called_at": utc_now()})
-        ended = {"latency_s": seconds, "called_at": utc_now()}
-        return billed(call, usage, self.budget.price).model_copy(update=ended)
+        ended = call.model_copy(update={"latency_s": seconds, "called_at": utc_now()})
+        return ended if completion.usage is None else billed(ended, completion.usage, self.budget.price)
 
     def _begin(self, call: Call) -> None:
         """Write down that a request leaves now."""
@@ -260,7 +258,7 @@ class Client:
             self.cache.put(call.request_hash, text)
             return self.answered(call, completion, 0.0)
         kind = f"HTTP {status}" if status else "batch error"
-        return call.model_copy(update={"error": kind, "prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0})
+        return call.model_copy(update={"error": kind, **_FREE})
 
     def _settle(self, reserved: float, ended: Call) -> None:
         self.counters.calls += 1
@@ -333,7 +331,7 @@ def _failed(call: Call, failure: Exception, seconds: float) -> Call:
     kind = getattr(failure, "kind", None) or str(failure).partition(";")[0]
     update: dict[str, object] = {"error": kind, "latency_s": seconds, "called_at": utc_now()}
     if getattr(failure, "billed", False) is False:
-        update |= {"prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0}
+        update |= _FREE
     return call.model_copy(update=update)
 
 

@@ -32,7 +32,8 @@ class StoreBooks:
         self._attempts: list[Call] = []
         self._taken = 0
         self._run: Run | None = None
-        self._job = ""
+        self.owner: dict[str, str] = {}
+        """Run and settings that the attempts from now on belong to."""
         self._client: BackgroundClient | None = None
         self._ledger: Ledger | None = None
 
@@ -50,7 +51,6 @@ class StoreBooks:
         path = self._store.path
         folder = settings.cache if settings.cache is not None else path.with_suffix(".replies")
         place = ledger_path(path)
-        self._job = job
         with ReplyCache(folder) as cache, Ledger(place) as ledger:
             recover_attempts(self._store, ledger, place, cache, settings)
             self._ledger = ledger
@@ -61,10 +61,10 @@ class StoreBooks:
         self._client = client
 
     def owned_by(self, run: Run, job: str) -> None:
-        """Return which run the attempts from now on belong to."""
-        self._run, self._job = run, job
+        """Remember which run the attempts from now on belong to."""
+        self._run, self.owner = run, {"run_id": run.run_id, "settings_hash": job}
         if self._client is not None:
-            self._client.owned_by({"run_id": run.run_id, "settings_hash": job})
+            self._client.owned_by(self.owner)
 
     @property
     def gathered(self) -> int:
@@ -73,12 +73,10 @@ class StoreBooks:
 
     def insert(self) -> None:
         """Write what has gathered into `calls`, inside the caller's transaction."""
-        from cxr.miner.llm.calls import call_frame, call_rows
+        from cxr.miner.llm.calls import insert_calls
 
-        self._taken = len(self._attempts)
-        if self._taken and self._run is not None:
-            rows = call_rows(self._attempts[: self._taken], "llm", self._run.run_id, self._job)
-            self._store.insert("calls", call_frame(rows))
+        if self._run is not None:
+            self._taken = insert_calls(self._store, ((call, self.owner) for call in list(self._attempts)))
 
     def committed(self) -> None:
         """Forget what the transaction wrote, here and in the ledger; note what let text leave the machine."""

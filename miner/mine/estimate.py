@@ -64,8 +64,7 @@ def estimate_tables(db: Path, settings: MineSettings) -> list[Table]:
 
 def _rows_of(store: Store, settings: MineSettings, price: Price | None) -> list[tuple[object, ...]]:
     engine = LLMEngine(settings)
-    job = Job(engine.name, engine.version, engine.settings())
-    todo = unmined(store, settings, job.fingerprint)
+    todo = unmined(store, settings, Job.of(engine).fingerprint)
     if not todo.height:
         return [(settings.calls, "nothing to do", 0, 0, 0, 0.0, 0.0, "", "")]
     temporal = pl.col("task") == str(Task.TEMPORAL)

@@ -11,7 +11,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import duckdb
 import polars as pl
@@ -22,12 +22,11 @@ from cxr.miner.kit.errors import BudgetReached, CxrError, EngineStopped, MiningR
 from cxr.miner.kit.progress import Live, Numbers, live, progress_path
 from cxr.miner.llm.asked import Deferred, Stopping
 from cxr.miner.llm.budget import Budget
-from cxr.miner.llm.client import Client
+from cxr.miner.llm.client import Client, Sink
 from cxr.miner.llm.prices import price_of
 from cxr.miner.llm.spending import charge_lost, lost_attempts
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.llm.wire import Wire, key_from_environment
-from cxr.miner.mine.engines import AsyncEngine
 from cxr.miner.mine.engines.llm import LLMEngine, engine_version
 from cxr.miner.mine.job import (
     Job,
@@ -63,28 +62,54 @@ def mine_llm(db: Path, settings: MineSettings) -> MineResult:
     Raises BudgetReached, EngineStopped, PolicyError or KeyboardInterrupt after everything that was finished has been
     written; the same call then goes on from there.
     """
-    engine = LLMEngine(settings)
-    wire = Wire(settings, key_from_environment(settings))
-    job = Job(engine.name, engine.version, engine.settings())
-    with full_disk_is_one_sentence(db), Store.write(db) as store:
-        books = StoreBooks(store, "mine")
-        with books.account(settings, job.fingerprint) as account:
-            todo = unmined(store, settings, job.fingerprint)
-            result = MineResult(already=count_chains(store, job.fingerprint), notes=note_renewals(store, job, todo))
-            budget = Budget(settings, price_of(settings), account.spent)
-            for licence in todo["licence"].unique():
-                wire.allow(Licence(licence))
-            if todo.height:
-                _ask_for_a_price(settings, wire)
-                with store.run("mine", job.recorded(settings)) as run:
-                    books.owned_by(run, job.fingerprint)
-                    owner = {"run_id": run.run_id, "settings_hash": job.fingerprint}
-                    client = Client(settings, wire, account.cache, budget, account.ledger, owner, account.write)
-                    numbers = Numbers(f"mine with {settings.model}", todo.height, result.already)
-                    with live(numbers, progress_path(db)) as shown:
-                        Mining(store, job, run, LLMEngine(settings, client), client, shown, result, books).go(todo)
-            result.rejects = standing_rejects(store, job.fingerprint)
-            return result
+    asked = AskedJob(settings)
+    job = asked.job
+    with full_disk_is_one_sentence(db), Store.write(db) as store, asked.over(store):
+        todo = unmined(store, settings, job.fingerprint)
+        result = MineResult(already=count_chains(store, job.fingerprint), notes=note_renewals(store, job, todo))
+        budget = Budget(settings, price_of(settings), asked.account.spent)
+        asked.allow(todo)
+        if todo.height:
+            _ask_for_a_price(settings, asked.wire)
+            with store.run("mine", job.recorded(settings)) as run:
+                asked.mine(todo, run, result, budget, "mine with")
+        result.rejects = standing_rejects(store, job.fingerprint)
+        return result
+
+
+class AskedJob:
+    """A job of the engine that asks a server: whom it asks, and over which store, with which account."""
+
+    def __init__(self, settings: MineSettings) -> None:
+        """Raise SettingsError where the server cannot be asked; nothing is sent yet."""
+        self.settings = settings
+        self.job = Job.of(LLMEngine(settings))
+        self.wire = Wire(settings, key_from_environment(settings))
+
+    @contextlib.contextmanager
+    def over(self, store: Store) -> Iterator[Self]:
+        """Open the job's account in a store."""
+        self.store, self.books = store, StoreBooks(store, "mine")
+        with self.books.account(self.settings, self.job.fingerprint) as self.account:
+            yield self
+
+    def allow(self, todo: pl.DataFrame, *, stored: bool = False) -> None:
+        """Raise PolicyError where a text of these questions may not go to the server."""
+        for licence in todo["licence"].unique():
+            self.wire.allow(Licence(licence), stored=stored)
+
+    def mine(
+        self, todo: pl.DataFrame, run: Run, result: MineResult, budget: Budget, title: str, sink: Sink | None = None
+    ) -> None:
+        """Mine these questions and count them in `result`; raises what `Mining.go` raises."""
+        self.books.owned_by(run, self.job.fingerprint)
+        account = self.account
+        client = Client(
+            self.settings, self.wire, account.cache, budget, account.ledger, self.books.owner, account.write, sink
+        )
+        numbers = Numbers(f"{title} {self.settings.model}", todo.height, result.already)
+        with live(numbers, progress_path(self.store.path)) as shown:
+            Mining(self, run, client, shown, result).go(todo)
 
 
 @contextlib.contextmanager
@@ -112,23 +137,14 @@ def _ask_for_a_price(asked: MineSettings, wire: Wire) -> None:
 class Mining:
     """One run: a reader, workers, and a writer, which end together."""
 
-    def __init__(
-        self,
-        store: Store,
-        job: Job,
-        run: Run,
-        engine: AsyncEngine,
-        client: Client,
-        shown: Live,
-        result: MineResult,
-        books: StoreBooks,
-    ) -> None:
-        self._store, self._job, self._run, self._books = store, job, run, books
-        self._engine, self._client, self._live, self._result = engine, client, shown, result
+    def __init__(self, asked: AskedJob, run: Run, client: Client, shown: Live, result: MineResult) -> None:
+        self._store, self._job, self._run, self._books = asked.store, asked.job, run, asked.books
+        self._engine = LLMEngine(asked.settings, client)
+        self._client, self._live, self._result = client, shown, result
         self._outcomes: list[Mined | Rejected] = []
         self._stop: CxrError | None = None
         self._interrupts = 0
-        self._lost = lost_attempts(store, job.fingerprint)
+        self._lost = lost_attempts(self._store, self._job.fingerprint)
         self._budget_before = client.budget.usd
 
     def go(self, todo: pl.DataFrame) -> None:
@@ -295,12 +311,11 @@ async def _signals(react: Callable[[], None]) -> AsyncIterator[None]:
 
 
 class _LLMRunner:
+    mine = staticmethod(mine_llm)
+
     @property
     def version(self) -> str:
         return engine_version()
-
-    def mine(self, db: Path, settings: MineSettings) -> MineResult:
-        return mine_llm(db, settings)
 
     def mine_in_batches(self, db: Path, settings: MineSettings) -> MineResult:
         from cxr.miner.mine.batches import mine_in_batches  # noqa: PLC0415 - it rests on this module
