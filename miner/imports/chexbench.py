@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from cxr.miner.imports.records import BadRecord, Read, Record, Sample, corpus_of, images_of, licence_of, read_json
+from cxr.miner.imports.records import Read, Record, Sample, corpus_of, images_of, licence_of, read_json
+from cxr.miner.imports.rejects import BadRecord
 from cxr.miner.kit.errors import InputError
 from cxr.schemas.vocabulary import RejectReason
 
