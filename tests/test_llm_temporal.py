@@ -19,7 +19,7 @@ from cxr.miner.mine.engines.replies import check_evidence_reply, to_plan
 from cxr.miner.mine.job import load, unmined
 from cxr.miner.mine.settings import MineSettings
 from cxr.miner.store import Store
-from cxr.prompts import PlanReply, TemporalEvidenceReply
+from cxr.prompts.replies import PlanReply, TemporalEvidenceReply
 from cxr.schemas.question import Option, Question
 from cxr.schemas.reasoning import Chain, ChainStep, Evidence
 from cxr.schemas.study import Report

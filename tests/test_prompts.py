@@ -10,8 +10,9 @@ from cxr.miner.language.sections import parse_sections
 from cxr.miner.mine.checks import check_all
 from cxr.miner.mine.engines.change import check_answer_of_change
 from cxr.miner.mine.engines.replies import check_evidence_reply, to_chain, to_evidence, to_plan
-from cxr.prompts import Prompt, TemporalEvidenceReply, WorkedCase, available, load
+from cxr.prompts import Prompt, available, load
 from cxr.prompts.render import delimit, fill, placeholders, stage_values
+from cxr.prompts.replies import TemporalEvidenceReply, WorkedCase
 from cxr.schemas.study import Report
 from cxr.schemas.vocabulary import Licence
 

@@ -6,8 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from cxr.miner.imports.records import Read, Record, Sample, corpus_of, images_of, licence_of, read_json
-from cxr.miner.imports.rejects import BadRecord
-from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.errors import BadRecord, InputError
 from cxr.schemas.vocabulary import RejectReason
 
 # Its names of our tasks; its other multiple-choice tasks keep their own.

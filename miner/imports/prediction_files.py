@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.imports.radrbench import sample_of
 from cxr.miner.imports.records import read_list
-from cxr.miner.imports.rejects import BadRecord, what_is_wrong
+from cxr.miner.imports.rejects import what_is_wrong
 from cxr.miner.kit.digest import digest
-from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.errors import BadRecord, InputError
 from cxr.miner.kit.jsonl import records
 from cxr.schemas.prediction import Prediction
 from cxr.schemas.rejection import Reject
@@ -63,7 +63,7 @@ def read_predictions(path: Path, mode: Mode | None) -> Iterator[Given | Reject]:
         try:
             yield _given(line, record, path, mode)
         except BadRecord as bad:
-            yield Reject(f"{path.name}:{line}", bad.reason, str(bad))
+            yield Reject(f"{path.name}:{line}", bad.reason, bad.message)
 
 
 def _starts_as_list(path: Path) -> bool:

@@ -165,13 +165,7 @@ _GONE = """
 
 
 def _write(
-    store: Store,
-    manifest: Manifest,
-    name: str,
-    refused: Sequence[Reject],
-    run: Run,
-    *,
-    replace: bool,
+    store: Store, manifest: Manifest, name: str, refused: Sequence[Reject], run: Run, *, replace: bool
 ) -> PredictionsResult:
     store.connection.execute(_RESOLVE, {"benchmark": manifest.fingerprint})
     store.connection.execute(_DECIDE, {"benchmark": manifest.fingerprint, "replace": replace})

@@ -21,7 +21,7 @@ from cxr.miner.imports.records import (
     steps_of,
     study_of,
 )
-from cxr.miner.imports.rejects import BadRecord
+from cxr.miner.kit.errors import BadRecord
 from cxr.schemas.vocabulary import Progression, RejectReason, Task
 
 # The last two brackets: "[Findings Summarization] [OpenI] [540]OpenI" has one more in front.

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from cxr.miner.imports.rejects import BadRecord, what_is_wrong
+from cxr.miner.imports.rejects import what_is_wrong
 from cxr.miner.kit.digest import digest
-from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.errors import BadRecord, InputError
 from cxr.miner.pack.corpora import corpora
 from cxr.schemas.base import Frozen
 from cxr.schemas.rejection import Reject
@@ -71,7 +71,7 @@ class Read:
             if sample.question_id in self._questions:
                 raise BadRecord(RejectReason.DUPLICATE_KEY, f"{sample.item_id} asks the same question twice")
         except BadRecord as bad:
-            self.rejects.append(Reject(key, bad.reason, str(bad)))
+            self.rejects.append(Reject(key, bad.reason, bad.message))
         except ValidationError as error:
             self.rejects.append(Reject(key, RejectReason.BAD_VALUE, what_is_wrong(error)))
         else:

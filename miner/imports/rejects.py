@@ -8,15 +8,7 @@ from pydantic import ValidationError
 
 from cxr.miner.store import Run, Store
 from cxr.schemas.rejection import Reject
-from cxr.schemas.vocabulary import RejectReason, Stage
-
-
-class BadRecord(ValueError):
-    """A record that cannot be used, and why."""
-
-    def __init__(self, reason: RejectReason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
+from cxr.schemas.vocabulary import Stage
 
 
 def what_is_wrong(error: ValidationError, *, named: bool = False) -> str:

@@ -13,8 +13,8 @@ import polars as pl
 from pydantic import Field, ValidationError
 
 from cxr.miner.imports.records import read_list
-from cxr.miner.imports.rejects import BadRecord, by_reason, replace_rejects, what_is_wrong
-from cxr.miner.kit.errors import InputError
+from cxr.miner.imports.rejects import by_reason, replace_rejects, what_is_wrong
+from cxr.miner.kit.errors import BadRecord, InputError
 from cxr.miner.store import Store
 from cxr.schemas.base import Frozen
 from cxr.schemas.rejection import Reject
@@ -60,7 +60,7 @@ def import_reviews(store: Store, source: Path) -> ReviewsResult:
                 if review.chain_id not in known:
                     raise BadRecord(RejectReason.UNKNOWN_CHAIN, f"no chain {review.chain_id} in this store")
             except BadRecord as bad:
-                rejects.append(Reject(f"{source.name}:{number}", bad.reason, str(bad)))
+                rejects.append(Reject(f"{source.name}:{number}", bad.reason, bad.message))
             except ValidationError as error:
                 message = what_is_wrong(error, named=True)
                 rejects.append(Reject(f"{source.name}:{number}", RejectReason.BAD_VALUE, message))

@@ -38,7 +38,7 @@ class BatchFile:
 
 
 class BatchFiles:
-    """Gathers requests into files of the right size; a `Sink` of the client."""
+    """Gathers requests that a client shall not send into files of the right size."""
 
     def __init__(
         self,

@@ -43,18 +43,16 @@ class Account:
 class Books(Protocol):
     """A place for attempts."""
 
-    @property
-    def licences(self) -> Sequence[Licence]:
-        """The licences of the text that may be sent."""
+    licences: Sequence[Licence]
+    """Those of the text that may be sent."""
+    client: "BackgroundClient | None"
+    """Through whom attempts are made; None before a connection was opened."""
 
     def job(self, name: str, version: str) -> str:
         """Return the job that somebody's spending belongs to."""
 
     def account(self, settings: ServerSettings, job: str) -> contextlib.AbstractContextManager[Account]:
         """Open the account of a job."""
-
-    def connected(self, client: "BackgroundClient") -> None:
-        """Note through whom the attempts will be made."""
 
 
 @contextlib.contextmanager
@@ -74,7 +72,7 @@ def open_client(settings: ServerSettings, books: Books, job: str) -> Iterator["B
             settings, account.cache, spent=account.spent, ledger=account.ledger, on_call=account.write
         ) as client,
     ):
-        books.connected(client)
+        books.client = client
         yield client
 
 
@@ -85,7 +83,7 @@ class FileBooks:
         self._output = output
         self.log = output.with_name(output.name + ".calls.jsonl")
         self.licences = licences
-        self._client: BackgroundClient | None = None
+        self.client: BackgroundClient | None = None
 
     def job(self, name: str, version: str) -> str:
         """Return the job; a file holds the attempts of one output, told apart by model."""
@@ -104,19 +102,15 @@ class FileBooks:
         with ReplyCache(folder) as cache:
             yield Account(cache, _spent_in(self.log, settings.named_model), None, self._write)
 
-    def connected(self, client: "BackgroundClient") -> None:
-        """Remember the client, for what it spends."""
-        self._client = client
-
     @property
     def spending(self) -> str | None:
         """What was asked so far, as a sentence for people; None where no server was opened."""
-        return None if self._client is None else self._client.spending
+        return None if self.client is None else self.client.spending
 
     @property
     def attestations_used(self) -> tuple[str, ...]:
         """What has allowed credentialed text or images to leave this machine so far, as JSON; empty if none did."""
-        return () if self._client is None else self._client.attestations_used
+        return () if self.client is None else self.client.attestations_used
 
     def _write(self, call: Call) -> None:
         with self.log.open("a", encoding="utf-8") as lines:

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from openai.types.chat import ChatCompletion
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ from cxr.miner.kit.errors import EngineStopped, MiningReject
 from cxr.miner.kit.machine import utc_now
 from cxr.miner.llm import failures
 from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, rejected, usable
+from cxr.miner.llm.batch_api import BatchFiles
 from cxr.miner.llm.budget import BYTES_PER_TOKEN, Budget
 from cxr.miner.llm.cache import ReplyCache, request_hash
 from cxr.miner.llm.failures import Passing, RefusedRequest
@@ -52,14 +53,6 @@ class Counters:
     in_flight: int = 0
 
 
-class Sink(Protocol):
-    """Takes requests that shall not be sent now."""
-
-    def defer(self, key: str, body: bytes, asked: Asked) -> None:
-        """Take one request."""
-        ...
-
-
 @dataclass
 class Client:
     """Typed replies from one OpenAI-compatible server; any number of tasks of one event loop may ask at once."""
@@ -72,7 +65,7 @@ class Client:
     owner: dict[str, str] = field(default_factory=dict)
     """Run and settings that the attempts belong to, as the ledger keeps them."""
     on_call: Callable[[Call], None] = lambda _: None
-    sink: Sink | None = None
+    sink: BatchFiles | None = None
     """Where requests go that are not in the cache; None sends them."""
     stopping: bool = False
 

@@ -34,7 +34,7 @@ class StoreBooks:
         self._run: Run | None = None
         self.owner: dict[str, str] = {}
         """Run and settings that the attempts from now on belong to."""
-        self._client: BackgroundClient | None = None
+        self.client: BackgroundClient | None = None
         self._ledger: Ledger | None = None
 
     def job(self, name: str, version: str) -> str:
@@ -56,15 +56,11 @@ class StoreBooks:
             self._ledger = ledger
             yield Account(cache, spent_on(self._store, job), ledger, self._attempts.append)
 
-    def connected(self, client: "BackgroundClient") -> None:
-        """Remember the client, whose ledger has to know the run."""
-        self._client = client
-
     def owned_by(self, run: Run, job: str) -> None:
         """Remember which run the attempts from now on belong to."""
         self._run, self.owner = run, {"run_id": run.run_id, "settings_hash": job}
-        if self._client is not None:
-            self._client.owned_by(self.owner)
+        if self.client is not None:
+            self.client.owned_by(self.owner)
 
     @property
     def gathered(self) -> int:
@@ -85,8 +81,8 @@ class StoreBooks:
         self._taken = 0
         if self._ledger is not None:
             self._ledger.stored(call.call_id for call in written)
-        if self._run is not None and self._client is not None:
-            self._run.attestation = list(self._client.attestations_used) or None
+        if self._run is not None and self.client is not None:
+            self._run.attestation = list(self.client.attestations_used) or None
 
 
 def ledger_path(store: Path) -> Path:

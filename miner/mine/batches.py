@@ -8,7 +8,7 @@ special: what has no reply is simply asked again in the next round.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,8 @@ def mine_in_batches(db: Path, settings: MineSettings, most_requests: int = MOST_
 def batch_rows(db: Path) -> list[dict[str, Any]]:
     """Return all batches of a store, the newest first, with the server's own word on the open ones."""
     with Store.write(db) as store:
-        for settings in _jobs(store, db):
-            with _Round(settings).over(store) as job:
-                job.refresh()
+        for job in _rounds(store, _jobs(store, db)):
+            job.refresh()
         return store.frame(
             "select batch_id, remote_id, model, requests, status, answered, failed, submitted_at, collected_at, "
             "message from batches order by submitted_at desc"
@@ -60,24 +59,19 @@ def collect(db: Path) -> tuple[MineResult, int]:
         jobs = list(_jobs(store, db))
         if not jobs:
             raise CxrError("no batch is open in this store; `cxr mine --engine llm --batch` sends some")
-        for settings in jobs:
-            with _Round(settings).over(store) as job:
-                if job.take_in():
-                    result = job.go(MOST_REQUESTS)
-                    total.mined += result.mined
-                    total.notes += result.notes
-                    total.rejects = result.rejects
+        for job in _rounds(store, jobs):
+            if job.take_in():
+                result = job.go(MOST_REQUESTS)
+                total.mined += result.mined
+                total.notes += result.notes
+                total.rejects = result.rejects
         return total, store.count(f"select count(*) from batches where {_OPEN}")
 
 
 def cancel(db: Path) -> int:
     """Cancel every open batch and give their number; `collect` then takes in what had been answered."""
-    number = 0
     with Store.write(db) as store:
-        for settings in _jobs(store, db):
-            with _Round(settings).over(store) as job:
-                number += job.cancel()
-    return number
+        return sum(job.cancel() for job in _rounds(store, _jobs(store, db)))
 
 
 def _jobs(store: Store, db: Path) -> Iterator[MineSettings]:
@@ -90,6 +84,12 @@ def _jobs(store: Store, db: Path) -> Iterator[MineSettings]:
         said = json.loads(text)
         named = {MineSettings.moved.get(name, name): value for name, value in said.items()}
         yield MineSettings.resolve(db, **{name: named[name] for name in MineSettings.model_fields if name in named})
+
+
+def _rounds(store: Store, jobs: Iterable[MineSettings]) -> Iterator["_Round"]:
+    for settings in jobs:
+        with _Round(settings).over(store) as job:
+            yield job
 
 
 class _Round(AskedJob):

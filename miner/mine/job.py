@@ -108,12 +108,7 @@ class SyncRunner:
         )
 
 
-def mine(
-    store: Store,
-    engine: Engine,
-    settings: MineSettings,
-    advance: Callable[[int, int], None],
-) -> MineResult:
+def mine(store: Store, engine: Engine, settings: MineSettings, advance: Callable[[int, int], None]) -> MineResult:
     """Mine every question that this engine, with these settings, has neither answered nor rejected.
 
     `advance(done, total)` is called after every batch. An interrupt loses at most the batch in hand.

@@ -21,8 +21,9 @@ from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import BudgetReached, CxrError, EngineStopped, MiningReject, StoreError
 from cxr.miner.kit.progress import Live, Numbers, live, progress_path
 from cxr.miner.llm.asked import Deferred, Stopping
+from cxr.miner.llm.batch_api import BatchFiles
 from cxr.miner.llm.budget import Budget
-from cxr.miner.llm.client import Client, Sink
+from cxr.miner.llm.client import Client
 from cxr.miner.llm.prices import price_of
 from cxr.miner.llm.spending import charge_lost, lost_attempts
 from cxr.miner.llm.store_books import StoreBooks
@@ -72,7 +73,7 @@ def mine_llm(db: Path, settings: MineSettings) -> MineResult:
         if todo.height:
             _ask_for_a_price(settings, asked.wire)
             with store.run("mine", job.recorded(settings)) as run:
-                asked.mine(todo, run, result, budget, "mine with")
+                asked.mine(todo, run, result, budget, "mine with", sink=None)
         result.rejects = standing_rejects(store, job.fingerprint)
         return result
 
@@ -99,9 +100,12 @@ class AskedJob:
             self.wire.allow(Licence(licence), stored=stored)
 
     def mine(
-        self, todo: pl.DataFrame, run: Run, result: MineResult, budget: Budget, title: str, sink: Sink | None = None
+        self, todo: pl.DataFrame, run: Run, result: MineResult, budget: Budget, title: str, sink: BatchFiles | None
     ) -> None:
-        """Mine these questions and count them in `result`; raises what `Mining.go` raises."""
+        """Mine these questions and count them in `result`; requests go to the `sink` where there is one.
+
+        Raises what `Mining.go` raises.
+        """
         self.books.owned_by(run, self.job.fingerprint)
         account = self.account
         client = Client(
@@ -165,15 +169,15 @@ class Mining:
             raise self._stop
 
     async def _main(self, todo: pl.DataFrame) -> None:
-        queue: asyncio.Queue[tuple[Question, Report] | None] = asyncio.Queue(self._client.settings.concurrency)
         workers = self._client.settings.concurrency
-        with ThreadPoolExecutor(1) as thread:
+        self._queue: asyncio.Queue[tuple[Question, Report] | None] = asyncio.Queue(workers)
+        with ThreadPoolExecutor(1) as self._thread:
             async with self._client.wire, _signals(self._interrupted):
-                background = [asyncio.create_task(self._write(thread)), asyncio.create_task(self._tick())]
+                background = [asyncio.create_task(self._write()), asyncio.create_task(self._tick())]
                 try:
                     async with asyncio.TaskGroup() as group:
-                        self._group = [group.create_task(self._read(todo, queue, thread, workers))]
-                        self._group += [group.create_task(self._work(queue)) for _ in range(workers)]
+                        self._group = [group.create_task(self._read(todo, workers))]
+                        self._group += [group.create_task(self._work()) for _ in range(workers)]
                         watch = group.create_task(self._watch(background[0]))
                         await asyncio.gather(*self._group, return_exceptions=True)
                         watch.cancel()
@@ -182,24 +186,18 @@ class Mining:
                         task.cancel()
                     await asyncio.gather(*background, return_exceptions=True)
 
-    async def _read(
-        self,
-        todo: pl.DataFrame,
-        queue: "asyncio.Queue[tuple[Question, Report] | None]",
-        thread: ThreadPoolExecutor,
-        workers: int,
-    ) -> None:
+    async def _read(self, todo: pl.DataFrame, workers: int) -> None:
         """Feed the workers, a slice of the store at a time; memory does not grow with the corpus."""
         for part in todo.select("question_id").iter_slices(_READ):
             if self._ending:
                 break
-            for item in await _in(thread, lambda part=part: list(load(self._store, part))):  # type: ignore[misc]
-                await queue.put(item)
+            for item in await self._in_thread(lambda part=part: list(load(self._store, part))):  # type: ignore[misc]
+                await self._queue.put(item)
         for _ in range(workers):
-            await queue.put(None)
+            await self._queue.put(None)
 
-    async def _work(self, queue: "asyncio.Queue[tuple[Question, Report] | None]") -> None:
-        while (item := await queue.get()) is not None:
+    async def _work(self) -> None:
+        while (item := await self._queue.get()) is not None:
             if self._client.stopping:
                 continue
             question, report = item
@@ -221,7 +219,7 @@ class Mining:
     def _ending(self) -> bool:
         return self._client.stopping or isinstance(self._stop, BudgetReached)
 
-    async def _write(self, thread: ThreadPoolExecutor) -> None:
+    async def _write(self) -> None:
         waited = 0.0
         while True:
             await asyncio.sleep(_TICK_S)
@@ -229,13 +227,16 @@ class Mining:
             if len(self._outcomes) >= _COMMIT or waited >= _COMMIT_EVERY_S:
                 waited = 0.0
                 # A commit that has begun is never left half done: the thread finishes it.
-                await asyncio.shield(_in(thread, self._commit_all))
+                await asyncio.shield(self._in_thread(self._commit_all))
 
     async def _watch(self, writer: "asyncio.Task[None]") -> None:
         """End the run when the store cannot be written any more."""
         await asyncio.wait([writer])
         if not writer.cancelled() and (error := writer.exception()) is not None:
             raise error
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _commit_all(self) -> None:
         """Write what has gathered."""
@@ -287,10 +288,6 @@ def _first(group: BaseExceptionGroup[CxrError]) -> CxrError:
         error = error.exceptions[0]
     assert isinstance(error, CxrError)  # noqa: S101 - the group holds nothing else
     return error
-
-
-async def _in(thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(thread, work)
 
 
 @contextlib.asynccontextmanager

@@ -22,7 +22,7 @@ from cxr.miner.mine.engines.replies import (
 )
 from cxr.miner.mine.settings import MineSettings
 from cxr.miner.pack import pack
-from cxr.prompts import Prompt, load
+from cxr.prompts import load
 from cxr.prompts.render import TEMPORAL, stage_values
 from cxr.prompts.replies import (
     ChainReply,
@@ -71,29 +71,18 @@ class LLMEngine:
         self.model = settings.named_model
         self._settings = settings
         self._client = client
-        versions = {
-            "plan": settings.plan_version,
-            "evidence": settings.evidence_version,
-            "chain": settings.chain_version,
-        }
-        if settings.calls == 1:
-            versions = {"whole": settings.whole_version}
+        steps = ("whole",) if settings.calls == 1 else ("plan", "evidence", "chain")
+        of = pack().prompts
         try:
-            self.prompts: dict[str, Prompt] = {
-                name: load(name, version, pack().prompts) for name, version in versions.items()
-            }
+            self.prompts = {name: load(name, getattr(settings, f"{name}_version"), of) for name in steps}
         except LookupError as error:
             raise SettingsError(str(error)) from error
-        self.temporal_prompts = {name: load(f"{name}{TEMPORAL}", of=pack().prompts) for name in versions}
+        self.temporal_prompts = {name: load(f"{name}{TEMPORAL}", of=of) for name in steps}
 
     @property
     def version(self) -> str:
         """Twelve hexadecimal digits that stand for the code of the engine, its checks, and the reader behind them."""
         return engine_version()
-
-    def prompts_of(self, task: Task) -> dict[str, Prompt]:
-        """Return the prompt of each step for questions of a task."""
-        return self.temporal_prompts if task is Task.TEMPORAL else self.prompts
 
     def settings(self) -> dict[str, object]:
         """Return what can change the output: model, options, and the words of prompts and reply schemas."""
@@ -101,8 +90,8 @@ class LLMEngine:
             "engine": self.name,
             "engine_version": self.version,
             **self._settings.of_the_output(),
-            "prompts": _named(self.prompts),
-            "temporal_prompts": _named(self.temporal_prompts),
+            "prompts": [prompt.named for prompt in self.prompts.values()],
+            "temporal_prompts": [prompt.named for prompt in self.temporal_prompts.values()],
             "reply_schemas_hash": self._schemas_hash,
         }
 
@@ -173,7 +162,7 @@ class LLMEngine:
         evidence: tuple[Evidence, ...] = (),
     ) -> R:
         assert self._client is not None, "an engine that shall be asked needs a client"  # noqa: S101
-        prompt = self.prompts_of(question.task)[step]
+        prompt = (self.temporal_prompts if question.task is Task.TEMPORAL else self.prompts)[step]
         planned = () if plan is None else plan.items
         return await self._client.ask(
             prompt,
@@ -188,10 +177,6 @@ class LLMEngine:
 def engine_version() -> str:
     """Return the version of the engine, whatever model it asks."""
     return digest("llm engine", reader_version(), code_digest(*_CODE), length=VERSION_LENGTH)
-
-
-def _named(prompts: dict[str, Prompt]) -> list[dict[str, str]]:
-    return [{"name": prompt.name, "version": str(prompt.version), "hash": prompt.hash} for prompt in prompts.values()]
 
 
 def _supported(reply: EvidenceReply, question: Question, plan: Plan, report: Report) -> tuple[Evidence, ...]:
