@@ -64,14 +64,6 @@ def evidence_block(items: Sequence[Evidence | EvidenceItemReply]) -> str:
     )
 
 
-def report_blocks(report_text: str, prior: str | None) -> dict[str, str]:
-    """Return the current report and that of the reference image as two blocks with marks of their own."""
-    return {
-        "prior_report": NO_PRIOR if prior is None else delimit(prior, "PRIOR REPORT"),
-        "report": delimit(report_text, "CURRENT REPORT"),
-    }
-
-
 def stage_values(
     name: str,
     question: Question,
@@ -86,7 +78,10 @@ def stage_values(
     """
     if name.endswith(TEMPORAL):
         values = stage_values(name.removesuffix(TEMPORAL), question, report_text, plan, evidence)
-        return values | report_blocks(report_text, prior) if "report" in values else values
+        if "report" in values:
+            values["report"] = delimit(report_text, "CURRENT REPORT")
+            values["prior_report"] = NO_PRIOR if prior is None else delimit(prior, "PRIOR REPORT")
+        return values
     if name in {"plan", "whole"}:
         return {
             "question": question.text,

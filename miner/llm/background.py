@@ -14,14 +14,12 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from cxr.miner.kit.console import say
 from cxr.miner.llm.asked import Stopping
-from cxr.miner.llm.budget import Budget, Spent
-from cxr.miner.llm.cache import ReplyCache
+from cxr.miner.llm.books import Account
+from cxr.miner.llm.budget import Budget
 from cxr.miner.llm.client import Client
-from cxr.miner.llm.ledger import Ledger
 from cxr.miner.llm.prices import price_of
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.wire import Wire, key_from_environment
-from cxr.schemas.call import Call
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,24 +49,16 @@ def _waiting(
 class BackgroundClient:
     """A client to be used in a `with`; leaving it waits for what is in flight, which is paid for and will be kept.
 
-    `on_call` is called from the client's thread, once for every attempt and every reply from the cache.
+    Its account is written from the client's thread, once for every attempt and every reply from the cache.
     """
 
-    def __init__(
-        self,
-        settings: ServerSettings,
-        cache: ReplyCache,
-        *,
-        spent: Spent | None = None,
-        ledger: Ledger | None = None,
-        on_call: Callable[[Call], None] = lambda _: None,
-    ) -> None:
+    def __init__(self, settings: ServerSettings, account: Account) -> None:
         """Raise SettingsError for a base URL that is none, a missing key, or a limit in USD without a price."""
         self.settings = settings
-        self._cache = cache
+        self._cache = account.cache
         self._wire = Wire(settings, key_from_environment(settings))
-        budget = Budget(settings, price_of(settings), spent or Spent())
-        self._client = Client(settings, self._wire, cache, budget, ledger, on_call=on_call)
+        budget = Budget(settings, price_of(settings), account.spent)
+        self._client = Client(settings, self._wire, account.cache, budget, account.ledger, on_call=account.write)
         self._asking: set[Future[Any]] = set()
         self._lock = threading.Lock()
         self._ending = False

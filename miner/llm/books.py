@@ -66,12 +66,7 @@ def open_client(settings: ServerSettings, books: Books, job: str) -> Iterator["B
 
     for licence in books.licences:
         check_endpoint(settings.base_url, licence, settings.attestations)
-    with (
-        books.account(settings, job) as account,
-        BackgroundClient(
-            settings, account.cache, spent=account.spent, ledger=account.ledger, on_call=account.write
-        ) as client,
-    ):
+    with books.account(settings, job) as account, BackgroundClient(settings, account) as client:
         books.client = client
         yield client
 
