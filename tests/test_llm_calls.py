@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cxr.miner.kit.errors import EngineStopped, MiningReject, PolicyError, SettingsError
-from cxr.miner.llm.calls import call_rows
+from cxr.miner.llm.calls import call_row
 from cxr.miner.mine.settings import MineSettings
 from cxr.schemas.call import Call
 from tests.asking import GOOD, PLAN, QUESTION, REPORT, Asking, engine_on, evidence_reply, mine
@@ -178,7 +178,7 @@ def test_calls_become_rows_with_ids_of_their_own(tmp_path: Path) -> None:
     with engine_on({"PlanReply": [Fail(500), Say(PLAN)]}, tmp_path, calls) as (engine, _):
         engine.plan(QUESTION, REPORT)
         engine.plan(QUESTION, REPORT)
-    rows = call_rows(calls, "llm", "run", "settings")
+    rows = [call_row(call, {"run_id": "run", "settings_hash": "settings"}) for call in calls]
     assert len({row["call_id"] for row in rows}) == 3
     assert [row["cost_usd"] for row in rows] == [0.0, None, 0.0]
     assert [row["error"] for row in rows] == ["HTTP 500 error", None, None]

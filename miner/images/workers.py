@@ -18,15 +18,11 @@ def all_facts(
     """Yield the facts of the files in order; `workers` are processes, by default one per processor."""
     chunks = [paths[start : start + FILES_AT_ONCE] for start in range(0, len(paths), FILES_AT_ONCE)]
     count = 1 if len(paths) <= _ALONE else workers or processors()
-    yield from _told(process_map(read_files, chunks, count), len(paths), advance)
-
-
-def _told(answers: Iterator[list[FileFacts]], total: int, advance: Advance) -> Iterator[FileFacts]:
     done = 0
-    for facts in answers:
+    for facts in process_map(read_files, chunks, count):
         yield from facts
         done += len(facts)
-        advance(done, total)
+        advance(done, len(paths))
 
 
 def read_files(paths: Sequence[str]) -> list[FileFacts]:

@@ -1,22 +1,21 @@
 """Predictions into the store: each belongs to a sample of one benchmark, one model, and one way of asking."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import polars as pl
 
 from cxr.miner.benchmark.manifest import Manifest
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.export.rows import Benchmark
-from cxr.miner.imports.prediction_files import Given, Refused, read_predictions
+from cxr.miner.imports.prediction_files import Given, read_predictions
+from cxr.miner.imports.rejects import by_reason, replace_rejects
 from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.miner.store import Run, Store
+from cxr.schemas.rejection import Reject
 from cxr.schemas.vocabulary import RejectReason, Stage
-
-T = TypeVar("T")
 
 # Lines taken at once: with outputs of 100 kB, 200 MB.
 _BATCH = 2_000
@@ -92,16 +91,15 @@ def register_samples(store: Store, benchmark: Benchmark) -> None:
     )
 
 
-def _stage(
-    store: Store, manifest: Manifest, source: Path, model: str | None, mode: Mode | None
-) -> list[tuple[int, RejectReason, str]]:
+def _stage(store: Store, manifest: Manifest, source: Path, model: str | None, mode: Mode | None) -> list[Reject]:
     """Put what the file gives into the temporary table `given`, and give the lines that are no predictions."""
     store.replace_temporary("given", pl.DataFrame(schema=_SCHEMA))
-    refused: list[tuple[int, RejectReason, str]] = []
-    for batch in _batches(read_predictions(source, mode), _BATCH):
+    refused: list[Reject] = []
+    given = read_predictions(source, mode)
+    while batch := list(islice(given, _BATCH)):
         taken = []
         for item in batch:
-            if isinstance(item, Refused):
+            if isinstance(item, Reject):
                 refused.append(item)
                 continue
             if item.benchmark not in {None, manifest.fingerprint}:
@@ -167,18 +165,12 @@ _GONE = """
 
 
 def _write(
-    store: Store,
-    manifest: Manifest,
-    name: str,
-    refused: Sequence[tuple[int, RejectReason, str]],
-    run: Run,
-    *,
-    replace: bool,
+    store: Store, manifest: Manifest, name: str, refused: Sequence[Reject], run: Run, *, replace: bool
 ) -> PredictionsResult:
     store.connection.execute(_RESOLVE, {"benchmark": manifest.fingerprint})
     store.connection.execute(_DECIDE, {"benchmark": manifest.fingerprint, "replace": replace})
     fates = dict(store.rows("select fate, count(*) from decided group by fate"))
-    rejects = [*refused, *_unknown(store), *_duplicates(store)]
+    rejects = [*refused, *_unknown(store, name), *_duplicates(store, name)]
     with store.transaction():
         store.connection.execute(_GONE, {"benchmark": manifest.fingerprint, "replace": replace})
         for table in ("predictions", "prediction_scores"):
@@ -195,44 +187,31 @@ def _write(
             [run.run_id, manifest.fingerprint],
         )
         run.rows_written = fates.get("write", 0)
-        run.rejects = _write_rejects(store, name, rejects, run.run_id)
-    reasons: dict[str, int] = {}
-    for _, reason, _ in rejects:
-        reasons[reason] = reasons.get(reason, 0) + 1
+        replace_rejects(store, "predictions", name, rejects, run)
     models = [model for (model,) in store.rows("select distinct model from decided order by model")]
+    covered = coverage(store, manifest, models)
     return PredictionsResult(
-        run.rows_written, fates.get("already", 0), fates.get("merged", 0), reasons, coverage(store, manifest, models)
+        run.rows_written, fates.get("already", 0), fates.get("merged", 0), by_reason(rejects), covered
     )
 
 
-def _unknown(store: Store) -> Iterator[tuple[int, RejectReason, str]]:
+def _unknown(store: Store, name: str) -> Iterator[Reject]:
     rows = store.rows(
         "select line, candidates[1] from given where line not in (select line from resolved) order by line"
     )
     for line, wanted in rows:
-        yield line, RejectReason.UNKNOWN_SAMPLE, f"the benchmark has no sample {wanted[:80]}"
+        message = f"the benchmark has no sample {wanted[:80]}"
+        yield Reject(f"{name}:{line}", RejectReason.UNKNOWN_SAMPLE, message)
 
 
-def _duplicates(store: Store) -> Iterator[tuple[int, RejectReason, str]]:
+def _duplicates(store: Store, name: str) -> Iterator[Reject]:
     rows = store.rows(
         "select line, sample_id, is_stored and turn = 1 from decided where fate = 'duplicate' order by line"
     )
     for line, sample, is_stored in rows:
         where = "the store has; --replace takes the file's" if is_stored else "an earlier line has"
-        yield line, RejectReason.DUPLICATE_KEY, f"another output for sample {sample} than {where}"
-
-
-def _write_rejects(store: Store, name: str, rejects: Iterable[tuple[int, RejectReason, str]], run_id: str) -> int:
-    store.connection.execute(
-        "delete from rejects where stage = ? and corpus = 'predictions' and starts_with(reject_key, ?)",
-        [str(Stage.IMPORT), f"{name}:"],
-    )
-    rows = [
-        (str(Stage.IMPORT), "predictions", f"{name}:{line}", str(reason), message, run_id)
-        for line, reason, message in rejects
-    ]
-    columns = ["stage", "corpus", "reject_key", "reason", "message", "run_id"]
-    return store.insert("rejects", pl.DataFrame(rows, schema=columns, orient="row"))
+        message = f"another output for sample {sample} than {where}"
+        yield Reject(f"{name}:{line}", RejectReason.DUPLICATE_KEY, message)
 
 
 def coverage(store: Store, manifest: Manifest, models: Sequence[str] | None = None) -> list[Coverage]:
@@ -256,9 +235,3 @@ def coverage(store: Store, manifest: Manifest, models: Sequence[str] | None = No
         {"benchmark": manifest.fingerprint, "models": None if models is None else list(models)},
     )
     return [Coverage(*row) for row in rows]
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    source = iter(items)
-    while batch := list(islice(source, size)):
-        yield batch

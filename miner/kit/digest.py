@@ -4,7 +4,7 @@ import json
 from functools import cache
 from hashlib import sha256
 from importlib import resources
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 
 def digest(*parts: object, length: int = 20) -> str:
@@ -22,19 +22,10 @@ def code_digest(*modules: str) -> str:
     content = sha256()
     for module in modules:
         parent, _, name = module.rpartition(".")
-        place = resources.files(parent)
-        folder, file = place.joinpath(name), place.joinpath(f"{name}.py")
-        for path, source in [(f"{name}.py", file)] if file.is_file() else sorted(_sources(folder)):
+        place = Path(str(resources.files(parent)))
+        folder, file = place / name, place / f"{name}.py"
+        within = place if file.is_file() else folder
+        sources = [file] if file.is_file() else folder.rglob("*.py")
+        for path, source in sorted((source.relative_to(within).as_posix(), source) for source in sources):
             content.update(f"{module}/{path}".encode() + b"\0" + source.read_bytes() + b"\0")
     return content.hexdigest()
-
-
-def _sources(folder: Traversable, within: str = "") -> list[tuple[str, Traversable]]:
-    found: list[tuple[str, Traversable]] = []
-    for entry in folder.iterdir():
-        path = f"{within}{entry.name}"
-        if entry.is_dir():
-            found += _sources(entry, f"{path}/")
-        elif path.endswith(".py"):
-            found.append((path, entry))
-    return found
