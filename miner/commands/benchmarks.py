@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects
+from cxr.miner.commands.options import Options, OptionValues, grouped, offered
 from cxr.miner.export.registry import FORMATS
 
 bench_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Compile a benchmark, and check it.")
@@ -14,10 +15,27 @@ bench_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Compile a benc
 import_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Read published benchmarks.")
 
 
+NEAR = "Share of word trigrams from which reports are the same."
+NewBenchmark = Annotated[Path, typer.Option("-o", "--output", help="The benchmark's folder.")]
 ExistingFolder = Annotated[str, typer.Option("--existing", help="Where the folder exists: resume, replace or stop.")]
 
 
+CHOOSING = Options(
+    seed=offered(int, "Names the draw; the same seed chooses the same samples."),
+    corpora=offered(str, "Only these corpora; separated by commas."),
+    engine=offered(str, "Only chains by this engine; default: of any."),
+    all_settings=offered(bool, "Of a question's chains the best one, not its newest.", "--all-settings"),
+    min_factuality=offered(float, "Take chains with at least this factuality."),
+    duplicates=offered(str, "The split that keeps reports that two share: test, train, or both."),
+    near=offered(float, NEAR),
+    images=offered(str, "required: only studies with images; optional."),
+    max_images=offered(int, "Images of a study, best views first."),
+    contradicted=offered(str, "Questions whose label the report contradicts, as mining found: drop or keep."),
+)
+
+
 @bench_app.command("compile")
+@grouped
 def bench_compile(
     name: Annotated[Path, typer.Argument(help="The benchmark's folder; its last part is its name.")],
     target: Annotated[
@@ -27,22 +45,7 @@ def bench_compile(
         ),
     ] = None,
     only: Annotated[bool, typer.Option("--only", help="Only the targets given here, none of the paper's.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Names the draw; the same seed chooses the same samples.")] = None,
-    corpora: Annotated[str | None, typer.Option(help="Only these corpora; separated by commas.")] = None,
-    engine: Annotated[str | None, typer.Option(help="Only chains by this engine; default: of any.")] = None,
-    all_settings: Annotated[
-        bool | None, typer.Option("--all-settings", help="Of a question's chains the best one, not its newest.")
-    ] = None,
-    min_factuality: Annotated[float | None, typer.Option(help="Take chains with at least this factuality.")] = None,
-    duplicates: Annotated[
-        str | None, typer.Option(help="The split that keeps reports that two share: test, train, or both.")
-    ] = None,
-    near: Annotated[float | None, typer.Option(help="Share of word trigrams from which reports are the same.")] = None,
-    images: Annotated[str | None, typer.Option(help="required: only studies with images; optional.")] = None,
-    max_images: Annotated[int | None, typer.Option(help="Images of a study, best views first.")] = None,
-    contradicted: Annotated[
-        str | None, typer.Option(help="Questions whose label the report contradicts, as mining found: drop or keep.")
-    ] = None,
+    choosing: OptionValues = CHOOSING,
     recipe: Annotated[
         Path | None, typer.Option(help="Write ids, seeds and options here, and no report text, for others to replay.")
     ] = None,
@@ -57,11 +60,7 @@ def bench_compile(
     from cxr.miner.kit.settings import choose
     from cxr.miner.store import Store
 
-    settings = bench_settings(
-        db, target or (), only=only, seed=seed, corpora=corpora, engine=engine, all_settings=all_settings,
-        min_factuality=min_factuality,
-        duplicates=duplicates, near=near, images=images, max_images=max_images, contradicted=contradicted,
-    )  # fmt: skip
+    settings = bench_settings(db, target or (), only=only, **choosing)
     chosen = choose(Existing, existing, "bench compile: --existing")
     with Store.write(db) as store, progress("bench compile") as advance:
         result = compile_benchmark(store, name, settings, chosen, advance, recipe)
@@ -87,7 +86,7 @@ def bench_verify(folder: Annotated[Path, typer.Argument(help="A benchmark's fold
 @bench_app.command("replay")
 def bench_replay(
     recipe: Annotated[Path, typer.Argument(help="A recipe by `cxr bench compile --recipe`.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The benchmark's folder.")],
+    output: NewBenchmark,
     existing: ExistingFolder = "stop",
     db: Db = DEFAULT_DB,
 ) -> None:
@@ -112,7 +111,7 @@ def bench_replay(
 
 @bench_app.command("leakage")
 def bench_leakage(
-    near: Annotated[float, typer.Option(help="Share of word trigrams from which reports are the same.")] = 0.8,
+    near: Annotated[float, typer.Option(help=NEAR)] = 0.8,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Report what splits share: repeated reports, patients, studies; and questions that tell their answer."""
@@ -219,7 +218,7 @@ def import_benchmark(
 @import_app.command("radrbench")
 def import_radrbench(
     sources: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Published JSON files.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The benchmark's folder.")],
+    output: NewBenchmark,
     split: Annotated[str, typer.Option(help="train, validate or test: the files do not say.")] = "test",
     image_root: ImageRoots = None,
     existing: ExistingFolder = "stop",
@@ -234,7 +233,7 @@ def import_radrbench(
 @import_app.command("chexbench")
 def import_chexbench(
     source: Annotated[Path, typer.Argument(metavar="data.json", help="CheXbench's one file.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The benchmark's folder.")],
+    output: NewBenchmark,
     image_root: ImageRoots = None,
     existing: ExistingFolder = "stop",
     db: Db = DEFAULT_DB,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Exit
-from cxr.miner.commands.options import FileJudgeOptions, LinesIn, LinesOut, grouped, without_old_name
+from cxr.miner.commands.options import EMPTY, FILE_JUDGING, LinesIn, LinesOut, OptionValues, grouped, without_old_name
 
 if TYPE_CHECKING:
     from cxr.miner.judge import Judge
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @grouped
-def judge(source: LinesIn, output: LinesOut, judging: FileJudgeOptions) -> None:
+def judge(source: LinesIn, output: LinesOut, judging: OptionValues = FILE_JUDGING) -> None:
     """Judge findings against reports: {"id", "report", "findings": [{"observation", "status"}]} or "text"."""
     from cxr.miner.judge.files import judge_line
     from cxr.miner.judge.settings import JudgeSettings
@@ -37,10 +37,8 @@ def label(source: LinesIn, output: LinesOut) -> None:
 def radrscore(
     source: LinesIn,
     output: LinesOut,
-    judging: FileJudgeOptions,
-    empty: Annotated[
-        str, typer.Option(help="What a share of nothing is: zero (as published) or skip (left out, and counted).")
-    ] = "zero",
+    judging: OptionValues = FILE_JUDGING,
+    empty: Annotated[str, typer.Option(help=EMPTY)] = "zero",
 ) -> None:
     """Score reasoning: {"id", "prediction", "reference", "report"}, each side text or a list of findings."""
     from functools import partial
