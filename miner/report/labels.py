@@ -6,7 +6,7 @@ from cxr.miner.ask.ask import LABELER_PREFERENCE
 from cxr.miner.charts.data import Series
 from cxr.miner.charts.figures import REST, dots, shares
 from cxr.miner.pack import pack
-from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable
+from cxr.miner.report.parts import PageNote, PagePart, PageSection, PageTable
 from cxr.miner.store import Store
 
 _LABELERS = "select corpus, labeler from labels join studies using (study_id) group by all order by all"
@@ -64,22 +64,18 @@ def _corpus_parts(store: Store, number: int, corpus: str, labelers: list[str]) -
     findings = first["finding"].to_list()
     kinds = ("positive", "uncertain", "negative", "not mentioned")
     parts: list[PagePart] = [
-        PageChart(
-            shares(
-                f"prevalence-{number}",
-                f"{corpus}: labels by {labelers[0]}",
-                findings,
-                [Series(kind, first[kind].to_list()) for kind in kinds],
-                description="Share of studies per finding: positive, uncertain, negative and not mentioned.",
-                colours=(5, 1, 0, REST),
-            )
+        shares(
+            f"prevalence-{number}",
+            f"{corpus}: labels by {labelers[0]}",
+            findings,
+            [Series(kind, first[kind].to_list()) for kind in kinds],
+            description="Share of studies per finding: positive, uncertain, negative and not mentioned.",
+            colours=(5, 1, 0, REST),
         )
     ]
     for labeler in labelers[1:]:
         frame = frames[labeler]
-        parts.append(
-            PageTable(f"{corpus}: labels by {labeler}", tuple(frame.columns), tuple(frame.rows()), folded=True)
-        )
+        parts.append(PageTable.of(f"{corpus}: labels by {labeler}", frame, folded=True))
     return [*parts, *_balance_parts(store, number, corpus, dict(zip(findings, first["positive"], strict=True)))]
 
 
@@ -99,17 +95,15 @@ def _balance_parts(store: Store, number: int, corpus: str, before: dict[str, int
     parts: list[PagePart] = []
     if findings:
         parts.append(
-            PageChart(
-                dots(
-                    f"balance-{number}",
-                    f"{corpus}: findings before and after sampling",
-                    findings,
-                    series,
-                    measure="studies or questions, logarithmic",
-                    description="Per finding: studies with a positive label, and questions of each task with the "
-                    "finding in their answer.",
-                    logarithmic=True,
-                )
+            dots(
+                f"balance-{number}",
+                f"{corpus}: findings before and after sampling",
+                findings,
+                series,
+                measure="studies or questions, logarithmic",
+                description="Per finding: studies with a positive label, and questions of each task with the "
+                "finding in their answer.",
+                logarithmic=True,
             )
         )
     columns = ("", "findings", "most frequent", "least frequent", "ratio")

@@ -5,7 +5,7 @@ import numpy as np
 from cxr.miner.charts.data import Series
 from cxr.miner.charts.figures import dots, shares
 from cxr.miner.judge.reasons import in_plain_words
-from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable, series_of
+from cxr.miner.report.parts import PageNote, PagePart, PageSection, PageTable, series_of
 from cxr.miner.report.settings import FEWEST, ReportSettings
 from cxr.miner.stats.resampling import Estimate, estimates, resampled_sums
 from cxr.miner.store import Store
@@ -65,15 +65,13 @@ def _by_task(store: Store, settings: ReportSettings) -> PagePart:
         series_of("RadRScore" if measure == RADRSCORE else measure, [means[task][measure] for task in tasks])
         for measure in REASONING_MEASURES
     ]
-    return PageChart(
-        dots(
-            "quality-task",
-            "RadRScore and its parts by task",
-            [f"{task} ({counts[task]:,})" for task in tasks],
-            series,
-            measure="mean over chains",
-            description="One row per task, a mark per measure, a line for its 95 % interval.",
-        )
+    return dots(
+        "quality-task",
+        "RadRScore and its parts by task",
+        [f"{task} ({counts[task]:,})" for task in tasks],
+        series,
+        measure="mean over chains",
+        description="One row per task, a mark per measure, a line for its 95 % interval.",
     )
 
 
@@ -85,15 +83,13 @@ def _group_picture(name: str, rows: list[_Group], title: str, remark: str) -> Pa
     shown.sort(key=lambda row: (row[2].value or 0.0, row[0]))
     left_out = len(rows) - len(shown)
     more = f" The {left_out} groups with the fewest chains are left out." if left_out else ""
-    return PageChart(
-        dots(
-            f"quality-{name}",
-            title,
-            [f"{group} ({chains:,})" for group, chains, _ in shown],
-            [series_of("factuality", [mean for *_, mean in shown])],
-            measure="mean factuality",
-            description=f"{title}, the lowest first; in brackets the number of chains. {remark}{more}".strip(),
-        )
+    return dots(
+        f"quality-{name}",
+        title,
+        [f"{group} ({chains:,})" for group, chains, _ in shown],
+        [series_of("factuality", [mean for *_, mean in shown])],
+        measure="mean factuality",
+        description=f"{title}, the lowest first; in brackets the number of chains. {remark}{more}".strip(),
     )
 
 
@@ -145,15 +141,13 @@ def _verdict_parts(store: Store) -> list[PagePart]:
         return []
     series = [Series(verdict.replace("_", " "), by_task[verdict].to_list()) for verdict in Verdict]
     parts: list[PagePart] = [
-        PageChart(
-            shares(
-                "verdicts-task",
-                "Verdicts on the findings of chains, by task",
-                by_task["task"].to_list(),
-                series,
-                description="Share of each of the five verdicts per task.",
-                colours=VERDICT_COLOURS,
-            )
+        shares(
+            "verdicts-task",
+            "Verdicts on the findings of chains, by task",
+            by_task["task"].to_list(),
+            series,
+            description="Share of each of the five verdicts per task.",
+            colours=VERDICT_COLOURS,
         )
     ]
     reasons = [
