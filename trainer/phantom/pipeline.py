@@ -12,6 +12,7 @@ from cxr.miner.export.settings import ExportSettings
 from cxr.miner.ingest.csv.reader import read_csv_corpus
 from cxr.miner.ingest.write.ingest import ingest
 from cxr.miner.judge import RulesJudge
+from cxr.miner.kit.parallel import quiet
 from cxr.miner.mine.engines.rules import RulesEngine
 from cxr.miner.mine.job import mine
 from cxr.miner.mine.settings import MineSettings
@@ -33,9 +34,10 @@ class PhantomExports:
     sft: Path
     grpo: Path
 
-
-def _quiet(_done: int, _total: int | None = None) -> None:
-    """Count progress for nobody."""
+    @classmethod
+    def inside(cls, folder: Path) -> "PhantomExports":
+        """Return where they lie in a folder."""
+        return cls(folder / "phantom.duckdb", folder / "benchmark", folder / "sft", folder / "grpo")
 
 
 def make_exports(corpus: PhantomCorpus, folder: Path, targets: Targets, *, seed: int = 0) -> PhantomExports:
@@ -45,16 +47,16 @@ def make_exports(corpus: PhantomCorpus, folder: Path, targets: Targets, *, seed:
     out (duplicates "both"), which would be wrong for real reports.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    made = PhantomExports(folder / "phantom.duckdb", folder / "benchmark", folder / "sft", folder / "grpo")
-    ingest(made.store, lambda: read_csv_corpus(corpus.csv, {}, NAME, Licence.PUBLIC), _quiet)
+    made = PhantomExports.inside(folder)
+    ingest(made.store, lambda: read_csv_corpus(corpus.csv, {}, NAME, Licence.PUBLIC), quiet)
     with Store.write(made.store) as store:
         ask(store, AskSettings(tasks=ONE_STUDY, seed=seed))
         if corpus.pairs:
             ask(store, AskSettings(tasks=(Task.TEMPORAL,), source="report", seed=seed))
-        mine(store, RulesEngine(), MineSettings(engine="rules"), _quiet)
-        score(store, RulesJudge(), ScoreSettings(judge="rules"), _quiet)
+        mine(store, RulesEngine(), MineSettings(engine="rules"), quiet)
+        score(store, RulesJudge(), ScoreSettings(judge="rules"), quiet)
         settings = BenchSettings(seed=seed, targets=targets, duplicates="both", max_images=1)
-        compile_benchmark(store, made.benchmark, settings, Existing.REPLACE, _quiet)
+        compile_benchmark(store, made.benchmark, settings, Existing.REPLACE, quiet)
         for name, place in (("sft", made.sft), ("grpo", made.grpo)):
-            export(store, made.benchmark, str(place), name, ExportSettings(seed=seed), Existing.REPLACE, advance=_quiet)
+            export(store, made.benchmark, str(place), name, ExportSettings(seed=seed), Existing.REPLACE, advance=quiet)
     return made

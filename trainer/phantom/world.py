@@ -55,31 +55,23 @@ def make_world(
     A finished world is left as it is, one that was interrupted is made anew; `seed` names the phantoms, the questions
     and the model's weights. Raises InputError where the folder holds something else.
     """
-    world = PhantomWorld(
-        folder,
-        PhantomExports(folder / "phantom.duckdb", folder / "benchmark", folder / "sft", folder / "grpo"),
-        folder / "model",
-    )
+    world = PhantomWorld(folder, PhantomExports.inside(folder), folder / "model")
     marker = folder / _UNFINISHED
     if marker.is_file():
         shutil.rmtree(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        if (folder / "phantom.duckdb").is_file() and (folder / "model" / "config.json").is_file():
+        if world.exports.store.is_file() and (world.model / "config.json").is_file():
             return world
         raise InputError(f"{folder} exists and is no world of phantoms; give a new folder")
     folder.mkdir(parents=True, exist_ok=True)
     marker.touch()
     corpus = write_phantom(folder / "corpus", studies, seed, size=pixels)
     make_exports(corpus, folder, TARGETS if targets is None else targets, seed=seed)
-    _make_model(world, family, seed, pixels)
-    marker.unlink()
-    return world
-
-
-def _make_model(world: PhantomWorld, family: str, seed: int, pixels: int) -> None:
     from cxr.trainer.models.tiny import TinySize, build_tiny  # noqa: PLC0415 - phantoms alone need no torch
 
     build_tiny(world.model, family, texts=_texts(world.exports.sft), seed=seed, size=TinySize(pixels=pixels))
+    marker.unlink()
+    return world
 
 
 def _texts(export: Path) -> Iterator[str]:

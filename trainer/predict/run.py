@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxr.miner.images.workers import all_facts
+from cxr.miner.images.workers import unusable
 from cxr.miner.imports.predictions import PredictionsResult, import_predictions
 from cxr.miner.kit.errors import InputError, StoreError
 from cxr.miner.kit.machine import MODELS, versions
 from cxr.miner.llm.books import FileBooks
 from cxr.miner.store import Store
-from cxr.schemas.vocabulary import FileStatus, RejectReason
+from cxr.trainer.models.hardware import hardware
 from cxr.trainer.predict.file import PredictionFile, open_predictions
 from cxr.trainer.predict.naming import model_name, weights_hash
 from cxr.trainer.predict.samples import Request, SampleSource, read_samples, requests_of
@@ -137,17 +137,11 @@ def _ask(
     from cxr.trainer.predict.local import LocalModel  # noqa: PLC0415 - torch loads in seconds
 
     model = LocalModel(job.model, settings, benchmark=source.fingerprint, name=job.called, speed=speed)
-    _note_machine(file, model)
+    file.note(versions=versions(MODELS), hardware=hardware(), device=str(model.device), precision=model.precision)
     for made in model.predict(requests):
         file.append(made)
         watch(speed)
     return None
-
-
-def _note_machine(file: PredictionFile, model: Any) -> None:
-    from cxr.trainer.models.hardware import hardware  # noqa: PLC0415 - torch loads in seconds
-
-    file.note(versions=versions(MODELS), hardware=hardware(), device=str(model.device), precision=model.precision)
 
 
 def default_output(job: PredictJob, source: SampleSource) -> Path:
@@ -198,12 +192,7 @@ def _roots(job: PredictJob) -> dict[str, str]:
 def _check_images(requests: Sequence[Request]) -> dict[tuple[str, str], str]:
     """Look at the headers of all image files before a model is loaded; give why requests cannot be asked."""
     paths = list(dict.fromkeys(image for one in requests for image in one.sample.images if isinstance(image, str)))
-    facts = zip(paths, all_facts(paths), strict=True)
-    bad = {
-        path: f"{RejectReason(f'image_{told.status}')}: {path}" + (f" ({told.why})" if told.why else "")
-        for path, told in facts
-        if told.status is not FileStatus.PRESENT
-    }
+    bad = {path: f"{reason}: {path}" + (f" ({why})" if why else "") for path, (reason, why) in unusable(paths).items()}
     return {
         request.key: next(bad[image] for image in request.sample.images if image in bad)
         for request in requests

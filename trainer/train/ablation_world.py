@@ -3,13 +3,11 @@
 from pathlib import Path
 
 from cxr.miner.kit.errors import SettingsError
+from cxr.trainer.phantom.pipeline import PhantomExports
 from cxr.trainer.phantom.world import make_world
 from cxr.trainer.train.ablation import World
 from cxr.trainer.train.data import find_export
 from cxr.trainer.train.settings import GRPOSettings, SFTSettings
-
-TINY = "tiny"
-STORE = "phantom.duckdb"
 
 
 def find_world(output: Path, preset: str, data: Path | None, model: str | None, given: tuple[str, ...]) -> World:
@@ -18,9 +16,9 @@ def find_world(output: Path, preset: str, data: Path | None, model: str | None, 
     The preset tiny draws phantoms, with a random model, where no data are given. Raises SettingsError where another
     preset comes without data or model.
     """
-    if data is None and model is None and preset == TINY:
+    if data is None and model is None and preset == "tiny":
         folder = output / "phantom"
-        data, model, made = folder / STORE, str(folder / "model"), folder
+        data, model, made = PhantomExports.inside(folder).store, str(folder / "model"), folder
     elif data is None or model is None:
         raise SettingsError(
             f"the preset {preset} needs --data (a store with scored chains) and --model (the base model); the preset "

@@ -10,10 +10,10 @@ import importlib.util
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerControl, TrainerState
 from transformers import TrainingArguments as Arguments
@@ -21,46 +21,11 @@ from transformers import TrainingArguments as Arguments
 from cxr.miner.kit.console import Display, say
 from cxr.miner.kit.errors import CxrError, SettingsError
 from cxr.trainer.train.run_log import LOG, LogLine, keep_steps
+from cxr.trainer.train.samples import LastBatch, SampleTable
 
 REPORTERS = ("tensorboard", "wandb", "trackio")
 NETWORKED = ("wandb", "trackio")
 """These send losses, settings and the machine's name away (trackio only if told to): never on unless asked for."""
-
-IDS_NAMED = 8
-
-
-class LastBatch:
-    """Which samples the model saw last; filled where batches are made, read when a loss is no number."""
-
-    def __init__(self) -> None:
-        self.sample_ids: tuple[str, ...] = ()
-
-    def saw(self, sample_ids: Iterable[str]) -> None:
-        """Keep the ids of the batch that is about to be used."""
-        self.sample_ids = tuple(dict.fromkeys(sample_ids))
-
-    def words(self) -> str:
-        """Name the samples, the first few of many."""
-        if not self.sample_ids:
-            return "samples unknown"
-        more = len(self.sample_ids) - IDS_NAMED
-        return "samples " + ", ".join(self.sample_ids[:IDS_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-class Samples(Protocol):
-    """What the log asks of a table of sampled completions (see trainer/train/samples.py)."""
-
-    def resume(self, step: int) -> None:
-        """Forget what was sampled after a step."""
-
-    def show(self) -> None:
-        """Print some completions, if it is time to and their licence allows it."""
-
-
-class _Trainer(Protocol):
-    def remove_callback(self, callback: Any) -> None: ...
-
-    def add_callback(self, callback: Any) -> None: ...
 
 
 class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
@@ -82,7 +47,7 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
         *,
         name: str = "train",
         process_seconds: Callable[[], float] | None = None,
-        samples: Samples | None = None,
+        samples: SampleTable | None = None,
     ) -> None:
         self.path = out / LOG
         self.last_batch = last_batch
@@ -102,7 +67,7 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
     ) -> None:
         self._show.stop()
 
-    def attach(self, trainer: _Trainer) -> None:
+    def attach(self, trainer: Any) -> None:
         """Take the place of transformers' own progress bar and printed dictionaries."""
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)

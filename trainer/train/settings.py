@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.judge.registry import JUDGES
@@ -46,8 +46,6 @@ Weight = Annotated[float, Field(allow_inf_nan=False)]
 
 class TrainSettings(StageSettings):
     """What both stages are told."""
-
-    _preset: ClassVar[dict[str, Any]] = {}
 
     # Data: which samples, and how often those of each mode are taken (2: twice; 0.5: every second).
     modes: Names = tuple(Mode)
@@ -96,21 +94,6 @@ class TrainSettings(StageSettings):
     trl: dict[str, Any] = Field(default={})
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order the sources: what comes first wins, and the preset comes last."""
-        sources = super().settings_customise_sources(
-            settings_cls, init_settings, env_settings, dotenv_settings, file_secret_settings
-        )
-        return *sources, InitSettingsSource(settings_cls, cls._preset)
-
-    @classmethod
     def short_stage(cls) -> str:
         """Return `sft` or `grpo`, as presets and exports call the stage."""
         return cls.stage.removeprefix("train ")
@@ -134,7 +117,7 @@ class TrainSettings(StageSettings):
     def from_preset(cls, preset: str, store: Path, given: dict[str, Any]) -> Self:
         """Return the settings of a stage; raises SettingsError with one sentence for what cannot be used."""
         values = read_preset(preset).get(cls.short_stage(), {})
-        bound: type[Self] = type(cls.__name__, (cls,), {"_preset": values, "__module__": cls.__module__})
+        bound: type[Self] = type(cls.__name__, (cls,), {"_lowest": values, "__module__": cls.__module__})
         return bound.resolve(store, **given)
 
 

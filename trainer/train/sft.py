@@ -8,7 +8,7 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling, SFTTrainer
 
 from cxr.trainer.train.exact import Exact
-from cxr.trainer.train.logs import LastBatch
+from cxr.trainer.train.samples import LastBatch
 from cxr.trainer.train.settings import SFTSettings
 from cxr.trainer.train.trl_settings import common, lora
 
