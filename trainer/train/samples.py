@@ -23,6 +23,7 @@ KEEP = 8
 SHOW_EVERY_S = 60.0
 SHOWN = 4
 SHOWN_CHARACTERS = 240
+_ABOUT: tuple[str, ...] = ("mode", "task", "corpus", "licence")
 IDS_NAMED = 8
 
 
@@ -164,10 +165,8 @@ class RewardWatch:
                 completions = [text_of(completion) for completion in given["completions"]]
                 state = given.get("trainer_state")
                 step = 0 if state is None else int(state.global_step) + 1  # the step that these completions are for
-                columns: dict[str, Any] = {
-                    key: given[key] for key in ("mode", "task", "corpus", "licence") if key in given
-                }
-                self._samples.add(step, ids or [""] * len(completions), completions, batch, columns=columns)
+                about = {key: given[key] for key in _ABOUT if key in given}
+                self._samples.add(step, ids or [""] * len(completions), completions, batch, columns=about)
             return values
 
         watched.__name__ = name
