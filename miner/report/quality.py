@@ -22,11 +22,11 @@ _BY_JUDGE = """
 # A chain counts for every finding that its question asks about.
 _BY_FINDING = "(select report_chains.*, unnest(asked) as finding from report_chains)"
 
-_GROUPINGS: tuple[tuple[str, str, str, str, str], ...] = (
-    ("corpus", "corpus", "report_chains", "Factuality by corpus", ""),
-    ("engine", "engine", "report_chains", "Factuality by engine", ""),
-    ("judge", "judge", _BY_JUDGE, "Factuality by judge", "Each judge with all the chains that it scored."),
-    ("finding", "finding", _BY_FINDING, "Factuality by finding", "A chain counts for each finding asked about."),
+_GROUPINGS: tuple[tuple[str, str, str, str], ...] = (
+    ("corpus", "report_chains", "Factuality by corpus", ""),
+    ("engine", "report_chains", "Factuality by engine", ""),
+    ("judge", _BY_JUDGE, "Factuality by judge", "Each judge with all the chains that it scored."),
+    ("finding", _BY_FINDING, "Factuality by finding", "A chain counts for each finding asked about."),
 )
 
 
@@ -42,10 +42,10 @@ def quality_section(store: Store, settings: ReportSettings) -> PageSection:
         return PageSection("factuality", "Factuality", intro, [note])
     parts: list[PagePart] = [_by_task(store, settings)]
     single: list[str] = []
-    for name, key, source, title, remark in _GROUPINGS:
+    for key, source, title, remark in _GROUPINGS:
         rows = grouped_means(store, settings, key, source, "factuality")
         if len(rows) > 1:
-            parts.append(_group_picture(name, rows, title, remark))
+            parts.append(_group_picture(key, rows, title, remark))
         elif rows:
             single.append(f"{key} {rows[0][0]}")
     if single:

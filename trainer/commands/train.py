@@ -109,28 +109,20 @@ def train_ablation(
     import shlex
 
     from cxr.miner.kit.console import out, plain_table, say
-    from cxr.trainer.train.ablation import (
-        order_agreement,
-        predict_command,
-        read_variants,
-        run_ablation,
-        table_rows,
-        train_command,
-    )
-    from cxr.trainer.train.ablation_world import find_world, make, predict_options
+    from cxr.trainer.train import ablation
 
-    world = find_world(output, preset, data, model, tuple(set_ or ()))
-    options = predict_options(preset)
+    world = ablation.find_world(output, preset, data, model, tuple(set_ or ()))
+    options = ablation.predict_options(preset)
     if dry_run:
-        for variant in read_variants():
-            for words in (train_command(variant, world), predict_command(variant, world, options)):
+        for variant in ablation.read_variants():
+            for words in (ablation.train_command(variant, world), ablation.predict_command(variant, world, options)):
                 typer.echo(shlex.join(["cxr", *words]))
         return
-    make(world)
-    rows = run_ablation(world, options)
-    out().print(plain_table(*table_rows(rows)))
+    ablation.make_shared(world)
+    rows = ablation.run_ablation(world, options)
+    out().print(plain_table(*ablation.table_rows(rows)))
     for measure in ("radrscore", "accuracy"):
-        same, of = order_agreement(rows, measure)
+        same, of = ablation.order_agreement(rows, measure)
         say(f"{measure}: {same} of {of} pairs of variants are ordered as in the paper")
     say(f"the rows, as JSON: {output / 'ablation.json'}")
 

@@ -143,11 +143,13 @@ class Server:
 
 def within(image: Image.Image, max_pixels: int) -> Image.Image:
     """Return the image, scaled down where its area is larger than that."""
-    width, height = image.size
-    if width * height <= max_pixels:
-        return image
-    scale = math.sqrt(max_pixels / (width * height))
-    return image.resize((max(1, int(width * scale)), max(1, int(height * scale))), Image.Resampling.BICUBIC)
+    size = _scaled(*image.size, max_pixels)
+    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
+
+
+def _scaled(width: int, height: int, max_pixels: int) -> tuple[int, int]:
+    scale = min(1.0, math.sqrt(max_pixels / (width * height)))
+    return max(1, int(width * scale)), max(1, int(height * scale))
 
 
 def data_url(image: Image.Image, kind: str) -> str:
@@ -216,5 +218,4 @@ def _size(picture: Picture, max_pixels: int) -> tuple[int, int]:
             width, height = open_picture(picture).size
     if not width or not height:
         width = height = math.isqrt(max_pixels)
-    scale = min(1.0, math.sqrt(max_pixels / (width * height)))
-    return max(1, int(width * scale)), max(1, int(height * scale))
+    return _scaled(width, height, max_pixels)

@@ -6,14 +6,14 @@ Give the trainer `logging_nan_inf_filter=False` (transformers would hide a NaN b
 
 # ruff: noqa: ARG002 - transformers calls every method of a callback with the same arguments
 
-import importlib.util
 import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerControl, TrainerState
 from transformers import TrainingArguments as Arguments
@@ -28,7 +28,7 @@ NETWORKED = ("wandb", "trackio")
 """These send losses, settings and the machine's name away (trackio only if told to): never on unless asked for."""
 
 
-class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
+class TrainingLog(TrainerCallback, AbstractContextManager["TrainingLog"]):  # type: ignore[misc, unused-ignore]
     """Writes OUT/log.jsonl, shows progress on stderr, and stops a run whose loss is no number.
 
     A line holds what transformers and TRL log, under their names (`step`, `epoch`, `loss`, `grad_norm`,
@@ -59,12 +59,7 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
         self._mark = self._busy = self._process_before = 0.0
         self._steps = self._tokens_offset = self._tokens_before = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._show.stop()
 
     def attach(self, trainer: Any) -> None:
@@ -183,16 +178,12 @@ def report_to(wanted: Sequence[str]) -> list[str]:
     for name in names:
         if name not in REPORTERS:
             raise SettingsError(f"trackers: {name!r} is unknown; choose from {', '.join(REPORTERS)}, none")
-        if name in NETWORKED and not _installed(name):
+        if name in NETWORKED and find_spec(name) is None:
             raise SettingsError(f"trackers: {name} is not installed; `pip install {name}`, or leave it out")
     for name in NETWORKED:
         if name in names:
             say(f"{name} gets losses, rewards and settings of this run, no text and no images; it may send them away")
-    return [name for name in names if _installed(name)]
-
-
-def _installed(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
+    return [name for name in names if find_spec(name) is not None]
 
 
 def _no_number(logs: Mapping[str, Any], *, scaled: bool) -> str | None:

@@ -4,13 +4,12 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cxr.miner.benchmark.manifest import hash_file, write_json
 from cxr.miner.kit.errors import InputError
-from cxr.miner.kit.machine import MODELS, git_commit, versions
+from cxr.miner.kit.machine import MODELS, git_commit, time_stamp, versions
 from cxr.trainer.models.hardware import hardware
 from cxr.trainer.train.settings import preset_hash
 
@@ -44,7 +43,7 @@ class RunRecord:
         """
         path = out / RECORD
         before = read_record(out) if resumed_from is not None else {}
-        now = _now()
+        now = time_stamp()
         content = {
             "stage": stage,
             "started": before.get("started", now),
@@ -74,7 +73,7 @@ class RunRecord:
         content = {
             **self.content,
             **(extra or {}),
-            "ended": _now(),
+            "ended": time_stamp(),
             "exit": exit_reason,
             "steps_done": steps_done,
         }
@@ -103,7 +102,3 @@ def model_facts(model: str | Path) -> dict[str, Any]:
         return {"name": str(model), "config_sha256": None}
     config = folder / "config.json"
     return {"name": str(folder.resolve()), "config_sha256": hash_file(config) if config.is_file() else None}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

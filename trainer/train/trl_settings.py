@@ -1,6 +1,5 @@
 """Our settings in the words of transformers, TRL and PEFT."""
 
-import importlib.util
 import math
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ def common(settings: TrainSettings, output: Path, accumulation: int, steps: int)
     return {
         "output_dir": str(output),
         "max_steps": steps,
+        "per_device_train_batch_size": settings.device_batch,
         "gradient_accumulation_steps": accumulation,
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": settings.schedule,
@@ -58,8 +58,3 @@ def lora(settings: TrainSettings) -> LoraConfig | None:
         target_modules=list(settings.lora_targets),
         task_type="CAUSAL_LM",
     )
-
-
-def has_vllm() -> bool:
-    """Return whether vLLM is installed."""
-    return importlib.util.find_spec("vllm") is not None
