@@ -130,24 +130,24 @@ def bench_leakage(
 *_OURS, _LAST = FORMATS.names
 
 
+EXPORTING = Options(
+    mix=offered(list[str], "How often samples of a mode are taken, e.g. reasoning=2.", "--mix", metavar="MODE=WEIGHT"),
+    splits=offered(str, "Only these splits; separated by commas."),
+    modes=offered(str, "Only these of answer_only,reasoning."),
+    image_roots=offered(
+        list[str], "Put before image paths; default: where ingest saw images.", "--image-root", metavar="[CORPUS=]PATH"
+    ),
+    pixels=offered(str, "paths, or embed the image files."),
+    seed=offered(int, "Names the order and the draws of --mix."),
+)
+
+
+@grouped
 def export_(
     format_: Annotated[str, typer.Argument(metavar="FORMAT", help=f"{', '.join(_OURS)} or {_LAST}.")],
     benchmark: Annotated[Path, typer.Argument(help="A benchmark's folder.")],
     output: Annotated[str, typer.Option("-o", "--output", help="The folder to write to.")],
-    mix: Annotated[
-        list[str] | None,
-        typer.Option("--mix", metavar="MODE=WEIGHT", help="How often samples of a mode are taken, e.g. reasoning=2."),
-    ] = None,
-    splits: Annotated[str | None, typer.Option(help="Only these splits; separated by commas.")] = None,
-    modes: Annotated[str | None, typer.Option(help="Only these of answer_only,reasoning.")] = None,
-    image_root: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--image-root", metavar="[CORPUS=]PATH", help="Put before image paths; default: where ingest saw images."
-        ),
-    ] = None,
-    pixels: Annotated[str | None, typer.Option(help="paths, or embed the image files.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Names the order and the draws of --mix.")] = None,
+    exporting: OptionValues = EXPORTING,
     public: Annotated[bool, typer.Option("--public", help="The folder is going to be public.")] = False,
     allowed: Annotated[
         str | None, typer.Option("--i-am-allowed", metavar="WHY", help="Why credentialed samples may be published.")
@@ -164,10 +164,9 @@ def export_(
     from cxr.miner.store import Store
 
     FORMATS.open(format_)
-    settings = ExportSettings.resolve(
-        db, seed=seed, splits=splits, modes=modes, pixels=pixels, mix=parse_mix(mix) if mix else None,
-        image_roots=parse_image_roots(image_root) if image_root else None,
-    )  # fmt: skip
+    mix, roots = exporting["mix"], exporting["image_roots"]
+    parsed = {"mix": parse_mix(mix) if mix else None, "image_roots": parse_image_roots(roots) if roots else None}
+    settings = ExportSettings.resolve(db, **exporting | parsed)
     on_existing = choose(Existing, existing, "export: --existing")
     with Store.write(db, create=True) as store, progress(f"export {format_}") as advance:
         result = export(store, benchmark, output, format_, settings, on_existing, public=public,
