@@ -37,24 +37,23 @@ app = typer.Typer(
     help="Mine radiologists' reasoning out of reports, train models on it, and evaluate them.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 budget reached, 4 done with rejects (see `cxr status`).",
 )
-app.add_typer(ingest.ingest_app, name="ingest")
-app.add_typer(ingest.images_app, name="images")
-app.add_typer(models.batch_app, name="batch")
-app.add_typer(models.prompts_app, name="prompts")
-app.add_typer(benchmarks.bench_app, name="bench")
-app.add_typer(benchmarks.import_app, name="import")
-app.add_typer(train.train_app, name="train")
+GROUPS = {
+    "ingest": ingest.ingest_app,
+    "images": ingest.images_app,
+    "batch": models.batch_app,
+    "prompts": models.prompts_app,
+    "bench": benchmarks.bench_app,
+    "import": benchmarks.import_app,
+    "train": train.train_app,
+}
+for name, group in GROUPS.items():
+    app.add_typer(group, name=name)
 app.command("export")(benchmarks.export_)
-app.command()(files.judge)
-app.command()(files.label)
-app.command()(files.radrscore)
-app.command()(files.agreement)
-app.command()(pages.report)
-app.command()(pages.ui)
-app.command()(phantoms.phantom)
-app.command()(prediction.predict)
-app.command()(evaluation.evaluate)
-app.command()(evaluation.compare)
+for command in (
+    *(files.judge, files.label, files.radrscore, files.agreement, pages.report, pages.ui),
+    *(phantoms.phantom, prediction.predict, evaluation.evaluate, evaluation.compare),
+):
+    app.command()(command)
 
 
 def _version(wanted: bool) -> None:

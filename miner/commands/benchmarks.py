@@ -279,6 +279,8 @@ def import_predictions(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read a model's outputs for a benchmark, made by `cxr predict` or elsewhere."""
+    from dataclasses import astuple
+
     from cxr.miner.benchmark.settings import Mode
     from cxr.miner.imports.predictions import import_predictions as read_predictions
     from cxr.miner.kit.console import out, say, table
@@ -290,11 +292,7 @@ def import_predictions(
         result = read_predictions(store, benchmark, source, model=model, mode=asked, replace=replace)
     with exit_with_rejects(result.rejects, "lines"):
         columns = ["model", "asked for", "split", "samples", "predicted", "failed", "of", "missing"]
-        rows = [
-            (one.model, one.mode, one.split, one.samples, one.predicted, one.failed, one.expected,
-             one.expected - one.predicted)
-            for one in result.coverage
-        ]  # fmt: skip
+        rows = [(*astuple(one), one.expected - one.predicted) for one in result.coverage]
         if rows:
             out().print(table("What is predicted", columns, rows))
         said = f"{result.written:,} predictions written, {result.already:,} were already"

@@ -94,6 +94,8 @@ def _estimate(job: "PredictJob") -> None:
 
 def _say(job: "PredictJob", result: "PredictResult") -> None:
     """Return what came of it; exit with 4 where samples have no output."""
+    from dataclasses import astuple
+
     from cxr.miner.kit.console import out, say, table
 
     if result.predicted:
@@ -111,9 +113,7 @@ def _say(job: "PredictJob", result: "PredictResult") -> None:
         say(f"an export is not the benchmark: `cxr import predictions {result.file} --benchmark BENCH` stores them")
     else:
         columns = ["model", "asked for", "split", "samples", "predicted", "failed", "of"]
-        rows = [
-            (c.model, c.mode, c.split, c.samples, c.predicted, c.failed, c.expected) for c in result.imported.coverage
-        ]
+        rows = list(map(astuple, result.imported.coverage))
         out().print(table(f"What {job.store} has of {job.called}", columns, rows))
         for reason, count in result.imported.rejects.items():
             rejects[reason] = rejects.get(reason, 0) + count

@@ -116,9 +116,7 @@ def score_prediction(work: Work, judge: Judge) -> Scored:
         n_effective=n_effective,
         n_ineffective=n_pred - n_effective,
         n_not_assessable=len(factual) - n_pred,
-        factuality=result.score.factuality,
-        completeness=result.score.completeness,
-        effectiveness=result.score.effectiveness,
+        **result.score.model_dump(),
         radrscore=result.score.radrscore,
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import get_args, get_type_hints
 
 import polars as pl
 
@@ -225,13 +226,8 @@ class _Scoring:
         )  # fmt: skip
 
 
-_SCORES: dict[str, pl.DataType] = {
-    "prediction_id": pl.String(), "answer": pl.String(), "answer_read": pl.String(), "unparsed": pl.Boolean(),
-    "correct": pl.Float64(), "finding_f1": pl.Float64(),
-    **{name: pl.Int64() for name in ("n_pred", "n_correct", "n_gt", "n_recalled", "n_effective", "n_ineffective",
-                                     "n_not_assessable")},
-    **{name: pl.Float64() for name in ("factuality", "completeness", "effectiveness", "radrscore")},
-}  # fmt: skip
+_TYPES = {str: pl.String(), bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64()}
+_SCORES = {name: _TYPES[(get_args(kind) or (kind,))[0]] for name, kind in get_type_hints(Scored).items()}
 
 _INSERT = """
     insert into prediction_scores by name

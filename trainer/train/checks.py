@@ -5,6 +5,7 @@ generates, prompts that are cut, answers that no completion can hit, a patient o
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -281,17 +282,15 @@ class _PromptLengths:
     def __call__(self, prompts: Sequence[Sequence[Mapping[str, Any]]]) -> list[int]:
         keys = [tuple(str(turn["content"]) for turn in prompt) for prompt in prompts]
         new = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in self._known}
-        texts = [
-            self._processor.apply_chat_template(_in_parts(prompt), add_generation_prompt=True, tokenize=False)
+        # The form that all chat templates read: content as parts.
+        in_parts = [
+            [{"role": turn["role"], "content": [{"type": "text", "text": turn["content"]}]} for turn in prompt]
             for prompt in new.values()
         ]
+        template = partial(self._processor.apply_chat_template, add_generation_prompt=True, tokenize=False)
+        texts = list(map(template, in_parts))
         self._known |= dict(zip(new, _token_counts(self._processor, texts), strict=True))
         return [self._known[key] for key in keys]
-
-
-def _in_parts(prompt: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return messages in the form that all chat templates read: content as parts."""
-    return [{"role": turn["role"], "content": [{"type": "text", "text": turn["content"]}]} for turn in prompt]
 
 
 def _written(completion: Sequence[Mapping[str, Any]]) -> str:
