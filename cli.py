@@ -11,16 +11,7 @@ import typer
 from cxr.miner.commands import benchmarks, files, ingest, models
 from cxr.miner.commands import report as pages
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects, fail
-from cxr.miner.commands.options import (
-    JUDGING,
-    PACED,
-    SERVER,
-    Options,
-    OptionValues,
-    grouped,
-    offered,
-    without_old_name,
-)
+from cxr.miner.commands.options import JUDGING, PACED, SERVER, Options, OptionValues, grouped, offered, without_old_name
 from cxr.trainer.commands import evaluate as evaluation
 from cxr.trainer.commands import phantom as phantoms
 from cxr.trainer.commands import predict as prediction
@@ -296,9 +287,7 @@ def show(
 
 
 @app.command()
-def demo(
-    db: Annotated[Path, typer.Option("--db", help="The demo's own store.")] = Path("cxr-demo.duckdb"),
-) -> None:
+def demo(db: Annotated[Path, typer.Option("--db", help="The demo's own store.")] = Path("cxr-demo.duckdb")) -> None:
     """Mine a bundled corpus of invented studies, from reports to factual chains, offline."""
     from cxr.miner.demo import run_demo
 

@@ -110,10 +110,7 @@ def bench_replay(
 
 
 @bench_app.command("leakage")
-def bench_leakage(
-    near: Annotated[float, typer.Option(help=NEAR)] = 0.8,
-    db: Db = DEFAULT_DB,
-) -> None:
+def bench_leakage(near: Annotated[float, typer.Option(help=NEAR)] = 0.8, db: Db = DEFAULT_DB) -> None:
     """Report what splits share: repeated reports, patients, studies; and questions that tell their answer."""
     from cxr.miner.benchmark.leakage import leakage
     from cxr.miner.benchmark.report import leakage_tables
@@ -175,25 +172,19 @@ def export_(
     say(f"{rows:,} rows in {len(result.files):,} files written to {output}; licence tag: {result.licence}")
 
 
-ImageRoots = Annotated[
-    list[str] | None,
-    typer.Option(
+IMPORTING = Options(
+    image_root=offered(
+        list[str],
+        "Where images lie here: in the place of a prefix of someone else's cluster, or of all before their name.",
         "--image-root",
         metavar="[PREFIX=]PATH",
-        help="Where images lie here: in the place of a prefix of someone else's cluster, or of all before their name.",
     ),
-]
+    existing=offered(str, "Where the folder exists: resume, replace or stop.", "--existing", default="stop"),
+)
 
 
 def import_benchmark(
-    what: str,
-    sources: list[Path],
-    output: Path,
-    split: str,
-    image_root: list[str] | None,
-    existing: str,
-    read: Any,
-    db: Path,
+    what: str, sources: list[Path], output: Path, split: str, importing: OptionValues, read: Any, db: Path
 ) -> None:
     """Run any `cxr import` of a published benchmark."""
     from cxr.miner.benchmark.settings import Existing, check_split
@@ -203,10 +194,10 @@ def import_benchmark(
     from cxr.miner.kit.settings import choose
     from cxr.miner.store import Store
 
-    on_existing = choose(Existing, existing, f"import {what}: --existing")
-    roots = parse_image_roots(image_root or ())
+    existing = choose(Existing, importing["existing"], f"import {what}: --existing")
+    roots = parse_image_roots(importing["image_root"] or ())
     with Store.write(db, create=True) as store:
-        result = import_files(store, what, sources, output, check_split(split), on_existing, read, roots)
+        result = import_files(store, what, sources, output, check_split(split), existing, read, roots)
     with exit_with_rejects(result.rejects, "records"):
         rows = sum(entry.rows for entry in result.manifest.files.values())
         say(f"{rows:,} samples written to {output}; licence tag: {result.manifest.licence}")
@@ -215,38 +206,37 @@ def import_benchmark(
 
 
 @import_app.command("radrbench")
+@grouped
 def import_radrbench(
     sources: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Published JSON files.")],
     output: NewBenchmark,
     split: Annotated[str, typer.Option(help="train, validate or test: the files do not say.")] = "test",
-    image_root: ImageRoots = None,
-    existing: ExistingFolder = "stop",
+    importing: OptionValues = IMPORTING,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read RadRBench-CXR as the reference project publishes it, training and test files alike."""
     from cxr.miner.imports.radrbench import read_radrbench
 
-    import_benchmark("radrbench", sources, output, split, image_root, existing, read_radrbench, db)
+    import_benchmark("radrbench", sources, output, split, importing, read_radrbench, db)
 
 
 @import_app.command("chexbench")
+@grouped
 def import_chexbench(
     source: Annotated[Path, typer.Argument(metavar="data.json", help="CheXbench's one file.")],
     output: NewBenchmark,
-    image_root: ImageRoots = None,
-    existing: ExistingFolder = "stop",
+    importing: OptionValues = IMPORTING,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read CheXbench as an evaluation set: its multiple-choice tasks."""
     from cxr.miner.imports.chexbench import read_chexbench
 
-    import_benchmark("chexbench", [source], output, "test", image_root, existing, read_chexbench, db)
+    import_benchmark("chexbench", [source], output, "test", importing, read_chexbench, db)
 
 
 @import_app.command("reviews")
 def import_reviews(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="Label Studio's JSON export.")],
-    db: Db = DEFAULT_DB,
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="Label Studio's JSON export.")], db: Db = DEFAULT_DB
 ) -> None:
     """Read radiologists' reviews of chains, made in Label Studio from `cxr export label-studio`."""
     from cxr.miner.imports.reviews import import_reviews as read_reviews
@@ -270,8 +260,7 @@ def import_predictions(
         typer.Option("--model", metavar="NAME", help="The model, in the place of the file's own name of it."),
     ] = None,
     mode: Annotated[
-        str | None,
-        typer.Option(help="How the model was asked, where the file does not say: reasoning or answer_only."),
+        str | None, typer.Option(help="How the model was asked, where the file does not say: reasoning or answer_only.")
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Forget what the store has of these models on this benchmark.")

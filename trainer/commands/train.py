@@ -45,10 +45,7 @@ ShowText = Annotated[bool, typer.Option("--show-text", help="Show sampled comple
 @train_app.command("sft")
 @grouped
 def train_sft(
-    asked: OptionValues = ASKED,
-    changed: OptionValues = CHANGED,
-    machines: OptionValues = MACHINES,
-    db: Db = DEFAULT_DB,
+    asked: OptionValues = ASKED, changed: OptionValues = CHANGED, machines: OptionValues = MACHINES, db: Db = DEFAULT_DB
 ) -> None:
     """Fine-tune on answers and mined reasoning."""
     from cxr.trainer.train.settings import SFTSettings

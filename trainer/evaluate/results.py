@@ -93,12 +93,7 @@ def load_cells(
     has_report = "reasoning is not null and report is not null" if "report" in columns_of_samples(store) else "false"
     frame = store.frame(
         _UNITS.format(has_report=has_report, counts=", ".join(COUNTS)),
-        {
-            "benchmark": benchmark,
-            "models": models,
-            "judge": judge,
-            "version": judge_version,
-        },
+        {"benchmark": benchmark, "models": models, "judge": judge, "version": judge_version},
     )
     by_patient = settings.cluster == "patient"
     numbers: dict[tuple[str, ...], dict[str, int]] = {}

@@ -113,7 +113,7 @@ class LocalModel:
         for batch in ordered_map(self._collated, planned, 1, ahead=self.settings.prefetch):
             made = [request.predicted(self.name, self._benchmark, error=error) for request, error in batch.errors]
             if batch.inputs is not None:
-                made += self._write(batch)
+                made += self._write(batch.prepared, batch.inputs)
             self.speed.ended(made)
             yield made
 
@@ -177,13 +177,12 @@ class LocalModel:
 
     # --- writing --------------------------------------------------------------------------------------------------
 
-    def _write(self, batch: _Batch) -> list[Predicted]:
+    def _write(self, prepared: Sequence[_Prepared], inputs: dict[str, Any]) -> list[Predicted]:
         """Generate a batch; one that does not fit into memory is halved until it does, and so are all after it."""
-        assert batch.inputs is not None  # noqa: S101 - there is something to write
-        requests = [one.request for one in batch.prepared]
+        requests = [one.request for one in prepared]
         if len(requests) <= self._fits:
             with self.speed.busy():
-                written = self._generate(batch.inputs, requests)
+                written = self._generate(inputs, requests)
             if written is not None:
                 return self._read(written, requests)
             self._fits = len(requests) // 2
@@ -193,12 +192,9 @@ class LocalModel:
                     "lower --max-pixels or --max-new-tokens, or choose --precision bf16"
                 )
             say(f"{len(requests)} samples at once do not fit into memory: going on with --batch {self._fits}")
-        made: list[Predicted] = []
         most = self._fits  # a part may turn out to be too large as well
-        for first in range(0, len(requests), most):
-            part = batch.prepared[first : first + most]
-            made += self._write(_Batch(part, self._inputs(part), []))
-        return made
+        parts = [prepared[first : first + most] for first in range(0, len(requests), most)]
+        return [one for part in parts for one in self._write(part, self._inputs(part))]
 
     def _generate(self, inputs: dict[str, Any], requests: Sequence[Request]) -> Any | None:
         """Return the new tokens of each row on the CPU, or None where memory did not suffice."""

@@ -80,9 +80,13 @@ def find_export(data: Path, work: Path, settings: TrainSettings) -> TrainingExpo
 
     Raises InputError where it is neither, or an export for the other stage.
     """
-    if data.is_file():
-        return _exported(data, work, settings)
-    return read_export(data, settings.short_stage())
+    stage = settings.short_stage()
+    if not data.is_file():
+        return read_export(data, stage)
+    note = work / stage / NOTE
+    if not note.is_file() or "unfinished" in note.read_text(encoding="utf-8"):
+        _export_store(data, work, settings)
+    return read_export(work / stage, stage)
 
 
 def read_export(folder: Path, stage: str) -> TrainingExport:
@@ -110,8 +114,8 @@ def read_export(folder: Path, stage: str) -> TrainingExport:
     return TrainingExport(folder, told)
 
 
-def _exported(store_path: Path, work: Path, settings: TrainSettings) -> TrainingExport:
-    """Compile a store and export it for a stage, once: a finished export is taken again."""
+def _export_store(store_path: Path, work: Path, settings: TrainSettings) -> None:
+    """Compile a store and export it for a stage."""
     from cxr.miner.benchmark.compile import compile_benchmark  # noqa: PLC0415 - only a store needs them
     from cxr.miner.benchmark.settings import bench_settings  # noqa: PLC0415
     from cxr.miner.export.export import export  # noqa: PLC0415
@@ -119,18 +123,13 @@ def _exported(store_path: Path, work: Path, settings: TrainSettings) -> Training
     from cxr.miner.store import Store  # noqa: PLC0415
 
     stage = settings.short_stage()
-    folder = work / stage
-    if (folder / NOTE).is_file() and "unfinished" not in (folder / NOTE).read_text(encoding="utf-8"):
-        return read_export(folder, stage)
     work.mkdir(parents=True, exist_ok=True)
-
+    images = "required" if settings.images == "required" else "optional"
     with Store.write(store_path) as store:
-        images = "required" if settings.images == "required" else "optional"
         wanted = bench_settings(store_path, (), only=False, images=images)
         compile_benchmark(store, work / "benchmark", wanted, Existing.RESUME, quiet)
         how = ExportSettings.resolve(store_path)
-        export(store, work / "benchmark", str(folder), stage, how, Existing.REPLACE, advance=quiet)
-    return read_export(folder, stage)
+        export(store, work / "benchmark", str(work / stage), stage, how, Existing.REPLACE, advance=quiet)
 
 
 def load_rows(source: TrainingExport, settings: TrainSettings, cache: Path, split: str = "train") -> TrainingData:
