@@ -19,8 +19,7 @@ from transformers import Trainer, TrainingArguments  # noqa: E402
 from cxr.miner.kit.errors import CxrError, InputError, SettingsError  # noqa: E402
 from cxr.trainer.train.curves import panels, smoothed, window_of, write_curves  # noqa: E402
 from cxr.trainer.train.logs import TrainingLog, report_to, words  # noqa: E402
-from cxr.trainer.train.run_log import keep_steps, read_log  # noqa: E402
-from cxr.trainer.train.run_record import RunRecord, read_record  # noqa: E402
+from cxr.trainer.train.run_record import RunRecord, keep_steps, read_log, read_record  # noqa: E402
 from cxr.trainer.train.samples import LastBatch, RewardWatch, SampleTable, advantage  # noqa: E402
 
 

@@ -160,8 +160,9 @@ def _group_parts(group: _Evaluation) -> list[PagePart]:
         for row in group.rows
         if row["task"] == MEAN or not any(other["task"] == MEAN for other in group.rows)
     }
+    asked = {"reasoning": "reasoning and answer", "answer_only": "answer only"}
     coverage = [
-        (row["model"], _plain(row["mode"]), _all(row["task"]), _all(row["corpus"]), row["n"], row["n_expected"],
+        (row["model"], asked[row["mode"]], _all(row["task"]), _all(row["corpus"]), row["n"], row["n_expected"],
          row["n_missing"], row["n_unparsed"])
         for row in covered.values()
     ]  # fmt: skip
@@ -265,10 +266,6 @@ def _by_corpus(group: _Evaluation, models: Sequence[str]) -> Iterator[PagePart]:
             measure="accuracy, after reasoning",
             description="One row per corpus and task, a mark per model, a line for its 95 % interval.",
         )
-
-
-def _plain(mode: str) -> str:
-    return "reasoning and answer" if mode == "reasoning" else "answer only"
 
 
 def _all(name: str) -> str:

@@ -112,10 +112,8 @@ def _balance_parts(store: Store, number: int, corpus: str, before: dict[str, int
 
 def _spread(counts: dict[str, int]) -> tuple[int, str, str, float | None]:
     """Return the number of findings that occur, the most and the least frequent, and how many times more often."""
-    there = {finding: count for finding, count in counts.items() if count}
+    there = sorted((count, finding) for finding, count in counts.items() if count)
     if not there:
         return 0, "", "", None
-    most = max(there, key=lambda finding: (there[finding], finding))
-    least = min(there, key=lambda finding: (there[finding], finding))
-    ratio = there[most] / there[least]
-    return len(there), f"{most} {there[most]:,}", f"{least} {there[least]:,}", ratio
+    (fewest, least), (many, most) = there[0], there[-1]
+    return len(there), f"{most} {many:,}", f"{least} {fewest:,}", many / fewest

@@ -20,17 +20,17 @@ from cxr.trainer.evaluate.measures import ResultLine
 from cxr.trainer.evaluate.results import CELL_MEASURES, Cell, Resampled, by_distribution, load_cells, place_of_task
 from cxr.trainer.evaluate.settings import EvaluateSettings
 
-PERMUTATIONS = 10_000
+SIDES = ("first", "second", "difference")
 
 
 @dataclass(frozen=True)
 class CellPair:
     """What two models did in one place, on the samples that both have an output for."""
 
-    ours: Cell
-    theirs: Cell
+    first: Cell
+    second: Cell
     difference: Cell
-    """Ours minus theirs, sample by sample."""
+    """First minus second, sample by sample."""
 
 
 def load_evaluated(
@@ -84,7 +84,7 @@ def compare_models(
             ResultTable(
                 f"{title}: {first} minus {second} on {about}{'; PARTIAL' if notes else ''}",
                 list(_lines(found, (first, second, corpora), settings, permutations)),
-                ("first", "second", "difference"),
+                SIDES,
                 (*notes, _METHOD.format(permutations=f"{permutations:,}")),
             )
             for title, corpora, found in parts
@@ -152,7 +152,7 @@ def _lines(
     first, second, corpora = about
     groups: dict[tuple[str, str], dict[str, list[CellPair]]] = {}
     for pair in pairs:
-        groups.setdefault((pair.ours.mode, pair.ours.split), {}).setdefault(pair.ours.task, []).append(pair)
+        groups.setdefault((pair.first.mode, pair.first.split), {}).setdefault(pair.first.task, []).append(pair)
     for (mode, split), by_task in groups.items():
         tasks = sorted(by_task, key=place_of_task)
         made = {task: _Compared.of([by_task[task]], settings, permutations, task) for task in tasks}
@@ -174,17 +174,15 @@ def _lines(
                     "measure": measure,
                     "n": int(compared.n[place]), "p": p_value, "p_holm": corrected[place].get(task),
                 }  # fmt: skip
-                values = (compared.ours[place], compared.theirs[place], compared.difference[place])
-                yield ResultLine(keys, dict(zip(("first", "second", "difference"), values, strict=True)))
+                yield ResultLine(keys, {side: compared.means[side][place] for side in SIDES})
 
 
 @dataclass(frozen=True)
 class _Compared:
     """Two models' means of each measure, their difference, and the test of it."""
 
-    ours: list[Estimate]
-    theirs: list[Estimate]
-    difference: list[Estimate]
+    means: dict[str, list[Estimate]]
+    """Of each of `SIDES`, measure by measure."""
     p_values: list[float | None]
     n: Floats
 
@@ -200,12 +198,10 @@ class _Compared:
             return estimates(whole.means, whole.resampled, whole.units)
 
         differences, units = _contributions(tasks)
-        stream = random_stream(settings.seed, f"permutations/{tasks[0][0].ours.split}/{name}")
+        stream = random_stream(settings.seed, f"permutations/{tasks[0][0].first.split}/{name}")
         counted = [~np.isnan(pair.difference.values) for found in tasks for pair in found]
         return cls(
-            averaged([pair.ours for pair in found] for found in tasks),
-            averaged([pair.theirs for pair in found] for found in tasks),
-            averaged([pair.difference for pair in found] for found in tasks),
+            {side: averaged([getattr(pair, side) for pair in found] for found in tasks) for side in SIDES},
             randomisation_tests(differences, stream, permutations=permutations, units=units),
             np.sum([flags.sum(axis=0) for flags in counted], axis=0).astype(np.float64),
         )

@@ -114,13 +114,10 @@ def _read_header(path: Path) -> dict[str, Any] | None:
         told = json.loads(header.read_text(encoding="utf-8"))
     except ValueError:
         told = None
-    if (
-        not isinstance(told, dict)
-        or told.get("format") != PREDICTIONS_FORMAT
-        or not isinstance(told.get("identity"), dict)
-    ):
+    is_ours = isinstance(told, dict) and told.get("format") == PREDICTIONS_FORMAT
+    if not is_ours or not isinstance(told.get("identity"), dict):
         raise InputError(f"{header} is no header of `cxr predict`; give another -o, or --replace to start anew")
-    return told
+    return dict(told)
 
 
 def _check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

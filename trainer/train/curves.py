@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import CxrError, InputError
 from cxr.miner.kit.jsonl import whole_path
-from cxr.trainer.train.run_log import LOG, read_log
-from cxr.trainer.train.run_record import read_record
+from cxr.trainer.train.run_record import LOG, read_log, read_record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -20,7 +20,7 @@ from transformers import TrainingArguments as Arguments
 
 from cxr.miner.kit.console import Display, say
 from cxr.miner.kit.errors import CxrError, SettingsError
-from cxr.trainer.train.run_log import LOG, LogLine, keep_steps
+from cxr.trainer.train.run_record import LOG, LogLine, keep_steps
 from cxr.trainer.train.samples import LastBatch, SampleTable
 
 REPORTERS = ("tensorboard", "wandb", "trackio")

@@ -15,7 +15,7 @@ from cxr.miner.kit.console import say, table, talk
 from cxr.schemas.vocabulary import Licence
 from cxr.trainer.reward.protocol import RewardFunction
 from cxr.trainer.reward.rewards import text_of
-from cxr.trainer.train.run_log import keep_steps
+from cxr.trainer.train.run_record import keep_steps
 
 SAMPLES = "samples.jsonl"
 KEEP = 8
