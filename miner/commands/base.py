@@ -68,12 +68,9 @@ class Commands(TyperGroup):
             from cxr.miner.kit.errors import BudgetReached, CxrError, SettingsError
             from cxr.miner.store import is_interrupt
 
-            if isinstance(error, SettingsError):
-                fail(str(error), Exit.USAGE)
-            if isinstance(error, BudgetReached):
-                fail(str(error), Exit.BUDGET)
-            if isinstance(error, CxrError):
-                fail(str(error), Exit.FAILED)
+            kinds = {SettingsError: Exit.USAGE, BudgetReached: Exit.BUDGET, CxrError: Exit.FAILED}
+            if code := next((code for kind, code in kinds.items() if isinstance(error, kind)), None):
+                fail(str(error), code)
             if is_interrupt(error):
                 _interrupted()
             if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get(str(error.name).partition(".")[0])):

@@ -65,31 +65,24 @@ def predict(
 ) -> None:
     """Run a model over a benchmark; the same command goes on where it was stopped."""
     from cxr.miner.export.settings import parse_image_roots
-    from cxr.trainer.predict.run import PredictJob
+    from cxr.miner.kit.console import out
+    from cxr.trainer.predict.run import PredictJob, requests_for
+    from cxr.trainer.predict.run import predict as run
     from cxr.trainer.predict.settings import PredictSettings
 
     roots = parse_image_roots(image_root) if image_root else None
     settings = PredictSettings.resolve(db, image_roots=roots, **choosing, **writing, **here, **server)
     job = PredictJob(benchmark, model, settings, output, db, name, replace)
     if estimate:
-        _estimate(job)
-        return
-    from cxr.trainer.predict.run import predict as run
+        if not settings.is_server:
+            fail("predict: --estimate is for a server (--base-url or --api); a local model costs nothing", Exit.USAGE)
+        from cxr.trainer.predict.server import estimate_table
 
+        out().print(estimate_table(requests_for(job), settings.model_copy(update={"model": model})))
+        return
     with _shown(job.called) as watch:
         result = run(job, watch)
     _say(job, result)
-
-
-def _estimate(job: "PredictJob") -> None:
-    from cxr.miner.kit.console import out
-
-    if not job.settings.is_server:
-        fail("predict: --estimate is for a server (--base-url or --api); a local model costs nothing", Exit.USAGE)
-    from cxr.trainer.predict.run import requests_for
-    from cxr.trainer.predict.server import estimate_table
-
-    out().print(estimate_table(requests_for(job), job.settings.model_copy(update={"model": job.model})))
 
 
 def _say(job: "PredictJob", result: "PredictResult") -> None:

@@ -135,6 +135,7 @@ def _given(told: OptionValues) -> dict[str, Any]:
 def _train(settings: "SFTSettings | GRPOSettings", told: OptionValues, db: Path, *, show_text: bool = False) -> None:
     """Print the plan, or hand over to `accelerate launch`, or train here."""
     from cxr.miner.benchmark.settings import Existing
+    from cxr.miner.kit.console import out, plain_table, say
     from cxr.miner.kit.settings import choose
     from cxr.trainer.train.launch import is_first, is_launched, launch
     from cxr.trainer.train.run import LEFT_OUT, Training, prepare_output, train
@@ -149,7 +150,11 @@ def _train(settings: "SFTSettings | GRPOSettings", told: OptionValues, db: Path,
             with contextlib.suppress(typer.Exit):
                 _say_trained(training, result)
     elif told["dry_run"]:
-        _say_planned(_planned(training, told))
+        plan = _planned(training, told)
+        out().print(plain_table(["what", "how much"], plan.described()))
+        typer.echo(plan.command_line)  # outside of the table, where it would be folded
+        for sentence in plan.lacking:
+            say(sentence)
     elif settings.gpus > 1:
         plan = _planned(training, told)
         prepare_output(training)  # what the user can mend is said here, once, and not by each process
@@ -177,15 +182,6 @@ def _planned(training: "Training", told: OptionValues) -> "LaunchPlan":
         memory=memory_of(training.settings, training.model),
         arguments=[word for word in sys.argv[1:] if word != "--dry-run"],
     )
-
-
-def _say_planned(plan: "LaunchPlan") -> None:
-    from cxr.miner.kit.console import out, plain_table, say
-
-    out().print(plain_table(["what", "how much"], plan.described()))
-    typer.echo(plan.command_line)  # outside of the table, where it would be folded
-    for sentence in plan.lacking:
-        say(sentence)
 
 
 def _say_trained(training: "Training", trained: "Trained") -> None:

@@ -168,20 +168,11 @@ def _latex(table: ResultTable) -> str:
     """Write a table for the package booktabs."""
     headings, rows = cells(table)
     title = [f"% {' '.join(title_of(table).split())}"] if table.title else []
-    body = [" & ".join(map(latex, row)) + r" \\" for row in rows]
-    return "\n".join(
-        [
-            *title,
-            r"\begin{tabular}{" + "l" * len(headings) + "}",
-            r"\toprule",
-            " & ".join(map(latex, headings)) + r" \\",
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            *(rf"\multicolumn{{{len(headings)}}}{{l}}{{\footnotesize {latex(note)}}} \\" for note in table.notes),
-            r"\end{tabular}",
-        ]
-    ) + "\n"  # fmt: skip
+    begin = [r"\begin{tabular}{" + "l" * len(headings) + "}", r"\toprule"]
+    head, *body = (" & ".join(map(latex, row)) + r" \\" for row in [headings, *rows])
+    notes = [rf"\multicolumn{{{len(headings)}}}{{l}}{{\footnotesize {latex(note)}}} \\" for note in table.notes]
+    lines = [*title, *begin, head, r"\midrule", *body, r"\bottomrule", *notes, r"\end{tabular}"]
+    return "\n".join(lines) + "\n"
 
 
 def _html(table: ResultTable) -> str:
@@ -190,16 +181,7 @@ def _html(table: ResultTable) -> str:
     def row(values: Iterable[str], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{html.escape(value)}</{tag}>" for value in values) + "</tr>"
 
+    caption = [f"<caption>{html.escape(title_of(table))}</caption>"] if table.title else []
+    body = [f"<thead>{row(headings, 'th')}</thead>", "<tbody>", *(row(values, "td") for values in rows), "</tbody>"]
     notes = [f"<p>{html.escape(note)}</p>" for note in table.notes]
-    return "\n".join(
-        [
-            "<table>",
-            *([f"<caption>{html.escape(title_of(table))}</caption>"] if table.title else []),
-            f"<thead>{row(headings, 'th')}</thead>",
-            "<tbody>",
-            *(row(values, "td") for values in rows),
-            "</tbody>",
-            "</table>",
-            *notes,
-        ]
-    ) + "\n"  # fmt: skip
+    return "\n".join(["<table>", *caption, *body, "</table>", *notes]) + "\n"

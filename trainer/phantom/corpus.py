@@ -12,7 +12,7 @@ from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.miner.pack import pack
 from cxr.trainer.phantom.drawing import draw
 from cxr.trainer.phantom.scene import Rng, Scene, by_share, draw_lots, later
-from cxr.trainer.phantom.wording import describe_scene, labels_known, labels_of
+from cxr.trainer.phantom.wording import describe_scene, labels_of
 
 NAME = "phantom"
 CSV = "phantom.csv"
@@ -63,7 +63,7 @@ def write_phantom(folder: Path, studies: int = 2000, seed: int = 0, *, size: int
         patients += 1
         pairs += len(made) > 1
     with (folder / CSV).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, (*_COLUMNS, *labels_known()), lineterminator="\n")
+        writer = csv.DictWriter(file, (*_COLUMNS, *labels_of(Scene())), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     return PhantomCorpus(folder / CSV, len(rows), patients, pairs)

@@ -193,11 +193,8 @@ def _check_images(requests: Sequence[Request]) -> dict[tuple[str, str], str]:
     """Look at the headers of all image files before a model is loaded; give why requests cannot be asked."""
     paths = list(dict.fromkeys(image for one in requests for image in one.sample.images if isinstance(image, str)))
     bad = {path: f"{reason}: {path}" + (f" ({why})" if why else "") for path, (reason, why) in unusable(paths).items()}
-    return {
-        request.key: next(bad[image] for image in request.sample.images if image in bad)
-        for request in requests
-        if any(image in bad for image in request.sample.images)
-    }
+    found = {one.key: [bad[image] for image in one.sample.images if image in bad] for one in requests}
+    return {key: told[0] for key, told in found.items() if told}
 
 
 def _import(job: PredictJob, output: Path) -> PredictionsResult:

@@ -11,7 +11,6 @@ import sys
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +26,7 @@ from cxr.trainer.phantom.world import PhantomExports, make_world
 from cxr.trainer.train.data import find_export
 from cxr.trainer.train.run import FINAL
 from cxr.trainer.train.run_record import read_record
-from cxr.trainer.train.settings import GRPOSettings, SFTSettings
+from cxr.trainer.train.settings import PRESETS, GRPOSettings, SFTSettings
 
 COMPARED = ("factuality", "completeness", "effectiveness", "radrscore", "accuracy")
 
@@ -104,8 +103,8 @@ def predict_options(preset: str) -> list[str]:
 
 def read_variants() -> list[Variant]:
     """Read `presets/ablation.toml`, in the order in which they have to be trained."""
-    text = resources.files("cxr.trainer.train").joinpath("presets", "ablation.toml").read_text("utf-8")
-    return [Variant.model_validate(variant) for variant in tomllib.loads(text)["variant"]]
+    told = tomllib.loads(PRESETS.joinpath("ablation.toml").read_text("utf-8"))
+    return [Variant.model_validate(variant) for variant in told["variant"]]
 
 
 def train_command(variant: Variant, world: World) -> list[str]:
@@ -180,16 +179,10 @@ def table_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[
     columns = ["variant", "n", *COMPARED, "paper: radrscore", "paper: accuracy"]
     lines = []
     for row in rows:
-        paper = row["paper"]
-        sign = "~" if paper["derived"] else ""
-        lines.append(
-            [
-                row["variant"],
-                f"{row['n']:,}",
-                *(_with_interval(row[name]) for name in COMPARED),
-                *("" if paper[name] is None else f"{sign}{paper[name]:.3f}" for name in ("radrscore", "accuracy")),
-            ]
-        )
+        paper, sign = row["paper"], "~" if row["paper"]["derived"] else ""
+        theirs = ("" if paper[name] is None else f"{sign}{paper[name]:.3f}" for name in ("radrscore", "accuracy"))
+        ours = (_with_interval(row[name]) for name in COMPARED)
+        lines.append([row["variant"], f"{row['n']:,}", *ours, *theirs])
     return columns, lines
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import CxrError, InputError
 from cxr.miner.kit.jsonl import whole_path
@@ -102,9 +104,7 @@ def window_of(points: int) -> int:
 
 def smoothed(values: Sequence[float], window: int) -> tuple[float, ...]:
     """Return the mean of the `window` values around each, which does not lag; at the ends of those that there are."""
-    half = window // 2
-    around = [values[max(0, place - half) : place + half + 1] for place in range(len(values))]
-    return tuple(math.fsum(near) / len(near) for near in around)
+    return tuple(pl.Series(values, dtype=pl.Float64).rolling_mean(window, center=True, min_samples=1))
 
 
 def write_curves(out: Path) -> Path | None:

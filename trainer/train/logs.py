@@ -99,12 +99,7 @@ class TrainingLog(TrainerCallback, AbstractContextManager["TrainingLog"]):  # ty
         self._mark = time.perf_counter()
 
     def on_log(
-        self,
-        args: Arguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, Any] | None = None,
-        **_: Any,
+        self, args: Arguments, state: TrainerState, control: TrainerControl, logs: LogLine | None = None, **_: Any
     ) -> None:
         """Write the line of a step; raises CxrError where the loss, or the gradient, is no number."""
         if logs is None or "loss" not in logs:

@@ -28,6 +28,8 @@ Rollouts = Literal["transformers", "vllm-colocate", "vllm-server"]
 # How the images of one step may be found wanting before the training stops: one in a hundred.
 MAX_REJECTS = 0.01
 
+PRESETS = resources.files("cxr.trainer.train") / "presets"
+
 NOBODY = "none"
 """In the place of a judge: there is no process reward."""
 
@@ -187,11 +189,12 @@ class GRPOSettings(TrainSettings):
 
 def presets() -> dict[str, str]:
     """Return the names of the presets that come with us, each with what its first line says."""
-    found = {}
-    for file in sorted(resources.files("cxr.trainer.train").joinpath("presets").iterdir(), key=lambda item: item.name):
-        if file.name.endswith(".toml") and file.name != "ablation.toml":
-            found[file.name.removesuffix(".toml")] = file.read_text("utf-8").splitlines()[0].lstrip("# ")
-    return found
+    files = sorted(PRESETS.iterdir(), key=lambda file: file.name)
+    return {
+        file.name.removesuffix(".toml"): file.read_text("utf-8").splitlines()[0].lstrip("# ")
+        for file in files
+        if file.name.endswith(".toml") and file.name != "ablation.toml"
+    }
 
 
 def read_preset(preset: str) -> dict[str, Any]:
@@ -215,7 +218,7 @@ def preset_hash(preset: str) -> str:
 def preset_text(preset: str) -> str:
     """Return a preset as it is written; raises SettingsError where there is none of that name."""
     if preset in presets():
-        return resources.files("cxr.trainer.train").joinpath("presets", f"{preset}.toml").read_text("utf-8")
+        return PRESETS.joinpath(f"{preset}.toml").read_text("utf-8")
     path = Path(preset)
     try:
         return path.read_text("utf-8")
