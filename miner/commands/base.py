@@ -35,7 +35,6 @@ COMMAND_ORDER = (
     *("judge", "label", "radrscore", "agreement"),
 )
 
-
 # Packages that not everyone needs, and the extra that each comes with.
 EXTRAS = {
     **dict.fromkeys(("torch", "transformers", "trl", "accelerate", "peft", "datasets", "psutil"), "train"),
@@ -111,6 +110,4 @@ def exit_with_rejects(rejects: dict[str, int], what: str) -> Iterator[None]:
 
 
 Db = Annotated[Path, typer.Option("--db", envvar="CXR_DB", help="The store, a DuckDB file.", show_envvar=True)]
-
-
 DEFAULT_DB = Path("cxr.duckdb")

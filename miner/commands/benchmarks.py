@@ -10,15 +10,11 @@ from cxr.miner.commands.options import Options, OptionValues, grouped, offered
 from cxr.miner.export.registry import FORMATS
 
 bench_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Compile a benchmark, and check it.")
-
-
 import_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Read published benchmarks.")
-
 
 NEAR = "Share of word trigrams from which reports are the same."
 NewBenchmark = Annotated[Path, typer.Option("-o", "--output", help="The benchmark's folder.")]
 ExistingFolder = Annotated[str, typer.Option("--existing", help="Where the folder exists: resume, replace or stop.")]
-
 
 CHOOSING = Options(
     seed=offered(int, "Names the draw; the same seed chooses the same samples."),

@@ -11,7 +11,7 @@ from cxr.miner.images.workers import unusable
 from cxr.miner.imports.predictions import PredictionsResult, import_predictions
 from cxr.miner.kit.errors import InputError, StoreError
 from cxr.miner.kit.machine import MODELS, versions
-from cxr.miner.llm.books import FileBooks
+from cxr.miner.llm.books import FileBooks, open_client
 from cxr.miner.store import Store
 from cxr.trainer.models.hardware import hardware
 from cxr.trainer.predict.file import PredictionFile, open_predictions
@@ -87,7 +87,7 @@ def predict(job: PredictJob, watch: Callable[[Speed], None] = lambda _: None) ->
         told = [(request, bad[request.key]) for request in todo if request.key in bad]
         file.append([request.predicted(job.called, source.fingerprint, error=error) for request, error in told])
         rest = [request for request in todo if request.key not in bad]
-        spending = _ask(job, source, settings, rest, file, speed, watch) if rest else None
+        spending = _ask(job, source, rest, file, speed, watch) if rest else None
         speed.stop()
         file.sort(request.key for request in requests)
         file.note(speed=speed.numbers(), spending=spending)
@@ -115,18 +115,19 @@ def requests_for(job: PredictJob) -> list[Request]:
 def _ask(
     job: PredictJob,
     source: SampleSource,
-    settings: PredictSettings,
     requests: Sequence[Request],
     file: PredictionFile,
     speed: Speed,
     watch: Callable[[Speed], None],
 ) -> str | None:
     """Ask the model, write down each batch as it comes, and give what a server charged for it."""
+    settings = job.settings
     if settings.is_server:
-        from cxr.trainer.predict.server import licences_of, open_server  # noqa: PLC0415
+        from cxr.trainer.predict.server import Server, licences_of  # noqa: PLC0415
 
-        books = FileBooks(file.path, licences_of(requests))
-        with open_server(settings.model_copy(update={"model": job.model}), books) as server:
+        books, asked = FileBooks(file.path, licences_of(requests)), settings.model_copy(update={"model": job.model})
+        with open_client(asked, books, books.job("predict", asked.named_model)) as client:
+            server = Server(client, asked)
             try:
                 for made in server.predict(requests, name=job.called, benchmark=source.fingerprint, speed=speed):
                     file.append(made)
@@ -169,13 +170,12 @@ def identity(job: PredictJob, source: SampleSource) -> dict[str, Any]:
 
 
 def _about(job: PredictJob, source: SampleSource) -> dict[str, Any]:
-    settings = job.settings.model_dump(mode="json")
     return {
         "benchmark": {"name": source.name, "fingerprint": source.fingerprint, "folder": str(source.folder.resolve())},
         "licence": source.licence,
         "model": job.model,
-        "selection": {name: value for name, value in settings.items() if name in _SELECTION},
-        "settings": {name: value for name, value in settings.items() if name not in _SELECTION | {"attestations"}},
+        "selection": job.settings.model_dump(mode="json", include=_SELECTION),
+        "settings": job.settings.model_dump(mode="json", exclude=_SELECTION | {"attestations"}),
     }
 
 

@@ -9,7 +9,7 @@ import hashlib
 import io
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,7 +27,6 @@ from cxr.miner.kit.parallel import ordered_map
 from cxr.miner.kit.progress import clock
 from cxr.miner.llm.asked import Stopping
 from cxr.miner.llm.background import BackgroundClient
-from cxr.miner.llm.books import FileBooks, open_client
 from cxr.miner.llm.budget import BYTES_PER_TOKEN, seconds_for
 from cxr.miner.llm.policy import check_endpoint
 from cxr.miner.llm.prices import price_of
@@ -69,16 +68,6 @@ def check_policy(requests: Sequence[Request], settings: PredictSettings) -> None
 def licences_of(requests: Sequence[Request]) -> list[Licence]:
     """Return the licences of the samples, each once."""
     return [Licence(licence) for licence in sorted({request.sample.licence for request in requests})]
-
-
-@contextmanager
-def open_server(settings: PredictSettings, books: FileBooks) -> Iterator["Server"]:
-    """Open the connection to a server; attempts are written into `books`.
-
-    Raises SettingsError without a key, PolicyError where samples may not go there.
-    """
-    with open_client(settings, books, books.job("predict", settings.named_model)) as client:
-        yield Server(client, settings)
 
 
 class Server:
