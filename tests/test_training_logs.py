@@ -272,7 +272,7 @@ def grpo_log() -> Iterator[dict[str, Any]]:
 
 
 def test_every_reward_has_its_curve_and_its_share_and_a_missing_value_is_no_zero() -> None:
-    by_name = {panel.name: panel for panel in panels(grpo_log())}
+    by_name = {panel.name: panel for panel in panels(list(grpo_log()))}
     assert [curve.name for curve in by_name["rewards"].curves] == ["format", "process_factuality"]
     assert [curve.values[0] for curve in by_name["shares"].curves] == [1.0, 0.5]
     factuality = by_name["rewards"].curves[1]

@@ -17,7 +17,11 @@ def all_facts(paths: Sequence[str], advance: Advance = quiet, workers: int | Non
     """Yield the facts of the files in order; `workers` are processes, by default one per processor."""
     chunks = [paths[start : start + FILES_AT_ONCE] for start in range(0, len(paths), FILES_AT_ONCE)]
     count = 1 if len(paths) <= _ALONE else workers or processors()
-    yield from _told(process_map(read_files, chunks, count), len(paths), advance)
+    done = 0
+    for facts in process_map(read_files, chunks, count):
+        yield from facts
+        done += len(facts)
+        advance(done, len(paths))
 
 
 def unusable(paths: Sequence[str]) -> dict[str, tuple[RejectReason, str | None]]:
@@ -27,14 +31,6 @@ def unusable(paths: Sequence[str]) -> dict[str, tuple[RejectReason, str | None]]
         for path, facts in zip(paths, all_facts(paths), strict=True)
         if facts.status is not FileStatus.PRESENT
     }
-
-
-def _told(answers: Iterator[list[FileFacts]], total: int, advance: Advance) -> Iterator[FileFacts]:
-    done = 0
-    for facts in answers:
-        yield from facts
-        done += len(facts)
-        advance(done, total)
 
 
 def read_files(paths: Sequence[str]) -> list[FileFacts]:

@@ -54,7 +54,7 @@ def evaluate(
 ) -> None:
     """Evaluate the predictions for a benchmark: accuracy, RadRScore and its parts, with 95 % intervals."""
     from cxr.miner.kit.settings import choose
-    from cxr.trainer.evaluate.formats import TableFormat
+    from cxr.trainer.evaluate.formats import ResultTable, TableFormat
     from cxr.trainer.evaluate.settings import EvaluateSettings
 
     chosen = choose(TableFormat, format_, "evaluate: --format")
@@ -72,11 +72,11 @@ def evaluate(
         fail(f"evaluate: counts are judged already and name no patients; leave out {', '.join(given)}", Exit.USAGE)
     settings = EvaluateSettings.resolve(db, processes=processes, **statistics, **judging)
     if counts is not None:
-        from cxr.trainer.evaluate.counts import evaluate_counts
+        from cxr.trainer.evaluate.counts import COUNT_MEASURES, evaluate_counts
 
         result = evaluate_counts(counts, empty=settings.empty, resamples=settings.resamples, seed=settings.seed)
         _say_about_counts(result, counts, settings.empty, stop=impossible == "fail")
-        write_tables([result.table], chosen, output)
+        write_tables([ResultTable("", result.lines, COUNT_MEASURES)], chosen, output)
     elif benchmark is not None:
         _evaluate_benchmark(benchmark, settings, models or None, ratescore, db, chosen, output)
 

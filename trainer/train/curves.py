@@ -1,7 +1,7 @@
 """OUT/curves.png out of OUT/log.jsonl: every curve with its raw values behind a smoothed line."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,9 +70,8 @@ _EXACT = frozenset({"learning_rate"})
 """Set, not measured: smoothing would only bend it."""
 
 
-def panels(log: Iterable[Mapping[str, Any]]) -> tuple[Panel, ...]:
+def panels(lines: Sequence[Mapping[str, Any]]) -> tuple[Panel, ...]:
     """Return the panels that a log has data for: losses, each reward by name and its share, and what surrounds them."""
-    lines = list(log)
     names = list(dict.fromkeys(key.split("/")[1] for line in lines for key in line if key.startswith("rewards/")))
     means = {f"rewards/{name}/mean": name for name in names}
     shares = {f"rewards/{name}/applied": name for name in names}

@@ -89,7 +89,8 @@ def grpo_config(settings: GRPOSettings, output: Path, accumulation: int, steps: 
 
     Raises SettingsError for rollouts by vLLM where it is not installed.
     """
-    if settings.rollouts != "transformers" and find_spec("vllm") is None:
+    by_vllm = settings.rollouts != "transformers"
+    if by_vllm and find_spec("vllm") is None:
         raise SettingsError(
             f"rollouts={settings.rollouts} needs vLLM, which is not installed; pip install vllm, or leave it out"
         )
@@ -111,8 +112,8 @@ def grpo_config(settings: GRPOSettings, output: Path, accumulation: int, steps: 
             "scale_rewards": "group",
             "reward_weights": list(settings.weights().values()),
             "log_completions": False,
-            "use_vllm": settings.rollouts != "transformers",
-            **({"vllm_mode": settings.rollouts.removeprefix("vllm-")} if settings.rollouts != "transformers" else {}),
+            "use_vllm": by_vllm,
+            **({"vllm_mode": settings.rollouts.removeprefix("vllm-")} if by_vllm else {}),
             **settings.trl,
         }
     )
