@@ -60,8 +60,7 @@ def agreement_section(store: Store, settings: ReportSettings) -> PageSection:
         )
     reviews = store.frame(_REVIEWS)
     if reviews.height:
-        title = "Radiologists' reviews, from -10 to 10"
-        parts.append(PageTable(title, tuple(reviews.columns), tuple(reviews.rows())))
+        parts.append(PageTable.of("Radiologists' reviews, from -10 to 10", reviews))
     else:
         parts.append(PageNote("No radiologist's review has been imported."))
     return PageSection("agreement", "Judges and reviewers", intro, parts)

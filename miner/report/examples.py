@@ -66,18 +66,6 @@ class ShownVerdict:
 
 
 @dataclass(frozen=True)
-class ShownEvidence:
-    """One piece of evidence; `mark` names its quotes in the report."""
-
-    mark: str
-    number: int
-    finding: str
-    presence: str
-    statement: str
-    is_quoted: bool
-
-
-@dataclass(frozen=True)
 class Example:
     """One reasoning as the page shows it, with its report and what the judge said of its findings."""
 
@@ -85,7 +73,8 @@ class Example:
     report: tuple[Piece, ...]
     reasoning: tuple[Piece, ...]
     findings: tuple[ShownVerdict, ...]
-    evidence: tuple[ShownEvidence, ...] = ()
+    evidence: tuple[dict[str, Any], ...] = ()
+    """As the store has it; `mark` names its quotes in the report."""
 
     @property
     def verdicts(self) -> list[str]:
@@ -126,12 +115,7 @@ def _example(row: dict[str, Any], findings: list[dict[str, Any]]) -> Example:
     for piece in row.pop("evidence"):
         mark = f"e{row['example_no']}-{piece['evidence_no']}"
         quotes += [MarkedSpan(quote["start"], quote["end"], mark) for quote in piece["quotes"]]
-        is_quoted = bool(piece["quotes"])
-        evidence.append(
-            ShownEvidence(
-                mark, piece["evidence_no"], piece["finding"], piece["presence"], piece["statement"], is_quoted
-            )
-        )
+        evidence.append({**piece, "mark": mark})
     spans = [
         MarkedSpan(finding["start"], finding["end"], finding["verdict"])
         for finding in findings

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cxr.miner.charts.figures import lengths
-from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable
+from cxr.miner.report.parts import PageNote, PagePart, PageSection, PageTable
 from cxr.miner.store import Store
 
 
@@ -112,16 +112,14 @@ def funnel_section(store: Store) -> PageSection:
         for reason, number in step.losses
     ]
     parts: list[PagePart] = [
-        PageChart(
-            lengths(
-                "funnel",
-                "From studies to factual chains",
-                rows,
-                measure="how many",
-                description="One bar per step: "
-                + ", ".join(f"{label} {value:,}" for label, value, _ in rows)
-                + ". Studies, questions and chains differ by hatch.",
-            )
+        lengths(
+            "funnel",
+            "From studies to factual chains",
+            rows,
+            measure="how many",
+            description="One bar per step: "
+            + ", ".join(f"{label} {value:,}" for label, value, _ in rows)
+            + ". Studies, questions and chains differ by hatch.",
         ),
         PageTable("Every loss, and why", ("of", "reason", "how many", "share"), tuple(losses))
         if losses
@@ -138,7 +136,7 @@ def funnel_section(store: Store) -> PageSection:
         )
     by_corpus = store.frame(_BY_CORPUS)
     if by_corpus.height:
-        parts.append(PageTable("By corpus", tuple(by_corpus.columns), tuple(by_corpus.rows())))
+        parts.append(PageTable.of("By corpus", by_corpus))
     intro = (
         "A study gives questions, a question gives a chain, and a chain is kept if the report supports all of it and "
         "no radiologist objects. At each step, what came in is what was lost and what is left."

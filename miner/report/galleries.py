@@ -85,7 +85,7 @@ def choose_cases(store: Store, settings: ReportSettings) -> Galleries | None:
     return Galleries(
         cases,
         0 if settings.with_text else secret,
-        PageTable("Answers and reasoning", tuple(counts.columns), tuple(counts.rows())),
+        PageTable.of("Answers and reasoning", counts),
         sum(not case.row["is_public"] for case in cases),
     )
 

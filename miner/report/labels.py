@@ -6,7 +6,7 @@ from cxr.miner.ask.ask import LABELER_PREFERENCE
 from cxr.miner.charts.data import Series
 from cxr.miner.charts.figures import REST, dots, shares
 from cxr.miner.pack import pack
-from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable
+from cxr.miner.report.parts import PageNote, PagePart, PageSection, PageTable
 from cxr.miner.store import Store
 
 _LABELERS = "select corpus, labeler from labels join studies using (study_id) group by all order by all"
@@ -64,22 +64,18 @@ def _corpus_parts(store: Store, number: int, corpus: str, labelers: list[str]) -
     findings = first["finding"].to_list()
     kinds = ("positive", "uncertain", "negative", "not mentioned")
     parts: list[PagePart] = [
-        PageChart(
-            shares(
-                f"prevalence-{number}",
-                f"{corpus}: labels by {labelers[0]}",
-                findings,
-                [Series(kind, first[kind].to_list()) for kind in kinds],
-                description="Share of studies per finding: positive, uncertain, negative and not mentioned.",
-                colours=(5, 1, 0, REST),
-            )
+        shares(
+            f"prevalence-{number}",
+            f"{corpus}: labels by {labelers[0]}",
+            findings,
+            [Series(kind, first[kind].to_list()) for kind in kinds],
+            description="Share of studies per finding: positive, uncertain, negative and not mentioned.",
+            colours=(5, 1, 0, REST),
         )
     ]
     for labeler in labelers[1:]:
         frame = frames[labeler]
-        parts.append(
-            PageTable(f"{corpus}: labels by {labeler}", tuple(frame.columns), tuple(frame.rows()), folded=True)
-        )
+        parts.append(PageTable.of(f"{corpus}: labels by {labeler}", frame, folded=True))
     return [*parts, *_balance_parts(store, number, corpus, dict(zip(findings, first["positive"], strict=True)))]
 
 
@@ -99,17 +95,15 @@ def _balance_parts(store: Store, number: int, corpus: str, before: dict[str, int
     parts: list[PagePart] = []
     if findings:
         parts.append(
-            PageChart(
-                dots(
-                    f"balance-{number}",
-                    f"{corpus}: findings before and after sampling",
-                    findings,
-                    series,
-                    measure="studies or questions, logarithmic",
-                    description="Per finding: studies with a positive label, and questions of each task with the "
-                    "finding in their answer.",
-                    logarithmic=True,
-                )
+            dots(
+                f"balance-{number}",
+                f"{corpus}: findings before and after sampling",
+                findings,
+                series,
+                measure="studies or questions, logarithmic",
+                description="Per finding: studies with a positive label, and questions of each task with the "
+                "finding in their answer.",
+                logarithmic=True,
             )
         )
     columns = ("", "findings", "most frequent", "least frequent", "ratio")
@@ -118,10 +112,8 @@ def _balance_parts(store: Store, number: int, corpus: str, before: dict[str, int
 
 def _spread(counts: dict[str, int]) -> tuple[int, str, str, float | None]:
     """Return the number of findings that occur, the most and the least frequent, and how many times more often."""
-    there = {finding: count for finding, count in counts.items() if count}
+    there = sorted((count, finding) for finding, count in counts.items() if count)
     if not there:
         return 0, "", "", None
-    most = max(there, key=lambda finding: (there[finding], finding))
-    least = min(there, key=lambda finding: (there[finding], finding))
-    ratio = there[most] / there[least]
-    return len(there), f"{most} {there[most]:,}", f"{least} {there[least]:,}", ratio
+    (fewest, least), (many, most) = there[0], there[-1]
+    return len(there), f"{most} {many:,}", f"{least} {fewest:,}", many / fewest

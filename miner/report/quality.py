@@ -5,7 +5,7 @@ import numpy as np
 from cxr.miner.charts.data import Series
 from cxr.miner.charts.figures import dots, shares
 from cxr.miner.judge.reasons import in_plain_words
-from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable, series_of
+from cxr.miner.report.parts import PageNote, PagePart, PageSection, PageTable, series_of
 from cxr.miner.report.settings import FEWEST, ReportSettings
 from cxr.miner.stats.resampling import Estimate, estimates, resampled_sums
 from cxr.miner.store import Store
@@ -22,11 +22,11 @@ _BY_JUDGE = """
 # A chain counts for every finding that its question asks about.
 _BY_FINDING = "(select report_chains.*, unnest(asked) as finding from report_chains)"
 
-_GROUPINGS: tuple[tuple[str, str, str, str, str], ...] = (
-    ("corpus", "corpus", "report_chains", "Factuality by corpus", ""),
-    ("engine", "engine", "report_chains", "Factuality by engine", ""),
-    ("judge", "judge", _BY_JUDGE, "Factuality by judge", "Each judge with all the chains that it scored."),
-    ("finding", "finding", _BY_FINDING, "Factuality by finding", "A chain counts for each finding asked about."),
+_GROUPINGS: tuple[tuple[str, str, str, str], ...] = (
+    ("corpus", "report_chains", "Factuality by corpus", ""),
+    ("engine", "report_chains", "Factuality by engine", ""),
+    ("judge", _BY_JUDGE, "Factuality by judge", "Each judge with all the chains that it scored."),
+    ("finding", _BY_FINDING, "Factuality by finding", "A chain counts for each finding asked about."),
 )
 
 
@@ -42,10 +42,10 @@ def quality_section(store: Store, settings: ReportSettings) -> PageSection:
         return PageSection("factuality", "Factuality", intro, [note])
     parts: list[PagePart] = [_by_task(store, settings)]
     single: list[str] = []
-    for name, key, source, title, remark in _GROUPINGS:
+    for key, source, title, remark in _GROUPINGS:
         rows = grouped_means(store, settings, key, source, "factuality")
         if len(rows) > 1:
-            parts.append(_group_picture(name, rows, title, remark))
+            parts.append(_group_picture(key, rows, title, remark))
         elif rows:
             single.append(f"{key} {rows[0][0]}")
     if single:
@@ -65,15 +65,13 @@ def _by_task(store: Store, settings: ReportSettings) -> PagePart:
         series_of("RadRScore" if measure == RADRSCORE else measure, [means[task][measure] for task in tasks])
         for measure in REASONING_MEASURES
     ]
-    return PageChart(
-        dots(
-            "quality-task",
-            "RadRScore and its parts by task",
-            [f"{task} ({counts[task]:,})" for task in tasks],
-            series,
-            measure="mean over chains",
-            description="One row per task, a mark per measure, a line for its 95 % interval.",
-        )
+    return dots(
+        "quality-task",
+        "RadRScore and its parts by task",
+        [f"{task} ({counts[task]:,})" for task in tasks],
+        series,
+        measure="mean over chains",
+        description="One row per task, a mark per measure, a line for its 95 % interval.",
     )
 
 
@@ -85,15 +83,13 @@ def _group_picture(name: str, rows: list[_Group], title: str, remark: str) -> Pa
     shown.sort(key=lambda row: (row[2].value or 0.0, row[0]))
     left_out = len(rows) - len(shown)
     more = f" The {left_out} groups with the fewest chains are left out." if left_out else ""
-    return PageChart(
-        dots(
-            f"quality-{name}",
-            title,
-            [f"{group} ({chains:,})" for group, chains, _ in shown],
-            [series_of("factuality", [mean for *_, mean in shown])],
-            measure="mean factuality",
-            description=f"{title}, the lowest first; in brackets the number of chains. {remark}{more}".strip(),
-        )
+    return dots(
+        f"quality-{name}",
+        title,
+        [f"{group} ({chains:,})" for group, chains, _ in shown],
+        [series_of("factuality", [mean for *_, mean in shown])],
+        measure="mean factuality",
+        description=f"{title}, the lowest first; in brackets the number of chains. {remark}{more}".strip(),
     )
 
 
@@ -145,15 +141,13 @@ def _verdict_parts(store: Store) -> list[PagePart]:
         return []
     series = [Series(verdict.replace("_", " "), by_task[verdict].to_list()) for verdict in Verdict]
     parts: list[PagePart] = [
-        PageChart(
-            shares(
-                "verdicts-task",
-                "Verdicts on the findings of chains, by task",
-                by_task["task"].to_list(),
-                series,
-                description="Share of each of the five verdicts per task.",
-                colours=VERDICT_COLOURS,
-            )
+        shares(
+            "verdicts-task",
+            "Verdicts on the findings of chains, by task",
+            by_task["task"].to_list(),
+            series,
+            description="Share of each of the five verdicts per task.",
+            colours=VERDICT_COLOURS,
         )
     ]
     reasons = [

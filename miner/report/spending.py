@@ -30,14 +30,14 @@ def spending_section(store: Store) -> PageSection:
     calls, runs, otherwise = (store.frame(query) for query in (_CALLS, _RUNS, _OTHERWISE))
     parts: list[PagePart] = []
     if runs.height:
-        parts.append(PageTable("Commands that wrote to this store", tuple(runs.columns), tuple(runs.rows())))
+        parts.append(PageTable.of("Commands that wrote to this store", runs))
     if calls.height:
-        parts.append(PageTable("Calls to language models", tuple(calls.columns), tuple(calls.rows())))
+        parts.append(PageTable.of("Calls to language models", calls))
         unknown = int(calls["cost unknown"].sum())
         if unknown:
             parts.append(PageNote(f"The cost of {unknown:,} calls is unknown; the sum in USD is without them."))
     else:
         parts.append(PageNote("No language model was called: nothing was paid."))
     if otherwise.height:
-        parts.append(PageTable("Runs that did not end well", tuple(otherwise.columns), tuple(otherwise.rows())))
+        parts.append(PageTable.of("Runs that did not end well", otherwise))
     return PageSection("cost", "Cost and time", "Seconds are wall clock, summed over runs.", parts)

@@ -13,7 +13,7 @@ import polars as pl
 
 from cxr.miner.stats.resampling import Floats, Integers, estimates, mean, random_stream, resampled_means
 from cxr.miner.store import Store
-from cxr.schemas.measures import ACCURACY, FINDING_F1, MEAN, OUTCOME, RATESCORE, REASONING_MEASURES
+from cxr.schemas.measures import ACCURACY, CROSS_CENTRE, FINDING_F1, MEAN, OUTCOME, RATESCORE, REASONING_MEASURES
 from cxr.schemas.vocabulary import Task
 from cxr.trainer.evaluate.measures import COUNTS, FindingCounts, ResultLine, radrscore_shares
 from cxr.trainer.evaluate.scoring import columns_of_samples
@@ -87,23 +87,20 @@ def load_cells(
     judge: str,
     judge_version: str,
     settings: EvaluateSettings,
-    models: Sequence[str] | None = None,
+    models: list[str] | None = None,
 ) -> list[Cell]:
     """Return the cells of a benchmark's predictions, of all models or of some; needs the view `bench_samples`."""
     has_report = "reasoning is not null and report is not null" if "report" in columns_of_samples(store) else "false"
     frame = store.frame(
         _UNITS.format(has_report=has_report, counts=", ".join(COUNTS)),
-        {
-            "benchmark": benchmark,
-            "models": None if models is None else list(models),
-            "judge": judge,
-            "version": judge_version,
-        },
+        {"benchmark": benchmark, "models": models, "judge": judge, "version": judge_version},
     )
     by_patient = settings.cluster == "patient"
     numbers: dict[tuple[str, ...], dict[str, int]] = {}
     cells = []
-    for (model, mode, split, task, corpus), rows in _groups(frame, ("model", "mode", "split", "task", "corpus")):
+    place: tuple[Any, ...]
+    for place, rows in frame.group_by("model", "mode", "split", "task", "corpus", maintain_order=True):
+        model, mode, split, task, corpus = place
         known = numbers.setdefault((model, mode, split, corpus), {})
         units = [known.setdefault(patient, len(known)) for patient in rows["patient"]] if by_patient else None
         said = rows["prediction_id"].is_not_null()
@@ -124,10 +121,6 @@ def load_cells(
         return cells
     counts = {key: len(known) for key, known in numbers.items()}
     return [replace(cell, unit_count=counts[*cell.group, cell.corpus]) for cell in cells]
-
-
-def _groups(frame: pl.DataFrame, keys: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], pl.DataFrame]]:
-    yield from frame.group_by(keys, maintain_order=True)
 
 
 def _values(rows: pl.DataFrame, settings: EvaluateSettings) -> Floats:
@@ -187,13 +180,9 @@ def lines_of(cells: Iterable[Cell], settings: EvaluateSettings, mean_name: str =
     The mean over tasks takes, of an open answer, RaTEScore or else the finding F1: the measure `outcome`.
     """
     lines = []
-    groups: dict[tuple[str, str, str], dict[str, list[Cell]]] = {}
-    for cell in cells:
-        groups.setdefault(cell.group, {}).setdefault(cell.task, []).append(cell)
-    for by_task in groups.values():
+    for by_task in by_group(cells).values():
         of_tasks = []
-        for task in sorted(by_task, key=place_of_task):
-            found = by_task[task]
+        for task, found in by_task.items():
             parts = [Resampled.of(cell, settings) for cell in found]
             lines += [_line([cell], part, task, cell.corpus) for cell, part in zip(found, parts, strict=True)]
             of_tasks.append(Resampled.mean_of(parts))
@@ -203,6 +192,26 @@ def lines_of(cells: Iterable[Cell], settings: EvaluateSettings, mean_name: str =
             everything = [cell for found in by_task.values() for cell in found]
             lines.append(_line(everything, Resampled.mean_of(of_tasks), MEAN, mean_name))
     return lines
+
+
+def by_group(cells: Iterable[Cell]) -> dict[tuple[str, str, str], dict[str, list[Cell]]]:
+    """Return the cells of each model, mode and split by task, in the order of tasks."""
+    groups: dict[tuple[str, str, str], dict[str, list[Cell]]] = {}
+    for cell in cells:
+        groups.setdefault(cell.group, {}).setdefault(cell.task, []).append(cell)
+    return {
+        group: {task: by_task[task] for task in sorted(by_task, key=place_of_task)} for group, by_task in groups.items()
+    }
+
+
+def by_distribution(cells: Sequence[Cell], settings: EvaluateSettings) -> Iterator[tuple[str, str, list[Cell]]]:
+    """Return the cells of the corpora that models are trained on, then those of other hospitals, where there are any.
+
+    Before them stand a title, and what is written in the place of the corpus where a line is a mean over corpora.
+    """
+    for title, wanted, mean_name in (("In distribution", False, MEAN), ("Cross-centre", True, CROSS_CENTRE)):
+        if found := [cell for cell in cells if (cell.corpus in settings.cross_centre) is wanted]:
+            yield title, mean_name, found
 
 
 def place_of_task(task: str) -> tuple[int, str]:
