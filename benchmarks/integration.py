@@ -9,7 +9,6 @@ ends as a chain or a reject and the calls that the server answered are on record
 """
 
 import contextlib
-import json
 import os
 import shutil
 import socket
@@ -22,10 +21,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks.kit import ROOT, SHARED, cxr, sql
+
 SOURCE = "llama-cpp-python==0.3.36"
-OPENI = ROOT.parent / "shared" / "data" / "openi"
-CXR = Path(sys.executable).with_name("cxr")
 OFF = (
     "LLAMA_CURL",
     "LLAMA_OPENSSL",
@@ -68,33 +66,27 @@ def serving(binary: Path, model: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     # One sign is one token here, so prompts with examples are long: 4 slots of 16,384.
     options = ["-c", "65536", "-np", "4", "-t", "2", "--alias", "tiny", "--jinja", "--no-webui"]
-    log = (model.parent / "server.log").open("wb")
-    process = subprocess.Popen([binary, "-m", model, "--port", str(port), *options], stdout=log, stderr=log)
-    try:
-        for _ in range(120):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).close()
-                break
-            if process.poll() is not None:
-                raise SystemExit(f"llama-server ended at once; see {log.name}")
-            time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        process.terminate()
-        process.wait()
-        log.close()
-
-
-def cxr(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    # A random model says the same for ever at temperature 0; at 1 its strings end.
-    environment = {**os.environ, "CXR_MINE_TEMPERATURE": "1", "CXR_MINE_MAX_COMPLETION_TOKENS": "1000"}
-    return subprocess.run([CXR, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    with (model.parent / "server.log").open("wb") as log:
+        process = subprocess.Popen([binary, "-m", model, "--port", str(port), *options], stdout=log, stderr=log)
+        try:
+            for _ in range(120):
+                with contextlib.suppress(OSError):
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).close()
+                    break
+                if process.poll() is not None:
+                    raise SystemExit(f"llama-server ended at once; see {log.name}")
+                time.sleep(0.5)
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".integration").resolve()
-    if not OPENI.is_dir():
-        raise SystemExit(f"needs the public OpenI reports in {OPENI}")
+    openi = SHARED / "data" / "openi"
+    if not openi.is_dir():
+        raise SystemExit(f"needs the public OpenI reports in {openi}")
     binary, gguf_py = server_and_gguf(folder)
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)
@@ -102,25 +94,18 @@ def main() -> None:
     model = work / "tiny.gguf"
     maker = [sys.executable, str(ROOT / "benchmarks" / "tiny_gguf.py"), str(model)]
     subprocess.run(maker, env={**os.environ, "PYTHONPATH": str(gguf_py)}, check=True)
-    for step in (("ingest", "openi", str(OPENI)), ("ask", "--balance", "none")):
-        cxr(work, *step)
+    cxr(work, "ingest", "openi", openi)
+    cxr(work, "ask", "--balance", "none")
     with serving(binary, model) as url:
-        started = time.monotonic()
-        options = ("--engine", "llm", "--model", "tiny", "--base-url", url, "--concurrency", "4")
-        done = cxr(work, "mine", *options, "--limit", str(QUESTIONS))
-        seconds = time.monotonic() - started
-    print(done.stderr)
-    query = "select coalesce(error, finish, 'answered') as what from (select error, null as finish from calls)"
-    calls = Counter(
-        json.loads(line)["what"] for line in cxr(work, "sql", query, "--format", "json").stdout.splitlines()
-    )
-    told = cxr(
-        work, "sql", "select reason, count(*) as n from rejects where stage = 'mine' group by 1", "--format", "json"
-    )
-    rejects = {line["reason"]: line["n"] for line in map(json.loads, told.stdout.splitlines())}
-    told = cxr(work, "sql", "select count(*) as n from chains", "--format", "json")
-    chains = json.loads(told.stdout)["n"]
-    print(f"{QUESTIONS} questions in {seconds:.0f} s: {chains} chains, rejects {rejects}, calls {dict(calls)}")
+        options = ("--engine", "llm", "--model", "tiny", "--base-url", url, "--concurrency", 4, "--limit", QUESTIONS)
+        # A random model says the same for ever at temperature 0; at 1 its strings end.
+        done = cxr(work, "mine", *options, CXR_MINE_TEMPERATURE="1", CXR_MINE_MAX_COMPLETION_TOKENS="1000")
+    print(done.err)
+    calls = Counter(row["what"] for row in sql(work, "select coalesce(error, 'answered') as what from calls"))
+    query = "select reason, count(*) as n from rejects where stage = 'mine' group by 1"
+    rejects = {row["reason"]: row["n"] for row in sql(work, query)}
+    chains = sql(work, "select count(*) as n from chains")[0]["n"]
+    print(f"{QUESTIONS} questions in {done.wall_s:.0f} s: {chains} chains, rejects {rejects}, calls {dict(calls)}")
     if chains + sum(rejects.values()) != QUESTIONS or not calls["answered"]:
         raise SystemExit("not every question ended as a chain or a reject, or no call was answered")
 

@@ -8,9 +8,7 @@ The development files are split by a hash of the report id. `dev-look` may be re
 of `dev-hold` only figures are read. The public files lie beside the repository, in ../shared/gold.
 """
 
-import argparse
 import hashlib
-import json
 import statistics
 import time
 from collections import Counter, defaultdict
@@ -18,18 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.kit import SHARED, parser, records
 from cxr.miner.judge import RulesJudge
 from cxr.miner.stats.agreement import Agreement, agreement
 from cxr.miner.stats.resampling import Estimate
 from cxr.schemas import Finding, Verdict
 
-GOLD = Path(__file__).resolve().parents[1].parent / "shared" / "gold"
-HALVES = ("dev-look", "dev-hold", "both")
-TARGETS = {  # issue 4: least agreement and kappa
-    "factual or not": (0.94, 0.87),
-    "five verdicts": (0.88, None),
-    "recall": (0.90, 0.79),
-}
+# issue 4: least agreement and kappa
+TARGETS = {"factual or not": (0.94, 0.87), "five verdicts": (0.88, None), "recall": (0.90, 0.79)}
 FACTUAL = {Verdict.SUPPORTED.value, Verdict.UNMENTIONED_NORMAL.value}
 WORDS = 150
 
@@ -40,31 +34,31 @@ def half(report_id: str) -> str:
     return "dev-look" if even else "dev-hold"
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-
-
-def finding(item: dict[str, Any]) -> Finding:
-    return Finding(observation=item["observation"], status=item["status"])
+def findings(items: list[dict[str, Any]]) -> list[Finding]:
+    return [Finding(observation=item["observation"], status=item["status"]) for item in items]
 
 
 class Row(NamedTuple):
-    """One finding: whose report, what the readers said, what the judge said and why, and its words."""
+    """One finding: whose report, its words, what the readers said, what the judge said and why."""
 
     report: str
+    words: str
     gold: str
     judged: str
-    reason: str
-    words: str
+    reason: str = ""
+
+
+def words_of(item: dict[str, Any]) -> str:
+    return f"{item['observation']} | {item['status']}"
 
 
 def verdict_rows(judge: RulesJudge, gold: Path) -> list[Row]:
     rows = []
-    for record in read(gold / "factuality_dev.jsonl"):
-        judged = judge.verdicts(record["report"], [finding(item) for item in record["findings"]])
+    for record in records(gold / "factuality_dev.jsonl"):
+        judged = judge.verdicts(record["report"], findings(record["findings"]))
         for item, answer in zip(record["findings"], judged, strict=True):
-            words = f"{item['observation']} | {item['status']}"
-            rows.append(Row(record["id"], item["verdict"], answer.verdict.value, str(answer.reason), words))
+            said = (item["verdict"], answer.verdict.value, str(answer.reason))
+            rows.append(Row(record["id"], words_of(item), *said))
     return rows
 
 
@@ -79,15 +73,11 @@ def factual_rows(rows: list[Row]) -> list[Row]:
 
 def recall_rows(judge: RulesJudge, gold: Path) -> list[Row]:
     rows = []
-    for record in read(gold / "recall_dev.jsonl"):
-        reference = record["reference"]
-        answers = judge.contained(
-            [finding(item) for item in reference], [finding(item) for item in record["prediction"]]
-        )
-        for item, answer in zip(reference, answers, strict=True):
+    for record in records(gold / "recall_dev.jsonl"):
+        answers = judge.contained(findings(record["reference"]), findings(record["prediction"]))
+        for item, answer in zip(record["reference"], answers, strict=True):
             if item["recalled"] is not None:
-                words = f"{item['observation']} | {item['status']}"
-                rows.append(Row(record["id"], str(item["recalled"]), str(answer), "", words))
+                rows.append(Row(record["id"], words_of(item), str(item["recalled"]), str(answer)))
     return rows
 
 
@@ -104,7 +94,7 @@ def shown(found: Estimate, form: str) -> str:
 def print_table(tables: dict[str, list[Row]]) -> None:
     print(f"{'measure':16} {'half':9} {'n':>4}  {'agreement [95 %]':24} {'kappa [95 %]':20} target")
     for measure, rows in tables.items():
-        for name in HALVES:
+        for name in ("dev-look", "dev-hold", "both"):
             part = [row for row in rows if name in (half(row.report), "both")]
             result = compare(part)
             least, least_kappa = TARGETS[measure]
@@ -138,7 +128,7 @@ def print_errors(tables: dict[str, list[Row]], reports: dict[str, str]) -> None:
 
 def completions(gold: Path) -> Iterator[tuple[str, str]]:
     """Return completions of about 150 words, cut from mined reasoning, each with its report."""
-    for record in read(gold / "openi_gpt4o_mined.jsonl"):
+    for record in records(gold / "openi_gpt4o_mined.jsonl"):
         words = " ".join(record["steps"]).split()
         if len(words) >= WORDS:
             yield " ".join(words[:WORDS]), record["report"]
@@ -164,28 +154,24 @@ def print_speed(judge: RulesJudge, most: int, gold: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("gold", type=Path, nargs="?", default=GOLD, help="the folder with the gold files")
-    parser.add_argument("--errors", action="store_true", help="also print the rows of dev-look that differ")
-    parser.add_argument("--completions", type=int, default=200, help="how many completions to time")
-    options = parser.parse_args()
-    if not (options.gold / "factuality_dev.jsonl").is_file():
-        raise SystemExit(f"{options.gold} holds no factuality_dev.jsonl; give the folder with the gold files")
+    options = parser(__doc__)
+    options.add_argument("gold", type=Path, nargs="?", default=SHARED / "gold", help="the folder with the gold files")
+    options.add_argument("--errors", action="store_true", help="also print the rows of dev-look that differ")
+    options.add_argument("--completions", type=int, default=200, help="how many completions to time")
+    given = options.parse_args()
+    if not (given.gold / "factuality_dev.jsonl").is_file():
+        raise SystemExit(f"{given.gold} holds no factuality_dev.jsonl; give the folder with the gold files")
     start = time.perf_counter()
     judge = RulesJudge()
     judge.verdicts("Lungs are clear.", [Finding(observation="opacity", status="not present")])
     print(f"judge {judge.name} {judge.version}; first verdict after {time.perf_counter() - start:.2f} s\n")
-    verdicts = verdict_rows(judge, options.gold)
-    tables = {
-        "factual or not": factual_rows(verdicts),
-        "five verdicts": verdicts,
-        "recall": recall_rows(judge, options.gold),
-    }
+    verdicts, recall = verdict_rows(judge, given.gold), recall_rows(judge, given.gold)
+    tables = {"factual or not": factual_rows(verdicts), "five verdicts": verdicts, "recall": recall}
     print_table(tables)
     print_classes(tables)
-    if options.errors:
-        print_errors(tables, {row["id"]: row["report"] for row in read(options.gold / "factuality_dev.jsonl")})
-    print_speed(judge, options.completions, options.gold)
+    if given.errors:
+        print_errors(tables, {row["id"]: row["report"] for row in records(given.gold / "factuality_dev.jsonl")})
+    print_speed(judge, given.completions, given.gold)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,6 @@ are 95 %, bootstrap over reports.
 """
 
 import csv
-import json
-import random
 import statistics
 import sys
 import time
@@ -24,48 +22,35 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from benchmarks.kit import SHARED, Json, records, reports
 from cxr.miner.language import analyse, load_lexicon, read_statement
 from cxr.miner.language.analysis import analyse_report
 from cxr.miner.language.labeler import label
 from cxr.miner.language.reader import read_sentence
+from cxr.miner.stats.resampling import resampled_sums
 from cxr.schemas import Presence
 
 GOLD: dict[str, tuple[str, ...]] = {
-    "Atelectasis": ("atelectasis", "lobar_collapse"),
-    "Cardiomegaly": ("cardiomegaly",),
-    "Effusion": ("pleural_effusion",),
-    "Infiltration": ("infiltrate",),
-    "Mass": ("mass",),
-    "Nodule": ("nodule", "calcified_nodule"),
-    "Pneumonia": ("pneumonia",),
-    "Pneumothorax": ("pneumothorax",),
-    "Consolidation": ("consolidation",),
-    "Edema": ("edema",),
-    "Emphysema": ("emphysema",),
-    "Fibrosis": ("pulmonary_fibrosis",),
-    "Pleural_Thickening": ("pleural_thickening",),
-}
-
-
+    "Atelectasis": ("atelectasis", "lobar_collapse"), "Cardiomegaly": ("cardiomegaly",),
+    "Effusion": ("pleural_effusion",), "Infiltration": ("infiltrate",), "Mass": ("mass",),
+    "Nodule": ("nodule", "calcified_nodule"), "Pneumonia": ("pneumonia",), "Pneumothorax": ("pneumothorax",),
+    "Consolidation": ("consolidation",), "Edema": ("edema",), "Emphysema": ("emphysema",),
+    "Fibrosis": ("pulmonary_fibrosis",), "Pleural_Thickening": ("pleural_thickening",),
+}  # fmt: skip
 # The same gold through the 14 labels: only the columns that have a CheXpert label of their own, 1 against the rest.
 LABELS: dict[str, tuple[str, ...]] = {
-    "Atelectasis": ("Atelectasis",),
-    "Cardiomegaly": ("Cardiomegaly",),
-    "Pleural Effusion": ("Effusion",),
-    "Pneumonia": ("Pneumonia",),
-    "Pneumothorax": ("Pneumothorax",),
-    "Consolidation": ("Consolidation",),
-    "Edema": ("Edema",),
-    "Lung Lesion": ("Mass", "Nodule"),
-}
+    "Atelectasis": ("Atelectasis",), "Cardiomegaly": ("Cardiomegaly",), "Pleural Effusion": ("Effusion",),
+    "Pneumonia": ("Pneumonia",), "Pneumothorax": ("Pneumothorax",), "Consolidation": ("Consolidation",),
+    "Edema": ("Edema",), "Lung Lesion": ("Mass", "Nodule"),
+}  # fmt: skip
+Counts = tuple[int, ...]
+"""Of one report, or summed: true positives, false positives, false negatives."""
 
 
 def half(key: str) -> int:
     return zlib.crc32(key.encode()) & 1
-
-
-def report_text(row: dict[str, str]) -> str:
-    return f"Findings: {row['findings']} Impression: {row['impression']}"
 
 
 def predicted(report: str) -> set[str]:
@@ -77,36 +62,27 @@ def predicted(report: str) -> set[str]:
     return {column for column, concepts in GOLD.items() if not present.isdisjoint(concepts)}
 
 
-Counts = tuple[int, ...]
-"""Of one report, or summed: true positives, false positives, false negatives."""
-
-
-def f1(counts: Counts) -> float:
+def f1(counts: Sequence[float]) -> float:
     tp, fp, fn = counts
-    return 2 * tp / max(1, 2 * tp + fp + fn)
+    return float(2 * tp / max(1, 2 * tp + fp + fn))
 
 
-def interval(rows: Sequence[Counts], value: Callable[[Counts], float], draws: int = 500) -> str:
+def interval(rows: Sequence[Counts], value: Callable[[Sequence[float]], float], draws: int = 500) -> str:
     """Draw reports with replacement and give the middle 95 % of the value of their sums."""
-    chance = random.Random(0)  # noqa: S311 - names the draw
-    kinds = Counter(rows)
-    patterns, weights = list(kinds), list(kinds.values())
-    values = []
-    for _ in range(draws):
-        drawn = Counter(chance.choices(patterns, weights, k=len(rows)))
-        values.append(value(tuple(sum(row[at] * n for row, n in drawn.items()) for at in range(len(patterns[0])))))
-    values.sort()
+    alike = [[*row] for row, count in Counter(rows).items() for _ in range(count)]
+    sums = resampled_sums(np.array(alike, dtype=float), np.random.RandomState([0]), resamples=draws)
+    values = sorted(map(value, sums))
     return f"[{values[int(0.025 * draws)]:.3f}, {values[int(0.975 * draws) - 1]:.3f}]"
 
 
 def scores(rows: Sequence[Counts]) -> str:
-    tp, fp, fn = (sum(row[at] for row in rows) for at in range(3))
+    tp, fp, fn = summed(rows)
     precision, recall = tp / max(1, tp + fp), tp / max(1, tp + fn)
     shown = f"F1 {f1((tp, fp, fn)):.3f} {interval(rows, f1)}"
     return f"precision {precision:.3f}  recall {recall:.3f}  {shown}  (tp {tp} fp {fp} fn {fn})"
 
 
-def outcome(truth: bool, guess: bool) -> Counts:  # noqa: FBT001
+def outcome(*, truth: bool, guess: bool) -> Counts:
     return int(truth and guess), int(guess and not truth), int(truth and not guess)
 
 
@@ -115,26 +91,24 @@ def summed(rows: Sequence[Counts]) -> Counts:
 
 
 def gold_labels(shared: Path) -> None:
-    rows = {f"CXR{r['uid']}": r for r in csv.DictReader((shared / "data/openi/indiana_reports.csv").open())}
+    texts = reports(shared)
     columns: dict[str, list[Counts]] = defaultdict(list)
-    by_concept: dict[int, list[Counts]] = {0: [], 1: []}
-    by_label: dict[int, list[Counts]] = {0: [], 1: []}
+    by_concept: tuple[list[Counts], list[Counts]] = ([], [])
+    by_label: tuple[list[Counts], list[Counts]] = ([], [])
     for gold in csv.DictReader((shared / "data/openi/openi_gold_labels_dev.csv").open()):
-        if gold["filename"] not in rows:
+        name = gold["filename"]
+        if name not in texts:
             continue
-        report = report_text(rows[gold["filename"]])
-        found = predicted(report)
-        labels = label(report)
+        found, labels = predicted(texts[name]), label(texts[name])
         of_labels = {
-            f"label {name}": outcome(any(gold[column] == "1" for column in named), labels[name] == 1)
-            for name, named in LABELS.items()
+            f"label {finding}": outcome(truth=any(gold[column] == "1" for column in named), guess=labels[finding] == 1)
+            for finding, named in LABELS.items()
         }
-        of_concepts = {column: outcome(gold[column] == "1", column in found) for column in GOLD}
-        for name, counts in (of_concepts | of_labels).items():
-            columns[name].append(counts)
-        part = half(gold["filename"])
-        by_concept[part].append(summed(list(of_concepts.values())))
-        by_label[part].append(summed(list(of_labels.values())))
+        of_concepts = {column: outcome(truth=gold[column] == "1", guess=column in found) for column in GOLD}
+        for column, counts in (of_concepts | of_labels).items():
+            columns[column].append(counts)
+        by_concept[half(name)].append(summed([*of_concepts.values()]))
+        by_label[half(name)].append(summed([*of_labels.values()]))
     for measure, parts in (("13 columns through concepts", by_concept), ("8 columns through the 14 labels", by_label)):
         print(f"OpenI gold, {measure}, micro (target F1 0.93):")
         print(f"  {'half 0 (looked at)':26} {scores(parts[0])}")
@@ -145,57 +119,54 @@ def gold_labels(shared: Path) -> None:
         print(f"  {name:26} {scores(counted)}")
 
 
+def stated(text: str) -> set[tuple[str, Presence]]:
+    """Return what a text says of which concept, its kinds and what it rules out included."""
+    lexicon, said = load_lexicon(), set()
+    for form in (mention.form for mention in analyse(text).mentions):
+        related = lexicon.ancestors[form.concept] | lexicon.descendants[form.concept]
+        said |= {(concept, form.presence) for concept in related}
+        if form.presence is Presence.PRESENT:
+            said |= {(absent, Presence.ABSENT) for absent in lexicon.ruled_out[form.concept]}
+    return said
+
+
+def fate(finding: Json, ours: set[tuple[str, Presence]]) -> str:
+    statement = read_statement(finding["observation"], finding["status"])
+    if not statement.asserts:
+        return "asserts nothing"
+    if not statement.forms:
+        return "unknown words"
+    if any((form.concept, form.presence) in ours for form in statement.forms):
+        return "found"
+    known = {concept for concept, _ in ours}
+    return "found with the opposite presence" if any(form.concept in known for form in statement.forms) else "missed"
+
+
 def extraction(shared: Path) -> None:
-    lexicon = load_lexicon()
-    counts: Counter[tuple[object, str]] = Counter()
-    per_text: dict[int, list[Counts]] = {0: [], 1: []}
-    for number, line in enumerate((shared / "gold/openi_gpt4o_extraction.jsonl").open(encoding="utf-8")):
-        record = json.loads(line)
-        ours = {
-            (related, mention.form.presence)
-            for mention in analyse(record["text"]).mentions
-            for related in (lexicon.ancestors[mention.form.concept] | lexicon.descendants[mention.form.concept])
-        }
-        ours |= {
-            (absent, Presence.ABSENT)
-            for mention in analyse(record["text"]).mentions
-            if mention.form.presence is Presence.PRESENT
-            for absent in lexicon.ruled_out[mention.form.concept]
-        }
-        before = counts[half(str(number)), "found"]
-        for finding in record["findings"]:
-            statement = read_statement(finding["observation"], finding["status"])
-            if not statement.asserts:
-                kind = "asserts nothing"
-            elif not statement.forms:
-                kind = "unknown words"
-            elif any((form.concept, form.presence) in ours for form in statement.forms):
-                kind = "found"
-            elif any(form.concept in {concept for concept, _ in ours} for form in statement.forms):
-                kind = "found with the opposite presence"
-            else:
-                kind = "missed"
-            counts[(half(str(number)), kind)] += 1
-        part = half(str(number))
-        per_text[part].append((counts[part, "found"] - before, len(record["findings"])))
+    counts: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    per_text: tuple[list[Counts], list[Counts]] = ([], [])
+    for number, record in enumerate(records(shared / "gold/openi_gpt4o_extraction.jsonl")):
+        ours, part = stated(record["text"]), half(str(number))
+        fates = Counter(fate(finding, ours) for finding in record["findings"])
+        counts[part].update(fates)
+        per_text[part].append((fates["found"], fates.total()))
     print("GPT-4o's findings in its reasonings (openi_gpt4o_extraction):")
     for part in (0, 1):
-        total = sum(n for (which, _), n in counts.items() if which == part)
-        shares = ", ".join(f"{kind} {n / total:.1%}" for (which, kind), n in counts.most_common() if which == part)
+        total = counts[part].total()
+        shares = ", ".join(f"{kind} {n / total:.1%}" for kind, n in counts[part].most_common())
         ends = interval(per_text[part], lambda sums: sums[0] / max(1, sums[1]))
         print(f"  half {part} ({total}, found {ends}, target 80%): {shares}")
 
 
 def speed(shared: Path) -> None:
-    rows = list(csv.DictReader((shared / "data/openi/indiana_reports.csv").open()))
-    reports = [report_text(row) for row in rows]
+    texts = list(reports(shared).values())
     started = time.process_time()
-    for report in reports:
+    for report in texts:
         label(report)
-    rate = len(reports) / (time.process_time() - started)
+    rate = len(texts) / (time.process_time() - started)
     print(f"labelled {rate:,.0f} reports/s of processor time (cold sentence cache)")
-    texts = [json.loads(line)["text"] for line in (shared / "gold/openi_gpt4o_extraction.jsonl").open()]
-    texts = [" ".join(text.split(" ")[:150]) for text in texts if len(text.split()) >= 150]
+    cut = [record["text"].split(" ") for record in records(shared / "gold/openi_gpt4o_extraction.jsonl")]
+    texts = [" ".join(words[:150]) for words in cut if len(" ".join(words).split()) >= 150]
     for name, cold in (("cold", True), ("warm sentence cache", False)):
         times = []
         for text in texts:
@@ -209,8 +180,7 @@ def speed(shared: Path) -> None:
 
 
 def main() -> None:
-    default = Path(__file__).resolve().parents[2] / "shared"
-    shared = Path(sys.argv[1]) if len(sys.argv) > 1 else default
+    shared = Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED
     speed(shared)
     gold_labels(shared)
     extraction(shared)

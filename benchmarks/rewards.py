@@ -11,7 +11,6 @@ Reports come anew with each group. What counts is processor time, so that other 
 slowest step is the one that a trainer would notice.
 """
 
-import argparse
 import random
 import statistics
 import time
@@ -21,20 +20,16 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.judge import completions
-from benchmarks.judge_speed import reports, sentences
+from benchmarks.judge import WORDS, completions
+from benchmarks.judge_speed import forget, sentences
+from benchmarks.kit import SHARED, parser, reports
 from cxr.miner.kit.console import out, table
-from cxr.miner.language import analyse
-from cxr.miner.language.reader import read_sentence
-from cxr.miner.language.section_headers import line_header
 from cxr.trainer.phantom.scene import draw_lots
 from cxr.trainer.phantom.wording import describe_scene
 from cxr.trainer.reward.process import ProcessReward
 from cxr.trainer.reward.rewards import reward_functions
 
-SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 GROUP = 8
-WORDS = 150
 TARGET_MS = 1.0
 
 
@@ -59,13 +54,12 @@ def mined_groups(shared: Path) -> Iterator[tuple[str, list[str]]]:
 
 def dense_groups(shared: Path, seed: int = 0) -> Iterator[tuple[str, list[str]]]:
     """Return sentences of OpenI in any order; ends when every one was used once."""
-    texts = reports(shared)
+    texts = list(reports(shared).values())
     draw = random.Random(seed)  # noqa: S311 - a draw that can be repeated, no secret
     pool = sorted(set(sentences(texts)))
     draw.shuffle(pool)
     draw.shuffle(texts)
-    for cached in (analyse, read_sentence, line_header):
-        cached.cache_clear()
+    forget()
     for report in texts:
         thinks = []
         for _ in range(GROUP):
@@ -118,20 +112,20 @@ def measure(groups: Iterator[tuple[str, list[str]]], size: int, steps: int) -> l
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shared", type=Path, default=SHARED)
-    parser.add_argument("--batch", type=int, default=32, help="completions of a step, groups of eight")
-    parser.add_argument("--steps", type=int, default=20)
-    options = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--shared", type=Path, default=SHARED)
+    options.add_argument("--batch", type=int, default=32, help="completions of a step, groups of eight")
+    options.add_argument("--steps", type=int, default=20)
+    given = options.parse_args()
     columns = ("reward", "completions", "ms each", "slowest step", "mean reward")
     sets = {"phantom": phantom_groups()}
-    if options.shared.is_dir():
-        sets["150 words"] = mined_groups(options.shared)
-        sets["dense"] = dense_groups(options.shared)
+    if given.shared.is_dir():
+        sets["150 words"] = mined_groups(given.shared)
+        sets["dense"] = dense_groups(given.shared)
     worst = 0.0
     for name, groups in sets.items():
-        rows = measure(groups, options.batch, options.steps)
-        out().print(table(f"{name}, {options.batch} completions a step", columns, rows))
+        rows = measure(groups, given.batch, given.steps)
+        out().print(table(f"{name}, {given.batch} completions a step", columns, rows))
         cost = next(row[2] for row in rows if row[0] == "process_factuality")
         worst = worst if name == "dense" else max(worst, cost)
     met = "met" if worst < TARGET_MS else "MISSED"

@@ -26,27 +26,18 @@ def main(out: Path) -> None:
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     tokens = plain + special
     writer = gguf.GGUFWriter(str(out), "qwen2")
-    writer.add_name("tiny")
-    writer.add_block_count(LAYERS)
-    writer.add_context_length(CONTEXT)
-    writer.add_embedding_length(WIDTH)
-    writer.add_feed_forward_length(INNER)
-    writer.add_head_count(HEADS)
-    writer.add_head_count_kv(HEADS)
-    writer.add_rope_freq_base(10_000.0)
-    writer.add_layer_norm_rms_eps(1e-6)
-    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2")
-    writer.add_token_list(tokens)
     kinds = [gguf.TokenType.NORMAL] * len(plain) + [gguf.TokenType.CONTROL] * len(special)
-    writer.add_token_types([int(kind) for kind in kinds])
-    writer.add_token_merges(["e r"])  # never used: there is no token "er", but a list has to be there
-    writer.add_eos_token_id(tokens.index("<|im_end|>"))
-    writer.add_pad_token_id(tokens.index("<|endoftext|>"))
-    writer.add_bos_token_id(tokens.index("<|endoftext|>"))
-    writer.add_add_bos_token(value=False)
-    writer.add_chat_template(TEMPLATE)
+    about = {
+        "name": "tiny", "block_count": LAYERS, "context_length": CONTEXT, "embedding_length": WIDTH,
+        "feed_forward_length": INNER, "head_count": HEADS, "head_count_kv": HEADS, "rope_freq_base": 10_000.0,
+        "layer_norm_rms_eps": 1e-6, "file_type": gguf.LlamaFileType.ALL_F32, "tokenizer_model": "gpt2",
+        "tokenizer_pre": "qwen2", "token_list": tokens, "token_types": [int(kind) for kind in kinds],
+        "token_merges": ["e r"],  # never used: there is no token "er", but a list has to be there
+        "eos_token_id": tokens.index("<|im_end|>"), "pad_token_id": tokens.index("<|endoftext|>"),
+        "bos_token_id": tokens.index("<|endoftext|>"), "add_bos_token": False, "chat_template": TEMPLATE,
+    }  # fmt: skip
+    for name, value in about.items():
+        getattr(writer, f"add_{name}")(value)
     for name, shape in _shapes(len(tokens)).items():
         writer.add_tensor(name, _values(name, shape))
     writer.write_header_to_file()
@@ -56,20 +47,15 @@ def main(out: Path) -> None:
 
 
 def _shapes(vocabulary: int) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {
-        "token_embd.weight": (vocabulary, WIDTH),
-        "output.weight": (vocabulary, WIDTH),
-        "output_norm.weight": (WIDTH,),
-    }
-    for layer in range(LAYERS):
-        for name in ("attn_q", "attn_k", "attn_v"):
-            shapes[f"blk.{layer}.{name}.weight"] = (WIDTH, WIDTH)
-            shapes[f"blk.{layer}.{name}.bias"] = (WIDTH,)
-        shapes[f"blk.{layer}.attn_output.weight"] = (WIDTH, WIDTH)
-        shapes[f"blk.{layer}.ffn_up.weight"] = shapes[f"blk.{layer}.ffn_gate.weight"] = (INNER, WIDTH)
-        shapes[f"blk.{layer}.ffn_down.weight"] = (WIDTH, INNER)
-        shapes[f"blk.{layer}.attn_norm.weight"] = shapes[f"blk.{layer}.ffn_norm.weight"] = (WIDTH,)
-    return shapes
+    square, wide, flat = (WIDTH, WIDTH), (vocabulary, WIDTH), (WIDTH,)
+    shapes: dict[str, tuple[int, ...]] = {"token_embd.weight": wide, "output.weight": wide, "output_norm.weight": flat}
+    block: dict[str, tuple[int, ...]] = {
+        "attn_q.weight": square, "attn_q.bias": flat, "attn_k.weight": square, "attn_k.bias": flat,
+        "attn_v.weight": square, "attn_v.bias": flat, "attn_output.weight": square, "ffn_up.weight": (INNER, WIDTH),
+        "ffn_gate.weight": (INNER, WIDTH), "ffn_down.weight": (WIDTH, INNER), "attn_norm.weight": flat,
+        "ffn_norm.weight": flat,
+    }  # fmt: skip
+    return shapes | {f"blk.{layer}.{name}": shape for layer in range(LAYERS) for name, shape in block.items()}
 
 
 def _values(name: str, shape: tuple[int, ...]) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
