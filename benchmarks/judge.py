@@ -13,12 +13,13 @@ import statistics
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from benchmarks.kit import SHARED, parser, records
+from benchmarks.kit import SHARED, Json, parser, records
 from cxr.miner.judge import RulesJudge
-from cxr.miner.stats.agreement import Agreement, agreement
+from cxr.miner.stats.agreement import agreement
 from cxr.miner.stats.resampling import Estimate
 from cxr.schemas import Finding, Verdict
 
@@ -34,31 +35,34 @@ def half(report_id: str) -> str:
     return "dev-look" if even else "dev-hold"
 
 
-def findings(items: list[dict[str, Any]]) -> list[Finding]:
+def findings(items: list[Json]) -> list[Finding]:
     return [Finding(observation=item["observation"], status=item["status"]) for item in items]
 
 
 class Row(NamedTuple):
-    """One finding: whose report, its words, what the readers said, what the judge said and why."""
+    """One finding: whose report, its words, and what the readers, GPT-4o and our judge (and why) said."""
 
     report: str
     words: str
     gold: str
+    gpt4o: str
     judged: str
     reason: str = ""
 
-
-def words_of(item: dict[str, Any]) -> str:
-    return f"{item['observation']} | {item['status']}"
+    @classmethod
+    def of(cls, record: Json, item: Json, gold: str, judged: object, reason: str = "") -> "Row":
+        """Make the row of an item of a gold file."""
+        words, gpt4o = f"{item['observation']} | {item['status']}", item[f"gpt4o_{gold}"]
+        said = item["verdict" if gold == "correct" else gold]
+        return cls(record["id"], words, str(said), str(gpt4o), str(judged), reason)
 
 
 def verdict_rows(judge: RulesJudge, gold: Path) -> list[Row]:
     rows = []
     for record in records(gold / "factuality_dev.jsonl"):
-        judged = judge.verdicts(record["report"], findings(record["findings"]))
-        for item, answer in zip(record["findings"], judged, strict=True):
-            said = (item["verdict"], answer.verdict.value, str(answer.reason))
-            rows.append(Row(record["id"], words_of(item), *said))
+        answers = judge.verdicts(record["report"], findings(record["findings"]))
+        for item, answer in zip(record["findings"], answers, strict=True):
+            rows.append(Row.of(record, item, "correct", answer.verdict.value, str(answer.reason)))
     return rows
 
 
@@ -77,12 +81,8 @@ def recall_rows(judge: RulesJudge, gold: Path) -> list[Row]:
         answers = judge.contained(findings(record["reference"]), findings(record["prediction"]))
         for item, answer in zip(record["reference"], answers, strict=True):
             if item["recalled"] is not None:
-                rows.append(Row(record["id"], words_of(item), str(item["recalled"]), str(answer)))
+                rows.append(Row.of(record, item, "recalled", answer))
     return rows
-
-
-def compare(rows: list[Row]) -> Agreement:
-    return agreement([row.gold for row in rows], [row.judged for row in rows], clusters=[row.report for row in rows])
 
 
 def shown(found: Estimate, form: str) -> str:
@@ -94,15 +94,14 @@ def shown(found: Estimate, form: str) -> str:
 def print_table(tables: dict[str, list[Row]]) -> None:
     print(f"{'measure':16} {'half':9} {'n':>4}  {'agreement [95 %]':24} {'kappa [95 %]':20} target")
     for measure, rows in tables.items():
+        least, least_kappa = TARGETS[measure]
+        target = f"{least:.0%}" + (f", {least_kappa:.2f}" if least_kappa else "")
         for name in ("dev-look", "dev-hold", "both"):
-            part = [row for row in rows if name in (half(row.report), "both")]
-            result = compare(part)
-            least, least_kappa = TARGETS[measure]
-            target = f"{least:.0%}" + (f", {least_kappa:.2f}" if least_kappa else "")
-            print(
-                f"{measure:16} {name:9} {result.n:4}  {shown(result.accuracy, '.1%'):24} "
-                f"{shown(result.kappa, '.2f'):20} {target}"
-            )
+            part = [(row.report, row.gold, row.judged) for row in rows if name in (half(row.report), "both")]
+            reports, gold, judged = zip(*part, strict=True)
+            found = agreement(gold, judged, clusters=reports)
+            share, kappa = shown(found.accuracy, ".1%"), shown(found.kappa, ".2f")
+            print(f"{measure:16} {name:9} {found.n:4}  {share:24} {kappa:20} {target}")
 
 
 def print_classes(tables: dict[str, list[Row]]) -> None:
@@ -135,9 +134,8 @@ def completions(gold: Path) -> Iterator[tuple[str, str]]:
 
 
 def print_speed(judge: RulesJudge, most: int, gold: Path) -> None:
-    samples = list(completions(gold))[:most]
     times = []
-    for completion, report in samples:
+    for completion, report in islice(completions(gold), most):
         judge.verdicts(report, [])  # the report's analysis is cached, as in a group of rollouts
         start = time.process_time()
         judge.verdicts(report, judge.extract(completion))

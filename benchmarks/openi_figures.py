@@ -17,9 +17,10 @@ process of its own, in a temporary folder (or in one that --keep names, which mu
 
 import csv
 import json
+import shutil
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -28,8 +29,9 @@ import numpy as np
 import polars as pl
 
 from benchmarks import kit
-from benchmarks.judge import FACTUAL
+from benchmarks.judge import factual_rows, recall_rows, verdict_rows
 from benchmarks.kit import SHARED, Json, records
+from cxr.miner.judge import RulesJudge
 from cxr.miner.stats.agreement import agreement
 from cxr.miner.stats.paired import holm, randomisation_tests
 from cxr.miner.stats.resampling import bootstrap, random_stream
@@ -262,66 +264,37 @@ def verdict_shares(judged: Sequence[Json]) -> None:
 def judges(folder: Path, shared: Path) -> None:
     """Compare three judges on the findings that readers judged: their means, and their agreement with the readers."""
     print("## judges\n")
-    supported, recalled = (records(shared / "gold" / f"{name}_dev.jsonl") for name in ("factuality", "recall"))
-    write(folder / "findings.jsonl", supported)
-    write(folder / "recall.jsonl", recalled)
+    shutil.copy(shared / "gold" / "factuality_dev.jsonl", folder / "findings.jsonl")
+    shutil.copy(shared / "gold" / "recall_dev.jsonl", folder / "recall.jsonl")
     cxr(folder, "judge", "findings.jsonl", "-o", "judged.jsonl")
     cxr(folder, "radrscore", "recall.jsonl", "-o", "scored.jsonl")
+    judge, lines = RulesJudge(), []
     rows: list[Counted] = []
-    labels: dict[tuple[str, str], list[tuple[str, str, str]]] = defaultdict(list)
-    factual = (("factual", *told) for told in supports(supported, records(folder / "judged.jsonl")))
-    contained = (("recalled", *told) for told in recalls(recalled, records(folder / "scored.jsonl")))
-    for measure, report, said in (*factual, *contained):
-        for place, model in enumerate((READERS, GPT4O, RULES) if said else ()):
-            flags = [flag[place] for flag in said]
-            whole = (len(flags), sum(flags), 0, 0) if measure == "factual" else (0, 0, len(flags), sum(flags))
-            rows.append(Counted(model, measure, report, report, *whole))
-            labels[measure, model] += [(report, str(flag[0]), str(flag[place])) for flag in said]
+    for measure, found in (
+        ("factual", factual_rows(verdict_rows(judge, shared / "gold"))),
+        ("recalled", recall_rows(judge, shared / "gold")),
+    ):
+        clusters, gold = [row.report for row in found], [row.gold for row in found]
+        said = {READERS: gold, GPT4O: [row.gpt4o for row in found], RULES: [row.judged for row in found]}
+        for model, answers in said.items():
+            if model != READERS:
+                agreed = agreement(gold, answers, clusters=clusters)
+                keys = {"measure": measure, "judge": model, "n": agreed.n}
+                lines.append(ResultLine(keys, {"agreement": agreed.accuracy, "kappa": agreed.kappa}))
+            of_report = {report: Counter[str]() for report in clusters}
+            for report, answer in zip(clusters, answers, strict=True):
+                of_report[report][answer] += 1
+            for report, counts in of_report.items():
+                whole = (counts.total(), counts["True"])
+                numbers = (*whole, 0, 0) if measure == "factual" else (0, 0, *whole)
+                rows.append(Counted(model, measure, report, report, *numbers))
     evaluate(folder, "judges.csv", sorted(rows, key=lambda row: row.task))
     for model in (GPT4O, RULES):
         paired([row for row in rows if row.task == "factual"], model, READERS, factuality, FACTUALITY)
         paired([row for row in rows if row.task == "recalled"], model, READERS, completeness, "completeness")
-    lines = []
-    for (measure, model), told in labels.items():
-        if model != READERS:
-            reports, first, second = zip(*told, strict=True)
-            found = agreement(first, second, clusters=reports)
-            keys = {"measure": measure, "judge": model, "n": found.n}
-            lines.append(ResultLine(keys, {"agreement": found.accuracy, "kappa": found.kappa}))
     show("Agreement with the readers, finding by finding", lines, "agreement", "kappa")
     print(cxr(folder, "agreement", "findings.jsonl", "judged.jsonl", "--show", "0"))
     print(cxr(folder, "agreement", "recall.jsonl", "scored.jsonl", "--show", "0"))
-
-
-Said = list[tuple[bool, bool, bool]]
-"""Of each finding: what the readers, GPT-4o and the rules judge say."""
-
-
-def supports(recorded: Sequence[Json], judged: Sequence[Json]) -> Iterator[tuple[str, Said]]:
-    """Give for each report what is factual; what readers could not assess is left out, for all."""
-    for record, answers in zip(recorded, judged, strict=True):
-        yield (
-            record["id"],
-            [
-                # What the rules judge could not assess counts as not factual.
-                (item["verdict"] in FACTUAL, item["gpt4o_correct"], answer["factual"] is True)
-                for item, answer in zip(record["findings"], answers["findings"], strict=True)
-                if item["verdict"] != Verdict.NOT_ASSESSABLE
-            ],
-        )
-
-
-def recalls(recorded: Sequence[Json], scored: Sequence[Json]) -> Iterator[tuple[str, Said]]:
-    """Give for each report which findings of the reference are recalled, where the readers know."""
-    for record, answers in zip(recorded, scored, strict=True):
-        yield (
-            record["id"],
-            [
-                (item["recalled"], item["gpt4o_recalled"], answer["recalled"])
-                for item, answer in zip(record["reference"], answers["reference"], strict=True)
-                if item["recalled"] is not None
-            ],
-        )
 
 
 def main() -> None:
