@@ -25,6 +25,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -36,7 +37,7 @@ TARGET_RATIO, TARGET_REPORTS, TARGET_MB, TARGET_START_S = 2.0, 2000, 300, 0.5
 
 # Runs in medspaCy's environment: reads targets and sentences, then times a round whenever it is told to.
 THEIRS = """
-import json, sys, time, warnings
+import importlib.metadata, json, sys, time, warnings
 warnings.filterwarnings("ignore")
 import medspacy.context, medspacy.target_matcher, spacy
 from medspacy.target_matcher import TargetRule
@@ -55,7 +56,6 @@ matcher = nlp.add_pipe("medspacy_target_matcher")
 nlp.add_pipe("medspacy_context")
 matcher.add([TargetRule(phrase, "FINDING") for phrase in given["targets"]])
 found = sum(len(doc.ents) for doc in nlp.pipe(given["sets"]["distinct"]))
-import importlib.metadata
 version = importlib.metadata.version("medspacy")
 print(json.dumps({"version": version, "spacy": spacy.__version__, "found": found}), flush=True)
 for line in sys.stdin:
@@ -84,23 +84,18 @@ def targets() -> list[str]:
 
 def forget() -> None:
     """Empty the caches of texts and sentences."""
-    from cxr.miner.language import analyse  # noqa: PLC0415
-    from cxr.miner.language.reader import read_sentence  # noqa: PLC0415
-    from cxr.miner.language.section_headers import line_header  # noqa: PLC0415
+    from cxr.miner.language import analyse, reader, section_headers  # noqa: PLC0415
 
-    for cached in (analyse, read_sentence, line_header):
+    for cached in (analyse, reader.read_sentence, section_headers.line_header):
         cached.cache_clear()
 
 
-def our_round(given: list[str]) -> float:
-    """Read sentences with cold caches and give seconds of processor time."""
-    from cxr.miner.language import analyse  # noqa: PLC0415
-
-    forget()
+def rate(work: Callable[[str], object], texts: list[str]) -> float:
+    """Return how many texts a second of processor time are read."""
     started = time.process_time()
-    for sentence in given:
-        analyse(sentence)
-    return time.process_time() - started
+    for text in texts:
+        work(text)
+    return len(texts) / (time.process_time() - started)
 
 
 class Theirs:
@@ -121,19 +116,18 @@ class Theirs:
             raise SystemExit("medspaCy's process ended early; see its error above, and how to install it in --help")
         return json.loads(answer)
 
-    def close(self) -> None:
-        """End the process."""
-        self._process.communicate()
-
 
 def compare(texts: list[str], python: Path | None) -> None:
+    from cxr.miner.language import analyse  # noqa: PLC0415
+
     every = sentences(texts)
     sets = {"distinct": list(dict.fromkeys(every)), "all": every}
     theirs = Theirs(python, sets) if python is not None else None
     for name, given in sets.items():
         mine, other = [], []
         for _ in range(ROUNDS):
-            mine.append(len(given) / our_round(given))
+            forget()
+            mine.append(rate(analyse, given))
             if theirs is not None:
                 other.append(len(given) / theirs.ask(name))
         line = f"{name + ' sentences':20} {len(given):7,}  ours {statistics.median(mine):8,.0f}/s"
@@ -143,7 +137,6 @@ def compare(texts: list[str], python: Path | None) -> None:
             line += f"[{ratios[0]:.1f}, {ratios[-1]:.1f}]  (target {TARGET_RATIO:g})"
         print(line)
     if theirs is not None:
-        theirs.close()
         print(
             f"medspaCy {theirs.about['version']} on spaCy {theirs.about['spacy']}, its own ConText rules, "
             f"{len(targets()):,} targets, which it found {theirs.about['found']:,} times in the distinct sentences; "
@@ -155,12 +148,9 @@ def labels(texts: list[str]) -> None:
     """Label all reports once, with nothing cached, and give the rate and the memory after it."""
     from cxr.miner.language.labeler import label  # noqa: PLC0415
 
-    started = time.process_time()
-    for text in texts:
-        label(text)
-    rate = len(texts) / (time.process_time() - started)
+    found = rate(label, texts)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"labelled {len(texts):,} reports at {rate:,.0f}/s (target {TARGET_REPORTS:,})")
+    print(f"labelled {len(texts):,} reports at {found:,.0f}/s (target {TARGET_REPORTS:,})")
     print(f"memory after that, the most so far: {memory:.0f} MB (target {TARGET_MB})")
 
 

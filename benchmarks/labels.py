@@ -16,7 +16,6 @@ are 95 %, bootstrap over reports.
 import csv
 import statistics
 import sys
-import time
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.judge_speed import rate
 from benchmarks.kit import SHARED, Json, records, reports
 from cxr.miner.language import analyse, load_lexicon, read_statement
 from cxr.miner.language.analysis import analyse_report
@@ -159,12 +159,8 @@ def extraction(shared: Path) -> None:
 
 
 def speed(shared: Path) -> None:
-    texts = list(reports(shared).values())
-    started = time.process_time()
-    for report in texts:
-        label(report)
-    rate = len(texts) / (time.process_time() - started)
-    print(f"labelled {rate:,.0f} reports/s of processor time (cold sentence cache)")
+    found = rate(label, list(reports(shared).values()))
+    print(f"labelled {found:,.0f} reports/s of processor time (cold sentence cache)")
     cut = [record["text"].split(" ") for record in records(shared / "gold/openi_gpt4o_extraction.jsonl")]
     texts = [" ".join(words[:150]) for words in cut if len(" ".join(words).split()) >= 150]
     for name, cold in (("cold", True), ("warm sentence cache", False)):
@@ -173,9 +169,7 @@ def speed(shared: Path) -> None:
             if cold:
                 read_sentence.cache_clear()
             analyse.cache_clear()
-            started = time.process_time()
-            analyse(text)
-            times.append((time.process_time() - started) * 1000)
+            times.append(1000 / rate(analyse, [text]))
         print(f"150-word text analysed in {statistics.median(times):.3f} ms median ({name}, {len(times)} texts)")
 
 

@@ -14,7 +14,9 @@ slowest step is the one that a trainer would notice.
 import random
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +33,19 @@ from cxr.trainer.reward.rewards import reward_functions
 
 GROUP = 8
 TARGET_MS = 1.0
+Groups = Iterator[tuple[str, list[str]]]
+"""A report and the reasonings of its completions, one group after the other."""
 
 
-def phantom_groups(seed: int = 0) -> Iterator[tuple[str, list[str]]]:
-    """Return a report and its completions' reasonings, one group after the other."""
+def phantom_groups(seed: int = 0) -> Groups:
     rng = np.random.default_rng(seed)
     while True:
-        readings = [describe_scene(draw_lots(rng), rng) for _ in range(GROUP + 1)]
-        yield (
-            f"FINDINGS: {readings[0].findings} IMPRESSION: {readings[0].impression}",
-            [f"The heart, the lungs and the pleura have to be looked at. {one.findings}" for one in readings[1:]],
-        )
+        shown, *others = (describe_scene(draw_lots(rng), rng) for _ in range(GROUP + 1))
+        thinks = [f"The heart, the lungs and the pleura have to be looked at. {one.findings}" for one in others]
+        yield f"FINDINGS: {shown.findings} IMPRESSION: {shown.impression}", thinks
 
 
-def mined_groups(shared: Path) -> Iterator[tuple[str, list[str]]]:
+def mined_groups(shared: Path) -> Groups:
     """Return reasonings that a language model wrote, each group against the report of its first."""
     found = list(completions(shared / "gold"))
     for start in range(0, len(found) - GROUP + 1, GROUP):
@@ -52,7 +53,7 @@ def mined_groups(shared: Path) -> Iterator[tuple[str, list[str]]]:
         yield group[0][1], [think for think, _ in group]
 
 
-def dense_groups(shared: Path, seed: int = 0) -> Iterator[tuple[str, list[str]]]:
+def dense_groups(shared: Path, seed: int = 0) -> Groups:
     """Return sentences of OpenI in any order; ends when every one was used once."""
     texts = list(reports(shared).values())
     draw = random.Random(seed)  # noqa: S311 - a draw that can be repeated, no secret
@@ -72,43 +73,39 @@ def dense_groups(shared: Path, seed: int = 0) -> Iterator[tuple[str, list[str]]]
         yield report, thinks
 
 
-def batch(groups: Iterator[tuple[str, list[str]]], size: int) -> dict[str, list[Any]] | None:
+def batch(groups: Groups, size: int) -> dict[str, list[Any]] | None:
     """Return a step's completions with their columns; None at the end."""
-    rows: dict[str, list[Any]] = {"completions": [], "report": [], "sample_id": []}
-    for number in range(size // GROUP):
-        report, thinks = next(groups, ("", []))
-        if not thinks:
-            return None
-        for think in thinks:
-            text = f"<think> {think} </think><answer> Edema, Fracture </answer>"
-            rows["completions"].append([{"role": "assistant", "content": text}])
-            rows["report"].append(report)
-            rows["sample_id"].append(f"q{number}")
+    given = list(islice(groups, size // GROUP))
+    if len(given) < size // GROUP:
+        return None
+    text = "<think> {} </think><answer> Edema, Fracture </answer>"
+    said = [[{"role": "assistant", "content": text.format(think)}] for _, thinks in given for think in thinks]
+    every: dict[str, list[Any]] = {
+        "completions": said,
+        "report": [report for report, _ in given for _ in range(GROUP)],
+        "sample_id": [f"q{number}" for number in range(len(given)) for _ in range(GROUP)],
+    }
     fixed = {"mode": "reasoning", "task": "anomaly", "answer": "Edema", "options": None, "licence": "public",
              "prompts": None, "answer_findings": ["Edema"]}  # fmt: skip
-    return {**rows, **{name: [value] * size for name, value in fixed.items()}}
+    return {**every, **{name: [value] * size for name, value in fixed.items()}}
 
 
-def measure(groups: Iterator[tuple[str, list[str]]], size: int, steps: int) -> list[tuple[Any, ...]]:
+def measure(groups: Groups, size: int, steps: int) -> list[tuple[Any, ...]]:
     """Return for each reward: completions, milliseconds a completion (mean, slowest step) and the mean reward."""
-    rewards = reward_functions(ProcessReward())
-    spent: dict[str, list[float]] = {reward.__name__: [] for reward in rewards}
-    given: dict[str, list[float]] = {reward.__name__: [] for reward in rewards}
+    rewards = {reward.__name__: reward for reward in reward_functions(ProcessReward())}
+    spent, given = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
     for step in range(steps + 1):
         rows = batch(groups, size)
         if rows is None:
             break
-        for reward in rewards:
+        for name, reward in rewards.items():
             started = time.process_time()
             values = reward(**rows)
             if step:  # the first one loads the lexicon
-                spent[reward.__name__].append((time.process_time() - started) / size * 1000)
-            given[reward.__name__] += [value for value in values if value is not None]
-    return [
-        (name, len(times) * size, statistics.mean(times), max(times), statistics.mean(given[name]))
-        for name, times in spent.items()
-        if times
-    ]
+                spent[name].append((time.process_time() - started) / size * 1000)
+            given[name] += [value for value in values if value is not None]
+    means = {name: (statistics.mean(times), max(times), statistics.mean(given[name])) for name, times in spent.items()}
+    return [(name, len(spent[name]) * size, *told) for name, told in means.items()]
 
 
 def main() -> None:
