@@ -11,7 +11,6 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from benchmarks.kit import timed
 from cxr.miner.store import Store
@@ -67,10 +66,6 @@ def fill(store: Store, studies: int) -> None:
         store.connection.execute(statement, {name: value for name, value in given.items() if f"${name}" in statement})
 
 
-def manifest(folder: Path) -> Any:
-    return json.loads((folder / "manifest.json").read_text())
-
-
 def main() -> None:
     studies = int(sys.argv[1]) if len(sys.argv) > 1 else 227_835
     with tempfile.TemporaryDirectory() as name:
@@ -85,7 +80,8 @@ def main() -> None:
         timed(folder, "bench", "leakage")
         compiled = timed(folder, "bench", "compile", "radrbench", "--recipe", "recipe.parquet")
         exported = timed(folder, "export", "sft", "radrbench", "-o", "sft")
-        for row in manifest(folder / "radrbench")["totals"]:
+        manifest = json.loads((folder / "radrbench" / "manifest.json").read_text())
+        for row in manifest["totals"]:
             print(f"    {row['split']} {row['mode']}: {row['reached']:,} of {row['target']:,}")
         wall, peak = compiled.wall_s + exported.wall_s, max(compiled.peak_mb, exported.peak_mb)
         print(f"compile and SFT export: {wall:.1f} s, {peak:,.0f} MB")
@@ -94,7 +90,7 @@ def main() -> None:
         timed(folder, "bench", "verify", "radrbench")
         (folder / "again").mkdir()
         timed(folder, "bench", "compile", "again/radrbench")
-        same = manifest(folder / "radrbench")["files"] == manifest(folder / "again" / "radrbench")["files"]
+        same = manifest["files"] == json.loads((folder / "again" / "radrbench" / "manifest.json").read_text())["files"]
         print(f"two builds have {'the same' if same else 'DIFFERENT'} hashes")
         timed(folder, "filter", "-o", "factual.jsonl")
 

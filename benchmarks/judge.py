@@ -29,12 +29,6 @@ FACTUAL = {Verdict.SUPPORTED.value, Verdict.UNMENTIONED_NORMAL.value}
 WORDS = 150
 
 
-def half(report_id: str) -> str:
-    """Return which half of the development data a report belongs to."""
-    even = int(hashlib.sha256(report_id.encode()).hexdigest(), 16) % 2 == 0
-    return "dev-look" if even else "dev-hold"
-
-
 def findings(items: list[Json]) -> list[Finding]:
     return [Finding(observation=item["observation"], status=item["status"]) for item in items]
 
@@ -49,12 +43,17 @@ class Row(NamedTuple):
     judged: str
     reason: str = ""
 
+    @property
+    def half(self) -> str:
+        """Which half of the development data the report belongs to."""
+        even = int(hashlib.sha256(self.report.encode()).hexdigest(), 16) % 2 == 0
+        return "dev-look" if even else "dev-hold"
+
     @classmethod
     def of(cls, record: Json, item: Json, gold: str, judged: object, reason: str = "") -> "Row":
         """Make the row of an item of a gold file."""
-        words, gpt4o = f"{item['observation']} | {item['status']}", item[f"gpt4o_{gold}"]
-        said = item["verdict" if gold == "correct" else gold]
-        return cls(record["id"], words, str(said), str(gpt4o), str(judged), reason)
+        words, said = f"{item['observation']} | {item['status']}", item["verdict" if gold == "correct" else gold]
+        return cls(record["id"], words, str(said), str(item[f"gpt4o_{gold}"]), str(judged), reason)
 
 
 def verdict_rows(judge: RulesJudge, gold: Path) -> list[Row]:
@@ -97,8 +96,8 @@ def print_table(tables: dict[str, list[Row]]) -> None:
         least, least_kappa = TARGETS[measure]
         target = f"{least:.0%}" + (f", {least_kappa:.2f}" if least_kappa else "")
         for name in ("dev-look", "dev-hold", "both"):
-            part = [(row.report, row.gold, row.judged) for row in rows if name in (half(row.report), "both")]
-            reports, gold, judged = zip(*part, strict=True)
+            part = [row for row in rows if name in (row.half, "both")]
+            gold, judged, reports = ([getattr(row, field) for row in part] for field in ("gold", "judged", "report"))
             found = agreement(gold, judged, clusters=reports)
             share, kappa = shown(found.accuracy, ".1%"), shown(found.kappa, ".2f")
             print(f"{measure:16} {name:9} {found.n:4}  {share:24} {kappa:20} {target}")
@@ -111,7 +110,7 @@ def print_classes(tables: dict[str, list[Row]]) -> None:
         counts: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
         for row in tables[measure]:
             if row.gold != row.judged:
-                counts[row.gold, row.judged, row.reason][half(row.report)] += 1
+                counts[row.gold, row.judged, row.reason][row.half] += 1
         for (gold, judged, reason), found in sorted(counts.items(), key=lambda item: -item[1].total()):
             why = f" ({reason})" if reason else ""
             print(f"  {measure}: {gold} -> {judged}{why}: {found['dev-look']}, {found['dev-hold']}")
@@ -120,7 +119,7 @@ def print_classes(tables: dict[str, list[Row]]) -> None:
 def print_errors(tables: dict[str, list[Row]], reports: dict[str, str]) -> None:
     for measure in ("five verdicts", "recall"):
         for row in sorted(tables[measure], key=lambda row: (row.gold, row.judged)):
-            if half(row.report) == "dev-look" and row.gold != row.judged:
+            if row.half == "dev-look" and row.gold != row.judged:
                 print(f"\n{measure}: gold {row.gold}, judged {row.judged} ({row.reason})\n  {row.words}")
                 print(f"  {row.report}  {reports.get(row.report, '')}")
 
@@ -143,8 +142,7 @@ def print_speed(judge: RulesJudge, most: int, gold: Path) -> None:
     if not times:
         print("no completion is long enough to time")
         return
-    times.sort()
-    late = times[int(0.95 * (len(times) - 1))]
+    late = sorted(times)[int(0.95 * (len(times) - 1))]
     print(
         f"\nprocessor time to extract and judge a completion of {WORDS} words, report cached, one core: "
         f"median {statistics.median(times):.2f} ms, 95 % under {late:.2f} ms ({len(times)} completions; target 1 ms)"

@@ -18,8 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared"
+SHARED = Path(__file__).resolve().parents[2] / "shared"
 CXR = Path(sys.executable).with_name("cxr")
 Json = dict[str, Any]
 _SAMPLED_EVERY_S = {"Rss": 0.1, "Pss": 0.25}

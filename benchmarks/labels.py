@@ -16,10 +16,10 @@ are 95 %, bootstrap over reports.
 import csv
 import statistics
 import sys
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 
@@ -47,10 +47,6 @@ LABELS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 Counts = tuple[int, ...]
 """Of one report, or summed: true positives, false positives, false negatives."""
-
-
-def half(key: str) -> int:
-    return zlib.crc32(key.encode()) & 1
 
 
 def predicted(report: str) -> set[str]:
@@ -93,8 +89,9 @@ def summed(rows: Sequence[Counts]) -> Counts:
 def gold_labels(shared: Path) -> None:
     texts = reports(shared)
     columns: dict[str, list[Counts]] = defaultdict(list)
-    by_concept: tuple[list[Counts], list[Counts]] = ([], [])
-    by_label: tuple[list[Counts], list[Counts]] = ([], [])
+    measures: dict[str, tuple[list[Counts], list[Counts]]] = {
+        "13 columns through concepts": ([], []), "8 columns through the 14 labels": ([], []),
+    }  # fmt: skip
     for gold in csv.DictReader((shared / "data/openi/openi_gold_labels_dev.csv").open()):
         name = gold["filename"]
         if name not in texts:
@@ -107,16 +104,15 @@ def gold_labels(shared: Path) -> None:
         of_concepts = {column: outcome(truth=gold[column] == "1", guess=column in found) for column in GOLD}
         for column, counts in (of_concepts | of_labels).items():
             columns[column].append(counts)
-        by_concept[half(name)].append(summed([*of_concepts.values()]))
-        by_label[half(name)].append(summed([*of_labels.values()]))
-    for measure, parts in (("13 columns through concepts", by_concept), ("8 columns through the 14 labels", by_label)):
+        for parts, counted in zip(measures.values(), (of_concepts, of_labels), strict=True):
+            parts[crc32(name.encode()) & 1].append(summed([*counted.values()]))
+    for measure, (first, second) in measures.items():
         print(f"OpenI gold, {measure}, micro (target F1 0.93):")
-        print(f"  {'half 0 (looked at)':26} {scores(parts[0])}")
-        print(f"  {'half 1 (held out)':26} {scores(parts[1])}")
-        print(f"  {'both':26} {scores(parts[0] + parts[1])}")
+        for part, rows in (("half 0 (looked at)", first), ("half 1 (held out)", second), ("both", first + second)):
+            print(f"  {part:26} {scores(rows)}")
     print("Column by column:")
-    for name, counted in columns.items():
-        print(f"  {name:26} {scores(counted)}")
+    for name, rows in columns.items():
+        print(f"  {name:26} {scores(rows)}")
 
 
 def stated(text: str) -> set[tuple[str, Presence]]:
@@ -146,7 +142,7 @@ def extraction(shared: Path) -> None:
     counts: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
     per_text: tuple[list[Counts], list[Counts]] = ([], [])
     for number, record in enumerate(records(shared / "gold/openi_gpt4o_extraction.jsonl")):
-        ours, part = stated(record["text"]), half(str(number))
+        ours, part = stated(record["text"]), crc32(b"%d" % number) & 1
         fates = Counter(fate(finding, ours) for finding in record["findings"])
         counts[part].update(fates)
         per_text[part].append((fates["found"], fates.total()))

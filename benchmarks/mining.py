@@ -26,20 +26,14 @@ import instructor
 import openai
 
 from benchmarks.kit import cxr, sql
-from cxr.miner.llm.budget import Budget, Spent
-from cxr.miner.llm.cache import ReplyCache
+from cxr.miner.llm import budget, cache, ledger, wire
 from cxr.miner.llm.client import Client
-from cxr.miner.llm.ledger import Ledger
 from cxr.miner.llm.typed import typed
-from cxr.miner.llm.wire import Wire
 from cxr.miner.mine.engines.llm import LLMEngine
 from cxr.miner.mine.settings import MineSettings
 from cxr.prompts import EvidenceReply, load
 from cxr.prompts.render import stage_values
-from cxr.schemas.question import Question
-from cxr.schemas.reasoning import Plan, PlanItem
-from cxr.schemas.study import Report
-from cxr.schemas.vocabulary import Licence, Task
+from cxr.schemas import Licence, Plan, PlanItem, Question, Report, Task
 from tests.forked import run_script
 from tests.scripted_server import ScriptedServer
 from tests.synthetic import REPLIES, report_text, write_store
@@ -107,19 +101,20 @@ async def _openai(url: str) -> tuple[float, float]:
 async def _ours(url: str) -> tuple[float, float]:
     settings = MineSettings(model="m", base_url=url, concurrency=IN_FLIGHT)
     plan = Plan(items=(PlanItem(finding="Pleural Effusion", look_for="Blunted angles."),))
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with ReplyCache(folder / "cache") as cache, Ledger(folder / "attempts") as ledger:
-            wire = Wire(settings, None)
-            client = Client(settings, wire, cache, Budget(settings, None, Spent()), ledger, {"run_id": "r"})
-            engine = LLMEngine(settings, client)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        cache.ReplyCache(Path(folder) / "cache") as kept,
+        ledger.Ledger(Path(folder) / "attempts") as attempts,
+    ):
+        line, spending = wire.Wire(settings, None), budget.Budget(settings, None, budget.Spent())
+        engine = LLMEngine(settings, Client(settings, line, kept, spending, attempts, {"run_id": "r"}))
 
-            def ask(number: int) -> Awaitable[object]:
-                question, report = _question(number)
-                return engine.evidence(question, plan, report)
+        def ask(number: int) -> Awaitable[object]:
+            question, report = _question(number)
+            return engine.evidence(question, plan, report)
 
-            async with wire:
-                return await _many(ask)
+        async with line:
+            return await _many(ask)
 
 
 _CLIENTS = {"instructor": _instructor, "openai": _openai, "ours": _ours}

@@ -20,7 +20,7 @@ import json
 import shutil
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -52,7 +52,7 @@ LISTED = "gpt-4o listed"
 
 
 def cxr(folder: Path, *arguments: str) -> str:
-    """Run `cxr` in a folder, print the command and how long it took, and give what it printed; stop if it failed."""
+    """Run `cxr` in a folder, print the command and how long it took, and give what it printed."""
     took = kit.cxr(folder, *arguments)
     said = " ".join(argument if len(argument) < 60 else "..." for argument in arguments)
     print(f"$ cxr {said}    # {took.wall_s:.0f} s, exit {took.code}", flush=True)
@@ -62,13 +62,6 @@ def cxr(folder: Path, *arguments: str) -> str:
 def sql(folder: Path, query: str) -> list[Json]:
     """Return the rows of a query on the folder's store."""
     return [json.loads(line) for line in cxr(folder, "sql", query, "--format", "json").splitlines()]
-
-
-def write(path: Path, lines: Iterable[Json]) -> None:
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-
-
-# --- counts and tables ----------------------------------------------------------------------------------------
 
 
 def show(title: str, lines: Sequence[ResultLine], *measures: str) -> None:
@@ -96,11 +89,6 @@ def evaluate(folder: Path, name: str, rows: Sequence[Counted]) -> None:
         writer.writerow(COUNT_COLUMNS)
         writer.writerows([row.model, row.task, row.row, *row[4:], 0, 0, ""] for row in rows)
     print(cxr(folder, "evaluate", "--from-counts", name, "--empty", "skip"))
-
-
-def overall(rows: Sequence[Counted]) -> list[Counted]:
-    """Return the rows, and each of them again under the task "all"."""
-    return [*rows, *(row._replace(task=ALL) for row in rows)]
 
 
 def paired(rows: Sequence[Counted], first: str, second: str, share: Callable[[Counted], float], measure: str) -> None:
@@ -133,9 +121,6 @@ def factuality(row: Counted) -> float:
 
 def completeness(row: Counted) -> float:
     return row.recalled / row.reference if row.reference else float("nan")
-
-
-# --- a full run -----------------------------------------------------------------------------------------------
 
 
 def run(folder: Path, shared: Path) -> None:
@@ -175,9 +160,6 @@ def run(folder: Path, shared: Path) -> None:
     print(cxr(folder, "evaluate", "--from-counts", "chains.csv"))
 
 
-# --- engines --------------------------------------------------------------------------------------------------
-
-
 def engines(folder: Path, shared: Path) -> None:
     """Compare GPT-4o's recorded reasonings with those of the rules engine on the same questions and reports."""
     print("## engines\n")
@@ -198,15 +180,17 @@ def engines(folder: Path, shared: Path) -> None:
         ours: dict[str, Json] = {RULES: {"text": mined[number]}, **theirs} if number in mined else {}
         every = {f"{model}, all recorded": said for model, said in theirs.items()}
         texts += [{**line, "model": model, **said} for model, said in (ours | every).items()]
-    write(folder / "reasonings.jsonl", ({"id": str(place), **line} for place, line in enumerate(texts)))
+    with (folder / "reasonings.jsonl").open("w", encoding="utf-8") as out:
+        out.writelines(json.dumps({"id": str(place), **line}) + "\n" for place, line in enumerate(texts))
     cxr(folder, "judge", "reasonings.jsonl", "-o", "judged.jsonl")
     judged = sorted(records(folder / "judged.jsonl"), key=lambda line: list(Task).index(Task(line["task"])))
     rows = [counted(line) for line in judged]
-    evaluate(folder, "engines.csv", overall(rows))
     nothing = Counter(row.model for row in rows if row.predicted == 0)
+    rows += [row._replace(task=ALL) for row in rows]
+    evaluate(folder, "engines.csv", rows)
     print(f"without a finding, hence without factuality and left out: {dict(nothing)}\n")
     for other in (GPT4O, LISTED):
-        paired(overall(rows), RULES, other, factuality, FACTUALITY)
+        paired(rows, RULES, other, factuality, FACTUALITY)
     verdict_shares(judged)
 
 
@@ -256,9 +240,6 @@ def verdict_shares(judged: Sequence[Json]) -> None:
         keys = {"model": model, "reasonings": len(texts), "findings": total, "each": f"{total / len(texts):.1f}"}
         lines.append(ResultLine({**keys, **{str(name): f"{found[name] / total:.3f}" for name in Verdict}}, {}))
     show("Verdicts, as shares of all findings", lines)
-
-
-# --- judges ---------------------------------------------------------------------------------------------------
 
 
 def judges(folder: Path, shared: Path) -> None:

@@ -11,7 +11,7 @@ before. `busy` is the share of the time between the first batch and the last in 
 import json
 import tempfile
 from argparse import Namespace
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +27,6 @@ from cxr.trainer.predict.samples import Request, ShownSample
 from cxr.trainer.predict.settings import PredictSettings
 from cxr.trainer.predict.speed import Speed
 
-QUESTION = "Does this chest X-ray show pleural effusion?"
-
 
 def pictures(folder: Path, count: int, side: int) -> list[str]:
     """Draw invented chest images with the grain of a detector, slow to decode like real ones."""
@@ -43,15 +41,8 @@ def pictures(folder: Path, count: int, side: int) -> list[str]:
     return made
 
 
-def requests(images: list[str], count: int) -> list[Request]:
-    about = (Mode.REASONING, "binary", "phantom", "public", QUESTION)
-    samples = [ShownSample(str(number), *about, (images[number % len(images)],)) for number in range(count)]
-    return [Request(sample, sample.mode) for sample in samples]
-
-
 def measure(model: str, asked: list[Request], settings: PredictSettings) -> Speed:
-    speed = Speed()
-    loaded = LocalModel(model, settings, speed=speed)
+    loaded = LocalModel(model, settings, speed=Speed())
     # The first batch pays for kernels and caches that all others find made.
     for _ in loaded.predict(asked[: settings.batch]):
         pass
@@ -70,7 +61,10 @@ def main() -> None:
         if given.model is None:
             given.model = str(Path(folder) / "tiny")
             build_tiny(Path(given.model))
-        asked = requests(pictures(Path(folder), given.pictures, given.side), given.samples)
+        files = cycle(pictures(Path(folder), given.pictures, given.side))
+        about = (Mode.REASONING, "binary", "phantom", "public", "Does this chest X-ray show pleural effusion?")
+        shown = (ShownSample(str(number), *about, (next(files),)) for number in range(given.samples))
+        asked = [Request(sample, sample.mode) for sample in shown]
         if not given.json:
             print(f"{'batch':>5} {'ahead':>5} {'samples/s':>10} {'tokens/s':>9} {'busy':>6} {'GPU %':>6}")
         for batch, ahead in product(given.batch, given.ahead):

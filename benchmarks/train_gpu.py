@@ -140,13 +140,11 @@ def dataset(plan: Namespace, tokenizer: Any, samples: int) -> Dataset:
     noise = Pictures.effect_noise((plan.pixels // 4, plan.pixels // 4), 60).resize((plan.pixels, plan.pixels))
     rows = []
     for number in range(samples):
-        reasons = draw.random() < plan.reasoning
-        said = words(tokenizer, plan.prompt_tokens, draw)
-        answer = words(tokenizer, plan.reasoning_tokens if reasons else plan.answer_tokens, draw)
-        rows.append({
-            "images": [noise.rotate(number % 360).convert("RGB")], "prompt": [{"role": "user", "content": said}],
-            "completion": [{"role": "assistant", "content": answer}], "sample_id": f"s{number}",
-        })  # fmt: skip
+        length = plan.reasoning_tokens if draw.random() < plan.reasoning else plan.answer_tokens
+        asked = [{"role": "user", "content": words(tokenizer, plan.prompt_tokens, draw)}]
+        said = [{"role": "assistant", "content": words(tokenizer, length, draw)}]
+        image = noise.rotate(number % 360).convert("RGB")
+        rows.append({"images": [image], "prompt": asked, "completion": said, "sample_id": f"s{number}"})
     turns = List({"role": Value("string"), "content": Value("string")})
     features = Features({"images": List(Image()), "prompt": turns, "completion": turns, "sample_id": Value("string")})
     return Dataset.from_list(rows, features=features)
