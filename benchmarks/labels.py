@@ -16,12 +16,13 @@ are 95 %, bootstrap over reports.
 import csv
 import statistics
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.judge_speed import rate
 from benchmarks.kit import SHARED, Json, records, reports
@@ -45,8 +46,7 @@ LABELS: dict[str, tuple[str, ...]] = {
     "Pneumonia": ("Pneumonia",), "Pneumothorax": ("Pneumothorax",), "Consolidation": ("Consolidation",),
     "Edema": ("Edema",), "Lung Lesion": ("Mass", "Nodule"),
 }  # fmt: skip
-Counts = tuple[int, ...]
-"""Of one report, or summed: true positives, false positives, false negatives."""
+Flags = npt.NDArray[np.bool_]
 
 
 def predicted(report: str) -> set[str]:
@@ -63,56 +63,46 @@ def f1(counts: Sequence[float]) -> float:
     return float(2 * tp / max(1, 2 * tp + fp + fn))
 
 
-def interval(rows: Sequence[Counts], value: Callable[[Sequence[float]], float], draws: int = 500) -> str:
-    """Draw reports with replacement and give the middle 95 % of the value of their sums."""
-    alike = [[*row] for row, count in Counter(rows).items() for _ in range(count)]
+def interval(rows: Sequence[Sequence[int]], value: Callable[[Sequence[float]], float], draws: int = 500) -> str:
+    """Draw reports with replacement and give the middle 95 % of the value of the sums of their counts."""
+    alike = [row for row, count in Counter(map(tuple, rows)).items() for _ in range(count)]
     sums = resampled_sums(np.array(alike, dtype=float), np.random.RandomState([0]), resamples=draws)
     values = sorted(map(value, sums))
     return f"[{values[int(0.025 * draws)]:.3f}, {values[int(0.975 * draws) - 1]:.3f}]"
 
 
-def scores(rows: Sequence[Counts]) -> str:
-    tp, fp, fn = summed(rows)
+def scores(truth: Flags, guess: Flags) -> str:
+    """Score guesses, reports x columns."""
+    rows = np.stack([truth & guess, guess & ~truth, truth & ~guess], axis=1).sum(axis=2)
+    tp, fp, fn = rows.sum(axis=0).tolist()
     precision, recall = tp / max(1, tp + fp), tp / max(1, tp + fn)
-    shown = f"F1 {f1((tp, fp, fn)):.3f} {interval(rows, f1)}"
+    shown = f"F1 {f1((tp, fp, fn)):.3f} {interval(rows.tolist(), f1)}"
     return f"precision {precision:.3f}  recall {recall:.3f}  {shown}  (tp {tp} fp {fp} fn {fn})"
-
-
-def outcome(*, truth: bool, guess: bool) -> Counts:
-    return int(truth and guess), int(guess and not truth), int(truth and not guess)
-
-
-def summed(rows: Sequence[Counts]) -> Counts:
-    return tuple(map(sum, zip(*rows, strict=True)))
 
 
 def gold_labels(shared: Path) -> None:
     texts = reports(shared)
-    columns: dict[str, list[Counts]] = defaultdict(list)
-    measures: dict[str, tuple[list[Counts], list[Counts]]] = {
-        "13 columns through concepts": ([], []), "8 columns through the 14 labels": ([], []),
-    }  # fmt: skip
-    for gold in csv.DictReader((shared / "data/openi/openi_gold_labels_dev.csv").open()):
-        name = gold["filename"]
-        if name not in texts:
-            continue
-        found, labels = predicted(texts[name]), label(texts[name])
-        of_labels = {
-            f"label {finding}": outcome(truth=any(gold[column] == "1" for column in named), guess=labels[finding] == 1)
-            for finding, named in LABELS.items()
-        }
-        of_concepts = {column: outcome(truth=gold[column] == "1", guess=column in found) for column in GOLD}
-        for column, counts in (of_concepts | of_labels).items():
-            columns[column].append(counts)
-        for parts, counted in zip(measures.values(), (of_concepts, of_labels), strict=True):
-            parts[crc32(name.encode()) & 1].append(summed([*counted.values()]))
-    for measure, (first, second) in measures.items():
+    with (shared / "data/openi/openi_gold_labels_dev.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["filename"] in texts]
+    found = [predicted(texts[row["filename"]]) for row in rows]
+    labels = [label(texts[row["filename"]]) for row in rows]
+    coded = {column: np.array([row[column] == "1" for row in rows]) for column in GOLD}
+    concepts = {column: (truth, np.array([column in one for one in found])) for column, truth in coded.items()}
+    of_labels = {
+        f"label {name}": (np.any([coded[one] for one in named], axis=0), np.array([one[name] == 1 for one in labels]))
+        for name, named in LABELS.items()
+    }
+    held = np.array([crc32(row["filename"].encode()) & 1 for row in rows])
+    parts = {"half 0 (looked at)": np.flatnonzero(held == 0), "half 1 (held out)": np.flatnonzero(held),
+             "both": np.argsort(held, kind="stable")}  # fmt: skip
+    for measure, columns in (("13 columns through concepts", concepts), ("8 columns through the 14 labels", of_labels)):
         print(f"OpenI gold, {measure}, micro (target F1 0.93):")
-        for part, rows in (("half 0 (looked at)", first), ("half 1 (held out)", second), ("both", first + second)):
-            print(f"  {part:26} {scores(rows)}")
+        truth, guess = (np.stack(side, axis=1) for side in zip(*columns.values(), strict=True))
+        for part, kept in parts.items():
+            print(f"  {part:26} {scores(truth[kept], guess[kept])}")
     print("Column by column:")
-    for name, rows in columns.items():
-        print(f"  {name:26} {scores(rows)}")
+    for name, (truth, guess) in (concepts | of_labels).items():
+        print(f"  {name:26} {scores(truth[:, None], guess[:, None])}")
 
 
 def stated(text: str) -> set[tuple[str, Presence]]:
@@ -140,12 +130,12 @@ def fate(finding: Json, ours: set[tuple[str, Presence]]) -> str:
 
 def extraction(shared: Path) -> None:
     counts: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-    per_text: tuple[list[Counts], list[Counts]] = ([], [])
+    per_text: tuple[list[list[int]], list[list[int]]] = ([], [])
     for number, record in enumerate(records(shared / "gold/openi_gpt4o_extraction.jsonl")):
         ours, part = stated(record["text"]), crc32(b"%d" % number) & 1
         fates = Counter(fate(finding, ours) for finding in record["findings"])
         counts[part].update(fates)
-        per_text[part].append((fates["found"], fates.total()))
+        per_text[part].append([fates["found"], fates.total()])
     print("GPT-4o's findings in its reasonings (openi_gpt4o_extraction):")
     for part in (0, 1):
         total = counts[part].total()

@@ -184,7 +184,10 @@ def engines(folder: Path, shared: Path) -> None:
         out.writelines(json.dumps({"id": str(place), **line}) + "\n" for place, line in enumerate(texts))
     cxr(folder, "judge", "reasonings.jsonl", "-o", "judged.jsonl")
     judged = sorted(records(folder / "judged.jsonl"), key=lambda line: list(Task).index(Task(line["task"])))
-    rows = [counted(line) for line in judged]
+    # Findings that assert nothing stand outside, as in RadRScore.
+    factual = [[item["factual"] for item in line["findings"] if item["factual"] is not None] for line in judged]
+    keys = [(line["model"], line["task"], line["row"], line["unit"]) for line in judged]
+    rows = [Counted(*key, len(flags), sum(flags)) for key, flags in zip(keys, factual, strict=True)]
     nothing = Counter(row.model for row in rows if row.predicted == 0)
     rows += [row._replace(task=ALL) for row in rows]
     evaluate(folder, "engines.csv", rows)
@@ -224,12 +227,6 @@ def fill(store: Store, asked: Sequence[Asked]) -> None:
     store.insert("questions", pl.DataFrame(rows, infer_schema_length=None))
 
 
-def counted(line: Json) -> Counted:
-    """Count the findings of a judged reasoning; those that assert nothing stand outside, as in RadRScore."""
-    factual = [item["factual"] for item in line["findings"] if item["factual"] is not None]
-    return Counted(line["model"], line["task"], line["row"], line["unit"], len(factual), sum(factual))
-
-
 def verdict_shares(judged: Sequence[Json]) -> None:
     """Print how many findings a reasoning states, and which share of them got which verdict."""
     lines = []
@@ -262,12 +259,10 @@ def judges(folder: Path, shared: Path) -> None:
                 agreed = agreement(gold, answers, clusters=clusters)
                 keys = {"measure": measure, "judge": model, "n": agreed.n}
                 lines.append(ResultLine(keys, {"agreement": agreed.accuracy, "kappa": agreed.kappa}))
-            of_report = {report: Counter[str]() for report in clusters}
-            for report, answer in zip(clusters, answers, strict=True):
-                of_report[report][answer] += 1
-            for report, counts in of_report.items():
-                whole = (counts.total(), counts["True"])
-                numbers = (*whole, 0, 0) if measure == "factual" else (0, 0, *whole)
+            told = Counter(zip(clusters, answers, strict=True))
+            for report in dict.fromkeys(clusters):
+                right, wrong = told[report, "True"], told[report, "False"]
+                numbers = (right + wrong, right, 0, 0) if measure == "factual" else (0, 0, right + wrong, right)
                 rows.append(Counted(model, measure, report, report, *numbers))
     evaluate(folder, "judges.csv", sorted(rows, key=lambda row: row.task))
     for model in (GPT4O, RULES):
