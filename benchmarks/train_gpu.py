@@ -57,26 +57,15 @@ NUMBERS = {"device-batch": 8, "accumulation": 2, "steps": 10, "warmup": 3, "prom
 LORA_TARGETS = SFTSettings().lora_targets
 
 # The released config.json of Qwen2-VL-2B-Instruct and Qwen2-VL-7B-Instruct; `tiny` is for a run on any CPU.
+_TEXT = ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size",
+         "vocab_size")  # fmt: skip
+_TOWER = {"depth": 32, "embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4}
+_TINY = {"depth": 2, "embed_dim": 32, "num_heads": 2, "mlp_ratio": 2}
 SHAPES: dict[str, dict[str, Any]] = {
-    "2b": {
-        "text": {"hidden_size": 1536, "num_hidden_layers": 28, "num_attention_heads": 12, "num_key_value_heads": 2,
-                 "intermediate_size": 8960, "vocab_size": 151936},
-        "vision": {"depth": 32, "embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4},
-        "tied": True,
-    },
-    "7b": {
-        "text": {"hidden_size": 3584, "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4,
-                 "intermediate_size": 18944, "vocab_size": 152064},
-        "vision": {"depth": 32, "embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4},
-        "tied": False,
-    },
-    "tiny": {
-        "text": {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-                 "intermediate_size": 128, "vocab_size": 1024},
-        "vision": {"depth": 2, "embed_dim": 32, "num_heads": 2, "mlp_ratio": 2},
-        "tied": True,
-    },
-}  # fmt: skip
+    "2b": {"text": (1536, 28, 12, 2, 8960, 151936), "vision": _TOWER, "tied": True},
+    "7b": {"text": (3584, 28, 28, 4, 18944, 152064), "vision": _TOWER, "tied": False},
+    "tiny": {"text": (64, 2, 4, 2, 128, 1024), "vision": _TINY, "tied": True},
+}
 
 
 def counts(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -120,15 +109,16 @@ class Result(NamedTuple):
 def configuration(shape: str, ids: Callable[[str], int]) -> Any:
     """Return a Qwen2-VL configuration of a shape, whose special tokens are those of a small tokenizer."""
     given = SHAPES[shape]
-    width, head = given["text"]["hidden_size"], given["text"]["hidden_size"] // given["text"]["num_attention_heads"]
+    text = dict(zip(_TEXT, given["text"], strict=True))
+    head = text["hidden_size"] // text["num_attention_heads"]
     third = head * 3 // 16
     rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [head // 2 - 2 * third, third, third]}
     ends = {"bos_token_id": None, "eos_token_id": ids("<|im_end|>"), "pad_token_id": ids("<|endoftext|>")}
     marks = {"image": "image_pad", "video": "video_pad", "vision_start": "vision_start", "vision_end": "vision_end"}
     return AutoConfig.for_model(
         "qwen2_vl",
-        text_config={**given["text"], "max_position_embeddings": 32768, **ends, "rope_parameters": rope},
-        vision_config={**given["vision"], "hidden_size": width, "patch_size": 14},
+        text_config={**text, "max_position_embeddings": 32768, **ends, "rope_parameters": rope},
+        vision_config={**given["vision"], "hidden_size": text["hidden_size"], "patch_size": 14},
         tie_word_embeddings=given["tied"],
         **{f"{name}_token_id": ids(f"<|{mark}|>") for name, mark in marks.items()},
     )
