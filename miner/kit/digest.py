@@ -15,9 +15,10 @@ def digest(*parts: object, length: int = 20) -> str:
 
 @cache
 def code_digest(*modules: str) -> str:
-    """Return the SHA-256 of the Python files of modules and packages, named as they are imported (`cxr.miner.judge`).
+    """Return the SHA-256 of the code of modules and packages, named as they are imported (`cxr.miner.judge`).
 
-    It stands for what the code does: any edit makes another version, so that no row is taken for a newer one.
+    Code is Python, and the SQL beside it in packages. The digest stands for what the code does: any edit makes another
+    version, so that no row is taken for a newer one.
     """
     content = sha256()
     for module in modules:
@@ -35,6 +36,6 @@ def _sources(folder: Traversable, within: str = "") -> list[tuple[str, Traversab
         path = f"{within}{entry.name}"
         if entry.is_dir():
             found += _sources(entry, f"{path}/")
-        elif path.endswith(".py"):
+        elif path.endswith((".py", ".sql")):
             found.append((path, entry))
     return found
