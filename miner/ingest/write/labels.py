@@ -4,10 +4,10 @@ from cxr.miner.ingest.corpus import LabelTable
 from cxr.miner.ingest.write.differences import (
     PROGRESSION_KEY,
     compare_labels,
+    find_vanished_labels,
     findings_of,
     note_changes,
     register_labels,
-    vanished_labels,
 )
 from cxr.miner.language.labeler import LABELER
 from cxr.miner.store import Run, Store
@@ -16,12 +16,10 @@ from cxr.miner.store import Run, Store
 def write_labels(store: Store, table: LabelTable, run: Run) -> None:
     """Write one labeler's labels; differences are sought finding by finding, which takes little memory."""
     register_labels(store, table)
-    vanished = f"select study_id from ({vanished_labels()})"
+    find_vanished_labels(store, table)
+    store.connection.execute("insert into relabeled select study_id, ? from vanished_labels", [table.labeler])
     store.connection.execute(
-        f"insert into relabeled select study_id, $1 from ({vanished.replace('?', '$1')})", [table.labeler]
-    )
-    store.connection.execute(
-        f"delete from labels where labeler = $1 and study_id in ({vanished.replace('?', '$1')})", [table.labeler]
+        "delete from labels where labeler = ? and study_id in (select study_id from vanished_labels)", [table.labeler]
     )
     known = "select 1 from labels semi join incoming_labels using (study_id) where labeler = ? limit 1"
     if store.rows(known, [table.labeler]):
@@ -89,10 +87,8 @@ def write_progressions(store: Store, run: Run) -> int:
     key = ", ".join(PROGRESSION_KEY)
     delta = f"(select {key} from delta_progressions)"
     store.connection.execute(f"delete from progressions where ({key}) in {delta}")
-    columns = ", ".join(store.frame("select * from incoming_progressions limit 0").columns)
     (written,) = store.rows(
-        f"insert into progressions ({columns}, run_id) select {columns}, ? from incoming_progressions "
-        f"where ({key}) in {delta}",
+        f"insert into progressions by name select *, ? as run_id from incoming_progressions where ({key}) in {delta}",
         [run.run_id],
     )[0]
     run.rows_written += written
