@@ -117,8 +117,7 @@ def _pick_labels(store: Store, settings: AskSettings) -> None:
         raise SettingsError(f"ask: no labels by {settings.labeler!r} in this store; it has {', '.join(known)}")
     order = [settings.labeler] if settings.labeler else list(dict.fromkeys([*LABELER_PREFERENCE, *known]))
     store.connection.execute(
-        _SQL["picked"],
-        {"order": order, "seed": settings.seed, "findings": list(pack().question_labels)},
+        _SQL["picked"], {"order": order, "seed": settings.seed, "findings": list(pack().question_labels)}
     )
     implied = [(label.name, other, True) for label in pack().labels for other in label.implies]
     possible = [(label.name, other, False) for label in pack().labels for other in label.may_mean]

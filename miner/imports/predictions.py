@@ -149,13 +149,7 @@ def _write(
             "delete from rejects where stage = ? and reject_key in (select prediction_id from gone)",
             [str(Stage.EVALUATE)],
         )
-        store.connection.execute(
-            "insert into predictions (prediction_id, question_id, model, mode, text, run_id, sample_id, benchmark, "
-            "error) "
-            "select prediction_id, question_id, model, mode, text, ?, sample_id, ?, error from decided "
-            "where fate = 'write' order by line",
-            [run.run_id, manifest.fingerprint],
-        )
+        store.connection.execute(_SQL["write_predictions"], {"run": run.run_id, "benchmark": manifest.fingerprint})
         run.rows_written = fates.get("write", 0)
         run.rejects = _write_rejects(store, name, rejects, run.run_id)
     reasons: dict[str, int] = {}
@@ -203,8 +197,7 @@ def coverage(store: Store, manifest: Manifest, models: Sequence[str] | None = No
     Needs the view of `register_samples`.
     """
     rows = store.rows(
-        _SQL["coverage"],
-        {"benchmark": manifest.fingerprint, "models": None if models is None else list(models)},
+        _SQL["coverage"], {"benchmark": manifest.fingerprint, "models": None if models is None else list(models)}
     )
     return [Coverage(*row) for row in rows]
 

@@ -39,12 +39,7 @@ def _unknown(identity: str) -> CxrError:
 
 def show_chain(store: Store, identity: str, *, verdicts: bool = True) -> list[RenderableType]:
     """Return what is to be printed about a question or chain; raises CxrError where there is neither."""
-    chains = store.frame(
-        "select chains.*, questions.text as question, questions.answer as expected, reports.text as report "
-        "from chains join questions using (question_id) join reports on reports.study_id = chains.study_id "
-        "where chain_id = $id or question_id = $id order by engine, chain_id",
-        {"id": identity},
-    )
+    chains = store.frame(_SQL["chains"], {"id": identity})
     if chains.is_empty():
         return _show_without_chain(store, identity)
     parts: list[RenderableType] = []
@@ -108,12 +103,7 @@ def _verdicts(store: Store, chain_id: str) -> Sequence[RenderableType]:
         "from scores where chain_id = ? order by judge",
         [chain_id],
     )
-    findings = store.frame(
-        "select judge, observation, status, verdict, reason, "
-        "array_to_string(list_transform(evidence, lambda q: q.text), ' | ') as evidence "
-        "from findings where chain_id = ? and origin = 'chain' order by judge, finding_no",
-        [chain_id],
-    )
+    findings = store.frame(_SQL["verdicts"], [chain_id])
     return [
         table(title, frame.columns, frame.rows())
         for title, frame in (("RadRScore", scores), ("Verdicts", findings))
@@ -123,13 +113,7 @@ def _verdicts(store: Store, chain_id: str) -> Sequence[RenderableType]:
 
 def _calls(store: Store, question_id: str) -> list[RenderableType]:
     """Show every attempt at a model for this question, with its cost, and their sum."""
-    frame = store.frame(
-        "select stage, attempt, model, prompt_name || ' v' || prompt_version as prompt, "
-        "if(cache_hit, 'cache', if(coalesce(batch, false), 'batch', 'live')) as via, "
-        'prompt_tokens as "prompt tokens", completion_tokens as "reply tokens", cost_usd as USD, '
-        "round(latency_s, 2) as seconds, error from calls where question_id = $id order by called_at, call_id",
-        {"id": question_id},
-    )
+    frame = store.frame(_SQL["calls"], {"id": question_id})
     if frame.is_empty():
         return []
     rows = [

@@ -88,14 +88,7 @@ def score(
             [job],
         )
     )
-    result.means = tuple(
-        store.rows(
-            "select task, count(*), avg(factuality), avg(completeness), avg(effectiveness), avg(radrscore) "
-            "from scores join newest_chains using (chain_id) where judge = ? and judge_version = ? "
-            "group by task order by task",
-            [judge.name, judge.version],
-        )
-    )
+    result.means = tuple(store.rows(_SQL["means"], [judge.name, judge.version]))
     return result
 
 
@@ -103,12 +96,7 @@ def _unscored(store: Store, judge: Judge, job: str) -> pl.DataFrame:
     """Return the chains to score; one that the server did not answer for is tried again, any other reject is not."""
     return store.frame(
         _SQL["unscored"],
-        {
-            "judge": judge.name,
-            "version": judge.version,
-            "job": job,
-            "passing": str(RejectReason.MODEL_CALL_FAILED),
-        },
+        {"judge": judge.name, "version": judge.version, "job": job, "passing": str(RejectReason.MODEL_CALL_FAILED)},
     )
 
 

@@ -174,12 +174,7 @@ def _write_batch(store: Store, read: ReportBatch, result: IngestResult, run: Run
     # SQL below reads `batch` by its Python name: DuckDB would keep a registered table until the transaction ends.
     batch = read.reports.to_arrow()  # noqa: F841
     execute = store.connection.execute
-    execute(
-        "create or replace temporary table delta_batch as "
-        "select study_id, standing_reports.study_id is not null as is_reworded "
-        "from batch left join standing_reports using (study_id) "
-        "where standing_reports.text_hash is distinct from batch.text_hash"
-    )
+    execute(_SQL["delta_batch"])
     if store.count("select count(*) from delta_batch where is_reworded"):
         execute("delete from reports where study_id in (select study_id from delta_batch)")
         execute("insert into reworded select study_id from delta_batch where is_reworded")

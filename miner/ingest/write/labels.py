@@ -9,8 +9,11 @@ from cxr.miner.ingest.write.differences import (
     note_changes,
     register_labels,
 )
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.language.labeler import LABELER
 from cxr.miner.store import Run, Store
+
+_SQL = read_sql("cxr.miner.ingest.write")
 
 
 def write_labels(store: Store, table: LabelTable, run: Run) -> None:
@@ -71,12 +74,7 @@ def take_labels(store: Store) -> None:
 
 def note_relabeled(store: Store) -> int:
     """Note the studies whose labels of ours differ from what `take_labels` took; return how many had labels before."""
-    store.connection.execute(
-        "insert into relabeled select distinct study_id, $1 from former_labels "
-        "join (select study_id, finding, value from labels where labeler = $1) as now using (study_id, finding) "
-        "where former_labels.value is distinct from now.value",
-        [LABELER],
-    )
+    store.connection.execute(_SQL["note_relabeled"], {"ours": LABELER})
     return store.count(
         "select count(distinct study_id) from former_labels where study_id not in (select study_id from reworded)"
     )
