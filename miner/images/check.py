@@ -11,8 +11,11 @@ from cxr.miner.images.facts import NO_PYDICOM, FileFacts
 from cxr.miner.images.workers import all_facts
 from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.miner.kit.parallel import Advance
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import FileStatus
+
+_SQL = read_sql("cxr.miner.images")
 
 EXAMPLES = 10
 _DAMAGED = (FileStatus.TRUNCATED, FileStatus.UNREADABLE)
@@ -112,22 +115,11 @@ def _write(store: Store, found: Sequence[Row], places: Mapping[str, Path], resul
         "image_id": pl.String, "status": pl.String, "width": pl.Int32, "height": pl.Int32, "position": pl.String,
     }  # fmt: skip
     store.replace_temporary("checked", pl.DataFrame(found, schema=columns, orient="row"))
-    differs = """
-        file_status is distinct from status or (checked.width is not null and (
-            images.width is distinct from checked.width or images.height is distinct from checked.height))
-        or (view_position is null and position is not null)
-    """
-    joined = "from images join checked on images.image_id = checked.image_id"
-    result.changed = store.count(f"select count(*) {joined} where {differs}")
+    store.connection.execute(_SQL["changed_images"])
+    result.changed = store.count("select count(*) from changed_images")
     if not result.changed:
         return
     recorded = {"roots": {corpus: str(place) for corpus, place in places.items()}, "images": len(found)}
     with store.run("images check", recorded) as run, store.transaction():
-        store.connection.execute(
-            f"""
-            update images set file_status = status, width = coalesce(checked.width, images.width),
-                height = coalesce(checked.height, images.height), view_position = coalesce(view_position, position)
-            from checked where images.image_id = checked.image_id and ({differs})
-            """
-        )
+        store.connection.execute(_SQL["update_images"])
         run.rows_written = result.changed

@@ -15,9 +15,10 @@ def digest(*parts: object, length: int = 20) -> str:
 
 @cache
 def code_digest(*modules: str) -> str:
-    """Return the SHA-256 of the Python files of modules and packages, named as they are imported (`cxr.miner.judge`).
+    """Return the SHA-256 of the code of modules and packages, named as they are imported (`cxr.miner.judge`).
 
-    It stands for what the code does: any edit makes another version, so that no row is taken for a newer one.
+    Code is Python, and the SQL beside it in packages. The digest stands for what the code does: any edit makes another
+    version, so that no row is taken for a newer one.
     """
     content = sha256()
     for module in modules:
@@ -25,7 +26,7 @@ def code_digest(*modules: str) -> str:
         place = Path(str(resources.files(parent)))
         folder, file = place / name, place / f"{name}.py"
         within = place if file.is_file() else folder
-        sources = [file] if file.is_file() else folder.rglob("*.py")
+        sources = [file] if file.is_file() else (*folder.rglob("*.py"), *folder.rglob("*.sql"))
         for path, source in sorted((source.relative_to(within).as_posix(), source) for source in sources):
             content.update(f"{module}/{path}".encode() + b"\0" + source.read_bytes() + b"\0")
     return content.hexdigest()

@@ -11,34 +11,16 @@ from typing import Any
 
 from cxr.miner.charts.data import Chart, Series
 from cxr.miner.charts.figures import MOST_SERIES, bars, dots, radar
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.report.parts import PageNote, PagePart, PageSection, PageTable, series_of
 from cxr.miner.stats.resampling import Estimate
 from cxr.miner.store import Store
 from cxr.schemas.measures import CROSS_CENTRE, MEAN, RADRSCORE, REASONING_MEASURES
 from cxr.schemas.vocabulary import Task
 
-MOST_EVALUATIONS = 4
+_SQL = read_sql("cxr.miner.report")
 
-_GROUPS = """
-    select benchmark, split, concat_ws(' ', judge, judge_version) as judge, max(started_at) as evaluated
-    from evaluations left join runs using (run_id) group by all order by evaluated desc, benchmark, split, judge
-"""
-_ROWS = """
-    select model, mode, task, corpus, measure, "value", low, high, n, n_expected, n_missing, n_unparsed, settings
-    from evaluations where benchmark = ? and split is not distinct from ? and concat_ws(' ', judge, judge_version) = ?
-    order by model, mode, task, corpus, measure, n desc
-"""
-_JUDGES = """
-    with named as (
-        select prediction_id, concat_ws(' ', judge, judge_version) as judge, factuality, completeness, effectiveness,
-               radrscore
-        from prediction_scores where radrscore is not null)
-    select a.judge, b.judge, count(*), avg(a.radrscore), avg(b.radrscore), corr(a.factuality, b.factuality),
-           corr(a.completeness, b.completeness), corr(a.effectiveness, b.effectiveness), corr(a.radrscore, b.radrscore),
-           avg(abs(a.radrscore - b.radrscore))
-    from named as a join named as b on a.prediction_id = b.prediction_id and a.judge < b.judge
-    group by all order by 3 desc, 1, 2 limit 10
-"""
+MOST_EVALUATIONS = 4
 
 
 MeasureKey = tuple[str, str, str, str]
@@ -47,12 +29,12 @@ MeasureKey = tuple[str, str, str, str]
 
 def evaluations_section(store: Store) -> PageSection | None:
     """Return the section, or None for a store without evaluations."""
-    groups = store.rows(_GROUPS)
+    groups = store.rows(_SQL["evaluations"])
     if not groups:
         return None
     parts: list[PagePart] = []
     for number, (benchmark, split, judge, _) in enumerate(groups[:MOST_EVALUATIONS], start=1):
-        rows = store.frame(_ROWS, [benchmark, split, judge]).to_dicts()
+        rows = store.frame(_SQL["evaluated"], [benchmark, split, judge]).to_dicts()
         about = "" if len(groups) == 1 else f" ({str(benchmark)[:8]}, {split}, {judge})"
         parts.append(PageNote(f"Benchmark {benchmark}, split {split}, reasoning judged by {judge}."))
         parts += _group_parts(_Evaluation(number, about, rows))
@@ -60,7 +42,7 @@ def evaluations_section(store: Store) -> PageSection | None:
         parts.append(
             PageNote(f"{len(groups) - MOST_EVALUATIONS} older evaluations are in the table `evaluations` only.")
         )
-    judges = store.rows(_JUDGES)
+    judges = store.rows(_SQL["prediction_judges"])
     columns = (
         *("first judge", "second judge", "predictions", "RadRScore by the first", "by the second"),
         *("correlation: factuality", "completeness", "effectiveness", "RadRScore", "mean difference, absolute"),

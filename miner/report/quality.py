@@ -5,6 +5,7 @@ import numpy as np
 from cxr.miner.charts.data import Series
 from cxr.miner.charts.figures import dots, shares
 from cxr.miner.judge.reasons import in_plain_words
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.report.parts import PageNote, PagePart, PageSection, PageTable, series_of
 from cxr.miner.report.settings import FEWEST, ReportSettings
 from cxr.miner.stats.resampling import Estimate, estimates, resampled_sums
@@ -12,21 +13,15 @@ from cxr.miner.store import Store
 from cxr.schemas.measures import RADRSCORE, REASONING_MEASURES
 from cxr.schemas.vocabulary import Verdict
 
+_SQL = read_sql("cxr.miner.report")
+
 MOST_GROUPS = 20
 
-_BY_JUDGE = """
-    (select report_chains.* replace (concat_ws(' ', scores.judge, scores.judge_version) as judge,
-            scores.factuality as factuality)
-     from report_chains join scores using (chain_id))
-"""
-# A chain counts for every finding that its question asks about.
-_BY_FINDING = "(select report_chains.*, unnest(asked) as finding from report_chains)"
-
-_GROUPINGS: tuple[tuple[str, str, str, str], ...] = (
-    ("corpus", "report_chains", "Factuality by corpus", ""),
-    ("engine", "report_chains", "Factuality by engine", ""),
-    ("judge", _BY_JUDGE, "Factuality by judge", "Each judge with all the chains that it scored."),
-    ("finding", _BY_FINDING, "Factuality by finding", "A chain counts for each finding asked about."),
+_GROUPINGS: tuple[tuple[str, str, str], ...] = (
+    ("corpus", "report_chains", ""),
+    ("engine", "report_chains", ""),
+    ("judge", "report_chains_by_judge", "Each judge with all the chains that it scored."),
+    ("finding", "report_chains_by_finding", "A chain counts for each finding asked about."),
 )
 
 
@@ -42,10 +37,10 @@ def quality_section(store: Store, settings: ReportSettings) -> PageSection:
         return PageSection("factuality", "Factuality", intro, [note])
     parts: list[PagePart] = [_by_task(store, settings)]
     single: list[str] = []
-    for key, source, title, remark in _GROUPINGS:
+    for key, source, remark in _GROUPINGS:
         rows = grouped_means(store, settings, key, source, "factuality")
         if len(rows) > 1:
-            parts.append(_group_picture(key, rows, title, remark))
+            parts.append(_group_picture(key, rows, remark))
         elif rows:
             single.append(f"{key} {rows[0][0]}")
     if single:
@@ -78,7 +73,8 @@ def _by_task(store: Store, settings: ReportSettings) -> PagePart:
 _Group = tuple[str, int, Estimate]
 
 
-def _group_picture(name: str, rows: list[_Group], title: str, remark: str) -> PagePart:
+def _group_picture(name: str, rows: list[_Group], remark: str) -> PagePart:
+    title = f"Factuality by {name}"
     shown = sorted(rows, key=lambda row: (-row[1], row[0]))[:MOST_GROUPS]
     shown.sort(key=lambda row: (row[2].value or 0.0, row[0]))
     left_out = len(rows) - len(shown)
@@ -98,16 +94,7 @@ def grouped_means(store: Store, settings: ReportSettings, key: str, source: str,
 
     The bootstrap sees each distinct patient (sum and number of scores, to four decimals) once, with its count.
     """
-    frame = store.frame(
-        f"""
-        with patients as (
-            select {key} as "group", patient, sum({measure}) as total, count({measure}) as size
-            from {source} where {measure} is not null group by all)
-        select coalesce("group", '(unknown)') as "group", round(total, 4) as total, size, count(*) as patients,
-               sum(total) as exact
-        from patients group by all order by all
-        """
-    )
+    frame = store.frame(_SQL["means_by_group"], {"key": key, "source": source, "measure": measure})
     made = []
     for (group,), part in frame.group_by("group", maintain_order=True):
         size, patients = part["size"].to_numpy(), part["patients"].to_numpy()
@@ -120,31 +107,21 @@ def grouped_means(store: Store, settings: ReportSettings, key: str, source: str,
     return made
 
 
-_BY_CONCEPT = """
-    select replace(concept, '_', ' ') as concept, count(*) as findings,
-           count(*) filter (where factual = false) as wrong, {columns}
-    from report_verdicts group by concept having wrong > 0 order by wrong desc, findings desc, concept limit 15
-"""
-_REASONS = """
-    select replace(verdict, '_', ' ') as verdict, reason, count(*) as findings, count(distinct chain_id) as chains
-    from report_verdicts group by all order by findings desc, verdict, reason
-"""
-
-
 def _verdict_parts(store: Store) -> list[PagePart]:
     """Return what the judge found, by task and reason, and the concepts that chains get wrong most often."""
-    columns = ", ".join(f"count(*) filter (where verdict = '{verdict}') as \"{verdict}\"" for verdict in Verdict)
-    by_task = store.frame(
-        f"select task, {columns} from report_verdicts join report_chains using (chain_id) group by task order by task"
+    by_task = store.rows(
+        "select task, histogram(verdict) from report_verdicts join report_chains using (chain_id) group by 1 order by 1"
     )
-    if by_task.is_empty():
+    if not by_task:
         return []
-    series = [Series(verdict.replace("_", " "), by_task[verdict].to_list()) for verdict in Verdict]
+    series = [
+        Series(verdict.replace("_", " "), [counts.get(verdict, 0) for _, counts in by_task]) for verdict in Verdict
+    ]
     parts: list[PagePart] = [
         shares(
             "verdicts-task",
             "Verdicts on the findings of chains, by task",
-            by_task["task"].to_list(),
+            [task for task, _ in by_task],
             series,
             description="Share of each of the five verdicts per task.",
             colours=VERDICT_COLOURS,
@@ -152,14 +129,17 @@ def _verdict_parts(store: Store) -> list[PagePart]:
     ]
     reasons = [
         (verdict, in_plain_words(reason), str(reason or "").replace("_", " "), findings, chains)
-        for verdict, reason, findings, chains in store.rows(_REASONS)
+        for verdict, reason, findings, chains in store.rows(_SQL["verdict_reasons"])
     ]
     heads = ("verdict", "because", "reason", "findings", "chains")
     parts.append(PageTable("Why: the judge's reasons", heads, tuple(reasons), folded=True))
-    concepts = store.frame(_BY_CONCEPT.format(columns=columns))
-    if concepts.height:
-        names = tuple(name.replace("_", " ") for name in concepts.columns)
-        parts.append(PageTable("Concepts that chains get wrong most often", names, tuple(concepts.rows())))
+    concepts = [
+        (*counted, *(verdicts.get(verdict, 0) for verdict in Verdict))
+        for *counted, verdicts in store.rows(_SQL["wrong_concepts"])
+    ]
+    if concepts:
+        names = ("concept", "findings", "wrong", *(verdict.replace("_", " ") for verdict in Verdict))
+        parts.append(PageTable("Concepts that chains get wrong most often", names, tuple(concepts)))
     return parts
 
 

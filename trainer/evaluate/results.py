@@ -11,39 +11,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.stats.resampling import Floats, Integers, estimates, mean, random_stream, resampled_means
 from cxr.miner.store import Store
 from cxr.schemas.measures import ACCURACY, CROSS_CENTRE, FINDING_F1, MEAN, OUTCOME, RATESCORE, REASONING_MEASURES
 from cxr.schemas.vocabulary import Task
 from cxr.trainer.evaluate.measures import COUNTS, FindingCounts, ResultLine, radrscore_shares
-from cxr.trainer.evaluate.scoring import columns_of_samples
 from cxr.trainer.evaluate.settings import EvaluateSettings
 
-CELL_MEASURES = (*REASONING_MEASURES, ACCURACY, FINDING_F1, RATESCORE, OUTCOME)
+_SQL = read_sql("cxr.trainer.evaluate")
 
-# A question stands in a benchmark once for its answer and once for its reasoning. Where a model was asked both in the
-# same way, the sample with a report counts, so that no question counts twice.
-_UNITS = """
-    with asked as (
-        select distinct predictions.model, predictions.mode, split, bench_samples.mode as samples
-        from predictions join bench_samples using (sample_id)
-        where benchmark = $benchmark and ($models is null or list_contains($models, predictions.model))),
-    expected as (
-        select asked.model, asked.mode, samples.sample_id, question_id, task, corpus, samples.split,
-               coalesce(patient_id, study_id) as patient, {has_report} as has_report
-        from asked join bench_samples as samples on samples.split = asked.split and samples.mode = asked.samples),
-    said as (
-        select sample_id, model, mode, prediction_id from predictions
-        where benchmark = $benchmark and text is not null),
-    scores as (
-        select prediction_id, unparsed, answer_read, correct, finding_f1, ratescore, {counts}
-        from prediction_scores where benchmark = $benchmark and judge = $judge and judge_version = $version)
-    select expected.*, prediction_id, unparsed, answer_read, correct, finding_f1, ratescore, {counts}
-    from expected left join said using (model, mode, sample_id) left join scores using (prediction_id)
-    qualify row_number() over (partition by model, mode, question_id
-                               order by prediction_id is null, not has_report, sample_id) = 1
-    order by model, mode, split, task, corpus, question_id
-"""
+CELL_MEASURES = (*REASONING_MEASURES, ACCURACY, FINDING_F1, RATESCORE, OUTCOME)
 
 
 @dataclass(frozen=True)
@@ -90,10 +68,15 @@ def load_cells(
     models: list[str] | None = None,
 ) -> list[Cell]:
     """Return the cells of a benchmark's predictions, of all models or of some; needs the view `bench_samples`."""
-    has_report = "reasoning is not null and report is not null" if "report" in columns_of_samples(store) else "false"
     frame = store.frame(
-        _UNITS.format(has_report=has_report, counts=", ".join(COUNTS)),
-        {"benchmark": benchmark, "models": models, "judge": judge, "version": judge_version},
+        _SQL["units"],
+        {
+            "benchmark": benchmark,
+            "models": models,
+            "judge": judge,
+            "version": judge_version,
+            "counts": list(COUNTS),
+        },
     )
     by_patient = settings.cluster == "patient"
     numbers: dict[tuple[str, ...], dict[str, int]] = {}

@@ -11,6 +11,7 @@ from cxr.miner.judge import Judge
 from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.kit.parallel import Advance
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.language.version import VERSION_LENGTH, reader_version
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.store import Run, Store
@@ -18,6 +19,8 @@ from cxr.schemas.vocabulary import RejectReason, Stage
 from cxr.trainer.evaluate.judging import Scored, Work, parts_of, score_works
 from cxr.trainer.evaluate.settings import EvaluateSettings
 from cxr.trainer.reward.rewards import RateScore
+
+_SQL = read_sql("cxr.trainer.evaluate")
 
 # Rows that are read, scored and written together; what a kill loses is one such batch.
 _BATCH = 4_000
@@ -34,42 +37,11 @@ class ScoringResult:
     rejects: dict[str, int] = field(default_factory=dict)
 
 
-# Reasoning is judged where it was asked for and the sample has both a reference reasoning and a report. Predictions
-# of one study stand together, so that its report is read once.
-_WORK = """
-    create or replace temporary table work as
-    select row_number() over (order by study_id, question_id, prediction_id) - 1 as place, prediction_id, text,
-           sample_id, question_id, predictions.model, predictions.mode, task, corpus, split, licence,
-           list_transform(options, lambda o: o.letter || ') ' || o.text) as options, answer, answer_findings,
-           if(predictions.mode = 'reasoning' and report is not null, reasoning, null) as reference,
-           if(predictions.mode = 'reasoning' and reasoning is not null, report, null) as report
-    from (select prediction_id, sample_id, model, mode, text from predictions
-          where benchmark = $benchmark and text is not null and ($models is null or list_contains($models, model)))
-         as predictions
-    join {samples} using (sample_id)
-    where prediction_id not in (
-              select prediction_id from prediction_scores
-              where judge = $judge and judge_version = $version and answers_version = $answers
-              and not ($ratescore and ratescore is null and finding_f1 is not null))
-      and prediction_id not in (
-              select reject_key from rejects where stage = 'evaluate' and settings_hash = $job and reason <> $passing)
-"""
-# A benchmark of questions alone has no columns for reasoning.
-_SAMPLES = (
-    "(select sample_id, question_id, study_id, task, corpus, split, licence, options, answer, answer_findings, {}"
-)
-
-
 @cache
 def answers_version() -> str:
     """Return twelve hexadecimal digits that stand for how the answer of an output is read, by our reader's words."""
     code = code_digest("cxr.trainer.reward.answers", "cxr.trainer.evaluate.judging")
     return digest("answers", reader_version(), code, length=VERSION_LENGTH)
-
-
-def columns_of_samples(store: Store) -> set[str]:
-    """Return the columns of the view `bench_samples`."""
-    return {name for (name, *_) in store.rows("describe bench_samples")}
 
 
 def score_predictions(
@@ -113,11 +85,8 @@ def _prepare(
     store: Store, benchmark: str, judge: Judge, job: str, models: list[str] | None, *, with_ratescore: bool
 ) -> int:
     """Make the temporary table `work` of what is to be scored, and give its rows' number."""
-    reasoned = {"reasoning", "report"} <= columns_of_samples(store)
-    rest = "reasoning, report" if reasoned else "null::varchar as reasoning, null::varchar as report"
-    samples = _SAMPLES.format(rest) + " from bench_samples) as samples"
     store.connection.execute(
-        _WORK.format(samples=samples),
+        _SQL["work"],
         {
             "benchmark": benchmark,
             "models": models,
@@ -190,7 +159,9 @@ class _Scoring:
                 "and reject_key in (select prediction_id from done_now)",
                 [self._job],
             )
-            self._store.connection.execute(_INSERT, [self._benchmark, *parameters, answers_version(), self._run.run_id])
+            self._store.connection.execute(
+                _SQL["add_scores"], [self._benchmark, *parameters, answers_version(), self._run.run_id]
+            )
             self._run.rows_written += frame.height
             self._run.rejects += self._store.insert("rejects", self._reject_rows(rejected))
             self._books.insert()
@@ -228,11 +199,3 @@ class _Scoring:
 
 _TYPES = {str: pl.String(), bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64()}
 _SCORES = {name: _TYPES[(get_args(kind) or (kind,))[0]] for name, kind in get_type_hints(Scored).items()}
-
-_INSERT = """
-    insert into prediction_scores by name
-    select scored_now.*, ? as benchmark, sample_id, question_id, model, mode, task, corpus, split, ? as judge,
-           ? as judge_version, ? as answers_version, ? as run_id
-    from scored_now join (select prediction_id, sample_id, question_id, model, mode, task, corpus, split from work)
-         as about using (prediction_id)
-"""
