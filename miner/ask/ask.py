@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from cxr.miner.ask import from_reports as ask_report
 from cxr.miner.ask.balance import BalanceReport, ceilings_frame, downsample_sets, too_rare
 from cxr.miner.ask.settings import AskSettings
 from cxr.miner.ask.temporal import ask_temporal
@@ -93,6 +92,9 @@ def _ask_of_one_study(store: Store, settings: AskSettings, tasks: Sequence[Task]
 
 
 def _ask_from_reports(store: Store, settings: AskSettings, tasks: Sequence[Task]) -> AskResult:
+    # The engines, and the judge that they rest on, load where reports are asked about alone.
+    from cxr.miner.ask import from_reports as ask_report  # noqa: PLC0415
+
     readings = ask_report.read_store(store, settings)
     if readings.is_empty():
         raise SettingsError("ask: the store has no reports; `cxr ingest` a corpus that has them")
