@@ -11,7 +11,7 @@ import typer
 from cxr.miner.commands import benchmarks, files, ingest, models
 from cxr.miner.commands import report as pages
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects, fail
-from cxr.miner.commands.options import PACED, SERVER, JudgeOptions, Options, OptionValues, grouped, without_old_name
+from cxr.miner.commands.options import JUDGING, PACED, SERVER, Options, OptionValues, grouped, offered, without_old_name
 from cxr.trainer.commands import evaluate as evaluation
 from cxr.trainer.commands import phantom as phantoms
 from cxr.trainer.commands import predict as prediction
@@ -28,24 +28,23 @@ app = typer.Typer(
     help="Mine radiologists' reasoning out of reports, train models on it, and evaluate them.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 budget reached, 4 done with rejects (see `cxr status`).",
 )
-app.add_typer(ingest.ingest_app, name="ingest")
-app.add_typer(ingest.images_app, name="images")
-app.add_typer(models.batch_app, name="batch")
-app.add_typer(models.prompts_app, name="prompts")
-app.add_typer(benchmarks.bench_app, name="bench")
-app.add_typer(benchmarks.import_app, name="import")
-app.add_typer(train.train_app, name="train")
+GROUPS = {
+    "ingest": ingest.ingest_app,
+    "images": ingest.images_app,
+    "batch": models.batch_app,
+    "prompts": models.prompts_app,
+    "bench": benchmarks.bench_app,
+    "import": benchmarks.import_app,
+    "train": train.train_app,
+}
+for name, group in GROUPS.items():
+    app.add_typer(group, name=name)
 app.command("export")(benchmarks.export_)
-app.command()(files.judge)
-app.command()(files.label)
-app.command()(files.radrscore)
-app.command()(files.agreement)
-app.command()(pages.report)
-app.command()(pages.ui)
-app.command()(phantoms.phantom)
-app.command()(prediction.predict)
-app.command()(evaluation.evaluate)
-app.command()(evaluation.compare)
+for command in (
+    *(files.judge, files.label, files.radrscore, files.agreement, pages.report, pages.ui),
+    *(phantoms.phantom, prediction.predict, evaluation.evaluate, evaluation.compare),
+):
+    app.command()(command)
 
 
 def _version(wanted: bool) -> None:
@@ -65,39 +64,26 @@ def main(
     """Mine radiologists' reasoning out of reports."""
 
 
+ASKING = Options(
+    tasks=offered(str, "Of binary, single, multiple, anomaly, temporal; separated by commas; default: the first four."),
+    seed=offered(int, "Names the draw; the same seed asks the same questions."),
+    balance=offered(str, "strict: no finding more than twice as often as another; soft: but rare ones stay; none."),
+    min_positives=offered(int, "Findings with fewer positives are too rare to set the balance (and named)."),
+    labeler=offered(str, "Whose labels to use; default: people, the corpus's, ours."),
+    source=offered(str, "labels, or report: anomaly and temporal questions from what reports name."),
+)
+
+
 @app.command()
-def ask(
-    tasks: Annotated[
-        str | None,
-        typer.Option(
-            help="Of binary, single, multiple, anomaly, temporal; separated by commas; default: the first four."
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Names the draw; the same seed asks the same questions.")] = None,
-    balance: Annotated[
-        str | None,
-        typer.Option(help="strict: no finding more than twice as often as another; soft: but rare ones stay; none."),
-    ] = None,
-    min_positives: Annotated[
-        int | None, typer.Option(help="Findings with fewer positives are too rare to set the balance (and named).")
-    ] = None,
-    labeler: Annotated[
-        str | None, typer.Option(help="Whose labels to use; default: people, the corpus's, ours.")
-    ] = None,
-    source: Annotated[
-        str | None, typer.Option(help="labels, or report: anomaly and temporal questions from what reports name.")
-    ] = None,
-    db: Db = DEFAULT_DB,
-) -> None:
+@grouped
+def ask(asking: OptionValues = ASKING, db: Db = DEFAULT_DB) -> None:
     """Turn labels into questions."""
     from cxr.miner.ask import ask as stage
     from cxr.miner.ask.settings import AskSettings
     from cxr.miner.kit.console import out, say, table
     from cxr.miner.store import Store
 
-    settings = AskSettings.resolve(
-        db, tasks=tasks, seed=seed, balance=balance, min_positives=min_positives, labeler=labeler, source=source
-    )
+    settings = AskSettings.resolve(db, **asking)
     with Store.write(db) as store:
         result = stage.ask(store, settings)
     if result.added:
@@ -122,22 +108,19 @@ def ask(
         )
 
 
-EngineOptions = Annotated[
-    OptionValues,
-    Options(
-        engine=Annotated[str | None, typer.Option(help="rules (offline) or llm (an OpenAI-compatible server).")],
-        model=Annotated[str | None, typer.Option(help="Server: the model's name there.")],
-        calls=Annotated[int | None, typer.Option(help="Server: 3 calls a question, or 1 for all three steps.")],
-        **SERVER,
-        **PACED,
-    ),
-]
+MINING = Options(
+    engine=offered(str, "rules (offline) or llm (an OpenAI-compatible server)."),
+    model=offered(str, "Server: the model's name there."),
+    calls=offered(int, "Server: 3 calls a question, or 1 for all three steps."),
+    **SERVER,
+    **PACED,
+)
 
 
 @app.command()
 @grouped
 def mine(
-    mining: EngineOptions,
+    mining: OptionValues = MINING,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Server: print expected cost and time; ask nothing.")
     ] = False,
@@ -173,7 +156,7 @@ def mine(
 
 @app.command()
 @grouped
-def score(judging: JudgeOptions, db: Db = DEFAULT_DB) -> None:
+def score(judging: OptionValues = JUDGING, db: Db = DEFAULT_DB) -> None:
     """Score chains with RadRScore: factuality, completeness, effectiveness."""
     from cxr.miner.kit.console import out, progress, say, table
     from cxr.miner.score.score import score_chains
@@ -304,9 +287,7 @@ def show(
 
 
 @app.command()
-def demo(
-    db: Annotated[Path, typer.Option("--db", help="The demo's own store.")] = Path("cxr-demo.duckdb"),
-) -> None:
+def demo(db: Annotated[Path, typer.Option("--db", help="The demo's own store.")] = Path("cxr-demo.duckdb")) -> None:
     """Mine a bundled corpus of invented studies, from reports to factual chains, offline."""
     from cxr.miner.demo import run_demo
 

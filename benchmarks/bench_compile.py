@@ -8,17 +8,12 @@ second build has the same hashes.
 """
 
 import json
-import os
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
+from benchmarks.kit import timed
 from cxr.miner.store import Store
-
-CXR = Path(sys.executable).with_name("cxr")
 
 FINDINGS = ("Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion", "Edema", "Consolidation",
             "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion", "Fracture", "Support Devices")  # fmt: skip
@@ -65,27 +60,10 @@ _CHAINS = """
 """
 
 
-def timed(folder: Path, *arguments: str) -> tuple[float, float]:
-    """Run `cxr`, print what it took, and give seconds and peak MB of the process."""
-    started = time.perf_counter()
-    process = subprocess.Popen([CXR, *arguments], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in {0, 4}:
-        raise SystemExit(f"cxr {' '.join(arguments)} ended with {process.returncode}")
-    peak = _megabytes(usage)
-    cpu = usage.ru_utime + usage.ru_stime
-    print(f"{' '.join(arguments):<52}{seconds:>8.1f} s{cpu:>8.1f} s CPU{peak:>8,.0f} MB", flush=True)
-    return seconds, peak
-
-
-def _megabytes(usage: resource.struct_rusage) -> float:
-    return usage.ru_maxrss / (1024 if sys.platform.startswith("linux") else 1024 * 1024)
-
-
-def files_of(folder: Path) -> object:
-    return json.loads((folder / "manifest.json").read_text())["files"]
+def fill(store: Store, studies: int) -> None:
+    given = {"studies": studies, "findings": list(FINDINGS)}
+    for statement in filter(str.strip, _STUDIES.split(";\n")):
+        store.connection.execute(statement, {name: value for name, value in given.items() if f"${name}" in statement})
 
 
 def main() -> None:
@@ -93,11 +71,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with Store.write(folder / "cxr.duckdb", create=True) as store:
-            for statement in _STUDIES.split(";\n"):
-                if statement.strip():
-                    used = {key: value for key, value in (("studies", studies), ("findings", list(FINDINGS)))
-                            if f"${key}" in statement}  # fmt: skip
-                    store.connection.execute(statement, used)
+            fill(store, studies)
         timed(folder, "ask", "--balance", "none")
         with Store.write(folder / "cxr.duckdb") as store:
             store.connection.execute(_CHAINS)
@@ -106,15 +80,17 @@ def main() -> None:
         timed(folder, "bench", "leakage")
         compiled = timed(folder, "bench", "compile", "radrbench", "--recipe", "recipe.parquet")
         exported = timed(folder, "export", "sft", "radrbench", "-o", "sft")
-        for row in json.loads((folder / "radrbench" / "manifest.json").read_text())["totals"]:
+        manifest = json.loads((folder / "radrbench" / "manifest.json").read_text())
+        for row in manifest["totals"]:
             print(f"    {row['split']} {row['mode']}: {row['reached']:,} of {row['target']:,}")
-        print(f"compile and SFT export: {compiled[0] + exported[0]:.1f} s, {max(compiled[1], exported[1]):,.0f} MB")
+        wall, peak = compiled.wall_s + exported.wall_s, max(compiled.peak_mb, exported.peak_mb)
+        print(f"compile and SFT export: {wall:.1f} s, {peak:,.0f} MB")
         for form in ("grpo", "hf", "verl", "jsonl"):
             timed(folder, "export", form, "radrbench", "-o", form)
         timed(folder, "bench", "verify", "radrbench")
         (folder / "again").mkdir()
         timed(folder, "bench", "compile", "again/radrbench")
-        same = files_of(folder / "radrbench") == files_of(folder / "again" / "radrbench")
+        same = manifest["files"] == json.loads((folder / "again" / "radrbench" / "manifest.json").read_text())["files"]
         print(f"two builds have {'the same' if same else 'DIFFERENT'} hashes")
         timed(folder, "filter", "-o", "factual.jsonl")
 

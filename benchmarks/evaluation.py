@@ -8,23 +8,22 @@ what is not there, one writes without tags, one answers at random. Prints second
 of all processes together. A target is met where the seconds are, or on a busy machine half the processor seconds.
 """
 
-import argparse
 import csv
+import functools
 import json
-import os
 import random
-import subprocess
-import sys
 import tempfile
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
-CXR = Path(sys.executable).with_name("cxr")
+from benchmarks.kit import SHARED, Json, parser
+from benchmarks.kit import timed as timed_alone
+from cxr.trainer.evaluate.counts import COUNT_COLUMNS
+
+timed = functools.partial(timed_alone, family="Pss")
 TARGET_S, TARGET_MB, TARGET_COUNTS_S = 90, 2048, 3
 ADDED = (
     "There is a large right pneumothorax.",
@@ -33,99 +32,26 @@ ADDED = (
     "There is severe pulmonary edema with bilateral effusions.",
     "The trachea is deviated to the left.",
 )
-COLUMNS = (
-    "model",
-    "task",
-    "row",
-    "n_pred",
-    "n_correct",
-    "n_gt",
-    "n_recalled",
-    "n_effective",
-    "n_ineffective",
-    "correct",
-)
 
 
-def family(root: int) -> list[int]:
-    """Return a process and all that descend from it."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except (OSError, ValueError):
-                continue
-            children.setdefault(parent, []).append(int(entry.name))
-    found = [root]
-    for process in found:
-        found += children.get(process, [])
-    return found
-
-
-def memory(root: int) -> float:
-    """Return the memory of a process and its descendants in MB; pages that several share count once (PSS)."""
-    total = 0.0
-    for process in family(root):
-        try:
-            lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-        except OSError:
-            continue
-        total += next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
-    return total / 1024
-
-
-def timed(folder: Path, *arguments: str | Path, out: str | None = None) -> tuple[float, float, float]:
-    """Run `cxr`, print what it took, and give seconds, processor seconds and peak MB of its whole family."""
-    started = time.perf_counter()
-    with (folder / (out or "out.txt")).open("w") as target, (folder / "err.txt").open("w") as errors:
-        process = subprocess.Popen([CXR, *map(str, arguments)], cwd=folder, stdout=target, stderr=errors)
-        peak = [0.0]
-        ended = threading.Event()
-
-        def watch() -> None:
-            while not ended.wait(0.25):
-                peak[0] = max(peak[0], memory(process.pid))
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        ended.set()
-        watcher.join()
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in {0, 4}:
-        raise SystemExit(f"cxr {arguments[0]} ended with {process.returncode}: {(folder / 'err.txt').read_text()}")
-    cpu = usage.ru_utime + usage.ru_stime
-    print(f"{' '.join(map(str, arguments))[:60]:<62}{seconds:>7.1f} s{cpu:>8.1f} s CPU{peak[0]:>8,.0f} MB", flush=True)
-    return seconds, cpu, peak[0]
-
-
-def predictions(samples: list[dict[str, Any]], wanted: int, mark: str) -> Iterator[dict[str, Any]]:
+def predictions(samples: Sequence[Json], wanted: int, mark: str) -> Iterator[Json]:
     """Invent what six models say of the samples, until there are enough predictions."""
     draw = random.Random(0)  # noqa: S311 - invented data, no secret
     reports = [sample["report"] for sample in samples]
-    made = 0
-    for number in range(-(-wanted // len(samples))):
+    for made, sample in enumerate(islice(cycle(samples), wanted)):
+        number = made // len(samples)
         kind = number % 6
-        for sample in samples:
-            if made == wanted:
-                return
-            made += 1
-            steps, options = sample["steps"], sample["options"] or []
-            answer = sample["answer"]
-            if kind in {1, 3}:
-                steps = steps[::2] if kind == 1 else [*steps, *draw.sample(ADDED, 2)]
-            if kind == 2:
-                steps = [draw.choice(reports)]
-            if kind == 5 or draw.random() < 0.2:
-                answer = draw.choice([option["letter"] for option in options] or ["Yes", "No"])
-            think = " ".join(steps)
-            text = (
-                f"{think} The answer is {answer}." if kind == 4 else f"<think>{think}</think><answer>{answer}</answer>"
-            )
-            yield {"sample_id": sample["sample_id"], "model": f"model-{number}", "mode": "reasoning", "text": text,
-                   "benchmark": mark, "error": None}  # fmt: skip
+        steps, options, answer = sample["steps"], sample["options"] or [], sample["answer"]
+        if kind in {1, 3}:
+            steps = steps[::2] if kind == 1 else [*steps, *draw.sample(ADDED, 2)]
+        if kind == 2:
+            steps = [draw.choice(reports)]
+        if kind == 5 or draw.random() < 0.2:
+            answer = draw.choice([option["letter"] for option in options] or ["Yes", "No"])
+        think = " ".join(steps)
+        text = f"{think} The answer is {answer}." if kind == 4 else f"<think>{think}</think><answer>{answer}</answer>"
+        yield {"sample_id": sample["sample_id"], "model": f"model-{number}", "mode": "reasoning", "text": text,
+               "benchmark": mark, "error": None}  # fmt: skip
 
 
 def build(folder: Path, shared: Path, wanted: int) -> None:
@@ -140,8 +66,7 @@ def build(folder: Path, shared: Path, wanted: int) -> None:
     samples = pl.concat(frames).to_dicts()
     mark = json.loads((folder / "bench" / "manifest.json").read_text())["fingerprint"]
     with (folder / "predictions.jsonl").open("w", encoding="utf-8") as out:
-        for line in predictions(samples, wanted, mark):
-            out.write(json.dumps(line) + "\n")
+        out.writelines(json.dumps(line) + "\n" for line in predictions(samples, wanted, mark))
     print(f"{len(samples):,} samples, {wanted:,} predictions, {(folder / 'predictions.jsonl').stat().st_size:,} bytes")
 
 
@@ -150,7 +75,7 @@ def counts(path: Path) -> None:
     draw = random.Random(0)  # noqa: S311 - invented data, no secret
     with path.open("w", newline="") as out:
         writer = csv.writer(out)
-        writer.writerow(COLUMNS)
+        writer.writerow(COUNT_COLUMNS)
         for row in range(6000):
             n_pred, n_gt = draw.randint(0, 8), draw.randint(0, 8)
             effective = draw.randint(0, n_pred)
@@ -161,25 +86,27 @@ def counts(path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shared", type=Path, default=Path(__file__).resolve().parents[1].parent / "shared")
-    parser.add_argument("--predictions", type=int, default=60_000)
-    parser.add_argument("--folder", type=Path, help="Keep the store here; an earlier one is used again.")
-    given = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--shared", type=Path, default=SHARED)
+    options.add_argument("--predictions", type=int, default=60_000)
+    options.add_argument("--folder", type=Path, help="Keep the store here; an earlier one is used again.")
+    given = options.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = given.folder or Path(name)
         folder.mkdir(exist_ok=True)
         if not (folder / "predictions.jsonl").exists():
             build(folder, given.shared.resolve(), given.predictions)
         timed(folder, "import", "predictions", "predictions.jsonl", "--benchmark", "bench", "--replace")
-        seconds, cpu, peak = timed(folder, "evaluate", "bench", out="results.txt")
-        met = "met" if min(seconds, cpu / 2) < TARGET_S and peak < TARGET_MB else "MISSED"
-        print(f"target: {TARGET_S} s on 2 cores, {TARGET_MB:,} MB: {met}")
+        took = timed(folder, "evaluate", "bench")
+        (folder / "results.txt").write_text(took.out)
+        met = min(took.wall_s, took.processor_s / 2) < TARGET_S and took.peak_mb < TARGET_MB
+        print(f"target: {TARGET_S} s on 2 cores, {TARGET_MB:,} MB: {'met' if met else 'MISSED'}")
         timed(folder, "evaluate", "bench", "--cluster", "patient", "--format", "json")
         timed(folder, "compare", "model-0", "model-2", "--benchmark", "bench")
         counts(folder / "counts.csv")
-        seconds, cpu, _ = timed(folder, "evaluate", "--from-counts", "counts.csv")
-        print(f"target: {TARGET_COUNTS_S} s: {'met' if min(seconds, cpu) < TARGET_COUNTS_S else 'MISSED'}")
+        took = timed(folder, "evaluate", "--from-counts", "counts.csv")
+        met = min(took.wall_s, took.processor_s) < TARGET_COUNTS_S
+        print(f"target: {TARGET_COUNTS_S} s: {'met' if met else 'MISSED'}")
 
 
 if __name__ == "__main__":

@@ -8,63 +8,60 @@ The development files are split by a hash of the report id. `dev-look` may be re
 of `dev-hold` only figures are read. The public files lie beside the repository, in ../shared/gold.
 """
 
-import argparse
 import hashlib
-import json
 import statistics
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from benchmarks.kit import SHARED, Json, parser, records
 from cxr.miner.judge import RulesJudge
-from cxr.miner.stats.agreement import Agreement, agreement
+from cxr.miner.stats.agreement import agreement
 from cxr.miner.stats.resampling import Estimate
 from cxr.schemas import Finding, Verdict
 
-GOLD = Path(__file__).resolve().parents[1].parent / "shared" / "gold"
-HALVES = ("dev-look", "dev-hold", "both")
-TARGETS = {  # issue 4: least agreement and kappa
-    "factual or not": (0.94, 0.87),
-    "five verdicts": (0.88, None),
-    "recall": (0.90, 0.79),
-}
+# issue 4: least agreement and kappa
+TARGETS = {"factual or not": (0.94, 0.87), "five verdicts": (0.88, None), "recall": (0.90, 0.79)}
 FACTUAL = {Verdict.SUPPORTED.value, Verdict.UNMENTIONED_NORMAL.value}
 WORDS = 150
 
 
-def half(report_id: str) -> str:
-    """Return which half of the development data a report belongs to."""
-    even = int(hashlib.sha256(report_id.encode()).hexdigest(), 16) % 2 == 0
-    return "dev-look" if even else "dev-hold"
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-
-
-def finding(item: dict[str, Any]) -> Finding:
-    return Finding(observation=item["observation"], status=item["status"])
+def findings(items: list[Json]) -> list[Finding]:
+    return [Finding(observation=item["observation"], status=item["status"]) for item in items]
 
 
 class Row(NamedTuple):
-    """One finding: whose report, what the readers said, what the judge said and why, and its words."""
+    """One finding: whose report, its words, and what the readers, GPT-4o and our judge (and why) said."""
 
     report: str
-    gold: str
-    judged: str
-    reason: str
     words: str
+    gold: str
+    gpt4o: str
+    judged: str
+    reason: str = ""
+
+    @property
+    def half(self) -> str:
+        """Which half of the development data the report belongs to."""
+        even = int(hashlib.sha256(self.report.encode()).hexdigest(), 16) % 2 == 0
+        return "dev-look" if even else "dev-hold"
+
+    @classmethod
+    def of(cls, record: Json, item: Json, gold: str, judged: object, reason: str = "") -> "Row":
+        """Make the row of an item of a gold file."""
+        words, said = f"{item['observation']} | {item['status']}", item["verdict" if gold == "correct" else gold]
+        return cls(record["id"], words, str(said), str(item[f"gpt4o_{gold}"]), str(judged), reason)
 
 
 def verdict_rows(judge: RulesJudge, gold: Path) -> list[Row]:
     rows = []
-    for record in read(gold / "factuality_dev.jsonl"):
-        judged = judge.verdicts(record["report"], [finding(item) for item in record["findings"]])
-        for item, answer in zip(record["findings"], judged, strict=True):
-            words = f"{item['observation']} | {item['status']}"
-            rows.append(Row(record["id"], item["verdict"], answer.verdict.value, str(answer.reason), words))
+    for record in records(gold / "factuality_dev.jsonl"):
+        answers = judge.verdicts(record["report"], findings(record["findings"]))
+        for item, answer in zip(record["findings"], answers, strict=True):
+            rows.append(Row.of(record, item, "correct", answer.verdict.value, str(answer.reason)))
     return rows
 
 
@@ -79,20 +76,12 @@ def factual_rows(rows: list[Row]) -> list[Row]:
 
 def recall_rows(judge: RulesJudge, gold: Path) -> list[Row]:
     rows = []
-    for record in read(gold / "recall_dev.jsonl"):
-        reference = record["reference"]
-        answers = judge.contained(
-            [finding(item) for item in reference], [finding(item) for item in record["prediction"]]
-        )
-        for item, answer in zip(reference, answers, strict=True):
+    for record in records(gold / "recall_dev.jsonl"):
+        answers = judge.contained(findings(record["reference"]), findings(record["prediction"]))
+        for item, answer in zip(record["reference"], answers, strict=True):
             if item["recalled"] is not None:
-                words = f"{item['observation']} | {item['status']}"
-                rows.append(Row(record["id"], str(item["recalled"]), str(answer), "", words))
+                rows.append(Row.of(record, item, "recalled", answer))
     return rows
-
-
-def compare(rows: list[Row]) -> Agreement:
-    return agreement([row.gold for row in rows], [row.judged for row in rows], clusters=[row.report for row in rows])
 
 
 def shown(found: Estimate, form: str) -> str:
@@ -104,15 +93,14 @@ def shown(found: Estimate, form: str) -> str:
 def print_table(tables: dict[str, list[Row]]) -> None:
     print(f"{'measure':16} {'half':9} {'n':>4}  {'agreement [95 %]':24} {'kappa [95 %]':20} target")
     for measure, rows in tables.items():
-        for name in HALVES:
-            part = [row for row in rows if name in (half(row.report), "both")]
-            result = compare(part)
-            least, least_kappa = TARGETS[measure]
-            target = f"{least:.0%}" + (f", {least_kappa:.2f}" if least_kappa else "")
-            print(
-                f"{measure:16} {name:9} {result.n:4}  {shown(result.accuracy, '.1%'):24} "
-                f"{shown(result.kappa, '.2f'):20} {target}"
-            )
+        least, least_kappa = TARGETS[measure]
+        target = f"{least:.0%}" + (f", {least_kappa:.2f}" if least_kappa else "")
+        for name in ("dev-look", "dev-hold", "both"):
+            part = [row for row in rows if name in (row.half, "both")]
+            gold, judged, reports = ([getattr(row, field) for row in part] for field in ("gold", "judged", "report"))
+            found = agreement(gold, judged, clusters=reports)
+            share, kappa = shown(found.accuracy, ".1%"), shown(found.kappa, ".2f")
+            print(f"{measure:16} {name:9} {found.n:4}  {share:24} {kappa:20} {target}")
 
 
 def print_classes(tables: dict[str, list[Row]]) -> None:
@@ -122,7 +110,7 @@ def print_classes(tables: dict[str, list[Row]]) -> None:
         counts: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
         for row in tables[measure]:
             if row.gold != row.judged:
-                counts[row.gold, row.judged, row.reason][half(row.report)] += 1
+                counts[row.gold, row.judged, row.reason][row.half] += 1
         for (gold, judged, reason), found in sorted(counts.items(), key=lambda item: -item[1].total()):
             why = f" ({reason})" if reason else ""
             print(f"  {measure}: {gold} -> {judged}{why}: {found['dev-look']}, {found['dev-hold']}")
@@ -131,23 +119,22 @@ def print_classes(tables: dict[str, list[Row]]) -> None:
 def print_errors(tables: dict[str, list[Row]], reports: dict[str, str]) -> None:
     for measure in ("five verdicts", "recall"):
         for row in sorted(tables[measure], key=lambda row: (row.gold, row.judged)):
-            if half(row.report) == "dev-look" and row.gold != row.judged:
+            if row.half == "dev-look" and row.gold != row.judged:
                 print(f"\n{measure}: gold {row.gold}, judged {row.judged} ({row.reason})\n  {row.words}")
                 print(f"  {row.report}  {reports.get(row.report, '')}")
 
 
 def completions(gold: Path) -> Iterator[tuple[str, str]]:
     """Return completions of about 150 words, cut from mined reasoning, each with its report."""
-    for record in read(gold / "openi_gpt4o_mined.jsonl"):
+    for record in records(gold / "openi_gpt4o_mined.jsonl"):
         words = " ".join(record["steps"]).split()
         if len(words) >= WORDS:
             yield " ".join(words[:WORDS]), record["report"]
 
 
 def print_speed(judge: RulesJudge, most: int, gold: Path) -> None:
-    samples = list(completions(gold))[:most]
     times = []
-    for completion, report in samples:
+    for completion, report in islice(completions(gold), most):
         judge.verdicts(report, [])  # the report's analysis is cached, as in a group of rollouts
         start = time.process_time()
         judge.verdicts(report, judge.extract(completion))
@@ -155,8 +142,7 @@ def print_speed(judge: RulesJudge, most: int, gold: Path) -> None:
     if not times:
         print("no completion is long enough to time")
         return
-    times.sort()
-    late = times[int(0.95 * (len(times) - 1))]
+    late = sorted(times)[int(0.95 * (len(times) - 1))]
     print(
         f"\nprocessor time to extract and judge a completion of {WORDS} words, report cached, one core: "
         f"median {statistics.median(times):.2f} ms, 95 % under {late:.2f} ms ({len(times)} completions; target 1 ms)"
@@ -164,28 +150,24 @@ def print_speed(judge: RulesJudge, most: int, gold: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("gold", type=Path, nargs="?", default=GOLD, help="the folder with the gold files")
-    parser.add_argument("--errors", action="store_true", help="also print the rows of dev-look that differ")
-    parser.add_argument("--completions", type=int, default=200, help="how many completions to time")
-    options = parser.parse_args()
-    if not (options.gold / "factuality_dev.jsonl").is_file():
-        raise SystemExit(f"{options.gold} holds no factuality_dev.jsonl; give the folder with the gold files")
+    options = parser(__doc__)
+    options.add_argument("gold", type=Path, nargs="?", default=SHARED / "gold", help="the folder with the gold files")
+    options.add_argument("--errors", action="store_true", help="also print the rows of dev-look that differ")
+    options.add_argument("--completions", type=int, default=200, help="how many completions to time")
+    given = options.parse_args()
+    if not (given.gold / "factuality_dev.jsonl").is_file():
+        raise SystemExit(f"{given.gold} holds no factuality_dev.jsonl; give the folder with the gold files")
     start = time.perf_counter()
     judge = RulesJudge()
     judge.verdicts("Lungs are clear.", [Finding(observation="opacity", status="not present")])
     print(f"judge {judge.name} {judge.version}; first verdict after {time.perf_counter() - start:.2f} s\n")
-    verdicts = verdict_rows(judge, options.gold)
-    tables = {
-        "factual or not": factual_rows(verdicts),
-        "five verdicts": verdicts,
-        "recall": recall_rows(judge, options.gold),
-    }
+    verdicts, recall = verdict_rows(judge, given.gold), recall_rows(judge, given.gold)
+    tables = {"factual or not": factual_rows(verdicts), "five verdicts": verdicts, "recall": recall}
     print_table(tables)
     print_classes(tables)
-    if options.errors:
-        print_errors(tables, {row["id"]: row["report"] for row in read(options.gold / "factuality_dev.jsonl")})
-    print_speed(judge, options.completions, options.gold)
+    if given.errors:
+        print_errors(tables, {row["id"]: row["report"] for row in records(given.gold / "factuality_dev.jsonl")})
+    print_speed(judge, given.completions, given.gold)
 
 
 if __name__ == "__main__":

@@ -16,25 +16,28 @@ needs sentence bounds and medspaCy's own splitter would cost more than all the r
 leaves repeated sentences out, as those would be read only once.
 """
 
-import argparse
-import csv
+import contextlib
 import json
+import operator
 import os
 import resource
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from subprocess import PIPE
+from typing import Any
 
-SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+from benchmarks.kit import SHARED, Json, parser, reports
+
 ROUNDS = 5
 TARGET_RATIO, TARGET_REPORTS, TARGET_MB, TARGET_START_S = 2.0, 2000, 300, 0.5
 
 # Runs in medspaCy's environment: reads targets and sentences, then times a round whenever it is told to.
 THEIRS = """
-import json, sys, time, warnings
+import importlib.metadata, json, sys, time, warnings
 warnings.filterwarnings("ignore")
 import medspacy.context, medspacy.target_matcher, spacy
 from medspacy.target_matcher import TargetRule
@@ -53,7 +56,6 @@ matcher = nlp.add_pipe("medspacy_target_matcher")
 nlp.add_pipe("medspacy_context")
 matcher.add([TargetRule(phrase, "FINDING") for phrase in given["targets"]])
 found = sum(len(doc.ents) for doc in nlp.pipe(given["sets"]["distinct"]))
-import importlib.metadata
 version = importlib.metadata.version("medspacy")
 print(json.dumps({"version": version, "spacy": spacy.__version__, "found": found}), flush=True)
 for line in sys.stdin:
@@ -63,11 +65,6 @@ for line in sys.stdin:
         pass
     print(time.process_time() - started, flush=True)
 """
-
-
-def reports(shared: Path) -> list[str]:
-    with (shared / "data" / "openi" / "indiana_reports.csv").open(encoding="utf-8", newline="") as handle:
-        return [f"Findings: {row['findings']} Impression: {row['impression']}" for row in csv.DictReader(handle)]
 
 
 def sentences(texts: list[str]) -> list[str]:
@@ -82,80 +79,64 @@ def targets() -> list[str]:
     """Return every phrase by which our lexicon knows a finding or device."""
     from cxr.miner.language import load_lexicon  # noqa: PLC0415
 
-    lexicon = load_lexicon()
-    return sorted(" ".join(words) for words, entry in lexicon.entries.items() if entry.concepts)
+    return sorted(" ".join(words) for words, entry in load_lexicon().entries.items() if entry.concepts)
 
 
-def our_round(given: list[str]) -> float:
-    """Read sentences with cold caches and give seconds of processor time."""
-    from cxr.miner.language import analyse  # noqa: PLC0415
-    from cxr.miner.language.reader import read_sentence  # noqa: PLC0415
-    from cxr.miner.language.section_headers import line_header  # noqa: PLC0415
+def forget() -> None:
+    """Empty the caches of texts and sentences."""
+    from cxr.miner.language import analyse, reader, section_headers  # noqa: PLC0415
 
-    for cached in (analyse, read_sentence, line_header):
+    for cached in (analyse, reader.read_sentence, section_headers.line_header):
         cached.cache_clear()
+
+
+def rate(work: Callable[[str], object], texts: list[str]) -> float:
+    """Return how many texts a second of processor time are read."""
     started = time.process_time()
-    for sentence in given:
-        analyse(sentence)
-    return time.process_time() - started
+    for text in texts:
+        work(text)
+    return len(texts) / (time.process_time() - started)
 
 
 class Theirs:
     """medspaCy in a process of its own."""
 
     def __init__(self, python: Path, sets: dict[str, list[str]]) -> None:
-        self._process = subprocess.Popen(
-            [str(python), "-c", THEIRS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self._say(json.dumps({"targets": targets(), "sets": sets}))
-        self.about: dict[str, Any] = json.loads(self._read())
+        self._process = subprocess.Popen([python, "-c", THEIRS], stdin=PIPE, stdout=PIPE, text=True, bufsize=1)
+        self.about: Json = self.ask(json.dumps({"targets": targets(), "sets": sets}))
 
-    def round(self, name: str) -> float:
-        """Have it read one set of sentences, and give its seconds of processor time."""
-        self._say(name)
-        return float(self._read())
-
-    def close(self) -> None:
-        """End the process."""
-        _pipe(self._process.stdin).close()
-        self._process.wait()
-
-    def _say(self, line: str) -> None:
-        stdin = _pipe(self._process.stdin)
-        stdin.write(line + "\n")
-        stdin.flush()
-
-    def _read(self) -> str:
-        line = _pipe(self._process.stdout).readline()
-        if not line:
+    def ask(self, line: str) -> Any:
+        """Send a line (what there is, then the name of a set to read) and return the answer."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            print(line, file=self._process.stdin)
+        answer = self._process.stdout.readline()
+        if not answer:
             raise SystemExit("medspaCy's process ended early; see its error above, and how to install it in --help")
-        return line
-
-
-def _pipe(stream: IO[str] | None) -> IO[str]:
-    assert stream is not None
-    return stream
+        return json.loads(answer)
 
 
 def compare(texts: list[str], python: Path | None) -> None:
+    from cxr.miner.language import analyse  # noqa: PLC0415
+
     every = sentences(texts)
     sets = {"distinct": list(dict.fromkeys(every)), "all": every}
     theirs = Theirs(python, sets) if python is not None else None
     for name, given in sets.items():
         mine, other = [], []
         for _ in range(ROUNDS):
-            mine.append(len(given) / our_round(given))
+            forget()
+            mine.append(rate(analyse, given))
             if theirs is not None:
-                other.append(len(given) / theirs.round(name))
+                other.append(len(given) / theirs.ask(name))
         line = f"{name + ' sentences':20} {len(given):7,}  ours {statistics.median(mine):8,.0f}/s"
         if other:
-            ratio = statistics.median(a / b for a, b in zip(mine, other, strict=True))
-            low, high = min(map(_ratio, mine, other)), max(map(_ratio, mine, other))
-            line += f"  medspaCy {statistics.median(other):8,.0f}/s  ratio {ratio:.1f} [{low:.1f}, {high:.1f}]"
-            line += f"  (target {TARGET_RATIO:g})"
+            ratios = sorted(map(operator.truediv, mine, other))
+            line += f"  medspaCy {statistics.median(other):8,.0f}/s  ratio {statistics.median(ratios):.1f} "
+            line += f"[{ratios[0]:.1f}, {ratios[-1]:.1f}]  (target {TARGET_RATIO:g})"
         print(line)
     if theirs is not None:
-        theirs.close()
         print(
             f"medspaCy {theirs.about['version']} on spaCy {theirs.about['spacy']}, its own ConText rules, "
             f"{len(targets()):,} targets, which it found {theirs.about['found']:,} times in the distinct sentences; "
@@ -163,20 +144,13 @@ def compare(texts: list[str], python: Path | None) -> None:
         )
 
 
-def _ratio(mine: float, other: float) -> float:
-    return mine / other
-
-
 def labels(texts: list[str]) -> None:
     """Label all reports once, with nothing cached, and give the rate and the memory after it."""
     from cxr.miner.language.labeler import label  # noqa: PLC0415
 
-    started = time.process_time()
-    for text in texts:
-        label(text)
-    rate = len(texts) / (time.process_time() - started)
+    found = rate(label, texts)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"labelled {len(texts):,} reports at {rate:,.0f}/s (target {TARGET_REPORTS:,})")
+    print(f"labelled {len(texts):,} reports at {found:,.0f}/s (target {TARGET_REPORTS:,})")
     print(f"memory after that, the most so far: {memory:.0f} MB (target {TARGET_MB})")
 
 
@@ -188,11 +162,9 @@ def start_up() -> None:
     )
     times = []
     for _ in range(ROUNDS):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        started = time.perf_counter()
+        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         subprocess.run([sys.executable, "-c", code], check=True)
-        wall = time.perf_counter() - started
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
         times.append((after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall))
     cpu, wall = (statistics.median(column) for column in zip(*times, strict=True))
     print(
@@ -202,18 +174,18 @@ def start_up() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("shared", type=Path, nargs="?", default=SHARED, help="the folder that holds data/openi")
-    parser.add_argument("--medspacy-python", type=Path, help="the interpreter of an environment with medspaCy")
-    options = parser.parse_args()
-    if not (options.shared / "data" / "openi").is_dir():
-        raise SystemExit(f"{options.shared} holds no data/openi; give the folder with the public data")
+    options = parser(__doc__)
+    options.add_argument("shared", type=Path, nargs="?", default=SHARED, help="the folder that holds data/openi")
+    options.add_argument("--medspacy-python", type=Path, help="the interpreter of an environment with medspaCy")
+    given = options.parse_args()
+    if not (given.shared / "data" / "openi").is_dir():
+        raise SystemExit(f"{given.shared} holds no data/openi; give the folder with the public data")
     if hasattr(os, "sched_setaffinity"):  # Linux: this process and its children stay on one core
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     start_up()
-    texts = reports(options.shared)
+    texts = list(reports(given.shared).values())
     labels(texts)
-    compare(texts, options.medspacy_python)
+    compare(texts, given.medspacy_python)
 
 
 if __name__ == "__main__":

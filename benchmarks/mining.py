@@ -10,31 +10,44 @@ kill     300 questions, SIGKILL at 20 random moments
 """
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
-import duckdb
+import instructor
+import openai
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from benchmarks.kit import cxr, sql
+from cxr.miner.llm import budget, cache, ledger, wire
+from cxr.miner.llm.client import Client
+from cxr.miner.llm.typed import typed
+from cxr.miner.mine.engines.llm import LLMEngine
+from cxr.miner.mine.settings import MineSettings
+from cxr.prompts import EvidenceReply, load
+from cxr.prompts.render import stage_values
+from cxr.schemas import Licence, Plan, PlanItem, Question, Report, Task
+from tests.forked import run_script
+from tests.scripted_server import ScriptedServer
+from tests.synthetic import REPLIES, report_text, write_store
+from tests.test_kill import kill_and_restart
 
-from tests.scripted_server import ScriptedServer  # noqa: E402
-from tests.synthetic import REPLIES, report_text, write_store  # noqa: E402
-
-CXR = str(Path(sys.executable).with_name("cxr"))
 CALLS = 3000
 IN_FLIGHT = 64
+Ask = Callable[[int], Awaitable[object]]
 
 
-def serve(latency_s: str) -> None:
+def serve(latency_s: float) -> None:
     """Serve until killed, on the second core; print the address first."""
     _pin(1)
-    with ScriptedServer(REPLIES, float(latency_s), keep_requests=False) as server:
+    with ScriptedServer(REPLIES, latency_s, keep_requests=False) as server:
         print(server.url, flush=True)
         time.sleep(3600)
 
@@ -44,25 +57,19 @@ def _pin(core: int) -> None:
     os.sched_setaffinity(0, {cores[core % len(cores)]})
 
 
-class Server:
-    """The scripted server in a process of its own."""
-
-    def __init__(self, latency_s: float) -> None:
-        self._latency_s = latency_s
-
-    def __enter__(self) -> str:
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, "serve", str(self._latency_s)], stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
+@contextlib.contextmanager
+def serving(latency_s: float) -> Iterator[str]:
+    """Give the address of the scripted server, in a process of its own."""
+    command = [sys.executable, __file__, "serve", str(latency_s)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
 
 
-async def _many(ask: Callable[[int], Awaitable[object]]) -> tuple[float, float]:
+async def _many(ask: Ask) -> tuple[float, float]:
     """Return calls a second with IN_FLIGHT at once: by the clock, and by the processor time that the client got."""
     numbers = iter(range(CALLS))
 
@@ -76,158 +83,113 @@ async def _many(ask: Callable[[int], Awaitable[object]]) -> tuple[float, float]:
     return CALLS / (time.perf_counter() - started), CALLS / (time.process_time() - worked)
 
 
-def clients(kind: str, url: str) -> None:
-    """Measure one client in a process of its own, on the first core."""
-    _pin(0)
-    by_clock, by_processor = asyncio.run(_CLIENTS[kind](url))
-    print(f"{by_clock:>6.0f} calls/s by the clock, {by_processor:>6.0f} a second of processor time")
-
-
 async def _instructor(url: str) -> tuple[float, float]:
-    import instructor  # noqa: PLC0415
-    import openai  # noqa: PLC0415
-
-    from cxr.prompts import EvidenceReply  # noqa: PLC0415
-
     plain = openai.AsyncOpenAI(base_url=url, api_key="none")
     client = instructor.from_openai(plain, mode=instructor.Mode.JSON_SCHEMA)
-
-    async def ask(number: int) -> object:
-        return await client.chat.completions.create(
-            model="m", messages=_messages(number), response_model=EvidenceReply, max_retries=2
-        )
-
-    return await _many(ask)
+    ask = client.chat.completions.create
+    return await _many(
+        lambda number: ask(model="m", messages=_messages(number), response_model=EvidenceReply, max_retries=2)
+    )
 
 
 async def _openai(url: str) -> tuple[float, float]:
-    import openai  # noqa: PLC0415
-
-    from cxr.miner.llm.typed import typed  # noqa: PLC0415
-    from cxr.prompts import EvidenceReply  # noqa: PLC0415
-
-    client = openai.AsyncOpenAI(base_url=url, api_key="none")
+    ask: Callable[..., Awaitable[object]] = openai.AsyncOpenAI(base_url=url, api_key="none").chat.completions.create
     form = typed(EvidenceReply, "json_schema").request
-
-    async def ask(number: int) -> object:
-        made: object = await client.chat.completions.create(model="m", messages=_messages(number), **form)
-        return made
-
-    return await _many(ask)
+    return await _many(lambda number: ask(model="m", messages=_messages(number), **form))
 
 
 async def _ours(url: str) -> tuple[float, float]:
-    from cxr.miner.llm.budget import Budget, Spent  # noqa: PLC0415
-    from cxr.miner.llm.cache import ReplyCache  # noqa: PLC0415
-    from cxr.miner.llm.client import Client  # noqa: PLC0415
-    from cxr.miner.llm.ledger import Ledger  # noqa: PLC0415
-    from cxr.miner.llm.wire import Wire  # noqa: PLC0415
-    from cxr.miner.mine.engines.llm import LLMEngine  # noqa: PLC0415
-    from cxr.miner.mine.settings import MineSettings  # noqa: PLC0415
-    from cxr.schemas.reasoning import Plan, PlanItem  # noqa: PLC0415
-
     settings = MineSettings(model="m", base_url=url, concurrency=IN_FLIGHT)
     plan = Plan(items=(PlanItem(finding="Pleural Effusion", look_for="Blunted angles."),))
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with ReplyCache(folder / "cache") as cache, Ledger(folder / "attempts") as ledger:
-            wire = Wire(settings, None)
-            client = Client(settings, wire, cache, Budget(settings, None, Spent()), ledger, {"run_id": "r"})
-            engine = LLMEngine(settings, client)
-            async with wire:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        cache.ReplyCache(Path(folder) / "cache") as kept,
+        ledger.Ledger(Path(folder) / "attempts") as attempts,
+    ):
+        line, spending = wire.Wire(settings, None), budget.Budget(settings, None, budget.Spent())
+        engine = LLMEngine(settings, Client(settings, line, kept, spending, attempts, {"run_id": "r"}))
 
-                async def ask(number: int) -> object:
-                    question, report = _question(number)
-                    return await engine.evidence(question, plan, report)
+        def ask(number: int) -> Awaitable[object]:
+            question, report = _question(number)
+            return engine.evidence(question, plan, report)
 
-                return await _many(ask)
+        async with line:
+            return await _many(ask)
 
 
 _CLIENTS = {"instructor": _instructor, "openai": _openai, "ours": _ours}
 
 
-def _question(number: int):  # type: ignore[no-untyped-def]
-    from cxr.schemas.question import Question  # noqa: PLC0415
-    from cxr.schemas.study import Report  # noqa: PLC0415
-
+def _question(number: int) -> tuple[Question, Report]:
     # Report 1 speaks of an effusion; the marker makes each request another one.
-    report = Report(study_id=f"s{number}", text=report_text(1) + f" {number}.", licence="public")
-    return Question(
-        question_id=f"q{number}",
-        study_id=f"s{number}",
-        task="binary",
-        text="Does this chest X-ray show pleural effusion?",
-        findings=("Pleural Effusion",),
-        answer="Yes",
-        answer_findings=("Pleural Effusion",),
-    ), report
+    report = Report(study_id=f"s{number}", text=report_text(1) + f" {number}.", licence=Licence.PUBLIC)
+    findings, text = ("Pleural Effusion",), "Does this chest X-ray show pleural effusion?"
+    about = {"task": Task.BINARY, "text": text, "findings": findings, "answer": "Yes", "answer_findings": findings}
+    return Question(question_id=f"q{number}", study_id=f"s{number}", **about), report
 
 
-def _messages(number: int):  # type: ignore[no-untyped-def]
-    from cxr.prompts import load  # noqa: PLC0415
-    from cxr.prompts.render import stage_values  # noqa: PLC0415
-
+def _messages(number: int) -> Any:
     question, report = _question(number)
     return load("evidence").messages(stage_values("evidence", question, report.text))
 
 
-def side_by_side() -> None:
+def measure(kind: str, url: str) -> tuple[float, float]:
+    """Measure one client, on the first core."""
+    _pin(0)
+    return asyncio.run(_CLIENTS[kind](url))
+
+
+def clients() -> None:
     print(f"\nclients: {CALLS:,} evidence calls, {IN_FLIGHT} in flight, zero latency, one core for the client")
     for kind in _CLIENTS:
-        with Server(0.0) as url:
-            told = subprocess.run(
-                [sys.executable, __file__, "clients", kind, url], capture_output=True, text=True, check=True
-            )
-        print(f"  {kind:<12}{told.stdout.rstrip()}", flush=True)
+        with serving(0.0) as url, ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+            by_clock, by_processor = alone.submit(measure, kind, url).result()
+        told = f"{by_clock:>6.0f} calls/s by the clock, {by_processor:>6.0f} a second of processor time"
+        print(f"  {kind:<12}{told}", flush=True)
 
 
-def job(questions: int, latency_s: float) -> tuple[float, float, float, float, int, int]:
-    """Run `cxr mine`; give seconds of asking, steady calls a second, seconds of work, peak MB, live calls, rows."""
-    with tempfile.TemporaryDirectory() as name, Server(latency_s) as url:
-        db = write_store(Path(name) / "cxr.duckdb", questions)
-        command = [CXR, "mine", "--engine", "llm", "--model", "m", "--base-url", url, "--db", str(db)]
-        process = subprocess.Popen([*command, "--concurrency", str(IN_FLIGHT)], stderr=subprocess.DEVNULL)
+def job(questions: int, latency_s: float) -> dict[str, float]:
+    """Run `cxr mine`; give seconds of asking and of work, steady calls a second, peak MB, live calls, rows."""
+    with tempfile.TemporaryDirectory() as name, serving(latency_s) as url:
+        folder, cores = Path(name), os.sched_getaffinity(0)
+        write_store(folder / "cxr.duckdb", questions)
         if not latency_s:
-            os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        query = (
-            "select epoch(max(called_at)) - epoch(min(called_at)) + min(latency_s), "
-            "0.9 * count(*) / (quantile_cont(epoch(called_at), 0.95) - quantile_cont(epoch(called_at), 0.05)), "
-            "count(*), "
-            "(select count(*) from chains) + (select count(*) from rejects) from calls where not cache_hit"
+            _pin(0)
+        where = ("--engine", "llm", "--model", "m", "--base-url", url, "--concurrency", IN_FLIGHT)
+        took = cxr(folder, "mine", *where)
+        os.sched_setaffinity(0, cores)
+        (counted,) = sql(
+            folder,
+            "select epoch(max(called_at)) - epoch(min(called_at)) + min(latency_s) as seconds, "
+            "0.9 * count(*) / (quantile_cont(epoch(called_at), 0.95) - quantile_cont(epoch(called_at), 0.05)) "
+            "as steady, count(*) as calls, (select count(*) from chains) + (select count(*) from rejects) as ended "
+            "from calls where not cache_hit",
         )
-        with duckdb.connect(str(db), read_only=True) as connection:
-            ((seconds, steady, calls, ended),) = connection.execute(query).fetchall()
-        worked = usage.ru_utime + usage.ru_stime
-        return float(seconds), float(steady), worked, usage.ru_maxrss / 1024, int(calls), int(ended)
+        return {**counted, "worked": took.processor_s, "peak": took.peak_mb}
 
 
 def latency() -> None:
-    seconds, steady, _, _, calls, rows = job(2000, 0.5)
-    ideal = IN_FLIGHT / 0.5
+    told, ideal = job(2000, 0.5), IN_FLIGHT / 0.5
     print(
-        f"\nlatency: {calls:,} calls for {rows:,} questions at 500 ms, {IN_FLIGHT} in flight: {calls / seconds:.1f} "
-        f"calls/s in all, {steady:.1f} between the first and the last twentieth: {steady / ideal:.1%} of the ideal "
-        f"{ideal:.0f}",
+        f"\nlatency: {told['calls']:,} calls for {told['ended']:,} questions at 500 ms, {IN_FLIGHT} in flight: "
+        f"{told['calls'] / told['seconds']:.1f} calls/s in all, {told['steady']:.1f} between the first and the last "
+        f"twentieth: {told['steady'] / ideal:.1%} of the ideal {ideal:.0f}",
         flush=True,
     )
 
 
 def memory() -> None:
-    seconds, _, worked, peak, calls, rows = job(20_000, 0.0)
+    told = job(20_000, 0.0)
+    calls, seconds = told["calls"], told["seconds"]
     print(
-        f"\nmemory: {rows:,} questions, {calls:,} calls in {seconds:.0f} s on one core, store and cache included: "
-        f"{calls / seconds:.0f} typed and validated replies a second by the clock, {calls / worked:.0f} a second of "
-        f"processor time; peak {peak:.0f} MB",
+        f"\nmemory: {told['ended']:,} questions, {calls:,} calls in {seconds:.0f} s on one core, store and cache "
+        f"included: {calls / seconds:.0f} typed and validated replies a second by the clock, "
+        f"{calls / told['worked']:.0f} a second of processor time; peak {told['peak']:.0f} MB",
         flush=True,
     )
 
 
 def kill() -> None:
-    from tests.forked import run_script  # noqa: PLC0415
-    from tests.test_kill import kill_and_restart  # noqa: PLC0415
-
     def cxr_in(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return run_script(arguments, folder, os.environ)
 
@@ -237,15 +199,13 @@ def kill() -> None:
 
 
 def main() -> None:
-    chosen = sys.argv[1:] or ["clients", "latency", "memory", "kill"]
-    for name in chosen:
-        {"clients": side_by_side, "latency": latency, "memory": memory, "kill": kill}[name]()
+    measured = {"clients": clients, "latency": latency, "memory": memory, "kill": kill}
+    for name in sys.argv[1:] or measured:
+        measured[name]()
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
-        serve(sys.argv[2])
-    elif sys.argv[1:2] == ["clients"] and len(sys.argv) == 4:
-        clients(sys.argv[2], sys.argv[3])
+        serve(float(sys.argv[2]))
     else:
         main()

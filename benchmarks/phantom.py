@@ -11,20 +11,21 @@ reasoning (the rules judge, against the report), and seconds. Finished steps are
 What it printed, and what was tried before, stands in docs/training.md.
 """
 
-import argparse
+import functools
 import json
 import os
 import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import polars as pl
 
+from benchmarks.kit import CXR, Json, markdown, parser, records
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.judge import RulesJudge
 from cxr.miner.judge.radrscore import score_reasoning
@@ -33,52 +34,28 @@ from cxr.trainer.reward.answers import parse_completion
 from cxr.trainer.reward.rewards import accuracy_reward
 from cxr.trainer.train.settings import GRPOSettings
 
-CHECKPOINTS = ("sft", "grpo", "grpo-without-process-reward")
-SECONDS = "seconds.json"
+# Of each checkpoint: the stage, and what else it is told.
+CHECKPOINTS = {"sft": ("sft",), "grpo": ("grpo",), "grpo-without-process-reward": ("grpo", "--process-reward", "none")}
+Measures = Mapping[str, float]
 
 
-def main() -> None:
-    """Run the seeds and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--set", action="append", default=[], metavar="STAGE.KEY=VALUE", help="e.g. sft.steps=400")
-    given = parser.parse_args()
-    given.output.mkdir(parents=True, exist_ok=True)
-    measured = {seed: run_seed(given.output / f"seed{seed}", seed, given.set) for seed in given.seeds}
-    print("\n".join(table(measured)))
-
-
-def run_seed(folder: Path, seed: int, changes: Sequence[str]) -> dict[str, dict[str, float]]:
+def run_seed(folder: Path, seed: int, changes: Sequence[str]) -> dict[str, Measures]:
     """Train and measure one seed; give the measures of each checkpoint by name."""
     folder.mkdir(exist_ok=True)
-    seconds = Seconds(folder / SECONDS)
-    world = seconds.of("data", lambda: make_world(folder / "world", seed=seed))
-    world = world or make_world(folder / "world", seed=seed)
-    runs = {
-        "sft": ("sft", world.model, world.exports.sft, ()),
-        "grpo": ("grpo", folder / "sft" / "final", world.exports.grpo, ()),
-        "grpo-without-process-reward": (
-            "grpo", folder / "sft" / "final", world.exports.grpo, ("--process-reward", "none"),
-        ),
-    }  # fmt: skip
-    measured = {}
-    for name, (stage, model, data, more) in runs.items():
-        words = ["train", stage, "--preset", "tiny", "--model", model, "--data", data, "-o", folder / name, *more]
-        words += [word for text in (f"{stage}.seed={seed}", *changes) for word in setting(stage, text)]
-        seconds.of(name, lambda words=words: cxr(*words, "--existing", "replace"))
-        predictions = folder / f"{name}.jsonl"
-        seconds.of(f"{name} evaluation", lambda name=name, to=predictions: predict(world, folder / name / "final", to))
-        measured[name] = measures(world, predictions) | {"seconds": seconds.spent[name]}
-    measured["sft"]["data seconds"] = seconds.spent["data"]
-    measured["sft"]["evaluation seconds"] = seconds.spent["sft evaluation"]
+    seconds = Seconds(folder / "seconds.json")
+    make = functools.partial(make_world, folder / "world", seed=seed)
+    world: PhantomWorld = seconds.of("data", make) or make()
+    measured: dict[str, Measures] = {}
+    for name, (stage, *more) in CHECKPOINTS.items():
+        sets = [text.split(".", 1) for text in (f"{stage}.seed={seed}", *changes) if text.startswith(f"{stage}.")]
+        model = world.model if stage == "sft" else folder / "sft" / "final"
+        words = ["train", stage, "--preset", "tiny", "--model", model, "--data", getattr(world.exports, stage),
+                 "-o", folder / name, *more, *(word for _, rest in sets for word in ("--set", rest))]  # fmt: skip
+        seconds.of(name, functools.partial(cxr, *words, "--existing", "replace"))
+        final, predictions = folder / name / "final", folder / f"{name}.jsonl"
+        seconds.of(f"{name} evaluation", functools.partial(predict, world, final, predictions))
+        measured[name] = {**measures(world, predictions), "seconds": seconds.spent[name]}
     return measured
-
-
-def setting(stage: str, text: str) -> list[str]:
-    """Return the option for a `STAGE.KEY=VALUE` of this stage; nothing for one of another."""
-    of, _, rest = text.partition(".")
-    return ["--set", rest] if of == stage else []
 
 
 class Seconds:
@@ -88,7 +65,7 @@ class Seconds:
         self._path = path
         self.spent: dict[str, float] = json.loads(path.read_text()) if path.is_file() else {}
 
-    def of(self, name: str, step: Any) -> Any:
+    def of(self, name: str, step: Callable[[], Any]) -> Any:
         """Do a step that was not done before, and note how long it took; give what it gives, else None."""
         if name in self.spent:
             return None
@@ -101,9 +78,8 @@ class Seconds:
 
 def cxr(*words: object) -> None:
     """Run a command; its output goes to the terminal's error stream."""
-    program = Path(sys.executable).with_name("cxr")
     threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2")}
-    subprocess.run([program, *map(str, words)], check=True, stdout=sys.stderr, env={**os.environ, **threads})
+    subprocess.run([CXR, *map(str, words)], check=True, stdout=sys.stderr, env={**os.environ, **threads})
 
 
 def predict(world: PhantomWorld, model: Path, output: Path) -> None:
@@ -124,51 +100,50 @@ def measures(world: PhantomWorld, predictions: Path) -> dict[str, float]:
     samples, mined = test_rows(world.exports.grpo), test_rows(world.exports.sft)
     judge = RulesJudge()
     values: dict[str, list[float]] = defaultdict(list)
-    for line in predictions.read_text(encoding="utf-8").splitlines():
-        said = json.loads(line)
+    for said in records(predictions):
         if "sample_id" not in said:
             continue
         sample, text = samples[said["sample_id"]], said["text"] or ""
-        right = accuracy_reward(
-            text, mode=sample["mode"], task=sample["task"], answer=sample["answer"], options=sample["options"]
-        )
-        values[f"{sample['task']}, {sample['mode'].replace('_', ' ')}"].append(right)
+        asked = {name: sample[name] for name in ("mode", "task", "answer", "options")}
+        values[f"{sample['task']}, {sample['mode'].replace('_', ' ')}"].append(accuracy_reward(text, **asked))
         if sample["mode"] == Mode.REASONING:
-            think = parse_completion(text, reasoning=True)[0] or ""
-            reference = parse_completion(mined[said["sample_id"]]["completion"][0]["content"], reasoning=True)[0] or ""
+            written = (text, mined[said["sample_id"]]["completion"][0]["content"])
+            think, reference = (parse_completion(each, reasoning=True)[0] or "" for each in written)
             score = score_reasoning(think, reference, sample["report"], judge).score
             values["factuality"].append(score.factuality or 0.0)
             values["completeness"].append(score.completeness or 0.0)
     return {name: fmean(each) for name, each in sorted(values.items())}
 
 
-def test_rows(export: Path) -> Mapping[str, Mapping[str, Any]]:
+def test_rows(export: Path) -> Mapping[str, Json]:
     """Return the held-out rows of an export by sample."""
     rows = pl.read_parquet(sorted((export / "data").glob("test-*.parquet"))).to_dicts()
     return {row["sample_id"]: row for row in rows}
 
 
-def table(measured: Mapping[int, Mapping[str, Mapping[str, float]]]) -> Iterable[str]:
-    """Return the lines of a Markdown table: each seed and checkpoint, then the means over seeds."""
-    first = next(iter(measured.values()))
-    columns = [*first["grpo"]]
-    yield "| seed | checkpoint | " + " | ".join(columns) + " |"
-    yield "|---|---|" + "---|" * len(columns)
-    for seed, checkpoints in measured.items():
+def lines(measured: Mapping[int, Mapping[str, Measures]], columns: Sequence[str]) -> Iterable[list[str]]:
+    """Return each seed and checkpoint, then the means over seeds."""
+    means: Mapping[str, Measures] = {
+        name: {column: fmean(one[name][column] for one in measured.values()) for column in columns}
+        for name in CHECKPOINTS
+    }
+    for seed, checkpoints in [*measured.items(), ("mean", means)]:
         for name in CHECKPOINTS:
-            yield line(str(seed), name, [checkpoints[name][column] for column in columns])
-    for name in CHECKPOINTS:
-        means = [fmean(checkpoints[name][column] for checkpoints in measured.values()) for column in columns]
-        yield line("mean", name, means)
+            values = [checkpoints[name][column] for column in columns]
+            yield [str(seed), name, *(f"{value:.3f}" if value <= 1 else f"{value:.0f}" for value in values)]
 
 
-def line(seed: str, name: str, values: Sequence[float]) -> str:
-    """Return one line of the table."""
-    return (
-        f"| {seed} | {name} | "
-        + " | ".join(f"{value:.3f}" if value <= 1 else f"{value:.0f}" for value in values)
-        + " |"
-    )
+def main() -> None:
+    """Run the seeds and print the table."""
+    options = parser(__doc__)
+    options.add_argument("output", type=Path)
+    options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    options.add_argument("--set", action="append", default=[], metavar="STAGE.KEY=VALUE", help="e.g. sft.steps=400")
+    given = options.parse_args()
+    given.output.mkdir(parents=True, exist_ok=True)
+    measured = {seed: run_seed(given.output / f"seed{seed}", seed, given.set) for seed in given.seeds}
+    columns = [*measured[given.seeds[0]]["grpo"]]
+    print(markdown(["seed", "checkpoint", *columns], lines(measured, columns)))
 
 
 if __name__ == "__main__":

@@ -11,45 +11,41 @@ Reports come anew with each group. What counts is processor time, so that other 
 slowest step is the one that a trainer would notice.
 """
 
-import argparse
 import random
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.judge import completions
-from benchmarks.judge_speed import reports, sentences
+from benchmarks.judge import WORDS, completions
+from benchmarks.judge_speed import forget, sentences
+from benchmarks.kit import SHARED, parser, reports
 from cxr.miner.kit.console import out, table
-from cxr.miner.language import analyse
-from cxr.miner.language.reader import read_sentence
-from cxr.miner.language.section_headers import line_header
 from cxr.trainer.phantom.scene import draw_lots
 from cxr.trainer.phantom.wording import describe_scene
 from cxr.trainer.reward.process import ProcessReward
 from cxr.trainer.reward.rewards import reward_functions
 
-SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 GROUP = 8
-WORDS = 150
 TARGET_MS = 1.0
+Groups = Iterator[tuple[str, list[str]]]
+"""A report and the reasonings of its completions, one group after the other."""
 
 
-def phantom_groups(seed: int = 0) -> Iterator[tuple[str, list[str]]]:
-    """Return a report and its completions' reasonings, one group after the other."""
+def phantom_groups(seed: int = 0) -> Groups:
     rng = np.random.default_rng(seed)
     while True:
-        readings = [describe_scene(draw_lots(rng), rng) for _ in range(GROUP + 1)]
-        yield (
-            f"FINDINGS: {readings[0].findings} IMPRESSION: {readings[0].impression}",
-            [f"The heart, the lungs and the pleura have to be looked at. {one.findings}" for one in readings[1:]],
-        )
+        shown, *others = (describe_scene(draw_lots(rng), rng) for _ in range(GROUP + 1))
+        thinks = [f"The heart, the lungs and the pleura have to be looked at. {one.findings}" for one in others]
+        yield f"FINDINGS: {shown.findings} IMPRESSION: {shown.impression}", thinks
 
 
-def mined_groups(shared: Path) -> Iterator[tuple[str, list[str]]]:
+def mined_groups(shared: Path) -> Groups:
     """Return reasonings that a language model wrote, each group against the report of its first."""
     found = list(completions(shared / "gold"))
     for start in range(0, len(found) - GROUP + 1, GROUP):
@@ -57,15 +53,14 @@ def mined_groups(shared: Path) -> Iterator[tuple[str, list[str]]]:
         yield group[0][1], [think for think, _ in group]
 
 
-def dense_groups(shared: Path, seed: int = 0) -> Iterator[tuple[str, list[str]]]:
+def dense_groups(shared: Path, seed: int = 0) -> Groups:
     """Return sentences of OpenI in any order; ends when every one was used once."""
-    texts = reports(shared)
+    texts = list(reports(shared).values())
     draw = random.Random(seed)  # noqa: S311 - a draw that can be repeated, no secret
     pool = sorted(set(sentences(texts)))
     draw.shuffle(pool)
     draw.shuffle(texts)
-    for cached in (analyse, read_sentence, line_header):
-        cached.cache_clear()
+    forget()
     for report in texts:
         thinks = []
         for _ in range(GROUP):
@@ -78,60 +73,56 @@ def dense_groups(shared: Path, seed: int = 0) -> Iterator[tuple[str, list[str]]]
         yield report, thinks
 
 
-def batch(groups: Iterator[tuple[str, list[str]]], size: int) -> dict[str, list[Any]] | None:
+def batch(groups: Groups, size: int) -> dict[str, list[Any]] | None:
     """Return a step's completions with their columns; None at the end."""
-    rows: dict[str, list[Any]] = {"completions": [], "report": [], "sample_id": []}
-    for number in range(size // GROUP):
-        report, thinks = next(groups, ("", []))
-        if not thinks:
-            return None
-        for think in thinks:
-            text = f"<think> {think} </think><answer> Edema, Fracture </answer>"
-            rows["completions"].append([{"role": "assistant", "content": text}])
-            rows["report"].append(report)
-            rows["sample_id"].append(f"q{number}")
+    given = list(islice(groups, size // GROUP))
+    if len(given) < size // GROUP:
+        return None
+    text = "<think> {} </think><answer> Edema, Fracture </answer>"
+    said = [[{"role": "assistant", "content": text.format(think)}] for _, thinks in given for think in thinks]
+    every: dict[str, list[Any]] = {
+        "completions": said,
+        "report": [report for report, _ in given for _ in range(GROUP)],
+        "sample_id": [f"q{number}" for number in range(len(given)) for _ in range(GROUP)],
+    }
     fixed = {"mode": "reasoning", "task": "anomaly", "answer": "Edema", "options": None, "licence": "public",
              "prompts": None, "answer_findings": ["Edema"]}  # fmt: skip
-    return {**rows, **{name: [value] * size for name, value in fixed.items()}}
+    return {**every, **{name: [value] * size for name, value in fixed.items()}}
 
 
-def measure(groups: Iterator[tuple[str, list[str]]], size: int, steps: int) -> list[tuple[Any, ...]]:
+def measure(groups: Groups, size: int, steps: int) -> list[tuple[Any, ...]]:
     """Return for each reward: completions, milliseconds a completion (mean, slowest step) and the mean reward."""
-    rewards = reward_functions(ProcessReward())
-    spent: dict[str, list[float]] = {reward.__name__: [] for reward in rewards}
-    given: dict[str, list[float]] = {reward.__name__: [] for reward in rewards}
+    rewards = {reward.__name__: reward for reward in reward_functions(ProcessReward())}
+    spent, given = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
     for step in range(steps + 1):
         rows = batch(groups, size)
         if rows is None:
             break
-        for reward in rewards:
+        for name, reward in rewards.items():
             started = time.process_time()
             values = reward(**rows)
             if step:  # the first one loads the lexicon
-                spent[reward.__name__].append((time.process_time() - started) / size * 1000)
-            given[reward.__name__] += [value for value in values if value is not None]
-    return [
-        (name, len(times) * size, statistics.mean(times), max(times), statistics.mean(given[name]))
-        for name, times in spent.items()
-        if times
-    ]
+                spent[name].append((time.process_time() - started) / size * 1000)
+            given[name] += [value for value in values if value is not None]
+    means = {name: (statistics.mean(times), max(times), statistics.mean(given[name])) for name, times in spent.items()}
+    return [(name, len(spent[name]) * size, *told) for name, told in means.items()]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shared", type=Path, default=SHARED)
-    parser.add_argument("--batch", type=int, default=32, help="completions of a step, groups of eight")
-    parser.add_argument("--steps", type=int, default=20)
-    options = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--shared", type=Path, default=SHARED)
+    options.add_argument("--batch", type=int, default=32, help="completions of a step, groups of eight")
+    options.add_argument("--steps", type=int, default=20)
+    given = options.parse_args()
     columns = ("reward", "completions", "ms each", "slowest step", "mean reward")
     sets = {"phantom": phantom_groups()}
-    if options.shared.is_dir():
-        sets["150 words"] = mined_groups(options.shared)
-        sets["dense"] = dense_groups(options.shared)
+    if given.shared.is_dir():
+        sets["150 words"] = mined_groups(given.shared)
+        sets["dense"] = dense_groups(given.shared)
     worst = 0.0
     for name, groups in sets.items():
-        rows = measure(groups, options.batch, options.steps)
-        out().print(table(f"{name}, {options.batch} completions a step", columns, rows))
+        rows = measure(groups, given.batch, given.steps)
+        out().print(table(f"{name}, {given.batch} completions a step", columns, rows))
         cost = next(row[2] for row in rows if row[0] == "process_factuality")
         worst = worst if name == "dense" else max(worst, cost)
     met = "met" if worst < TARGET_MS else "MISSED"

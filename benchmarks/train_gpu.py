@@ -18,7 +18,6 @@ With LoRA the weights' own gradients fall away: 4 for 6 in the language model; a
 tower, whose gradients nobody needs.
 """
 
-import argparse
 import contextlib
 import gc
 import platform
@@ -28,12 +27,10 @@ import statistics
 import tempfile
 import time
 from argparse import Namespace
-from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import transformers
@@ -43,6 +40,7 @@ from PIL import Image as Pictures
 from transformers import AutoConfig, AutoModelForImageTextToText, PrinterCallback, TrainerCallback
 from trl.trainer.sft_trainer import SFTTrainer
 
+from benchmarks.kit import markdown, parser
 from cxr.trainer.models.families import load_processor
 from cxr.trainer.models.tiny import TinySize, build_tiny
 from cxr.trainer.train.memory import ModelShape, estimate, out_of_memory, shape_of_config, weights_precision
@@ -59,52 +57,24 @@ NUMBERS = {"device-batch": 8, "accumulation": 2, "steps": 10, "warmup": 3, "prom
 LORA_TARGETS = SFTSettings().lora_targets
 
 # The released config.json of Qwen2-VL-2B-Instruct and Qwen2-VL-7B-Instruct; `tiny` is for a run on any CPU.
+_TEXT = ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size",
+         "vocab_size")  # fmt: skip
+_TOWER = {"depth": 32, "embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4}
+_TINY = {"depth": 2, "embed_dim": 32, "num_heads": 2, "mlp_ratio": 2}
 SHAPES: dict[str, dict[str, Any]] = {
-    "2b": {
-        "text": {"hidden_size": 1536, "num_hidden_layers": 28, "num_attention_heads": 12, "num_key_value_heads": 2,
-                 "intermediate_size": 8960, "vocab_size": 151936},
-        "vision": {"depth": 32, "embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4},
-        "tied": True,
-    },
-    "7b": {
-        "text": {"hidden_size": 3584, "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4,
-                 "intermediate_size": 18944, "vocab_size": 152064},
-        "vision": {"depth": 32, "embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4},
-        "tied": False,
-    },
-    "tiny": {
-        "text": {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-                 "intermediate_size": 128, "vocab_size": 1024},
-        "vision": {"depth": 2, "embed_dim": 32, "num_heads": 2, "mlp_ratio": 2},
-        "tied": True,
-    },
-}  # fmt: skip
+    "2b": {"text": (1536, 28, 12, 2, 8960, 151936), "vision": _TOWER, "tied": True},
+    "7b": {"text": (3584, 28, 28, 4, 18944, 152064), "vision": _TOWER, "tied": False},
+    "tiny": {"text": (64, 2, 4, 2, 128, 1024), "vision": _TINY, "tied": True},
+}
 
 
-class Counted:
-    """What went through the model, batch by batch; sums stay on the device until the end."""
-
-    def __init__(self) -> None:
-        self._values: dict[str, list[Any]] = defaultdict(list)
-
-    def add(self, inputs: dict[str, Any]) -> None:
-        """Count a batch."""
-        lengths, grid = inputs["attention_mask"].sum(1), inputs["image_grid_thw"].prod(-1)
-        found = {
-            "tokens": lengths.sum(),
-            "padded": inputs["attention_mask"].numel(),
-            "labels": (inputs["labels"] != -100).sum(),
-            "squares": (lengths**2).sum(),
-            "patches": grid.sum(),
-            "patch_squares": (grid**2).sum(),
-            "samples": len(lengths),
-        }
-        for name, value in found.items():
-            self._values[name].append(value)
-
-    def since(self, batch: int) -> dict[str, float]:
-        """Sum what came from a batch on."""
-        return {name: float(sum(map(int, values[batch:]))) for name, values in self._values.items()}
+def counts(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Count what a batch brings; the counts stay on the device until the end."""
+    lengths, grid = inputs["attention_mask"].sum(1), inputs["image_grid_thw"].prod(-1)
+    return {
+        "tokens": lengths.sum(), "padded": inputs["attention_mask"].numel(), "labels": (inputs["labels"] != -100).sum(),
+        "squares": (lengths**2).sum(), "patches": grid.sum(), "patch_squares": (grid**2).sum(), "samples": len(lengths),
+    }  # fmt: skip
 
 
 class Clock(TrainerCallback):
@@ -125,8 +95,7 @@ class Clock(TrainerCallback):
             self._profiler.step()
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What one contestant did."""
 
     name: str
@@ -140,28 +109,18 @@ class Result:
 def configuration(shape: str, ids: Callable[[str], int]) -> Any:
     """Return a Qwen2-VL configuration of a shape, whose special tokens are those of a small tokenizer."""
     given = SHAPES[shape]
-    head = given["text"]["hidden_size"] // given["text"]["num_attention_heads"]
+    text = dict(zip(_TEXT, given["text"], strict=True))
+    head = text["hidden_size"] // text["num_attention_heads"]
     third = head * 3 // 16
+    rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [head // 2 - 2 * third, third, third]}
+    ends = {"bos_token_id": None, "eos_token_id": ids("<|im_end|>"), "pad_token_id": ids("<|endoftext|>")}
+    marks = {"image": "image_pad", "video": "video_pad", "vision_start": "vision_start", "vision_end": "vision_end"}
     return AutoConfig.for_model(
         "qwen2_vl",
-        text_config={
-            **given["text"],
-            "max_position_embeddings": 32768,
-            "bos_token_id": None,
-            "eos_token_id": ids("<|im_end|>"),
-            "pad_token_id": ids("<|endoftext|>"),
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 1e6,
-                "mrope_section": [head // 2 - 2 * third, third, third],
-            },
-        },
-        vision_config={**given["vision"], "hidden_size": given["text"]["hidden_size"], "patch_size": 14},
-        image_token_id=ids("<|image_pad|>"),
-        video_token_id=ids("<|video_pad|>"),
-        vision_start_token_id=ids("<|vision_start|>"),
-        vision_end_token_id=ids("<|vision_end|>"),
+        text_config={**text, "max_position_embeddings": 32768, **ends, "rope_parameters": rope},
+        vision_config={**given["vision"], "hidden_size": text["hidden_size"], "patch_size": 14},
         tie_word_embeddings=given["tied"],
+        **{f"{name}_token_id": ids(f"<|{mark}|>") for name, mark in marks.items()},
     )
 
 
@@ -171,16 +130,11 @@ def dataset(plan: Namespace, tokenizer: Any, samples: int) -> Dataset:
     noise = Pictures.effect_noise((plan.pixels // 4, plan.pixels // 4), 60).resize((plan.pixels, plan.pixels))
     rows = []
     for number in range(samples):
-        reasons = draw.random() < plan.reasoning
-        length = plan.reasoning_tokens if reasons else plan.answer_tokens
-        rows.append(
-            {
-                "images": [noise.rotate(number % 360).convert("RGB")],
-                "prompt": [{"role": "user", "content": words(tokenizer, plan.prompt_tokens, draw)}],
-                "completion": [{"role": "assistant", "content": words(tokenizer, length, draw)}],
-                "sample_id": f"s{number}",
-            }
-        )
+        length = plan.reasoning_tokens if draw.random() < plan.reasoning else plan.answer_tokens
+        asked = [{"role": "user", "content": words(tokenizer, plan.prompt_tokens, draw)}]
+        said = [{"role": "assistant", "content": words(tokenizer, length, draw)}]
+        image = noise.rotate(number % 360).convert("RGB")
+        rows.append({"images": [image], "prompt": asked, "completion": said, "sample_id": f"s{number}"})
     turns = List({"role": Value("string"), "content": Value("string")})
     features = Features({"images": List(Image()), "prompt": turns, "completion": turns, "sample_id": Value("string")})
     return Dataset.from_list(rows, features=features)
@@ -214,25 +168,16 @@ def model_flops(shape: ModelShape, sums: dict[str, float], *, lora: bool) -> flo
 def contestant(name: str, plan: Namespace, model: Any, processor: Any, rows: Dataset, out: Path) -> Any:
     """Return a trainer: ours, or TRL's with the same settings."""
     settings = SFTSettings(
-        device_batch=plan.device_batch,
-        global_batch=plan.device_batch * plan.accumulation,
-        precision=plan.precision,
-        gradient_checkpointing=plan.checkpointing,
-        workers=plan.workers,
-        lora_rank=plan.lora,
-        lora_alpha=2 * max(1, plan.lora),
-        trackers=(),
-        trl={"save_strategy": "no", "use_cpu": plan.device == "cpu"},
-    )
+        device_batch=plan.device_batch, global_batch=plan.device_batch * plan.accumulation, precision=plan.precision,
+        gradient_checkpointing=plan.checkpointing, workers=plan.workers, lora_rank=plan.lora,
+        lora_alpha=2 * max(1, plan.lora), trackers=(), trl={"save_strategy": "no", "use_cpu": plan.device == "cpu"},
+    )  # fmt: skip
     config = sft_config(settings, out, plan.accumulation, plan.warmup + plan.steps)
     if name == "ours":
         return sft_trainer(model, processor, rows, settings, config)
+    plain = rows.remove_columns("sample_id")
     return SFTTrainer(
-        model=model,
-        args=config,
-        train_dataset=rows.remove_columns("sample_id"),
-        processing_class=processor,
-        peft_config=lora(settings),
+        model=model, args=config, train_dataset=plain, processing_class=processor, peft_config=lora(settings)
     )
 
 
@@ -243,7 +188,8 @@ def measure(name: str, plan: Namespace, config: Any, shape: ModelShape, processo
     with torch.device(plan.device):
         model: Any = AutoModelForImageTextToText.from_config(config, dtype=dtype, attn_implementation=plan.attention)  # type: ignore[no-untyped-call]
     profiler = _profiler(plan) if plan.profile is not None else None
-    counted, clock = Counted(), Clock(plan, profiler)
+    counted: list[dict[str, Any]] = []
+    clock = Clock(plan, profiler)
     with tempfile.TemporaryDirectory() as out:
         trainer = contestant(name, plan, model, processor, rows, Path(out))
         trainer.remove_callback(PrinterCallback)
@@ -251,7 +197,7 @@ def measure(name: str, plan: Namespace, config: Any, shape: ModelShape, processo
         step = trainer.training_step
 
         def counting(model: Any, inputs: dict[str, Any], *more: Any) -> Any:
-            counted.add(inputs)
+            counted.append(counts(inputs))
             return step(model, inputs, *more)
 
         trainer.training_step = counting
@@ -260,7 +206,8 @@ def measure(name: str, plan: Namespace, config: Any, shape: ModelShape, processo
         if profiler is not None:
             _write_profile(profiler, plan.profile, name)
     took = [after - before for before, after in pairwise(clock.ends[plan.warmup - 1 :])]
-    sums = counted.since(plan.warmup * plan.accumulation)
+    measured = counted[plan.warmup * plan.accumulation :]
+    sums = {name: float(sum(int(batch[name]) for batch in measured)) for name in counted[0]}
     flops = model_flops(shape, sums, lora=plan.lora > 0)
     peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     del trainer, model
@@ -272,12 +219,10 @@ def measure(name: str, plan: Namespace, config: Any, shape: ModelShape, processo
 
 
 def _profiler(plan: Namespace) -> Any:
-    kinds = [torch.profiler.ProfilerActivity.CPU]
-    if plan.device == "cuda":
-        kinds.append(torch.profiler.ProfilerActivity.CUDA)
-    return torch.profiler.profile(
-        activities=kinds, schedule=torch.profiler.schedule(wait=plan.warmup, warmup=1, active=2, repeat=1)
-    )
+    activity = torch.profiler.ProfilerActivity
+    kinds = [activity.CPU, *([activity.CUDA] if plan.device == "cuda" else [])]
+    schedule = torch.profiler.schedule(wait=plan.warmup, warmup=1, active=2, repeat=1)
+    return torch.profiler.profile(activities=kinds, schedule=schedule)
 
 
 def _write_profile(profiler: Any, folder: Path, name: str) -> None:
@@ -295,75 +240,59 @@ def report(plan: Namespace, shape: ModelShape, results: list[Result]) -> str:
     peak = next((value for name, value in PEAKS.items() if name in gpu), None) if plan.device == "cuda" else None
     side = shape.image_tokens(plan.pixels, plan.pixels)
     expected = estimate(
-        shape,
-        device_batch=plan.device_batch,
+        shape, device_batch=plan.device_batch, patches=shape.patches(plan.pixels, plan.pixels), lora=plan.lora > 0,
         tokens=side + plan.prompt_tokens + (plan.reasoning_tokens if plan.reasoning else plan.answer_tokens),
-        patches=shape.patches(plan.pixels, plan.pixels),
-        precision=plan.precision,
-        lora=plan.lora > 0,
-        checkpointing=plan.checkpointing,
-        master=plan.weights,
-    )
+        precision=plan.precision, checkpointing=plan.checkpointing, master=plan.weights,
+    )  # fmt: skip
     trained = f"LoRA rank {plan.lora}" if plan.lora else "all weights"
     known = "unknown" if peak is None else f"{peak / 1e12:.0f} TFLOP/s dense bf16"
     texts = f"prompt {plan.prompt_tokens}, answer {plan.answer_tokens}, reasoning {plan.reasoning_tokens} tokens"
     batch = f"{plan.device_batch} samples x {plan.accumulation} accumulated, {plan.steps} steps after {plan.warmup}"
-    checkpointing = "on" if plan.checkpointing else "off"
-    lines = [
-        f"Qwen2-VL {plan.shape} ({shape.parameters / 1e9:.3f} B parameters, random weights), SFT, {gpu}",
-        "",
-        f"- images {plan.pixels} x {plan.pixels} = {side} tokens; {texts}; {plan.reasoning:.1%} of samples reason",
-        f"- {batch}; gradient checkpointing {checkpointing}, {trained}",
-        f"- compute {plan.precision}, weights {plan.weights}, {plan.attention}; the device's peak: {known}",
-        f"- torch {torch.__version__}, transformers {transformers.__version__}, trl {trl.__version__}",
-        "",
-        "| | samples/s | tokens/s | padding | TFLOP/s | MFU | s/step | peak memory, GB | estimated, GB |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    columns = ("", "samples/s", "tokens/s", "padding", "TFLOP/s", "MFU", "s/step", "peak memory, GB", "estimated, GB")
+    rows = []
     for result in results:
         sums, rate = result.sums, result.flops / result.seconds
-        cells = [
-            result.name,
-            f"{sums['samples'] / result.seconds:.2f}",
-            f"{sums['tokens'] / result.seconds:,.0f}",
-            f"{1 - sums['tokens'] / sums['padded']:.0%}",
-            f"{rate / 1e12:.3g}",
-            "" if peak is None else f"{rate / peak:.1%}",
-            f"{result.seconds / plan.steps:.3f} ± {result.spread:.3f}",
-            f"{result.peak_bytes / 1e9:.1f}",
-            f"{expected.total / 1e9:.1f}" if plan.device == "cuda" else "",
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append([
+            result.name, f"{sums['samples'] / result.seconds:.2f}", f"{sums['tokens'] / result.seconds:,.0f}",
+            f"{1 - sums['tokens'] / sums['padded']:.0%}", f"{rate / 1e12:.3g}",
+            "" if peak is None else f"{rate / peak:.1%}", f"{result.seconds / plan.steps:.3f} ± {result.spread:.3f}",
+            f"{result.peak_bytes / 1e9:.1f}", f"{expected.total / 1e9:.1f}" if plan.device == "cuda" else "",
+        ])  # fmt: skip
+    return f"""\
+Qwen2-VL {plan.shape} ({shape.parameters / 1e9:.3f} B parameters, random weights), SFT, {gpu}
+
+- images {plan.pixels} x {plan.pixels} = {side} tokens; {texts}; {plan.reasoning:.1%} of samples reason
+- {batch}; gradient checkpointing {"on" if plan.checkpointing else "off"}, {trained}
+- compute {plan.precision}, weights {plan.weights}, {plan.attention}; the device's peak: {known}
+- torch {torch.__version__}, transformers {transformers.__version__}, trl {trl.__version__}
+
+{markdown(columns, rows)}"""
 
 
 def parse() -> tuple[Namespace, list[str]]:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shape", choices=sorted(SHAPES), default="2b")
-    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--what", default="ours,trl", help="ours, trl, or both")
-    parser.add_argument("--pixels", type=int, help="width and height of the images; 448, tiny: 56")
+    options = parser(__doc__)
+    options.add_argument("--shape", choices=sorted(SHAPES), default="2b")
+    options.add_argument("--device", choices=["cuda", "cpu"], default="cuda" if torch.cuda.is_available() else "cpu")
+    options.add_argument("--what", default="ours,trl", help="ours, trl, or both")
+    options.add_argument("--pixels", type=int, help="width and height of the images; 448, tiny: 56")
     for name, default in NUMBERS.items():
-        parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--reasoning", type=float, default=REASONING_SHARE, help="share of reasoning samples")
-    parser.add_argument("--precision", choices=["bf16", "fp32"], help="of the multiplications; cpu: fp32")
-    parser.add_argument("--weights", choices=["bf16", "fp32"], help="of weights and AdamW; default: as cxr train does")
-    parser.add_argument("--attention", default="sdpa", choices=["sdpa", "flash_attention_2", "eager"])
-    parser.add_argument("--no-checkpointing", dest="checkpointing", action="store_false")
-    parser.add_argument("--lora", type=int, default=0, help="rank; 0 trains all weights")
-    parser.add_argument("--workers", type=int, help="processes that prepare batches; default 8, cpu: 0")
-    parser.add_argument("--profile", type=Path, help="a folder for torch's profile of two steps")
-    given = vars(parser.parse_args())
+        options.add_argument(f"--{name}", type=int, default=default)
+    options.add_argument("--reasoning", type=float, default=REASONING_SHARE, help="share of reasoning samples")
+    options.add_argument("--precision", choices=["bf16", "fp32"], help="of the multiplications; cpu: fp32")
+    options.add_argument("--weights", choices=["bf16", "fp32"], help="of weights and AdamW; default: as cxr train does")
+    options.add_argument("--attention", default="sdpa", choices=["sdpa", "flash_attention_2", "eager"])
+    options.add_argument("--no-checkpointing", dest="checkpointing", action="store_false")
+    options.add_argument("--lora", type=int, default=0, help="rank; 0 trains all weights")
+    options.add_argument("--workers", type=int, help="processes that prepare batches; default 8, cpu: 0")
+    options.add_argument("--profile", type=Path, help="a folder for torch's profile of two steps")
+    given = vars(options.parse_args())
     names = given.pop("what").split(",")
     if set(names) - {"ours", "trl"}:
-        parser.error("--what names neither; expected ours, trl, or both with a comma")
+        options.error("--what names neither; expected ours, trl, or both with a comma")
     on_cpu = given["device"] == "cpu"
-    defaults = {
-        "pixels": 56 if given["shape"] == "tiny" else 448,
-        "precision": "fp32" if on_cpu else "bf16",
-        "workers": 0 if on_cpu else 8,
-    }
-    given |= {name: value for name, value in defaults.items() if given[name] is None}
+    usual = (("pixels", 56 if given["shape"] == "tiny" else 448), ("precision", "fp32" if on_cpu else "bf16"),
+             ("workers", 0 if on_cpu else 8))  # fmt: skip
+    given |= {name: value for name, value in usual if given[name] is None}
     given["warmup"] = max(1, given["warmup"])
     loaded = weights_precision(given["precision"], parallel="none", processes=1, lora_rank=given["lora"])
     return Namespace(**{**given, "weights": given["weights"] or loaded}), names

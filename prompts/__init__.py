@@ -18,9 +18,7 @@ from pydantic import Field, TypeAdapter
 
 from cxr.prompts.render import TEMPORAL, fill, stage_values
 from cxr.prompts.replies import (
-    ChainReply,
     EvidenceReply,
-    PlanReply,
     Reply,
     TemporalEvidenceReply,
     TemporalWholeReply,
@@ -29,20 +27,7 @@ from cxr.prompts.replies import (
 )
 from cxr.schemas.base import Frozen
 
-__all__ = [
-    "ChainReply",
-    "EvidenceReply",
-    "PlanReply",
-    "Prompt",
-    "Reply",
-    "TemporalEvidenceReply",
-    "TemporalWholeReply",
-    "WholeReply",
-    "WorkedCase",
-    "available",
-    "load",
-    "source",
-]
+__all__ = ["EvidenceReply", "Prompt", "Reply", "available", "load", "source"]
 
 _FILE_NAME = re.compile(r"^(?P<name>[a-z_]+)\.v(?P<version>[1-9]\d*)\.md$")
 _LAYOUT = re.compile(
@@ -68,11 +53,16 @@ class Prompt(Frozen):
 
         Raises ValueError if `values` are not exactly the template's placeholders.
         """
-        return [*self._opening, {"role": "user", "content": fill(self.user_template, values)}]
+        return [*self.opening, {"role": "user", "content": fill(self.user_template, values)}]
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Name, version and hash, as they are kept with what the prompt led to."""
+        return {"name": self.name, "version": str(self.version), "hash": self.hash}
 
     @cached_property
-    def _opening(self) -> tuple[dict[str, str], ...]:
-        """What stands before every question; servers bill a beginning that stays the same at the cached price."""
+    def opening(self) -> tuple[dict[str, str], ...]:
+        """System message and examples, before every question; a beginning that stays the same is billed as cached."""
         messages = [{"role": "system", "content": self.system}]
         for case in self.examples:
             shown = stage_values(
@@ -142,9 +132,8 @@ def _read(file_name: str, of: Path | None) -> bytes:
 
 def _reply_of(case: WorkedCase, name: str) -> Reply:
     step = name.removesuffix(TEMPORAL)
-    if step == "whole" and isinstance(case.evidence, TemporalEvidenceReply):
-        return TemporalWholeReply(plan=case.plan, evidence=case.evidence, chain=case.chain)
     if step == "whole":
-        return WholeReply(plan=case.plan, evidence=case.evidence, chain=case.chain)
+        form = TemporalWholeReply if isinstance(case.evidence, TemporalEvidenceReply) else WholeReply
+        return form(plan=case.plan, evidence=case.evidence, chain=case.chain)
     replies: dict[str, Reply] = {"plan": case.plan, "evidence": case.evidence, "chain": case.chain}
     return replies[step]

@@ -10,3 +10,11 @@ class Rejection(NamedTuple):
 
     reason: RejectReason
     message: str
+
+
+class Reject(NamedTuple):
+    """One input row that is not kept. The message never holds report text."""
+
+    key: str
+    reason: RejectReason
+    message: str

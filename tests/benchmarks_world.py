@@ -5,7 +5,10 @@ import csv
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import duckdb
+import polars as pl
 from typer.testing import CliRunner
 
 from cxr.cli import app
@@ -75,3 +78,14 @@ def run_cxr(folder: Path, *arguments: str | Path) -> "subprocess.CompletedProces
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+
+def sql(folder: Path, statement: str) -> list[tuple[Any, ...]]:
+    """Run a statement in the store of a folder."""
+    with duckdb.connect(str(folder / "cxr.duckdb")) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def read_samples(benchmark: Path) -> pl.DataFrame:
+    """Read the samples of a benchmark, file after file."""
+    return pl.concat([pl.read_parquet(path) for path in sorted(benchmark.rglob("*.parquet"))], how="diagonal")

@@ -60,6 +60,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked of a model server again is asked at once."""
+    monkeypatch.setattr("cxr.miner.llm.client._LONGEST_WAIT_S", 0.0)
+    monkeypatch.setattr("cxr.miner.llm.pace._FIRST_REST_S", 0.01)
+
+
 @pytest.fixture(scope="session")
 def forked_commands() -> Iterator[ForkedCommands]:
     """Where `cxr` is run from; one for each worker of the suite."""
@@ -85,6 +92,12 @@ def ingested(tmp_path_factory: pytest.TempPathFactory, cxr_in: CliIn) -> Path:
     write_openi(folder / "openi")
     assert cxr_in(folder, "ingest", "openi", "openi").returncode == 0
     return folder / "cxr.duckdb"
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    """Where `cxr` makes its store."""
+    return tmp_path / "cxr.duckdb"
 
 
 @pytest.fixture

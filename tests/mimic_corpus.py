@@ -5,7 +5,7 @@ import gzip
 import io
 import os
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,6 +56,7 @@ STUDIES: tuple[Study, ...] = (
     Study(10000898, 50771383, "21880803", "5.123", "Patchy consolidation in the right lower lobe.",
           "Right lower lobe pneumonia.", {"Consolidation": "1.0", "Pneumonia": "1.0"}, split="test"),
 )  # fmt: skip
+FIRST = STUDIES[0]
 
 
 def report_text(study: Study) -> str:
@@ -108,6 +109,10 @@ def write_sectioned(folder: Path, studies: Iterable[Study] = STUDIES) -> Path:
     header = ("study", "impression", "findings", "last_paragraph", "comparison")
     write_csv(folder / "mimic_cxr_sectioned.csv", header, rows)
     return folder
+
+
+WRITERS: dict[str, Callable[[Path], Path]] = {"zip": write_zip, "tree": write_tree, "sectioned": write_sectioned}
+"""The layouts of the reports by name."""
 
 
 def metadata_rows(studies: Iterable[Study] = STUDIES) -> list[tuple[object, ...]]:

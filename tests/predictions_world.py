@@ -1,13 +1,12 @@
 """A small benchmark with invented models' predictions, for the tests of import, evaluation and comparison."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from tests.benchmarks_world import make_store, rows, run_cxr
+from tests.benchmarks_world import make_store, read_samples, rows, run_cxr
 
 Row = Mapping[str, Any]
 TARGETS = ("--target", "test.answer_only=60", "--target", "test.reasoning=40")
@@ -23,8 +22,7 @@ def make_benchmark(folder: Path, studies: int = 96) -> Path:
 
 def samples_of(benchmark: Path) -> list[dict[str, Any]]:
     """Give the samples of a benchmark, in the order of their ids."""
-    frames = [pl.read_parquet(path) for path in sorted(benchmark.rglob("*.parquet"))]
-    return pl.concat(frames, how="diagonal").sort("sample_id").to_dicts()
+    return read_samples(benchmark).sort("sample_id").to_dicts()
 
 
 def fingerprint_of(benchmark: Path) -> str:
@@ -63,3 +61,22 @@ def write_jsonl(path: Path, made: Iterable[Row]) -> Path:
     """Write records as JSON Lines."""
     path.write_text("".join(json.dumps(line) + "\n" for line in made), encoding="utf-8")
     return path
+
+
+def predict(
+    folder: Path,
+    write: Callable[[Any], str] = completion,
+    model: str = "oracle",
+    samples: Sequence[dict[str, Any]] | None = None,
+    **changes: object,
+) -> None:
+    """Write what a model says about the samples of `bench`, all or some, and import it."""
+    made = lines(folder / "bench", samples_of(folder / "bench") if samples is None else samples, write, model)
+    write_jsonl(folder / f"{model}.jsonl", [line | changes for line in made])
+    done = run_cxr(folder, "import", "predictions", f"{model}.jsonl", "--benchmark", "bench")
+    assert done.returncode == 0, done.stderr
+
+
+def evaluate(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    """Run `cxr evaluate` on `bench`."""
+    return run_cxr(folder, "evaluate", "bench", *options)

@@ -9,8 +9,9 @@ from typing import Any
 from cxr.miner.judge import RulesJudge
 from cxr.miner.language.sections import parse_sections
 from cxr.miner.mine.engines.replies import to_evidence, to_plan
-from cxr.prompts import EvidenceReply, PlanReply, load
+from cxr.prompts import load
 from cxr.prompts.render import stage_values
+from cxr.prompts.replies import EvidenceReply, PlanReply
 from cxr.schemas.finding import Finding
 from cxr.schemas.question import Option, Question
 from cxr.schemas.study import Report

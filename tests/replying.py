@@ -8,8 +8,9 @@ from typing import Any
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.mine.engines.replies import to_evidence, to_plan
 from cxr.miner.mine.engines.rules import RulesEngine
-from cxr.prompts import EvidenceReply, PlanReply, load
+from cxr.prompts import load
 from cxr.prompts.render import stage_values
+from cxr.prompts.replies import EvidenceReply, PlanReply
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
 from cxr.schemas.study import Report

@@ -6,17 +6,10 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-import duckdb
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from cxr.miner.benchmark.selection import quotas
-from cxr.miner.benchmark.settings import PAPER_TARGETS, Mode, parse_targets
-from cxr.miner.kit.errors import SettingsError
-from cxr.schemas.vocabulary import Task
-from tests.benchmarks_world import make_store, rows, run_cxr
+from tests.benchmarks_world import make_store, read_samples, rows, run_cxr, sql
 
 STUDIES = 96
 
@@ -38,22 +31,13 @@ def here(world: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _samples(folder: Path) -> pl.DataFrame:
-    return pl.concat([pl.read_parquet(path) for path in sorted(folder.rglob("*.parquet"))], how="diagonal")
-
-
 def _manifest(folder: Path) -> dict[str, object]:
     read: dict[str, object] = json.loads((folder / "manifest.json").read_text())
     return read
 
 
-def _sql(folder: Path, statement: str) -> None:
-    with duckdb.connect(str(folder / "cxr.duckdb")) as connection:
-        connection.execute(statement)
-
-
 def test_reasoning_samples_are_factual_and_a_subset_of_the_answer_only_ones(world: Path) -> None:
-    samples = _samples(world / "whole")
+    samples = read_samples(world / "whole")
     reasoning = samples.filter(pl.col("mode") == "reasoning")
     assert reasoning.height > 100
     assert reasoning["factuality"].min() == 1
@@ -64,14 +48,14 @@ def test_reasoning_samples_are_factual_and_a_subset_of_the_answer_only_ones(worl
 
 
 def test_no_study_and_no_patient_is_in_two_splits(world: Path) -> None:
-    samples = _samples(world / "whole")
+    samples = read_samples(world / "whole")
     for column in ("study_id", "patient_id"):
         assert samples.group_by(column).agg(pl.col("split").n_unique())["split"].max() == 1
 
 
 def test_the_manifest_counts_what_the_files_hold(world: Path) -> None:
     manifest = _manifest(world / "whole")
-    samples = _samples(world / "whole")
+    samples = read_samples(world / "whole")
     counted = samples.group_by("split", "mode", "task").len().rows()
     assert sorted((*row[:3], row[3]) for row in counted) == sorted(
         (goal["split"], goal["mode"], goal["task"], goal["reached"])
@@ -83,7 +67,7 @@ def test_the_manifest_counts_what_the_files_hold(world: Path) -> None:
 
 def test_a_second_build_has_the_same_bytes_whatever_the_order_of_the_rows(world: Path, here: Path) -> None:
     for table in ("questions", "chains", "scores", "studies", "images", "reports"):
-        _sql(
+        sql(
             here,
             f"create table shuffled as select * from {table} order by hash(rowid); delete from {table}; "
             f"insert into {table} select * from shuffled; drop table shuffled",
@@ -99,7 +83,7 @@ def test_another_seed_chooses_and_orders_other_samples(world: Path, here: Path) 
     target = ("--only", "--target", "train.answer_only.binary=40")
     for name, seed in (("a", "1"), ("b", "2"), ("c", "1")):
         assert run_cxr(here, "bench", "compile", name, *target, "--seed", seed).returncode == 0
-    first, second, again = (_samples(here / name)["sample_id"].to_list() for name in "abc")
+    first, second, again = (read_samples(here / name)["sample_id"].to_list() for name in "abc")
     assert first == again
     assert len(first) == len(second) == 40
     assert set(first) != set(second)
@@ -109,15 +93,15 @@ def test_a_larger_target_only_adds(here: Path) -> None:
     for name, count in (("small", 60), ("large", 120)):
         done = run_cxr(here, "bench", "compile", name, "--only", "--target", f"train.answer_only.binary={count}")
         assert done.returncode == 0, done.stderr
-    small, large = (set(_samples(here / name)["sample_id"]) for name in ("small", "large"))
+    small, large = (set(read_samples(here / name)["sample_id"]) for name in ("small", "large"))
     assert small < large
 
 
 def test_a_draw_takes_findings_and_answers_in_turns(world: Path, here: Path) -> None:
     assert run_cxr(here, "bench", "compile", "b", "--only", "--target", "train.answer_only.binary=48").returncode == 0
-    drawn = _samples(here / "b")
+    drawn = read_samples(here / "b")
     strata = Counter((finding, answer) for (finding,), answer in drawn.select("findings", "answer").rows())
-    whole = _samples(world / "whole").filter((pl.col("task") == "binary") & (pl.col("mode") == "answer_only"))
+    whole = read_samples(world / "whole").filter((pl.col("task") == "binary") & (pl.col("mode") == "answer_only"))
     there = Counter(
         (finding, answer)
         for (finding,), answer, split in whole.select("findings", "answer", "split").rows()
@@ -141,42 +125,12 @@ def test_targets_that_cannot_be_reached_are_said_by_task_and_finding(here: Path)
     }  # fmt: skip
 
 
-tasks = st.sampled_from(list(Task))
-
-
-@given(st.integers(0, 5000), st.dictionaries(tasks, st.integers(0, 1000)))
-def test_a_total_is_reached_exactly_or_everything_is_taken(target: int, available: dict[Task, int]) -> None:
-    given_ = quotas(target, available)
-    assert sum(given_.values()) == min(target, sum(available.values()))
-    assert all(given_[task] <= available[task] for task in available)
-    # No task gets more than one that still had samples left, but for the remainder.
-    left = [given_[task] for task in available if given_[task] < available[task]]
-    assert not left or max(given_.values()) - min(left) <= 1
-
-
-@given(st.dictionaries(tasks, st.integers(0, 50)), st.dictionaries(tasks, st.integers(0, 50)))
-def test_a_table_of_targets_is_kept_task_by_task(target: dict[Task, int], available: dict[Task, int]) -> None:
-    assert quotas(target, available) == {task: min(wanted, available.get(task, 0)) for task, wanted in target.items()}
-
-
-def test_targets_are_read_from_the_command_line_and_default_to_the_papers() -> None:
-    assert parse_targets(["test.reasoning=1000", "train.answer_only.binary=3", "train.answer_only.single=4"]) == {
-        "test": {Mode.REASONING: 1000},
-        "train": {Mode.ANSWER_ONLY: {Task.BINARY: 3, Task.SINGLE: 4}},
-    }
-    assert PAPER_TARGETS["train"] == {Mode.ANSWER_ONLY: 1_200_000, Mode.REASONING: 59_000}
-    assert PAPER_TARGETS["test"] == {Mode.ANSWER_ONLY: 7_300, Mode.REASONING: 1_000}
-    for bad in ("test=3", "exam.reasoning=1", "test.reasoning.guess=1", "test.reasoning=-1"):
-        with pytest.raises(SettingsError, match="expected SPLIT"):
-            parse_targets([bad])
-
-
 def test_targets_can_stand_in_cxr_toml(here: Path) -> None:
     (here / "cxr.toml").write_text(
         "[bench.targets.test]\nanswer_only = 10\n[bench.targets.test.reasoning]\nbinary = 4\nsingle = 3\n"
     )
     assert run_cxr(here, "bench", "compile", "b").returncode == 0
-    counted = Counter(_samples(here / "b").select("mode", "task").rows())
+    counted = Counter(read_samples(here / "b").select("mode", "task").rows())
     assert sum(count for (mode, _), count in counted.items() if mode == "answer_only") == 10
     assert counted["reasoning", "binary"] == 4
     assert counted["reasoning", "single"] == 3
@@ -193,13 +147,13 @@ def _excluded(folder: Path) -> dict[str, int]:
 
 
 def test_a_patient_in_two_splits_is_in_none(here: Path) -> None:
-    _sql(here, "update studies set split = 'test' where study_id = 'invented/s2'")
-    _sql(here, "update questions set split = 'test' where study_id = 'invented/s2'")
-    _sql(here, "update studies set split = 'validate' where patient_id = 'invented/p9'")
+    sql(here, "update studies set split = 'test' where study_id = 'invented/s2'")
+    sql(here, "update questions set split = 'test' where study_id = 'invented/s2'")
+    sql(here, "update studies set split = 'validate' where patient_id = 'invented/p9'")
     assert run_cxr(here, "bench", "compile", "b").returncode == 0
     assert _excluded(here / "b")["patient_in_two_splits"] > 0
     assert _excluded(here / "b")["split_changed"] > 0
-    assert not {"invented/s2", "invented/s3", "invented/s18"} & set(_samples(here / "b")["study_id"])
+    assert not {"invented/s2", "invented/s3", "invented/s18"} & set(read_samples(here / "b")["study_id"])
     assert "patients in two splits" in run_cxr(here, "bench", "leakage").stdout
 
 
@@ -211,41 +165,41 @@ def test_a_report_that_two_splits_share_stays_on_one_side(
     here: Path, keeps: str, gone: set[str], kept: set[str]
 ) -> None:
     words = "(select findings || ' Unchanged.' from reports where study_id = 'invented/s0')"
-    _sql(here, f"update reports set findings = {words} where study_id = 'invented/s2'")
+    sql(here, f"update reports set findings = {words} where study_id = 'invented/s2'")
     assert run_cxr(here, "bench", "compile", "b", "--duplicates", keeps, "--near", "0.7").returncode == 0
-    studies = set(_samples(here / "b")["study_id"])
+    studies = set(read_samples(here / "b")["study_id"])
     assert not gone & studies
     assert kept <= studies
     assert bool(_excluded(here / "b").get("report_shared_with_another_split")) is bool(gone)
 
 
 def test_a_chain_that_a_radiologist_scored_below_five_is_not_taken(world: Path, here: Path) -> None:
-    taken = _samples(world / "whole").filter(pl.col("mode") == "reasoning")["chain_id"].to_list()
-    _sql(
+    taken = read_samples(world / "whole").filter(pl.col("mode") == "reasoning")["chain_id"].to_list()
+    sql(
         here,
         f"insert into reviews (chain_id, reviewer, factuality, validity, completeness) values "
         f"('{taken[0]}', 'A', 8, 8, 8), ('{taken[0]}', 'B', 8, 4.5, 9), ('{taken[1]}', 'A', 5, 5, 5)",
     )
     assert run_cxr(here, "bench", "compile", "b").returncode == 0
-    now = set(_samples(here / "b")["chain_id"].drop_nulls())
+    now = set(read_samples(here / "b")["chain_id"].drop_nulls())
     assert taken[0] not in now
     assert taken[1] in now
 
 
 def test_a_question_whose_label_the_report_contradicts_is_left_out_unless_asked_for(world: Path, here: Path) -> None:
-    question = _samples(world / "whole")["question_id"][0]
-    _sql(
+    question = read_samples(world / "whole")["question_id"][0]
+    sql(
         here,
         f"insert into rejects (stage, reject_key, reason) values ('mine', '{question}', 'evidence_contradicts_answer')",
     )
     assert run_cxr(here, "bench", "compile", "b").returncode == 0
-    assert question not in set(_samples(here / "b")["question_id"])
+    assert question not in set(read_samples(here / "b")["question_id"])
     assert run_cxr(here, "bench", "compile", "c", "--contradicted", "keep").returncode == 0
-    assert question in set(_samples(here / "c")["question_id"])
+    assert question in set(read_samples(here / "c")["question_id"])
 
 
 def test_questions_that_quote_the_report_or_tell_their_answer_are_found_and_left_out(here: Path) -> None:
-    _sql(
+    sql(
         here,
         """
         update questions set text = 'There is a moderate left pleural effusion with it. Which finding is this? Options:'
@@ -260,17 +214,17 @@ def test_questions_that_quote_the_report_or_tell_their_answer_are_found_and_left
     # The first question names its answer as well.
     assert re.search(r"questions that tell their answer\D+2\b", told)
     assert run_cxr(here, "bench", "compile", "b").returncode == 0
-    assert not any("beside cardiomegaly" in text for text in _samples(here / "b")["question"])
+    assert not any("beside cardiomegaly" in text for text in read_samples(here / "b")["question"])
 
 
 def test_studies_without_images_are_left_out_and_said_unless_images_are_optional(here: Path) -> None:
-    _sql(here, "delete from images where study_id < 'invented/s5'")
+    sql(here, "delete from images where study_id < 'invented/s5'")
     assert run_cxr(here, "bench", "compile", "b").returncode == 0
     assert _excluded(here / "b")["no_image"] > 0
-    assert _samples(here / "b")["images"].list.len().min() == 2
+    assert read_samples(here / "b")["images"].list.len().min() == 2
     assert run_cxr(here, "bench", "compile", "c", "--images", "optional").returncode == 0
-    assert _samples(here / "c")["images"].list.len().min() == 0
-    _sql(here, "delete from images")
+    assert read_samples(here / "c")["images"].list.len().min() == 0
+    sql(here, "delete from images")
     done = run_cxr(here, "bench", "compile", "d")
     assert done.returncode == 2
     assert "no_image; see --images" in done.stderr
@@ -278,7 +232,7 @@ def test_studies_without_images_are_left_out_and_said_unless_images_are_optional
 
 
 def test_a_pair_shows_the_priors_image_first(here: Path) -> None:
-    _sql(
+    sql(
         here,
         """
         insert into questions (question_id, study_id, prior_study_id, corpus, split, task, findings, text, options,
@@ -288,7 +242,7 @@ def test_a_pair_shows_the_priors_image_first(here: Path) -> None:
         """,
     )
     assert run_cxr(here, "bench", "compile", "b", "--only", "--target", "train.answer_only.temporal=1").returncode == 0
-    (sample,) = _samples(here / "b").to_dicts()
+    (sample,) = read_samples(here / "b").to_dicts()
     assert sample["images"] == ["images/s2_a.png", "images/s3_a.png"]
     assert sample["answer_text"] == "stable"
 
@@ -369,14 +323,14 @@ def test_a_recipe_holds_ids_and_options_but_no_word_of_a_report_and_no_answer(wo
     raw = (world / "recipe.parquet").read_bytes() + recipe.write_json().encode()
     for word in (b"mark1", b"displaced", b"apical", b"Yes", b"I look for"):
         assert word not in raw
-    samples = _samples(world / "whole")
+    samples = read_samples(world / "whole")
     assert set(recipe["question_id"]) == set(samples["question_id"])
 
 
 def test_a_recipe_replayed_on_another_copy_asks_what_is_missing_and_gives_the_same_bytes(
     world: Path, here: Path
 ) -> None:
-    _sql(here, "delete from questions where hash(question_id) % 2 = 0")
+    sql(here, "delete from questions where hash(question_id) % 2 = 0")
     done = run_cxr(here, "bench", "replay", world / "recipe.parquet", "-o", "theirs")
     assert done.returncode == 0, done.stderr
     assert "byte for byte" in done.stderr
@@ -386,11 +340,11 @@ def test_a_recipe_replayed_on_another_copy_asks_what_is_missing_and_gives_the_sa
 
 def test_a_recipe_says_what_is_missing(world: Path, here: Path) -> None:
     recipe = world / "recipe.parquet"
-    _sql(here, "delete from chains where hash(chain_id) % 10 = 0")
+    sql(here, "delete from chains where hash(chain_id) % 10 = 0")
     done = run_cxr(here, "bench", "replay", recipe, "-o", "b")
     assert done.returncode == 1
     assert re.search(r"\d+ chains of the recipe are missing or not scored; run `cxr mine`", done.stderr)
-    _sql(here, "delete from studies where study_id = 'invented/s1'")
+    sql(here, "delete from studies where study_id = 'invented/s1'")
     assert "1 studies of the recipe are not in the store" in run_cxr(here, "bench", "replay", recipe, "-o", "b").stderr
     assert not (here / "b").exists()
     table = next((world / "whole").rglob("*.parquet"))

@@ -1,4 +1,4 @@
-"""Every export is read back with the library that its users use, and nothing credentialed goes to the public."""
+"""Every export is read back with the library that its users use, and reviews come back from one."""
 
 import importlib.util
 import json
@@ -18,10 +18,9 @@ import pytest
 from PIL import Image
 
 from cxr.miner.export.registry import FORMATS
-from tests.benchmarks_world import make_store, rows, run_cxr
+from tests.benchmarks_world import make_store, read_samples, rows, run_cxr
 from tests.conftest import ROOT
 
-PUBLISHED_FORMATS = ("sft", "grpo", "hf", "verl", "jsonl", "radrbench", "label-studio")
 REASONED = "Please think step by step, and enclose the answer within <answer></answer> and the reasoning processes within <think></think>."  # noqa: E501 - word for word
 
 
@@ -31,35 +30,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exports")
     make_store(folder, rows(64))
     assert run_cxr(folder, "bench", "compile", "bench").returncode == 0
-    for form in PUBLISHED_FORMATS:
+    for form in FORMATS.names:
         done = run_cxr(folder, "export", form, "bench", "-o", form, "--image-root", "/data")
         assert done.returncode == 0, done.stderr
     return folder
 
 
-@pytest.fixture(scope="module")
-def closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A benchmark of credentialed studies."""
-    folder = tmp_path_factory.mktemp("closed")
-    make_store(folder, rows(16), licence="credentialed", name="mine", mined=False)
-    assert run_cxr(folder, "bench", "compile", "bench", "--only", "--target", "train.answer_only=20").returncode == 0
-    return folder
-
-
-def _samples(folder: Path) -> pl.DataFrame:
-    return pl.concat([pl.read_parquet(path) for path in sorted((folder / "bench").rglob("*.parquet"))], how="diagonal")
-
-
-def _runs(folder: Path) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(folder / "cxr.duckdb"), read_only=True) as connection:
-        return connection.execute(
-            "select settings, status, attestation, rows_written from runs where command = 'export' order by started_at"
-        ).fetchall()
-
-
 def test_sft_holds_every_sample_in_the_papers_two_formats(world: Path) -> None:
     read = pl.read_parquet(world / "sft" / "data" / "*.parquet")
-    samples = {row["sample_id"]: row for row in _samples(world).to_dicts()}
+    samples = {row["sample_id"]: row for row in read_samples(world / "bench").to_dicts()}
     assert set(read["sample_id"]) == set(samples)
     for row in read.to_dicts():
         sample = samples[row["sample_id"]]
@@ -83,7 +62,7 @@ def test_mixing_weights_repeat_whole_times_and_draw_the_rest(world: Path, tmp_pa
     done = run_cxr(tmp_path, "export", "sft", "bench", "-o", "sft", "--mix", "reasoning=2.5", "--mix", "answer_only=0")
     assert done.returncode == 0, done.stderr
     read = pl.read_parquet(tmp_path / "sft" / "data" / "*.parquet")
-    reasoning = _samples(world).filter(pl.col("mode") == "reasoning")
+    reasoning = read_samples(world / "bench").filter(pl.col("mode") == "reasoning")
     assert set(read["mode"]) == {"reasoning"}
     times = Counter(read["sample_id"])
     assert set(times) == set(reasoning["sample_id"])
@@ -139,7 +118,7 @@ print(datasets.load_dataset("parquet", data_files=f"{{root}}/verl/*.parquet")["t
     }
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == _samples(world).height
+    assert int(done.stdout) == read_samples(world / "bench").height
 
 
 def test_the_card_names_fields_counts_licence_settings_and_limits(world: Path) -> None:
@@ -181,7 +160,7 @@ def test_verl_rows_have_an_image_mark_per_image_and_its_reward_file_runs_our_rew
     assert spec.loader is not None
     reward = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(reward)
-    samples = {row["sample_id"]: row for row in _samples(world).to_dicts()}
+    samples = {row["sample_id"]: row for row in read_samples(world / "bench").to_dicts()}
     for row in read[:60]:
         extra = row["extra_info"]
         assert row["prompt"][1]["content"].count("<image>") == len(row["images"]) == 2
@@ -197,7 +176,7 @@ def test_verl_rows_have_an_image_mark_per_image_and_its_reward_file_runs_our_rew
 
 
 def test_jsonl_holds_the_samples_as_they_are(world: Path) -> None:
-    samples = {row["sample_id"]: row for row in _samples(world).to_dicts()}
+    samples = {row["sample_id"]: row for row in read_samples(world / "bench").to_dicts()}
     lines = [
         json.loads(line)
         for path in sorted((world / "jsonl").glob("*.jsonl"))
@@ -224,7 +203,7 @@ def test_the_reference_projects_layout_is_written_and_read_back(world: Path, tmp
     done = run_cxr(tmp_path, "import", "radrbench", *written, "-o", "back")
     assert done.returncode == 0, done.stderr
     back = pl.read_parquet(tmp_path / "back" / "test" / "reasoning-*.parquet")
-    before = _samples(world).filter((pl.col("mode") == "reasoning") & (pl.col("split") == "test"))
+    before = read_samples(world / "bench").filter((pl.col("mode") == "reasoning") & (pl.col("split") == "test"))
     columns = ["study_id", "task", "question", "answer", "answer_text", "report", "reasoning", "options", "steps"]
     key = ["study_id", "task", "question", "answer"]
     for one, other in zip(back.sort(key).to_dicts(), before.sort(key).to_dicts(), strict=True):
@@ -238,7 +217,7 @@ def test_the_reference_projects_layout_is_written_and_read_back(world: Path, tmp
 def test_label_studio_tasks_fit_their_labeling_interface(world: Path) -> None:
     config = (world / "label-studio" / "config.xml").read_text()
     tasks = json.loads((world / "label-studio" / "test.json").read_text())
-    chains = set(_samples(world).filter(pl.col("split") == "test")["chain_id"].drop_nulls())
+    chains = set(read_samples(world / "bench").filter(pl.col("split") == "test")["chain_id"].drop_nulls())
     assert {task["data"]["chain_id"] for task in tasks} == chains
     for name in ("image", "question", "answer", "reasoning", "report"):
         assert f"${name}" in config
@@ -246,7 +225,7 @@ def test_label_studio_tasks_fit_their_labeling_interface(world: Path) -> None:
 
 
 def test_pixels_can_be_embedded_and_a_missing_image_is_named(world: Path, tmp_path: Path) -> None:
-    for path in {name for row in _samples(world)["images"] for name in row}:
+    for path in {name for row in read_samples(world / "bench")["images"] for name in row}:
         (tmp_path / path).parent.mkdir(exist_ok=True)
         Image.new("L", (8, 8), color=128).save(tmp_path / path)
     shutil.copytree(world / "bench", tmp_path / "bench")
@@ -262,61 +241,6 @@ def test_pixels_can_be_embedded_and_a_missing_image_is_named(world: Path, tmp_pa
     assert "s0_a.png cannot be read; say where images lie with --image-root" in done.stderr
 
 
-PLAIN = """
-from pathlib import Path
-
-from cxr.miner.export.registry import ExportFormat
-from cxr.miner.export.rows import modes_of, whole
-
-
-def write(benchmark, split, folder, settings):
-    written = []
-    for mode in modes_of(benchmark, split, settings):
-        table = whole(benchmark, split, mode, settings, "select question, answer from samples")
-        path = folder / f"{split}-{mode}.txt"
-        path.write_text("".join(f"{row['question']}\\t{row['answer']}\\n" for row in table.to_pylist()))
-        written.append((path, table.num_rows))
-    return written
-
-
-def describe(benchmark, folder, hashes, settings):
-    (folder / "ABOUT").write_text(" ".join([benchmark.manifest.name, *sorted(hashes)]))
-
-
-FORMAT = ExportFormat(write, describe=describe)
-"""
-
-
-def test_a_format_in_one_file_is_written_noted_and_kept_to_what_it_can_do(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "plain_text.py").write_text(PLAIN)
-    monkeypatch.syspath_prepend(tmp_path)
-    done = run_cxr(tmp_path, "export", "plain_text:FORMAT", world / "bench", "-o", "plain")
-    assert done.returncode == 0, done.stderr
-    noted = json.loads((tmp_path / "plain" / "export.json").read_text())
-    assert noted["format"] == "plain_text:FORMAT"
-    assert sum(file["rows"] for file in noted["files"].values()) == _samples(world).height
-    assert (tmp_path / "plain" / "ABOUT").read_text() == " ".join(["bench", *sorted(noted["files"])])
-    for arguments, said, code in (
-        (
-            ("export", "plain_text:FORMAT", world / "bench", "-o", "x", "--pixels", "embed"),
-            "is for sft, grpo and hf",
-            2,
-        ),
-        (("export", "plain_text:OTHER", world / "bench", "-o", "x"), "plain_text has no OTHER", 2),
-        (("predict", "plain", "--model", "m", "--base-url", "http://127.0.0.1:9"), "is an export for plain_text", 1),
-        (
-            ("train", "sft", "--data", "plain", "--model", "tiny", "-o", "run"),
-            "export for plain_text:FORMAT; `cxr train sft`",
-            1,
-        ),
-    ):
-        done = run_cxr(tmp_path, *arguments)
-        assert (done.returncode, said in done.stderr) == (code, True), done.stderr
-    assert not (tmp_path / "x").exists()
-
-
 def test_the_format_of_the_docs_is_written(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = re.search(r"```python\n# plain\.py\n(.*?)```", (ROOT / "docs/export.md").read_text("utf-8"), re.DOTALL)
     assert found is not None
@@ -327,77 +251,22 @@ def test_the_format_of_the_docs_is_written(world: Path, tmp_path: Path, monkeypa
     assert pl.read_csv(tmp_path / "out" / "test-reasoning.csv").columns == ["question", "answer"]
 
 
-def test_a_line_in_the_registry_makes_a_format_that_the_help_lists(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "plain_line.py").write_text(PLAIN)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(FORMATS._ours, "plain", "plain_line:FORMAT")
-    assert FORMATS.names[-1] == "plain"
-    done = run_cxr(tmp_path, "export", "plain", str(world / "bench"), "-o", "plain")
-    assert done.returncode == 0, done.stderr
-    assert set(PUBLISHED_FORMATS) == set(FORMATS.names) - {"plain"}
-    assert all(f" {name}" in run_cxr(world, "export", "--help").stdout for name in PUBLISHED_FORMATS[1:3])
-
-
-# --- what may go where ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("where", [("-o", "out", "--public"), ("-o", "hf://datasets/somebody/mine")])
-@pytest.mark.parametrize("form", ["hf", "sft"])
-def test_credentialed_samples_are_refused_for_a_public_destination(
-    closed: Path, form: str, where: tuple[str, ...]
-) -> None:
-    done = run_cxr(closed, "export", form, "bench", *where)
-    assert done.returncode == 1
-    assert "agreement forbids sharing it" in done.stderr
-    assert "--i-am-allowed" in done.stderr
-    assert not (closed / "out").exists()
-
-
-def test_who_is_allowed_says_why_and_that_is_recorded(closed: Path) -> None:
-    why = "PhysioNet project 1234, derived data set"
-    done = run_cxr(closed, "export", "hf", "bench", "-o", "allowed", "--public", "--i-am-allowed", why)
-    assert done.returncode == 0, done.stderr
-    settings, status, attestation, written = _runs(closed)[-1]
-    assert (status, written) == ("done", 20)
-    assert why in attestation
-    assert json.loads(settings)["public"] is True
-    assert "Licence tag: credentialed" in (closed / "allowed" / "README.md").read_text()
-
-
-@pytest.mark.parametrize("form", ["sft", "grpo", "hf", "verl", "jsonl", "radrbench"])
-def test_every_export_carries_the_licence_tag_and_is_noted_with_its_place(closed: Path, form: str) -> None:
-    done = run_cxr(closed, "export", form, "bench", "-o", f"local-{form}")
-    assert done.returncode == 0, done.stderr
-    assert "licence tag: credentialed" in done.stderr
-    assert json.loads((closed / f"local-{form}" / "export.json").read_text())["licence"] == "credentialed"
-    settings = json.loads(_runs(closed)[-1][0])
-    assert settings["format"] == form
-    assert settings["target"] == str((closed / f"local-{form}").resolve())
-    for path in (closed / f"local-{form}").rglob("*.parquet"):
-        columns = pl.read_parquet(path)
-        tags = columns["licence"] if "licence" in columns else columns["extra_info"].struct.field("licence")
-        assert set(tags) == {"credentialed"}
-
-
 def test_an_address_is_no_folder(world: Path) -> None:
     done = run_cxr(world, "export", "hf", "bench", "-o", "hf://datasets/somebody/open")
     assert done.returncode == 1
     assert "is no folder; export to a folder and upload that" in done.stderr
 
 
-def test_wrong_use_is_one_sentence_and_writes_nothing(world: Path, closed: Path) -> None:
-    for folder, arguments, said, code in (
-        (world, ("tfrecord", "bench", "-o", "x"), "expected 'sft', 'grpo'", 2),
-        (world, ("sft", "nowhere", "-o", "x"), "holds no benchmark", 1),
-        (world, ("sft", "bench", "-o", "sft"), "choose --existing replace", 1),
-        (world, ("sft", "bench", "-o", "bench", "--existing", "replace"), "is no export of cxr; it is left alone", 1),
-        (world, ("sft", "bench", "-o", "no/where"), "does not exist", 1),
-        (world, ("sft", "bench", "-o", "x", "--splits", "validate"), "has no samples of split validate", 1),
-        (closed, ("label-studio", "bench", "-o", "x"), "has no reasoning samples", 1),
+def test_wrong_use_is_one_sentence_and_writes_nothing(world: Path) -> None:
+    for arguments, said, code in (
+        (("tfrecord", "bench", "-o", "x"), "expected 'sft', 'grpo'", 2),
+        (("sft", "nowhere", "-o", "x"), "holds no benchmark", 1),
+        (("sft", "bench", "-o", "sft"), "choose --existing replace", 1),
+        (("sft", "bench", "-o", "bench", "--existing", "replace"), "is no export of cxr; it is left alone", 1),
+        (("sft", "bench", "-o", "no/where"), "does not exist", 1),
+        (("sft", "bench", "-o", "x", "--splits", "validate"), "has no samples of split validate", 1),
     ):
-        done = run_cxr(folder, "export", *arguments)
+        done = run_cxr(world, "export", *arguments)
         assert done.returncode == code, done.stderr
         assert said in done.stderr
     assert not (world / "x").exists()
@@ -451,6 +320,6 @@ def test_reviews_from_label_studio_decide_what_the_next_benchmark_takes(world: P
     ]
     assert [reason for (reason,) in rejects] == ["wrong_fields", "unknown_chain", "bad_value"]
     assert run_cxr(tmp_path, "bench", "compile", "bench").returncode == 0
-    chains = set(_samples(tmp_path)["chain_id"].drop_nulls())
+    chains = set(read_samples(tmp_path / "bench")["chain_id"].drop_nulls())
     assert good["data"]["chain_id"] in chains
     assert bad["data"]["chain_id"] not in chains

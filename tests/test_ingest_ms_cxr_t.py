@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from cxr.miner.ingest.mimic.ms_cxr_t import read_ms_cxr_t
 from cxr.miner.kit.errors import InputError
 from tests.conftest import Cli
+from tests.ingesting import rows
 from tests.mimic_corpus import (
     PROGRESSIONS,
     STUDIES,
@@ -22,11 +22,6 @@ from tests.mimic_corpus import (
 
 EARLIER, LATER, BETWEEN = STUDIES[:3]
 PAIR = {"current": LATER, "prior": EARLIER}
-
-
-def rows(db: Path, sql: str) -> list[tuple[object, ...]]:
-    with duckdb.connect(str(db), read_only=True) as connection:
-        return connection.execute(sql).fetchall()
 
 
 def rejected(folder: Path) -> list[tuple[str, str]]:
@@ -119,11 +114,6 @@ def folder(tmp_path: Path) -> Path:
             {"current": LATER._replace(study=59999999), "prior": EARLIER, "pneumonia": "stable"},
         ],
     )
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Path:
-    return tmp_path / "cxr.duckdb"
 
 
 TEXT = (

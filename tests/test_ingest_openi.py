@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cxr.miner.ingest.corpus import IMAGES, REJECTS, REPORTS, STUDIES, Ingested, split_of
+from cxr.miner.ingest.corpus import IMAGES, REJECTS, REPORTS, STUDIES, split_of
 from cxr.miner.ingest.openi.reader import Layout, read_openi
 from cxr.miner.ingest.read.files import is_safe_name
 from cxr.miner.kit.errors import InputError
+from tests.ingesting import rejected
 
 Report = Mapping[str, str]
 MakeInput = Callable[[Path], Path]
@@ -90,10 +91,6 @@ def make_tgz(folder: Path) -> Path:
 
 
 MAKERS = {"csv": make_csv, "tgz": make_tgz, "xml": make_xml}
-
-
-def rejected(result: Ingested) -> list[tuple[str, str]]:
-    return sorted(result.rejects.select("reject_key", "reason").iter_rows())
 
 
 # --- what comes back ---------------------------------------------------------------------------------------------

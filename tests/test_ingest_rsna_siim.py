@@ -11,15 +11,12 @@ from cxr.miner.ingest.kaggle.rsna import public_split, read_rsna
 from cxr.miner.ingest.kaggle.siim import read_siim
 from cxr.miner.kit.errors import InputError
 from tests.conftest import Cli
+from tests.ingesting import reasons
 from tests.pictures import dicom
 from tests.trees import RSNA_LABELS, write_csv, write_rsna, write_siim
 
 IMAGE = "00000001-0000-4000-8000-000000000000"
 UID = "1.2.276.0.7230010.3.1.4.8323329.2.1517875201.850819"
-
-
-def reasons(ingested: Ingested) -> dict[str, str]:
-    return dict(ingested.rejects.select("reject_key", "reason").iter_rows())
 
 
 def labels(ingested: Ingested) -> dict[str, dict[str, int | None]]:

@@ -14,12 +14,8 @@ from cxr.miner.ingest.write.result import IngestResult
 from cxr.miner.kit.errors import InputError, StoreError
 from tests import mimic_corpus as mimic
 from tests.conftest import Cli
+from tests.ingesting import rows
 from tests.test_ingest_openi import make_csv, make_tgz, make_xml
-
-
-def rows(db: Path, sql: str) -> list[tuple[object, ...]]:
-    with duckdb.connect(str(db), read_only=True) as connection:
-        return connection.execute(sql).fetchall()
 
 
 def openi(db: Path, folder: Path, layout: Layout = Layout.AUTO) -> IngestResult:
@@ -28,11 +24,6 @@ def openi(db: Path, folder: Path, layout: Layout = Layout.AUTO) -> IngestResult:
 
 def images(db: Path) -> list[tuple[object, ...]]:
     return rows(db, 'select image_id, path, "view", file_status from images order by all')
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Path:
-    return tmp_path / "cxr.duckdb"
 
 
 # --- OpenI in one form after another -----------------------------------------------------------------------------

@@ -1,67 +1,24 @@
-"""What ingest does to the store: differences only, one transaction, provenance, priors; over invented corpora."""
+"""What ingest does to the store: differences only, what hangs on them, priors, labels; over invented corpora."""
 
-import json
-import signal
-import subprocess
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
 import polars as pl
 import pytest
 
-from cxr.miner.ingest.corpus import (
-    IMAGES,
-    REJECTS,
-    REPORTS,
-    STUDIES,
-    Ingested,
-    LabelTable,
-    ReportBatch,
-    conform,
-    text_hash,
-)
-from cxr.miner.ingest.mimic.reader import find_mimic, mimic_fingerprint, read_mimic
+from cxr.miner.ingest.corpus import Ingested, LabelTable
+from cxr.miner.ingest.mimic.reader import find_mimic, mimic_fingerprint
 from cxr.miner.ingest.write.ingest import ingest
-from cxr.miner.ingest.write.result import IngestResult
-from cxr.miner.kit.errors import InputError
-from cxr.miner.kit.parallel import processors
-from cxr.miner.pack.corpora import Corpus
 from cxr.miner.store import Store
-from cxr.schemas.vocabulary import Licence
 from tests import mimic_corpus as mimic
 from tests.conftest import Cli
-from tests.forked import CXR
-
-TABLES = {
-    "studies": "*", "images": "*", "reports": "*", "labels": "*", "progressions": "*", "rejects": "*",
-}  # fmt: skip
-
-
-def rows(db: Path, sql: str) -> list[tuple[object, ...]]:
-    with duckdb.connect(str(db), read_only=True) as connection:
-        return connection.execute(sql).fetchall()
-
-
-def content(db: Path) -> dict[str, list[tuple[object, ...]]]:
-    return {table: rows(db, f"select {columns} from {table} order by all") for table, columns in TABLES.items()}
+from tests.ingesting import content, corpus_of, read_in, rows
 
 
 def last_run(db: Path, table: str, columns: str = "*") -> list[tuple[object, ...]]:
     """Give the rows that the last run wrote."""
     last = "(select arg_max(run_id, started_at) from runs)"
     return rows(db, f"select {columns} from {table} where run_id = {last} order by all")
-
-
-def read_in(db: Path, folder: Path, jpg: Path | None = None) -> IngestResult:
-    files = find_mimic(folder, jpg)
-    return ingest(db, lambda: read_mimic(files), lambda done, total: None, mimic_fingerprint(files))
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Path:
-    return tmp_path / "cxr.duckdb"
 
 
 @pytest.fixture
@@ -247,166 +204,6 @@ def test_our_labels_are_made_only_when_asked_for(cxr: Cli, db: Path, folder: Pat
     assert "nothing to do" in cxr("ingest", "mimic-cxr", folder, "--label").stderr
 
 
-# --- one transaction ------------------------------------------------------------------------------------------------
-
-
-OWN = Corpus(slug="x", title="X", licence=Licence.PUBLIC)
-
-
-def frame(schema: dict[str, pl.DataType | type[pl.DataType]], records: Sequence[Mapping[str, object]]) -> pl.DataFrame:
-    return conform(pl.DataFrame(records) if records else pl.DataFrame(schema=schema), schema)
-
-
-def broken_on_the_way(number: int) -> Ingested:
-    """Give a corpus whose reports break off after the first batch."""
-    study = {"study_id": "x/1", "corpus": "x", "source_id": "1", "licence": "public"}
-    text = f"FINDINGS: {number}"
-
-    def batches(advance: object) -> "list[ReportBatch]":
-        def parts() -> "list[ReportBatch]":
-            report = {"study_id": "x/1", "text": text, "text_hash": text_hash(text)}
-            return [ReportBatch(frame(REPORTS, [report]), frame(REJECTS, []))]
-
-        def iterate():  # type: ignore[no-untyped-def]
-            yield from parts()
-            raise InputError("a worker died")
-
-        return iterate()  # type: ignore[no-any-return, no-untyped-call]
-
-    return Ingested(
-        OWN, "batches", frame(STUDIES, [study]), frame(IMAGES, []), frame(REPORTS, []),
-        frame(REJECTS, []), (), batches=batches,  # type: ignore[arg-type]
-    )  # fmt: skip
-
-
-def test_an_error_in_the_middle_leaves_the_store_as_it_was(db: Path, folder: Path) -> None:
-    read_in(db, folder)
-    before = content(db)
-    with pytest.raises(InputError, match="worker"):
-        ingest(db, lambda: broken_on_the_way(1), lambda done, total: None)
-    assert content(db) == before
-    assert rows(db, "select status from runs order by started_at") == [("done",), ("failed",)]
-
-
-def test_a_corpus_that_cannot_be_read_touches_no_store(cxr: Cli, db: Path, folder: Path) -> None:
-    (folder / mimic.META_CSV).write_bytes(b"\x1f\x8b broken")
-    done = cxr("ingest", "mimic-cxr", folder)
-    assert done.returncode == 1
-    assert mimic.META_CSV in done.stderr
-    assert not db.exists()
-
-
-def workers_of(process: "subprocess.Popen[bytes]") -> list[int]:
-    """Give the worker processes that a process has started."""
-    try:
-        threads = Path(f"/proc/{process.pid}/task").iterdir()
-        children = [child for thread in threads for child in (thread / "children").read_text().split()]
-        return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
-    except OSError:  # a thread or a process has ended meanwhile
-        return []
-
-
-def is_running(pid: int) -> bool:
-    """Tell whether a process is there; one that ended and that nobody has asked about yet is not."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-
-
-def wait_until(state: Callable[[], object]) -> None:
-    """Wait for a state, however long a loaded machine takes to reach it."""
-    deadline = time.monotonic() + 100
-    while not state():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
-def test_a_kill_in_the_middle_leaves_the_old_store_and_no_worker(
-    db: Path, folder: Path, tmp_path: Path, stop: signal.Signals
-) -> None:
-    if processors() == 1:
-        pytest.skip("one processor reads alone")
-    read_in(db, folder)
-    before = content(db)
-    text = "The lungs are clear. " * 9
-    many = [
-        mimic.Study(10000000 + number, 51000000 + number, "21800506", "80556.875", text, "Normal.")
-        for number in range(2_500)
-    ]
-    large = mimic.write_zip(tmp_path / "large", many)
-    process = subprocess.Popen(
-        [CXR, "ingest", "mimic-cxr", str(large)],
-        cwd=tmp_path,
-        stderr=subprocess.DEVNULL,
-    )
-    wait_until(lambda: process.poll() is not None or workers_of(process))
-    process.send_signal(signal.SIGSTOP)  # its workers are only starting: it stands still in the middle
-    if process.poll() is not None:
-        pytest.skip("the ingest was over before it could be stopped")
-    workers = workers_of(process)
-    process.send_signal(stop)
-    process.send_signal(signal.SIGCONT)
-    process.wait(timeout=100)
-    assert content(db) == before
-    wait_until(lambda: not any(map(is_running, workers)))
-    assert read_in(db, large).new == 2_500
-
-
-# --- provenance, dry run, status ------------------------------------------------------------------------------------
-
-
-def test_a_run_names_its_files_and_their_hashes(db: Path, folder: Path) -> None:
-    read_in(db, folder)
-    ((settings,),) = rows(db, "select settings from runs")
-    recorded = json.loads(str(settings))
-    assert {file["path"] for file in recorded["files"]} >= {mimic.ZIP, mimic.META_CSV, mimic.CHEXPERT_CSV}
-    assert all(len(file["sha256"]) == 64 for file in recorded["files"])
-
-
-def test_what_is_known_of_a_corpus_is_kept(db: Path, folder: Path) -> None:
-    read_in(db, folder)
-    ((layout, root, counts),) = rows(db, "select layout, image_root, counts from corpora")
-    assert (layout, root) == ("zip", str(folder.resolve()))
-    assert {"what": "reports", "found": 5, "published": 227_835} in counts  # type: ignore[operator]
-
-
-def test_a_dry_run_prints_files_counts_and_what_is_missing_and_writes_nothing(cxr: Cli, db: Path, folder: Path) -> None:
-    (folder / mimic.SPLIT_CSV).unlink()
-    done = cxr("ingest", "mimic-cxr", folder, "--dry-run")
-    assert done.returncode == 0
-    assert mimic.ZIP in done.stdout
-    assert "2.0.0" in done.stdout
-    assert "227,835" in done.stdout
-    assert mimic.SPLIT_CSV in done.stdout
-    assert "cannot tell train from test" in done.stdout
-    assert not db.exists()
-
-
-def test_a_dry_run_without_reports_fails_before_anything_is_written(cxr: Cli, db: Path, tmp_path: Path) -> None:
-    done = cxr("ingest", "mimic-cxr", tmp_path, "--dry-run")
-    assert done.returncode == 1
-    assert mimic.ZIP in done.stderr
-    assert not db.exists()
-
-
-def test_status_shows_counts_against_the_published_ones_prevalence_sections_and_splits(cxr: Cli, folder: Path) -> None:
-    cxr("ingest", "mimic-cxr", folder)
-    said = cxr("status").stdout
-    for words in ("227,835", "377,110", "Pleural Effusion", "findings", "impression", "validate"):
-        assert words in said, words
-
-
-def test_no_report_text_is_printed_or_kept_outside_reports(cxr: Cli, db: Path, folder: Path) -> None:
-    bad = mimic.report_text(mimic.STUDIES[0]).encode() + b"\xff"
-    mimic.write_zip(folder, mimic.STUDIES[1:], {mimic.report_path(mimic.STUDIES[0]): bad})
-    done = cxr("ingest", "mimic-cxr", folder)
-    assert done.returncode == 4
-    everything = done.stdout + done.stderr + str(rows(db, "select message from rejects"))
-    assert "effusion" not in everything
-
-
 # --- priors ----------------------------------------------------------------------------------------------------------
 
 
@@ -455,14 +252,10 @@ def test_a_corpus_without_dates_is_ordered_by_its_study_numbers(db: Path) -> Non
 
 
 def labeled(value: int | None, studies: Sequence[str] = ("x/1", "x/2")) -> Ingested:
-    records = [{"study_id": study, "corpus": "x", "source_id": study, "licence": "public"} for study in ("x/1", "x/2")]
     table = pl.DataFrame(
         {"study_id": list(studies), "Edema": [value] * len(studies)}, schema_overrides={"Edema": pl.Int8}
     )
-    return Ingested(
-        OWN, "csv", frame(STUDIES, records), frame(IMAGES, []), frame(REPORTS, []),
-        frame(REJECTS, []), (), labels=(LabelTable("rsna", None, table),),
-    )  # fmt: skip
+    return corpus_of(["x/1", "x/2"], labels=(LabelTable("rsna", None, table),))
 
 
 def test_labels_that_vanish_from_a_file_vanish_from_the_store(db: Path) -> None:

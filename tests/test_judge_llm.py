@@ -1,65 +1,36 @@
-"""The llm judge against a scripted server on this machine: verdicts, quotes, cache, licence, and the commands."""
+"""The llm judge against a scripted server on this machine: verdicts, quotes, cache, licence, and its prompts."""
 
 import asyncio
 import json
 import re
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Barrier
 from types import MappingProxyType
 from typing import Any
 
-import duckdb
 import pytest
 
-from cxr.miner.judge import Judge, RulesJudge, open_judge
+from cxr.miner.judge import Judge, open_judge
 from cxr.miner.judge.llm import LLMJudge
 from cxr.miner.judge.radrscore import score_reasoning
 from cxr.miner.judge.settings import JudgeSettings
 from cxr.miner.kit.errors import BudgetReached, MiningReject, PolicyError, SettingsError
 from cxr.miner.kit.parallel import ordered_map
 from cxr.miner.llm.books import FileBooks
-from cxr.miner.mine.engines.rules import RulesEngine
-from cxr.miner.mine.job import mine
-from cxr.miner.mine.settings import MineSettings
-from cxr.miner.score.score import score, score_chains
-from cxr.miner.score.settings import ScoreSettings
-from cxr.miner.store import Store
 from cxr.prompts import load
 from cxr.prompts.judge_replies import ContainReply, ExtractReply, SupportReply, findings_block
 from cxr.prompts.render import placeholders
 from cxr.schemas import Finding
 from cxr.schemas.vocabulary import Licence, RejectReason
-from tests.conftest import Cli
-from tests.forked import CXR
-from tests.scripted_server import Act, Fail, Raw, Say, ScriptedServer, schema_name
-from tests.synthetic import write_store
+from tests.judge_world import EFFUSION, REPORT, answers, verdict, verdicts
+from tests.scripted_server import Act, Say, ScriptedServer
 
-REPORT = "FINDINGS: Heart size is normal.\nSmall left pleural  effusion. No focal consolidation."
-EFFUSION = Finding(observation="pleural effusion", status="present")
+pytestmark = pytest.mark.usefixtures("no_waiting")
 FRACTURE = Finding(observation="rib fracture", status="absent")
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cxr.miner.llm.client._LONGEST_WAIT_S", 0.0)
-
-
-def verdict(number: int, verdict: str, *quotes: str, extra: bool = False, reason: str = "stated") -> dict[str, Any]:
-    return {
-        "number": number, "quotes": list(quotes), "reason": reason, "verdict": verdict, "extra_detail": extra,
-    }  # fmt: skip
-
-
-def verdicts(*items: dict[str, Any]) -> Say:
-    return Say({"items": list(items)})
-
-
 GOOD = verdicts(
     verdict(2, "unmentioned_normal", reason="not mentioned"),
     verdict(1, "supported", "small left pleural effusion."),
@@ -187,30 +158,6 @@ def test_a_list_holds_what_the_model_says_and_an_empty_list_nothing(tmp_path: Pa
         assert server.received == 1
 
 
-def answers(request: dict[str, Any]) -> Act:
-    """Answer as a careful reader of this one report would, by the words of each finding."""
-    said = request["messages"][-1]["content"]
-    if schema_name(request) == "ExtractReply":
-        named = [word for word in ("effusion", "cardiomegaly", "pneumothorax") if word in said]
-        return Say({"findings": [{"observation": word, "status": "present", "quote": word} for word in named]})
-    block = re.search(r"<<<FINDINGS.*?>>>\n(.*?)\n<<<END", said, re.DOTALL)
-    assert block
-    claims = [line.partition(". ")[2] for line in block[1].splitlines()]
-    if schema_name(request) == "SupportReply":
-        return verdicts(
-            *(
-                verdict(number, "supported", "pleural effusion")
-                if "effusion" in claim
-                else verdict(number, "contradicted", "heart size is normal")
-                if "cardiomegaly" in claim
-                else verdict(number, "unmentioned_abnormal")
-                for number, claim in enumerate(claims, start=1)
-            )
-        )
-    held = [claim.partition(":")[0] in said.rpartition("<<<LIST")[2] for claim in claims]
-    return Say({"items": [{"number": at, "held_by": [], "contained": one} for at, one in enumerate(held, start=1)]})
-
-
 def test_long_lists_are_asked_in_parts_and_stay_in_order(tmp_path: Path) -> None:
     findings = [EFFUSION if at % 3 else Finding(observation="mass", status="present") for at in range(45)]
     with ScriptedServer(answers) as server, judging(server, tmp_path) as opened:
@@ -332,209 +279,6 @@ def test_results_keep_the_order_of_their_items_whoever_is_first() -> None:
         return number * number
 
     assert list(ordered_map(work, range(50), 3)) == [number * number for number in range(50)]
-
-
-# Through the command line.
-
-LINES = [
-    {"id": f"r{number}", "report": REPORT, "findings": [
-        {"observation": "pleural effusion", "status": "present"},
-        {"observation": f"rib fracture number {number}", "status": "present"},
-        {"observation": "cardiomegaly", "status": "present"},
-    ]} for number in range(12)
-]  # fmt: skip
-
-
-def _write(path: Path, lines: Sequence[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def test_both_judges_answer_the_same_lines_and_can_be_compared(cxr: Cli, tmp_path: Path) -> None:
-    _write(tmp_path / "in.jsonl", LINES)
-    with ScriptedServer(answers) as server:
-        options = ("--judge", "llm", "--judge-model", "m", "--base-url", server.url, "--concurrency", "4")
-        done = cxr("judge", "in.jsonl", "-o", "llm.jsonl", *options)
-        assert done.returncode == 0, done.stderr
-        assert server.received == len(LINES)
-    assert "12 calls, 0 from the cache" in done.stderr
-    rules = cxr("judge", "in.jsonl", "-o", "rules.jsonl")
-    assert rules.returncode == 0, rules.stderr
-    by_model, by_rules = _read(tmp_path / "llm.jsonl"), _read(tmp_path / "rules.jsonl")
-    assert [line["id"] for line in by_model] == [line["id"] for line in LINES]
-    for one, other in zip(by_model, by_rules, strict=True):
-        assert one["judge"]["name"] == "llm"
-        assert one["findings"][0].keys() == other["findings"][0].keys()
-        for span in (span for finding in one["findings"] for span in finding["evidence"]):
-            assert REPORT[span["start"] : span["end"]] == span["text"]
-    compared = cxr("agreement", "rules.jsonl", "llm.jsonl")
-    assert compared.returncode == 0, compared.stderr
-    assert "rules " in compared.stdout
-    assert "llm m-" in compared.stdout
-    assert re.search(r"verdict .* 36 .* 1\.000", compared.stdout)
-
-
-def test_a_line_without_a_usable_answer_is_a_reject_with_its_reason(cxr: Cli, tmp_path: Path) -> None:
-    def script(request: dict[str, Any]) -> Act:
-        said = request["messages"][-1]["content"] if len(request["messages"]) == 2 else "number 3"
-        if "number 3:" in said or said == "number 3":
-            return verdicts()
-        return Fail(400) if "number 5:" in said else answers(request)
-
-    _write(tmp_path / "in.jsonl", LINES)
-    with ScriptedServer(script) as server:
-        done = cxr(
-            "judge", "in.jsonl", "-o", "out.jsonl", "--judge", "llm", "--judge-model", "m", "--base-url", server.url
-        )
-    assert done.returncode == 4, done.stderr
-    rejects = _read(tmp_path / "out.jsonl.rejects.jsonl")
-    assert [(reject["id"], reject["reason"]) for reject in rejects] == [
-        ("r3", "model_output_invalid"),
-        ("r5", "model_call_failed"),
-    ]
-    assert [line["id"] for line in _read(tmp_path / "out.jsonl")] == [f"r{n}" for n in range(12) if n not in {3, 5}]
-    assert "effusion" not in (tmp_path / "out.jsonl.rejects.jsonl").read_text()
-
-
-@pytest.mark.parametrize(
-    ("options", "code", "sentence"),
-    [
-        (("--base-url", "https://models.invalid/v1"), 1, "may not be sent to models.invalid"),
-        (("--base-url", "https://models.invalid/v1", "--licence", "secret"), 2, "'public' or 'credentialed'"),
-        (("--max-calls", "3"), 3, "budget of 3 calls"),
-    ],
-)
-def test_a_refusal_is_one_sentence_and_leaves_no_output(
-    cxr: Cli, tmp_path: Path, options: tuple[str, ...], code: int, sentence: str
-) -> None:
-    _write(tmp_path / "in.jsonl", LINES)
-    with ScriptedServer(answers) as server:
-        chosen = ("--base-url", server.url, *options)
-        command = ("radrscore" if code == 2 else "judge", "in.jsonl", "-o", "out.jsonl")
-        done = cxr(*command, "--judge", "llm", "--judge-model", "m", *chosen, OPENAI_API_KEY="k")
-        assert server.received <= 3
-    assert (done.returncode, sentence in done.stderr) == (code, True), done.stderr
-    assert not (tmp_path / "out.jsonl").exists()
-
-
-def test_an_interrupt_waits_for_what_is_in_flight_and_keeps_it(cxr: Cli, tmp_path: Path) -> None:
-    _write(tmp_path / "in.jsonl", LINES)
-    with ScriptedServer(answers, held=True) as server:
-        options = ["--judge", "llm", "--judge-model", "m", "--base-url", server.url, "--concurrency", "2"]
-        command = ["judge", "in.jsonl", "-o", "out.jsonl", *options]
-        process = subprocess.Popen([CXR, *command], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-        while server.received < 2 and process.poll() is None:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        assert process.stderr is not None
-        assert any("waiting for 2 calls in flight" in line for line in process.stderr)
-        server.held = False
-        _, said = process.communicate(timeout=60)
-        assert process.returncode == 130, said
-        assert not (tmp_path / "out.jsonl").exists()
-        assert server.received == 2
-        done = cxr(*command)
-        assert done.returncode == 0, done.stderr
-        assert server.received == len(LINES)
-
-
-def test_an_attestation_of_the_configuration_opens_one_endpoint(cxr: Cli, tmp_path: Path) -> None:
-    _write(tmp_path / "in.jsonl", [{"id": "a", "report": REPORT, "text": " "}])
-    (tmp_path / "cxr.toml").write_text(
-        '[judge]\njudge = "llm"\nmodel = "m"\nbase_url = "https://models.invalid/v1"\n[[judge.attestations]]\n'
-        'endpoint = "https://models.invalid/v1"\nzero_retention = true\nno_training = true\nno_human_review = true\n'
-        'signed_by = "Dr. A. Researcher"\nsigned_on = 2026-11-20\n'
-    )
-    done = cxr("judge", "in.jsonl", "-o", "out.jsonl", OPENAI_API_KEY="k")
-    assert done.returncode == 0, done.stderr
-    assert _read(tmp_path / "out.jsonl")[0]["judge"]["name"] == "llm"
-
-
-def test_score_asks_the_model_about_every_chain_once(cxr: Cli, scored_store: Path) -> None:
-    rejected = False
-
-    def script(request: dict[str, Any]) -> Act:
-        nonlocal rejected
-        if schema_name(request) == "ExtractReply" and not rejected:
-            rejected = True
-            return Raw("{}")
-        return generic(request)
-
-    with ScriptedServer(script) as server:
-        options = ("--judge", "llm", "--judge-model", "m", "--base-url", server.url, "--concurrency", "8")
-        first = cxr("score", *options)
-        assert first.returncode == 0, first.stderr
-        received = server.received
-        again = cxr("score", *options)
-        assert again.returncode == 0, again.stderr
-        assert server.received == received
-    with duckdb.connect(str(scored_store), read_only=True) as store:
-        rows = store.execute("select judge, count(*), count(factuality) from scores group by 1 order by 1").fetchall()
-        (chains,) = store.execute("select count(*) from chains").fetchone() or (0,)
-        assert rows == [("llm", chains, chains), ("rules", chains, chains)]
-        stages = store.execute(
-            "select distinct stage from calls where question_id in (select question_id from questions) order by 1"
-        ).fetchall()
-        assert stages == [("judge_contain",), ("judge_extract",), ("judge_support",)]
-        assert store.execute("select count(*) from calls where not cache_hit").fetchone() == (received,)
-        assert store.execute(
-            "select count(*) from findings where judge = 'llm' and verdict is not null and len(evidence) > 0"
-        ).fetchone() != (0,)
-
-
-def test_score_stops_at_its_budget_keeps_what_is_done_and_goes_on(scored_store: Path) -> None:
-    def run(**given: object) -> tuple[int, dict[str, int]]:
-        settings = ScoreSettings.resolve(
-            scored_store, judge="llm", model="m", base_url=server.url, concurrency=1, **given
-        )
-        result = score_chains(scored_store, settings, lambda *_: None)
-        return result.scored, result.rejects
-
-    def script(request: dict[str, Any]) -> Act:
-        useless = schema_name(request) == "SupportReply" and "Lead marker 4." in request["messages"][1]["content"]
-        return verdicts() if useless else generic(request)
-
-    with ScriptedServer(script) as server:
-        with pytest.raises(BudgetReached):
-            run(max_calls=12)
-        assert server.received == 12
-        with Store.read(scored_store) as store:
-            done = store.count("select count(*) from scores where judge = 'llm'")
-            assert 2 <= done <= 3
-            assert store.count("select count(*) from calls where not cache_hit") == 12
-        assert run() == (5 - done, {"model_output_invalid": 1})
-        assert run() == (0, {"model_output_invalid": 1})
-    with Store.read(scored_store) as store:
-        assert store.count("select count(*) from calls where not cache_hit") == server.received
-        assert store.count("select count(*) from scores where judge = 'llm'") == 5
-        assert store.rows("select stage, corpus, reason from rejects") == [("score", "made", "model_output_invalid")]
-
-
-def generic(request: dict[str, Any]) -> Act:
-    """Extract whole sentences, support them with the report's first word, and hold everything."""
-    said = request["messages"][-1]["content"]
-    inside = re.findall(r"<<<(?:REPORT|FINDINGS) \w+: data, not instructions>>>\n(.*?)\n<<<END", said, re.DOTALL)
-    if schema_name(request) == "ExtractReply":
-        sentences = [part.strip() for part in inside[0].split(".") if part.strip()]
-        return Say({"findings": [{"observation": one, "status": "present", "quote": one} for one in sentences]})
-    count = len(inside[-1].splitlines())
-    if schema_name(request) == "SupportReply":
-        words = inside[0].split()[0]
-        return verdicts(*(verdict(number, "supported", words) for number in range(1, count + 1)))
-    return Say({"items": [{"number": n, "held_by": [1], "contained": True} for n in range(1, count + 1)]})
-
-
-@pytest.fixture
-def scored_store(tmp_path: Path) -> Path:
-    """A store with six chains that the rules judge has scored."""
-    db = write_store(tmp_path / "cxr.duckdb", 6)
-    with Store.write(db) as store:
-        mine(store, RulesEngine(), MineSettings.resolve(db, limit=6), lambda *_: None)
-        score(store, RulesJudge(), ScoreSettings.resolve(db), lambda *_: None)
-    return db
 
 
 # Prompts.

@@ -14,22 +14,22 @@ from cxr.miner.llm.policy import check_endpoint
 from cxr.miner.mine.batches import collect, mine_in_batches
 from cxr.miner.mine.checks import check_all, check_chain
 from cxr.miner.mine.engines import Reasoning
-from cxr.miner.mine.engines.change import check_answer_of_change, check_change_reply
-from cxr.miner.mine.engines.replies import to_plan
+from cxr.miner.mine.engines.change import check_answer_of_change
+from cxr.miner.mine.engines.replies import check_evidence_reply, to_plan
 from cxr.miner.mine.job import load, unmined
 from cxr.miner.mine.settings import MineSettings
 from cxr.miner.store import Store
-from cxr.prompts import PlanReply, TemporalEvidenceReply
+from cxr.prompts.replies import PlanReply, TemporalEvidenceReply
 from cxr.schemas.question import Option, Question
 from cxr.schemas.reasoning import Chain, ChainStep, Evidence
 from cxr.schemas.study import Report
 from cxr.schemas.text import Quote
 from cxr.schemas.vocabulary import EvidenceKind, Licence, Presence, RejectReason, Task
+from tests.asking import Asking
 from tests.batch_server import BatchingServer
 from tests.conftest import Cli
 from tests.mimic_corpus import STUDIES, write_temporal, write_zip
 from tests.scripted_server import Act, Say, ScriptedServer
-from tests.test_llm_engine import Asking
 from tests.test_mine_llm import LLM, rows
 
 EARLIER, LATER = STUDIES[:2]
@@ -234,7 +234,7 @@ def test_a_progression_has_to_fit_its_presence_and_its_quotes(
     text: str, reply: dict[str, Any], told: str | None
 ) -> None:
     plan = to_plan(PlanReply.model_validate(PLAN, strict=False), QUESTION)
-    rejection = check_change_reply(TemporalEvidenceReply.model_validate_json(json.dumps(reply)), plan, report(text))
+    rejection = check_evidence_reply(TemporalEvidenceReply.model_validate_json(json.dumps(reply)), plan, report(text))
     assert (rejection is None) is (told is None)
     assert told is None or (rejection is not None and told in rejection.message)
 

@@ -6,16 +6,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cxr.miner.commands.options import SERVER, Options, OptionValues, grouped, without_old_name
-
-Server = Annotated[OptionValues, Options(**SERVER)]
+from cxr.miner.commands.options import SERVER, OptionValues, grouped, without_old_name
 
 
 def test_a_command_gets_what_was_said_of_a_group_by_the_names_of_the_settings() -> None:
     got: list[object] = []
 
     @grouped
-    def run(server: Server, plain: Annotated[int, typer.Option(help="No group.")] = 3) -> None:
+    def run(server: OptionValues = SERVER, plain: Annotated[int, typer.Option(help="No group.")] = 3) -> None:
         got.append((plain, {name: value for name, value in server.items() if value is not None}, set(server)))
 
     app = typer.Typer()

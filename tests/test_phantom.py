@@ -15,7 +15,7 @@ from cxr.schemas.vocabulary import Progression, Side, Task
 from cxr.trainer.phantom.corpus import write_phantom
 from cxr.trainer.phantom.drawing import draw
 from cxr.trainer.phantom.scene import Degree, Scene, Shown, draw_lots, later, progression
-from cxr.trainer.phantom.wording import describe_scene, labels_known, labels_of
+from cxr.trainer.phantom.wording import describe_scene, labels_of
 from cxr.trainer.phantom.world import make_world
 
 torch = pytest.importorskip("torch")
@@ -23,7 +23,7 @@ from cxr.trainer.models.families import load_model, load_processor  # noqa: E402
 from cxr.trainer.models.tiny import build_tiny  # noqa: E402
 from tests.training_world import run  # noqa: E402
 
-FINDINGS = labels_known()
+FINDINGS = tuple(labels_of(Scene()))
 SMALL: Targets = {"train": {Mode.ANSWER_ONLY: {Task.BINARY: 20}, Mode.REASONING: {Task.BINARY: 10}}}
 
 

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason="a local checkpoint needs the extra 
 from cxr.miner.images.pictures import open_picture  # noqa: E402
 from cxr.trainer.models.families import load_model, load_processor  # noqa: E402
 from cxr.trainer.predict import local  # noqa: E402
-from cxr.trainer.predict.local import LocalModel, plan_batches, predict_local  # noqa: E402
+from cxr.trainer.predict.local import LocalModel, plan_batches  # noqa: E402
 from cxr.trainer.predict.naming import model_name, weights_hash  # noqa: E402
 from cxr.trainer.predict.samples import SampleSource, read_samples, requests_of  # noqa: E402
 from cxr.trainer.predict.settings import PredictSettings  # noqa: E402
@@ -147,7 +147,8 @@ def test_a_temperature_draws_under_the_seed_whatever_the_batch(world: World, who
             batch=batch,
         )
         samples = read_samples(SampleSource.open(world.bench), settings)[:10]
-        made = predict_local(str(world.folder / "tiny"), samples, settings)
+        batches = LocalModel(str(world.folder / "tiny"), settings).predict(requests_of(samples, settings))
+        made = [one for batch in batches for one in batch]
         return [str(one.text) for one in sorted(made, key=lambda one: one.sample_id)]
 
     assert drawn(0, 1) == drawn(0, 7)
@@ -211,7 +212,8 @@ def test_images_are_prepared_while_the_model_writes(world: World, monkeypatch: p
         samples = read_samples(SampleSource.open(world.bench), settings)
         total = sum(len(sample.images) for sample in samples)
         speed = Speed()
-        assert len(list(predict_local(str(world.folder / "tiny"), samples, settings, speed=speed))) == len(samples)
+        model = LocalModel(str(world.folder / "tiny"), settings, speed=speed)
+        assert sum(map(len, model.predict(requests_of(samples, settings)))) == len(samples)
         assert 0 < speed.busy_share <= 1
         assert speed.numbers()["tokens"] == speed.tokens > 0
         if prefetch:

@@ -23,6 +23,8 @@ from tests.benchmarks_world import run_cxr
 from tests.prediction_world import World, header, lines, make_world, stored, write_picture
 from tests.scripted_server import Act, Fail, Say, ScriptedServer
 
+pytestmark = pytest.mark.usefixtures("no_waiting")
+
 ANSWER = "<think> The heart is large. </think><answer> Yes </answer>"
 ELSEWHERE = "http://192.0.2.1:9/v1"
 
@@ -35,11 +37,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> World:
     return make_world(tmp_path_factory.mktemp("closed"), licence="credentialed")
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cxr.miner.llm.client._LONGEST_WAIT_S", 0.0)
 
 
 def serving(reply: Callable[[dict[str, Any]], Act] = lambda _: Say(ANSWER), **more: Any) -> ScriptedServer:

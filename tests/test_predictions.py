@@ -9,12 +9,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from pydantic import ValidationError
 
 from cxr.schemas import Prediction
-from tests.benchmarks_world import run_cxr
+from tests.benchmarks_world import run_cxr, sql
 from tests.predictions_world import completion, fingerprint_of, lines, make_benchmark, samples_of, write_jsonl
 
 EDEMA = "Does this chest X-ray show edema? Options:\nA) Yes\nB) No"
@@ -35,11 +34,6 @@ def here(world: Path, tmp_path: Path) -> Path:
 
 def run(folder: Path, file: str | Path, *options: str) -> "subprocess.CompletedProcess[str]":
     return run_cxr(folder, "import", "predictions", file, "--benchmark", "bench", *options)
-
-
-def sql(folder: Path, query: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(folder / "cxr.duckdb"), read_only=True) as connection:
-        return connection.execute(query).fetchall()
 
 
 def rejects(folder: Path) -> list[tuple[Any, ...]]:

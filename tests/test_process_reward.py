@@ -146,12 +146,7 @@ def asking(url: str, folder: Path, licences: Sequence[str] = ("public",), **give
 THINKS = ["A pleural effusion.", "A pleural effusion and a pneumothorax.", "A pneumothorax.", "A riddle.", "Hm."]
 
 
-@pytest.fixture
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cxr.miner.llm.client._LONGEST_WAIT_S", 0.0)
-
-
-@pytest.mark.usefixtures("_no_waiting")
+@pytest.mark.usefixtures("no_waiting")
 def test_the_llm_judge_rewards_many_at_once_skips_what_it_cannot_and_pays_once(tmp_path: Path) -> None:
     with ScriptedServer(careful, latency_s=0.05) as server:
         with asking(server.url, tmp_path) as reward:
@@ -170,7 +165,7 @@ def test_the_llm_judge_rewards_many_at_once_skips_what_it_cannot_and_pays_once(t
     assert "effusion" not in calls
 
 
-@pytest.mark.usefixtures("_no_waiting")
+@pytest.mark.usefixtures("no_waiting")
 def test_a_server_that_cannot_be_used_ends_the_run(tmp_path: Path) -> None:
     with (
         ScriptedServer(lambda _: Fail(401)) as server,

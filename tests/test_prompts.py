@@ -8,10 +8,11 @@ import pytest
 from cxr.miner.language.grounding import locate
 from cxr.miner.language.sections import parse_sections
 from cxr.miner.mine.checks import check_all
-from cxr.miner.mine.engines.change import check_answer_of_change, check_change_reply
-from cxr.miner.mine.engines.replies import to_chain, to_evidence, to_plan
-from cxr.prompts import Prompt, TemporalEvidenceReply, WorkedCase, available, load
+from cxr.miner.mine.engines.change import check_answer_of_change
+from cxr.miner.mine.engines.replies import check_evidence_reply, to_chain, to_evidence, to_plan
+from cxr.prompts import Prompt, available, load
 from cxr.prompts.render import delimit, fill, placeholders, stage_values
+from cxr.prompts.replies import TemporalEvidenceReply, WorkedCase
 from cxr.schemas.study import Report
 from cxr.schemas.vocabulary import Licence
 
@@ -79,7 +80,7 @@ TEMPORAL_CASES = [(name, case) for name, case in CASES if case.prior_report is n
 def test_every_temporal_example_states_the_change_that_is_the_answer(name: str, case: WorkedCase) -> None:
     assert isinstance(case.evidence, TemporalEvidenceReply)
     report = Report(study_id="example", text=case.report, sections=parse_sections(case.report), prior=case.prior_report)
-    assert check_change_reply(case.evidence, to_plan(case.plan, case.question), report) is None
+    assert check_evidence_reply(case.evidence, to_plan(case.plan, case.question), report) is None
     assert check_answer_of_change(case.question, case.evidence) is None
 
 

@@ -140,4 +140,8 @@ def test_a_version_is_a_digest_of_code_and_words(tmp_path: Path, monkeypatch: py
     first = code_digest("inventory.words")
     (package / "words" / "read.py").write_text("NO = 'without'\n")
     code_digest.cache_clear()
-    assert code_digest("inventory.words") != first
+    second = code_digest("inventory.words")
+    assert second != first
+    (package / "words" / "count.sql").write_text("select count(*) from words\n")
+    code_digest.cache_clear()
+    assert code_digest("inventory.words") not in {first, second}

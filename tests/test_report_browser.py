@@ -6,6 +6,7 @@ Needs Debian's `chromium` and `chromium-driver`, and selenium; TESTS_REQUIRE_BRO
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,22 @@ def missing() -> str | None:
     return f"needs {', '.join(programs)}" if programs else None
 
 
+@contextmanager
+def open_chromium(profile: Path, logs: dict[str, str]) -> "Iterator[Chrome]":
+    """Start Chromium with a new profile in a folder, and end it."""
+    options = ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", logs)
+    # Named, so that selenium looks for no driver to download.
+    driver = Chrome(options=options, service=Service(str(shutil.which("chromedriver"))))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chrome]":
     """One Chromium for all of these tests; every request that it makes is on record."""
@@ -49,15 +66,8 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chrome]":
         pytest.fail(f"TESTS_REQUIRE_BROWSER=1, but this test {reason}")
     if reason:
         pytest.skip(reason)
-    options = ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # Named, so that selenium looks for no driver to download.
-    driver = Chrome(options=options, service=Service(str(shutil.which("chromedriver"))))
-    yield driver
-    driver.quit()
+    with open_chromium(tmp_path_factory.mktemp("profile"), {"browser": "ALL", "performance": "ALL"}) as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")

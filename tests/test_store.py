@@ -13,6 +13,7 @@ from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import StoreError
 from cxr.miner.store import Store
 from cxr.miner.store.migrations import MIGRATIONS
+from tests.conftest import ROOT
 
 DESIGNED = {
     "studies", "images", "reports", "labels", "progressions", "questions", "chains", "findings", "scores", "calls",
@@ -107,3 +108,12 @@ def test_report_text_survives_the_store(texts: list[str]) -> None:
         rows = [(str(number), text) for number, text in enumerate(texts)]
         store.insert("reports", pl.DataFrame(rows, schema={"study_id": pl.String, "text": pl.String}, orient="row"))
         assert sorted(store.rows("select study_id, text from reports")) == sorted(rows)
+
+
+def test_every_file_of_sql_says_what_it_is_for_and_holds_one_statement() -> None:
+    files = [file for room in ("miner", "trainer") for file in (ROOT / room).rglob("sql/*.sql")]
+    assert len(files) > 80
+    for file in files:
+        text = file.read_text()
+        assert text.startswith("-- "), file
+        assert len(duckdb.extract_statements(text)) == 1, file

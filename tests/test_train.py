@@ -19,7 +19,7 @@ from cxr.miner.kit.errors import InputError  # noqa: E402
 from cxr.trainer.models.families import FAMILIES, load_model, load_processor  # noqa: E402
 from cxr.trainer.train.exact import last_checkpoint  # noqa: E402
 from cxr.trainer.train.run import Training, prepare_output  # noqa: E402
-from cxr.trainer.train.run_log import read_log  # noqa: E402
+from cxr.trainer.train.run_record import read_log  # noqa: E402
 from cxr.trainer.train.settings import GRPOSettings, preset_hash  # noqa: E402
 from tests.training_world import ONE_STEP, World, make_world, run  # noqa: E402
 

@@ -15,7 +15,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the extra cxr[train]")
 
 from cxr.trainer.train.launch import plan  # noqa: E402
-from cxr.trainer.train.run_log import read_log  # noqa: E402
+from cxr.trainer.train.run_record import read_log  # noqa: E402
 from cxr.trainer.train.settings import SFTSettings  # noqa: E402
 from tests.training_world import World, make_world  # noqa: E402
 

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra cxr[train]")
 
 from cxr.trainer.models.tiny import build_tiny
-from cxr.trainer.train.run_log import read_log
+from cxr.trainer.train.run_record import read_log
 from tests.training_world import ONE_STEP, QUICK, QUICK_GRPO, SMALL, quickly, run
 
 # Open answers name findings: they take more than the dozen tokens that suffice for a letter.

@@ -18,10 +18,9 @@ from transformers import Trainer, TrainingArguments  # noqa: E402
 
 from cxr.miner.kit.errors import CxrError, InputError, SettingsError  # noqa: E402
 from cxr.trainer.train.curves import panels, smoothed, window_of, write_curves  # noqa: E402
-from cxr.trainer.train.logs import LastBatch, TrainingLog, report_to, words  # noqa: E402
-from cxr.trainer.train.run_log import keep_steps, read_log  # noqa: E402
-from cxr.trainer.train.run_record import RunRecord, read_record  # noqa: E402
-from cxr.trainer.train.samples import RewardWatch, SampleTable, advantage  # noqa: E402
+from cxr.trainer.train.logs import TrainingLog, report_to, words  # noqa: E402
+from cxr.trainer.train.run_record import RunRecord, keep_steps, read_log, read_record  # noqa: E402
+from cxr.trainer.train.samples import LastBatch, RewardWatch, SampleTable, advantage  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -273,7 +272,7 @@ def grpo_log() -> Iterator[dict[str, Any]]:
 
 
 def test_every_reward_has_its_curve_and_its_share_and_a_missing_value_is_no_zero() -> None:
-    by_name = {panel.name: panel for panel in panels(grpo_log())}
+    by_name = {panel.name: panel for panel in panels(list(grpo_log()))}
     assert [curve.name for curve in by_name["rewards"].curves] == ["format", "process_factuality"]
     assert [curve.values[0] for curve in by_name["shares"].curves] == [1.0, 0.5]
     factuality = by_name["rewards"].curves[1]

@@ -14,7 +14,7 @@ from cxr.cli import app
 from cxr.miner.benchmark.settings import Mode, Targets
 from cxr.trainer.models.tiny import TinySize, build_tiny
 from cxr.trainer.phantom.corpus import write_phantom
-from cxr.trainer.phantom.pipeline import PhantomExports, make_exports
+from cxr.trainer.phantom.world import PhantomExports, make_exports
 
 TARGETS: Targets = {
     "train": {Mode.ANSWER_ONLY: 60, Mode.REASONING: 30},

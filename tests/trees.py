@@ -1,4 +1,4 @@
-"""Invented trees of CheXpert, CheXpert Plus, RSNA and SIIM in the owners' exact layouts."""
+"""Invented trees of CheXpert, CheXpert Plus, RSNA and SIIM in the owners' exact layouts, and CSVs of one's own."""
 
 import csv
 import io
@@ -23,6 +23,8 @@ PLUS_COLUMNS = (
     "interpreter_needed", "insurance_type", "recent_bmi", "deceased", "split",
 )  # fmt: skip
 
+STUDY = "patient00001/study1"
+
 Row = Mapping[str, str]
 # What the reports of INVENTED say, as the finding that is positive in each.
 _SAID = (
@@ -40,6 +42,20 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text.getvalue(), encoding="utf-8", newline="")
     return path
+
+
+MAPPING = {"study_id": "accession", "patient_id": "mrn", "report": "text"}
+"""Which columns of `own_row` are which fields."""
+
+
+def own_row(accession: str = "a1", **cells: str) -> Row:
+    """Give a row of a clinic's own CSV."""
+    return {"accession": accession, "mrn": "p1", "text": "FINDINGS: Clear.\nIMPRESSION: Normal.", **cells}
+
+
+def write_own(path: Path, *rows: Row) -> Path:
+    """Write rows with all the columns that any of them has."""
+    return write_csv(path, list(dict.fromkeys(name for row in rows for name in row)), rows)
 
 
 def labels_of(number: int) -> dict[str, str]:

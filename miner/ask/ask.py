@@ -9,18 +9,19 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from cxr.miner.ask import from_reports as ask_report
-from cxr.miner.ask import sql as ask_sql
 from cxr.miner.ask.balance import BalanceReport, ceilings_frame, downsample_sets, too_rare
 from cxr.miner.ask.settings import AskSettings
 from cxr.miner.ask.temporal import ask_temporal
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import SettingsError
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.language.labeler import LABELER
 from cxr.miner.language.version import reader_version
 from cxr.miner.pack import pack
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Task
+
+_SQL = read_sql("cxr.miner.ask")
 
 # Labelers in the order in which a study's labels are taken: people first, then the corpus's own, then ours.
 LABELER_PREFERENCE = ("radiologist", "chexpert", "chexbert", "negbio", "corpus", "rules")
@@ -34,9 +35,6 @@ TASKS: dict[str, tuple[Task, ...]] = {
 """What is asked where nobody chose."""
 FITTING: dict[str, tuple[Task, ...]] = {"labels": tuple(Task), "report": (Task.ANOMALY, Task.TEMPORAL)}
 """What can be asked: reports state what is there and how it changed; what is not there, labels know."""
-
-# SQL that gives questions, and its named parameters.
-Query = tuple[str, dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def ask(store: Store, settings: AskSettings) -> AskResult:
 
 def _ask_of_one_study(store: Store, settings: AskSettings, tasks: Sequence[Task]) -> AskResult:
     _pick_labels(store, settings)
-    store.connection.execute(f"create or replace temporary table asked ({_COLUMNS})")
+    store.connection.execute(_SQL["asked"])
     reports = [
         _ask_task(store, settings, corpus, task)
         for (corpus,) in store.rows("select distinct corpus from picked order by corpus")
@@ -94,6 +92,9 @@ def _ask_of_one_study(store: Store, settings: AskSettings, tasks: Sequence[Task]
 
 
 def _ask_from_reports(store: Store, settings: AskSettings, tasks: Sequence[Task]) -> AskResult:
+    # The engines, and the judge that they rest on, load where reports are asked about alone.
+    from cxr.miner.ask import from_reports as ask_report  # noqa: PLC0415
+
     readings = ask_report.read_store(store, settings)
     if readings.is_empty():
         raise SettingsError("ask: the store has no reports; `cxr ingest` a corpus that has them")
@@ -102,18 +103,12 @@ def _ask_from_reports(store: Store, settings: AskSettings, tasks: Sequence[Task]
     retired, removed_chains = ask_report.retire(store, readings)
     if Task.ANOMALY not in tasks:
         return AskResult({}, 0, (), retired, removed_chains)
-    store.connection.execute(f"create or replace temporary table asked ({_COLUMNS})")
+    store.connection.execute(_SQL["asked"])
     origins = readings.select("study_id", "corpus", "split").with_columns(labeler=pl.lit(ask_report.SOURCE))
     store.replace_temporary("origins", origins)
     reports = ask_report.ask_anomalies(store, settings, readings)
     result = _write(store, settings, tuple(reports))
     return replace(result, retired=retired, removed_chains=removed_chains)
-
-
-_COLUMNS = """
-    study_id varchar, task varchar, findings varchar[], text varchar,
-    options STRUCT(letter VARCHAR, findings VARCHAR[])[], answer varchar, answer_findings varchar[]
-"""
 
 
 def _pick_labels(store: Store, settings: AskSettings) -> None:
@@ -124,14 +119,13 @@ def _pick_labels(store: Store, settings: AskSettings) -> None:
         raise SettingsError(f"ask: no labels by {settings.labeler!r} in this store; it has {', '.join(known)}")
     order = [settings.labeler] if settings.labeler else list(dict.fromkeys([*LABELER_PREFERENCE, *known]))
     store.connection.execute(
-        ask_sql.PICKED,
-        {"order": order, "seed": settings.seed, "findings": list(pack().question_labels)},
+        _SQL["picked"], {"order": order, "seed": settings.seed, "findings": list(pack().question_labels)}
     )
     implied = [(label.name, other, True) for label in pack().labels for other in label.implies]
     possible = [(label.name, other, False) for label in pack().labels for other in label.may_mean]
     schema = {"shown": pl.Utf8, "other": pl.Utf8, "firmly": pl.Boolean}
     store.replace_temporary("pairs", pl.DataFrame([*implied, *possible], schema=schema, orient="row"))
-    store.connection.execute(ask_sql.NEGATIVES)
+    store.connection.execute(_SQL["negatives"])
     store.connection.execute(
         "create or replace temporary table origins as select distinct study_id, corpus, split, labeler from picked"
     )
@@ -139,54 +133,40 @@ def _pick_labels(store: Store, settings: AskSettings) -> None:
 
 def _ask_task(store: Store, settings: AskSettings, corpus: str, task: Task) -> BalanceReport:
     """Add one corpus's questions of one task to `asked`."""
-    query, parameters = _BUILDERS[task](store, settings, corpus)
-    columns = "study_id, findings, text, options, answer, answer_findings"
-    store.connection.execute(
-        f"insert into asked (task, {columns}) select '{task}', {columns} from ({query})", parameters
-    )
+    _ASKING[task](store, settings, corpus)
     return _report(store, settings, corpus, task)
 
 
-def _binary(store: Store, settings: AskSettings, corpus: str) -> Query:
-    """As many Yes as No for every finding."""
+def _binary(store: Store, settings: AskSettings, corpus: str) -> None:
     absent = dict(store.rows("select finding, count(*) from negatives where corpus = ? group by 1", [corpus]))
     present = _positives(store, corpus)
     _set_ceilings(store, settings, {finding: min(count, absent.get(finding, 0)) for finding, count in present.items()})
-    return ask_sql.BINARY, {"corpus": corpus, "text": pack().questions.text(Task.BINARY)}
+    store.connection.execute(_SQL["ask_binary"], {"corpus": corpus, "text": pack().questions.text(Task.BINARY)})
 
 
-def _single(store: Store, settings: AskSettings, corpus: str) -> Query:
-    """One true option among three whose label is 0 or not mentioned."""
+def _single(store: Store, settings: AskSettings, corpus: str) -> None:
     _set_ceilings(store, settings, _positives(store, corpus))
-    return _lettered(ask_sql.SINGLE), {"corpus": corpus, "text": pack().questions.text(Task.SINGLE)}
+    store.connection.execute(_SQL["single_sets"], {"corpus": corpus})
+    store.connection.execute(_SQL["ask_lettered"], {"text": pack().questions.text(Task.SINGLE)})
 
 
-def _multiple(store: Store, settings: AskSettings, corpus: str) -> Query:
-    """Four sets of one size, of which one is exactly what the study shows."""
-    _choose_studies(
-        store, settings, store.frame(ask_sql.CANDIDATES_MULTIPLE, {"corpus": corpus, "largest": LARGEST_SET})
-    )
-    return _lettered(ask_sql.MULTIPLE), {"seed": settings.seed, "text": pack().questions.text(Task.MULTIPLE)}
+def _multiple(store: Store, settings: AskSettings, corpus: str) -> None:
+    _choose_studies(store, settings, _SQL["candidates_multiple"], {"corpus": corpus, "largest": LARGEST_SET})
+    store.connection.execute(_SQL["multiple_sets"], {"seed": settings.seed})
+    store.connection.execute(_SQL["ask_lettered"], {"text": pack().questions.text(Task.MULTIPLE)})
 
 
-def _anomaly(store: Store, settings: AskSettings, corpus: str) -> Query:
-    """All findings, asked openly."""
-    _choose_studies(
-        store, settings, store.frame(ask_sql.CANDIDATES_ANOMALY, {"corpus": corpus, "all": len(pack().question_labels)})
-    )
-    return ask_sql.ANOMALY, {"text": pack().questions.text(Task.ANOMALY)}
+def _anomaly(store: Store, settings: AskSettings, corpus: str) -> None:
+    _choose_studies(store, settings, _SQL["candidates_anomaly"], {"corpus": corpus, "all": len(pack().question_labels)})
+    store.connection.execute(_SQL["ask_anomaly"], {"text": pack().questions.text(Task.ANOMALY)})
 
 
-_BUILDERS: dict[Task, Callable[[Store, AskSettings, str], Query]] = {
+_ASKING: dict[Task, Callable[[Store, AskSettings, str], None]] = {
     Task.BINARY: _binary,
     Task.SINGLE: _single,
     Task.MULTIPLE: _multiple,
     Task.ANOMALY: _anomaly,
 }
-
-
-def _lettered(optioned: str) -> str:
-    return ask_sql.LETTERED.format(optioned=optioned)
 
 
 def _positives(store: Store, corpus: str) -> dict[str, int]:
@@ -199,7 +179,8 @@ def _set_ceilings(store: Store, settings: AskSettings, available: dict[str, int]
     store.replace_temporary("ceilings", table)
 
 
-def _choose_studies(store: Store, settings: AskSettings, candidates: pl.DataFrame) -> None:
+def _choose_studies(store: Store, settings: AskSettings, query: str, parameters: dict[str, object]) -> None:
+    candidates = store.frame(query, parameters)
     kept = downsample_sets(
         candidates["findings"].to_list(), balance=settings.balance, min_positives=settings.min_positives
     )
@@ -208,30 +189,13 @@ def _choose_studies(store: Store, settings: AskSettings, candidates: pl.DataFram
 
 def _report(store: Store, settings: AskSettings, corpus: str, task: Task) -> BalanceReport:
     before = _positives(store, corpus)
-    column = "findings" if task is Task.BINARY else "answer_findings"
-    after = store.rows(
-        f"""
-        select finding, count(*) from (
-            select unnest({column}) as finding from asked
-            semi join (select study_id from studies where corpus = ?) using (study_id) where task = ?)
-        group by finding order by finding
-        """,
-        [corpus, str(task)],
-    )
+    after = store.rows(_SQL["asked_by_finding"], {"corpus": corpus, "task": str(task)})
     rare = too_rare(before, settings.min_positives) if settings.balance != "none" else {}
     return BalanceReport(corpus=corpus, task=str(task), before=before, after=dict(after), too_rare=rare)
 
 
 def _write(store: Store, settings: AskSettings, balance: tuple[BalanceReport, ...]) -> AskResult:
-    store.connection.execute(
-        """
-        create or replace temporary table new as
-        select substr(md5(concat_ws('|', 'question', study_id, task, text, answer, labeler)), 1, 20) as question_id,
-               asked.*, origin.* exclude (study_id)
-        from asked join origins as origin using (study_id)
-        where question_id not in (select question_id from questions)
-        """
-    )
+    store.connection.execute(_SQL["new_questions"])
     added = dict(store.rows("select task, count(*) from new group by task order by task"))
     if added:
         fingerprint = digest("ask", settings.model_dump(mode="json", exclude={"tasks"}))

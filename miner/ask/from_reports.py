@@ -9,30 +9,21 @@ import polars as pl
 from cxr.miner.ask.balance import BalanceReport, downsample_sets, too_rare
 from cxr.miner.ask.reading import read_reports
 from cxr.miner.ask.settings import AskSettings
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.language.labeler import LABELER
 from cxr.miner.pack import pack
 from cxr.miner.store import Store
 from cxr.miner.store.derived import drop_questions
 from cxr.schemas.vocabulary import Task
 
-SOURCE = "report"
+_SQL = read_sql("cxr.miner.ask")
 
-_READ = """
-    select study_id, corpus, split, text, prior_study_id from reports join studies using (study_id)
-    left join (select study_id, prior_study_id from priors) as priors using (study_id)
-    order by md5_number_lower(concat_ws('|', 'report', $seed::varchar, study_id))
-"""
-_ANOMALY = """
-    insert into asked
-    select study_id, 'anomaly' as task, anomalies as findings, $text as text,
-           [] as options, array_to_string(anomalies, ', ') as answer, anomalies as answer_findings
-    from read_anomalies
-"""
+SOURCE = "report"
 
 
 def read_store(store: Store, settings: AskSettings) -> pl.DataFrame:
     """Return every report's reading beside its study, in random order: anomalies, concepts, is_sure, changes."""
-    reports = store.frame(_READ, {"seed": settings.seed})
+    reports = store.frame(_SQL["reports_to_read"], {"seed": settings.seed})
     readings = list(read_reports(reports["text"].to_list()))
     return reports.drop("text").with_columns(
         anomalies=pl.Series([list(reading.anomalies) for reading in readings], dtype=pl.List(pl.String)),
@@ -58,7 +49,7 @@ def ask_anomalies(store: Store, settings: AskSettings, readings: pl.DataFrame) -
         )
         chosen = part[kept]
         store.replace_temporary("read_anomalies", chosen.select("study_id", "anomalies"))
-        store.connection.execute(_ANOMALY, {"text": pack().questions.text(Task.ANOMALY)})
+        store.connection.execute(_SQL["ask_read_anomalies"], {"text": pack().questions.text(Task.ANOMALY)})
         before, after = _count(part), _count(chosen)
         rare = too_rare(before, settings.min_positives)
         reports.append(
@@ -73,24 +64,6 @@ def ask_anomalies(store: Store, settings: AskSettings, readings: pl.DataFrame) -
     return reports
 
 
-# Questions of ours whose report is read otherwise now: another answer, or none that is sure.
-_STALE_ANOMALIES = """
-    create or replace temporary table stale_questions as
-    select question_id from questions left join read_now using (study_id)
-    where labeler = $source and task = 'anomaly'
-      and (is_sure is distinct from true or anomalies is distinct from answer_findings)
-"""
-_STALE_CHANGES = """
-    create or replace temporary table stale_questions as
-    select question_id from questions
-    left join (select study_id, prior_study_id, finding, progression from progressions where labeler = $ours) as now
-    on now.study_id = questions.study_id and now.prior_study_id = questions.prior_study_id
-       and now.finding = questions.findings[1]
-    where task = 'temporal' and questions.labeler = $ours
-      and now.progression is distinct from list_filter(options, lambda o: o.letter = answer)[1].findings[1]
-"""
-
-
 def retire(store: Store, readings: pl.DataFrame) -> tuple[int, int]:
     """Delete the questions whose answer their reports no longer give; return how many, and how many chains with them.
 
@@ -98,7 +71,7 @@ def retire(store: Store, readings: pl.DataFrame) -> tuple[int, int]:
     """
     store.replace_temporary("read_now", readings.select("study_id", "is_sure", "anomalies"))
     questions = chains = 0
-    for query, named in ((_STALE_ANOMALIES, {"source": SOURCE}), (_STALE_CHANGES, {"ours": LABELER})):
+    for query, named in ((_SQL["stale_anomalies"], {"source": SOURCE}), (_SQL["stale_changes"], {"ours": LABELER})):
         store.connection.execute(query, named)
         questions += store.count("select count(*) from stale_questions")
         with store.transaction():
@@ -122,14 +95,7 @@ def store_progressions(store: Store, settings: AskSettings, readings: pl.DataFra
         .with_columns(labeler=pl.lit(LABELER))
     )
     store.replace_temporary("stated", stated)
-    columns = "study_id, prior_study_id, finding, progression"
-    differ = store.count(
-        f"""
-        with known as (select {columns} from progressions where labeler = ?), read as (select {columns} from stated)
-        select count(*) from ((from read except from known) union all (from known except from read))
-        """,
-        [LABELER],
-    )
+    differ = store.count(_SQL["changed_progressions"], {"ours": LABELER})
     if differ:
         with store.run("ask", settings.model_dump(mode="json")) as run, store.transaction():
             store.connection.execute("delete from progressions where labeler = ?", [LABELER])

@@ -10,38 +10,13 @@ from cxr.miner.ask.balance import BalanceReport, ceilings_frame, too_rare
 from cxr.miner.ask.settings import AskSettings
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import SettingsError
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.language.labeler import LABELER
 from cxr.miner.pack import pack
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Task
 
-# A pair's draw depends on nothing but the seed and itself.
-_USABLE = """
-    create or replace temporary table usable_progressions as
-    select progressions.*, studies.split,
-           md5(concat_ws('|', 'temporal', $seed::varchar, study_id, prior_study_id, finding)) as draw
-    from progressions join studies using (study_id)
-    semi join (select study_id as prior_study_id from studies) using (prior_study_id)
-    where quality is distinct from 'disagreement' and (labeler = $ours) = $from_reports
-"""
-_ASKED = """
-    create or replace temporary table asked_temporal as
-    select study_id, prior_study_id, corpus, split, 'temporal' as task, [finding] as findings,
-           replace($text, '{finding}', lower(finding)) || ' Options:' || chr(10) || 'A) worsening' || chr(10)
-           || 'B) stable' || chr(10) || 'C) improving' as text,
-           [{'letter': 'A', 'findings': ['worsening']}, {'letter': 'B', 'findings': ['stable']},
-            {'letter': 'C', 'findings': ['improving']}] as options,
-           case progression when 'worsening' then 'A' when 'stable' then 'B' else 'C' end as answer,
-           []::varchar[] as answer_findings, labeler
-    from usable_progressions join ceilings using (finding)
-    qualify row_number() over (partition by finding order by draw) <= ceiling
-"""
-_NEW = """
-    create or replace temporary table new_temporal as
-    select substr(md5(concat_ws('|', 'question', study_id, prior_study_id, task, text, answer, labeler)), 1, 20)
-               as question_id, *
-    from asked_temporal where question_id not in (select question_id from questions)
-"""
+_SQL = read_sql("cxr.miner.ask")
 
 
 def ask_temporal(store: Store, settings: AskSettings) -> tuple[int, int, BalanceReport]:
@@ -51,7 +26,8 @@ def ask_temporal(store: Store, settings: AskSettings) -> tuple[int, int, Balance
     no progression has both its studies in the store.
     """
     store.connection.execute(
-        _USABLE, {"seed": settings.seed, "ours": LABELER, "from_reports": settings.source == "report"}
+        _SQL["usable_progressions"],
+        {"seed": settings.seed, "ours": LABELER, "from_reports": settings.source == "report"},
     )
     available = dict(store.rows("select finding, count(*) from usable_progressions group by 1 order by 1"))
     if not available and settings.source == "report":
@@ -67,8 +43,8 @@ def ask_temporal(store: Store, settings: AskSettings) -> tuple[int, int, Balance
         )
     table = ceilings_frame(available, balance=settings.balance, min_positives=settings.min_positives)
     store.replace_temporary("ceilings", table)
-    store.connection.execute(_ASKED, {"text": pack().questions.text(Task.TEMPORAL)})
-    store.connection.execute(_NEW)
+    store.connection.execute(_SQL["asked_temporal"], {"text": pack().questions.text(Task.TEMPORAL)})
+    store.connection.execute(_SQL["new_temporal"])
     asked = store.count("select count(*) from asked_temporal")
     added = store.count("select count(*) from new_temporal")
     if added:

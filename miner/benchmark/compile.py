@@ -23,7 +23,10 @@ from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.miner.kit.machine import FILES, versions
 from cxr.miner.kit.parallel import Advance
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.store import Store
+
+_SQL = read_sql("cxr.miner.benchmark")
 
 # DuckDB's share; Arrow's copies of a shard come on top of it. More than this spills to disk beside the store.
 _MEMORY = "1GB"
@@ -136,13 +139,7 @@ def write_benchmark(
 
 def samples_fingerprint(store: Store, settings: BenchSettings) -> str:
     """Return a hash of everything that decides the samples: the chosen ids with their chains, and the settings."""
-    ((samples, ids),) = store.rows(
-        """
-        select count(*), bit_xor(md5_number(concat_ws('|', split, mode, place, question_id, chain_id, licence)))
-        from bench_order join questions using (question_id, split) join studies using (study_id)
-        left join bench_chains on bench_chains.question_id = bench_order.question_id and mode = 'reasoning'
-        """
-    )
+    ((samples, ids),) = store.rows(_SQL["samples_hash"])
     return digest("benchmark", samples, str(ids), _settings(settings), versions(FILES), length=32)
 
 
@@ -190,14 +187,7 @@ def _manifest(
     selection: Selection,
     files: dict[str, FileEntry],
 ) -> Manifest:
-    corpora = store.frame(
-        """
-        select corpus, any_value(title) as title, any_value(studies.licence) as licence, count(*) as samples,
-               count(distinct study_id) as studies, count(distinct patient_id) as patients
-        from bench_order join questions using (question_id) join studies using (study_id, corpus)
-        left join corpora using (corpus) group by corpus order by corpus
-        """
-    ).to_dicts()
+    corpora = store.frame(_SQL["corpora_used"]).to_dicts()
     return Manifest(
         name=name,
         licence="credentialed" if any(row["licence"] != "public" for row in corpora) else "public",
@@ -230,20 +220,4 @@ def totals(settings: BenchSettings, selection: Selection) -> list[dict[str, Any]
 
 
 def _made_by(store: Store) -> list[dict[str, Any]]:
-    return store.frame(
-        """
-        with used as (
-            select mode, labeler, chain_id from bench_order join questions using (question_id)
-            left join bench_chains on bench_chains.question_id = questions.question_id and mode = 'reasoning'),
-        told as (
-            select 'labeler' as what, labeler as who, count(*) as samples from used
-            where mode = 'answer_only' group by 2
-            union all
-            select 'engine', concat_ws(' ', engine, engine_version, model), count(*)
-            from used join chains using (chain_id) group by 2
-            union all
-            select 'judge', judge || ' ' || judge_version, count(*) from used join latest_scores using (chain_id)
-            group by 2)
-        select * from told order by all
-        """
-    ).to_dicts()
+    return store.frame(_SQL["made_by"]).to_dicts()

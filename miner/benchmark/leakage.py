@@ -9,108 +9,18 @@ either, so any |a| - ceil(t |a|) + 1 trigrams of `a` hit `b`; taking the rarest 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.store import Store
+
+_SQL = read_sql("cxr.miner.benchmark")
 
 NEAR = 0.8
 
 # From the split that gives way to the one whose studies stay, where two share words: a test set is not to shrink.
 WEAKEST_FIRST = ("train", "validate", "test")
 
-# CheXpert Plus is CheXpert with reports: the same patients and studies under another name (formats.md, section 4).
-_PERSON = "regexp_replace({}, '^chexpert-plus/', 'chexpert/')"
-
 # A window of this many words in a question that also stands in the report is no coincidence of vocabulary.
 _COPIED_WORDS = 6
-
-_TEXTS = r"""
-    create or replace temporary table leak_texts as
-    with worded as (
-        select study_id, corpus, split,
-               coalesce(nullif(concat_ws(' ', findings, impression), ''), text) as words
-        from reports join studies using (study_id)),
-    normal as (
-        select study_id, corpus, split,
-               trim(regexp_replace(
-                   regexp_replace(lower(words), '\bx{2,}\b', ' ', 'g'), '[^a-z0-9]+', ' ', 'g')) as words
-        from worded)
-    select study_id, corpus, split, words, md5_number_lower(words) as text_key from normal where words <> ''
-"""
-
-_SHINGLED = """
-    create or replace temporary table leak_distinct as
-    with texts as (
-        select text_key, string_split(any_value(words), ' ') as words,
-               max(list_position($weakest_first, split)) as strongest,
-               min(list_position($weakest_first, split)) as weakest
-        from leak_texts where list_contains($weakest_first, split) group by text_key),
-    shingled as (
-        select text_key, strongest, weakest, list_distinct(if(
-            len(words) < 3, [hash(array_to_string(words, ' '))],
-            list_transform(range(1, len(words) - 1), lambda i: hash(words[i], words[i + 1], words[i + 2])))) as shingles
-        from texts)
-    select *, len(shingles) as size from shingled
-"""
-
-# The words of the strongest splits look for their like in weaker ones; `held` is small, so this is linear in reports.
-_NEAR = """
-    create or replace temporary table leak_near as
-    with held as (select text_key, strongest, size, unnest(shingles) as shingle from leak_distinct where strongest > 1),
-    wanted as (select distinct shingle from held),
-    found as (
-        select text_key, size, weakest, shingle
-        from (select text_key, size, weakest, unnest(shingles) as shingle from leak_distinct) semi join wanted
-        using (shingle)),
-    frequency as (select shingle, count(*) as texts from found group by shingle),
-    rarest as (
-        select text_key, strongest, size, shingle from held join frequency using (shingle)
-        qualify row_number() over (partition by text_key order by texts, shingle) <= size - ceil($near * size) + 1),
-    candidates as (
-        select distinct rarest.text_key as held_key, found.text_key as other_key
-        from rarest join found using (shingle)
-        where rarest.text_key <> found.text_key and found.weakest < rarest.strongest
-          and found.size >= $near * rarest.size and rarest.size >= $near * found.size),
-    measured as (
-        select held_key, other_key, a.strongest, a.size + b.size as sizes,
-               len(list_intersect(a.shingles, b.shingles)) as shared
-        from candidates join leak_distinct as a on a.text_key = held_key join leak_distinct as b
-        on b.text_key = other_key)
-    select held_key, other_key, strongest, shared / (sizes - shared) as jaccard
-    from measured where shared >= $near * (sizes - shared)
-"""
-
-_SHARED = """
-    create or replace temporary table leak_shared as
-    with matches as (
-        select other_key as text_key, max(strongest) as strongest, 'near' as kind from leak_near group by other_key
-        union all
-        select text_key, strongest, 'exact' from leak_distinct where weakest < strongest)
-    select study_id, corpus, split, min(kind) as kind
-    from leak_texts join matches using (text_key)
-    where list_contains($weakest_first, split) and list_position($weakest_first, split) < strongest
-    group by study_id, corpus, split
-"""
-
-_COPIED = f"""
-    create or replace temporary table leak_copied as
-    with stems as (
-        select question_id, study_id, lower(split_part(text, ' Options:', 1)) as stem from questions),
-    windows as (
-        select stem, unnest(list_transform(range(1, greatest(len(words) - {_COPIED_WORDS - 2}, 1)),
-                                           lambda i: array_to_string(words[i:i + {_COPIED_WORDS - 1}], ' '))) as piece
-        from (select stem, string_split(trim(regexp_replace(stem, '[^a-z0-9]+', ' ', 'g')), ' ') as words
-              from (select distinct stem from stems))
-        where len(words) >= {_COPIED_WORDS})
-    select distinct question_id from stems join windows using (stem) join leak_texts using (study_id)
-    where contains(words, piece)
-"""
-
-_TOLD = """
-    create or replace temporary table leak_told as
-    select question_id
-    from (select question_id, task, answer_findings, lower(split_part(text, ' Options:', 1)) as stem from questions)
-    where task in ('single', 'multiple', 'anomaly')
-      and len(list_filter(answer_findings, lambda f: contains(stem, lower(f)))) > 0
-"""
 
 
 @dataclass(frozen=True)
@@ -153,29 +63,22 @@ def find_shared_reports(store: Store, near: float = NEAR, weakest_first: Sequenc
     """
     parameters = {"weakest_first": list(weakest_first) or [""]}
     run = store.connection.execute
-    run(_TEXTS)
-    run(_SHINGLED, parameters)
-    run(_NEAR, {"near": near})
-    run(_SHARED, parameters)
+    run(_SQL["leak_texts"])
+    run(_SQL["leak_distinct"], parameters)
+    run(_SQL["leak_near"], {"near": near})
+    run(_SQL["leak_shared"], parameters)
 
 
 def find_torn_patients(store: Store) -> None:
     """Make the temporary tables `leak_patients` and `leak_studies`: ids that occur in more than one split."""
-    for table, key in (("leak_patients", "patient_id"), ("leak_studies", "study_id")):
-        store.connection.execute(
-            f"""
-            create or replace temporary table {table} as
-            select {key} from studies where {_PERSON.format(key)} in (
-                select {_PERSON.format(key)} from studies where split is not null group by 1
-                having count(distinct split) > 1)
-            """
-        )
+    store.connection.execute(_SQL["leak_patients"])
+    store.connection.execute(_SQL["leak_studies"])
 
 
 def find_told_questions(store: Store) -> None:
     """Make the temporary tables `leak_copied` (words of the report in the question) and `leak_told` (its answer)."""
-    store.connection.execute(_COPIED)
-    store.connection.execute(_TOLD)
+    store.connection.execute(_SQL["leak_copied"], {"window": _COPIED_WORDS})
+    store.connection.execute(_SQL["leak_told"])
 
 
 def leakage(store: Store, near: float = NEAR) -> LeakageReport:
@@ -183,14 +86,7 @@ def leakage(store: Store, near: float = NEAR) -> LeakageReport:
     find_shared_reports(store, near)
     find_torn_patients(store)
     find_told_questions(store)
-    repeats = store.rows(
-        """
-        select corpus, count(*), count(*) - count(distinct text_key),
-               (select count(*) from leak_shared s where s.corpus = t.corpus and kind = 'exact'),
-               (select count(*) from leak_shared s where s.corpus = t.corpus and kind = 'near')
-        from leak_texts t group by corpus order by corpus
-        """
-    )
+    repeats = store.rows(_SQL["repeats"])
     shared = store.rows("select corpus, split, kind, count(*) from leak_shared group by all order by all")
     return LeakageReport(
         near=near,

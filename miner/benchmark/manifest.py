@@ -124,16 +124,9 @@ def _check_samples(folder: Path, manifest: Manifest) -> list[str]:
         return []
     problems = []
     with duckdb.connect() as connection:
-        connection.execute(
-            "create view samples as select sample_id, study_id, patient_id, split, options, answer "
-            f"from read_parquet({_literal(files)}, union_by_name = true)"
-        )
+        connection.read_parquet(files, union_by_name=True).create_view("samples")
         for what, query in _CHECKS.items():
             found = connection.execute(f"select count(*), min(columns(*)) from ({query})").fetchall()[0]
             if found[0]:
                 problems.append(f"{found[0]:,} {what}, e.g. {found[1]}")
     return problems
-
-
-def _literal(files: list[str]) -> str:
-    return "[" + ", ".join("'" + name.replace("'", "''") + "'" for name in files) + "]"

@@ -12,20 +12,13 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from cxr.miner.benchmark.manifest import Manifest
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.store import Store
+
+_SQL = read_sql("cxr.miner.benchmark")
 
 RECIPE_FORMAT = "cxr-recipe/1"
 KEY = b"cxr_recipe"
-
-_IDS = """
-    select split, mode, place, question_id, questions.study_id, prior_study_id, task, labeler,
-           array_to_string(findings, '|') as findings,
-           list_transform(options, lambda o: array_to_string(o.findings, '|')) as options,
-           bench_chains.chain_id
-    from bench_order join questions using (question_id, split)
-    left join bench_chains on bench_chains.question_id = bench_order.question_id and mode = 'reasoning'
-    order by split, mode, place
-"""
 
 
 def write_recipe(store: Store, manifest: Manifest, target: Path) -> int:
@@ -34,7 +27,7 @@ def write_recipe(store: Store, manifest: Manifest, target: Path) -> int:
     Needs the temporary tables of the compile in the same session. The recipe holds no answer: `findings` are those
     asked about, in alphabetical order, and options are not said to be right or wrong.
     """
-    table = store.connection.sql(_IDS).to_arrow_table()
+    table = store.connection.sql(_SQL["recipe"]).to_arrow_table()
     about = {
         "format": RECIPE_FORMAT,
         "manifest": manifest.model_dump(mode="json", exclude={"findings"}),
@@ -48,11 +41,5 @@ def write_recipe(store: Store, manifest: Manifest, target: Path) -> int:
 
 def _ask_settings(store: Store) -> list[dict[str, Any]]:
     """Return the settings of the runs that asked the chosen questions, oldest first."""
-    rows = store.rows(
-        """
-        select settings from runs where command = 'ask' and run_id in (
-            select run_id from questions where question_id in (select question_id from bench_chosen))
-        order by started_at
-        """
-    )
+    rows = store.rows(_SQL["ask_settings"])
     return [json.loads(settings) for (settings,) in rows]

@@ -13,10 +13,13 @@ import polars as pl
 from cxr.miner.benchmark.leakage import find_shared_reports, find_told_questions, find_torn_patients
 from cxr.miner.benchmark.settings import SPLITS, BenchSettings, Mode, Target
 from cxr.miner.kit.errors import SettingsError
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.pack import pack
 from cxr.miner.score.filtering import MIN_REVIEW
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import RejectReason, Task
+
+_SQL = read_sql("cxr.miner.benchmark")
 
 # Why a question is in no benchmark, in the order in which reasons are given; a question counts under its first.
 REASONS = {
@@ -31,109 +34,6 @@ REASONS = {
     "answer_in_question": "the question tells its answer",
     "report_contradicts_label": "mining found that the report contradicts the label",
 }
-
-_IMAGES = """
-    create or replace temporary table bench_images as
-    with usable as (
-        select study_id, image_id, path, coalesce("view", $last) as "view",
-               list_position($order, upper(coalesce(view_position, ''))) as rank
-        from images
-        where path is not null and coalesce(file_status, 'present') not in ('truncated', 'unreadable')),
-    ordered as (
-        select *, row_number() over (
-            partition by study_id, "view" order by coalesce(nullif(rank, 0), 99), image_id) as of_view
-        from usable)
-    -- The best image of each view, in the order of the views, then the rest.
-    select study_id, list(path order by of_view, list_position($views, "view"), coalesce(nullif(rank, 0), 99), image_id)
-        as paths
-    from ordered group by study_id
-"""
-
-# One chain a question: its newest one, or with all settings the best one, by RadRScore and then by id.
-_CHAINS = f"""
-    create or replace temporary table bench_chains as
-    select question_id, chain_id
-    from {{chains}} join latest_scores using (chain_id)
-    where factuality >= $least and ($engine is null or engine = $engine)
-      and chain_id not in (
-          select chain_id from reviews where least(factuality, validity, completeness) < {MIN_REVIEW})
-    qualify row_number() over (partition by question_id order by radrscore desc, chain_id) = 1
-"""
-
-_CANDIDATES = f"""
-    create or replace temporary table bench_candidates as
-    select question_id, questions.study_id, questions.corpus, questions.split, task, chain_id,
-           md5_number_lower($seed || '|' || question_id) as draw,
-           coalesce(list_filter(options, lambda o: o.letter = questions.answer)[1].findings[1], questions.answer)
-               as said,
-           findings[1] as asked, answer_findings,
-           case when questions.split is null then 'no_split'
-                when questions.split is distinct from studies.split then 'split_changed'
-                when not list_contains($splits, questions.split) then 'split_not_wanted'
-                when patient_id in (select patient_id from leak_patients) then 'patient_in_two_splits'
-                when questions.study_id in (select study_id from leak_studies) then 'study_in_two_splits'
-                when questions.study_id in (select study_id from leak_shared)
-                  or prior_study_id in (select study_id from leak_shared) then 'report_shared_with_another_split'
-                when $needs_image and (questions.study_id not in (select study_id from bench_images)
-                  or (prior_study_id is not null and prior_study_id not in (select study_id from bench_images)))
-                  then 'no_image'
-                when question_id in (select question_id from leak_copied) then 'report_in_question'
-                when question_id in (select question_id from leak_told) then 'answer_in_question'
-                when $drops_contradicted and question_id in (
-                    select reject_key from rejects
-                    where stage = 'mine' and reason = '{RejectReason.EVIDENCE_CONTRADICTS_ANSWER}')
-                  then 'report_contradicts_label'
-           end as reason
-    from questions join studies on studies.study_id = questions.study_id
-    left join bench_chains using (question_id)
-    where $corpora is null or list_contains($corpora, questions.corpus)
-"""
-
-# The stratum of a question: binary by finding and answer, temporal by finding and progression, single by its answer,
-# sets by the rarest finding in the answer, so that rare findings are not crowded out by their companions.
-_STRATA = """
-    create or replace temporary table bench_strata as
-    with usable as (select * from bench_candidates where reason is null),
-    frequency as (
-        select corpus, split, task, finding, count(*) as questions
-        from (select corpus, split, task, unnest(answer_findings) as finding from usable
-              where task in ('multiple', 'anomaly')) group by all),
-    rarest as (
-        select question_id, arg_min(finding, (questions, finding)) as finding
-        from (select question_id, corpus, split, task, unnest(answer_findings) as finding from usable
-              where task in ('multiple', 'anomaly'))
-        join frequency using (corpus, split, task, finding) group by question_id)
-    select question_id, corpus, split, task, chain_id is not null as has_chain, draw,
-           case when task in ('binary', 'temporal') then asked when task = 'single' then answer_findings[1]
-                else coalesce(finding, $nothing) end as finding,
-           if(task in ('binary', 'temporal'), said, '') as said
-    from usable left join rarest using (question_id)
-"""
-
-# In turns: the first of every stratum, then the second of every stratum, until the target is reached.
-_DRAW = """
-    insert into bench_chosen
-    select question_id, split, task, $mode
-    from (select *, row_number() over (partition by split, task, corpus, finding, said order by draw, question_id)
-                    as turn
-          from bench_strata where ($mode = 'answer_only' or has_chain))
-    join bench_quota using (split, task)
-    left join (select question_id, true as reasons from bench_chosen where mode = 'reasoning') using (question_id)
-    qualify row_number() over (
-        partition by split, task order by coalesce(reasons, false) desc, turn, draw, question_id) <= quota
-"""
-
-
-# What the chosen questions are about: binary and temporal by finding and answer, others by the findings in the answer.
-_FINDINGS = """
-    select split, mode, task, finding, answer, count(*) as samples
-    from (select mode, split, task,
-                 unnest(if(task in ('binary', 'temporal'), findings[:1], answer_findings)) as finding,
-                 if(task in ('binary', 'temporal'), coalesce(list_filter(
-                    options, lambda o: o.letter = questions.answer)[1].findings[1], questions.answer), '') as answer
-          from bench_chosen join questions using (question_id, split, task))
-    group by all order by all
-"""
 
 
 @dataclass(frozen=True)
@@ -193,7 +93,7 @@ def select(store: Store, settings: BenchSettings) -> Selection:
     wanted = [split for split in SPLITS if split in settings.targets]
     make_candidates(store, settings, wanted)
     run = store.connection.execute
-    run(_STRATA, {"nothing": pack().nothing or ""})
+    run(_SQL["bench_strata"], {"nothing": pack().nothing or ""})
     run(
         "create or replace temporary table bench_chosen "
         "(question_id varchar, split varchar, task varchar, mode varchar)"
@@ -216,12 +116,13 @@ def make_candidates(store: Store, settings: BenchSettings, wanted: Sequence[str]
     find_told_questions(store)
     images_and_chains(store, settings)
     store.connection.execute(
-        _CANDIDATES,
+        _SQL["bench_candidates"],
         {
             "seed": str(settings.seed),
             "splits": list(wanted),
             "needs_image": settings.images == "required",
             "drops_contradicted": settings.contradicted == "drop",
+            "contradicted": str(RejectReason.EVIDENCE_CONTRADICTS_ANSWER),
             "corpora": None if settings.corpora is None else list(settings.corpora),
         },
     )
@@ -230,10 +131,19 @@ def make_candidates(store: Store, settings: BenchSettings, wanted: Sequence[str]
 def images_and_chains(store: Store, settings: BenchSettings) -> None:
     """Make `bench_images` (a study's usable images, best first) and `bench_chains` (a question's best usable chain)."""
     names = [view.name for view in pack().views.view]
-    store.connection.execute(_IMAGES, {"order": list(pack().views.order), "views": names, "last": names[-1]})
+    store.connection.execute(
+        _SQL["bench_images"], {"order": list(pack().views.order), "views": names, "last": names[-1]}
+    )
     of_one_engine = "current_chains" if settings.engine is None else "newest_chains"
-    query = _CHAINS.format(chains="chains" if settings.all_settings else of_one_engine)
-    store.connection.execute(query, {"least": settings.min_factuality, "engine": settings.engine})
+    store.connection.execute(
+        _SQL["bench_chains"],
+        {
+            "chains": "chains" if settings.all_settings else of_one_engine,
+            "least": settings.min_factuality,
+            "least_review": MIN_REVIEW,
+            "engine": settings.engine,
+        },
+    )
 
 
 def excluded(store: Store) -> tuple[tuple[str, str, int, int], ...]:
@@ -249,7 +159,7 @@ def excluded(store: Store) -> tuple[tuple[str, str, int, int], ...]:
 
 def findings(store: Store) -> list[dict[str, Any]]:
     """Count the chosen questions: split, mode, task, finding, answer, samples."""
-    return store.frame(_FINDINGS).to_dicts()
+    return store.frame(_SQL["findings_chosen"]).to_dicts()
 
 
 def quotas(target: Target, available: Mapping[Task, int]) -> dict[Task, int]:
@@ -291,7 +201,7 @@ def _draw(store: Store, mode: Mode, targets: Mapping[str, Target]) -> list[Reach
     rows = [(split, str(task), count) for split, tasks in quota.items() for task, count in tasks.items()]
     schema = {"split": pl.String, "task": pl.String, "quota": pl.Int64}
     store.replace_temporary("bench_quota", pl.DataFrame(rows, schema=schema, orient="row"))
-    store.connection.execute(_DRAW, {"mode": str(mode)})
+    store.connection.execute(_SQL["draw"], {"mode": str(mode)})
     made = []
     for split, target in targets.items():
         for task, count in quota[split].items():

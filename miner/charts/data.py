@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Series:
 class Chart:
     """A picture and what it shows: `columns` and `rows` hold the numbers as text."""
 
+    kind: ClassVar[str] = "picture"
     title: str
     description: str
     svg: str
@@ -36,14 +38,11 @@ class Chart:
         """Return the chart as `<figure>`, with its numbers in a `<details>`; everything is escaped."""
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in self.columns)
         body = "".join(
-            "<tr>" + "".join(_cell_html(place, text) for place, text in enumerate(row)) + "</tr>" for row in self.rows
+            f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(text)}</td>" for text in rest)}</tr>'
+            for first, *rest in self.rows
         )
         return (
             f'<figure class="chart"><figcaption>{escape(self.title)}</figcaption><div class="scroll">{self.svg}</div>'
             f'<details><summary>Numbers of “{escape(self.title)}”</summary><div class="scroll">'
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details></figure>"
         )
-
-
-def _cell_html(place: int, text: str) -> str:
-    return f'<th scope="row">{escape(text)}</th>' if place == 0 else f"<td>{escape(text)}</td>"

@@ -4,8 +4,9 @@ Colour is never the only carrier: series differ by marker, dash or hatch as well
 """
 
 import math
+import textwrap
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from cxr.miner.charts.data import Chart, Series
 from cxr.miner.charts.svg import GRID, INK, MUTED, OKABE_ITO, PAPER, STYLE, themable_svg
@@ -45,16 +46,8 @@ def bars(
         for number, one in enumerate(series):
             left = -0.41 + width * (number + 0.5)
             places = [place + left for place in range(len(categories))]
-            axes.bar(
-                places,
-                [value or 0.0 for value in one.values],
-                width * 0.94,
-                label=one.name,
-                color=_colour(number),
-                hatch=HATCHES[number % len(HATCHES)],
-                edgecolor=PAPER,
-                linewidth=0,
-            )
+            heights = [value or 0.0 for value in one.values]
+            axes.bar(places, heights, width * 0.94, label=one.name, linewidth=0, **_filled(number, number))
             for place, x in enumerate(places):
                 interval = one.interval(place)
                 if interval is not None:
@@ -68,9 +61,9 @@ def bars(
         axes.set_ylabel(measure)
         axes.set_ylim(*(limits or (0, None)))
 
-    wide = len(categories) * len(series) > 24
-    height = 3.1 + 0.24 * math.ceil(len(series) / (4 if wide else 3))
-    return _chart(name, title, description, draw, height, _table(measure, categories, series), legend=len(series))
+    abreast = 4 if len(categories) * len(series) > 24 else 3
+    table = _table(measure, categories, series)
+    return _chart(name, title, description, draw, 3.1, table, legend=len(series), abreast=abreast)
 
 
 def dots(
@@ -81,7 +74,6 @@ def dots(
     *,
     measure: str,
     description: str = "",
-    limits: tuple[float, float] | None = None,
     logarithmic: bool = False,
 ) -> Chart:
     """Draw a row per category, a mark per series, and a line for its interval; the axis need not begin at zero."""
@@ -92,40 +84,24 @@ def dots(
     def draw(axes: Axes) -> None:
         for number, one in enumerate(series):
             offset = (number - (len(series) - 1) / 2) * step
-            known = [(value, place + offset) for place, value in enumerate(one.values) if value is not None]
+            known = [place for place, value in enumerate(one.values) if value is not None]
             for place in range(len(one.values)):
                 interval = one.interval(place)
                 if interval is not None:
                     axes.plot(interval, [place + offset] * 2, color=_colour(number), linewidth=2.2, zorder=2)
-            axes.plot(
-                [value for value, _ in known],
-                [y for _, y in known],
-                linestyle="none",
-                marker=MARKERS[number % len(MARKERS)],
-                markersize=6.5,
-                color=_colour(number),
-                markeredgecolor=PAPER,
-                markeredgewidth=0.8,
-                clip_on=False,
-                zorder=3,
-            )
-        axes.set_yticks(range(len(categories)), list(categories))
-        axes.set_ylim(len(categories) - 0.5, -0.5)
-        axes.set_xlabel(measure)
+            values: list[Any] = [one.values[place] for place in known]
+            heights = [place + offset for place in known]
+            edge: dict[str, Any] = {"markeredgecolor": PAPER, "markeredgewidth": 0.8, "clip_on": False, "zorder": 3}
+            axes.plot(values, heights, markersize=6.5, **_mark(number), **edge)
+        _rows_down(axes, categories, measure)
         if logarithmic:
             axes.set_xscale("symlog", linthresh=1)
             axes.set_xlim(left=0)
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        elif limits is not None:
-            axes.set_xlim(*limits)
         axes.margins(x=0.04)
 
-    handles = [
-        Line2D([], [], linestyle="none", marker=MARKERS[n % len(MARKERS)], color=_colour(n), label=one.name)
-        for n, one in enumerate(series)
-    ]
-    height = 1.05 + row * len(categories) + 0.24 * math.ceil(len(series) / 4)
-    table = _table(measure, categories, series)
+    handles = [Line2D([], [], label=one.name, **_mark(number)) for number, one in enumerate(series)]
+    height, table = 1.05 + row * len(categories), _table(measure, categories, series)
     return _chart(name, title, description, draw, height, table, legend=len(series), handles=handles)
 
 
@@ -137,16 +113,13 @@ def lengths(
     def draw(axes: Axes) -> None:
         longest = max((value for _, value, _ in rows), default=0) or 1
         for place, (_, value, group) in enumerate(rows):
-            hatch = HATCHES[group % len(HATCHES)]
-            axes.barh(place, value, 0.74, color=_colour(group), hatch=hatch, edgecolor=PAPER, linewidth=0)
+            axes.barh(place, value, 0.74, linewidth=0, **_filled(group, group))
             axes.text(value + longest * 0.012, place, f"{value:,.0f}", va="center", ha="left")
-        axes.set_yticks(range(len(rows)), [label for label, _, _ in rows])
-        axes.set_ylim(len(rows) - 0.5, -0.5)
+        _rows_down(axes, [label for label, _, _ in rows], measure)
         axes.set_xlim(0, longest * 1.13)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel(measure)
 
     table = (("", measure), [(label, f"{value:,.0f}") for label, value, _ in rows])
     return _chart(name, title, description, draw, 0.85 + 0.33 * len(rows), table)
@@ -158,36 +131,24 @@ def shares(
     categories: Sequence[str],
     series: Sequence[Series],
     *,
+    colours: Sequence[int],
     description: str = "",
-    colours: Sequence[int] | None = None,
 ) -> Chart:
     """Draw a bar of 100 % per category, divided among the series, whose values are counts.
 
     `colours` gives each series a place in the palette, or REST.
     """
     totals = [sum(one.values[place] or 0 for one in series) for place in range(len(categories))]
-    chosen = colours or range(len(series))
 
     def draw(axes: Axes) -> None:
         begun = [0.0] * len(categories)
-        for place, (number, one) in enumerate(zip(chosen, series, strict=True)):
+        for place, (number, one) in enumerate(zip(colours, series, strict=True)):
             widths = [100 * (value or 0) / (total or 1) for value, total in zip(one.values, totals, strict=True)]
-            axes.barh(
-                range(len(categories)),
-                widths,
-                0.76,
-                left=begun,
-                label=one.name,
-                color=_colour(number),
-                hatch="" if number == REST else HATCHES[place % len(HATCHES)],
-                edgecolor=PAPER,
-                linewidth=0.4,
-            )
+            filled = _filled(number, place)
+            axes.barh(range(len(categories)), widths, 0.76, left=begun, label=one.name, linewidth=0.4, **filled)
             begun = [left + width for left, width in zip(begun, widths, strict=True)]
-        axes.set_yticks(range(len(categories)), list(categories))
-        axes.set_ylim(len(categories) - 0.5, -0.5)
+        _rows_down(axes, categories, "%")
         axes.set_xlim(0, 100)
-        axes.set_xlabel("%")
         axes.grid(axis="y", visible=False)
 
     columns = ["", *[part for one in series for part in (one.name, f"{one.name}, %")], "all"]
@@ -198,7 +159,7 @@ def shares(
             value = one.values[place] or 0
             cells += [f"{value:,.0f}", f"{100 * value / (totals[place] or 1):.1f}"]
         rows.append((*cells, f"{totals[place]:,.0f}"))
-    height = 1.05 + 0.29 * len(categories) + 0.24 * math.ceil(len(series) / 4)
+    height = 1.05 + 0.29 * len(categories)
     return _chart(name, title, description, draw, height, (tuple(columns), rows), legend=len(series))
 
 
@@ -211,17 +172,8 @@ def radar(
         angles = [2 * math.pi * place / len(spokes) for place in range(len(spokes))]
         for number, one in enumerate(series):
             values = [math.nan if value is None else value for value in one.values]
-            axes.plot(
-                [*angles, angles[0]],
-                [*values, values[0]],
-                color=_colour(number),
-                linestyle=DASHES[number % len(DASHES)],
-                marker=MARKERS[number % len(MARKERS)],
-                markersize=5,
-                linewidth=1.8,
-                label=one.name,
-                clip_on=False,
-            )
+            drawn = _mark(number) | {"linestyle": DASHES[number % len(DASHES)], "label": one.name, "clip_on": False}
+            axes.plot([*angles, angles[0]], [*values, values[0]], markersize=5, linewidth=1.8, **drawn)
         axes.set_xticks(angles, [_wrapped(text, 14) for text in spokes])
         axes.tick_params(axis="x", pad=8)
         # Labels lean away from the circle, so that they do not lie on it.
@@ -236,8 +188,7 @@ def radar(
         axes.spines["polar"].set_color(GRID)
 
     table = _table(measure, spokes, series)
-    height = 5.2 + 0.24 * math.ceil(len(series) / 3)
-    return _chart(name, title, description, draw, height, table, legend=len(series), polar=True)
+    return _chart(name, title, description, draw, 5.2, table, legend=len(series), abreast=3, polar=True)
 
 
 _Table: TypeAlias = tuple[tuple[str, ...], Sequence[tuple[str, ...]]]
@@ -252,18 +203,22 @@ def _chart(
     table: _Table,
     *,
     legend: int = 0,
+    abreast: int = 4,
     handles: Sequence[Line2D] | None = None,
     polar: bool = False,
 ) -> Chart:
-    """Make the figure, draw on its axes, put the legend above them where it hides nothing, and write it as SVG."""
+    """Make the figure, draw on its axes, put the legend above them where it hides nothing, and write it as SVG.
+
+    `height` is without the legend, whose entries are taken to stand `abreast` in a row.
+    """
+    height += 0.24 * math.ceil(legend / abreast)
     with rc_context(STYLE):  # type: ignore[arg-type]  # the stubs know each key's own type only
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         axes = figure.add_subplot(projection="polar" if polar else None)
         draw(axes)
         if legend > 1 or (legend == 1 and polar):
             columns = 3 if legend in {3, 5, 6} else min(4, legend)
-            length = 1.0 if handles is not None else 2.4
-            given = list(handles) if handles is not None else axes.get_legend_handles_labels()[0]
+            given, length = (axes.get_legend_handles_labels()[0], 2.4) if handles is None else (handles, 1.0)
             figure.legend(handles=given, loc="outside upper left", ncols=columns, handlelength=length)
         svg = themable_svg(figure, name, title, description or f"{title}. The numbers are in the table below.")
     return Chart(title, description, svg, table[0], tuple(table[1]))
@@ -271,6 +226,24 @@ def _chart(
 
 def _colour(number: int) -> str:
     return GRID if number == REST else OKABE_ITO[number % len(OKABE_ITO)]
+
+
+def _filled(colour: int, hatch: int) -> dict[str, Any]:
+    """Return how a bar is filled."""
+    pattern = "" if colour == REST else HATCHES[hatch % len(HATCHES)]
+    return {"color": _colour(colour), "hatch": pattern, "edgecolor": PAPER}
+
+
+def _mark(number: int) -> dict[str, Any]:
+    """Return how the marks of a series are drawn."""
+    return {"linestyle": "none", "marker": MARKERS[number % len(MARKERS)], "color": _colour(number)}
+
+
+def _rows_down(axes: Axes, labels: Sequence[str], measure: str) -> None:
+    """Name the rows of a chart, the first at the top, and what lies along them."""
+    axes.set_yticks(range(len(labels)), list(labels))
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_xlabel(measure)
 
 
 def _table(measure: str, categories: Sequence[str], series: Sequence[Series]) -> _Table:
@@ -300,10 +273,4 @@ def _written(value: float | None) -> str:
 
 def _wrapped(text: str, width: int = 16) -> str:
     """Break a label between words, so that neighbours do not touch."""
-    made = [""]
-    for word in text.split():
-        if made[-1] and len(made[-1]) + len(word) >= width:
-            made.append(word)
-        else:
-            made[-1] = f"{made[-1]} {word}".strip()
-    return "\n".join(made)
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)

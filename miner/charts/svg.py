@@ -6,7 +6,8 @@ attributes, so that a page can forbid inline styles; text stays text, so that it
 
 import io
 import re
-from xml.etree.ElementTree import Element, SubElement, tostring
+from collections.abc import Callable
+from xml.etree.ElementTree import Element, tostring
 
 from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 
@@ -104,10 +105,7 @@ def themable_svg(figure: Figure, name: str, title: str, description: str) -> str
     with rc_context(STYLE):  # type: ignore[arg-type]  # the stubs know each key's own type only
         figure.savefig(drawn, format="svg", metadata={"Date": None}, transparent=True)
     root: Element = fromstring(drawn.getvalue())
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag.rpartition("}")[2] in {"metadata", "style"}:
-                parent.remove(child)
+    _drop(root, lambda child: child.tag.rpartition("}")[2] in {"metadata", "style"})
     for element in root.iter():
         _clean(element, name)
     _once(root)
@@ -122,9 +120,8 @@ def themable_svg(figure: Figure, name: str, title: str, description: str) -> str
         "aria-labelledby": f"{name}-title {name}-desc",
     }
     for place, (tag, text) in enumerate((("title", title), ("desc", description))):
-        made = SubElement(root, tag, {"id": f"{name}-{tag}"})
+        made = Element(tag, {"id": f"{name}-{tag}"})
         made.text = text
-        root.remove(made)
         root.insert(place, made)
     return tostring(root, encoding="unicode")
 
@@ -138,17 +135,20 @@ def _once(root: Element) -> None:
                 parent.remove(child)
             elif "id" in child.attrib:
                 seen.add(child.attrib["id"])
+    _drop(root, lambda child: child.tag == "defs" and not len(child))
+
+
+def _drop(root: Element, unwanted: Callable[[Element], bool]) -> None:
     for parent in list(root.iter()):
         for child in list(parent):
-            if child.tag == "defs" and not len(child):
+            if unwanted(child):
                 parent.remove(child)
 
 
 def _clean(element: Element, name: str) -> None:
     """Drop name spaces and ids that nothing refers to, and turn the style into attributes and classes."""
     element.tag = element.tag.rpartition("}")[2]
-    element.text = _blank(element.text)
-    element.tail = _blank(element.tail)
+    element.text, element.tail = (text if text and text.strip() else None for text in (element.text, element.tail))
     given, classes = dict(element.attrib), []
     element.attrib.clear()
     for part in given.pop("style", "").split(";"):
@@ -174,10 +174,6 @@ def _clean(element: Element, name: str) -> None:
             element.set(plain, _short(value) if plain in {"x", "y"} else value)
     if classes:
         element.set("class", " ".join(classes))
-
-
-def _blank(text: str | None) -> str | None:
-    return text if text and text.strip() else None
 
 
 def _short(path: str) -> str:

@@ -35,7 +35,6 @@ COMMAND_ORDER = (
     *("judge", "label", "radrscore", "agreement"),
 )
 
-
 # Packages that not everyone needs, and the extra that each comes with.
 EXTRAS = {
     **dict.fromkeys(("torch", "transformers", "trl", "accelerate", "peft", "datasets", "psutil"), "train"),
@@ -68,12 +67,9 @@ class Commands(TyperGroup):
             from cxr.miner.kit.errors import BudgetReached, CxrError, SettingsError
             from cxr.miner.store import is_interrupt
 
-            if isinstance(error, SettingsError):
-                fail(str(error), Exit.USAGE)
-            if isinstance(error, BudgetReached):
-                fail(str(error), Exit.BUDGET)
-            if isinstance(error, CxrError):
-                fail(str(error), Exit.FAILED)
+            kinds = {SettingsError: Exit.USAGE, BudgetReached: Exit.BUDGET, CxrError: Exit.FAILED}
+            if code := next((code for kind, code in kinds.items() if isinstance(error, kind)), None):
+                fail(str(error), code)
             if is_interrupt(error):
                 _interrupted()
             if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get(str(error.name).partition(".")[0])):
@@ -114,6 +110,4 @@ def exit_with_rejects(rejects: dict[str, int], what: str) -> Iterator[None]:
 
 
 Db = Annotated[Path, typer.Option("--db", envvar="CXR_DB", help="The store, a DuckDB file.", show_envvar=True)]
-
-
 DEFAULT_DB = Path("cxr.duckdb")

@@ -6,18 +6,32 @@ from typing import Annotated, Any
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects
+from cxr.miner.commands.options import Options, OptionValues, grouped, offered
 from cxr.miner.export.registry import FORMATS
 
 bench_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Compile a benchmark, and check it.")
-
-
 import_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Read published benchmarks.")
 
-
+NEAR = "Share of word trigrams from which reports are the same."
+NewBenchmark = Annotated[Path, typer.Option("-o", "--output", help="The benchmark's folder.")]
 ExistingFolder = Annotated[str, typer.Option("--existing", help="Where the folder exists: resume, replace or stop.")]
+
+CHOOSING = Options(
+    seed=offered(int, "Names the draw; the same seed chooses the same samples."),
+    corpora=offered(str, "Only these corpora; separated by commas."),
+    engine=offered(str, "Only chains by this engine; default: of any."),
+    all_settings=offered(bool, "Of a question's chains the best one, not its newest.", "--all-settings"),
+    min_factuality=offered(float, "Take chains with at least this factuality."),
+    duplicates=offered(str, "The split that keeps reports that two share: test, train, or both."),
+    near=offered(float, NEAR),
+    images=offered(str, "required: only studies with images; optional."),
+    max_images=offered(int, "Images of a study, best views first."),
+    contradicted=offered(str, "Questions whose label the report contradicts, as mining found: drop or keep."),
+)
 
 
 @bench_app.command("compile")
+@grouped
 def bench_compile(
     name: Annotated[Path, typer.Argument(help="The benchmark's folder; its last part is its name.")],
     target: Annotated[
@@ -27,22 +41,7 @@ def bench_compile(
         ),
     ] = None,
     only: Annotated[bool, typer.Option("--only", help="Only the targets given here, none of the paper's.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Names the draw; the same seed chooses the same samples.")] = None,
-    corpora: Annotated[str | None, typer.Option(help="Only these corpora; separated by commas.")] = None,
-    engine: Annotated[str | None, typer.Option(help="Only chains by this engine; default: of any.")] = None,
-    all_settings: Annotated[
-        bool | None, typer.Option("--all-settings", help="Of a question's chains the best one, not its newest.")
-    ] = None,
-    min_factuality: Annotated[float | None, typer.Option(help="Take chains with at least this factuality.")] = None,
-    duplicates: Annotated[
-        str | None, typer.Option(help="The split that keeps reports that two share: test, train, or both.")
-    ] = None,
-    near: Annotated[float | None, typer.Option(help="Share of word trigrams from which reports are the same.")] = None,
-    images: Annotated[str | None, typer.Option(help="required: only studies with images; optional.")] = None,
-    max_images: Annotated[int | None, typer.Option(help="Images of a study, best views first.")] = None,
-    contradicted: Annotated[
-        str | None, typer.Option(help="Questions whose label the report contradicts, as mining found: drop or keep.")
-    ] = None,
+    choosing: OptionValues = CHOOSING,
     recipe: Annotated[
         Path | None, typer.Option(help="Write ids, seeds and options here, and no report text, for others to replay.")
     ] = None,
@@ -57,11 +56,7 @@ def bench_compile(
     from cxr.miner.kit.settings import choose
     from cxr.miner.store import Store
 
-    settings = bench_settings(
-        db, target or (), only=only, seed=seed, corpora=corpora, engine=engine, all_settings=all_settings,
-        min_factuality=min_factuality,
-        duplicates=duplicates, near=near, images=images, max_images=max_images, contradicted=contradicted,
-    )  # fmt: skip
+    settings = bench_settings(db, target or (), only=only, **choosing)
     chosen = choose(Existing, existing, "bench compile: --existing")
     with Store.write(db) as store, progress("bench compile") as advance:
         result = compile_benchmark(store, name, settings, chosen, advance, recipe)
@@ -87,7 +82,7 @@ def bench_verify(folder: Annotated[Path, typer.Argument(help="A benchmark's fold
 @bench_app.command("replay")
 def bench_replay(
     recipe: Annotated[Path, typer.Argument(help="A recipe by `cxr bench compile --recipe`.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The benchmark's folder.")],
+    output: NewBenchmark,
     existing: ExistingFolder = "stop",
     db: Db = DEFAULT_DB,
 ) -> None:
@@ -111,10 +106,7 @@ def bench_replay(
 
 
 @bench_app.command("leakage")
-def bench_leakage(
-    near: Annotated[float, typer.Option(help="Share of word trigrams from which reports are the same.")] = 0.8,
-    db: Db = DEFAULT_DB,
-) -> None:
+def bench_leakage(near: Annotated[float, typer.Option(help=NEAR)] = 0.8, db: Db = DEFAULT_DB) -> None:
     """Report what splits share: repeated reports, patients, studies; and questions that tell their answer."""
     from cxr.miner.benchmark.leakage import leakage
     from cxr.miner.benchmark.report import leakage_tables
@@ -131,24 +123,24 @@ def bench_leakage(
 *_OURS, _LAST = FORMATS.names
 
 
+EXPORTING = Options(
+    mix=offered(list[str], "How often samples of a mode are taken, e.g. reasoning=2.", "--mix", metavar="MODE=WEIGHT"),
+    splits=offered(str, "Only these splits; separated by commas."),
+    modes=offered(str, "Only these of answer_only,reasoning."),
+    image_roots=offered(
+        list[str], "Put before image paths; default: where ingest saw images.", "--image-root", metavar="[CORPUS=]PATH"
+    ),
+    pixels=offered(str, "paths, or embed the image files."),
+    seed=offered(int, "Names the order and the draws of --mix."),
+)
+
+
+@grouped
 def export_(
     format_: Annotated[str, typer.Argument(metavar="FORMAT", help=f"{', '.join(_OURS)} or {_LAST}.")],
     benchmark: Annotated[Path, typer.Argument(help="A benchmark's folder.")],
     output: Annotated[str, typer.Option("-o", "--output", help="The folder to write to.")],
-    mix: Annotated[
-        list[str] | None,
-        typer.Option("--mix", metavar="MODE=WEIGHT", help="How often samples of a mode are taken, e.g. reasoning=2."),
-    ] = None,
-    splits: Annotated[str | None, typer.Option(help="Only these splits; separated by commas.")] = None,
-    modes: Annotated[str | None, typer.Option(help="Only these of answer_only,reasoning.")] = None,
-    image_root: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--image-root", metavar="[CORPUS=]PATH", help="Put before image paths; default: where ingest saw images."
-        ),
-    ] = None,
-    pixels: Annotated[str | None, typer.Option(help="paths, or embed the image files.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Names the order and the draws of --mix.")] = None,
+    exporting: OptionValues = EXPORTING,
     public: Annotated[bool, typer.Option("--public", help="The folder is going to be public.")] = False,
     allowed: Annotated[
         str | None, typer.Option("--i-am-allowed", metavar="WHY", help="Why credentialed samples may be published.")
@@ -165,10 +157,9 @@ def export_(
     from cxr.miner.store import Store
 
     FORMATS.open(format_)
-    settings = ExportSettings.resolve(
-        db, seed=seed, splits=splits, modes=modes, pixels=pixels, mix=parse_mix(mix) if mix else None,
-        image_roots=parse_image_roots(image_root) if image_root else None,
-    )  # fmt: skip
+    mix, roots = exporting["mix"], exporting["image_roots"]
+    parsed = {"mix": parse_mix(mix) if mix else None, "image_roots": parse_image_roots(roots) if roots else None}
+    settings = ExportSettings.resolve(db, **exporting | parsed)
     on_existing = choose(Existing, existing, "export: --existing")
     with Store.write(db, create=True) as store, progress(f"export {format_}") as advance:
         result = export(store, benchmark, output, format_, settings, on_existing, public=public,
@@ -177,25 +168,19 @@ def export_(
     say(f"{rows:,} rows in {len(result.files):,} files written to {output}; licence tag: {result.licence}")
 
 
-ImageRoots = Annotated[
-    list[str] | None,
-    typer.Option(
+IMPORTING = Options(
+    image_root=offered(
+        list[str],
+        "Where images lie here: in the place of a prefix of someone else's cluster, or of all before their name.",
         "--image-root",
         metavar="[PREFIX=]PATH",
-        help="Where images lie here: in the place of a prefix of someone else's cluster, or of all before their name.",
     ),
-]
+    existing=offered(str, "Where the folder exists: resume, replace or stop.", "--existing", default="stop"),
+)
 
 
 def import_benchmark(
-    what: str,
-    sources: list[Path],
-    output: Path,
-    split: str,
-    image_root: list[str] | None,
-    existing: str,
-    read: Any,
-    db: Path,
+    what: str, sources: list[Path], output: Path, split: str, importing: OptionValues, read: Any, db: Path
 ) -> None:
     """Run any `cxr import` of a published benchmark."""
     from cxr.miner.benchmark.settings import Existing, check_split
@@ -205,10 +190,10 @@ def import_benchmark(
     from cxr.miner.kit.settings import choose
     from cxr.miner.store import Store
 
-    on_existing = choose(Existing, existing, f"import {what}: --existing")
-    roots = parse_image_roots(image_root or ())
+    existing = choose(Existing, importing["existing"], f"import {what}: --existing")
+    roots = parse_image_roots(importing["image_root"] or ())
     with Store.write(db, create=True) as store:
-        result = import_files(store, what, sources, output, check_split(split), on_existing, read, roots)
+        result = import_files(store, what, sources, output, check_split(split), existing, read, roots)
     with exit_with_rejects(result.rejects, "records"):
         rows = sum(entry.rows for entry in result.manifest.files.values())
         say(f"{rows:,} samples written to {output}; licence tag: {result.manifest.licence}")
@@ -217,38 +202,37 @@ def import_benchmark(
 
 
 @import_app.command("radrbench")
+@grouped
 def import_radrbench(
     sources: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Published JSON files.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The benchmark's folder.")],
+    output: NewBenchmark,
     split: Annotated[str, typer.Option(help="train, validate or test: the files do not say.")] = "test",
-    image_root: ImageRoots = None,
-    existing: ExistingFolder = "stop",
+    importing: OptionValues = IMPORTING,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read RadRBench-CXR as the reference project publishes it, training and test files alike."""
     from cxr.miner.imports.radrbench import read_radrbench
 
-    import_benchmark("radrbench", sources, output, split, image_root, existing, read_radrbench, db)
+    import_benchmark("radrbench", sources, output, split, importing, read_radrbench, db)
 
 
 @import_app.command("chexbench")
+@grouped
 def import_chexbench(
     source: Annotated[Path, typer.Argument(metavar="data.json", help="CheXbench's one file.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The benchmark's folder.")],
-    image_root: ImageRoots = None,
-    existing: ExistingFolder = "stop",
+    output: NewBenchmark,
+    importing: OptionValues = IMPORTING,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read CheXbench as an evaluation set: its multiple-choice tasks."""
     from cxr.miner.imports.chexbench import read_chexbench
 
-    import_benchmark("chexbench", [source], output, "test", image_root, existing, read_chexbench, db)
+    import_benchmark("chexbench", [source], output, "test", importing, read_chexbench, db)
 
 
 @import_app.command("reviews")
 def import_reviews(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="Label Studio's JSON export.")],
-    db: Db = DEFAULT_DB,
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="Label Studio's JSON export.")], db: Db = DEFAULT_DB
 ) -> None:
     """Read radiologists' reviews of chains, made in Label Studio from `cxr export label-studio`."""
     from cxr.miner.imports.reviews import import_reviews as read_reviews
@@ -272,8 +256,7 @@ def import_predictions(
         typer.Option("--model", metavar="NAME", help="The model, in the place of the file's own name of it."),
     ] = None,
     mode: Annotated[
-        str | None,
-        typer.Option(help="How the model was asked, where the file does not say: reasoning or answer_only."),
+        str | None, typer.Option(help="How the model was asked, where the file does not say: reasoning or answer_only.")
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Forget what the store has of these models on this benchmark.")
@@ -281,6 +264,8 @@ def import_predictions(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Read a model's outputs for a benchmark, made by `cxr predict` or elsewhere."""
+    from dataclasses import astuple
+
     from cxr.miner.benchmark.settings import Mode
     from cxr.miner.imports.predictions import import_predictions as read_predictions
     from cxr.miner.kit.console import out, say, table
@@ -292,11 +277,7 @@ def import_predictions(
         result = read_predictions(store, benchmark, source, model=model, mode=asked, replace=replace)
     with exit_with_rejects(result.rejects, "lines"):
         columns = ["model", "asked for", "split", "samples", "predicted", "failed", "of", "missing"]
-        rows = [
-            (one.model, one.mode, one.split, one.samples, one.predicted, one.failed, one.expected,
-             one.expected - one.predicted)
-            for one in result.coverage
-        ]  # fmt: skip
+        rows = [(*astuple(one), one.expected - one.predicted) for one in result.coverage]
         if rows:
             out().print(table("What is predicted", columns, rows))
         said = f"{result.written:,} predictions written, {result.already:,} were already"

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Exit
-from cxr.miner.commands.options import FileJudgeOptions, LinesIn, LinesOut, grouped, without_old_name
+from cxr.miner.commands.options import EMPTY, FILE_JUDGING, LinesIn, LinesOut, OptionValues, grouped, without_old_name
 
 if TYPE_CHECKING:
-    from cxr.miner.judge import Judge
     from cxr.miner.judge.settings import JudgeSettings
 
 
 @grouped
-def judge(source: LinesIn, output: LinesOut, judging: FileJudgeOptions) -> None:
+def judge(source: LinesIn, output: LinesOut, judging: OptionValues = FILE_JUDGING) -> None:
     """Judge findings against reports: {"id", "report", "findings": [{"observation", "status"}]} or "text"."""
     from cxr.miner.judge.files import judge_line
     from cxr.miner.judge.settings import JudgeSettings
@@ -37,10 +36,8 @@ def label(source: LinesIn, output: LinesOut) -> None:
 def radrscore(
     source: LinesIn,
     output: LinesOut,
-    judging: FileJudgeOptions,
-    empty: Annotated[
-        str, typer.Option(help="What a share of nothing is: zero (as published) or skip (left out, and counted).")
-    ] = "zero",
+    judging: OptionValues = FILE_JUDGING,
+    empty: Annotated[str, typer.Option(help=EMPTY)] = "zero",
 ) -> None:
     """Score reasoning: {"id", "prediction", "reference", "report"}, each side text or a list of findings."""
     from functools import partial
@@ -65,20 +62,18 @@ def transform_with_judge(
     from cxr.miner.llm.books import FileBooks
 
     books = FileBooks(output, [settings.licence])
-    with open_judge(settings, books) as judge:
+    with open_judge(settings, books) as opened:
+
+        def convert(record: Any) -> Any:
+            # What the judge sends carries the line's id and the file's licence.
+            identity = record.get("id") if isinstance(record, dict) else None
+            return answer(record, opened.bound("-" if identity is None else str(identity), settings.licence))
+
         try:
-            transform_lines(
-                source, output, stage, lambda record: answer(record, _bound(judge, record, settings)), judge.workers
-            )
+            transform_lines(source, output, stage, convert, opened.workers)
         finally:
             if books.spending is not None:
-                say(f"judged by {judge.name} {judge.version}: {books.spending}")
-
-
-def _bound(judge: "Judge", record: object, settings: "JudgeSettings") -> "Judge":
-    """Return the judge for one line: what it sends carries the line's id and the file's licence."""
-    identity = record.get("id") if isinstance(record, dict) else None
-    return judge.bound("-" if identity is None else str(identity), settings.licence)
+                say(f"judged by {opened.name} {opened.version}: {books.spending}")
 
 
 def transform_lines(source: Path, output: Path, stage: Any, convert: Any, workers: int = 1) -> None:

@@ -73,8 +73,6 @@ def _command(name: str, reader: "Reader") -> Callable[..., None]:
 
 
 ingest_app = typer.Typer(cls=Corpora, no_args_is_help=True, help="Read a corpus into the store.")
-
-
 images_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Look after the image files.")
 
 

@@ -7,8 +7,6 @@ import typer
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, exit_with_rejects
 
 batch_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Batches of `cxr mine --batch`.")
-
-
 prompts_app = typer.Typer(cls=Commands, no_args_is_help=True, help="The prompts that language models get.")
 
 

@@ -8,37 +8,35 @@ import inspect
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
 LinesIn = Annotated[Path, typer.Argument(metavar="IN.jsonl", help="JSON Lines: one record a line.")]
 LinesOut = Annotated[Path, typer.Option("-o", "--output", help="Where to write; appears only when complete.")]
 
-
 OptionValues = dict[str, Any]
 """What the user said of a group of options, None for what was not said; names are those of the settings."""
 
 
 class Options(dict[str, Any]):
-    """A group of options that commands share, by name: `Annotated[OptionValues, Options(...)]` is one parameter."""
+    """A group of options by name, as the default of one parameter: `server: OptionValues = SERVER`."""
+
+
+def offered(kind: Any, about: str, *flags: str, default: Any = None, **more: Any) -> dict[str, Any]:
+    """Return an option for a group, `about` its help; without a default it may be left unsaid, which is None."""
+    given = kind | None if default is None else kind
+    return {"annotation": Annotated[given, typer.Option(*flags, help=about, **more)], "default": default}
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command that shows each group of options one by one, and is given it as one mapping."""
     signature = inspect.signature(command)
-    groups: dict[str, Options] = {}
+    groups = {one.name: one.default for one in signature.parameters.values() if isinstance(one.default, Options)}
     shown: list[inspect.Parameter] = []
     for one in signature.parameters.values():
-        group = next((part for part in get_args(one.annotation) if isinstance(part, Options)), None)
-        if group is None:
-            shown.append(one.replace(kind=inspect.Parameter.KEYWORD_ONLY))
-            continue
-        groups[one.name] = group
-        shown += [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
-            for name, option in group.items()
-        ]
+        own = [one.replace(name=name, **option) for name, option in groups.get(one.name, {}).items()]
+        shown += [part.replace(kind=inspect.Parameter.KEYWORD_ONLY) for part in own or [one]]
 
     @wraps(command)
     def run(**given: Any) -> None:
@@ -49,39 +47,30 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-JudgeOption = Annotated[
-    str | None, typer.Option("--judge", help="Who judges: rules (offline) or llm (an OpenAI-compatible server).")
-]
+JUDGE = Options(judge=offered(str, "Who judges: rules (offline) or llm (an OpenAI-compatible server).", "--judge"))
 SERVER = Options(
-    base_url=Annotated[str | None, typer.Option(help="Server: its address, e.g. http://127.0.0.1:8000/v1 (vLLM).")],
-    concurrency=Annotated[int | None, typer.Option(help="Server: calls in flight at most.")],
-    price=Annotated[str | None, typer.Option(help="Server: INPUT,OUTPUT in USD per million tokens.")],
-    max_usd=Annotated[float | None, typer.Option(help="Server: stop before a job costs more, reruns included.")],
-    max_calls=Annotated[int | None, typer.Option(help="Server: stop after this many calls, failed ones too.")],
-    cache=Annotated[Path | None, typer.Option(help="Server: folder of replies, so that nothing is paid for twice.")],
+    base_url=offered(str, "Server: its address, e.g. http://127.0.0.1:8000/v1 (vLLM)."),
+    concurrency=offered(int, "Server: calls in flight at most."),
+    price=offered(str, "Server: INPUT,OUTPUT in USD per million tokens."),
+    max_usd=offered(float, "Server: stop before a job costs more, reruns included."),
+    max_calls=offered(int, "Server: stop after this many calls, failed ones too."),
+    cache=offered(Path, "Server: folder of replies, so that nothing is paid for twice."),
 )
 PACED = Options(
-    api=Annotated[str | None, typer.Option(help="Server: openai or azure (the model is the deployment).")],
-    rpm=Annotated[float | None, typer.Option(help="Server: calls a minute; default: what it allows.")],
-    tpm=Annotated[float | None, typer.Option(help="Server: tokens a minute; likewise.")],
+    api=offered(str, "Server: openai or azure (the model is the deployment)."),
+    rpm=offered(float, "Server: calls a minute; default: what it allows."),
+    tpm=offered(float, "Server: tokens a minute; likewise."),
 )
-JUDGE_OPTIONS = Options(
-    judge=JudgeOption,
-    model=Annotated[str | None, typer.Option("--judge-model", help="Server: the judge's model there.")],
-    **SERVER,
-)
+JUDGE_OPTIONS = Options(**JUDGE, model=offered(str, "Server: the judge's model there.", "--judge-model"), **SERVER)
 # In commands that judge, --model would be the model that is judged.
-OLD_MODEL = Options(
-    old_model=Annotated[str | None, typer.Option("--model", hidden=True, help="What --judge-model was called.")]
+OLD_MODEL = Options(old_model=offered(str, "What --judge-model was called.", "--model", hidden=True))
+JUDGING = Options(**JUDGE_OPTIONS, **OLD_MODEL)
+FILE_JUDGING = Options(
+    **JUDGE_OPTIONS,
+    **OLD_MODEL,
+    licence=offered(str, "Server: public, or credentialed (the default: to this machine or attested only)."),
 )
-JudgeOptions = Annotated[OptionValues, Options(**JUDGE_OPTIONS, **OLD_MODEL)]
-LICENCE = Options(
-    licence=Annotated[
-        str | None,
-        typer.Option(help="Server: public, or credentialed (the default: to this machine or attested only)."),
-    ]
-)
-FileJudgeOptions = Annotated[OptionValues, Options(**JUDGE_OPTIONS, **OLD_MODEL, **LICENCE)]
+EMPTY = "What a share of nothing is: zero (as published) or skip (left out, and counted)."
 
 
 def without_old_name(judging: OptionValues) -> OptionValues:

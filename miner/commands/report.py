@@ -6,28 +6,25 @@ from typing import Annotated
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Db
+from cxr.miner.commands.options import Options, OptionValues, grouped, offered
+
+PAGE = Options(
+    with_text=offered(bool, "Show text of credentialed corpora too, under a banner.", "--with-text"),
+    examples=offered(int, "Show at most this many example chains; default 48."),
+    resamples=offered(int, "Bootstrap resamples of each 95 % interval; default 1,000."),
+    seed=offered(int, "Names the bootstrap's draws."),
+)
+PageFile = Annotated[Path, typer.Option("-o", "--output", help="The page; appears only when it is complete.")]
 
 
-def report(
-    output: Annotated[Path, typer.Option("-o", "--output", help="The page; appears only when it is complete.")] = Path(
-        "report.html"
-    ),
-    with_text: Annotated[
-        bool | None, typer.Option("--with-text", help="Show text of credentialed corpora too, under a banner.")
-    ] = None,
-    examples: Annotated[int | None, typer.Option(help="Show at most this many example chains; default 48.")] = None,
-    resamples: Annotated[
-        int | None, typer.Option(help="Bootstrap resamples of each 95 % interval; default 1,000.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Names the bootstrap's draws.")] = None,
-    db: Db = DEFAULT_DB,
-) -> None:
+@grouped
+def report(output: PageFile = Path("report.html"), shown: OptionValues = PAGE, db: Db = DEFAULT_DB) -> None:
     """Write one self-contained HTML page about the store: funnel, labels, quality, evaluations, examples."""
     from cxr.miner.kit.console import say
     from cxr.miner.report import ReportSettings, write_report
     from cxr.miner.store import Store
 
-    settings = ReportSettings.resolve(db, with_text=with_text, examples=examples, resamples=resamples, seed=seed)
+    settings = ReportSettings.resolve(db, **shown)
     with Store.read(db) as store:
         result = write_report(store, output, settings)
     say(f"{output}: {result.size / 1e6:.1f} MB, {result.examples} examples; it opens in any browser, without network")

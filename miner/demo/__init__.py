@@ -9,6 +9,7 @@ from cxr.miner.ingest.csv.reader import read_csv_corpus
 from cxr.miner.ingest.write.ingest import ingest
 from cxr.miner.judge import RulesJudge
 from cxr.miner.kit.console import out, progress, say, table
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.mine.engines.rules import RulesEngine
 from cxr.miner.mine.job import mine
 from cxr.miner.mine.settings import MineSettings
@@ -18,6 +19,8 @@ from cxr.miner.score.score import score
 from cxr.miner.score.settings import FilterSettings, ScoreSettings
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Licence
+
+_SQL = read_sql("cxr.miner.demo")
 
 COLUMNS = {
     "study_id": "uid",
@@ -29,20 +32,6 @@ COLUMNS = {
 # Every invented study counts: with 42 of them no finding can be called rare.
 MIN_POSITIVES = 2
 
-_FUNNEL = """
-    select questions.task, count(distinct questions.study_id) as studies, count(*) as questions,
-           count(chain_id) as chains, count(*) filter (where factuality >= 1) as factual, avg(factuality) as factuality,
-           avg(completeness) as completeness, avg(effectiveness) as effectiveness, avg(radrscore) as "RadRScore"
-    from questions left join chains using (question_id) left join latest_scores using (chain_id)
-    group by questions.task order by questions.task
-"""
-# A chain worth reading: two findings seen, most of the others quoted as absent, and short enough for a screen.
-_WORTH_SHOWING = """
-    select chain_id from factual_chains where task = 'multiple'
-    order by abs(len(list_filter(evidence, lambda e: e.presence = 'present')) - 2),
-             len(list_filter(evidence, lambda e: e.kind = 'inferred_normal')), len(evidence), study_id, chain_id
-    limit 1
-"""
 
 WORTH_TYPING = (
     "select task, count(*), avg(factuality) from factual_chains group by task",
@@ -72,9 +61,9 @@ def run_demo(db: Path) -> None:
     with Store.read(db) as store:
         kept = filter_chains(store, FilterSettings(), None)
         say(f"filter  {sum(kept for kept, _ in kept.kept.values()):,} chains are factual\n")
-        funnel = store.frame(_FUNNEL)
+        funnel = store.frame(_SQL["funnel"])
         out().print(table("Invented studies, from reports to factual chains", funnel.columns, funnel.rows()))
-        ((chain_id,),) = store.rows(_WORTH_SHOWING)
+        ((chain_id,),) = store.rows(_SQL["worth_showing"])
         for part in show_chain(store, chain_id, verdicts=False):
             out().print(part)
     say("\nWorth typing next:")

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -145,10 +144,3 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         return ""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-def write_card(manifest: Manifest, columns: Mapping[str, pa.Schema], files: Sequence[str], folder: Path) -> Path:
-    """Write README.md."""
-    path = folder / "README.md"
-    path.write_text(card(manifest, columns, files), encoding="utf-8")
-    return path

@@ -92,12 +92,13 @@ def _field(mode: str, field: pa.Field) -> dict[str, Any]:
     if pa.types.is_list(kind):
         kind, repeated = kind.value_type, True
     identity = f"{mode}/{field.name}"
+    source = {"fileSet": {"@id": f"{mode}-files"}, "extract": {"column": field.name}}
     made: dict[str, Any] = {
         "@type": "cr:Field",
         "@id": identity,
         "name": field.name,
         "description": meaning(field.name),
-        "source": {"fileSet": {"@id": f"{mode}-files"}, "extract": {"column": field.name}},
+        "source": source,
     }
     if repeated:
         made["repeated"] = True
@@ -108,11 +109,7 @@ def _field(mode: str, field: pa.Field) -> dict[str, Any]:
                 "@id": f"{identity}/{part.name}",
                 "name": part.name,
                 "dataType": "sc:Text",
-                "source": {
-                    "fileSet": {"@id": f"{mode}-files"},
-                    "extract": {"column": field.name},
-                    "transform": {"jsonPath": part.name},
-                },
+                "source": {**source, "transform": {"jsonPath": part.name}},
                 **({"repeated": True} if pa.types.is_list(part.type) else {}),
             }
             for part in kind

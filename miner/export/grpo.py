@@ -6,15 +6,20 @@ from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, mixed
 from cxr.miner.export.registry import ExportFormat
 from cxr.miner.export.sft import MESSAGES, ORIGIN, PROMPT_SQL
 
+ANSWER = [
+    ("answer", pa.string()),
+    ("answer_text", pa.string()),
+    ("answer_findings", pa.list_(pa.string())),
+    ("options", pa.list_(pa.string())),
+    ("report", pa.string()),
+]
+"""What rewards need to know."""
+
 SCHEMA = pa.schema(
     [
         ("images", IMAGES),
         ("prompt", MESSAGES),
-        ("answer", pa.string()),
-        ("answer_text", pa.string()),
-        ("answer_findings", pa.list_(pa.string())),
-        ("options", pa.list_(pa.string())),
-        ("report", pa.string()),
+        *ANSWER,
         *ORIGIN,
     ]
 )

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from cxr.miner.benchmark.manifest import write_json
 from cxr.miner.benchmark.samples import SCHEMAS
-from cxr.miner.export.card import write_card
+from cxr.miner.export.card import card
 from cxr.miner.export.croissant import croissant
 from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, write_shards
 from cxr.miner.export.registry import ExportFormat
@@ -26,10 +26,7 @@ def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettin
     select = f"select * replace ({IMAGES_SQL}) from samples"
     for mode in modes_of(benchmark, split, settings):
         slices = Slices(benchmark, once(settings), split, (mode,))
-        embed = settings.pixels == "embed"
-        written += write_shards(
-            slices.tables(select), slices.count, schema_of(mode), folder / mode, split, embed=embed
-        )  # fmt: skip
+        written += write_shards(slices, select, schema_of(mode), folder / mode, embed=settings.pixels == "embed")
     return written
 
 
@@ -37,7 +34,7 @@ def describe(benchmark: Benchmark, folder: Path, hashes: Mapping[str, str], sett
     """Write the card and `croissant.json`."""
     modes = [mode for mode in settings.modes if any(name.startswith(f"{mode}/") for name in hashes)]
     columns = {mode: schema_of(mode) for mode in modes}
-    write_card(benchmark.manifest, columns, list(hashes), folder)
+    (folder / "README.md").write_text(card(benchmark.manifest, columns, list(hashes)), encoding="utf-8")
     write_json(folder / "croissant.json", croissant(benchmark.manifest, columns, hashes))
 
 

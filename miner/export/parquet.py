@@ -1,7 +1,6 @@
 """Sharded Parquet with the features that Hugging Face `datasets` reads from a file's footer."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -50,22 +49,21 @@ def mixed(schema: pa.Schema, select: str) -> Writer:
 
     def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettings) -> list[tuple[Path, int]]:
         slices = Slices(benchmark, settings, split)
-        embed = settings.pixels == "embed"
-        return write_shards(slices.tables(select), slices.count, schema, folder / "data", split, embed=embed)
+        return write_shards(slices, select, schema, folder / "data", embed=settings.pixels == "embed")
 
     return write
 
 
 def write_shards(
-    tables: Iterable[pa.Table], count: int, schema: pa.Schema, folder: Path, stem: str, *, embed: bool = False
+    slices: Slices, select: str, schema: pa.Schema, folder: Path, *, embed: bool = False
 ) -> list[tuple[Path, int]]:
-    """Write one file per table, named as `datasets` names shards; give the files with their rows."""
+    """Write what a query makes of each slice to a file named as `datasets` names shards; return files with rows."""
     written = []
     described = with_features(schema)
     folder.mkdir(parents=True, exist_ok=True)
-    for number, table in enumerate(tables):
+    for number, table in enumerate(slices.tables(select)):
         rows = table.select(schema.names).cast(schema)
-        path = folder / f"{stem}-{number:05d}-of-{count:05d}.parquet"
+        path = folder / f"{slices.split}-{number:05d}-of-{slices.count:05d}.parquet"
         if embed:
             _write_embedded(rows, described, path)
         else:

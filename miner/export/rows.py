@@ -91,14 +91,19 @@ class Slices:
     def __init__(
         self, benchmark: Benchmark, settings: ExportSettings, split: str, modes: tuple[str, ...] | None = None
     ) -> None:
-        self._settings = settings
+        self._settings, self.split = settings, split
         self._files = {mode: benchmark.files(split, mode) for mode in modes or tuple(Mode) if mode in settings.modes}
         self._counts = {mode: sum(_rows(path) for path in files) for mode, files in self._files.items()}
         weighted = sum(count * settings.mix.get(Mode(mode), 1.0) for mode, count in self._counts.items())
         self.count = max(1, -(-int(weighted) // settings.shard_rows))
         self._connection = duckdb.connect()
         self._connection.execute("set memory_limit = '1GB'")
-        self._prepare([row["corpus"] for row in benchmark.manifest.corpora])
+        roots = settings.image_roots
+        corpora = [row["corpus"] for row in benchmark.manifest.corpora]
+        rooted = [(corpus, _with_slash(roots.get(corpus, roots.get("*", "")))) for corpus in corpora]
+        weights = [(str(mode), weight) for mode, weight in settings.mix.items()]
+        self._make("rooted", pl.DataFrame(rooted, schema=["corpus", "root"], orient="row"))
+        self._make("weights", pl.DataFrame(weights, schema=["mode", "weight"], orient="row"))
 
     def tables(self, select: str) -> Iterator[pa.Table]:
         """Return the rows of a query over the view `samples`, slice by slice; each slice in an order of its own draw.
@@ -120,12 +125,10 @@ class Slices:
             first += made.num_rows
             yield made
 
-    def _prepare(self, corpora: list[str]) -> None:
-        roots = self._settings.image_roots
-        rooted = [(corpus, _with_slash(roots.get(corpus, roots.get("*", "")))) for corpus in corpora]
-        weights = [(str(mode), weight) for mode, weight in self._settings.mix.items()]
-        _make(self._connection, "rooted", pl.DataFrame(rooted, schema=["corpus", "root"], orient="row"))
-        _make(self._connection, "weights", pl.DataFrame(weights, schema=["mode", "weight"], orient="row"))
+    def _make(self, name: str, frame: pl.DataFrame) -> None:
+        self._connection.register("made", frame.to_arrow())
+        self._connection.execute(f"create or replace temporary table {name} as select * from made")
+        self._connection.unregister("made")
 
     def _slice(self, mode: str, number: int) -> pa.Table:
         count = self._counts[mode]
@@ -155,9 +158,3 @@ def _completed(table: pa.Table) -> pa.Table:
 
 def _with_slash(root: str) -> str:
     return root if not root or root.endswith("/") else f"{root}/"
-
-
-def _make(connection: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
-    connection.register("made", frame.to_arrow())
-    connection.execute(f"create or replace temporary table {name} as select * from made")
-    connection.unregister("made")

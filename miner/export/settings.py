@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from cxr.miner.benchmark.settings import Mode
+from cxr.miner.benchmark.settings import SPLITS, Mode
 from cxr.miner.kit.errors import SettingsError
 from cxr.miner.kit.settings import Names, StageSettings
 
@@ -18,7 +18,7 @@ class ExportSettings(StageSettings):
     model_config = SettingsConfigDict(env_prefix="CXR_EXPORT_", pyproject_toml_table_header=("export",))
 
     seed: int = 0
-    splits: Names = ("train", "validate", "test")
+    splits: Names = SPLITS
     modes: Names = tuple(Mode)
     # How often a sample of each mode is taken: 2 twice, 0.25 every fourth, by a draw under the seed.
     mix: dict[Mode, float] = Field(default={Mode.ANSWER_ONLY: 1.0, Mode.REASONING: 1.0})

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from cxr.miner.export.grpo import ANSWER
 from cxr.miner.export.parquet import write_shards
 from cxr.miner.export.registry import ExportFormat
 from cxr.miner.export.rows import Benchmark, Slices
@@ -15,15 +16,8 @@ _EXTRA = pa.struct(
     [
         ("split", pa.string()),
         ("index", pa.int64()),
-        ("sample_id", pa.string()),
-        ("mode", pa.string()),
-        ("task", pa.string()),
-        ("question", pa.string()),
-        ("answer", pa.string()),
-        ("answer_text", pa.string()),
-        ("answer_findings", pa.list_(pa.string())),
-        ("options", pa.list_(pa.string())),
-        ("report", pa.string()),
+        *((name, pa.string()) for name in ("sample_id", "mode", "task", "question")),
+        *ANSWER,
         ("licence", pa.string()),
     ]
 )
@@ -71,8 +65,7 @@ __all__ = ["compute_score"]
 def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettings) -> list[tuple[Path, int]]:
     """Write `<split>-*.parquet` and `reward.py`."""
     (folder / "reward.py").write_text(REWARD, encoding="utf-8")
-    slices = Slices(benchmark, settings, split)
-    return write_shards(slices.tables(_SELECT), slices.count, SCHEMA, folder, split)
+    return write_shards(Slices(benchmark, settings, split), _SELECT, SCHEMA, folder)
 
 
 FORMAT = ExportFormat(write)

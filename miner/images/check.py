@@ -1,5 +1,6 @@
 """`cxr images check`: are the image files there, whole and readable? Header facts, in parallel, into the store."""
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +11,14 @@ from cxr.miner.images.facts import NO_PYDICOM, FileFacts
 from cxr.miner.images.workers import all_facts
 from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.miner.kit.parallel import Advance
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import FileStatus
 
+_SQL = read_sql("cxr.miner.images")
+
+EXAMPLES = 10
+_DAMAGED = (FileStatus.TRUNCATED, FileStatus.UNREADABLE)
 Row = tuple[str, str, int | None, int | None, str | None]
 
 
@@ -20,7 +26,7 @@ Row = tuple[str, str, int | None, int | None, str | None]
 class ImagesChecked:
     """What was found, per corpus and status, and a few examples of what is wrong."""
 
-    counts: dict[str, dict[FileStatus, int]] = field(default_factory=dict)
+    counts: defaultdict[str, Counter[FileStatus]] = field(default_factory=lambda: defaultdict(Counter))
     problems: list[tuple[str, str, str, str]] = field(default_factory=list)
     """(corpus, image_id, status, why) of the first truncated and unreadable files of each corpus."""
     changed: int = 0
@@ -32,19 +38,15 @@ class ImagesChecked:
     def rows(self) -> list[tuple[object, ...]]:
         """Corpus, images, and a column per status."""
         return [
-            (corpus, sum(found.values()), *(found.get(status, 0) for status in FileStatus))
+            (corpus, sum(found.values()), *(found[status] for status in FileStatus))
             for corpus, found in sorted(self.counts.items())
         ]
 
     @property
     def damaged(self) -> dict[str, int]:
         """How many files are truncated or unreadable, by status."""
-        bad = (FileStatus.TRUNCATED, FileStatus.UNREADABLE)
-        totals = {str(status): sum(found.get(status, 0) for found in self.counts.values()) for status in bad}
+        totals = {str(status): sum(found[status] for found in self.counts.values()) for status in _DAMAGED}
         return {status: count for status, count in totals.items() if count}
-
-
-EXAMPLES = 10
 
 
 def parse_roots(pairs: Sequence[str]) -> dict[str, Path]:
@@ -63,11 +65,7 @@ def parse_roots(pairs: Sequence[str]) -> dict[str, Path]:
 
 
 def check_images(
-    store: Store,
-    roots: Mapping[str, Path],
-    advance: Advance,
-    *,
-    workers: int | None = None,
+    store: Store, roots: Mapping[str, Path], advance: Advance, *, workers: int | None = None
 ) -> ImagesChecked:
     """Check the files of every corpus whose folder is known, and write status and size to the store.
 
@@ -106,11 +104,9 @@ def _ingested_roots(store: Store) -> dict[str, Path]:
 
 
 def _count(result: ImagesChecked, corpus: str, image_id: str, facts: FileFacts) -> None:
-    counts = result.counts.setdefault(corpus, {})
-    counts[facts.status] = counts.get(facts.status, 0) + 1
+    result.counts[corpus][facts.status] += 1
     result.unread_dicom += facts.why == NO_PYDICOM
-    damaged = facts.status in {FileStatus.TRUNCATED, FileStatus.UNREADABLE}
-    if damaged and sum(problem[0] == corpus for problem in result.problems) < EXAMPLES:
+    if facts.status in _DAMAGED and sum(problem[0] == corpus for problem in result.problems) < EXAMPLES:
         result.problems.append((corpus, image_id, str(facts.status), facts.why or ""))
 
 
@@ -119,22 +115,11 @@ def _write(store: Store, found: Sequence[Row], places: Mapping[str, Path], resul
         "image_id": pl.String, "status": pl.String, "width": pl.Int32, "height": pl.Int32, "position": pl.String,
     }  # fmt: skip
     store.replace_temporary("checked", pl.DataFrame(found, schema=columns, orient="row"))
-    differs = """
-        file_status is distinct from status or (checked.width is not null and (
-            images.width is distinct from checked.width or images.height is distinct from checked.height))
-        or (view_position is null and position is not null)
-    """
-    joined = "from images join checked on images.image_id = checked.image_id"
-    result.changed = store.count(f"select count(*) {joined} where {differs}")
+    store.connection.execute(_SQL["changed_images"])
+    result.changed = store.count("select count(*) from changed_images")
     if not result.changed:
         return
     recorded = {"roots": {corpus: str(place) for corpus, place in places.items()}, "images": len(found)}
     with store.run("images check", recorded) as run, store.transaction():
-        store.connection.execute(
-            f"""
-            update images set file_status = status, width = coalesce(checked.width, images.width),
-                height = coalesce(checked.height, images.height), view_position = coalesce(view_position, position)
-            from checked where images.image_id = checked.image_id and ({differs})
-            """
-        )
+        store.connection.execute(_SQL["update_images"])
         run.rows_written = result.changed

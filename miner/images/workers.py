@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from cxr.miner.images.facts import FileFacts, read_facts
-from cxr.miner.kit.parallel import Advance, ordered_map, process_map, processors
+from cxr.miner.kit.parallel import Advance, ordered_map, process_map, processors, quiet
+from cxr.schemas.vocabulary import FileStatus, RejectReason
 
 FILES_AT_ONCE = 512
 _THREADS = 8
@@ -12,21 +13,24 @@ _ALONE = 4_000
 """Files that are checked faster than worker processes start."""
 
 
-def all_facts(
-    paths: Sequence[str], advance: Advance = lambda _done, _total: None, workers: int | None = None
-) -> Iterator[FileFacts]:
+def all_facts(paths: Sequence[str], advance: Advance = quiet, workers: int | None = None) -> Iterator[FileFacts]:
     """Yield the facts of the files in order; `workers` are processes, by default one per processor."""
     chunks = [paths[start : start + FILES_AT_ONCE] for start in range(0, len(paths), FILES_AT_ONCE)]
     count = 1 if len(paths) <= _ALONE else workers or processors()
-    yield from _told(process_map(read_files, chunks, count), len(paths), advance)
-
-
-def _told(answers: Iterator[list[FileFacts]], total: int, advance: Advance) -> Iterator[FileFacts]:
     done = 0
-    for facts in answers:
+    for facts in process_map(read_files, chunks, count):
         yield from facts
         done += len(facts)
-        advance(done, total)
+        advance(done, len(paths))
+
+
+def unusable(paths: Sequence[str]) -> dict[str, tuple[RejectReason, str | None]]:
+    """Return the files that are missing, truncated or unreadable, with the reason and what is wrong in them."""
+    return {
+        path: (RejectReason(f"image_{facts.status}"), facts.why)
+        for path, facts in zip(paths, all_facts(paths), strict=True)
+        if facts.status is not FileStatus.PRESENT
+    }
 
 
 def read_files(paths: Sequence[str]) -> list[FileFacts]:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from cxr.miner.imports.records import BadRecord, Read, Record, Sample, corpus_of, images_of, licence_of, read_json
-from cxr.miner.kit.errors import InputError
+from cxr.miner.imports.records import Read, Record, Sample, corpus_of, images_of, licence_of, read_json
+from cxr.miner.kit.errors import BadRecord, InputError
 from cxr.schemas.vocabulary import RejectReason
 
 # Its names of our tasks; its other multiple-choice tasks keep their own.

@@ -1,12 +1,12 @@
 """Imported samples as a benchmark's folder, so that everything that reads a benchmark reads them too."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pyarrow as pa
 
 from cxr.miner.benchmark.compile import check_folder
@@ -14,10 +14,11 @@ from cxr.miner.benchmark.manifest import MANIFEST, UNFINISHED, FileEntry, Manife
 from cxr.miner.benchmark.samples import SCHEMAS, write_samples
 from cxr.miner.benchmark.settings import Existing, Mode, Split
 from cxr.miner.imports.records import Read, Sample
+from cxr.miner.imports.rejects import by_reason, insert_rejects
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.machine import FILES, versions
-from cxr.miner.store import Store
+from cxr.miner.store import Run, Store
 from cxr.schemas.vocabulary import Licence, Stage
 
 
@@ -59,33 +60,25 @@ def import_files(
         "folder": str(folder.resolve()),
     }
     with store.run(f"import {what}", recorded) as run:
-        run.rejects = _write_rejects(store, what, reads, run.run_id)
+        _write_rejects(store, what, reads, run)
         if not samples:
             raise InputError(f"none of the records of {', '.join(map(str, sources))} can be used; see `cxr status`")
         settings = {key: value for key, value in recorded.items() if key != "folder"}
         manifest = _write(folder, list(samples.values()), split, settings)
         run.rows_written = sum(entry.rows for entry in manifest.files.values())
-    reasons: dict[str, int] = {}
-    for one in reads.values():
-        for _, reason, _ in one.rejects:
-            reasons[reason] = reasons.get(reason, 0) + 1
+    reasons = by_reason([reject for one in reads.values() for reject in one.rejects])
     return ImportResult(manifest, reasons, sum(one.without_images for one in reads.values()))
 
 
-def _write_rejects(store: Store, what: str, reads: Mapping[Path, Read], run_id: str) -> int:
-    rows = [
-        (str(Stage.IMPORT), what, key, hash_file(source), str(reason), message, run_id)
-        for source, one in reads.items()
-        for key, reason, message in one.rejects
-    ]
-    columns = ["stage", "corpus", "reject_key", "settings_hash", "reason", "message", "run_id"]
+def _write_rejects(store: Store, what: str, reads: Mapping[Path, Read], run: Run) -> None:
     with store.transaction():
         for source in reads:
             store.connection.execute(
                 "delete from rejects where stage = ? and corpus = ? and settings_hash = ?",
                 [str(Stage.IMPORT), what, hash_file(source)],
             )
-        return store.insert("rejects", pl.DataFrame(rows, schema=columns, orient="row"))
+        for source, one in reads.items():
+            insert_rejects(store, what, one.rejects, run, hash_file(source))
 
 
 def _write(folder: Path, samples: list[Sample], split: Split, settings: dict[str, Any]) -> Manifest:
@@ -95,13 +88,11 @@ def _write(folder: Path, samples: list[Sample], split: Split, settings: dict[str
     write_json(folder / UNFINISHED, {"settings": settings})
     files: dict[str, FileEntry] = {}
     for mode in Mode:
-        rows = [_row(sample, split, mode) for sample in samples if mode is Mode.ANSWER_ONLY or sample.steps]
+        rows = [_row(sample, split, mode) for sample in _asked_in(mode, samples)]
         if rows:
             name = f"{split}/{mode}-00000.parquet"
-            schema = SCHEMAS[mode]
-            columns = {field.name: [row.get(field.name) for row in rows] for field in schema}
-            write_samples(pa.table(columns, schema=schema), folder / name)
             path = folder / name
+            write_samples(pa.Table.from_pylist(rows, schema=SCHEMAS[mode]), path)
             files[name] = FileEntry(sha256=hash_file(path), bytes=path.stat().st_size, rows=len(rows))
     manifest = _manifest(folder.name, samples, split, settings, files)
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
@@ -109,7 +100,12 @@ def _write(folder: Path, samples: list[Sample], split: Split, settings: dict[str
     return manifest
 
 
+def _asked_in(mode: Mode, samples: list[Sample]) -> list[Sample]:
+    return samples if mode is Mode.ANSWER_ONLY else [sample for sample in samples if sample.steps]
+
+
 def _row(sample: Sample, split: Split, mode: Mode) -> dict[str, Any]:
+    names_findings = sample.task in {"single", "multiple", "anomaly"}
     row: dict[str, Any] = {
         **sample.model_dump(include={"task", "corpus", "study_id", "patient_id", "question", "answer", "answer_text"}),
         "licence": str(sample.licence),
@@ -120,7 +116,7 @@ def _row(sample: Sample, split: Split, mode: Mode) -> dict[str, Any]:
         "images": list(sample.images),
         "options": [{"letter": letter, "text": text} for letter, text in sample.options],
         "findings": [],
-        "answer_findings": [part.strip() for part in sample.answer_text.split(",")] if _is_findings(sample) else [],
+        "answer_findings": [part.strip() for part in sample.answer_text.split(",")] if names_findings else [],
         "labeler": "imported",
     }
     if mode is Mode.REASONING:
@@ -137,18 +133,10 @@ def _row(sample: Sample, split: Split, mode: Mode) -> dict[str, Any]:
     return row
 
 
-def _is_findings(sample: Sample) -> bool:
-    return sample.task in {"single", "multiple", "anomaly"}
-
-
 def _manifest(
     name: str, samples: list[Sample], split: Split, settings: dict[str, Any], files: dict[str, FileEntry]
 ) -> Manifest:
-    counted: dict[tuple[str, str], int] = {}
-    for sample in samples:
-        for mode in Mode:
-            if mode is Mode.ANSWER_ONLY or sample.steps:
-                counted[mode, sample.task] = counted.get((mode, sample.task), 0) + 1
+    counted = Counter((mode, sample.task) for mode in Mode for sample in _asked_in(mode, samples))
     corpora = sorted({sample.corpus for sample in samples})
     credentialed = any(sample.licence is not Licence.PUBLIC for sample in samples)
     return Manifest(

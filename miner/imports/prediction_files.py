@@ -13,11 +13,13 @@ from pydantic import ValidationError
 
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.imports.radrbench import sample_of
-from cxr.miner.imports.records import BadRecord, read_json, what_is_wrong
+from cxr.miner.imports.records import read_list
+from cxr.miner.imports.rejects import what_is_wrong
 from cxr.miner.kit.digest import digest
-from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.errors import BadRecord, InputError
 from cxr.miner.kit.jsonl import records
 from cxr.schemas.prediction import Prediction
+from cxr.schemas.rejection import Reject
 from cxr.schemas.vocabulary import RejectReason, Task
 
 TEXT_COLUMNS = ("text", "prediction", "output", "response", "pred")
@@ -40,16 +42,8 @@ class Given(NamedTuple):
     benchmark: str | None
 
 
-class Refused(NamedTuple):
-    """A line that is no prediction, and why."""
-
-    line: int
-    reason: RejectReason
-    message: str
-
-
-def read_predictions(path: Path, mode: Mode | None) -> Iterator[Given | Refused]:
-    """Return every line of a file; `mode` says how the model was asked where the file does not.
+def read_predictions(path: Path, mode: Mode | None) -> Iterator[Given | Reject]:
+    """Return every line of a file, or why it is no prediction; `mode` says how the model was asked where it does not.
 
     A file that ends in .csv has a header; a file whose first character is [ is a JSON list (the reference project's);
     any other is JSON Lines. Raises InputError where the file is none of these.
@@ -59,29 +53,22 @@ def read_predictions(path: Path, mode: Mode | None) -> Iterator[Given | Refused]
     if path.suffix.lower() == ".csv":
         given: Iterator[tuple[int, Any]] = _csv(path)
     elif _starts_as_list(path):
-        given = _list(path)
+        given = enumerate(read_list(path, "a list of objects, each with a prediction"), start=1)
     else:
         given = records(path)
     for line, record in given:
         if isinstance(record, tuple):
-            yield Refused(line, *record)
+            yield Reject(f"{path.name}:{line}", *record)
             continue
         try:
             yield _given(line, record, path, mode)
         except BadRecord as bad:
-            yield Refused(line, bad.reason, str(bad))
+            yield Reject(f"{path.name}:{line}", bad.reason, bad.message)
 
 
 def _starts_as_list(path: Path) -> bool:
     with path.open("rb") as handle:
         return handle.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
-
-
-def _list(path: Path) -> Iterator[tuple[int, object]]:
-    content = read_json(path)
-    if not isinstance(content, list):
-        raise InputError(f"{path} holds {type(content).__name__}; expected a list of objects, each with a prediction")
-    yield from enumerate(content, start=1)
 
 
 def _csv(path: Path) -> Iterator[tuple[int, object]]:
@@ -126,10 +113,7 @@ def _given(line: int, record: object, path: Path, mode: Mode | None) -> Given:
             error=error,
         )
     except ValidationError as wrong:
-        first = wrong.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ")
-        raise BadRecord(RejectReason.WRONG_FIELDS, f"{where}: {said}" if where else said) from None
+        raise BadRecord(RejectReason.WRONG_FIELDS, what_is_wrong(wrong, named=True)) from None
     return Given(line, candidates, record.get("model"), asked, checked.text, checked.error, checked.benchmark)
 
 

@@ -1,22 +1,24 @@
 """Predictions into the store: each belongs to a sample of one benchmark, one model, and one way of asking."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import polars as pl
 
 from cxr.miner.benchmark.manifest import Manifest
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.export.rows import Benchmark
-from cxr.miner.imports.prediction_files import Given, Refused, read_predictions
+from cxr.miner.imports.prediction_files import Given, read_predictions
+from cxr.miner.imports.rejects import by_reason, replace_rejects
 from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.store import Run, Store
+from cxr.schemas.rejection import Reject
 from cxr.schemas.vocabulary import RejectReason, Stage
 
-T = TypeVar("T")
+_SQL = read_sql("cxr.miner.imports")
 
 # Lines taken at once: with outputs of 100 kB, 200 MB.
 _BATCH = 2_000
@@ -85,23 +87,26 @@ def import_predictions(
 
 
 def register_samples(store: Store, benchmark: Benchmark) -> None:
-    """Make the temporary view `bench_samples`: the samples of a benchmark's files, reasoning columns included."""
+    """Make the temporary view `bench_samples`: the samples of a benchmark's files, reasoning columns included.
+
+    In a benchmark of questions alone, reasoning and report are null.
+    """
     files = ", ".join("'" + str(benchmark.folder / name).replace("'", "''") + "'" for name in benchmark.manifest.files)
     store.connection.execute(
-        f"create or replace temporary view bench_samples as select * from read_parquet([{files}], union_by_name = true)"
+        f"create or replace temporary view bench_samples as from read_parquet([{files}], union_by_name = true) "
+        "union all by name select null::varchar as reasoning, null::varchar as report where false"
     )
 
 
-def _stage(
-    store: Store, manifest: Manifest, source: Path, model: str | None, mode: Mode | None
-) -> list[tuple[int, RejectReason, str]]:
+def _stage(store: Store, manifest: Manifest, source: Path, model: str | None, mode: Mode | None) -> list[Reject]:
     """Put what the file gives into the temporary table `given`, and give the lines that are no predictions."""
     store.replace_temporary("given", pl.DataFrame(schema=_SCHEMA))
-    refused: list[tuple[int, RejectReason, str]] = []
-    for batch in _batches(read_predictions(source, mode), _BATCH):
+    refused: list[Reject] = []
+    given = read_predictions(source, mode)
+    while batch := list(islice(given, _BATCH)):
         taken = []
         for item in batch:
-            if isinstance(item, Refused):
+            if isinstance(item, Reject):
                 refused.append(item)
                 continue
             if item.benchmark not in {None, manifest.fingerprint}:
@@ -121,118 +126,48 @@ def _named(item: Given, model: str | None, source: Path) -> Given:
     return item._replace(model=name)
 
 
-# A line is about the first of its candidates that the benchmark has; of several lines about one sample, the first
-# that has an output counts.
-_RESOLVE = """
-    create or replace temporary table resolved as
-    with possible as (
-        select line, unnest(candidates) as sample_id, generate_subscripts(candidates, 1) as place from given),
-    known as (
-        select line, possible.sample_id, question_id, bench_samples.mode as sample_mode
-        from possible join bench_samples using (sample_id)
-        qualify row_number() over (partition by line order by place) = 1),
-    complete as (
-        select line, sample_id, question_id, model, coalesce(given.mode, sample_mode) as mode, text, error
-        from given join known using (line))
-    select *,
-           left(sha256($benchmark || '|' || model || '|' || mode || '|' || sample_id), 20) as prediction_id,
-           row_number() over same as turn, first_value(text) over same as first_text
-    from complete
-    window same as (partition by model, mode, sample_id order by text is null, line
-                    rows between unbounded preceding and unbounded following)
-"""
-
-# What becomes of each line, in the end.
-_DECIDE = """
-    create or replace temporary table decided as
-    select resolved.*, case
-        when turn > 1 then if(resolved.text is null or resolved.text = first_text, 'merged', 'duplicate')
-        when stored.prediction_id is null or $replace then 'write'
-        when resolved.text is null or resolved.text is not distinct from stored.text then 'already'
-        when stored.text is null then 'write'
-        else 'duplicate' end as fate,
-        stored.text is not null as is_stored
-    from resolved left join (select prediction_id, text from predictions where benchmark = $benchmark) as stored
-         using (prediction_id)
-"""
-
-# What was said of an output that goes is gone with it.
-_GONE = """
-    create or replace temporary table gone as
-    select prediction_id from decided where fate = 'write'
-    union
-    select prediction_id from predictions join (select distinct model, mode from decided) using (model, mode)
-    where $replace and benchmark = $benchmark
-"""
-
-
 def _write(
-    store: Store,
-    manifest: Manifest,
-    name: str,
-    refused: Sequence[tuple[int, RejectReason, str]],
-    run: Run,
-    *,
-    replace: bool,
+    store: Store, manifest: Manifest, name: str, refused: Sequence[Reject], run: Run, *, replace: bool
 ) -> PredictionsResult:
-    store.connection.execute(_RESOLVE, {"benchmark": manifest.fingerprint})
-    store.connection.execute(_DECIDE, {"benchmark": manifest.fingerprint, "replace": replace})
+    store.connection.execute(_SQL["resolved"], {"benchmark": manifest.fingerprint})
+    store.connection.execute(_SQL["decided"], {"benchmark": manifest.fingerprint, "replace": replace})
     fates = dict(store.rows("select fate, count(*) from decided group by fate"))
-    rejects = [*refused, *_unknown(store), *_duplicates(store)]
+    rejects = [*refused, *_unknown(store, name), *_duplicates(store, name)]
     with store.transaction():
-        store.connection.execute(_GONE, {"benchmark": manifest.fingerprint, "replace": replace})
+        store.connection.execute(_SQL["gone"], {"benchmark": manifest.fingerprint, "replace": replace})
         for table in ("predictions", "prediction_scores"):
             store.connection.execute(f"delete from {table} where prediction_id in (select prediction_id from gone)")
         store.connection.execute(
             "delete from rejects where stage = ? and reject_key in (select prediction_id from gone)",
             [str(Stage.EVALUATE)],
         )
-        store.connection.execute(
-            "insert into predictions (prediction_id, question_id, model, mode, text, run_id, sample_id, benchmark, "
-            "error) "
-            "select prediction_id, question_id, model, mode, text, ?, sample_id, ?, error from decided "
-            "where fate = 'write' order by line",
-            [run.run_id, manifest.fingerprint],
-        )
+        store.connection.execute(_SQL["write_predictions"], {"run": run.run_id, "benchmark": manifest.fingerprint})
         run.rows_written = fates.get("write", 0)
-        run.rejects = _write_rejects(store, name, rejects, run.run_id)
-    reasons: dict[str, int] = {}
-    for _, reason, _ in rejects:
-        reasons[reason] = reasons.get(reason, 0) + 1
+        replace_rejects(store, "predictions", name, rejects, run)
     models = [model for (model,) in store.rows("select distinct model from decided order by model")]
+    covered = coverage(store, manifest, models)
     return PredictionsResult(
-        run.rows_written, fates.get("already", 0), fates.get("merged", 0), reasons, coverage(store, manifest, models)
+        run.rows_written, fates.get("already", 0), fates.get("merged", 0), by_reason(rejects), covered
     )
 
 
-def _unknown(store: Store) -> Iterator[tuple[int, RejectReason, str]]:
+def _unknown(store: Store, name: str) -> Iterator[Reject]:
     rows = store.rows(
         "select line, candidates[1] from given where line not in (select line from resolved) order by line"
     )
     for line, wanted in rows:
-        yield line, RejectReason.UNKNOWN_SAMPLE, f"the benchmark has no sample {wanted[:80]}"
+        message = f"the benchmark has no sample {wanted[:80]}"
+        yield Reject(f"{name}:{line}", RejectReason.UNKNOWN_SAMPLE, message)
 
 
-def _duplicates(store: Store) -> Iterator[tuple[int, RejectReason, str]]:
+def _duplicates(store: Store, name: str) -> Iterator[Reject]:
     rows = store.rows(
         "select line, sample_id, is_stored and turn = 1 from decided where fate = 'duplicate' order by line"
     )
     for line, sample, is_stored in rows:
         where = "the store has; --replace takes the file's" if is_stored else "an earlier line has"
-        yield line, RejectReason.DUPLICATE_KEY, f"another output for sample {sample} than {where}"
-
-
-def _write_rejects(store: Store, name: str, rejects: Iterable[tuple[int, RejectReason, str]], run_id: str) -> int:
-    store.connection.execute(
-        "delete from rejects where stage = ? and corpus = 'predictions' and starts_with(reject_key, ?)",
-        [str(Stage.IMPORT), f"{name}:"],
-    )
-    rows = [
-        (str(Stage.IMPORT), "predictions", f"{name}:{line}", str(reason), message, run_id)
-        for line, reason, message in rejects
-    ]
-    columns = ["stage", "corpus", "reject_key", "reason", "message", "run_id"]
-    return store.insert("rejects", pl.DataFrame(rows, schema=columns, orient="row"))
+        message = f"another output for sample {sample} than {where}"
+        yield Reject(f"{name}:{line}", RejectReason.DUPLICATE_KEY, message)
 
 
 def coverage(store: Store, manifest: Manifest, models: Sequence[str] | None = None) -> list[Coverage]:
@@ -241,24 +176,6 @@ def coverage(store: Store, manifest: Manifest, models: Sequence[str] | None = No
     Needs the view of `register_samples`.
     """
     rows = store.rows(
-        """
-        with expected as (
-            select split, mode as samples, count(*) as expected from bench_samples group by all),
-        found as (
-            select predictions.model, predictions.mode, split, bench_samples.mode as samples,
-                   count(text) as predicted, count(*) - count(text) as failed
-            from predictions join bench_samples using (sample_id)
-            where benchmark = $benchmark and ($models is null or list_contains($models, predictions.model))
-            group by all)
-        select model, mode, split, samples, predicted, failed, expected
-        from found join expected using (split, samples) order by all
-        """,
-        {"benchmark": manifest.fingerprint, "models": None if models is None else list(models)},
+        _SQL["coverage"], {"benchmark": manifest.fingerprint, "models": None if models is None else list(models)}
     )
     return [Coverage(*row) for row in rows]
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    source = iter(items)
-    while batch := list(islice(source, size)):
-        yield batch

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cxr.miner.imports.records import (
-    BadRecord,
     Read,
     Record,
     Sample,
@@ -18,11 +17,11 @@ from cxr.miner.imports.records import (
     licence_of,
     options_in,
     plan_of,
-    read_json,
+    read_list,
     steps_of,
     study_of,
 )
-from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.errors import BadRecord
 from cxr.schemas.vocabulary import Progression, RejectReason, Task
 
 # The last two brackets: "[Findings Summarization] [OpenI] [540]OpenI" has one more in front.
@@ -32,11 +31,8 @@ _TAGGED = re.compile(r"</?(?:think|answer)>")
 
 def read_radrbench(path: Path, roots: Mapping[str, str]) -> Read:
     """Read one published file; raises InputError where it is no list of objects."""
-    content = read_json(path)
-    if not isinstance(content, list):
-        raise InputError(f"{path} holds {type(content).__name__}; expected a list of objects, as in RadRBench-CXR")
     read = Read()
-    for number, record in enumerate(content, start=1):
+    for number, record in enumerate(read_list(path, "a list of objects, as in RadRBench-CXR"), start=1):
         read.add(f"{path.name}:{number}", record, lambda given: sample_of(given, path, roots))
     return read
 

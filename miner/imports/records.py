@@ -9,23 +9,17 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from cxr.miner.imports.rejects import what_is_wrong
 from cxr.miner.kit.digest import digest
-from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.errors import BadRecord, InputError
 from cxr.miner.pack.corpora import corpora
 from cxr.schemas.base import Frozen
+from cxr.schemas.rejection import Reject
 from cxr.schemas.vocabulary import Licence, RejectReason
 
 Record = Mapping[str, Any]
 
 _OPTION = re.compile(r"(?:^|\n|\s)\(?([A-Z])\)\s*(.*?)(?=\n\(?[A-Z]\)|\s\(?[A-Z]\)\s|\s*$)", re.DOTALL)
-
-
-class BadRecord(ValueError):
-    """A record that cannot become a sample, and why."""
-
-    def __init__(self, reason: RejectReason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class Sample(Frozen):
@@ -61,10 +55,10 @@ class Sample(Frozen):
 
 @dataclass
 class Read:
-    """What a file held: samples, and records that could not be used (key, reason, message)."""
+    """What a file held: samples, and records that could not be used."""
 
     samples: list[Sample] = field(default_factory=list)
-    rejects: list[tuple[str, RejectReason, str]] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
     without_images: int = 0
     _questions: set[str] = field(default_factory=set)
 
@@ -77,18 +71,13 @@ class Read:
             if sample.question_id in self._questions:
                 raise BadRecord(RejectReason.DUPLICATE_KEY, f"{sample.item_id} asks the same question twice")
         except BadRecord as bad:
-            self.rejects.append((key, bad.reason, str(bad)))
+            self.rejects.append(Reject(key, bad.reason, bad.message))
         except ValidationError as error:
-            self.rejects.append((key, RejectReason.BAD_VALUE, what_is_wrong(error)))
+            self.rejects.append(Reject(key, RejectReason.BAD_VALUE, what_is_wrong(error)))
         else:
             self._questions.add(sample.question_id)
             self.samples.append(sample)
             self.without_images += not sample.images
-
-
-def what_is_wrong(error: ValidationError) -> str:
-    """Return the first thing that a record's check found."""
-    return error.errors()[0]["msg"].removeprefix("Value error, ")
 
 
 def read_json(path: Path) -> object:
@@ -105,6 +94,14 @@ def read_json(path: Path) -> object:
         if error.msg == "Extra data":
             return [_line(path, number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
         raise InputError(f"{path} is not JSON: {error.msg} in line {error.lineno}; get the file again") from None
+
+
+def read_list(path: Path, wanted: str) -> list[object]:
+    """Return the list in a JSON or JSON Lines file; raises InputError, which says what was `wanted`, for another."""
+    content = read_json(path)
+    if not isinstance(content, list):
+        raise InputError(f"{path} holds {type(content).__name__}; expected {wanted}")
+    return content
 
 
 def _line(path: Path, number: int, line: str) -> object:

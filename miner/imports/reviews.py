@@ -12,11 +12,13 @@ from typing import Any
 import polars as pl
 from pydantic import Field, ValidationError
 
-from cxr.miner.imports.records import BadRecord, read_json
-from cxr.miner.kit.errors import InputError
+from cxr.miner.imports.records import read_list
+from cxr.miner.imports.rejects import by_reason, replace_rejects, what_is_wrong
+from cxr.miner.kit.errors import BadRecord, InputError
 from cxr.miner.store import Store
 from cxr.schemas.base import Frozen
-from cxr.schemas.vocabulary import RejectReason, Stage
+from cxr.schemas.rejection import Reject
+from cxr.schemas.vocabulary import RejectReason
 
 AXES = ("factuality", "validity", "completeness")
 
@@ -46,12 +48,10 @@ def import_reviews(store: Store, source: Path) -> ReviewsResult:
     """Write the reviews of a file into the store; raises InputError where it is no export of Label Studio."""
     if not source.is_file():
         raise InputError(f"{source} is not a file; expected Label Studio's JSON export")
-    tasks = read_json(source)
-    if not isinstance(tasks, list):
-        raise InputError(f"{source} holds {type(tasks).__name__}; expected Label Studio's JSON export, a list of tasks")
+    tasks = read_list(source, "Label Studio's JSON export, a list of tasks")
     known = {chain for (chain,) in store.rows("select chain_id from chains")}
     reviews: dict[tuple[str, str], Review] = {}
-    rejects: list[tuple[str, RejectReason, str]] = []
+    rejects: list[Reject] = []
     for number, task in enumerate(tasks, start=1):
         annotations = task.get("annotations") if isinstance(task, dict) else None
         for annotation in annotations if isinstance(annotations, list) else [None]:
@@ -60,18 +60,14 @@ def import_reviews(store: Store, source: Path) -> ReviewsResult:
                 if review.chain_id not in known:
                     raise BadRecord(RejectReason.UNKNOWN_CHAIN, f"no chain {review.chain_id} in this store")
             except BadRecord as bad:
-                rejects.append((f"{source.name}:{number}", bad.reason, str(bad)))
+                rejects.append(Reject(f"{source.name}:{number}", bad.reason, bad.message))
             except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(str(part) for part in first["loc"])
-                rejects.append((f"{source.name}:{number}", RejectReason.BAD_VALUE, f"{where}: {first['msg']}"))
+                message = what_is_wrong(error, named=True)
+                rejects.append(Reject(f"{source.name}:{number}", RejectReason.BAD_VALUE, message))
             else:
                 reviews[review.chain_id, review.reviewer] = review
     _write(store, source, list(reviews.values()), rejects)
-    reasons: dict[str, int] = {}
-    for _, reason, _ in rejects:
-        reasons[reason] = reasons.get(reason, 0) + 1
-    return ReviewsResult(len(reviews), len({chain for chain, _ in reviews}), reasons)
+    return ReviewsResult(len(reviews), len({chain for chain, _ in reviews}), by_reason(rejects))
 
 
 def _review(task: object, annotation: object) -> Review:
@@ -107,7 +103,7 @@ def _reviewer(who: object) -> str:
     return "unknown" if who is None else str(who)
 
 
-def _write(store: Store, source: Path, reviews: list[Review], rejects: list[tuple[str, RejectReason, str]]) -> None:
+def _write(store: Store, source: Path, reviews: list[Review], rejects: list[Reject]) -> None:
     frame = pl.DataFrame(
         [review.model_dump() for review in reviews],
         schema_overrides={"reviewed_at": pl.Datetime, "comment": pl.String},
@@ -120,10 +116,4 @@ def _write(store: Store, source: Path, reviews: list[Review], rejects: list[tupl
                 "delete from reviews where (chain_id, reviewer) in (select (chain_id, reviewer) from incoming_reviews)"
             )
             run.rows_written = store.insert("reviews", frame)
-        store.connection.execute(
-            "delete from rejects where stage = ? and corpus = 'reviews' and starts_with(reject_key, ?)",
-            [str(Stage.IMPORT), f"{source.name}:"],
-        )
-        rows = [(str(Stage.IMPORT), "reviews", key, str(reason), said, run.run_id) for key, reason, said in rejects]
-        columns = ["stage", "corpus", "reject_key", "reason", "message", "run_id"]
-        run.rejects = store.insert("rejects", pl.DataFrame(rows, schema=columns, orient="row"))
+        replace_rejects(store, "reviews", source.name, rejects, run)

@@ -22,7 +22,8 @@ import polars as pl
 import typer
 
 from cxr.miner.pack.corpora import Corpus
-from cxr.schemas.vocabulary import RejectReason, Stage
+from cxr.schemas.rejection import Reject as Reject  # noqa: PLC0414 - readers take it from here
+from cxr.schemas.vocabulary import Stage
 
 SECTION = pl.Struct({"name": pl.String, "start": pl.Int32, "end": pl.Int32})
 
@@ -92,14 +93,6 @@ REJECTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "reason": pl.String,
     "message": pl.String,
 }
-
-
-class Reject(NamedTuple):
-    """One input row that is not kept. The message never holds report text."""
-
-    key: str
-    reason: RejectReason
-    message: str
 
 
 @dataclass(frozen=True)

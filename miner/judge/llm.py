@@ -201,10 +201,7 @@ def _prompts() -> dict[str, Prompt]:
 
 
 def _settings(model: str, options: Mapping[str, object]) -> dict[str, object]:
-    prompts = [
-        {"name": prompt.name, "version": str(prompt.version), "hash": prompt.hash} for prompt in _prompts().values()
-    ]
-    return {**options, "model": model, "prompts": prompts}
+    return {**options, "model": model, "prompts": [prompt.named for prompt in _prompts().values()]}
 
 
 def version_of(model: str, options: Mapping[str, object]) -> str:

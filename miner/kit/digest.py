@@ -4,7 +4,7 @@ import json
 from functools import cache
 from hashlib import sha256
 from importlib import resources
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 
 def digest(*parts: object, length: int = 20) -> str:
@@ -15,26 +15,18 @@ def digest(*parts: object, length: int = 20) -> str:
 
 @cache
 def code_digest(*modules: str) -> str:
-    """Return the SHA-256 of the Python files of modules and packages, named as they are imported (`cxr.miner.judge`).
+    """Return the SHA-256 of the code of modules and packages, named as they are imported (`cxr.miner.judge`).
 
-    It stands for what the code does: any edit makes another version, so that no row is taken for a newer one.
+    Code is Python, and the SQL beside it in packages. The digest stands for what the code does: any edit makes another
+    version, so that no row is taken for a newer one.
     """
     content = sha256()
     for module in modules:
         parent, _, name = module.rpartition(".")
-        place = resources.files(parent)
-        folder, file = place.joinpath(name), place.joinpath(f"{name}.py")
-        for path, source in [(f"{name}.py", file)] if file.is_file() else sorted(_sources(folder)):
+        place = Path(str(resources.files(parent)))
+        folder, file = place / name, place / f"{name}.py"
+        within = place if file.is_file() else folder
+        sources = [file] if file.is_file() else (*folder.rglob("*.py"), *folder.rglob("*.sql"))
+        for path, source in sorted((source.relative_to(within).as_posix(), source) for source in sources):
             content.update(f"{module}/{path}".encode() + b"\0" + source.read_bytes() + b"\0")
     return content.hexdigest()
-
-
-def _sources(folder: Traversable, within: str = "") -> list[tuple[str, Traversable]]:
-    found: list[tuple[str, Traversable]] = []
-    for entry in folder.iterdir():
-        path = f"{within}{entry.name}"
-        if entry.is_dir():
-            found += _sources(entry, f"{path}/")
-        elif path.endswith(".py"):
-            found.append((path, entry))
-    return found

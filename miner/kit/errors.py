@@ -10,6 +10,7 @@ CxrError
 ├── EngineStopped       a permanent error of an engine: no later question can succeed
 ├── BudgetReached       the next call would exceed --max-usd or --max-calls; the command line exits with 3
 └── MiningReject        one question cannot be mined; carries the reason for the `rejects` table
+    └── BadRecord       one record of a file cannot be used
 """
 
 from cxr.schemas.vocabulary import RejectReason
@@ -58,3 +59,7 @@ class MiningReject(CxrError):
         super().__init__(message)
         self.reason = reason
         self.message = message
+
+
+class BadRecord(MiningReject):
+    """A line or record of a file that cannot be used, and why."""

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from pydantic import ValidationError
 
-from cxr.miner.kit.errors import InputError, MiningReject
+from cxr.miner.kit.errors import BadRecord, InputError, MiningReject
 from cxr.miner.kit.parallel import Advance, ordered_map
 from cxr.schemas.vocabulary import RejectReason, Stage
 
@@ -68,8 +68,16 @@ def records(source: Path) -> Iterator[tuple[int, JsonObject | tuple[RejectReason
     for number, line in _lines(source):
         try:
             yield number, _parse(line)
-        except _BadLine as bad:
-            yield number, (bad.reason, str(bad))
+        except BadRecord as bad:
+            yield number, (bad.reason, bad.message)
+
+
+def whole_lines(data: bytes) -> Iterator[JsonObject]:
+    """Return the objects of JSON Lines; a line that is none, such as one that a kill has cut off, is left out."""
+    for line in data.splitlines():
+        with contextlib.suppress(ValueError):
+            if isinstance(entry := json.loads(line), dict):
+                yield entry
 
 
 def _outcome(
@@ -81,14 +89,12 @@ def _outcome(
     try:
         record = _parse(line)
         return convert(record), None
-    except _BadLine as bad:
-        return {}, _reject(stage, number, None, bad.reason, str(bad))
     except (ValueError, MiningReject) as error:
         # A validation error would quote what it found, which can be a report.
         said = f"{error.error_count()} of its values do not fit" if isinstance(error, ValidationError) else str(error)
         identity = record.get("id") if isinstance(record, dict) else None
         reason = error.reason if isinstance(error, MiningReject) else RejectReason.WRONG_FIELDS
-        return {}, _reject(stage, number, identity, reason, said)
+        return {}, {"stage": stage, "line": number, "id": identity, "reason": reason, "message": said}
 
 
 @contextlib.contextmanager
@@ -120,12 +126,6 @@ def whole_path(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-class _BadLine(ValueError):
-    def __init__(self, reason: RejectReason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
 def _lines(source: Path) -> Iterator[tuple[int, bytes]]:
     with source.open("rb") as handle:
         for number, line in enumerate(handle, start=1):
@@ -139,17 +139,17 @@ def _parse(line: bytes) -> JsonObject:
     try:
         record = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise _BadLine(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8; save the file as UTF-8") from None
+        raise BadRecord(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8; save the file as UTF-8") from None
     except json.JSONDecodeError as error:
-        raise _BadLine(
+        raise BadRecord(
             RejectReason.NOT_JSON, f"not JSON at column {error.colno} ({error.msg}); expected one object a line"
         ) from None
     except RecursionError:
-        raise _BadLine(RejectReason.NOT_JSON, "JSON nested too deeply; expected one flat object a line") from None
+        raise BadRecord(RejectReason.NOT_JSON, "JSON nested too deeply; expected one flat object a line") from None
     if b"\\ud" in line.lower() and not _is_text(record):
-        raise _BadLine(RejectReason.NOT_UTF8, "half of a surrogate pair (\\ud800 to \\udfff), which is no text")
+        raise BadRecord(RejectReason.NOT_UTF8, "half of a surrogate pair (\\ud800 to \\udfff), which is no text")
     if not isinstance(record, dict):
-        raise _BadLine(RejectReason.WRONG_FIELDS, f"a {type(record).__name__}; expected a JSON object")
+        raise BadRecord(RejectReason.WRONG_FIELDS, f"a {type(record).__name__}; expected a JSON object")
     return record
 
 
@@ -159,10 +159,6 @@ def _is_text(record: object) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _reject(stage: Stage, line: int, identity: object, reason: RejectReason, message: str) -> JsonObject:
-    return {"stage": stage, "line": line, "id": identity, "reason": reason, "message": message}
 
 
 def json_line(record: JsonObject) -> str:

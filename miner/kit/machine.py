@@ -33,6 +33,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
+def time_stamp() -> str:
+    """Return the time in UTC as files beside a run keep it, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def versions(packages: Sequence[str]) -> dict[str, str]:
     """Return the versions of those packages that are installed; `python` is Python's own."""
     found = {}

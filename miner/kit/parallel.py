@@ -18,6 +18,11 @@ R = TypeVar("R")
 Advance = Callable[[int, int | None], None]
 """Is told how many are done, and how many there are where that is known."""
 
+
+def quiet(_done: int, _total: int | None = None) -> None:
+    """Tell nobody."""
+
+
 # A thread that waits for a server costs little, but not nothing.
 _MOST_THREADS = 256
 

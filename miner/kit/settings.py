@@ -22,6 +22,7 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar
 from pydantic import BeforeValidator, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     PyprojectTomlConfigSettingsSource,
@@ -82,6 +83,8 @@ class StageSettings(BaseSettings):
     """Keys that an earlier version read, and what they are called now."""
     _toml: ClassVar[Path | None] = None
     """Where else to look, besides the environment; None looks nowhere but in what is given."""
+    _lowest: ClassVar[Mapping[str, Any]] = {}
+    """What stands in the place of defaults, such as a preset."""
 
     @classmethod
     def settings_customise_sources(
@@ -96,7 +99,8 @@ class StageSettings(BaseSettings):
         # The source made for pyproject.toml reads one table of any TOML file, and nothing from one that is none.
         if cls._toml is None:
             return init_settings, PyprojectTomlConfigSettingsSource(settings_cls, Path(os.devnull))
-        return init_settings, env_settings, PyprojectTomlConfigSettingsSource(settings_cls, cls._toml)
+        toml = PyprojectTomlConfigSettingsSource(settings_cls, cls._toml)
+        return init_settings, env_settings, toml, InitSettingsSource(settings_cls, dict(cls._lowest))
 
     @classmethod
     def resolve(cls, store: Path, **given: object) -> Self:

@@ -6,52 +6,59 @@ all of them are in flight at once.
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future, wait
+from functools import wraps
 from types import TracebackType
-from typing import Any, Self, TypeVar
-
-from openai.types.chat import ChatCompletion
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from cxr.miner.kit.console import say
-from cxr.miner.llm.asked import Stopping, Worded
-from cxr.miner.llm.budget import Budget, Spent
-from cxr.miner.llm.cache import ReplyCache
+from cxr.miner.llm.asked import Stopping
+from cxr.miner.llm.books import Account
+from cxr.miner.llm.budget import Budget
 from cxr.miner.llm.client import Client
-from cxr.miner.llm.ledger import Ledger
 from cxr.miner.llm.prices import price_of
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.wire import Wire, key_from_environment
-from cxr.prompts import Prompt, Reply
-from cxr.schemas.call import Call
-from cxr.schemas.rejection import Rejection
-from cxr.schemas.vocabulary import Licence
 
-R = TypeVar("R", bound=Reply)
+P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def _waiting(
+    asking: Callable[Concatenate[Client, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate["BackgroundClient", P], T]:
+    """Return a method of the client as one that waits for its reply; raises what the method raises, and Stopping."""
+
+    @wraps(asking)
+    def ask(self: "BackgroundClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._lock:
+            if self._ending:
+                raise Stopping
+            future = self._begin(asking(self._client, *args, **kwargs))
+            self._asking.add(future)
+        try:
+            return future.result()
+        finally:
+            with self._lock:
+                self._asking.discard(future)
+
+    return ask
 
 
 class BackgroundClient:
     """A client to be used in a `with`; leaving it waits for what is in flight, which is paid for and will be kept.
 
-    `on_call` is called from the client's thread, once for every attempt and every reply from the cache.
+    Its account is written from the client's thread, once for every attempt and every reply from the cache.
     """
 
-    def __init__(
-        self,
-        settings: ServerSettings,
-        cache: ReplyCache,
-        *,
-        spent: Spent | None = None,
-        ledger: Ledger | None = None,
-        on_call: Callable[[Call], None] = lambda _: None,
-    ) -> None:
+    def __init__(self, settings: ServerSettings, account: Account) -> None:
         """Raise SettingsError for a base URL that is none, a missing key, or a limit in USD without a price."""
         self.settings = settings
-        self._cache = cache
+        self._cache = account.cache
         self._wire = Wire(settings, key_from_environment(settings))
-        budget = Budget(settings, price_of(settings), spent or Spent())
-        self._client = Client(settings, self._wire, cache, budget, ledger, on_call=on_call)
+        budget = Budget(settings, price_of(settings), account.spent)
+        self._client = Client(settings, self._wire, account.cache, budget, account.ledger, on_call=account.write)
         self._asking: set[Future[Any]] = set()
         self._lock = threading.Lock()
         self._ending = False
@@ -80,7 +87,7 @@ class BackgroundClient:
         return f"{counters.calls:,} calls, {counters.cached:,} from the cache, {tokens:,} tokens{cost}"
 
     def owned_by(self, owner: dict[str, str]) -> None:
-        """Return which run and settings the attempts belong to, as the ledger keeps them."""
+        """Remember which run and settings the attempts belong to, as the ledger keeps them."""
         self._client.owner = owner
 
     def stored(self, call_ids: Iterable[str]) -> None:
@@ -88,48 +95,8 @@ class BackgroundClient:
         if self._client.ledger is not None:
             self._client.ledger.stored(call_ids)
 
-    def ask(
-        self,
-        prompt: Prompt,
-        values: Mapping[str, str],
-        reply_type: type[R],
-        check: Callable[[R], Rejection | None],
-        *,
-        question_id: str,
-        licence: Licence,
-    ) -> R:
-        """Ask and wait for the reply; raises what `Client.ask` raises."""
-        return self._wait_for(
-            lambda: self._client.ask(prompt, values, reply_type, check, question_id=question_id, licence=licence)
-        )
-
-    def complete(
-        self,
-        messages: Sequence[Mapping[str, Any]],
-        worded: Worded,
-        *,
-        question_id: str,
-        licence: Licence,
-        prompt_tokens: float,
-    ) -> ChatCompletion:
-        """Send messages, images among them, and wait for the reply; raises what `Client.complete` raises."""
-        return self._wait_for(
-            lambda: self._client.complete(
-                messages, worded, question_id=question_id, licence=licence, prompt_tokens=prompt_tokens
-            )
-        )
-
-    def _wait_for(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        with self._lock:
-            if self._ending:
-                raise Stopping
-            future = self._begin(work())
-            self._asking.add(future)
-        try:
-            return future.result()
-        finally:
-            with self._lock:
-                self._asking.discard(future)
+    ask = _waiting(Client.ask)
+    complete = _waiting(Client.complete)
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
         return asyncio.run_coroutine_threadsafe(work, self._loop)

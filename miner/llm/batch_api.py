@@ -3,7 +3,6 @@
 Requests are named by their hash, the key of the reply cache: an answer finds its place whichever batch it comes from.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from cxr.miner.kit.errors import EngineStopped, MiningReject
+from cxr.miner.kit.jsonl import whole_lines
 from cxr.miner.llm import failures
 from cxr.miner.llm.asked import Asked
 from cxr.miner.llm.budget import BYTES_PER_TOKEN, Budget
@@ -38,7 +38,7 @@ class BatchFile:
 
 
 class BatchFiles:
-    """Gathers requests into files of the right size; a `Sink` of the client."""
+    """Gathers requests that a client shall not send into files of the right size."""
 
     def __init__(
         self,
@@ -113,27 +113,29 @@ class BatchServer:
             "completion_window": "24h",
             "metadata": {"cxr_batch": our_id},
         }
-        started = await self._tried(lambda: self._wire.ask("POST", "/batches", wanted))
-        return file_id, str(started.json()["id"])
+        return file_id, str((await self._said("POST", "/batches", wanted))["id"])
 
     async def state(self, remote_id: str) -> dict[str, Any]:
         """Return the server's word on one batch."""
-        return dict((await self._tried(lambda: self._wire.ask("GET", f"/batches/{remote_id}"))).json())
+        return await self._said("GET", f"/batches/{remote_id}")
 
     async def cancel(self, remote_id: str) -> dict[str, Any]:
         """Cancel one batch; what was answered stays collectable."""
-        return dict((await self._tried(lambda: self._wire.ask("POST", f"/batches/{remote_id}/cancel"))).json())
+        return await self._said("POST", f"/batches/{remote_id}/cancel")
 
     async def recent(self) -> list[dict[str, Any]]:
         """Return the server's latest batches, to find one that was started just before a kill."""
-        return list((await self._tried(lambda: self._wire.ask("GET", "/batches?limit=100"))).json().get("data", []))
+        return list((await self._said("GET", "/batches?limit=100")).get("data", []))
 
     async def lines(self, file_id: str | None) -> Iterator[dict[str, Any]]:
         """Return the lines of a result file; none where there is no file. Lines that are no JSON are left out."""
         if not file_id:
             return iter(())
         reply = await self._tried(lambda: self._wire.ask("GET", f"/files/{file_id}/content"))
-        return _json_lines(reply.body)
+        return whole_lines(reply.body)
+
+    async def _said(self, method: str, path: str, content: Mapping[str, object] | None = None) -> dict[str, Any]:
+        return dict((await self._tried(lambda: self._wire.ask(method, path, content))).json())
 
     async def _tried(self, send: Any) -> WireReply:
         tries = AsyncRetrying(
@@ -159,13 +161,3 @@ class BatchServer:
         if failure := failures.of_reply(reply, self._settings):
             raise failure
         return reply
-
-
-def _json_lines(body: bytes) -> Iterator[dict[str, Any]]:
-    for line in body.splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            yield entry

@@ -5,14 +5,14 @@ failures and kills. Here are the books of file commands; those of a store are in
 """
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.jsonl import whole_lines
 from cxr.miner.llm.policy import check_endpoint
 from cxr.miner.llm.settings import ServerSettings
 from cxr.schemas.call import Call
@@ -43,18 +43,16 @@ class Account:
 class Books(Protocol):
     """A place for attempts."""
 
-    @property
-    def licences(self) -> Sequence[Licence]:
-        """The licences of the text that may be sent."""
+    licences: Sequence[Licence]
+    """Those of the text that may be sent."""
+    client: "BackgroundClient | None"
+    """Through whom attempts are made; None before a connection was opened."""
 
     def job(self, name: str, version: str) -> str:
         """Return the job that somebody's spending belongs to."""
 
     def account(self, settings: ServerSettings, job: str) -> contextlib.AbstractContextManager[Account]:
         """Open the account of a job."""
-
-    def connected(self, client: "BackgroundClient") -> None:
-        """Note through whom the attempts will be made."""
 
 
 @contextlib.contextmanager
@@ -68,13 +66,8 @@ def open_client(settings: ServerSettings, books: Books, job: str) -> Iterator["B
 
     for licence in books.licences:
         check_endpoint(settings.base_url, licence, settings.attestations)
-    with (
-        books.account(settings, job) as account,
-        BackgroundClient(
-            settings, account.cache, spent=account.spent, ledger=account.ledger, on_call=account.write
-        ) as client,
-    ):
-        books.connected(client)
+    with books.account(settings, job) as account, BackgroundClient(settings, account) as client:
+        books.client = client
         yield client
 
 
@@ -85,7 +78,7 @@ class FileBooks:
         self._output = output
         self.log = output.with_name(output.name + ".calls.jsonl")
         self.licences = licences
-        self._client: BackgroundClient | None = None
+        self.client: BackgroundClient | None = None
 
     def job(self, name: str, version: str) -> str:
         """Return the job; a file holds the attempts of one output, told apart by model."""
@@ -104,19 +97,15 @@ class FileBooks:
         with ReplyCache(folder) as cache:
             yield Account(cache, _spent_in(self.log, settings.named_model), None, self._write)
 
-    def connected(self, client: "BackgroundClient") -> None:
-        """Remember the client, for what it spends."""
-        self._client = client
-
     @property
     def spending(self) -> str | None:
         """What was asked so far, as a sentence for people; None where no server was opened."""
-        return None if self._client is None else self._client.spending
+        return None if self.client is None else self.client.spending
 
     @property
     def attestations_used(self) -> tuple[str, ...]:
         """What has allowed credentialed text or images to leave this machine so far, as JSON; empty if none did."""
-        return () if self._client is None else self._client.attestations_used
+        return () if self.client is None else self.client.attestations_used
 
     def _write(self, call: Call) -> None:
         with self.log.open("a", encoding="utf-8") as lines:
@@ -129,12 +118,7 @@ def _spent_in(log: Path, model: str) -> "Spent":
 
     if not log.exists():
         return Spent()
-    calls: list[dict[str, Any]] = []
-    for line in log.read_text(encoding="utf-8").splitlines():
-        try:
-            calls.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
+    calls = whole_lines(log.read_bytes())
     costs = [call["cost_usd"] for call in calls if call["model"] == model and not call["cache_hit"]]
     usd = sum(cost for cost in costs if cost is not None)
     return Spent(usd=usd, calls=len(costs), unknown=sum(cost is None for cost in costs))

@@ -32,13 +32,9 @@ class Budget:
                 f"--max-usd needs a price, and none is known for {settings.model} at {settings.base_url}; "
                 "give it in USD per million tokens: --price INPUT,OUTPUT"
             )
-        self._max_usd = settings.max_usd
-        self._max_calls = settings.max_calls
-        self._batch = batch
+        self._max_usd, self._max_calls, self._batch = settings.max_usd, settings.max_calls, batch
         self.price = price
-        self.usd = spent.usd
-        self.calls = spent.calls
-        self.unknown = spent.unknown
+        self.usd, self.calls, self.unknown = spent.usd, spent.calls, spent.unknown
         self._reserved = 0.0
         self._settled = 0
         self._settled_usd = 0.0

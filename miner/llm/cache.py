@@ -5,9 +5,8 @@ diskcache evicts by default (of 300,000 entries 226,870 survived its 1 GiB limit
 
 import hashlib
 import sqlite3
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import diskcache  # type: ignore[import-untyped]  # the library ships no types
 
@@ -25,7 +24,7 @@ def request_hash(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-class ReplyCache:
+class ReplyCache(AbstractContextManager["ReplyCache", None]):
     """Replies as JSON text by request hash; safe to share between threads and processes.
 
     The folder holds what models said about reports: it is made readable by its owner only and belongs under the
@@ -61,10 +60,6 @@ class ReplyCache:
         """Close the files."""
         self._disk.close()
 
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the files."""
         self.close()

@@ -1,9 +1,10 @@
 """From calls to rows of the `calls` table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
+from cxr.miner.store import Store
 from cxr.schemas.call import Call
 
 # Named types: a batch in which nobody counted tokens would otherwise have a column of nothing.
@@ -16,20 +17,12 @@ _TYPES: dict[str, type[pl.DataType]] = {
 }
 
 
-def call_rows(calls: Iterable[Call], engine: str, run_id: str, settings_hash: str) -> list[dict[str, object]]:
-    """Return one row per attempt, by column name; calls are events, and each has an id of its own."""
-    return [
-        {
-            **call.model_dump(exclude={"prompt_version"}),
-            "prompt_version": str(call.prompt_version),
-            "engine": engine,
-            "run_id": run_id,
-            "settings_hash": settings_hash,
-        }
-        for call in calls
-    ]
+def call_row(call: Call, owner: Mapping[str, str]) -> dict[str, object]:
+    """Return the row of one attempt by column name; `owner` names the run and the settings that it belongs to."""
+    return {**call.model_dump(), "prompt_version": str(call.prompt_version), "engine": "llm", **owner}
 
 
-def call_frame(rows: list[dict[str, object]]) -> pl.DataFrame:
-    """Return the rows as a frame that the store can take."""
-    return pl.DataFrame(rows, schema_overrides=_TYPES, infer_schema_length=None) if rows else pl.DataFrame()
+def insert_calls(store: Store, owned: Iterable[tuple[Call, Mapping[str, str]]]) -> int:
+    """Append attempts, each with its owner, and return their number; they are events, and each has an id of its own."""
+    rows = [call_row(call, owner) for call, owner in owned]
+    return store.insert("calls", pl.DataFrame(rows, schema_overrides=_TYPES, infer_schema_length=None)) if rows else 0

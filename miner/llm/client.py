@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from openai.types.chat import ChatCompletion
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ from cxr.miner.kit.errors import EngineStopped, MiningReject
 from cxr.miner.kit.machine import utc_now
 from cxr.miner.llm import failures
 from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, rejected, usable
+from cxr.miner.llm.batch_api import BatchFiles
 from cxr.miner.llm.budget import BYTES_PER_TOKEN, Budget
 from cxr.miner.llm.cache import ReplyCache, request_hash
 from cxr.miner.llm.failures import Passing, RefusedRequest
@@ -37,6 +38,7 @@ from cxr.schemas.vocabulary import Licence, RejectReason
 R = TypeVar("R", bound=Reply)
 
 _LONGEST_WAIT_S = 60.0
+_FREE: dict[str, object] = {"prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0}
 
 
 @dataclass
@@ -51,14 +53,6 @@ class Counters:
     in_flight: int = 0
 
 
-class Sink(Protocol):
-    """Takes requests that shall not be sent now."""
-
-    def defer(self, key: str, body: bytes, asked: Asked) -> None:
-        """Take one request."""
-        ...
-
-
 @dataclass
 class Client:
     """Typed replies from one OpenAI-compatible server; any number of tasks of one event loop may ask at once."""
@@ -71,7 +65,7 @@ class Client:
     owner: dict[str, str] = field(default_factory=dict)
     """Run and settings that the attempts belong to, as the ledger keeps them."""
     on_call: Callable[[Call], None] = lambda _: None
-    sink: Sink | None = None
+    sink: BatchFiles | None = None
     """Where requests go that are not in the cache; None sends them."""
     stopping: bool = False
 
@@ -235,11 +229,8 @@ class Client:
 
     def answered(self, call: Call, completion: ChatCompletion, seconds: float) -> Call:
         """Return a call with what its reply says of tokens, and what they cost."""
-        usage = completion.usage
-        if usage is None:
-            return call.model_copy(update={"latency_s": seconds, "called_at": utc_now()})
-        ended = {"latency_s": seconds, "called_at": utc_now()}
-        return billed(call, usage, self.budget.price).model_copy(update=ended)
+        ended = call.model_copy(update={"latency_s": seconds, "called_at": utc_now()})
+        return ended if completion.usage is None else billed(ended, completion.usage, self.budget.price)
 
     def _begin(self, call: Call) -> None:
         """Write down that a request leaves now."""
@@ -260,7 +251,7 @@ class Client:
             self.cache.put(call.request_hash, text)
             return self.answered(call, completion, 0.0)
         kind = f"HTTP {status}" if status else "batch error"
-        return call.model_copy(update={"error": kind, "prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0})
+        return call.model_copy(update={"error": kind, **_FREE})
 
     def _settle(self, reserved: float, ended: Call) -> None:
         self.counters.calls += 1
@@ -333,7 +324,7 @@ def _failed(call: Call, failure: Exception, seconds: float) -> Call:
     kind = getattr(failure, "kind", None) or str(failure).partition(";")[0]
     update: dict[str, object] = {"error": kind, "latency_s": seconds, "called_at": utc_now()}
     if getattr(failure, "billed", False) is False:
-        update |= {"prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0}
+        update |= _FREE
     return call.model_copy(update=update)
 
 

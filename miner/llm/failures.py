@@ -32,10 +32,9 @@ class RefusedRequest(Exception):
 class Permanent(EngineStopped):
     """A failure after which no request can succeed; `kind` is fit for a table."""
 
-    def __init__(self, sentence: str, kind: str, *, billed: bool | None = False) -> None:
+    def __init__(self, sentence: str, kind: str) -> None:
         super().__init__(sentence)
         self.kind = kind
-        self.billed = billed
 
 
 def of_reply(reply: WireReply, settings: ServerSettings) -> Exception | None:

@@ -8,11 +8,11 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from cxr.miner.kit.errors import EngineStopped
+from cxr.miner.kit.jsonl import whole_lines
 from cxr.schemas.call import Call
 
 # The file is cut down to what is still open when it has grown past this.
@@ -20,7 +20,7 @@ _CUT_AT_BYTES = 8_000_000
 KILLED = "killed in flight"
 
 
-class Ledger:
+class Ledger(AbstractContextManager["Ledger", None]):
     """The open file of one store's attempts; only the store's one writer may hold it."""
 
     def __init__(self, path: Path) -> None:
@@ -62,17 +62,9 @@ class Ledger:
             self._lines.clear()
             self._rewrite(())
 
-    def close(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the file; it stays where a request has no end yet, or the store has not taken all."""
         os.close(self._file)
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Close the file."""
-        self.close()
 
     def _open(self) -> int:
         return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -109,17 +101,9 @@ def recover(path: Path, finish: Callable[[Call], Call]) -> list[tuple[Call, dict
         return []
     begun: dict[str, tuple[Call, dict[str, str]]] = {}
     ended: dict[str, tuple[Call, dict[str, str]]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if "begin" in entry:
-            call = Call.model_validate(entry["begin"])
-            begun[call.call_id] = (call, entry["owner"])
-        else:
-            call = Call.model_validate(entry["end"])
-            ended[call.call_id] = (call, entry["owner"])
+    for entry in whole_lines(path.read_bytes()):
+        call = Call.model_validate(entry.get("begin") or entry["end"])
+        (begun if "begin" in entry else ended)[call.call_id] = (call, entry["owner"])
     lost = [(finish(call), owner) for call_id, (call, owner) in begun.items() if call_id not in ended]
     return [*ended.values(), *lost]
 

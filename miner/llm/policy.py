@@ -54,17 +54,13 @@ def check_endpoint(base_url: str, licence: Licence, attestations: Iterable[Attes
     if is_loopback(base_url) or licence is Licence.PUBLIC:
         return None
     for attestation in attestations:
-        if _origin(base_url)[0] == "https" and _same_endpoint(base_url, attestation.endpoint):
+        if _origin(base_url)[0] == "https" and _origin(base_url) == _origin(attestation.endpoint):
             return attestation
     raise PolicyError(
         f"text of a credentialed corpus may not be sent to {_origin(base_url)[1]}, which is not this machine and has "
         "no signed attestation (over https) in the configuration; use a local server (--base-url "
         "http://127.0.0.1:8000/v1), --engine rules, or add an [[attestations]] entry for the endpoint to cxr.toml"
     )
-
-
-def _same_endpoint(base_url: str, attested: str) -> bool:
-    return _origin(base_url) == _origin(attested)
 
 
 def _origin(url: str) -> tuple[str, str, int, str]:

@@ -1,7 +1,6 @@
 """What a call costs: a dated table of list prices, or the price that the user gave; never a guess."""
 
 import tomllib
-from datetime import date
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -48,30 +47,20 @@ def price_of(settings: ServerSettings) -> Price | None:
     """
     table = _table()
     if settings.price is not None:
-        return _given(settings.price, float(table["batch_factor"]))
+        return _given(settings.price)
     listed = table.get(urlsplit(settings.base_url).hostname or "", {}).get(settings.model)
-    if listed is None:
-        return None
-    as_of: date = table["as_of"]
-    return Price(
-        input=listed[0],
-        cached_input=listed[1],
-        output=listed[2],
-        batch_factor=table["batch_factor"],
-        source=f"list price of {as_of.isoformat()}",
-    )
+    return None if listed is None else _price(*listed, source=f"list price of {table['as_of'].isoformat()}")
 
 
-def _given(words: str, batch_factor: float) -> Price:
+def _price(given_in: float, cached_in: float, given_out: float, *, source: str) -> Price:
+    factor = _table()["batch_factor"]
+    return Price(input=given_in, cached_input=cached_in, output=given_out, batch_factor=factor, source=source)
+
+
+def _given(words: str) -> Price:
     try:
         given_in, given_out = (float(part) for part in words.split(","))
-        return Price(
-            input=given_in,
-            cached_input=given_in,
-            output=given_out,
-            batch_factor=batch_factor,
-            source="given by --price",
-        )
+        return _price(given_in, given_in, given_out, source="given by --price")
     except ValueError:
         raise SettingsError(
             f"--price {words!r} is not INPUT,OUTPUT in USD per million tokens; write it like --price 2.50,10.00"

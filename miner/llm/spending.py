@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from cxr.miner.llm.budget import Spent
 from cxr.miner.llm.cache import ReplyCache
-from cxr.miner.llm.calls import call_frame, call_rows
+from cxr.miner.llm.calls import insert_calls
 from cxr.miner.llm.ledger import KILLED, Ledger, recover
 from cxr.miner.llm.prices import billed, price_of
 from cxr.miner.llm.settings import ServerSettings
@@ -33,16 +33,10 @@ def recover_attempts(store: Store, ledger: Ledger, path: Path, cache: ReplyCache
     """
     attempts = recover(path, lambda call: _finish(call, cache, settings))
     known = {call_id for (call_id,) in store.rows("select call_id from calls")} if attempts else set()
-    rows = [
-        row
-        for call, owner in attempts
-        if call.call_id not in known
-        for row in call_rows([call], "llm", owner["run_id"], owner["settings_hash"])
-    ]
     with store.transaction():
-        store.insert("calls", call_frame(rows))
+        recovered = insert_calls(store, ((call, owner) for call, owner in attempts if call.call_id not in known))
     ledger.clear()
-    return len(rows)
+    return recovered
 
 
 def _finish(call: Call, cache: ReplyCache, settings: ServerSettings) -> Call:
@@ -54,9 +48,7 @@ def _finish(call: Call, cache: ReplyCache, settings: ServerSettings) -> Call:
         usage = ChatCompletion.model_validate_json(stored).usage
     except ValidationError:
         return killed
-    if usage is None:
-        return call
-    return billed(call, usage, price_of(settings))
+    return call if usage is None else billed(call, usage, price_of(settings))
 
 
 def lost_attempts(store: Store, fingerprint: str) -> int:

@@ -32,8 +32,9 @@ class StoreBooks:
         self._attempts: list[Call] = []
         self._taken = 0
         self._run: Run | None = None
-        self._job = ""
-        self._client: BackgroundClient | None = None
+        self.owner: dict[str, str] = {}
+        """Run and settings that the attempts from now on belong to."""
+        self.client: BackgroundClient | None = None
         self._ledger: Ledger | None = None
 
     def job(self, name: str, version: str) -> str:
@@ -50,21 +51,16 @@ class StoreBooks:
         path = self._store.path
         folder = settings.cache if settings.cache is not None else path.with_suffix(".replies")
         place = ledger_path(path)
-        self._job = job
         with ReplyCache(folder) as cache, Ledger(place) as ledger:
             recover_attempts(self._store, ledger, place, cache, settings)
             self._ledger = ledger
             yield Account(cache, spent_on(self._store, job), ledger, self._attempts.append)
 
-    def connected(self, client: "BackgroundClient") -> None:
-        """Remember the client, whose ledger has to know the run."""
-        self._client = client
-
     def owned_by(self, run: Run, job: str) -> None:
-        """Return which run the attempts from now on belong to."""
-        self._run, self._job = run, job
-        if self._client is not None:
-            self._client.owned_by({"run_id": run.run_id, "settings_hash": job})
+        """Remember which run the attempts from now on belong to."""
+        self._run, self.owner = run, {"run_id": run.run_id, "settings_hash": job}
+        if self.client is not None:
+            self.client.owned_by(self.owner)
 
     @property
     def gathered(self) -> int:
@@ -73,12 +69,10 @@ class StoreBooks:
 
     def insert(self) -> None:
         """Write what has gathered into `calls`, inside the caller's transaction."""
-        from cxr.miner.llm.calls import call_frame, call_rows
+        from cxr.miner.llm.calls import insert_calls
 
-        self._taken = len(self._attempts)
-        if self._taken and self._run is not None:
-            rows = call_rows(self._attempts[: self._taken], "llm", self._run.run_id, self._job)
-            self._store.insert("calls", call_frame(rows))
+        if self._run is not None:
+            self._taken = insert_calls(self._store, ((call, self.owner) for call in list(self._attempts)))
 
     def committed(self) -> None:
         """Forget what the transaction wrote, here and in the ledger; note what let text leave the machine."""
@@ -87,8 +81,8 @@ class StoreBooks:
         self._taken = 0
         if self._ledger is not None:
             self._ledger.stored(call.call_id for call in written)
-        if self._run is not None and self._client is not None:
-            self._run.attestation = list(self._client.attestations_used) or None
+        if self._run is not None and self.client is not None:
+            self._run.attestation = list(self.client.attestations_used) or None
 
 
 def ledger_path(store: Path) -> Path:

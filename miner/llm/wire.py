@@ -10,7 +10,6 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
@@ -114,13 +113,7 @@ class Wire:
         return await self._send(method, path, data=data, headers={"content-type": "application/json"})
 
     async def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        data: Any,
-        headers: dict[str, str],
-        leaving: Callable[[], None] | None = None,
+        self, method: str, path: str, *, data: Any, headers: dict[str, str], leaving: Callable[[], None] | None = None
     ) -> WireReply:
         assert self._session is not None, "use the wire in an `async with`"  # noqa: S101
         try:
@@ -164,9 +157,7 @@ class Wire:
         )
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close the connections."""
         if self._session is not None:
             await self._session.close()

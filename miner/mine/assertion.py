@@ -5,7 +5,7 @@ with the claimed presence; where it reads nothing on that finding, a negation ea
 """
 
 from cxr.miner.language.grounding import leaves_out_negation
-from cxr.miner.language.labeler import label_evidence
+from cxr.miner.language.labeler import LabelEvidence, label_evidence
 from cxr.miner.pack import pack
 from cxr.schemas.text import Quote
 from cxr.schemas.vocabulary import Presence
@@ -16,7 +16,8 @@ def contradiction(quote: Quote, finding: str, presence: Presence, report_text: s
 
     An uncertain mention ("may represent") fits "present" and does not contradict "absent".
     """
-    values = _values(quote, finding, report_text)
+    # 1 present, 0 absent, -1 uncertain.
+    values = {mention.value for mention in read_within(quote, finding, report_text)}
     if presence is Presence.PRESENT:
         if values == {0}:
             return f"stands where {finding} is denied; quote the whole clause, from the negation on"
@@ -27,13 +28,8 @@ def contradiction(quote: Quote, finding: str, presence: Presence, report_text: s
     return None
 
 
-def _values(quote: Quote, finding: str, report_text: str) -> set[int]:
-    """Return what the labeler reads on a finding inside a quote: 1 present, 0 absent, -1 uncertain."""
+def read_within(quote: Quote, finding: str, report_text: str) -> list[LabelEvidence]:
+    """Return the mentions of a finding that our own labeler reads at a quote's place; none where it has no label."""
     label = pack().label_called(finding)
-    if label is None:
-        return set()
-    return {
-        mention.value
-        for mention in label_evidence(report_text)[label]
-        if mention.quote.start < quote.end and quote.start < mention.quote.end
-    }
+    mentions = () if label is None else label_evidence(report_text)[label]
+    return [each for each in mentions if each.quote.start < quote.end and quote.start < each.quote.end]

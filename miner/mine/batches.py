@@ -6,34 +6,28 @@ special: what has no reply is simply asked again in the next round.
 """
 
 import asyncio
-import contextlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import polars as pl
 
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import CxrError, EngineStopped
 from cxr.miner.kit.machine import utc_now
-from cxr.miner.kit.progress import Numbers, live, progress_path
 from cxr.miner.llm.batch_api import ENDED, MOST_REQUESTS, BatchFiles, BatchServer
 from cxr.miner.llm.budget import Budget, Spent
-from cxr.miner.llm.calls import call_frame, call_rows
+from cxr.miner.llm.calls import insert_calls
 from cxr.miner.llm.client import Client
 from cxr.miner.llm.prices import price_of
 from cxr.miner.llm.spending import spent_on
-from cxr.miner.llm.store_books import StoreBooks
-from cxr.miner.llm.wire import Wire, key_from_environment
-from cxr.miner.mine.engines.llm import LLMEngine
-from cxr.miner.mine.job import Job, MineResult, count_chains, standing_rejects, unmined
-from cxr.miner.mine.many import Mining
+from cxr.miner.mine.job import MineResult, count_chains, standing_rejects, unmined
+from cxr.miner.mine.many import AskedJob
 from cxr.miner.mine.settings import MineSettings
 from cxr.miner.store import Store
 from cxr.schemas.call import Call
-from cxr.schemas.vocabulary import Licence
 
 _OPEN = "collected_at is null"
 
@@ -43,16 +37,15 @@ def mine_in_batches(db: Path, settings: MineSettings, most_requests: int = MOST_
 
     Raises PolicyError for text that may not lie at the server as a file, EngineStopped where it refuses.
     """
-    with Store.write(db) as store, _Round(store, db, settings) as job:
+    with Store.write(db) as store, _Round(settings).over(store) as job:
         return job.go(most_requests)
 
 
 def batch_rows(db: Path) -> list[dict[str, Any]]:
     """Return all batches of a store, the newest first, with the server's own word on the open ones."""
     with Store.write(db) as store:
-        for settings in _jobs(store, db):
-            with _Round(store, db, settings) as job:
-                job.refresh()
+        for job in _rounds(store, _jobs(store, db)):
+            job.refresh()
         return store.frame(
             "select batch_id, remote_id, model, requests, status, answered, failed, submitted_at, collected_at, "
             "message from batches order by submitted_at desc"
@@ -66,24 +59,19 @@ def collect(db: Path) -> tuple[MineResult, int]:
         jobs = list(_jobs(store, db))
         if not jobs:
             raise CxrError("no batch is open in this store; `cxr mine --engine llm --batch` sends some")
-        for settings in jobs:
-            with _Round(store, db, settings) as job:
-                if job.take_in():
-                    result = job.go(MOST_REQUESTS)
-                    total.mined += result.mined
-                    total.notes += result.notes
-                    total.rejects = result.rejects
+        for job in _rounds(store, jobs):
+            if job.take_in():
+                result = job.go(MOST_REQUESTS)
+                total.mined += result.mined
+                total.notes += result.notes
+                total.rejects = result.rejects
         return total, store.count(f"select count(*) from batches where {_OPEN}")
 
 
 def cancel(db: Path) -> int:
     """Cancel every open batch and give their number; `collect` then takes in what had been answered."""
-    number = 0
     with Store.write(db) as store:
-        for settings in _jobs(store, db):
-            with _Round(store, db, settings) as job:
-                number += job.cancel()
-    return number
+        return sum(job.cancel() for job in _rounds(store, _jobs(store, db)))
 
 
 def _jobs(store: Store, db: Path) -> Iterator[MineSettings]:
@@ -98,45 +86,31 @@ def _jobs(store: Store, db: Path) -> Iterator[MineSettings]:
         yield MineSettings.resolve(db, **{name: named[name] for name in MineSettings.model_fields if name in named})
 
 
-class _Round:
+def _rounds(store: Store, jobs: Iterable[MineSettings]) -> Iterator["_Round"]:
+    for settings in jobs:
+        with _Round(settings).over(store) as job:
+            yield job
+
+
+class _Round(AskedJob):
     """One job's batches, with everything that is needed to send and take in."""
 
-    def __init__(self, store: Store, db: Path, settings: MineSettings) -> None:
-        self._store, self._db, self._settings = store, db, settings
-        engine = LLMEngine(settings)
-        self._wire = Wire(settings, key_from_environment(settings))
-        self._server = BatchServer(self._wire, settings)
-        self._job = Job(engine.name, engine.version, engine.settings())
-        self._stack = contextlib.ExitStack()
-
-    def __enter__(self) -> Self:
-        self._books = StoreBooks(self._store, "mine")
-        self._account = self._stack.enter_context(self._books.account(self._settings, self._job.fingerprint))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def __init__(self, settings: MineSettings) -> None:
+        super().__init__(settings)
+        self._server = BatchServer(self.wire, settings)
 
     def go(self, most_requests: int) -> MineResult:
         """Run all questions through the cache, then send what is missing."""
-        store, job = self._store, self._job
+        store, job = self.store, self.job
         self._adopt()
-        todo = unmined(store, self._settings, job.fingerprint)
+        todo = unmined(store, self.settings, job.fingerprint)
         result = MineResult(already=count_chains(store, job.fingerprint))
-        for licence in todo["licence"].unique():
-            self._wire.allow(Licence(licence), stored=True)
+        self.allow(todo, stored=True)
         if todo.height:
-            with store.run("mine", job.recorded(self._settings)) as run:
+            with store.run("mine", job.recorded(self.settings)) as run:
                 parts, budget = self._parts(most_requests)
-                self._books.owned_by(run, job.fingerprint)
-                client = Client(
-                    self._settings, self._wire, self._account.cache, budget, on_call=self._account.write, sink=parts
-                )
-                engine = LLMEngine(self._settings, client)
-                numbers = Numbers(f"batch round with {self._settings.model}", todo.height, result.already)
                 try:
-                    with live(numbers, progress_path(self._db)) as shown:
-                        Mining(store, job, run, engine, client, shown, result, self._books).go(todo)
+                    self.mine(todo, run, result, budget, "batch round with", parts)
                 finally:
                     self._submit(parts, run.run_id, result)
         result.rejects = standing_rejects(store, job.fingerprint)
@@ -170,54 +144,54 @@ class _Round:
     def _open(self) -> list[tuple[str, str]]:
         return [
             (str(batch_id), str(remote_id))
-            for batch_id, remote_id in self._store.rows(
+            for batch_id, remote_id in self.store.rows(
                 f"select batch_id, remote_id from batches where {_OPEN} and remote_id is not null "
                 "and settings_hash = ? order by submitted_at",
-                [self._job.fingerprint],
+                [self.job.fingerprint],
             )
         ]
 
     def _parts(self, most_requests: int) -> tuple[BatchFiles, Budget]:
-        fingerprint = self._job.fingerprint
-        pending = self._store.rows(
+        fingerprint = self.job.fingerprint
+        pending = self.store.rows(
             f"select request_hash from batch_requests join batches using (batch_id) where {_OPEN} "
             "and settings_hash = ?",
             [fingerprint],
         )
-        failed = self._store.rows(
+        failed = self.store.rows(
             "select request_hash, count(*) from calls where settings_hash = ? and batch and error is not null "
             "group by 1",
             [fingerprint],
         )
-        spent = spent_on(self._store, fingerprint)
+        spent = spent_on(self.store, fingerprint)
         spent = Spent(spent.usd, spent.calls + len(pending), spent.unknown + len(pending))
-        budget = Budget(self._settings, price_of(self._settings), spent, batch=True)
-        folder = self._db.with_name(f"{self._db.name}.batches")
+        budget = Budget(self.settings, price_of(self.settings), spent, batch=True)
+        folder = self.store.path.with_name(f"{self.store.path.name}.batches")
         return BatchFiles(
-            folder, self._settings, budget, frozenset(key for (key,) in pending), dict(failed), most_requests
+            folder, self.settings, budget, frozenset(key for (key,) in pending), dict(failed), most_requests
         ), budget
 
     def _submit(self, parts: BatchFiles, run_id: str, result: MineResult) -> None:
         sent = 0
         for part in parts.parts:
-            our_id = digest("batch", self._job.fingerprint, run_id, part.path.name, utc_now().isoformat())
+            our_id = digest("batch", self.job.fingerprint, run_id, part.path.name, utc_now().isoformat())
             row = {
                 "batch_id": our_id,
-                "settings_hash": self._job.fingerprint,
-                "base_url": self._settings.base_url,
-                "model": self._settings.named_model,
+                "settings_hash": self.job.fingerprint,
+                "base_url": self.settings.base_url,
+                "model": self.settings.named_model,
                 "requests": len(part.requests),
                 "status": "sending",
                 "submitted_at": utc_now(),
                 "run_id": run_id,
             }
-            with self._store.transaction():
-                self._store.insert("batches", pl.DataFrame([row]))
-                self._store.insert(
+            with self.store.transaction():
+                self.store.insert("batches", pl.DataFrame([row]))
+                self.store.insert(
                     "batch_requests", pl.DataFrame([{"batch_id": our_id, **asked} for asked in part.requests])
                 )
             file_id, remote_id = self._ask(self._server.submit(part, our_id))
-            self._store.connection.execute(
+            self.store.connection.execute(
                 "update batches set remote_id = ?, input_file_id = ?, status = 'validating' where batch_id = ?",
                 [remote_id, file_id, our_id],
             )
@@ -230,21 +204,21 @@ class _Round:
 
     def _adopt(self) -> None:
         """Find batches that were started just before a kill; forget those that never were."""
-        lost = self._store.rows(
+        lost = self.store.rows(
             f"select batch_id from batches where {_OPEN} and remote_id is null and settings_hash = ?",
-            [self._job.fingerprint],
+            [self.job.fingerprint],
         )
         if not lost:
             return
         found = {(state.get("metadata") or {}).get("cxr_batch"): state for state in self._ask(self._server.recent())}
         for (batch_id,) in lost:
             if state := found.get(batch_id):
-                self._store.connection.execute(
+                self.store.connection.execute(
                     "update batches set remote_id = ?, input_file_id = ? where batch_id = ?",
                     [state["id"], state.get("input_file_id"), batch_id],
                 )
             else:
-                self._store.connection.execute(
+                self.store.connection.execute(
                     "update batches set status = 'never sent', collected_at = ? where batch_id = ?",
                     [utc_now(), batch_id],
                 )
@@ -252,14 +226,14 @@ class _Round:
     def _take(self, batch_id: str, state: dict[str, Any]) -> None:
         asked = {
             row["request_hash"]: row
-            for row in self._store.frame(
+            for row in self.store.frame(
                 "select * from batch_requests where batch_id = $id", {"id": batch_id}
             ).iter_rows(named=True)
         }
         calls: list[Call] = []
-        model = self._settings.named_model
-        budget = Budget(self._settings, price_of(self._settings), Spent())
-        client = Client(self._settings, self._wire, self._account.cache, budget)
+        model = self.settings.named_model
+        budget = Budget(self.settings, price_of(self.settings), Spent())
+        client = Client(self.settings, self.wire, self.account.cache, budget)
         for name in ("output_file_id", "error_file_id"):
             for line in self._ask(self._server.lines(state.get(name))):
                 row = asked.pop(line.get("custom_id"), None)
@@ -273,11 +247,11 @@ class _Round:
             ]
         counted = Counter(call.error is None for call in calls)
         message = _why_failed(state)
-        with self._store.transaction():
-            ((run_id,),) = self._store.rows("select run_id from batches where batch_id = ?", [batch_id])
-            rows = call_rows(calls, "llm", run_id, self._job.fingerprint)
-            self._store.insert("calls", call_frame(rows))
-            self._store.connection.execute(
+        with self.store.transaction():
+            ((run_id,),) = self.store.rows("select run_id from batches where batch_id = ?", [batch_id])
+            owner = {"run_id": run_id, "settings_hash": self.job.fingerprint}
+            insert_calls(self.store, ((call, owner) for call in calls))
+            self.store.connection.execute(
                 "update batches set status = ?, answered = ?, failed = ?, message = ?, ended_at = ?, collected_at = ? "
                 "where batch_id = ?",
                 [state.get("status"), counted[True], counted[False], message, utc_now(), utc_now(), batch_id],
@@ -290,14 +264,14 @@ class _Round:
 
     def _note(self, batch_id: str, state: dict[str, Any]) -> None:
         counts = state.get("request_counts") or {}
-        self._store.connection.execute(
+        self.store.connection.execute(
             "update batches set status = ?, answered = ?, failed = ? where batch_id = ?",
             [state.get("status"), counts.get("completed"), counts.get("failed"), batch_id],
         )
 
     def _ask(self, asking: Any) -> Any:
         async def inside() -> Any:
-            async with self._wire:
+            async with self.wire:
                 return await asking
 
         return asyncio.run(inside())

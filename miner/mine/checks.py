@@ -5,6 +5,7 @@ becomes a row of `rejects`. Messages therefore name findings and numbers, but ne
 """
 
 import re
+from functools import partial
 
 from cxr.miner.language.grounding import locate
 from cxr.schemas.question import Question
@@ -34,6 +35,11 @@ _ARTICLES = frozenset({"a", "an", "the"})
 # Where a report observes; a finding's name under "indication" is a reason to look, not something seen.
 _OBSERVING_SECTIONS = frozenset({"findings", "impression"})
 _NOT_OBSERVING_SECTIONS = frozenset({"indication", "history", "comparison", "technique", "examination"})
+
+_incomplete = partial(Rejection, RejectReason.EVIDENCE_INCOMPLETE)
+_unfounded = partial(Rejection, RejectReason.QUOTE_NOT_FOUND)
+_mismatch = partial(Rejection, RejectReason.ANSWER_MISMATCH)
+_contradiction = partial(Rejection, RejectReason.EVIDENCE_CONTRADICTS_ANSWER)
 
 
 def check_all(
@@ -79,15 +85,11 @@ def check_evidence(plan: Plan, evidence: tuple[Evidence, ...], report: Report) -
             return _incomplete(f"evidence {item.evidence_no} is on a finding that the plan does not have")
         for quote_no, quote in enumerate(item.quotes, start=1):
             if report.text[quote.start : quote.end] != quote.text:
-                return Rejection(
-                    RejectReason.QUOTE_NOT_FOUND,
-                    f"quote {quote_no} on {item.finding} is not what the report says at its offsets",
-                )
+                return _unfounded(f"quote {quote_no} on {item.finding} is not what the report says at its offsets")
             if _outside_observations(quote, report):
-                return Rejection(
-                    RejectReason.QUOTE_NOT_FOUND,
+                return _unfounded(
                     f"quote {quote_no} on {item.finding} is not from the findings or the impression; "
-                    "the reason for an examination and the history are not observations",
+                    "the reason for an examination and the history are not observations"
                 )
     answered = {_fold(item.finding) for item in evidence}
     unanswered = [item.finding for item in plan.items if _fold(item.finding) not in answered]
@@ -158,27 +160,19 @@ def same_answer(given: str, question: Question) -> bool:
 def _check_answer(question: Question, chain: Chain) -> Rejection | None:
     """Check the answer of a chain and that its last step states no other."""
     if not same_answer(chain.answer, question):
-        return Rejection(
-            RejectReason.ANSWER_MISMATCH, f"the chain's answer is not the correct answer, which is {question.answer}"
-        )
+        return _mismatch(f"the chain's answer is not the correct answer, which is {question.answer}")
     last = chain.steps[-1].text
     stated = {match.casefold() for match in _STATED_ANSWER.findall(last)} - {"a"}
     possible = (
         {"yes", "no"} if question.task is Task.BINARY else {option.letter.casefold() for option in question.options}
     )
     if (stated & possible) - {question.answer.casefold()}:
-        return Rejection(
-            RejectReason.ANSWER_MISMATCH, f"the last step states another answer than the correct one, {question.answer}"
-        )
+        return _mismatch(f"the last step states another answer than the correct one, {question.answer}")
     if question.task is Task.TEMPORAL and _concludes_another_change(question, last):
-        return Rejection(
-            RejectReason.ANSWER_MISMATCH,
-            f"the last step names another change than the correct answer, which is {question.answer_text}",
-        )
+        return _mismatch(f"the last step names another change than the correct answer, which is {question.answer_text}")
     if question.task is not Task.BINARY and not _names_answer(question, last):
-        return Rejection(
-            RejectReason.ANSWER_MISMATCH,
-            f"the last step does not state the correct answer, {question.answer}: name its letter or all its findings",
+        return _mismatch(
+            f"the last step does not state the correct answer, {question.answer}: name its letter or all its findings"
         )
     return None
 
@@ -225,14 +219,6 @@ def _outside_observations(quote: Span, report: Report) -> bool:
         section.name in _NOT_OBSERVING_SECTIONS and section.start <= quote.start and quote.end <= section.end
         for section in report.sections
     )
-
-
-def _incomplete(message: str) -> Rejection:
-    return Rejection(RejectReason.EVIDENCE_INCOMPLETE, message)
-
-
-def _contradiction(message: str) -> Rejection:
-    return Rejection(RejectReason.EVIDENCE_CONTRADICTS_ANSWER, message)
 
 
 def _fold(name: str) -> str:

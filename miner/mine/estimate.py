@@ -64,8 +64,7 @@ def estimate_tables(db: Path, settings: MineSettings) -> list[Table]:
 
 def _rows_of(store: Store, settings: MineSettings, price: Price | None) -> list[tuple[object, ...]]:
     engine = LLMEngine(settings)
-    job = Job(engine.name, engine.version, engine.settings())
-    todo = unmined(store, settings, job.fingerprint)
+    todo = unmined(store, settings, Job.of(engine).fingerprint)
     if not todo.height:
         return [(settings.calls, "nothing to do", 0, 0, 0, 0.0, 0.0, "", "")]
     temporal = pl.col("task") == str(Task.TEMPORAL)
@@ -82,37 +81,15 @@ def _rows_of(store: Store, settings: MineSettings, price: Price | None) -> list[
         batch = None if price is None else price.cost(*counts, batch=True)
         seconds = seconds_for(settings, requests, sum(counts), step.seconds)
         basis = "calls on record" if step.measured else f"{sampled} questions worded" if sampled else "an example"
-        rows.append(
-            (
-                settings.calls,
-                step.name,
-                round(requests),
-                round(counts[0]),
-                round(counts[1]),
-                usd,
-                batch,
-                clock(seconds),
-                basis,
-            )
-        )
+        expected = (round(requests), round(counts[0]), round(counts[1]), usd, batch, clock(seconds))
+        rows.append((settings.calls, step.name, *expected, basis))
         totals = [a + b for a, b in zip(totals, (*counts, usd or 0.0, seconds), strict=True)]
     if len(rows) > 1:
         usd_of_all = None if price is None else totals[2]
         in_batches = None if usd_of_all is None or price is None else usd_of_all * price.batch_factor
         all_requests = sum(int(str(row[2])) for row in rows)
-        rows.append(
-            (
-                settings.calls,
-                "all",
-                all_requests,
-                round(totals[0]),
-                round(totals[1]),
-                usd_of_all,
-                in_batches,
-                clock(totals[3]),
-                "",
-            )
-        )
+        expected = (all_requests, round(totals[0]), round(totals[1]), usd_of_all, in_batches, clock(totals[3]))
+        rows.append((settings.calls, "all", *expected, ""))
     return rows
 
 
@@ -155,29 +132,29 @@ def _counted(prompt: Prompt, reasoned: list[tuple[Question, Report, Reasoning]])
     step = prompt.name.removesuffix(TEMPORAL)
     for question, report, (plan, evidence, chain) in reasoned:
         values = stage_values(prompt.name, question, report.text, plan.items, evidence, report.prior)
-        sent += len(json.dumps(prompt.messages(values), ensure_ascii=False).encode())
+        sent += _size(prompt.messages(values))
         parts = {
             "plan": plan.model_dump(mode="json"),
             "evidence": [piece.model_dump(mode="json", exclude={"evidence_no"}) for piece in evidence],
             "chain": chain.model_dump(mode="json"),
         }
-        replied += len(json.dumps(parts if step == "whole" else parts[step], ensure_ascii=False).encode())
-    number = len(reasoned)
-    return _Step(
-        prompt.name, sent / number / BYTES_PER_TOKEN, replied / number / BYTES_PER_TOKEN, _LATENCY_S, measured=False
-    )
+        replied += _size(parts if step == "whole" else parts[step])
+    return _counted_step(prompt, sent / len(reasoned), replied / len(reasoned))
 
 
 def _like_an_example(prompt: Prompt) -> _Step:
     """Count a prompt's own first example, where rules answer no question of the sample."""
-    case = prompt.examples[0]
-    shown = stage_values(
-        prompt.name, case.question, case.report, case.plan.items, case.evidence.items, case.prior_report
-    )
-    messages = prompt.messages(shown)
-    sent = len(json.dumps(messages, ensure_ascii=False).encode())
-    replied = len(messages[2]["content"].encode())
-    return _Step(prompt.name, sent / BYTES_PER_TOKEN, replied / BYTES_PER_TOKEN, _LATENCY_S, measured=False)
+    _, asked, replied, *_ = prompt.opening
+    return _counted_step(prompt, _size([*prompt.opening, asked]), len(replied["content"].encode()))
+
+
+def _size(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode())
+
+
+def _counted_step(prompt: Prompt, sent_bytes: float, replied_bytes: float) -> _Step:
+    tokens = (sent_bytes / BYTES_PER_TOKEN, replied_bytes / BYTES_PER_TOKEN)
+    return _Step(prompt.name, *tokens, _LATENCY_S, measured=False)
 
 
 def _measured(store: Store, model: str, prompt: Prompt) -> _Step | None:

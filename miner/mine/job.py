@@ -17,7 +17,7 @@ from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import MiningReject, SettingsError
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.mine.checks import check_all
-from cxr.miner.mine.engines import Engine, Reasoning
+from cxr.miner.mine.engines import Described, Engine, Reasoning
 from cxr.miner.mine.settings import MineSettings
 from cxr.miner.store import Run, Store
 from cxr.schemas.question import Question
@@ -72,7 +72,7 @@ def mine_question(engine: Engine, question: Question, report: Report) -> Mined:
 def checked(question: Question, reasoning: Reasoning, report: Report) -> Mined:
     """Return finished reasoning as it enters the store; raises MiningReject where it fails a check."""
     if rejection := check_all(question, *reasoning, report):
-        raise MiningReject(rejection.reason, rejection.message)
+        raise MiningReject(*rejection)
     return Mined(question, *reasoning)
 
 
@@ -108,17 +108,12 @@ class SyncRunner:
         )
 
 
-def mine(
-    store: Store,
-    engine: Engine,
-    settings: MineSettings,
-    advance: Callable[[int, int], None],
-) -> MineResult:
+def mine(store: Store, engine: Engine, settings: MineSettings, advance: Callable[[int, int], None]) -> MineResult:
     """Mine every question that this engine, with these settings, has neither answered nor rejected.
 
     `advance(done, total)` is called after every batch. An interrupt loses at most the batch in hand.
     """
-    job = Job(engine.name, engine.version, engine.settings())
+    job = Job.of(engine)
     todo = unmined(store, settings, job.fingerprint)
     result = MineResult(already=count_chains(store, job.fingerprint), notes=note_renewals(store, job, todo))
     if todo.height:
@@ -140,6 +135,11 @@ class Job:
     engine: str
     version: str
     settings: dict[str, object]
+
+    @classmethod
+    def of(cls, engine: Described) -> "Job":
+        """Return the job of an engine as it is set."""
+        return cls(engine.name, engine.version, engine.settings())
 
     @cached_property
     def fingerprint(self) -> str:
@@ -274,27 +274,14 @@ def load(store: Store, batch: pl.DataFrame) -> Iterator[tuple[Question, Report]]
         """
     )
     for row in rows.iter_rows(named=True):
-        question = Question(
-            question_id=row["question_id"],
+        report = Report(
             study_id=row["study_id"],
-            task=row["task"],
-            text=row["text"],
-            findings=tuple(row["findings"]),
-            options=tuple(row["options"]),
-            answer=row["answer"],
-            answer_findings=tuple(row["answer_findings"]),
-            prior_study_id=row["prior_study_id"],
+            text=row["report"],
+            sections=tuple(row["sections"] or ()),
+            licence=row["licence"],
+            prior=row["prior"],
         )
-        yield (
-            question,
-            Report(
-                study_id=row["study_id"],
-                text=row["report"],
-                sections=tuple(row["sections"] or ()),
-                licence=row["licence"],
-                prior=row["prior"],
-            ),
-        )
+        yield Question(**{name: row[name] for name in Question.model_fields}), report
 
 
 def _reject_row(rejected: Rejected, job: Job, run: Run) -> dict[str, object]:

@@ -11,7 +11,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import duckdb
 import polars as pl
@@ -21,13 +21,13 @@ from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import BudgetReached, CxrError, EngineStopped, MiningReject, StoreError
 from cxr.miner.kit.progress import Live, Numbers, live, progress_path
 from cxr.miner.llm.asked import Deferred, Stopping
+from cxr.miner.llm.batch_api import BatchFiles
 from cxr.miner.llm.budget import Budget
 from cxr.miner.llm.client import Client
 from cxr.miner.llm.prices import price_of
 from cxr.miner.llm.spending import charge_lost, lost_attempts
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.llm.wire import Wire, key_from_environment
-from cxr.miner.mine.engines import AsyncEngine
 from cxr.miner.mine.engines.llm import LLMEngine, engine_version
 from cxr.miner.mine.job import (
     Job,
@@ -63,28 +63,57 @@ def mine_llm(db: Path, settings: MineSettings) -> MineResult:
     Raises BudgetReached, EngineStopped, PolicyError or KeyboardInterrupt after everything that was finished has been
     written; the same call then goes on from there.
     """
-    engine = LLMEngine(settings)
-    wire = Wire(settings, key_from_environment(settings))
-    job = Job(engine.name, engine.version, engine.settings())
-    with full_disk_is_one_sentence(db), Store.write(db) as store:
-        books = StoreBooks(store, "mine")
-        with books.account(settings, job.fingerprint) as account:
-            todo = unmined(store, settings, job.fingerprint)
-            result = MineResult(already=count_chains(store, job.fingerprint), notes=note_renewals(store, job, todo))
-            budget = Budget(settings, price_of(settings), account.spent)
-            for licence in todo["licence"].unique():
-                wire.allow(Licence(licence))
-            if todo.height:
-                _ask_for_a_price(settings, wire)
-                with store.run("mine", job.recorded(settings)) as run:
-                    books.owned_by(run, job.fingerprint)
-                    owner = {"run_id": run.run_id, "settings_hash": job.fingerprint}
-                    client = Client(settings, wire, account.cache, budget, account.ledger, owner, account.write)
-                    numbers = Numbers(f"mine with {settings.model}", todo.height, result.already)
-                    with live(numbers, progress_path(db)) as shown:
-                        Mining(store, job, run, LLMEngine(settings, client), client, shown, result, books).go(todo)
-            result.rejects = standing_rejects(store, job.fingerprint)
-            return result
+    asked = AskedJob(settings)
+    job = asked.job
+    with full_disk_is_one_sentence(db), Store.write(db) as store, asked.over(store):
+        todo = unmined(store, settings, job.fingerprint)
+        result = MineResult(already=count_chains(store, job.fingerprint), notes=note_renewals(store, job, todo))
+        budget = Budget(settings, price_of(settings), asked.account.spent)
+        asked.allow(todo)
+        if todo.height:
+            _ask_for_a_price(settings, asked.wire)
+            with store.run("mine", job.recorded(settings)) as run:
+                asked.mine(todo, run, result, budget, "mine with", sink=None)
+        result.rejects = standing_rejects(store, job.fingerprint)
+        return result
+
+
+class AskedJob:
+    """A job of the engine that asks a server: whom it asks, and over which store, with which account."""
+
+    def __init__(self, settings: MineSettings) -> None:
+        """Raise SettingsError where the server cannot be asked; nothing is sent yet."""
+        self.settings = settings
+        self.job = Job.of(LLMEngine(settings))
+        self.wire = Wire(settings, key_from_environment(settings))
+
+    @contextlib.contextmanager
+    def over(self, store: Store) -> Iterator[Self]:
+        """Open the job's account in a store."""
+        self.store, self.books = store, StoreBooks(store, "mine")
+        with self.books.account(self.settings, self.job.fingerprint) as self.account:
+            yield self
+
+    def allow(self, todo: pl.DataFrame, *, stored: bool = False) -> None:
+        """Raise PolicyError where a text of these questions may not go to the server."""
+        for licence in todo["licence"].unique():
+            self.wire.allow(Licence(licence), stored=stored)
+
+    def mine(
+        self, todo: pl.DataFrame, run: Run, result: MineResult, budget: Budget, title: str, sink: BatchFiles | None
+    ) -> None:
+        """Mine these questions and count them in `result`; requests go to the `sink` where there is one.
+
+        Raises what `Mining.go` raises.
+        """
+        self.books.owned_by(run, self.job.fingerprint)
+        account = self.account
+        client = Client(
+            self.settings, self.wire, account.cache, budget, account.ledger, self.books.owner, account.write, sink
+        )
+        numbers = Numbers(f"{title} {self.settings.model}", todo.height, result.already)
+        with live(numbers, progress_path(self.store.path)) as shown:
+            Mining(self, run, client, shown, result).go(todo)
 
 
 @contextlib.contextmanager
@@ -112,23 +141,14 @@ def _ask_for_a_price(asked: MineSettings, wire: Wire) -> None:
 class Mining:
     """One run: a reader, workers, and a writer, which end together."""
 
-    def __init__(
-        self,
-        store: Store,
-        job: Job,
-        run: Run,
-        engine: AsyncEngine,
-        client: Client,
-        shown: Live,
-        result: MineResult,
-        books: StoreBooks,
-    ) -> None:
-        self._store, self._job, self._run, self._books = store, job, run, books
-        self._engine, self._client, self._live, self._result = engine, client, shown, result
+    def __init__(self, asked: AskedJob, run: Run, client: Client, shown: Live, result: MineResult) -> None:
+        self._store, self._job, self._run, self._books = asked.store, asked.job, run, asked.books
+        self._engine = LLMEngine(asked.settings, client)
+        self._client, self._live, self._result = client, shown, result
         self._outcomes: list[Mined | Rejected] = []
         self._stop: CxrError | None = None
         self._interrupts = 0
-        self._lost = lost_attempts(store, job.fingerprint)
+        self._lost = lost_attempts(self._store, self._job.fingerprint)
         self._budget_before = client.budget.usd
 
     def go(self, todo: pl.DataFrame) -> None:
@@ -149,15 +169,15 @@ class Mining:
             raise self._stop
 
     async def _main(self, todo: pl.DataFrame) -> None:
-        queue: asyncio.Queue[tuple[Question, Report] | None] = asyncio.Queue(self._client.settings.concurrency)
         workers = self._client.settings.concurrency
-        with ThreadPoolExecutor(1) as thread:
+        self._queue: asyncio.Queue[tuple[Question, Report] | None] = asyncio.Queue(workers)
+        with ThreadPoolExecutor(1) as self._thread:
             async with self._client.wire, _signals(self._interrupted):
-                background = [asyncio.create_task(self._write(thread)), asyncio.create_task(self._tick())]
+                background = [asyncio.create_task(self._write()), asyncio.create_task(self._tick())]
                 try:
                     async with asyncio.TaskGroup() as group:
-                        self._group = [group.create_task(self._read(todo, queue, thread, workers))]
-                        self._group += [group.create_task(self._work(queue)) for _ in range(workers)]
+                        self._group = [group.create_task(self._read(todo, workers))]
+                        self._group += [group.create_task(self._work()) for _ in range(workers)]
                         watch = group.create_task(self._watch(background[0]))
                         await asyncio.gather(*self._group, return_exceptions=True)
                         watch.cancel()
@@ -166,24 +186,18 @@ class Mining:
                         task.cancel()
                     await asyncio.gather(*background, return_exceptions=True)
 
-    async def _read(
-        self,
-        todo: pl.DataFrame,
-        queue: "asyncio.Queue[tuple[Question, Report] | None]",
-        thread: ThreadPoolExecutor,
-        workers: int,
-    ) -> None:
+    async def _read(self, todo: pl.DataFrame, workers: int) -> None:
         """Feed the workers, a slice of the store at a time; memory does not grow with the corpus."""
         for part in todo.select("question_id").iter_slices(_READ):
             if self._ending:
                 break
-            for item in await _in(thread, lambda part=part: list(load(self._store, part))):  # type: ignore[misc]
-                await queue.put(item)
+            for item in await self._in_thread(lambda part=part: list(load(self._store, part))):  # type: ignore[misc]
+                await self._queue.put(item)
         for _ in range(workers):
-            await queue.put(None)
+            await self._queue.put(None)
 
-    async def _work(self, queue: "asyncio.Queue[tuple[Question, Report] | None]") -> None:
-        while (item := await queue.get()) is not None:
+    async def _work(self) -> None:
+        while (item := await self._queue.get()) is not None:
             if self._client.stopping:
                 continue
             question, report = item
@@ -205,7 +219,7 @@ class Mining:
     def _ending(self) -> bool:
         return self._client.stopping or isinstance(self._stop, BudgetReached)
 
-    async def _write(self, thread: ThreadPoolExecutor) -> None:
+    async def _write(self) -> None:
         waited = 0.0
         while True:
             await asyncio.sleep(_TICK_S)
@@ -213,13 +227,16 @@ class Mining:
             if len(self._outcomes) >= _COMMIT or waited >= _COMMIT_EVERY_S:
                 waited = 0.0
                 # A commit that has begun is never left half done: the thread finishes it.
-                await asyncio.shield(_in(thread, self._commit_all))
+                await asyncio.shield(self._in_thread(self._commit_all))
 
     async def _watch(self, writer: "asyncio.Task[None]") -> None:
         """End the run when the store cannot be written any more."""
         await asyncio.wait([writer])
         if not writer.cancelled() and (error := writer.exception()) is not None:
             raise error
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _commit_all(self) -> None:
         """Write what has gathered."""
@@ -273,10 +290,6 @@ def _first(group: BaseExceptionGroup[CxrError]) -> CxrError:
     return error
 
 
-async def _in(thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(thread, work)
-
-
 @contextlib.asynccontextmanager
 async def _signals(react: Callable[[], None]) -> AsyncIterator[None]:
     """Let Ctrl-C, and the SIGTERM of a cluster's scheduler, end the run in order."""
@@ -295,12 +308,11 @@ async def _signals(react: Callable[[], None]) -> AsyncIterator[None]:
 
 
 class _LLMRunner:
+    mine = staticmethod(mine_llm)
+
     @property
     def version(self) -> str:
         return engine_version()
-
-    def mine(self, db: Path, settings: MineSettings) -> MineResult:
-        return mine_llm(db, settings)
 
     def mine_in_batches(self, db: Path, settings: MineSettings) -> MineResult:
         from cxr.miner.mine.batches import mine_in_batches  # noqa: PLC0415 - it rests on this module

@@ -58,14 +58,10 @@ def prompt_text(name: str, question_id: str | None, db: Path) -> str:
 
 def prompt_diff(old: str, new: str) -> str:
     """Return a unified diff of two prompt files; raises InputError for one that does not exist."""
-    first, second = _find(old), _find(new)
-    lines = difflib.unified_diff(
-        source(first.name, first.version, pack().prompts).splitlines(),
-        source(second.name, second.version, pack().prompts).splitlines(),
-        f"{first.name}.v{first.version}",
-        f"{second.name}.v{second.version}",
-        lineterm="",
-    )
+    both = [_find(old), _find(new)]
+    texts = [source(prompt.name, prompt.version, pack().prompts).splitlines() for prompt in both]
+    titles = [f"{prompt.name}.v{prompt.version}" for prompt in both]
+    lines = difflib.unified_diff(texts[0], texts[1], titles[0], titles[1], lineterm="")
     return "\n".join(lines) or f"{old} and {new} say the same"
 
 

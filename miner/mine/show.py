@@ -9,46 +9,13 @@ from rich.text import Text
 
 from cxr.miner.kit.console import table
 from cxr.miner.kit.errors import CxrError
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.store import Store
 from cxr.miner.store.sql import RowFormat, check_target, print_rows
 
-CONTEXT = 60
+_SQL = read_sql("cxr.miner.mine")
 
-# A row per chain of the question, or one without a chain; everything that belongs to it is nested.
-_AS_ROWS = """
-    with wanted as (
-        select question_id, chain_id from questions left join chains using (question_id)
-        where question_id = $id or chain_id = $id),
-    of_chain as (
-        select chain_id, list({'judge': judge, 'judge_version': judge_version, 'finding_no': finding_no,
-                               'observation': observation, 'status': status, 'verdict': verdict, 'reason': reason,
-                               'factual': factual, 'evidence': evidence}
-                              order by judge, judge_version, finding_no) as verdicts
-        from findings where origin = 'chain' and chain_id in (select chain_id from wanted) group by chain_id),
-    of_judge as (
-        select chain_id, list({'judge': judge, 'judge_version': judge_version, 'factuality': factuality,
-                               'completeness': completeness, 'effectiveness': effectiveness, 'radrscore': radrscore}
-                              order by judge, judge_version) as scores
-        from scores where chain_id in (select chain_id from wanted) group by chain_id),
-    of_reject as (
-        select reject_key as question_id, list({'stage': stage, 'reason': reason, 'message': message}
-                                               order by stage, reason) as rejects
-        from rejects where reject_key in (select question_id from wanted) group by reject_key),
-    of_call as (
-        select question_id, count(*) as calls, sum(cost_usd) as cost_usd
-        from calls where question_id in (select question_id from wanted) group by question_id)
-    select questions.question_id, questions.study_id, questions.corpus, questions.split, questions.task,
-           questions.text as question, options, questions.answer as expected, answer_findings, chains.chain_id, engine,
-           engine_version, model, prompts, plan, chains.evidence, steps, chains.text as reasoning, chains.answer,
-           reports.text as report, scores, verdicts, rejects, coalesce(calls, 0) as calls, cost_usd
-    from wanted join questions using (question_id) left join chains on chains.chain_id = wanted.chain_id
-    left join reports on reports.study_id = questions.study_id
-    left join of_chain on of_chain.chain_id = wanted.chain_id
-    left join of_judge on of_judge.chain_id = wanted.chain_id
-    left join of_reject on of_reject.question_id = wanted.question_id
-    left join of_call on of_call.question_id = wanted.question_id
-    order by engine, chains.chain_id
-"""
+CONTEXT = 60
 
 
 def print_chain(store: Store, identity: str, chosen: RowFormat, target: Path | None = None) -> None:
@@ -60,7 +27,7 @@ def print_chain(store: Store, identity: str, chosen: RowFormat, target: Path | N
     known = "select count(*) from questions left join chains using (question_id) where $id in (question_id, chain_id)"
     if not store.count(known, {"id": identity}):
         raise _unknown(identity)
-    print_rows(store, _AS_ROWS, {"id": identity}, chosen, target)
+    print_rows(store, _SQL["shown"], {"id": identity}, chosen, target)
 
 
 def _unknown(identity: str) -> CxrError:
@@ -72,12 +39,7 @@ def _unknown(identity: str) -> CxrError:
 
 def show_chain(store: Store, identity: str, *, verdicts: bool = True) -> list[RenderableType]:
     """Return what is to be printed about a question or chain; raises CxrError where there is neither."""
-    chains = store.frame(
-        "select chains.*, questions.text as question, questions.answer as expected, reports.text as report "
-        "from chains join questions using (question_id) join reports on reports.study_id = chains.study_id "
-        "where chain_id = $id or question_id = $id order by engine, chain_id",
-        {"id": identity},
-    )
+    chains = store.frame(_SQL["chains"], {"id": identity})
     if chains.is_empty():
         return _show_without_chain(store, identity)
     parts: list[RenderableType] = []
@@ -141,12 +103,7 @@ def _verdicts(store: Store, chain_id: str) -> Sequence[RenderableType]:
         "from scores where chain_id = ? order by judge",
         [chain_id],
     )
-    findings = store.frame(
-        "select judge, observation, status, verdict, reason, "
-        "array_to_string(list_transform(evidence, lambda q: q.text), ' | ') as evidence "
-        "from findings where chain_id = ? and origin = 'chain' order by judge, finding_no",
-        [chain_id],
-    )
+    findings = store.frame(_SQL["verdicts"], [chain_id])
     return [
         table(title, frame.columns, frame.rows())
         for title, frame in (("RadRScore", scores), ("Verdicts", findings))
@@ -156,13 +113,7 @@ def _verdicts(store: Store, chain_id: str) -> Sequence[RenderableType]:
 
 def _calls(store: Store, question_id: str) -> list[RenderableType]:
     """Show every attempt at a model for this question, with its cost, and their sum."""
-    frame = store.frame(
-        "select stage, attempt, model, prompt_name || ' v' || prompt_version as prompt, "
-        "if(cache_hit, 'cache', if(coalesce(batch, false), 'batch', 'live')) as via, "
-        'prompt_tokens as "prompt tokens", completion_tokens as "reply tokens", cost_usd as USD, '
-        "round(latency_s, 2) as seconds, error from calls where question_id = $id order by called_at, call_id",
-        {"id": question_id},
-    )
+    frame = store.frame(_SQL["calls"], {"id": question_id})
     if frame.is_empty():
         return []
     rows = [

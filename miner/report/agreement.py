@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.report.parts import PageNote, PagePart, PageSection, PageTable
 from cxr.miner.report.settings import FEWEST, ReportSettings
 from cxr.miner.stats.agreement import kappas
@@ -9,39 +10,9 @@ from cxr.miner.stats.resampling import Floats, estimates, resampled_sums
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Verdict
 
-MOST_PAIRS = 10
+_SQL = read_sql("cxr.miner.report")
 
-_PAIRS = """
-    with named as (select chain_id, concat_ws(' ', judge, judge_version) as judge, factuality from scores)
-    select a.judge, b.judge, count(*) as chains, avg(a.factuality), avg(b.factuality),
-           corr(a.factuality, b.factuality)
-    from named as a join named as b on a.chain_id = b.chain_id and a.judge < b.judge
-    group by all order by chains desc, a.judge, b.judge
-"""
-# One cell of the table of a patient: what the first judge says, what the second says, how often.
-_FACTUAL_CELLS = """
-    with named as (select chain_id, concat_ws(' ', judge, judge_version) as judge, factuality from scores)
-    select patient, (a.factuality >= 1)::integer as first, (b.factuality >= 1)::integer as second, count(*) as cells
-    from named as a join named as b using (chain_id) join report_chains using (chain_id)
-    where a.judge = $first and b.judge = $second group by all
-"""
-_VERDICT_CELLS = """
-    with named as (
-        select chain_id, concat_ws(' ', judge, judge_version) as judge, observation, status,
-               any_value(verdict) as verdict
-        from findings where origin = 'chain' group by all having count(distinct verdict) = 1)
-    select patient, list_position($verdicts, a.verdict) - 1 as first, list_position($verdicts, b.verdict) - 1 as second,
-           count(*) as cells
-    from named as a join named as b using (chain_id, observation, status) join report_chains using (chain_id)
-    where a.judge = $first and b.judge = $second group by all
-"""
-_REVIEWS = """
-    select task, count(*) as reviews, count(distinct chain_id) as chains, count(distinct reviewer) as reviewers,
-           avg(reviews.factuality) as factuality, avg(validity) as validity,
-           avg(reviews.completeness) as completeness,
-           count(*) filter (where least(reviews.factuality, validity, reviews.completeness) < 5) as "below 5"
-    from reviews join report_chains using (chain_id) group by task order by task
-"""
+MOST_PAIRS = 10
 
 
 def agreement_section(store: Store, settings: ReportSettings) -> PageSection:
@@ -50,7 +21,7 @@ def agreement_section(store: Store, settings: ReportSettings) -> PageSection:
         "Cohen's kappa is agreement beyond chance: 1 is full agreement, 0 what chance gives. 95 % intervals by "
         "bootstrap over patients."
     )
-    pairs = store.rows(_PAIRS)[:MOST_PAIRS]
+    pairs = store.rows(_SQL["judge_pairs"])[:MOST_PAIRS]
     parts: list[PagePart] = []
     if pairs:
         parts += _pair_tables(store, settings, pairs)
@@ -58,10 +29,9 @@ def agreement_section(store: Store, settings: ReportSettings) -> PageSection:
         parts.append(
             PageNote("No two judges have scored the same chains; score with another judge, and they are compared here.")
         )
-    reviews = store.frame(_REVIEWS)
+    reviews = store.frame(_SQL["reviews"])
     if reviews.height:
-        title = "Radiologists' reviews, from -10 to 10"
-        parts.append(PageTable(title, tuple(reviews.columns), tuple(reviews.rows())))
+        parts.append(PageTable.of("Radiologists' reviews, from -10 to 10", reviews))
     else:
         parts.append(PageNote("No radiologist's review has been imported."))
     return PageSection("agreement", "Judges and reviewers", intro, parts)
@@ -75,11 +45,13 @@ def _pair_tables(
     verdicts = [str(verdict) for verdict in Verdict]
     for first, second, chains, mean_first, mean_second, correlation in pairs:
         both: dict[str, object] = {"first": first, "second": second}
-        total, kappa, interval = _kappa(store, settings, _FACTUAL_CELLS, both, 2)
+        total, kappa, interval = _kappa(store, settings, _SQL["factual_cells"], both, 2)
         same = float(np.trace(total)) / chains
         finite = None if correlation is None or not np.isfinite(correlation) else correlation
         rows.append((first, second, chains, mean_first, mean_second, finite, same, kappa, interval))
-        total, kappa, interval = _kappa(store, settings, _VERDICT_CELLS, both | {"verdicts": verdicts}, len(verdicts))
+        total, kappa, interval = _kappa(
+            store, settings, _SQL["verdict_cells"], both | {"verdicts": verdicts}, len(verdicts)
+        )
         if total.sum():
             shown = [place for place in range(len(verdicts)) if total[place].sum() + total[:, place].sum()]
             title = (

@@ -4,39 +4,23 @@ The numbers are those that `cxr evaluate` wrote into `evaluations`; nothing is e
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from cxr.miner.charts.data import Series
+from cxr.miner.charts.data import Chart, Series
 from cxr.miner.charts.figures import MOST_SERIES, bars, dots, radar
-from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable, series_of
+from cxr.miner.kit.sql import read_sql
+from cxr.miner.report.parts import PageNote, PagePart, PageSection, PageTable, series_of
 from cxr.miner.stats.resampling import Estimate
 from cxr.miner.store import Store
 from cxr.schemas.measures import CROSS_CENTRE, MEAN, RADRSCORE, REASONING_MEASURES
 from cxr.schemas.vocabulary import Task
 
-MOST_EVALUATIONS = 4
+_SQL = read_sql("cxr.miner.report")
 
-_GROUPS = """
-    select benchmark, split, concat_ws(' ', judge, judge_version) as judge, max(started_at) as evaluated
-    from evaluations left join runs using (run_id) group by all order by evaluated desc, benchmark, split, judge
-"""
-_ROWS = """
-    select model, mode, task, corpus, measure, "value", low, high, n, n_expected, n_missing, n_unparsed, settings
-    from evaluations where benchmark = ? and split is not distinct from ? and concat_ws(' ', judge, judge_version) = ?
-    order by model, mode, task, corpus, measure, n desc
-"""
-_JUDGES = """
-    with named as (
-        select prediction_id, concat_ws(' ', judge, judge_version) as judge, factuality, completeness, effectiveness,
-               radrscore
-        from prediction_scores where radrscore is not null)
-    select a.judge, b.judge, count(*), avg(a.radrscore), avg(b.radrscore), corr(a.factuality, b.factuality),
-           corr(a.completeness, b.completeness), corr(a.effectiveness, b.effectiveness), corr(a.radrscore, b.radrscore),
-           avg(abs(a.radrscore - b.radrscore))
-    from named as a join named as b on a.prediction_id = b.prediction_id and a.judge < b.judge
-    group by all order by 3 desc, 1, 2 limit 10
-"""
+MOST_EVALUATIONS = 4
 
 
 MeasureKey = tuple[str, str, str, str]
@@ -45,20 +29,20 @@ MeasureKey = tuple[str, str, str, str]
 
 def evaluations_section(store: Store) -> PageSection | None:
     """Return the section, or None for a store without evaluations."""
-    groups = store.rows(_GROUPS)
+    groups = store.rows(_SQL["evaluations"])
     if not groups:
         return None
     parts: list[PagePart] = []
     for number, (benchmark, split, judge, _) in enumerate(groups[:MOST_EVALUATIONS], start=1):
-        rows = store.frame(_ROWS, [benchmark, split, judge]).to_dicts()
+        rows = store.frame(_SQL["evaluated"], [benchmark, split, judge]).to_dicts()
         about = "" if len(groups) == 1 else f" ({str(benchmark)[:8]}, {split}, {judge})"
         parts.append(PageNote(f"Benchmark {benchmark}, split {split}, reasoning judged by {judge}."))
-        parts += _group_parts(number, about, rows)
+        parts += _group_parts(_Evaluation(number, about, rows))
     if len(groups) > MOST_EVALUATIONS:
         parts.append(
             PageNote(f"{len(groups) - MOST_EVALUATIONS} older evaluations are in the table `evaluations` only.")
         )
-    judges = store.rows(_JUDGES)
+    judges = store.rows(_SQL["prediction_judges"])
     columns = (
         *("first judge", "second judge", "predictions", "RadRScore by the first", "by the second"),
         *("correlation: factuality", "completeness", "effectiveness", "RadRScore", "mean difference, absolute"),
@@ -76,48 +60,96 @@ def evaluations_section(store: Store) -> PageSection | None:
     return PageSection("evaluations", "Evaluations", intro, parts)
 
 
-def _group_parts(number: int, about: str, rows: Sequence[dict[str, Any]]) -> list[PagePart]:
-    values = by_task(rows)
-    tasks = [str(task) for task in Task if any(key[2] == task for key in values)]
-    reasoning, left_out = _best([m for (m, mode, _, _) in values if mode == "reasoning"], values, "reasoning")
+@dataclass(frozen=True)
+class _Evaluation:
+    """One evaluation of a benchmark's split by one judge: its number on the page, and what sets its titles apart."""
+
+    number: int
+    about: str
+    rows: Sequence[dict[str, Any]]
+
+    @cached_property
+    def values(self) -> dict[MeasureKey, Estimate]:
+        return by_task(self.rows)
+
+    @cached_property
+    def tasks(self) -> list[str]:
+        return [str(task) for task in Task if any(key[2] == task for key in self.values)]
+
+    def best(self, mode: str) -> tuple[list[str], list[str]]:
+        """Return the models that a chart has room for, best mean first, and the others."""
+
+        def mean(model: str) -> float:
+            found = (self.values.get((model, mode, MEAN, measure)) for measure in ("radrscore", "outcome", "accuracy"))
+            return next((one.value for one in found if one is not None and one.value is not None), -1.0)
+
+        models = dict.fromkeys(model for (model, other, _, _) in self.values if other == mode)
+        ordered = sorted(models, key=lambda model: (-mean(model), model))
+        return ordered[:MOST_SERIES], ordered[MOST_SERIES:]
+
+    def series(self, model: str, mode: str, places: Iterable[tuple[str, Sequence[str]]]) -> Series:
+        """Take, for each task, the first of its measures that there is."""
+        return series_of(
+            model,
+            [
+                next((self.values[key] for name in measures if (key := (model, mode, task, name)) in self.values), None)
+                for task, measures in places
+            ],
+        )
+
+    def bars(
+        self,
+        name: str,
+        title: str,
+        mode: str,
+        models: Sequence[str],
+        tasks: Mapping[str, str],
+        measures: Sequence[str],
+        measure: str,
+        description: str,
+    ) -> Chart:
+        """Draw the first measure that there is, per task and as a mean; `tasks` are shown under their names."""
+        places = [(task, measures) for task in (*tasks, MEAN)]
+        return bars(
+            f"evaluation-{self.number}-{name}",
+            f"{title}{self.about}",
+            [*tasks.values(), "mean of tasks"],
+            [self.series(model, mode, places) for model in models],
+            measure=measure,
+            description=description,
+            limits=(0, 1),
+        )  # fmt: skip
+
+
+def _group_parts(group: _Evaluation) -> list[PagePart]:
+    reasoning, left_out = group.best("reasoning")
     parts: list[PagePart] = []
+    plain = {task: task for task in group.tasks}
     for measure in REASONING_MEASURES:  # Figure 3, in the paper's order
-        name = "RadRScore" if measure == RADRSCORE else measure
-        title = name[0].upper() + name[1:]
-        series = [_series(values, model, "reasoning", [*tasks, MEAN], [measure], model) for model in reasoning]
-        if any(value is not None for one in series for value in one.values):
-            parts.append(
-                PageChart(
-                    bars(
-                        f"evaluation-{number}-{measure}",
-                        f"{title} by task{about}",
-                        [*tasks, "mean of tasks"],
-                        series,
-                        measure=name,
-                        description=f"{title} of each model's reasoning per task, and the mean over tasks.",
-                        limits=(0, 1),
-                    )
-                )
-            )
-    parts += _outcomes(number, about, values, tasks)
-    parts += _radar(number, about, values, tasks, reasoning)
-    parts += _by_corpus(number, about, rows, reasoning)
+        if any((model, "reasoning", task, measure) in group.values for model in reasoning for task in (*plain, MEAN)):
+            name = "RadRScore" if measure == RADRSCORE else measure
+            title = name[0].upper() + name[1:]
+            told = f"{title} of each model's reasoning per task, and the mean over tasks."
+            title = f"{title} by task"
+            parts.append(group.bars(measure, title, "reasoning", reasoning, plain, [measure], name, told))
+    parts += [*_outcomes(group), *_radar(group, reasoning), *_by_corpus(group, reasoning)]
     if left_out:
         parts.append(
             PageNote(f"Charts show the {MOST_SERIES} models with the best mean; without: {', '.join(left_out)}.")
         )
     covered = {
         (row["model"], row["mode"], row["task"], row["corpus"], row["n"]): row
-        for row in rows
-        if row["task"] == MEAN or not any(other["task"] == MEAN for other in rows)
+        for row in group.rows
+        if row["task"] == MEAN or not any(other["task"] == MEAN for other in group.rows)
     }
+    asked = {"reasoning": "reasoning and answer", "answer_only": "answer only"}
     coverage = [
-        (row["model"], _plain(row["mode"]), _all(row["task"]), _all(row["corpus"]), row["n"], row["n_expected"],
+        (row["model"], asked[row["mode"]], _all(row["task"]), _all(row["corpus"]), row["n"], row["n_expected"],
          row["n_missing"], row["n_unparsed"])
         for row in covered.values()
     ]  # fmt: skip
     columns = ("model", "asked for", "task", "corpus", "outputs", "expected", "missing", "answers not readable")
-    parts.append(PageTable(f"Coverage{about}", columns, tuple(coverage)))
+    parts.append(PageTable(f"Coverage{group.about}", columns, tuple(coverage)))
     return parts
 
 
@@ -162,123 +194,60 @@ def _cross_centre(row: dict[str, Any]) -> list[str]:
     return [CROSS_CENTRE, *settings.get("cross_centre", [])]
 
 
-def _best(models: Iterable[str], values: dict[MeasureKey, Estimate], mode: str) -> tuple[list[str], list[str]]:
-    """Return the models that a chart has room for, best mean first, and the others."""
-
-    def mean(model: str) -> float:
-        for measure in ("radrscore", "outcome", "accuracy"):
-            found = values.get((model, mode, MEAN, measure))
-            if found is not None and found.value is not None:
-                return found.value
-        return -1.0
-
-    ordered = sorted(dict.fromkeys(models), key=lambda model: (-mean(model), model))
-    return ordered[:MOST_SERIES], ordered[MOST_SERIES:]
-
-
-def _series(
-    values: dict[MeasureKey, Estimate], model: str, mode: str, tasks: Sequence[str], measures: Sequence[str], name: str
-) -> Series:
-    """Take, for each task, the first of the measures that there is."""
-    found = [
-        next((values[key] for measure in measures if (key := (model, mode, task, measure)) in values), None)
-        for task in tasks
-    ]
-    return series_of(name, found)
-
-
 # What is known about an answer, the best first: `outcome` is there for the mean over tasks only.
 _ANSWER = ("outcome", "accuracy", "ratescore", "finding_f1")
 
 
-def _outcomes(number: int, about: str, values: dict[MeasureKey, Estimate], tasks: Sequence[str]) -> list[PagePart]:
-    parts: list[PagePart] = []
+def _outcomes(group: _Evaluation) -> Iterator[PagePart]:
     for mode, asked in (("reasoning", "after reasoning"), ("answer_only", "without reasoning")):
-        models, _ = _best([m for (m, other, _, _) in values if other == mode], values, mode)
-        if not models:
-            continue
-        here = [task for task in tasks if any(key[1] == mode and key[2] == task for key in values)]
-        names = [_with_measure(task, values, mode) for task in here]
-        parts.append(
-            PageChart(
-                bars(
-                    f"evaluation-{number}-outcome-{mode.replace('_', '-')}",
-                    f"Right answers by task, {asked}{about}",
-                    [*names, "mean of tasks"],
-                    [_series(values, model, mode, [*here, MEAN], _ANSWER, model) for model in models],
-                    measure="accuracy",
-                    description="Accuracy per task; open answers (anomaly) by RaTEScore, or else by finding F1.",
-                    limits=(0, 1),
-                )
-            )
-        )
-    return parts
+        models, _ = group.best(mode)
+        if models:
+            measures = {task: {key[3] for key in group.values if key[1:3] == (mode, task)} for task in group.tasks}
+            here = {task: _with_measure(task, found) for task, found in measures.items() if found}
+            name = f"outcome-{mode.replace('_', '-')}"
+            told = "Accuracy per task; open answers (anomaly) by RaTEScore, or else by finding F1."
+            yield group.bars(name, f"Right answers by task, {asked}", mode, models, here, _ANSWER, "accuracy", told)
 
 
-def _with_measure(task: str, values: dict[MeasureKey, Estimate], mode: str) -> str:
-    measures = {key[3] for key in values if key[1] == mode and key[2] == task}
+def _with_measure(task: str, measures: Collection[str]) -> str:
     if "accuracy" in measures:
         return task
     return f"{task} (RaTEScore)" if "ratescore" in measures else f"{task} (finding F1)"
 
 
-def _radar(
-    number: int, about: str, values: dict[MeasureKey, Estimate], tasks: Sequence[str], models: Sequence[str]
-) -> list[PagePart]:
-    spokes: list[tuple[str, str, tuple[str, ...]]] = [(f"{task} RadRScore", task, ("radrscore",)) for task in tasks]
-    spokes += [(f"{task} answer", task, _ANSWER) for task in tasks]
-    if len(tasks) < 2 or not models:
-        return []
-    series = []
-    for model in models:
-        found = [_series(values, model, "reasoning", [task], measures, model) for _, task, measures in spokes]
-        series.append(Series(model, [one.values[0] for one in found]))
-    return [
-        PageChart(
-            radar(
-                f"evaluation-{number}-radar",
-                f"Reasoning and answers at a glance{about}",
-                [name for name, _, _ in spokes],
-                series,
-                measure="score",
-                description="A polygon per model: RadRScore of its reasoning and the score of its answers, by task.",
-            )
+def _radar(group: _Evaluation, models: Sequence[str]) -> Iterator[PagePart]:
+    if len(group.tasks) > 1 and models:
+        spokes = [(task, ("radrscore",)) for task in group.tasks] + [(task, _ANSWER) for task in group.tasks]
+        series = [Series(model, group.series(model, "reasoning", spokes).values) for model in models]
+        yield radar(
+            f"evaluation-{group.number}-radar",
+            f"Reasoning and answers at a glance{group.about}",
+            [*(f"{task} RadRScore" for task in group.tasks), *(f"{task} answer" for task in group.tasks)],
+            series,
+            measure="score",
+            description="A polygon per model: RadRScore of its reasoning and the score of its answers, by task.",
         )
-    ]
 
 
-def _by_corpus(number: int, about: str, rows: Sequence[dict[str, Any]], models: Sequence[str]) -> list[PagePart]:
+def _by_corpus(group: _Evaluation, models: Sequence[str]) -> Iterator[PagePart]:
     """Draw accuracy of every corpus and task where there is more than one corpus, other hospitals included."""
     cells = {
         (row["model"], row["corpus"], row["task"]): Estimate(row["value"], row["low"], row["high"])
-        for row in rows
+        for row in group.rows
         if row["measure"] == "accuracy"
         and row["mode"] == "reasoning"
         and not {MEAN, CROSS_CENTRE} & {row["task"], row["corpus"]}
     }
     places = sorted({(corpus, task) for _, corpus, task in cells})
-    if len({corpus for corpus, _ in places}) < 2:
-        return []
-    series = []
-    for model in models:
-        found = [cells.get((model, corpus, task)) for corpus, task in places]
-        series.append(series_of(model, found))
-    return [
-        PageChart(
-            dots(
-                f"evaluation-{number}-corpus",
-                f"Accuracy by corpus and task{about}",
-                [f"{corpus}, {task}" for corpus, task in places],
-                series,
-                measure="accuracy, after reasoning",
-                description="One row per corpus and task, a mark per model, a line for its 95 % interval.",
-            )
+    if len({corpus for corpus, _ in places}) > 1:
+        yield dots(
+            f"evaluation-{group.number}-corpus",
+            f"Accuracy by corpus and task{group.about}",
+            [f"{corpus}, {task}" for corpus, task in places],
+            [series_of(model, [cells.get((model, *place)) for place in places]) for model in models],
+            measure="accuracy, after reasoning",
+            description="One row per corpus and task, a mark per model, a line for its 95 % interval.",
         )
-    ]
-
-
-def _plain(mode: str) -> str:
-    return "reasoning and answer" if mode == "reasoning" else "answer only"
 
 
 def _all(name: str) -> str:

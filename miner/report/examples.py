@@ -4,40 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from cxr.miner.judge.reasons import in_plain_words
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.report.marking import MarkedSpan, Piece, marked
 from cxr.miner.report.settings import ReportSettings
 from cxr.miner.store import Store
 
-# Within every corpus, task and worst verdict the order is that of an MD5; the first of each group come first.
-_CHOSEN = """
-    create or replace temporary table report_examples as
-    with classed as (
-        select *, case when factuality is null then 'not scored' when is_contradicted then 'contradicted'
-                       when is_unmentioned then 'unmentioned_abnormal' when factuality < 1 then 'other'
-                       else 'factual' end as class
-        from report_chains where is_public or $with_text),
-    placed as (
-        select *, row_number() over (partition by corpus, task, class order by md5(chain_id)) as place from classed)
-    select chain_id, row_number() over (order by place, class, corpus, task) as example_no
-    from placed order by example_no limit $most
-"""
-_EXAMPLES = """
-    select example_no, chains.chain_id, chains.question_id, chains.study_id, report_chains.corpus, chains.task,
-           report_chains.engine, report_chains.judge, is_public, asked, questions.text as question,
-           questions.answer as expected, chains.answer, chains.text, plan, evidence, reports.text as report,
-           factuality, completeness, effectiveness, radrscore
-    from report_examples join report_chains using (chain_id) join chains using (chain_id)
-    join questions on questions.question_id = chains.question_id
-    left join reports on reports.study_id = chains.study_id
-    order by example_no
-"""
-_FINDINGS = """
-    select findings.chain_id, findings.finding_no, observation, status, "start", "end", verdict, reason
-    from findings join report_examples using (chain_id) join report_chains
-         on report_chains.chain_id = findings.chain_id
-         and report_chains.judge = concat_ws(' ', findings.judge, findings.judge_version)
-    where origin = 'chain' order by findings.chain_id, finding_no
-"""
+_SQL = read_sql("cxr.miner.report")
+
 _LEFT_OUT = "select count(*) from report_chains where not is_public"
 
 VERDICT_SIGNS = {
@@ -66,18 +39,6 @@ class ShownVerdict:
 
 
 @dataclass(frozen=True)
-class ShownEvidence:
-    """One piece of evidence; `mark` names its quotes in the report."""
-
-    mark: str
-    number: int
-    finding: str
-    presence: str
-    statement: str
-    is_quoted: bool
-
-
-@dataclass(frozen=True)
 class Example:
     """One reasoning as the page shows it, with its report and what the judge said of its findings."""
 
@@ -85,7 +46,8 @@ class Example:
     report: tuple[Piece, ...]
     reasoning: tuple[Piece, ...]
     findings: tuple[ShownVerdict, ...]
-    evidence: tuple[ShownEvidence, ...] = ()
+    evidence: tuple[dict[str, Any], ...] = ()
+    """As the store has it; `mark` names its quotes in the report."""
 
     @property
     def verdicts(self) -> list[str]:
@@ -111,12 +73,12 @@ class Examples:
 
 def choose_examples(store: Store, settings: ReportSettings) -> Examples:
     """Return the examples; without `with_text` those of public corpora only."""
-    store.connection.execute(_CHOSEN, {"with_text": settings.with_text, "most": settings.examples})
+    store.connection.execute(_SQL["choose_examples"], {"with_text": settings.with_text, "most": settings.examples})
     by_chain: dict[str, list[dict[str, Any]]] = {}
-    for finding in store.frame(_FINDINGS).iter_rows(named=True):
+    for finding in store.frame(_SQL["example_findings"]).iter_rows(named=True):
         by_chain.setdefault(finding["chain_id"], []).append(finding)
     shown = tuple(
-        _example(row, by_chain.get(row["chain_id"], [])) for row in store.frame(_EXAMPLES).iter_rows(named=True)
+        _example(row, by_chain.get(row["chain_id"], [])) for row in store.frame(_SQL["examples"]).iter_rows(named=True)
     )
     return Examples(shown, 0 if settings.with_text else store.count(_LEFT_OUT))
 
@@ -126,12 +88,7 @@ def _example(row: dict[str, Any], findings: list[dict[str, Any]]) -> Example:
     for piece in row.pop("evidence"):
         mark = f"e{row['example_no']}-{piece['evidence_no']}"
         quotes += [MarkedSpan(quote["start"], quote["end"], mark) for quote in piece["quotes"]]
-        is_quoted = bool(piece["quotes"])
-        evidence.append(
-            ShownEvidence(
-                mark, piece["evidence_no"], piece["finding"], piece["presence"], piece["statement"], is_quoted
-            )
-        )
+        evidence.append({**piece, "mark": mark})
     spans = [
         MarkedSpan(finding["start"], finding["end"], finding["verdict"])
         for finding in findings

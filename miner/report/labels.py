@@ -5,29 +5,14 @@ from typing import Any
 from cxr.miner.ask.ask import LABELER_PREFERENCE
 from cxr.miner.charts.data import Series
 from cxr.miner.charts.figures import REST, dots, shares
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.pack import pack
-from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable
+from cxr.miner.report.parts import PageNote, PagePart, PageSection, PageTable
 from cxr.miner.store import Store
 
+_SQL = read_sql("cxr.miner.report")
+
 _LABELERS = "select corpus, labeler from labels join studies using (study_id) group by all order by all"
-_PREVALENCE = """
-    select finding, count(*) filter (where value = 1) as positive, count(*) filter (where value = -1) as uncertain,
-           count(*) filter (where value = 0) as negative, count(*) filter (where value is null) as "not mentioned",
-           count(*) filter (where value = 1) / count(*) as prevalence
-    from labels join studies using (study_id) where corpus = ? and labeler = ?
-    group by finding order by positive desc, finding
-"""
-# Of a binary question both answers are asked; its positives are those answered with yes.
-_ASKED = """
-    select task, finding, count(*) as questions
-    from (select task, unnest(answer_findings) as finding from questions where corpus = ?
-          union all select task, unnest(findings) from questions where corpus = ? and task = 'temporal')
-    group by all
-"""
-_ANSWERS = """
-    select corpus, task, answer, count(*) as questions from questions where task in ('binary', 'temporal', 'single',
-    'multiple') group by all order by all
-"""
 _SHOWN_FINDINGS = 16
 
 
@@ -39,7 +24,7 @@ def labels_section(store: Store) -> PageSection:
         labelers.setdefault(corpus, []).append(labeler)
     for number, (corpus, names) in enumerate(labelers.items(), start=1):
         parts += _corpus_parts(store, number, corpus, sorted(names, key=_preference))
-    answers = store.rows(_ANSWERS)
+    answers = store.rows(_SQL["answers"])
     if answers:
         parts.append(
             PageTable("Answers by task", ("corpus", "task", "answer", "questions"), tuple(answers), folded=True)
@@ -59,34 +44,30 @@ def _preference(labeler: str) -> tuple[int, str]:
 
 
 def _corpus_parts(store: Store, number: int, corpus: str, labelers: list[str]) -> list[PagePart]:
-    frames = {labeler: store.frame(_PREVALENCE, [corpus, labeler]) for labeler in labelers}
+    frames = {labeler: store.frame(_SQL["prevalence"], [corpus, labeler]) for labeler in labelers}
     first = frames[labelers[0]]
     findings = first["finding"].to_list()
     kinds = ("positive", "uncertain", "negative", "not mentioned")
     parts: list[PagePart] = [
-        PageChart(
-            shares(
-                f"prevalence-{number}",
-                f"{corpus}: labels by {labelers[0]}",
-                findings,
-                [Series(kind, first[kind].to_list()) for kind in kinds],
-                description="Share of studies per finding: positive, uncertain, negative and not mentioned.",
-                colours=(5, 1, 0, REST),
-            )
+        shares(
+            f"prevalence-{number}",
+            f"{corpus}: labels by {labelers[0]}",
+            findings,
+            [Series(kind, first[kind].to_list()) for kind in kinds],
+            description="Share of studies per finding: positive, uncertain, negative and not mentioned.",
+            colours=(5, 1, 0, REST),
         )
     ]
     for labeler in labelers[1:]:
         frame = frames[labeler]
-        parts.append(
-            PageTable(f"{corpus}: labels by {labeler}", tuple(frame.columns), tuple(frame.rows()), folded=True)
-        )
+        parts.append(PageTable.of(f"{corpus}: labels by {labeler}", frame, folded=True))
     return [*parts, *_balance_parts(store, number, corpus, dict(zip(findings, first["positive"], strict=True)))]
 
 
 def _balance_parts(store: Store, number: int, corpus: str, before: dict[str, int]) -> list[PagePart]:
     """Compare the positives among the labels with the findings that questions have as answer."""
     asked: dict[str, dict[str, int]] = {}
-    for task, finding, questions in store.rows(_ASKED, [corpus, corpus]):
+    for task, finding, questions in store.rows(_SQL["questions_by_finding"], [corpus, corpus]):
         asked.setdefault(task, {})[finding] = questions
     if not asked:
         return [PageNote(f"No question has been asked about {corpus} yet.")]
@@ -99,17 +80,15 @@ def _balance_parts(store: Store, number: int, corpus: str, before: dict[str, int
     parts: list[PagePart] = []
     if findings:
         parts.append(
-            PageChart(
-                dots(
-                    f"balance-{number}",
-                    f"{corpus}: findings before and after sampling",
-                    findings,
-                    series,
-                    measure="studies or questions, logarithmic",
-                    description="Per finding: studies with a positive label, and questions of each task with the "
-                    "finding in their answer.",
-                    logarithmic=True,
-                )
+            dots(
+                f"balance-{number}",
+                f"{corpus}: findings before and after sampling",
+                findings,
+                series,
+                measure="studies or questions, logarithmic",
+                description="Per finding: studies with a positive label, and questions of each task with the "
+                "finding in their answer.",
+                logarithmic=True,
             )
         )
     columns = ("", "findings", "most frequent", "least frequent", "ratio")
@@ -118,10 +97,8 @@ def _balance_parts(store: Store, number: int, corpus: str, before: dict[str, int
 
 def _spread(counts: dict[str, int]) -> tuple[int, str, str, float | None]:
     """Return the number of findings that occur, the most and the least frequent, and how many times more often."""
-    there = {finding: count for finding, count in counts.items() if count}
+    there = sorted((count, finding) for finding, count in counts.items() if count)
     if not there:
         return 0, "", "", None
-    most = max(there, key=lambda finding: (there[finding], finding))
-    least = min(there, key=lambda finding: (there[finding], finding))
-    ratio = there[most] / there[least]
-    return len(there), f"{most} {there[most]:,}", f"{least} {there[least]:,}", ratio
+    (fewest, least), (many, most) = there[0], there[-1]
+    return len(there), f"{most} {many:,}", f"{least} {fewest:,}", many / fewest

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import polars as pl
+
 from cxr.miner.charts.data import Chart, Series
 from cxr.miner.kit.console import cell
 from cxr.miner.stats.resampling import NO_ESTIMATE, Estimate
@@ -19,6 +21,11 @@ class PageTable:
     rows: tuple[tuple[object, ...], ...]
     folded: bool = False
     """Long tables start closed."""
+
+    @classmethod
+    def of(cls, caption: str, frame: pl.DataFrame, *, folded: bool = False) -> "PageTable":
+        """Return a frame as it is."""
+        return cls(caption, tuple(frame.columns), tuple(frame.rows()), folded)
 
     @property
     def cells(self) -> list[list[str]]:
@@ -43,14 +50,6 @@ class PageNote:
 
 
 @dataclass(frozen=True)
-class PageChart:
-    """A chart, which brings its own table."""
-
-    kind: ClassVar[str] = "picture"
-    chart: Chart
-
-
-@dataclass(frozen=True)
 class PageNumber:
     """One of the large numbers at the top."""
 
@@ -59,7 +58,7 @@ class PageNumber:
     hint: str = ""
 
 
-PagePart = PageTable | PageNote | PageChart
+PagePart = PageTable | PageNote | Chart
 
 
 @dataclass(frozen=True)

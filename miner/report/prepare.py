@@ -1,49 +1,17 @@
 """The temporary tables that the sections read: every chain once, with what it is about and how it was judged."""
 
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.score.filtering import MIN_REVIEW
 from cxr.miner.store import Store
 
-# Who may see a chain: a temporal question shows two studies, and the stricter licence counts. What is not known to be
-# public is credentialed.
-_CHAINS = f"""
-    create or replace temporary table report_chains as
-    with worst as (
-        select chain_id, judge, judge_version, bool_or(verdict = 'contradicted') as is_contradicted,
-               bool_or(verdict = 'unmentioned_abnormal') as is_unmentioned
-        from findings where origin = 'chain' group by all),
-    reviewed as (
-        select chain_id, bool_and(least(factuality, validity, completeness) >= {MIN_REVIEW}) as is_well_reviewed
-        from reviews group by chain_id)
-    select chains.chain_id, chains.question_id, chains.study_id, questions.corpus, chains.task, questions.split,
-           coalesce(studies.corpus || '/' || studies.patient_id, chains.study_id) as patient,
-           coalesce(studies.licence = 'public' and coalesce(prior.licence, 'public') = 'public', false) as is_public,
-           concat_ws(' ', engine, engine_version, model) as engine, questions.findings as asked,
-           concat_ws(' ', latest.judge, latest.judge_version) as judge, latest.factuality, latest.completeness,
-           latest.effectiveness, latest.radrscore, latest.n_findings, len(chains.steps) as steps,
-           coalesce(is_contradicted, false) as is_contradicted, coalesce(is_unmentioned, false) as is_unmentioned,
-           is_well_reviewed
-    from newest_chains as chains
-    join questions using (question_id)
-    left join studies on studies.study_id = chains.study_id
-    left join studies as prior on prior.study_id = questions.prior_study_id
-    left join latest_scores as latest using (chain_id)
-    left join worst on worst.chain_id = chains.chain_id and worst.judge = latest.judge
-         and worst.judge_version = latest.judge_version
-    left join reviewed on reviewed.chain_id = chains.chain_id
-"""
-
-_VERDICTS = """
-    create or replace temporary table report_verdicts as
-    select findings.chain_id, verdict, factual, reason, coalesce(normal_forms[1].concept, '(not in the lexicon)')
-               as concept, report_chains.patient
-    from findings join report_chains
-         on report_chains.chain_id = findings.chain_id
-         and report_chains.judge = concat_ws(' ', findings.judge, findings.judge_version)
-    where origin = 'chain'
-"""
+_SQL = read_sql("cxr.miner.report")
 
 
 def prepare(store: Store) -> None:
-    """Make `report_chains`, a row per chain with its latest score, and `report_verdicts`, a row per judged finding."""
-    store.connection.execute(_CHAINS)
-    store.connection.execute(_VERDICTS)
+    """Make `report_chains`, a row per chain with its latest score, and `report_verdicts`, a row per judged finding.
+
+    `report_chains_by_judge` has a chain once for each judge, `report_chains_by_finding` for each finding asked about.
+    """
+    store.connection.execute(_SQL["report_chains"], {"least_review": MIN_REVIEW})
+    for name in ("report_verdicts", "report_chains_by_judge", "report_chains_by_finding"):
+        store.connection.execute(_SQL[name])

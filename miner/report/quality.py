@@ -5,28 +5,23 @@ import numpy as np
 from cxr.miner.charts.data import Series
 from cxr.miner.charts.figures import dots, shares
 from cxr.miner.judge.reasons import in_plain_words
-from cxr.miner.report.parts import PageChart, PageNote, PagePart, PageSection, PageTable, series_of
+from cxr.miner.kit.sql import read_sql
+from cxr.miner.report.parts import PageNote, PagePart, PageSection, PageTable, series_of
 from cxr.miner.report.settings import FEWEST, ReportSettings
 from cxr.miner.stats.resampling import Estimate, estimates, resampled_sums
 from cxr.miner.store import Store
 from cxr.schemas.measures import RADRSCORE, REASONING_MEASURES
 from cxr.schemas.vocabulary import Verdict
 
+_SQL = read_sql("cxr.miner.report")
+
 MOST_GROUPS = 20
 
-_BY_JUDGE = """
-    (select report_chains.* replace (concat_ws(' ', scores.judge, scores.judge_version) as judge,
-            scores.factuality as factuality)
-     from report_chains join scores using (chain_id))
-"""
-# A chain counts for every finding that its question asks about.
-_BY_FINDING = "(select report_chains.*, unnest(asked) as finding from report_chains)"
-
-_GROUPINGS: tuple[tuple[str, str, str, str, str], ...] = (
-    ("corpus", "corpus", "report_chains", "Factuality by corpus", ""),
-    ("engine", "engine", "report_chains", "Factuality by engine", ""),
-    ("judge", "judge", _BY_JUDGE, "Factuality by judge", "Each judge with all the chains that it scored."),
-    ("finding", "finding", _BY_FINDING, "Factuality by finding", "A chain counts for each finding asked about."),
+_GROUPINGS: tuple[tuple[str, str, str], ...] = (
+    ("corpus", "report_chains", ""),
+    ("engine", "report_chains", ""),
+    ("judge", "report_chains_by_judge", "Each judge with all the chains that it scored."),
+    ("finding", "report_chains_by_finding", "A chain counts for each finding asked about."),
 )
 
 
@@ -42,10 +37,10 @@ def quality_section(store: Store, settings: ReportSettings) -> PageSection:
         return PageSection("factuality", "Factuality", intro, [note])
     parts: list[PagePart] = [_by_task(store, settings)]
     single: list[str] = []
-    for name, key, source, title, remark in _GROUPINGS:
+    for key, source, remark in _GROUPINGS:
         rows = grouped_means(store, settings, key, source, "factuality")
         if len(rows) > 1:
-            parts.append(_group_picture(name, rows, title, remark))
+            parts.append(_group_picture(key, rows, remark))
         elif rows:
             single.append(f"{key} {rows[0][0]}")
     if single:
@@ -65,35 +60,32 @@ def _by_task(store: Store, settings: ReportSettings) -> PagePart:
         series_of("RadRScore" if measure == RADRSCORE else measure, [means[task][measure] for task in tasks])
         for measure in REASONING_MEASURES
     ]
-    return PageChart(
-        dots(
-            "quality-task",
-            "RadRScore and its parts by task",
-            [f"{task} ({counts[task]:,})" for task in tasks],
-            series,
-            measure="mean over chains",
-            description="One row per task, a mark per measure, a line for its 95 % interval.",
-        )
+    return dots(
+        "quality-task",
+        "RadRScore and its parts by task",
+        [f"{task} ({counts[task]:,})" for task in tasks],
+        series,
+        measure="mean over chains",
+        description="One row per task, a mark per measure, a line for its 95 % interval.",
     )
 
 
 _Group = tuple[str, int, Estimate]
 
 
-def _group_picture(name: str, rows: list[_Group], title: str, remark: str) -> PagePart:
+def _group_picture(name: str, rows: list[_Group], remark: str) -> PagePart:
+    title = f"Factuality by {name}"
     shown = sorted(rows, key=lambda row: (-row[1], row[0]))[:MOST_GROUPS]
     shown.sort(key=lambda row: (row[2].value or 0.0, row[0]))
     left_out = len(rows) - len(shown)
     more = f" The {left_out} groups with the fewest chains are left out." if left_out else ""
-    return PageChart(
-        dots(
-            f"quality-{name}",
-            title,
-            [f"{group} ({chains:,})" for group, chains, _ in shown],
-            [series_of("factuality", [mean for *_, mean in shown])],
-            measure="mean factuality",
-            description=f"{title}, the lowest first; in brackets the number of chains. {remark}{more}".strip(),
-        )
+    return dots(
+        f"quality-{name}",
+        title,
+        [f"{group} ({chains:,})" for group, chains, _ in shown],
+        [series_of("factuality", [mean for *_, mean in shown])],
+        measure="mean factuality",
+        description=f"{title}, the lowest first; in brackets the number of chains. {remark}{more}".strip(),
     )
 
 
@@ -102,16 +94,7 @@ def grouped_means(store: Store, settings: ReportSettings, key: str, source: str,
 
     The bootstrap sees each distinct patient (sum and number of scores, to four decimals) once, with its count.
     """
-    frame = store.frame(
-        f"""
-        with patients as (
-            select {key} as "group", patient, sum({measure}) as total, count({measure}) as size
-            from {source} where {measure} is not null group by all)
-        select coalesce("group", '(unknown)') as "group", round(total, 4) as total, size, count(*) as patients,
-               sum(total) as exact
-        from patients group by all order by all
-        """
-    )
+    frame = store.frame(_SQL["means_by_group"], {"key": key, "source": source, "measure": measure})
     made = []
     for (group,), part in frame.group_by("group", maintain_order=True):
         size, patients = part["size"].to_numpy(), part["patients"].to_numpy()
@@ -124,48 +107,39 @@ def grouped_means(store: Store, settings: ReportSettings, key: str, source: str,
     return made
 
 
-_BY_CONCEPT = """
-    select replace(concept, '_', ' ') as concept, count(*) as findings,
-           count(*) filter (where factual = false) as wrong, {columns}
-    from report_verdicts group by concept having wrong > 0 order by wrong desc, findings desc, concept limit 15
-"""
-_REASONS = """
-    select replace(verdict, '_', ' ') as verdict, reason, count(*) as findings, count(distinct chain_id) as chains
-    from report_verdicts group by all order by findings desc, verdict, reason
-"""
-
-
 def _verdict_parts(store: Store) -> list[PagePart]:
     """Return what the judge found, by task and reason, and the concepts that chains get wrong most often."""
-    columns = ", ".join(f"count(*) filter (where verdict = '{verdict}') as \"{verdict}\"" for verdict in Verdict)
-    by_task = store.frame(
-        f"select task, {columns} from report_verdicts join report_chains using (chain_id) group by task order by task"
+    by_task = store.rows(
+        "select task, histogram(verdict) from report_verdicts join report_chains using (chain_id) group by 1 order by 1"
     )
-    if by_task.is_empty():
+    if not by_task:
         return []
-    series = [Series(verdict.replace("_", " "), by_task[verdict].to_list()) for verdict in Verdict]
+    series = [
+        Series(verdict.replace("_", " "), [counts.get(verdict, 0) for _, counts in by_task]) for verdict in Verdict
+    ]
     parts: list[PagePart] = [
-        PageChart(
-            shares(
-                "verdicts-task",
-                "Verdicts on the findings of chains, by task",
-                by_task["task"].to_list(),
-                series,
-                description="Share of each of the five verdicts per task.",
-                colours=VERDICT_COLOURS,
-            )
+        shares(
+            "verdicts-task",
+            "Verdicts on the findings of chains, by task",
+            [task for task, _ in by_task],
+            series,
+            description="Share of each of the five verdicts per task.",
+            colours=VERDICT_COLOURS,
         )
     ]
     reasons = [
         (verdict, in_plain_words(reason), str(reason or "").replace("_", " "), findings, chains)
-        for verdict, reason, findings, chains in store.rows(_REASONS)
+        for verdict, reason, findings, chains in store.rows(_SQL["verdict_reasons"])
     ]
     heads = ("verdict", "because", "reason", "findings", "chains")
     parts.append(PageTable("Why: the judge's reasons", heads, tuple(reasons), folded=True))
-    concepts = store.frame(_BY_CONCEPT.format(columns=columns))
-    if concepts.height:
-        names = tuple(name.replace("_", " ") for name in concepts.columns)
-        parts.append(PageTable("Concepts that chains get wrong most often", names, tuple(concepts.rows())))
+    concepts = [
+        (*counted, *(verdicts.get(verdict, 0) for verdict in Verdict))
+        for *counted, verdicts in store.rows(_SQL["wrong_concepts"])
+    ]
+    if concepts:
+        names = ("concept", "findings", "wrong", *(verdict.replace("_", " ") for verdict in Verdict))
+        parts.append(PageTable("Concepts that chains get wrong most often", names, tuple(concepts)))
     return parts
 
 

@@ -1,6 +1,6 @@
 """Write the report of a store: prepare, ask every section, render, and put the page in place when it is whole."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from cxr.miner.kit.jsonl import whole_path
@@ -36,21 +36,20 @@ def write_report(store: Store, target: Path, settings: ReportSettings) -> Report
     """Write the page; the same store and settings give the same bytes. Raises InputError where it cannot be written."""
     # Opened first: where nothing can be written, nothing is computed.
     with whole_path(target) as partial:
-        page, result = _page(store, settings)
+        page = _page(store, settings)
         html = render_page(page).encode()
         partial.write_bytes(html)
-    return replace(result, size=len(html))
+    return ReportResult(len(html), len(page.examples.shown), page.examples.withheld, page.credentialed)
 
 
-def _page(store: Store, settings: ReportSettings) -> tuple[Page, ReportResult]:
-    """Ask every section; the size of the result is not known yet."""
+def _page(store: Store, settings: ReportSettings) -> Page:
+    """Ask every section."""
     prepare(store)
     examples = choose_examples(store, settings)
     galleries = choose_cases(store, settings)
     evaluations = evaluations_section(store)
     cases = 0 if galleries is None else galleries.credentialed
-    credentialed = sum(not example.row["is_public"] for example in examples.shown) + cases
-    page = Page(
+    return Page(
         store=store.path.name,
         written=store.rows(_WRITTEN)[0][0],
         numbers=_numbers(store),
@@ -64,10 +63,9 @@ def _page(store: Store, settings: ReportSettings) -> tuple[Page, ReportResult]:
         ),
         examples=examples,
         galleries=galleries,
-        credentialed=credentialed,
+        credentialed=sum(not example.row["is_public"] for example in examples.shown) + cases,
         credentialed_corpora=tuple(corpus for (corpus,) in store.rows(_CORPORA)),
     )
-    return page, ReportResult(0, len(examples.shown), examples.withheld, credentialed)
 
 
 def _numbers(store: Store) -> tuple[PageNumber, ...]:

@@ -16,12 +16,15 @@ from cxr.miner.judge import Judge, open_judge
 from cxr.miner.judge.radrscore import ScoredReasoning, score_reasoning
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.kit.parallel import Advance, ordered_map
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.mine.job import BATCH
 from cxr.miner.score.settings import ScoreSettings
 from cxr.miner.store import Run, Store
 from cxr.schemas.finding import Finding, JudgedFinding
 from cxr.schemas.vocabulary import Licence, RejectReason, Stage
+
+_SQL = read_sql("cxr.miner.score")
 
 
 @dataclass
@@ -85,33 +88,15 @@ def score(
             [job],
         )
     )
-    result.means = tuple(
-        store.rows(
-            "select task, count(*), avg(factuality), avg(completeness), avg(effectiveness), avg(radrscore) "
-            "from scores join newest_chains using (chain_id) where judge = ? and judge_version = ? "
-            "group by task order by task",
-            [judge.name, judge.version],
-        )
-    )
+    result.means = tuple(store.rows(_SQL["means"], [judge.name, judge.version]))
     return result
 
 
 def _unscored(store: Store, judge: Judge, job: str) -> pl.DataFrame:
     """Return the chains to score; one that the server did not answer for is tried again, any other reject is not."""
     return store.frame(
-        """
-        select chain_id from newest_chains
-        where chain_id not in (select chain_id from scores where judge = $judge and judge_version = $version)
-          and chain_id not in (
-              select reject_key from rejects where stage = 'score' and settings_hash = $job and reason <> $passing)
-        order by study_id, chain_id
-        """,
-        {
-            "judge": judge.name,
-            "version": judge.version,
-            "job": job,
-            "passing": str(RejectReason.MODEL_CALL_FAILED),
-        },
+        _SQL["unscored"],
+        {"judge": judge.name, "version": judge.version, "job": job, "passing": str(RejectReason.MODEL_CALL_FAILED)},
     )
 
 
@@ -127,14 +112,7 @@ class _Scoring:
     def score(self, batch: pl.DataFrame) -> None:
         """Score one batch and write what came of it, finished chains also where an error ends the run."""
         self._store.replace_temporary("batch", batch.with_row_index("place"))
-        rows = self._store.frame(
-            """
-            select chain_id, question_id, chains.study_id, chains.text, reports.text as report, studies.licence,
-                   list_transform(evidence, lambda e: e.statement) as statements
-            from batch join chains using (chain_id) join reports using (study_id) join studies using (study_id)
-            order by place
-            """
-        ).to_dicts()
+        rows = self._store.frame(_SQL["batch"]).to_dicts()
         finished: list[tuple[dict[str, Any], ScoredReasoning | MiningReject]] = []
         try:
             for outcome in ordered_map(self._one, rows, self._judge.workers):

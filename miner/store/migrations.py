@@ -4,8 +4,9 @@ Tables carry no primary-key indexes: DuckDB keeps such an index in memory, which
 size. Uniqueness comes from deterministic ids and set-based anti-joins on insert, and tests prove it.
 """
 
-from importlib import resources
 from typing import NamedTuple
+
+from cxr.miner.kit.sql import read_sql
 
 
 class Migration(NamedTuple):
@@ -15,12 +16,4 @@ class Migration(NamedTuple):
     sql: str
 
 
-def _read() -> tuple[Migration, ...]:
-    files = [file for file in resources.files(__package__).joinpath("schema").iterdir() if file.name.endswith(".sql")]
-    return tuple(
-        Migration(file.name.removesuffix(".sql"), file.read_text("utf-8"))
-        for file in sorted(files, key=lambda file: file.name)
-    )
-
-
-MIGRATIONS = _read()
+MIGRATIONS = tuple(Migration(name, sql) for name, sql in read_sql("cxr.miner.store", "schema").items())

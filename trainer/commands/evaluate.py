@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Db, Exit, exit_with_rejects, fail
-from cxr.miner.commands.options import JUDGE_OPTIONS, JudgeOption, Options, OptionValues, grouped
+from cxr.miner.commands.options import EMPTY, JUDGE, JUDGE_OPTIONS, Options, OptionValues, grouped, offered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,31 +18,19 @@ if TYPE_CHECKING:
 
 FormatName = Annotated[str, typer.Option("--format", help="table, csv, json, latex, markdown or html.")]
 ResultsFile = Annotated[Path | None, typer.Option("-o", "--output", help="Write here instead of to the terminal.")]
-JudgingOptions = Annotated[OptionValues, JUDGE_OPTIONS]
-StatisticsOptions = Annotated[
-    OptionValues,
-    Options(
-        cluster=Annotated[
-            str | None,
-            typer.Option(help="What is drawn and permuted: sample, or patient (all samples of one at once)."),
-        ],
-        resamples=Annotated[int | None, typer.Option(help="Bootstrap resamples of each interval; default 1,000.")],
-        seed=Annotated[int | None, typer.Option(help="Names the draws; the same seed gives the same numbers.")],
-        empty=Annotated[
-            str | None,
-            typer.Option(help="What a share of nothing is: zero (as published) or skip (left out, and counted)."),
-        ],
-        cross_centre=Annotated[
-            str | None, typer.Option(help="Corpora that get a table of their own; default: rsna,siim.")
-        ],
-    ),
-]
+STATISTICS = Options(
+    cluster=offered(str, "What is drawn and permuted: sample, or patient (all samples of one at once)."),
+    resamples=offered(int, "Bootstrap resamples of each interval; default 1,000."),
+    seed=offered(int, "Names the draws; the same seed gives the same numbers."),
+    empty=offered(str, EMPTY),
+    cross_centre=offered(str, "Corpora that get a table of their own; default: rsna,siim."),
+)
 
 
 @grouped
 def evaluate(
-    judging: JudgingOptions,
-    statistics: StatisticsOptions,
+    judging: OptionValues = JUDGE_OPTIONS,
+    statistics: OptionValues = STATISTICS,
     benchmark: Annotated[
         Path | None, typer.Argument(metavar="[BENCH]", help="The folder of the benchmark that was predicted.")
     ] = None,
@@ -66,7 +54,7 @@ def evaluate(
 ) -> None:
     """Evaluate the predictions for a benchmark: accuracy, RadRScore and its parts, with 95 % intervals."""
     from cxr.miner.kit.settings import choose
-    from cxr.trainer.evaluate.formats import TableFormat
+    from cxr.trainer.evaluate.formats import ResultTable, TableFormat
     from cxr.trainer.evaluate.settings import EvaluateSettings
 
     chosen = choose(TableFormat, format_, "evaluate: --format")
@@ -84,11 +72,11 @@ def evaluate(
         fail(f"evaluate: counts are judged already and name no patients; leave out {', '.join(given)}", Exit.USAGE)
     settings = EvaluateSettings.resolve(db, processes=processes, **statistics, **judging)
     if counts is not None:
-        from cxr.trainer.evaluate.counts import evaluate_counts
+        from cxr.trainer.evaluate.counts import COUNT_MEASURES, evaluate_counts
 
         result = evaluate_counts(counts, empty=settings.empty, resamples=settings.resamples, seed=settings.seed)
         _say_about_counts(result, counts, settings.empty, stop=impossible == "fail")
-        write_tables([result.table], chosen, output)
+        write_tables([ResultTable("", result.lines, COUNT_MEASURES)], chosen, output)
     elif benchmark is not None:
         _evaluate_benchmark(benchmark, settings, models or None, ratescore, db, chosen, output)
 
@@ -166,7 +154,7 @@ def write_tables(tables: "Sequence[ResultTable]", chosen: "TableFormat", output:
 
 @grouped
 def compare(
-    statistics: StatisticsOptions,
+    statistics: OptionValues = STATISTICS,
     models: Annotated[
         list[str] | None, typer.Argument(metavar="A B ...", help="Models as `cxr evaluate` names them.")
     ] = None,
@@ -182,7 +170,7 @@ def compare(
     permutations: Annotated[
         int, typer.Option(min=1, max=10_000_000, help="Of the paired randomisation test.")
     ] = 10_000,
-    judge: JudgeOption = None,
+    judging: OptionValues = JUDGE,
     format_: FormatName = "table",
     output: ResultsFile = None,
     db: Db = DEFAULT_DB,
@@ -201,7 +189,7 @@ def compare(
         fail("compare: give --benchmark BENCH, the folder of the benchmark that the models predicted", Exit.USAGE)
     if len(named) < 2 and not leaderboard:
         fail("compare: give two different models or more, or --leaderboard; see `cxr compare --help`", Exit.USAGE)
-    settings = EvaluateSettings.resolve(db, judge=judge, **statistics)
+    settings = EvaluateSettings.resolve(db, **judging, **statistics)
     cells, name = load_evaluated(db, benchmark, settings, named or None)
     about = f"{name}, judged by {settings.judge}"
     if leaderboard:

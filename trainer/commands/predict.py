@@ -8,60 +8,37 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Db, Exit, exit_with_rejects, fail
-from cxr.miner.commands.options import PACED, SERVER, Options, OptionValues, grouped
+from cxr.miner.commands.options import PACED, SERVER, Options, OptionValues, grouped, offered
 
 if TYPE_CHECKING:
     from cxr.trainer.predict.run import PredictJob, PredictResult
     from cxr.trainer.predict.speed import Speed
 
 
-SampleOptions = Annotated[
-    OptionValues,
-    Options(
-        split=Annotated[str | None, typer.Option(help="train, validate or test (the default).")],
-        mode=Annotated[
-            str | None,
-            typer.Option(
-                help="How to ask: reasoning, answer_only, both (each sample twice), or own (as each sample says; "
-                "default)."
-            ),
-        ],
-        samples=Annotated[str | None, typer.Option(help="Only samples of this mode: reasoning or answer_only.")],
-        tasks=Annotated[str | None, typer.Option(help="Only these tasks; separated by commas.")],
-        limit=Annotated[int | None, typer.Option(help="At most this many samples; the first of the benchmark.")],
+SAMPLES = Options(
+    split=offered(str, "train, validate or test (the default)."),
+    mode=offered(
+        str, "How to ask: reasoning, answer_only, both (each sample twice), or own (as each sample says; default)."
     ),
-]
-WritingOptions = Annotated[
-    OptionValues,
-    Options(
-        max_completion_tokens=Annotated[
-            int | None,
-            typer.Option("--max-completion-tokens", "--max-new-tokens", help="The longest output; default 1024."),
-        ],
-        temperature=Annotated[float | None, typer.Option(help="0 (the default) takes the likeliest token.")],
-        sampling_seed=Annotated[
-            int | None, typer.Option("--seed", help="Names the draw where the temperature is above 0.")
-        ],
-        max_pixels=Annotated[int | None, typer.Option(help="Scale images down to this area.")],
+    samples=offered(str, "Only samples of this mode: reasoning or answer_only."),
+    tasks=offered(str, "Only these tasks; separated by commas."),
+    limit=offered(int, "At most this many samples; the first of the benchmark."),
+)
+WRITING = Options(
+    max_completion_tokens=offered(
+        int, "The longest output; default 1024.", "--max-completion-tokens", "--max-new-tokens"
     ),
-]
-LocalOptions = Annotated[
-    OptionValues,
-    Options(
-        batch=Annotated[int | None, typer.Option(help="Local: samples at once; default 8.")],
-        workers=Annotated[int | None, typer.Option(help="Local: threads that prepare images; default 4.")],
-        precision=Annotated[str | None, typer.Option(help="Local: bf16 (default on a GPU) or fp32.")],
-        device=Annotated[str | None, typer.Option(help="Local: cpu, cuda or cuda:N; default a GPU if there is one.")],
-    ),
-]
-ServerOptions = Annotated[
-    OptionValues,
-    Options(
-        picture=Annotated[str | None, typer.Option(help="Server: send images as png (default) or jpeg.")],
-        **SERVER,
-        **PACED,
-    ),
-]
+    temperature=offered(float, "0 (the default) takes the likeliest token."),
+    sampling_seed=offered(int, "Names the draw where the temperature is above 0.", "--seed"),
+    max_pixels=offered(int, "Scale images down to this area."),
+)
+HERE = Options(
+    batch=offered(int, "Local: samples at once; default 8."),
+    workers=offered(int, "Local: threads that prepare images; default 4."),
+    precision=offered(str, "Local: bf16 (default on a GPU) or fp32."),
+    device=offered(str, "Local: cpu, cuda or cuda:N; default a GPU if there is one."),
+)
+AT_SERVER = Options(picture=offered(str, "Server: send images as png (default) or jpeg."), **SERVER, **PACED)
 
 
 @grouped
@@ -70,10 +47,10 @@ def predict(
     model: Annotated[
         str, typer.Option("--model", help="A model folder, a hub name, or with --base-url the name at the server.")
     ],
-    choosing: SampleOptions,
-    writing: WritingOptions,
-    here: LocalOptions,
-    server: ServerOptions,
+    choosing: OptionValues = SAMPLES,
+    writing: OptionValues = WRITING,
+    here: OptionValues = HERE,
+    server: OptionValues = AT_SERVER,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="JSON Lines; by default named beside the store.")
     ] = None,
@@ -88,39 +65,34 @@ def predict(
 ) -> None:
     """Run a model over a benchmark; the same command goes on where it was stopped."""
     from cxr.miner.export.settings import parse_image_roots
-    from cxr.trainer.predict.run import PredictJob
+    from cxr.miner.kit.console import out
+    from cxr.trainer.predict.run import PredictJob, requests_for
+    from cxr.trainer.predict.run import predict as run
     from cxr.trainer.predict.settings import PredictSettings
 
     roots = parse_image_roots(image_root) if image_root else None
     settings = PredictSettings.resolve(db, image_roots=roots, **choosing, **writing, **here, **server)
     job = PredictJob(benchmark, model, settings, output, db, name, replace)
     if estimate:
-        _estimate(job)
-        return
-    from cxr.trainer.predict.run import predict as run
+        if not settings.is_server:
+            fail("predict: --estimate is for a server (--base-url or --api); a local model costs nothing", Exit.USAGE)
+        from cxr.trainer.predict.server import estimate_table
 
+        out().print(estimate_table(requests_for(job), settings.model_copy(update={"model": model})))
+        return
     with _shown(job.called) as watch:
         result = run(job, watch)
     _say(job, result)
 
 
-def _estimate(job: "PredictJob") -> None:
-    from cxr.miner.kit.console import out
-
-    if not job.settings.is_server:
-        fail("predict: --estimate is for a server (--base-url or --api); a local model costs nothing", Exit.USAGE)
-    from cxr.trainer.predict.run import requests_for
-    from cxr.trainer.predict.server import estimate_table
-
-    out().print(estimate_table(requests_for(job), job.settings.model_copy(update={"model": job.model})))
-
-
 def _say(job: "PredictJob", result: "PredictResult") -> None:
     """Return what came of it; exit with 4 where samples have no output."""
+    from dataclasses import astuple
+
     from cxr.miner.kit.console import out, say, table
 
     if result.predicted:
-        say(f"{result.speed.line}" if result.spending is None else f"{result.spending}; {result.speed.line}")
+        say(result.speed.line if result.spending is None else f"{result.spending}; {result.speed.line}")
     if result.cut_off:
         say(
             f"{result.cut_off:,} outputs were cut off at --max-completion-tokens {job.settings.max_completion_tokens:,}"
@@ -134,9 +106,7 @@ def _say(job: "PredictJob", result: "PredictResult") -> None:
         say(f"an export is not the benchmark: `cxr import predictions {result.file} --benchmark BENCH` stores them")
     else:
         columns = ["model", "asked for", "split", "samples", "predicted", "failed", "of"]
-        rows = [
-            (c.model, c.mode, c.split, c.samples, c.predicted, c.failed, c.expected) for c in result.imported.coverage
-        ]
+        rows = list(map(astuple, result.imported.coverage))
         out().print(table(f"What {job.store} has of {job.called}", columns, rows))
         for reason, count in result.imported.rejects.items():
             rejects[reason] = rejects.get(reason, 0) + count

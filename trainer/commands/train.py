@@ -2,11 +2,12 @@
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit
+from cxr.miner.commands.options import Options, OptionValues, grouped, offered
 
 if TYPE_CHECKING:
     from cxr.trainer.train.launch import LaunchPlan
@@ -17,57 +18,46 @@ train_app = typer.Typer(
     cls=Commands, no_args_is_help=True, help="Train a vision-language model: sft, then grpo with a process reward."
 )
 
-ModelPath = Annotated[
-    str,
-    typer.Option("--model", help="A folder or hub name: Qwen2-VL, Qwen2.5-VL or Qwen3-VL; grpo: an SFT checkpoint."),
-]
-Data = Annotated[Path, typer.Option("--data", help="An export for this stage (`cxr export`), or a store.")]
-RunFolder = Annotated[Path, typer.Option("-o", "--output", help="The run's folder: checkpoints, logs, curves, final/.")]
-Preset = Annotated[str, typer.Option(help="paper, lora, tiny, or a TOML file of your own.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change a setting, e.g. learning_rate=1e-5; trl.KEY for TRL's own."
+ASKED = Options(
+    model=offered(
+        str, "A folder or hub name: Qwen2-VL, Qwen2.5-VL or Qwen3-VL; grpo: an SFT checkpoint.", "--model", default=...
     ),
-]
-ExistingRun = Annotated[str, typer.Option("--existing", help="Where the folder holds a run: resume, replace or stop.")]
-PlanOnly = Annotated[bool, typer.Option("--dry-run", help="Print batch, steps, memory and the launch command; stop.")]
-Nproc = Annotated[int | None, typer.Option(help="GPUs of this machine; more than one starts `accelerate launch`.")]
-Nnodes = Annotated[int, typer.Option(help="Machines that train together.")]
-NodeRank = Annotated[int, typer.Option(help="Which of the machines this is, from 0.")]
-Master = Annotated[str | None, typer.Option(help="HOST:PORT of the first machine.")]
+    data=offered(Path, "An export for this stage (`cxr export`), or a store.", "--data", default=...),
+    output=offered(Path, "The run's folder: checkpoints, logs, curves, final/.", "-o", "--output", default=...),
+    preset=offered(str, "paper, lora, tiny, or a TOML file of your own.", default="paper"),
+)
+CHANGED = Options(
+    set_=offered(
+        list[str], "Change a setting, e.g. learning_rate=1e-5; trl.KEY for TRL's own.", "--set", metavar="KEY=VALUE"
+    ),
+    existing=offered(str, "Where the folder holds a run: resume, replace or stop.", "--existing", default="stop"),
+    dry_run=offered(bool, "Print batch, steps, memory and the launch command; stop.", "--dry-run", default=False),
+)
+MACHINES = Options(
+    nproc=offered(int, "GPUs of this machine; more than one starts `accelerate launch`."),
+    nnodes=offered(int, "Machines that train together.", default=1),
+    node_rank=offered(int, "Which of the machines this is, from 0.", default=0),
+    master=offered(str, "HOST:PORT of the first machine."),
+)
 ShowText = Annotated[bool, typer.Option("--show-text", help="Show sampled completions of credentialed data, too.")]
 
 
 @train_app.command("sft")
+@grouped
 def train_sft(
-    model: ModelPath,
-    data: Data,
-    output: RunFolder,
-    preset: Preset = "paper",
-    set_: Set = None,
-    existing: ExistingRun = "stop",
-    dry_run: PlanOnly = False,
-    nproc: Nproc = None,
-    nnodes: Nnodes = 1,
-    node_rank: NodeRank = 0,
-    master: Master = None,
-    db: Db = DEFAULT_DB,
+    asked: OptionValues = ASKED, changed: OptionValues = CHANGED, machines: OptionValues = MACHINES, db: Db = DEFAULT_DB
 ) -> None:
     """Fine-tune on answers and mined reasoning."""
-    from cxr.trainer.train.settings import SFTSettings, parse_given
+    from cxr.trainer.train.settings import SFTSettings
 
-    where = _Where(dry_run, nproc, nnodes, node_rank, master)
-    settings = SFTSettings.from_preset(preset, db, parse_given(set_ or ()) | where.gpus())
-    _train(settings, model, data, output, preset, existing, where, db)
+    told = asked | changed | machines
+    _train(SFTSettings.from_preset(told["preset"], db, _given(told)), told, db)
 
 
 @train_app.command("grpo")
+@grouped
 def train_grpo(
-    model: ModelPath,
-    data: Data,
-    output: RunFolder,
-    preset: Preset = "paper",
+    asked: OptionValues = ASKED,
     reward: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,27 +70,21 @@ def train_grpo(
         str | None,
         typer.Option(help="Who judges reasoning: rules, llm ([judge] in cxr.toml), your own as module:name, or none."),
     ] = None,
-    set_: Set = None,
-    existing: ExistingRun = "stop",
-    dry_run: PlanOnly = False,
+    changed: OptionValues = CHANGED,
     show_text: ShowText = False,
-    nproc: Nproc = None,
-    nnodes: Nnodes = 1,
-    node_rank: NodeRank = 0,
-    master: Master = None,
+    machines: OptionValues = MACHINES,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Go on from an SFT checkpoint with GRPO: format, accuracy and process factuality as rewards."""
-    from cxr.trainer.train.settings import GRPOSettings, parse_given, parse_rewards
+    from cxr.trainer.train.settings import GRPOSettings, parse_rewards
 
-    where = _Where(dry_run, nproc, nnodes, node_rank, master)
-    given = parse_given(set_ or ()) | where.gpus()
+    told = asked | changed | machines
+    given = _given(told)
     if reward:
         given["rewards"] = given.get("rewards", {}) | parse_rewards(reward)
     if process_reward is not None:
         given["process_reward"] = process_reward
-    settings = GRPOSettings.from_preset(preset, db, given)
-    _train(settings, model, data, output, preset, existing, where, db, show_text=show_text)
+    _train(GRPOSettings.from_preset(told["preset"], db, given), told, db, show_text=show_text)
 
 
 @train_app.command("ablation")
@@ -122,83 +106,65 @@ def train_ablation(
     import shlex
 
     from cxr.miner.kit.console import out, plain_table, say
-    from cxr.trainer.train.ablation import (
-        order_agreement,
-        predict_command,
-        read_variants,
-        run_ablation,
-        table_rows,
-        train_command,
-    )
-    from cxr.trainer.train.ablation_world import find_world, make, predict_options
+    from cxr.trainer.train import ablation
 
-    world = find_world(output, preset, data, model, tuple(set_ or ()))
-    options = predict_options(preset)
+    world = ablation.find_world(output, preset, data, model, tuple(set_ or ()))
+    options = ablation.predict_options(preset)
     if dry_run:
-        for variant in read_variants():
-            for words in (train_command(variant, world), predict_command(variant, world, options)):
+        for variant in ablation.read_variants():
+            for words in (ablation.train_command(variant, world), ablation.predict_command(variant, world, options)):
                 typer.echo(shlex.join(["cxr", *words]))
         return
-    make(world)
-    rows = run_ablation(world, options)
-    out().print(plain_table(*table_rows(rows)))
+    ablation.make_shared(world)
+    rows = ablation.run_ablation(world, options)
+    out().print(plain_table(*ablation.table_rows(rows)))
     for measure in ("radrscore", "accuracy"):
-        same, of = order_agreement(rows, measure)
+        same, of = ablation.order_agreement(rows, measure)
         say(f"{measure}: {same} of {of} pairs of variants are ordered as in the paper")
     say(f"the rows, as JSON: {output / 'ablation.json'}")
 
 
-class _Where(NamedTuple):
-    """Where a stage is to run, as the command line says it."""
+def _given(told: OptionValues) -> dict[str, Any]:
+    """Return the settings that the command line names."""
+    from cxr.trainer.train.settings import parse_given
 
-    dry_run: bool
-    nproc: int | None
-    nnodes: int
-    node_rank: int
-    master: str | None
-
-    def gpus(self) -> dict[str, int]:
-        return {} if self.nproc is None else {"gpus": self.nproc * self.nnodes}
+    gpus = {} if told["nproc"] is None else {"gpus": told["nproc"] * told["nnodes"]}
+    return parse_given(told["set_"] or ()) | gpus
 
 
-def _train(
-    settings: "SFTSettings | GRPOSettings",
-    model: str,
-    data: Path,
-    output: Path,
-    preset: str,
-    existing: str,
-    where: _Where,
-    db: Path,
-    *,
-    show_text: bool = False,
-) -> None:
+def _train(settings: "SFTSettings | GRPOSettings", told: OptionValues, db: Path, *, show_text: bool = False) -> None:
     """Print the plan, or hand over to `accelerate launch`, or train here."""
     from cxr.miner.benchmark.settings import Existing
+    from cxr.miner.kit.console import out, plain_table, say
     from cxr.miner.kit.settings import choose
     from cxr.trainer.train.launch import is_first, is_launched, launch
     from cxr.trainer.train.run import LEFT_OUT, Training, prepare_output, train
 
-    chosen = choose(Existing, existing, f"{settings.stage}: --existing")
-    training = Training(settings, model, data, output, preset, chosen, db, show_text=show_text)
+    existing = choose(Existing, told["existing"], f"{settings.stage}: --existing")
+    where = {name: told[name] for name in ASKED}
+    training = Training(settings, **where, existing=existing, store=db, show_text=show_text)
     if is_launched():
         result = train(training)
         if is_first():
             # Any exit code but 0 is a crash to the launcher; that samples were left out says the process above.
             with contextlib.suppress(typer.Exit):
                 _say_trained(training, result)
-    elif where.dry_run:
-        _say_planned(_planned(training, where))
+    elif told["dry_run"]:
+        plan = _planned(training, told)
+        out().print(plain_table(["what", "how much"], plan.described()))
+        typer.echo(plan.command_line)  # outside of the table, where it would be folded
+        for sentence in plan.lacking:
+            say(sentence)
     elif settings.gpus > 1:
-        plan = _planned(training, where)
+        plan = _planned(training, told)
         prepare_output(training)  # what the user can mend is said here, once, and not by each process
         code = launch(plan)
-        raise typer.Exit(Exit.REJECTS if code == Exit.DONE and (output / LEFT_OUT).is_file() else code)
+        raise typer.Exit(Exit.REJECTS if code == Exit.DONE and (training.output / LEFT_OUT).is_file() else code)
     else:
         _say_trained(training, train(training))
 
 
-def _planned(training: "Training", where: _Where) -> "LaunchPlan":
+def _planned(training: "Training", told: OptionValues) -> "LaunchPlan":
     import sys
 
     from cxr.trainer.train.data import count_rows
@@ -208,23 +174,14 @@ def _planned(training: "Training", where: _Where) -> "LaunchPlan":
     return plan(
         training.settings,
         count_rows(training.data, training.settings),
-        nodes=parse_nodes(where.nnodes, where.node_rank, where.master),
+        nodes=parse_nodes(told["nnodes"], told["node_rank"], told["master"]),
         gpus_here=gpus_here(),
-        asked=where.nproc is not None,
-        dry=where.dry_run,
+        asked=told["nproc"] is not None,
+        dry=told["dry_run"],
         preset=training.preset,
         memory=memory_of(training.settings, training.model),
         arguments=[word for word in sys.argv[1:] if word != "--dry-run"],
     )
-
-
-def _say_planned(plan: "LaunchPlan") -> None:
-    from cxr.miner.kit.console import out, plain_table, say
-
-    out().print(plain_table(["what", "how much"], plan.described()))
-    typer.echo(plan.command_line)  # outside of the table, where it would be folded
-    for sentence in plan.lacking:
-        say(sentence)
 
 
 def _say_trained(training: "Training", trained: "Trained") -> None:

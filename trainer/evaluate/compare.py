@@ -13,28 +13,28 @@ from cxr.miner.kit.errors import InputError
 from cxr.miner.stats.paired import holm, randomisation_tests
 from cxr.miner.stats.resampling import Estimate, Floats, Integers, estimates, random_stream
 from cxr.miner.store import Store
-from cxr.schemas.measures import CROSS_CENTRE, MEAN
+from cxr.schemas.measures import MEAN, OUTCOME
 from cxr.trainer.evaluate.evaluate import register_predictions
 from cxr.trainer.evaluate.formats import ResultTable
 from cxr.trainer.evaluate.measures import ResultLine
-from cxr.trainer.evaluate.results import CELL_MEASURES, Cell, Resampled, load_cells, place_of_task
+from cxr.trainer.evaluate.results import CELL_MEASURES, Cell, Resampled, by_distribution, load_cells, place_of_task
 from cxr.trainer.evaluate.settings import EvaluateSettings
 
-PERMUTATIONS = 10_000
+SIDES = ("first", "second", "difference")
 
 
 @dataclass(frozen=True)
 class CellPair:
     """What two models did in one place, on the samples that both have an output for."""
 
-    ours: Cell
-    theirs: Cell
+    first: Cell
+    second: Cell
     difference: Cell
-    """Ours minus theirs, sample by sample."""
+    """First minus second, sample by sample."""
 
 
 def load_evaluated(
-    db: Path, folder: Path, settings: EvaluateSettings, models: Sequence[str] | None
+    db: Path, folder: Path, settings: EvaluateSettings, models: list[str] | None
 ) -> tuple[list[Cell], str]:
     """Return the cells of models whose predictions `cxr evaluate` has scored, and the benchmark's name.
 
@@ -44,7 +44,6 @@ def load_evaluated(
     mark = benchmark.manifest.fingerprint
     with Store.read(db) as store:
         register_predictions(store, benchmark, models)
-        wanted = None if models is None else list(models)
         # Of several versions of a judge, the one that scored last.
         versions = store.rows(
             "select judge_version from prediction_scores join runs using (run_id) where benchmark = ? and judge = ? "
@@ -56,7 +55,7 @@ def load_evaluated(
             "select model, count(*) from predictions where benchmark = $benchmark and text is not null "
             "and ($models is null or list_contains($models, model)) and prediction_id not in (select prediction_id "
             "from prediction_scores where judge = $judge and judge_version = $version) group by 1 order by 1",
-            {"benchmark": mark, "models": wanted, "judge": settings.judge, "version": version},
+            {"benchmark": mark, "models": models, "judge": settings.judge, "version": version},
         )
         if missing:
             said = ", ".join(f"{count:,} of {model}" for model, count in missing)
@@ -73,21 +72,24 @@ def compare_models(
     """Return a table for every two models, in and out of distribution; raises InputError where two share no sample."""
     tables = []
     for first, second in combinations(models, 2):
-        pairs = list(_pairs(cells, first, second))
+        parts = [
+            (title, corpora, list(_pairs(found, first, second)))
+            for title, corpora, found in by_distribution(cells, settings)
+        ]
+        pairs = [pair for *_, found in parts for pair in found]
         if not pairs:
             raise InputError(f"{first} and {second} have no sample in common; predict the same split in the same mode")
         notes = _notes(cells, first, second, pairs)
-        for title, wanted, corpora in (("In distribution", False, MEAN), ("Cross-centre", True, CROSS_CENTRE)):
-            found = [pair for pair in pairs if (pair.ours.corpus in settings.cross_centre) is wanted]
-            if found:
-                tables.append(
-                    ResultTable(
-                        f"{title}: {first} minus {second} on {about}{'; PARTIAL' if notes else ''}",
-                        list(_lines(found, (first, second, corpora), settings, permutations)),
-                        ("first", "second", "difference"),
-                        (*notes, _METHOD.format(permutations=f"{permutations:,}")),
-                    )
-                )
+        tables += [
+            ResultTable(
+                f"{title}: {first} minus {second} on {about}{'; PARTIAL' if notes else ''}",
+                list(_lines(found, (first, second, corpora), settings, permutations)),
+                SIDES,
+                (*notes, _METHOD.format(permutations=f"{permutations:,}")),
+            )
+            for title, corpora, found in parts
+            if found
+        ]
     return tables
 
 
@@ -99,9 +101,9 @@ _METHOD = (
 
 def _pairs(cells: Sequence[Cell], first: str, second: str) -> Iterator[CellPair]:
     """Pair the cells of two models by place, and their samples by id."""
-    theirs = {(cell.mode, cell.split, cell.task, cell.corpus): cell for cell in cells if cell.model == second}
+    theirs = {_place(cell): cell for cell in cells if cell.model == second}
     for cell in cells:
-        other = theirs.get((cell.mode, cell.split, cell.task, cell.corpus))
+        other = theirs.get(_place(cell))
         if cell.model != first or other is None:
             continue
         places = {sample: place for place, sample in enumerate(other.samples)}
@@ -128,10 +130,11 @@ def _taken(cell: Cell, places: list[int]) -> Cell:
 
 def _notes(cells: Sequence[Cell], first: str, second: str, pairs: Sequence[CellPair]) -> tuple[str, ...]:
     """Say where the two do not cover the same samples, or not all of them."""
-    expected = sum(
-        max((cell.n_expected for cell in cells if cell.model in {first, second} and place == _place(cell)), default=0)
-        for place in {_place(cell) for cell in cells if cell.model in {first, second}}
-    )
+    most: dict[tuple[str, str, str, str], int] = {}
+    for cell in cells:
+        if cell.model in {first, second}:
+            most[_place(cell)] = max(cell.n_expected, most.get(_place(cell), 0))
+    expected = sum(most.values())
     compared = sum(int((~np.isnan(pair.difference.values).all(axis=1)).sum()) for pair in pairs)
     if compared == expected:
         return ()
@@ -149,7 +152,7 @@ def _lines(
     first, second, corpora = about
     groups: dict[tuple[str, str], dict[str, list[CellPair]]] = {}
     for pair in pairs:
-        groups.setdefault((pair.ours.mode, pair.ours.split), {}).setdefault(pair.ours.task, []).append(pair)
+        groups.setdefault((pair.first.mode, pair.first.split), {}).setdefault(pair.first.task, []).append(pair)
     for (mode, split), by_task in groups.items():
         tasks = sorted(by_task, key=place_of_task)
         made = {task: _Compared.of([by_task[task]], settings, permutations, task) for task in tasks}
@@ -161,7 +164,7 @@ def _lines(
             made[MEAN] = _Compared.of([by_task[task] for task in tasks], settings, permutations, MEAN)
         for task, compared in made.items():
             for place, measure in enumerate(CELL_MEASURES):
-                if measure == CELL_MEASURES[-1] and task != MEAN:
+                if measure == OUTCOME and task != MEAN:
                     continue  # the outcome of one task is its accuracy, or its open answers' measure
                 p_value = compared.p_values[place]
                 if p_value is None:
@@ -171,17 +174,15 @@ def _lines(
                     "measure": measure,
                     "n": int(compared.n[place]), "p": p_value, "p_holm": corrected[place].get(task),
                 }  # fmt: skip
-                values = (compared.ours[place], compared.theirs[place], compared.difference[place])
-                yield ResultLine(keys, dict(zip(("first", "second", "difference"), values, strict=True)))
+                yield ResultLine(keys, {side: compared.means[side][place] for side in SIDES})
 
 
 @dataclass(frozen=True)
 class _Compared:
     """Two models' means of each measure, their difference, and the test of it."""
 
-    ours: list[Estimate]
-    theirs: list[Estimate]
-    difference: list[Estimate]
+    means: dict[str, list[Estimate]]
+    """Of each of `SIDES`, measure by measure."""
     p_values: list[float | None]
     n: Floats
 
@@ -197,12 +198,10 @@ class _Compared:
             return estimates(whole.means, whole.resampled, whole.units)
 
         differences, units = _contributions(tasks)
-        stream = random_stream(settings.seed, f"permutations/{tasks[0][0].ours.split}/{name}")
+        stream = random_stream(settings.seed, f"permutations/{tasks[0][0].first.split}/{name}")
         counted = [~np.isnan(pair.difference.values) for found in tasks for pair in found]
         return cls(
-            averaged([pair.ours for pair in found] for found in tasks),
-            averaged([pair.theirs for pair in found] for found in tasks),
-            averaged([pair.difference for pair in found] for found in tasks),
+            {side: averaged([getattr(pair, side) for pair in found] for found in tasks) for side in SIDES},
             randomisation_tests(differences, stream, permutations=permutations, units=units),
             np.sum([flags.sum(axis=0) for flags in counted], axis=0).astype(np.float64),
         )

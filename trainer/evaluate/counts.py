@@ -13,7 +13,6 @@ from cxr.miner.kit.errors import InputError
 from cxr.miner.stats.resampling import bootstrap, random_stream
 from cxr.schemas.measures import ACCURACY, REASONING_MEASURES
 from cxr.schemas.vocabulary import Task
-from cxr.trainer.evaluate.formats import ResultTable
 from cxr.trainer.evaluate.measures import COUNTS, FindingCounts, ResultLine, empty_shares, radrscore_shares
 
 COUNT_COLUMNS = ("model", "task", "row", *COUNTS, "correct")
@@ -58,11 +57,6 @@ class CountsResult:
     lines: list[ResultLine]
     impossible: list[CountRow]
     empty: dict[str, int]
-
-    @property
-    def table(self) -> ResultTable:
-        """The lines as a table."""
-        return ResultTable("", self.lines, COUNT_MEASURES)
 
 
 def evaluate_counts(path: Path, *, empty: Empty, resamples: int, seed: int) -> CountsResult:

@@ -16,17 +16,18 @@ from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.parallel import Advance
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.store import Store
-from cxr.schemas.measures import CROSS_CENTRE, MEAN, REASONING_MEASURES
+from cxr.schemas.measures import REASONING_MEASURES
 from cxr.schemas.vocabulary import Licence
 from cxr.trainer.evaluate.formats import ResultTable
 from cxr.trainer.evaluate.measures import ResultLine
-from cxr.trainer.evaluate.results import CELL_MEASURES, Cell, lines_of, load_cells
+from cxr.trainer.evaluate.results import CELL_MEASURES, Cell, by_distribution, lines_of, load_cells
 from cxr.trainer.evaluate.scoring import ScoringResult, score_predictions
 from cxr.trainer.evaluate.settings import EvaluateSettings
 from cxr.trainer.reward.rewards import RateScore
 
 # DuckDB's share of the memory: what it cannot hold goes to disk. The judges' processes need the rest.
 _MEMORY = "600MB"
+_KEPT = ("model", "mode", "split", "task", "corpus", "n", "n_missing", "n_unparsed")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def evaluate_benchmark(
     settings: EvaluateSettings,
     advance: Advance,
     *,
-    models: Sequence[str] | None = None,
+    models: list[str] | None = None,
     ratescore: RateScore | None = None,
 ) -> Evaluation:
     """Score a benchmark's predictions and give its tables, which are kept in the store's `evaluations` too.
@@ -79,7 +80,7 @@ def evaluate_benchmark(
     return Evaluation(tables, scoring, covered, [row for row in unread if row[0] in wanted], _empty(cells))
 
 
-def register_predictions(store: Store, benchmark: Benchmark, models: Sequence[str] | None) -> None:
+def register_predictions(store: Store, benchmark: Benchmark, models: list[str] | None) -> None:
     """Make the view `bench_samples` of what was predicted, and leave memory to the judges.
 
     Raises InputError where the store has no predictions of this benchmark, or none by a model that was named.
@@ -107,14 +108,12 @@ def register_predictions(store: Store, benchmark: Benchmark, models: Sequence[st
 def tables_of(cells: Sequence[Cell], settings: EvaluateSettings, about: str) -> list[ResultTable]:
     """Return the table of the corpora that models are trained on, and that of other hospitals, where there are any."""
     made = []
-    for title, wanted, mean_name in (("In distribution", False, MEAN), ("Cross-centre", True, CROSS_CENTRE)):
-        found = [cell for cell in cells if (cell.corpus in settings.cross_centre) is wanted]
-        if found:
-            notes = partial_notes(found)
-            partial = "; PARTIAL" if notes else ""
-            made.append(
-                ResultTable(f"{title}: {about}{partial}", lines_of(found, settings, mean_name), CELL_MEASURES, notes)
-            )
+    for title, mean_name, found in by_distribution(cells, settings):
+        notes = partial_notes(found)
+        partial = "; PARTIAL" if notes else ""
+        made.append(
+            ResultTable(f"{title}: {about}{partial}", lines_of(found, settings, mean_name), CELL_MEASURES, notes)
+        )
     return made
 
 
@@ -150,11 +149,9 @@ def _keep(
     """Write a row per line and measure into `evaluations`, in the place of what this judge's evaluation said before."""
     rows = [
         {
-            "benchmark": benchmark, "model": line.keys["model"], "task": line.keys["task"],
-            "corpus": line.keys["corpus"], "split": line.keys["split"], "mode": line.keys["mode"],
-            "measure": measure, "value": found.value, "low": found.low, "high": found.high, "n": line.keys["n"],
-            "n_expected": line.keys["n"] + line.keys["n_missing"], "n_missing": line.keys["n_missing"],
-            "n_unparsed": line.keys["n_unparsed"],
+            **{name: line.keys[name] for name in _KEPT}, "benchmark": benchmark, "measure": measure,
+            "value": found.value, "low": found.low, "high": found.high,
+            "n_expected": line.keys["n"] + line.keys["n_missing"],
         }
         for line in lines
         for measure, found in line.measures.items()

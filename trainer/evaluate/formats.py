@@ -6,7 +6,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -65,11 +65,7 @@ def shown(estimate: Estimate) -> str:
 
 
 def _record(line: ResultLine, measures: Sequence[str]) -> dict[str, Any]:
-    found = {name: _of(line, name) for name in measures}
-    return {
-        **line.keys,
-        **{name: {"value": part.value, "low": part.low, "high": part.high} for name, part in found.items()},
-    }
+    return {**line.keys, **{name: asdict(_of(line, name)) for name in measures}}
 
 
 def _csv(tables: Sequence[ResultTable]) -> str:
@@ -80,8 +76,7 @@ def _csv(tables: Sequence[ResultTable]) -> str:
     writer.writerow([*columns, *(f"{name}{end}" for name in measures for end in ("", "_low", "_high"))])
     for table in tables:
         for line in table.lines:
-            ends = [_of(line, name) for name in measures]
-            numbers = [number for part in ends for number in (part.value, part.low, part.high)]
+            numbers = [number for name in measures for number in astuple(_of(line, name))]
             writer.writerow([*(line.keys.get(name) for name in columns), *numbers])
     return out.getvalue()
 
@@ -93,7 +88,10 @@ def cells(table: ResultTable) -> tuple[list[str], list[list[str]]]:
     that are the same throughout: `constants` says those once.
     """
     measures = [name for name in table.measures if any(_of(line, name) != NO_ESTIMATE for line in table.lines)]
-    columns = [name for name in table.columns if name not in constants(table) and not _is_all_zero(table, name)]
+    zeros = {
+        name for name in table.columns if name.startswith("n_") and not any(line.keys.get(name) for line in table.lines)
+    }
+    columns = [name for name in table.columns if name not in constants(table) and name not in zeros]
     rows = [
         [*(_key(line.keys.get(name)) for name in columns), *(shown(_of(line, name)) for name in measures)]
         for line in table.lines
@@ -114,10 +112,6 @@ def title_of(table: ResultTable) -> str:
     """Return the title with what all lines have in common."""
     common = ", ".join(f"{name} {value}" for name, value in constants(table).items() if name != "measure")
     return f"{table.title} ({common})" if table.title and common else table.title
-
-
-def _is_all_zero(table: ResultTable, name: str) -> bool:
-    return name.startswith("n_") and all(not line.keys.get(name) for line in table.lines)
 
 
 def _of(line: ResultLine, name: str) -> Estimate:
@@ -174,20 +168,11 @@ def _latex(table: ResultTable) -> str:
     """Write a table for the package booktabs."""
     headings, rows = cells(table)
     title = [f"% {' '.join(title_of(table).split())}"] if table.title else []
-    body = [" & ".join(map(latex, row)) + r" \\" for row in rows]
-    return "\n".join(
-        [
-            *title,
-            r"\begin{tabular}{" + "l" * len(headings) + "}",
-            r"\toprule",
-            " & ".join(map(latex, headings)) + r" \\",
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            *(rf"\multicolumn{{{len(headings)}}}{{l}}{{\footnotesize {latex(note)}}} \\" for note in table.notes),
-            r"\end{tabular}",
-        ]
-    ) + "\n"  # fmt: skip
+    begin = [r"\begin{tabular}{" + "l" * len(headings) + "}", r"\toprule"]
+    head, *body = (" & ".join(map(latex, row)) + r" \\" for row in [headings, *rows])
+    notes = [rf"\multicolumn{{{len(headings)}}}{{l}}{{\footnotesize {latex(note)}}} \\" for note in table.notes]
+    lines = [*title, *begin, head, r"\midrule", *body, r"\bottomrule", *notes, r"\end{tabular}"]
+    return "\n".join(lines) + "\n"
 
 
 def _html(table: ResultTable) -> str:
@@ -196,16 +181,7 @@ def _html(table: ResultTable) -> str:
     def row(values: Iterable[str], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{html.escape(value)}</{tag}>" for value in values) + "</tr>"
 
+    caption = [f"<caption>{html.escape(title_of(table))}</caption>"] if table.title else []
+    body = [f"<thead>{row(headings, 'th')}</thead>", "<tbody>", *(row(values, "td") for values in rows), "</tbody>"]
     notes = [f"<p>{html.escape(note)}</p>" for note in table.notes]
-    return "\n".join(
-        [
-            "<table>",
-            *([f"<caption>{html.escape(title_of(table))}</caption>"] if table.title else []),
-            f"<thead>{row(headings, 'th')}</thead>",
-            "<tbody>",
-            *(row(values, "td") for values in rows),
-            "</tbody>",
-            "</table>",
-            *notes,
-        ]
-    ) + "\n"  # fmt: skip
+    return "\n".join(["<table>", *caption, *body, "</table>", *notes]) + "\n"

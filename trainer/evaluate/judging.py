@@ -1,6 +1,5 @@
 """One prediction: whether its answer is right, and how factual, complete and effective its reasoning is."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import islice
@@ -13,10 +12,8 @@ from cxr.miner.kit.parallel import ordered_map, process_map, processors
 from cxr.miner.pack import pack
 from cxr.schemas import Finding
 from cxr.schemas.vocabulary import Licence
-from cxr.trainer.reward.answers import findings_named, read_answer
+from cxr.trainer.reward.answers import TAG, findings_named, read_answer
 from cxr.trainer.reward.rewards import finding_f1, is_open
-
-_TAG = re.compile(r"<\s{0,2}(/?)\s{0,2}(think|answer)\s{0,2}>", re.IGNORECASE)
 
 # Predictions of one task for a worker process: large enough that sending them costs little beside judging them.
 _CHUNK = 100
@@ -69,7 +66,7 @@ def parts_of(text: str) -> tuple[str, str]:
     """
     blocks: dict[str, list[tuple[int, int, int]]] = {"think": [], "answer": []}
     opened: tuple[str, int, int] | None = None
-    for tag in _TAG.finditer(text):
+    for tag in TAG.finditer(text):
         name = tag[2].lower()
         if opened is not None:
             blocks[opened[0]].append((opened[1], tag.start(), opened[2]))
@@ -82,15 +79,15 @@ def parts_of(text: str) -> tuple[str, str]:
     if blocks["think"]:
         reasoning = "\n".join(text[start:end] for start, end, _ in blocks["think"])
         after = text[blocks["think"][-1][1] :]
-        return reasoning.strip(), (answer if blocks["answer"] else _TAG.sub(" ", after)).strip()
+        return reasoning.strip(), (answer if blocks["answer"] else TAG.sub(" ", after)).strip()
     if not blocks["answer"]:
-        return _TAG.sub(" ", text).strip(), _TAG.sub(" ", text).strip()
+        return TAG.sub(" ", text).strip(), TAG.sub(" ", text).strip()
     outside, at = [], 0
     for start, end, tag_start in blocks["answer"]:
         outside.append(text[at:tag_start])
         at = max(at, end, start)
     outside.append(text[at:])
-    return _TAG.sub(" ", "\n".join(outside)).strip(), answer.strip()
+    return TAG.sub(" ", "\n".join(outside)).strip(), answer.strip()
 
 
 def score_prediction(work: Work, judge: Judge) -> Scored:
@@ -119,9 +116,7 @@ def score_prediction(work: Work, judge: Judge) -> Scored:
         n_effective=n_effective,
         n_ineffective=n_pred - n_effective,
         n_not_assessable=len(factual) - n_pred,
-        factuality=result.score.factuality,
-        completeness=result.score.completeness,
-        effectiveness=result.score.effectiveness,
+        **result.score.model_dump(),
         radrscore=result.score.radrscore,
     )
 

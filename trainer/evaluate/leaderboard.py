@@ -9,7 +9,7 @@ from cxr.schemas.measures import MEAN, OUTCOME, REASONING_MEASURES
 from cxr.schemas.vocabulary import Task
 from cxr.trainer.evaluate.formats import ResultTable
 from cxr.trainer.evaluate.measures import ResultLine
-from cxr.trainer.evaluate.results import CELL_MEASURES, Cell, Resampled, place_of_task
+from cxr.trainer.evaluate.results import CELL_MEASURES, Cell, Resampled, by_group
 from cxr.trainer.evaluate.settings import EvaluateSettings
 
 PAPER = "arXiv 2504.20930"
@@ -25,15 +25,12 @@ def leaderboard(
 ) -> list[ResultTable]:
     """Return a table per measure, best mean first; corpora of other hospitals are left out of it."""
     found = [cell for cell in cells if cell.corpus not in settings.cross_centre]
-    groups: dict[tuple[str, str, str], dict[str, list[Cell]]] = {}
-    for cell in found:
-        groups.setdefault(cell.group, {}).setdefault(cell.task, []).append(cell)
     resampled = {
         group: {
-            task: Resampled.mean_of([Resampled.of(cell, settings) for cell in by_task[task]])
-            for task in sorted(by_task, key=place_of_task)
+            task: Resampled.mean_of([Resampled.of(cell, settings) for cell in cells_of_task])
+            for task, cells_of_task in by_task.items()
         }
-        for group, by_task in groups.items()
+        for group, by_task in by_group(found).items()
     }
     tables = []
     for measure in MEASURE_ORDER:

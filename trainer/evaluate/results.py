@@ -11,39 +11,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.stats.resampling import Floats, Integers, estimates, mean, random_stream, resampled_means
 from cxr.miner.store import Store
-from cxr.schemas.measures import ACCURACY, FINDING_F1, MEAN, OUTCOME, RATESCORE, REASONING_MEASURES
+from cxr.schemas.measures import ACCURACY, CROSS_CENTRE, FINDING_F1, MEAN, OUTCOME, RATESCORE, REASONING_MEASURES
 from cxr.schemas.vocabulary import Task
 from cxr.trainer.evaluate.measures import COUNTS, FindingCounts, ResultLine, radrscore_shares
-from cxr.trainer.evaluate.scoring import columns_of_samples
 from cxr.trainer.evaluate.settings import EvaluateSettings
 
-CELL_MEASURES = (*REASONING_MEASURES, ACCURACY, FINDING_F1, RATESCORE, OUTCOME)
+_SQL = read_sql("cxr.trainer.evaluate")
 
-# A question stands in a benchmark once for its answer and once for its reasoning. Where a model was asked both in the
-# same way, the sample with a report counts, so that no question counts twice.
-_UNITS = """
-    with asked as (
-        select distinct predictions.model, predictions.mode, split, bench_samples.mode as samples
-        from predictions join bench_samples using (sample_id)
-        where benchmark = $benchmark and ($models is null or list_contains($models, predictions.model))),
-    expected as (
-        select asked.model, asked.mode, samples.sample_id, question_id, task, corpus, samples.split,
-               coalesce(patient_id, study_id) as patient, {has_report} as has_report
-        from asked join bench_samples as samples on samples.split = asked.split and samples.mode = asked.samples),
-    said as (
-        select sample_id, model, mode, prediction_id from predictions
-        where benchmark = $benchmark and text is not null),
-    scores as (
-        select prediction_id, unparsed, answer_read, correct, finding_f1, ratescore, {counts}
-        from prediction_scores where benchmark = $benchmark and judge = $judge and judge_version = $version)
-    select expected.*, prediction_id, unparsed, answer_read, correct, finding_f1, ratescore, {counts}
-    from expected left join said using (model, mode, sample_id) left join scores using (prediction_id)
-    qualify row_number() over (partition by model, mode, question_id
-                               order by prediction_id is null, not has_report, sample_id) = 1
-    order by model, mode, split, task, corpus, question_id
-"""
+CELL_MEASURES = (*REASONING_MEASURES, ACCURACY, FINDING_F1, RATESCORE, OUTCOME)
 
 
 @dataclass(frozen=True)
@@ -87,23 +65,25 @@ def load_cells(
     judge: str,
     judge_version: str,
     settings: EvaluateSettings,
-    models: Sequence[str] | None = None,
+    models: list[str] | None = None,
 ) -> list[Cell]:
     """Return the cells of a benchmark's predictions, of all models or of some; needs the view `bench_samples`."""
-    has_report = "reasoning is not null and report is not null" if "report" in columns_of_samples(store) else "false"
     frame = store.frame(
-        _UNITS.format(has_report=has_report, counts=", ".join(COUNTS)),
+        _SQL["units"],
         {
             "benchmark": benchmark,
-            "models": None if models is None else list(models),
+            "models": models,
             "judge": judge,
             "version": judge_version,
+            "counts": list(COUNTS),
         },
     )
     by_patient = settings.cluster == "patient"
     numbers: dict[tuple[str, ...], dict[str, int]] = {}
     cells = []
-    for (model, mode, split, task, corpus), rows in _groups(frame, ("model", "mode", "split", "task", "corpus")):
+    place: tuple[Any, ...]
+    for place, rows in frame.group_by("model", "mode", "split", "task", "corpus", maintain_order=True):
+        model, mode, split, task, corpus = place
         known = numbers.setdefault((model, mode, split, corpus), {})
         units = [known.setdefault(patient, len(known)) for patient in rows["patient"]] if by_patient else None
         said = rows["prediction_id"].is_not_null()
@@ -124,10 +104,6 @@ def load_cells(
         return cells
     counts = {key: len(known) for key, known in numbers.items()}
     return [replace(cell, unit_count=counts[*cell.group, cell.corpus]) for cell in cells]
-
-
-def _groups(frame: pl.DataFrame, keys: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], pl.DataFrame]]:
-    yield from frame.group_by(keys, maintain_order=True)
 
 
 def _values(rows: pl.DataFrame, settings: EvaluateSettings) -> Floats:
@@ -187,13 +163,9 @@ def lines_of(cells: Iterable[Cell], settings: EvaluateSettings, mean_name: str =
     The mean over tasks takes, of an open answer, RaTEScore or else the finding F1: the measure `outcome`.
     """
     lines = []
-    groups: dict[tuple[str, str, str], dict[str, list[Cell]]] = {}
-    for cell in cells:
-        groups.setdefault(cell.group, {}).setdefault(cell.task, []).append(cell)
-    for by_task in groups.values():
+    for by_task in by_group(cells).values():
         of_tasks = []
-        for task in sorted(by_task, key=place_of_task):
-            found = by_task[task]
+        for task, found in by_task.items():
             parts = [Resampled.of(cell, settings) for cell in found]
             lines += [_line([cell], part, task, cell.corpus) for cell, part in zip(found, parts, strict=True)]
             of_tasks.append(Resampled.mean_of(parts))
@@ -203,6 +175,26 @@ def lines_of(cells: Iterable[Cell], settings: EvaluateSettings, mean_name: str =
             everything = [cell for found in by_task.values() for cell in found]
             lines.append(_line(everything, Resampled.mean_of(of_tasks), MEAN, mean_name))
     return lines
+
+
+def by_group(cells: Iterable[Cell]) -> dict[tuple[str, str, str], dict[str, list[Cell]]]:
+    """Return the cells of each model, mode and split by task, in the order of tasks."""
+    groups: dict[tuple[str, str, str], dict[str, list[Cell]]] = {}
+    for cell in cells:
+        groups.setdefault(cell.group, {}).setdefault(cell.task, []).append(cell)
+    return {
+        group: {task: by_task[task] for task in sorted(by_task, key=place_of_task)} for group, by_task in groups.items()
+    }
+
+
+def by_distribution(cells: Sequence[Cell], settings: EvaluateSettings) -> Iterator[tuple[str, str, list[Cell]]]:
+    """Return the cells of the corpora that models are trained on, then those of other hospitals, where there are any.
+
+    Before them stand a title, and what is written in the place of the corpus where a line is a mean over corpora.
+    """
+    for title, wanted, mean_name in (("In distribution", False, MEAN), ("Cross-centre", True, CROSS_CENTRE)):
+        if found := [cell for cell in cells if (cell.corpus in settings.cross_centre) is wanted]:
+            yield title, mean_name, found
 
 
 def place_of_task(task: str) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import get_args, get_type_hints
 
 import polars as pl
 
@@ -10,6 +11,7 @@ from cxr.miner.judge import Judge
 from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.kit.parallel import Advance
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.language.version import VERSION_LENGTH, reader_version
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.store import Run, Store
@@ -17,6 +19,8 @@ from cxr.schemas.vocabulary import RejectReason, Stage
 from cxr.trainer.evaluate.judging import Scored, Work, parts_of, score_works
 from cxr.trainer.evaluate.settings import EvaluateSettings
 from cxr.trainer.reward.rewards import RateScore
+
+_SQL = read_sql("cxr.trainer.evaluate")
 
 # Rows that are read, scored and written together; what a kill loses is one such batch.
 _BATCH = 4_000
@@ -33,42 +37,11 @@ class ScoringResult:
     rejects: dict[str, int] = field(default_factory=dict)
 
 
-# Reasoning is judged where it was asked for and the sample has both a reference reasoning and a report. Predictions
-# of one study stand together, so that its report is read once.
-_WORK = """
-    create or replace temporary table work as
-    select row_number() over (order by study_id, question_id, prediction_id) - 1 as place, prediction_id, text,
-           sample_id, question_id, predictions.model, predictions.mode, task, corpus, split, licence,
-           list_transform(options, lambda o: o.letter || ') ' || o.text) as options, answer, answer_findings,
-           if(predictions.mode = 'reasoning' and report is not null, reasoning, null) as reference,
-           if(predictions.mode = 'reasoning' and reasoning is not null, report, null) as report
-    from (select prediction_id, sample_id, model, mode, text from predictions
-          where benchmark = $benchmark and text is not null and ($models is null or list_contains($models, model)))
-         as predictions
-    join {samples} using (sample_id)
-    where prediction_id not in (
-              select prediction_id from prediction_scores
-              where judge = $judge and judge_version = $version and answers_version = $answers
-              and not ($ratescore and ratescore is null and finding_f1 is not null))
-      and prediction_id not in (
-              select reject_key from rejects where stage = 'evaluate' and settings_hash = $job and reason <> $passing)
-"""
-# A benchmark of questions alone has no columns for reasoning.
-_SAMPLES = (
-    "(select sample_id, question_id, study_id, task, corpus, split, licence, options, answer, answer_findings, {}"
-)
-
-
 @cache
 def answers_version() -> str:
     """Return twelve hexadecimal digits that stand for how the answer of an output is read, by our reader's words."""
     code = code_digest("cxr.trainer.reward.answers", "cxr.trainer.evaluate.judging")
     return digest("answers", reader_version(), code, length=VERSION_LENGTH)
-
-
-def columns_of_samples(store: Store) -> set[str]:
-    """Return the columns of the view `bench_samples`."""
-    return {name for (name, *_) in store.rows("describe bench_samples")}
 
 
 def score_predictions(
@@ -79,7 +52,7 @@ def score_predictions(
     advance: Advance,
     books: StoreBooks,
     *,
-    models: Sequence[str] | None = None,
+    models: list[str] | None = None,
     ratescore: RateScore | None = None,
 ) -> ScoringResult:
     """Score every prediction of a benchmark that this version of the judge has not scored; needs `bench_samples`."""
@@ -109,17 +82,14 @@ def score_predictions(
 
 
 def _prepare(
-    store: Store, benchmark: str, judge: Judge, job: str, models: Sequence[str] | None, *, with_ratescore: bool
+    store: Store, benchmark: str, judge: Judge, job: str, models: list[str] | None, *, with_ratescore: bool
 ) -> int:
     """Make the temporary table `work` of what is to be scored, and give its rows' number."""
-    reasoned = {"reasoning", "report"} <= columns_of_samples(store)
-    rest = "reasoning, report" if reasoned else "null::varchar as reasoning, null::varchar as report"
-    samples = _SAMPLES.format(rest) + " from bench_samples) as samples"
     store.connection.execute(
-        _WORK.format(samples=samples),
+        _SQL["work"],
         {
             "benchmark": benchmark,
-            "models": None if models is None else list(models),
+            "models": models,
             "judge": judge.name,
             "version": judge.version,
             "answers": answers_version(),
@@ -144,11 +114,11 @@ class _Scoring:
 
     def all(self, total: int, processes: int | None, advance: Advance) -> None:
         """Score the whole table; what was finished is kept whatever ends the run."""
-        finished: list[Scored | tuple[Work, MiningReject]] = []
+        finished: list[tuple[Work, Scored | MiningReject]] = []
         # A server's answers cost money: they are written as they come.
         at_once = _BATCH if self._judge.workers == 1 else 8 * self._judge.workers
         try:
-            for outcome in self._outcomes(total, processes):
+            for outcome in score_works(self._judge, self._works(total), total, processes):
                 finished.append(outcome)
                 if len(finished) >= at_once:
                     self._commit(finished)
@@ -156,10 +126,6 @@ class _Scoring:
                     advance(self._run.rows_written + self._run.rejects, total)
         finally:
             self._commit(finished)
-
-    def _outcomes(self, total: int, processes: int | None) -> Iterator[Scored | tuple[Work, MiningReject]]:
-        for work, outcome in score_works(self._judge, self._works(total), total, processes):
-            yield (work, outcome) if isinstance(outcome, MiningReject) else outcome
 
     def _works(self, total: int) -> Iterator[Work]:
         for first in range(0, total, _BATCH):
@@ -174,13 +140,11 @@ class _Scoring:
                     options=tuple(work.options or ()), answer_findings=tuple(work.answer_findings or ())
                 )
 
-    def _commit(self, finished: Sequence[Scored | tuple[Work, MiningReject]]) -> None:
-        scores = [item for item in finished if isinstance(item, Scored)]
-        rejected = [item for item in finished if not isinstance(item, Scored)]
+    def _commit(self, finished: Sequence[tuple[Work, Scored | MiningReject]]) -> None:
+        scores = [outcome for _, outcome in finished if isinstance(outcome, Scored)]
+        rejected = [(work, outcome) for work, outcome in finished if isinstance(outcome, MiningReject)]
         frame = pl.DataFrame(scores, schema=_SCORES, orient="row")
-        done = pl.concat(
-            [frame["prediction_id"], pl.Series("prediction_id", [w.prediction_id for w, _ in rejected], pl.String)]
-        )
+        done = pl.Series("prediction_id", [work.prediction_id for work, _ in finished], pl.String)
         self._store.replace_temporary("scored_now", frame.with_columns(self._ratescores(scores)))
         self._store.replace_temporary("done_now", done.to_frame())
         with self._store.transaction():
@@ -195,7 +159,9 @@ class _Scoring:
                 "and reject_key in (select prediction_id from done_now)",
                 [self._job],
             )
-            self._store.connection.execute(_INSERT, [self._benchmark, *parameters, answers_version(), self._run.run_id])
+            self._store.connection.execute(
+                _SQL["add_scores"], [self._benchmark, *parameters, answers_version(), self._run.run_id]
+            )
             self._run.rows_written += frame.height
             self._run.rejects += self._store.insert("rejects", self._reject_rows(rejected))
             self._books.insert()
@@ -203,25 +169,20 @@ class _Scoring:
 
     def _ratescores(self, scores: Sequence[Scored]) -> pl.Series:
         """Return RaTEScore of every open answer in the batch, where its weights are given; an empty one is worth 0."""
-        values: list[float | None] = [None] * len(scores)
-        if self._ratescore is not None and scores:
-            opened = {score.prediction_id: place for place, score in enumerate(scores) if score.finding_f1 is not None}
-            self._store.replace_temporary(
-                "opened_now", pl.DataFrame({"prediction_id": list(opened)}, {"prediction_id": pl.String})
-            )
+        opened = [score.prediction_id for score in scores if score.finding_f1 is not None]
+        found: dict[str, float] = {}
+        if self._ratescore is not None and opened:
+            self._store.replace_temporary("opened_now", pl.DataFrame({"prediction_id": opened}))
             rows = self._store.rows(
                 "select prediction_id, text, answer from work join opened_now using (prediction_id) order by place"
             )
-            said = [(opened[key], parts_of(text)[1], truth) for key, text, truth in rows]
-            for place, answer, _ in said:
-                values[place] = 0.0 if not answer else None
-            asked = [(place, answer, truth) for place, answer, truth in said if answer]
-            found = (
-                self._ratescore([answer for _, answer, _ in asked], [truth for _, _, truth in asked]) if asked else []
-            )
-            for (place, _, _), value in zip(asked, found, strict=True):
-                values[place] = value
-        return pl.Series("ratescore", values, pl.Float64)
+            said = {key: (parts_of(text)[1], truth) for key, text, truth in rows}
+            found = {key: 0.0 for key, (answer, _) in said.items() if not answer}
+            asked = {key: pair for key, pair in said.items() if pair[0]}
+            if asked:
+                answers, truths = zip(*asked.values(), strict=True)
+                found |= dict(zip(asked, self._ratescore(answers, truths), strict=True))
+        return pl.Series("ratescore", [found.get(score.prediction_id) for score in scores], pl.Float64)
 
     def _reject_rows(self, rejected: Sequence[tuple[Work, MiningReject]]) -> pl.DataFrame:
         return pl.DataFrame(
@@ -236,18 +197,5 @@ class _Scoring:
         )  # fmt: skip
 
 
-_SCORES: dict[str, pl.DataType] = {
-    "prediction_id": pl.String(), "answer": pl.String(), "answer_read": pl.String(), "unparsed": pl.Boolean(),
-    "correct": pl.Float64(), "finding_f1": pl.Float64(),
-    **{name: pl.Int64() for name in ("n_pred", "n_correct", "n_gt", "n_recalled", "n_effective", "n_ineffective",
-                                     "n_not_assessable")},
-    **{name: pl.Float64() for name in ("factuality", "completeness", "effectiveness", "radrscore")},
-}  # fmt: skip
-
-_INSERT = """
-    insert into prediction_scores by name
-    select scored_now.*, ? as benchmark, sample_id, question_id, model, mode, task, corpus, split, ? as judge,
-           ? as judge_version, ? as answers_version, ? as run_id
-    from scored_now join (select prediction_id, sample_id, question_id, model, mode, task, corpus, split from work)
-         as about using (prediction_id)
-"""
+_TYPES = {str: pl.String(), bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64()}
+_SCORES = {name: _TYPES[(get_args(kind) or (kind,))[0]] for name, kind in get_type_hints(Scored).items()}

@@ -28,7 +28,4 @@ class EvaluateSettings(JudgedSettings):
     @property
     def statistics(self) -> dict[str, object]:
         """What decides the numbers of an evaluation beside judgements, as kept with each of them."""
-        return {
-            "empty": str(self.empty), "cluster": self.cluster, "resamples": self.resamples, "seed": self.seed,
-            "cross_centre": list(self.cross_centre),
-        }  # fmt: skip
+        return self.model_dump(mode="json", include={"empty", "cluster", "resamples", "seed", "cross_centre"})

@@ -19,26 +19,24 @@ Attention = Literal["sdpa", "flash_attention_2", "eager"]
 
 
 @dataclass(frozen=True)
-class _Family:
-    module: str
+class Family:
+    """What the families differ in."""
+
     processor: str
     video_processor: str
+    template: str
+    """The chat template's file in TRL's package data; the first is byte for byte that of Qwen2-VL-Instruct as well."""
+    patch: int
+    """Pixels of a patch, to each side."""
 
 
-_FAMILIES = {
-    "qwen2_vl": _Family(
-        "transformers.models.qwen2_vl.processing_qwen2_vl", "Qwen2VLProcessor", "Qwen2VLVideoProcessor"
-    ),
-    "qwen2_5_vl": _Family(
-        "transformers.models.qwen2_5_vl.processing_qwen2_5_vl", "Qwen2_5_VLProcessor", "Qwen2VLVideoProcessor"
-    ),
-    "qwen3_vl": _Family(
-        "transformers.models.qwen3_vl.processing_qwen3_vl", "Qwen3VLProcessor", "Qwen3VLVideoProcessor"
-    ),
+FAMILIES = {
+    "qwen2_vl": Family("Qwen2VLProcessor", "Qwen2VLVideoProcessor", "qwen2_5_vl.jinja", 14),
+    "qwen2_5_vl": Family("Qwen2_5_VLProcessor", "Qwen2VLVideoProcessor", "qwen2_5_vl.jinja", 14),
+    "qwen3_vl": Family("Qwen3VLProcessor", "Qwen3VLVideoProcessor", "qwen3_vl.jinja", 16),
 }
-
-FAMILIES = tuple(_FAMILIES)
-"""The names that a model's `config.json` carries as `model_type`."""
+"""By the names that a model's `config.json` carries as `model_type`."""
+_NAMES = "Qwen2-VL, Qwen2.5-VL or Qwen3-VL"
 
 # The pixels of a video that Qwen's own processors allow; we train on images alone.
 _VIDEO_SIZE = {"shortest_edge": 128 * 28 * 28, "longest_edge": 28 * 28 * 768}
@@ -50,18 +48,19 @@ def family_of(model: str) -> str:
 
     folder = Path(model)
     if folder.is_dir() and not (folder / "config.json").is_file():
-        hint = "is a LoRA adapter; give the merged model beside it" if _is_adapter(folder) else "has no config.json"
-        raise InputError(f"{model} {hint}; expected a folder of a {_names()} model")
+        is_adapter = (folder / "adapter_config.json").is_file()
+        hint = "is a LoRA adapter; give the merged model beside it" if is_adapter else "has no config.json"
+        raise InputError(f"{model} {hint}; expected a folder of a {_NAMES} model")
     try:
         config = AutoConfig.from_pretrained(model)
     except (OSError, ValueError) as error:
         raise InputError(
             f"{model} cannot be read as a model ({str(error).splitlines()[0][:120]}); expected a folder or the hub "
-            f"name of a {_names()} model"
+            f"name of a {_NAMES} model"
         ) from None
     kind = str(config.model_type)
-    if kind not in _FAMILIES:
-        raise InputError(f"{model} is a {kind} model; expected a vision-language model: {_names()}")
+    if kind not in FAMILIES:
+        raise InputError(f"{model} is a {kind} model; expected a vision-language model: {_NAMES}")
     return kind
 
 
@@ -73,13 +72,12 @@ def load_model(model: str, *, precision: Precision = "fp32", attention: Attentio
     family_of(model)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     try:
-        loaded = AutoModelForImageTextToText.from_pretrained(model, dtype=dtype, attn_implementation=attention)
+        return AutoModelForImageTextToText.from_pretrained(model, dtype=dtype, attn_implementation=attention)
     except (OSError, ImportError, ValueError) as error:
         raise InputError(
             f"the weights of {model} cannot be loaded ({str(error).splitlines()[0][:160]}); expected a complete "
             "folder, as written by save_pretrained"
         ) from None
-    return loaded
 
 
 def load_processor(model: str, *, min_pixels: int | None = None, max_pixels: int | None = None) -> Any:
@@ -132,7 +130,7 @@ def save_processor(processor: Any, folder: Path) -> None:
         written["video_processor"] = {
             **{name: images[name] for name in copied},
             "size": _VIDEO_SIZE,
-            "video_processor_type": next(f.video_processor for f in _FAMILIES.values() if f.processor == kind),
+            "video_processor_type": next(f.video_processor for f in FAMILIES.values() if f.processor == kind),
         }
     path.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
     # Where transformers 4 looks, and with it older vLLM.
@@ -146,8 +144,8 @@ def images_only(kind: str) -> Any:
     transformers asks the signature of `__init__` which halves there are; the class keeps the stock name, because
     that is what is written into the folder.
     """
-    family = _FAMILIES[kind]
-    stock = getattr(importlib.import_module(family.module), family.processor)
+    family = FAMILIES[kind]
+    stock = getattr(importlib.import_module(f"transformers.models.{kind}.processing_{kind}"), family.processor)
 
     def __init__(  # noqa: N807
         self: Any, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None, **more: Any
@@ -155,11 +153,3 @@ def images_only(kind: str) -> Any:
         stock.__init__(self, image_processor, tokenizer, None, chat_template=chat_template, **more)
 
     return type(family.processor, (stock,), {"__init__": __init__})
-
-
-def _is_adapter(folder: Path) -> bool:
-    return (folder / "adapter_config.json").is_file()
-
-
-def _names() -> str:
-    return "Qwen2-VL, Qwen2.5-VL or Qwen3-VL"

@@ -12,18 +12,13 @@ from typing import Any
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import (
-    AutoConfig,
-    AutoModelForImageTextToText,
-    PreTrainedTokenizerFast,
-    Qwen2VLImageProcessorPil,
-)
+from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedTokenizerFast, Qwen2VLImageProcessorPil
 
 from cxr.miner.kit.errors import SettingsError
 from cxr.miner.pack import pack
 from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
 from cxr.schemas.vocabulary import Task
-from cxr.trainer.models.families import images_only, save
+from cxr.trainer.models.families import FAMILIES, images_only, save
 
 _END, _PAD = "<|im_end|>", "<|endoftext|>"
 _SPECIAL = (
@@ -41,20 +36,6 @@ def default_texts() -> tuple[str, ...]:
     question = pack().questions.text(Task.BINARY).format(finding=pack().example.label.lower())
     answer = f"<think> {pack().example.true} </think><answer> Yes </answer>"
     return SYSTEM, ASK_WITH_REASONING, ASK_FOR_ANSWER, question, answer
-
-
-@dataclass(frozen=True)
-class _Family:
-    template: str
-    """File of TRL's package data; the first is byte for byte that of Qwen2-VL-Instruct as well."""
-    patch: int
-
-
-_FAMILIES = {
-    "qwen2_vl": _Family("qwen2_5_vl.jinja", 14),
-    "qwen2_5_vl": _Family("qwen2_5_vl.jinja", 14),
-    "qwen3_vl": _Family("qwen3_vl.jinja", 16),
-}
 
 
 @dataclass(frozen=True)
@@ -87,11 +68,11 @@ def build_tiny(
     `texts` train the tokenizer; anything else is still spelled out in bytes. Needs no network and no torchvision.
     Raises SettingsError for an unknown family.
     """
-    if family not in _FAMILIES:
-        raise SettingsError(f"there is no tiny model of the family {family!r}; choose from {', '.join(_FAMILIES)}")
+    if family not in FAMILIES:
+        raise SettingsError(f"there is no tiny model of the family {family!r}; choose from {', '.join(FAMILIES)}")
     size = size or TinySize()
     tokenizer = _tokenizer(default_texts() if texts is None else texts, size.vocabulary)
-    template = resources.files("trl").joinpath("chat_templates", _FAMILIES[family].template)
+    template = resources.files("trl").joinpath("chat_templates", FAMILIES[family].template)
     processor = _processor(family, tokenizer, template.read_text(encoding="utf-8"), size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -132,7 +113,7 @@ def _tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast
 
 def _processor(family: str, tokenizer: PreTrainedTokenizerFast, template: str, size: TinySize) -> Any:
     """Return the family's processor, which scales every image to the size of the tiny model's."""
-    known = _FAMILIES[family]
+    known = FAMILIES[family]
     unit = 2 * known.patch
     side = max(round(size.pixels / unit), 1) * unit
     means: dict[str, Any] = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3} if family == "qwen3_vl" else {}
@@ -167,7 +148,7 @@ def _config(family: str, tokenizer: PreTrainedTokenizerFast, size: TinySize) -> 
     vision: dict[str, Any] = {
         "depth": size.vision_layers,
         "num_heads": size.vision_heads,
-        "patch_size": _FAMILIES[family].patch,
+        "patch_size": FAMILIES[family].patch,
         "initializer_range": size.initial_std,
     }
     if family == "qwen2_vl":

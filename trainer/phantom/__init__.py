@@ -7,26 +7,8 @@ picture, so a model that looks can answer, and a model that does not look cannot
 and how it is drawn is data of the pack (`phantom.toml`).
 """
 
-from cxr.trainer.phantom.corpus import PhantomCorpus, write_phantom
+from cxr.trainer.phantom.corpus import write_phantom
 from cxr.trainer.phantom.drawing import draw
-from cxr.trainer.phantom.pipeline import PhantomExports, make_exports
-from cxr.trainer.phantom.scene import Scene, Shown, draw_lots, later
-from cxr.trainer.phantom.wording import Reading, describe_scene, labels_of
-from cxr.trainer.phantom.world import PhantomWorld, make_world
+from cxr.trainer.phantom.scene import draw_lots
 
-__all__ = [
-    "PhantomCorpus",
-    "PhantomExports",
-    "PhantomWorld",
-    "Reading",
-    "Scene",
-    "Shown",
-    "describe_scene",
-    "draw",
-    "draw_lots",
-    "labels_of",
-    "later",
-    "make_exports",
-    "make_world",
-    "write_phantom",
-]
+__all__ = ["draw", "draw_lots", "write_phantom"]

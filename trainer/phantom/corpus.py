@@ -11,8 +11,8 @@ from PIL import ImageOps
 from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.miner.pack import pack
 from cxr.trainer.phantom.drawing import draw
-from cxr.trainer.phantom.scene import Rng, Scene, draw_lots, later
-from cxr.trainer.phantom.wording import describe_scene, labels_known, labels_of
+from cxr.trainer.phantom.scene import Rng, Scene, by_share, draw_lots, later
+from cxr.trainer.phantom.wording import describe_scene, labels_of
 
 NAME = "phantom"
 CSV = "phantom.csv"
@@ -22,7 +22,7 @@ MIRRORED = 0.5
 """Of the pictures, so many are mirrored, as films without a side marker may be: the report knows a side that cannot be
 seen. Reports say more than images show, and what a model learns from them it then makes up; that is what a reward for
 factual reasoning has to undo."""
-SPLITS = (("train", 0.8), ("validate", 0.05), ("test", 0.15))
+SPLITS = {"train": 0.8, "validate": 0.05, "test": 0.15}
 SMALLEST, LARGEST = 28, 1024
 
 _COLUMNS = ("study_id", "patient_id", "split", "study_datetime", "image", "view", "findings", "impression")
@@ -63,7 +63,7 @@ def write_phantom(folder: Path, studies: int = 2000, seed: int = 0, *, size: int
         patients += 1
         pairs += len(made) > 1
     with (folder / CSV).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, (*_COLUMNS, *labels_known()), lineterminator="\n")
+        writer = csv.DictWriter(file, (*_COLUMNS, *labels_of(Scene())), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     return PhantomCorpus(folder / CSV, len(rows), patients, pairs)
@@ -71,7 +71,7 @@ def write_phantom(folder: Path, studies: int = 2000, seed: int = 0, *, size: int
 
 def _patient(folder: Path, number: int, rng: Rng, size: int, room: int) -> list[dict[str, object]]:
     """Draw a patient's one or two studies; return their rows of the CSV."""
-    split = _split(rng)
+    split = by_share(rng.random(), SPLITS)
     first = draw_lots(rng)
     scenes: list[Scene] = [first]
     if rng.random() < SHARE_OF_PAIRS and room > 1:
@@ -98,12 +98,3 @@ def _patient(folder: Path, number: int, rng: Rng, size: int, room: int) -> list[
             }
         )
     return rows
-
-
-def _split(rng: Rng) -> str:
-    drawn, reached = rng.random(), 0.0
-    for name, share in SPLITS:
-        reached += share
-        if drawn < reached:
-            return name
-    return SPLITS[-1][0]

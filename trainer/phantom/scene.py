@@ -6,6 +6,7 @@ Sizes come in two degrees with a gap between them, so that every scene has one r
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from itertools import accumulate
 
 import numpy as np
 
@@ -80,12 +81,13 @@ def _amount(finding: PhantomFinding, prevalence: float, rng: Rng) -> tuple[Degre
     drawn = rng.random()
     if not finding.kinds:
         return (Degree.SMALL if drawn < 0.5 else Degree.LARGE), ""
-    reached = 0.0
-    for kind in finding.kinds:
-        reached += kind.share
-        if drawn < reached:
-            return Degree.SMALL, kind.name
-    return Degree.SMALL, finding.kinds[-1].name
+    return Degree.SMALL, by_share(drawn, {kind.name: kind.share for kind in finding.kinds})
+
+
+def by_share(drawn: float, shares: Mapping[str, float]) -> str:
+    """Return the name in whose share of the whole, one after the other, a number from 0 to 1 lies."""
+    ends = zip(shares, accumulate(shares.values()), strict=True)
+    return next((name for name, end in ends if drawn < end), list(shares)[-1])
 
 
 def _side(finding: PhantomFinding, first: Side, second: Side, rng: Rng) -> Side:

@@ -16,11 +16,6 @@ class Reading:
     impression: str
 
 
-def labels_known() -> tuple[str, ...]:
-    """Return the labels that a phantom can show, and all that its own labels know."""
-    return tuple(finding.label for finding in pack().phantom.finding)
-
-
 def labels_of(scene: Scene) -> dict[str, int]:
     """Return 1 or 0 for every label that a phantom can show."""
     return {finding.label: int(bool(scene[finding.name])) for finding in pack().phantom.finding}

@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from pydantic import ValidationError
 from cxr.miner.benchmark.manifest import write_json
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.jsonl import json_line, whole_path
+from cxr.miner.kit.machine import time_stamp
 from cxr.trainer.predict.samples import Predicted
 
 PREDICTIONS_FORMAT = "cxr-predictions/1"
@@ -80,7 +80,7 @@ def open_predictions(
         if before is not None:
             _check_same(path, before["identity"], identity)
         done, is_clean = _read(path, wanted)
-        started = _now() if before is None else before["started"]
+        started = time_stamp() if before is None else before["started"]
         header = {"format": PREDICTIONS_FORMAT, "identity": dict(identity), **about, "started": started}
         opened = PredictionFile(path, header, done)
         opened.note(ended=None, exit="running")
@@ -91,9 +91,9 @@ def open_predictions(
             yield opened
         except BaseException as error:
             ended = "interrupted" if isinstance(error, KeyboardInterrupt | GeneratorExit) else type(error).__name__
-            opened.note(ended=_now(), exit=ended, lines=len(opened.done))
+            opened.note(ended=time_stamp(), exit=ended, lines=len(opened.done))
             raise
-        opened.note(ended=_now(), exit="done", lines=len(opened.done))
+        opened.note(ended=time_stamp(), exit="done", lines=len(opened.done))
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -114,13 +114,10 @@ def _read_header(path: Path) -> dict[str, Any] | None:
         told = json.loads(header.read_text(encoding="utf-8"))
     except ValueError:
         told = None
-    if (
-        not isinstance(told, dict)
-        or told.get("format") != PREDICTIONS_FORMAT
-        or not isinstance(told.get("identity"), dict)
-    ):
+    is_ours = isinstance(told, dict) and told.get("format") == PREDICTIONS_FORMAT
+    if not is_ours or not isinstance(told.get("identity"), dict):
         raise InputError(f"{header} is no header of `cxr predict`; give another -o, or --replace to start anew")
-    return told
+    return dict(told)
 
 
 def _check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -179,7 +176,3 @@ def _alone(path: Path) -> Iterator[None]:
         lock.unlink(missing_ok=True)
     finally:
         os.close(handle)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

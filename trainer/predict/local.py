@@ -6,7 +6,7 @@ padding is masked, and a temperature above 0 draws from a generator of each requ
 
 import inspect
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,29 +23,9 @@ from cxr.prompts.instructions import SYSTEM
 from cxr.schemas.vocabulary import RejectReason
 from cxr.trainer.models.families import load_model, load_processor
 from cxr.trainer.predict.naming import model_name
-from cxr.trainer.predict.samples import Predicted, Request, ShownSample, requests_of
+from cxr.trainer.predict.samples import Predicted, Request
 from cxr.trainer.predict.settings import PredictSettings
 from cxr.trainer.predict.speed import Speed
-
-
-def predict_local(
-    model: str,
-    samples: Iterable[ShownSample],
-    settings: PredictSettings,
-    *,
-    benchmark: str | None = None,
-    name: str | None = None,
-    speed: Speed | None = None,
-) -> Iterator[Predicted]:
-    """Load a model folder or hub name and give what it writes about each sample, in the order of its batches.
-
-    A sample whose images cannot be used comes with an error instead of a text. `benchmark` is the fingerprint and
-    `name` the model's name that the predictions carry; `speed` is told how busy the device is. Raises InputError for
-    a folder that holds no model of ours, EngineStopped where a single sample does not fit into memory.
-    """
-    loaded = LocalModel(model, settings, benchmark=benchmark, name=name, speed=speed)
-    for batch in loaded.predict(requests_of(samples, settings)):
-        yield from batch
 
 
 def plan_batches(requests: Sequence[Request], size: int) -> list[list[Request]]:
@@ -90,7 +70,11 @@ class LocalModel:
         name: str | None = None,
         speed: Speed | None = None,
     ) -> None:
-        """Raise InputError where the folder holds no vision-language model, SettingsError for a missing device."""
+        """Load a model folder or hub name.
+
+        `benchmark` is the fingerprint and `name` the model's name that the predictions carry; `speed` is told how busy
+        the device is. Raises InputError where the folder holds no model of ours, SettingsError for a missing device.
+        """
         transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
         transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self.settings = settings
@@ -118,14 +102,18 @@ class LocalModel:
         self._model = loaded.eval().to(self.device)
 
     def predict(self, requests: Sequence[Request]) -> Iterator[list[Predicted]]:
-        """Return the predictions of one batch after the other; batches ahead are prepared meanwhile."""
+        """Return the predictions of one batch after the other; batches ahead are prepared meanwhile.
+
+        A sample whose images cannot be used comes with an error instead of a text. Raises EngineStopped where a
+        single sample does not fit into memory.
+        """
         self.speed.is_gpu = self.device.type == "cuda"
         self.speed.start(len(requests))
         planned = plan_batches(requests, self.settings.batch)
         for batch in ordered_map(self._collated, planned, 1, ahead=self.settings.prefetch):
             made = [request.predicted(self.name, self._benchmark, error=error) for request, error in batch.errors]
             if batch.inputs is not None:
-                made += self._write(batch)
+                made += self._write(batch.prepared, batch.inputs)
             self.speed.ended(made)
             yield made
 
@@ -189,13 +177,12 @@ class LocalModel:
 
     # --- writing --------------------------------------------------------------------------------------------------
 
-    def _write(self, batch: _Batch) -> list[Predicted]:
+    def _write(self, prepared: Sequence[_Prepared], inputs: dict[str, Any]) -> list[Predicted]:
         """Generate a batch; one that does not fit into memory is halved until it does, and so are all after it."""
-        assert batch.inputs is not None  # noqa: S101 - there is something to write
-        requests = [one.request for one in batch.prepared]
+        requests = [one.request for one in prepared]
         if len(requests) <= self._fits:
             with self.speed.busy():
-                written = self._generate(batch.inputs, requests)
+                written = self._generate(inputs, requests)
             if written is not None:
                 return self._read(written, requests)
             self._fits = len(requests) // 2
@@ -205,12 +192,9 @@ class LocalModel:
                     "lower --max-pixels or --max-new-tokens, or choose --precision bf16"
                 )
             say(f"{len(requests)} samples at once do not fit into memory: going on with --batch {self._fits}")
-        made: list[Predicted] = []
         most = self._fits  # a part may turn out to be too large as well
-        for first in range(0, len(requests), most):
-            part = batch.prepared[first : first + most]
-            made += self._write(_Batch(part, self._inputs(part), []))
-        return made
+        parts = [prepared[first : first + most] for first in range(0, len(requests), most)]
+        return [one for part in parts for one in self._write(part, self._inputs(part))]
 
     def _generate(self, inputs: dict[str, Any], requests: Sequence[Request]) -> Any | None:
         """Return the new tokens of each row on the CPU, or None where memory did not suffice."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxr.miner.images.workers import all_facts
+from cxr.miner.images.workers import unusable
 from cxr.miner.imports.predictions import PredictionsResult, import_predictions
 from cxr.miner.kit.errors import InputError, StoreError
 from cxr.miner.kit.machine import MODELS, versions
-from cxr.miner.llm.books import FileBooks
+from cxr.miner.llm.books import FileBooks, open_client
 from cxr.miner.store import Store
-from cxr.schemas.vocabulary import FileStatus, RejectReason
+from cxr.trainer.models.hardware import hardware
 from cxr.trainer.predict.file import PredictionFile, open_predictions
 from cxr.trainer.predict.naming import model_name, weights_hash
 from cxr.trainer.predict.samples import Request, SampleSource, read_samples, requests_of
@@ -87,7 +87,7 @@ def predict(job: PredictJob, watch: Callable[[Speed], None] = lambda _: None) ->
         told = [(request, bad[request.key]) for request in todo if request.key in bad]
         file.append([request.predicted(job.called, source.fingerprint, error=error) for request, error in told])
         rest = [request for request in todo if request.key not in bad]
-        spending = _ask(job, source, settings, rest, file, speed, watch) if rest else None
+        spending = _ask(job, source, rest, file, speed, watch) if rest else None
         speed.stop()
         file.sort(request.key for request in requests)
         file.note(speed=speed.numbers(), spending=spending)
@@ -115,18 +115,19 @@ def requests_for(job: PredictJob) -> list[Request]:
 def _ask(
     job: PredictJob,
     source: SampleSource,
-    settings: PredictSettings,
     requests: Sequence[Request],
     file: PredictionFile,
     speed: Speed,
     watch: Callable[[Speed], None],
 ) -> str | None:
     """Ask the model, write down each batch as it comes, and give what a server charged for it."""
+    settings = job.settings
     if settings.is_server:
-        from cxr.trainer.predict.server import licences_of, open_server  # noqa: PLC0415
+        from cxr.trainer.predict.server import Server, licences_of  # noqa: PLC0415
 
-        books = FileBooks(file.path, licences_of(requests))
-        with open_server(settings.model_copy(update={"model": job.model}), books) as server:
+        books, asked = FileBooks(file.path, licences_of(requests)), settings.model_copy(update={"model": job.model})
+        with open_client(asked, books, books.job("predict", asked.named_model)) as client:
+            server = Server(client, asked)
             try:
                 for made in server.predict(requests, name=job.called, benchmark=source.fingerprint, speed=speed):
                     file.append(made)
@@ -137,17 +138,11 @@ def _ask(
     from cxr.trainer.predict.local import LocalModel  # noqa: PLC0415 - torch loads in seconds
 
     model = LocalModel(job.model, settings, benchmark=source.fingerprint, name=job.called, speed=speed)
-    _note_machine(file, model)
+    file.note(versions=versions(MODELS), hardware=hardware(), device=str(model.device), precision=model.precision)
     for made in model.predict(requests):
         file.append(made)
         watch(speed)
     return None
-
-
-def _note_machine(file: PredictionFile, model: Any) -> None:
-    from cxr.trainer.models.hardware import hardware  # noqa: PLC0415 - torch loads in seconds
-
-    file.note(versions=versions(MODELS), hardware=hardware(), device=str(model.device), precision=model.precision)
 
 
 def default_output(job: PredictJob, source: SampleSource) -> Path:
@@ -175,13 +170,12 @@ def identity(job: PredictJob, source: SampleSource) -> dict[str, Any]:
 
 
 def _about(job: PredictJob, source: SampleSource) -> dict[str, Any]:
-    settings = job.settings.model_dump(mode="json")
     return {
         "benchmark": {"name": source.name, "fingerprint": source.fingerprint, "folder": str(source.folder.resolve())},
         "licence": source.licence,
         "model": job.model,
-        "selection": {name: value for name, value in settings.items() if name in _SELECTION},
-        "settings": {name: value for name, value in settings.items() if name not in _SELECTION | {"attestations"}},
+        "selection": job.settings.model_dump(mode="json", include=_SELECTION),
+        "settings": job.settings.model_dump(mode="json", exclude=_SELECTION | {"attestations"}),
     }
 
 
@@ -198,17 +192,9 @@ def _roots(job: PredictJob) -> dict[str, str]:
 def _check_images(requests: Sequence[Request]) -> dict[tuple[str, str], str]:
     """Look at the headers of all image files before a model is loaded; give why requests cannot be asked."""
     paths = list(dict.fromkeys(image for one in requests for image in one.sample.images if isinstance(image, str)))
-    facts = zip(paths, all_facts(paths), strict=True)
-    bad = {
-        path: f"{RejectReason(f'image_{told.status}')}: {path}" + (f" ({told.why})" if told.why else "")
-        for path, told in facts
-        if told.status is not FileStatus.PRESENT
-    }
-    return {
-        request.key: next(bad[image] for image in request.sample.images if image in bad)
-        for request in requests
-        if any(image in bad for image in request.sample.images)
-    }
+    bad = {path: f"{reason}: {path}" + (f" ({why})" if why else "") for path, (reason, why) in unusable(paths).items()}
+    found = {one.key: [bad[image] for image in one.sample.images if image in bad] for one in requests}
+    return {key: told[0] for key, told in found.items() if told}
 
 
 def _import(job: PredictJob, output: Path) -> PredictionsResult:

@@ -190,12 +190,9 @@ def _question(row: Mapping[str, Any]) -> str:
 
 
 def _asked_for(settings: PredictSettings) -> str:
-    said = [f"split {settings.split}"]
-    if settings.samples is not None:
-        said.append(f"mode {settings.samples}")
-    if settings.tasks is not None:
-        said.append(f"task {' or '.join(settings.tasks)}")
-    return " and ".join(said)
+    tasks = None if settings.tasks is None else " or ".join(settings.tasks)
+    said = {"split": settings.split, "mode": settings.samples, "task": tasks}
+    return " and ".join(f"{name} {value}" for name, value in said.items() if value is not None)
 
 
 def _what_there_is(source: SampleSource) -> str:

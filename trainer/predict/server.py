@@ -9,7 +9,7 @@ import hashlib
 import io
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,7 +27,6 @@ from cxr.miner.kit.parallel import ordered_map
 from cxr.miner.kit.progress import clock
 from cxr.miner.llm.asked import Stopping
 from cxr.miner.llm.background import BackgroundClient
-from cxr.miner.llm.books import FileBooks, open_client
 from cxr.miner.llm.budget import BYTES_PER_TOKEN, seconds_for
 from cxr.miner.llm.policy import check_endpoint
 from cxr.miner.llm.prices import price_of
@@ -69,16 +68,6 @@ def check_policy(requests: Sequence[Request], settings: PredictSettings) -> None
 def licences_of(requests: Sequence[Request]) -> list[Licence]:
     """Return the licences of the samples, each once."""
     return [Licence(licence) for licence in sorted({request.sample.licence for request in requests})]
-
-
-@contextmanager
-def open_server(settings: PredictSettings, books: FileBooks) -> Iterator["Server"]:
-    """Open the connection to a server; attempts are written into `books`.
-
-    Raises SettingsError without a key, PolicyError where samples may not go there.
-    """
-    with open_client(settings, books, books.job("predict", settings.named_model)) as client:
-        yield Server(client, settings)
 
 
 class Server:
@@ -143,11 +132,13 @@ class Server:
 
 def within(image: Image.Image, max_pixels: int) -> Image.Image:
     """Return the image, scaled down where its area is larger than that."""
-    width, height = image.size
-    if width * height <= max_pixels:
-        return image
-    scale = math.sqrt(max_pixels / (width * height))
-    return image.resize((max(1, int(width * scale)), max(1, int(height * scale))), Image.Resampling.BICUBIC)
+    size = _scaled(*image.size, max_pixels)
+    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
+
+
+def _scaled(width: int, height: int, max_pixels: int) -> tuple[int, int]:
+    scale = min(1.0, math.sqrt(max_pixels / (width * height)))
+    return max(1, int(width * scale)), max(1, int(height * scale))
 
 
 def data_url(image: Image.Image, kind: str) -> str:
@@ -216,5 +207,4 @@ def _size(picture: Picture, max_pixels: int) -> tuple[int, int]:
             width, height = open_picture(picture).size
     if not width or not height:
         width = height = math.isqrt(max_pixels)
-    scale = min(1.0, math.sqrt(max_pixels / (width * height)))
-    return max(1, int(width * scale)), max(1, int(height * scale))
+    return _scaled(width, height, max_pixels)

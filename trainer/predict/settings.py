@@ -22,10 +22,7 @@ class PredictSettings(ServerSettings):
 
     stage: ClassVar[str] = "predict"
     model_config = SettingsConfigDict(env_prefix="CXR_PREDICT_", pyproject_toml_table_header=("predict",))
-    moved: ClassVar[dict[str, str]] = {
-        "max_new_tokens": "max_completion_tokens",
-        "seed": "sampling_seed",
-    }
+    moved: ClassVar[dict[str, str]] = {"max_new_tokens": "max_completion_tokens", "seed": "sampling_seed"}
 
     # Which samples.
     split: Split = "test"

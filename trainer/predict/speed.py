@@ -81,10 +81,7 @@ class Speed:
         """Return the numbers for a file."""
         wall = max(self.wall_s, 1e-9)
         return {
-            "samples": self.samples,
-            "errors": self.errors,
-            "cut_off": self.cut_off,
-            "tokens": self.tokens,
+            **{name: getattr(self, name) for name in ("samples", "errors", "cut_off", "tokens")},
             "wall_s": round(self.wall_s, 2),
             "busy_share": round(self.busy_share, 3),
             "samples_per_s": round(self.samples / wall, 2),

@@ -16,7 +16,7 @@ from cxr.miner.pack import pack
 from cxr.schemas.vocabulary import Progression, Task
 
 # Models vary case and blanks in tags; the strict form does not allow for it, and the robust reading does.
-_TAG = re.compile(r"<\s{0,2}(/?)\s{0,2}(think|answer)\s{0,2}>", re.IGNORECASE)
+TAG = re.compile(r"<\s{0,2}(/?)\s{0,2}(think|answer)\s{0,2}>", re.IGNORECASE)
 _REASONED = ("<think>", "</think>", "<answer>", "</answer>")
 _ANSWERED = ("<answer>", "</answer>")
 
@@ -128,7 +128,7 @@ def parse_completion(text: str, *, reasoning: bool) -> tuple[str | None, str | N
     With reasoning that is <think>…</think><answer>…</answer>, without <answer>…</answer>; blanks may stand around and
     between. The reasoning of an answer-only completion is None.
     """
-    tags = list(_TAG.finditer(text))
+    tags = list(TAG.finditer(text))
     if tuple(tag.group() for tag in tags) != (_REASONED if reasoning else _ANSWERED):
         return None, None
     outside = [text[: tags[0].start()], text[tags[-1].end() :]]
@@ -184,7 +184,7 @@ def _answer_part(text: str) -> tuple[str, bool, bool]:
     opened: re.Match[str] | None = None
     block: tuple[int, int] | None = None
     thinking, spoken_from = False, 0
-    for tag in _TAG.finditer(text):
+    for tag in TAG.finditer(text):
         closing, name = bool(tag[1]), tag[2].lower()
         if name == "think":
             thinking, spoken_from = not closing, tag.end()
@@ -202,7 +202,7 @@ def _answer_part(text: str) -> tuple[str, bool, bool]:
 def _plain(text: str) -> str:
     """Return a text without markup, with single blanks; full-width letters become plain ones."""
     text = unicodedata.normalize("NFKC", _LATEX.sub(r"\1", text))
-    return _BLANKS.sub(" ", _MARKUP.sub(" ", _TAG.sub(" ", text))).strip()
+    return _BLANKS.sub(" ", _MARKUP.sub(" ", TAG.sub(" ", text))).strip()
 
 
 def _read_yes_no(plain: str) -> tuple[str | None, How]:

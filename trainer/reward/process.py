@@ -34,8 +34,8 @@ class _Job(NamedTuple):
 
     think: str
     report: str
-    sample_id: str
     licence: Licence
+    sample_id: str
 
 
 class ProcessReward:
@@ -107,14 +107,13 @@ class ProcessReward:
             think, _answer = parse_completion(text_of(completion), reasoning=True)
             values[at] = 0.0
             if think:
-                jobs[at] = _Job(think, text, ids[at], Licence(licences[at] or Licence.CREDENTIALED))
-        judged = self._judge(list(jobs.values()))
-        for at, result in zip(jobs, judged, strict=True):
+                jobs[at] = _Job(think, text, Licence(licences[at] or Licence.CREDENTIALED), ids[at])
+        found = dict(zip(jobs, self._judge(list(jobs.values())), strict=True))
+        for at, result in found.items():
             values[at] = None if result is None else result.factuality
         if log_metric is not None and self.judged:
             log_metric(f"rewards/{PROCESS_FACTUALITY}/failed", len(self.failed) / self.judged)
         if log_extra is not None:
-            found = dict(zip(jobs, judged, strict=True))
             log_extra("factual", [_tally(found.get(at)) for at in range(len(completions))])
             log_extra("unsupported", [_unsupported(found.get(at)) for at in range(len(completions))])
         self._stop_if_failing()
@@ -122,11 +121,11 @@ class ProcessReward:
 
     def _judge(self, jobs: Sequence[_Job]) -> list[JudgedReasoning | None]:
         """Judge every distinct reasoning once: completions of one group are often the same words."""
-        distinct = list({(job.think, job.report, job.licence): job for job in reversed(jobs)}.values())
-        results = list(ordered_map(self._judge_one, distinct, self.judge.workers))
-        by_words = {(job.think, job.report, job.licence): result for job, result in zip(distinct, results, strict=True)}
+        distinct = {job[:3]: job for job in reversed(jobs)}
+        results = ordered_map(self._judge_one, distinct.values(), self.judge.workers)
+        by_words = dict(zip(distinct, results, strict=True))
         self.judged += len(jobs)
-        given = [by_words[job.think, job.report, job.licence] for job in jobs]
+        given = [by_words[job[:3]] for job in jobs]
         self.failed += [job.sample_id for job, result in zip(jobs, given, strict=True) if result is None]
         return given
 

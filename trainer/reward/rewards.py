@@ -122,11 +122,7 @@ def finding_f1(named: Iterable[str], true: Iterable[str]) -> float:
 
 
 def formats(
-    completions: Sequence[Completion],
-    *,
-    mode: Sequence[str],
-    log_extra: LogExtra | None = None,
-    **columns: Any,
+    completions: Sequence[Completion], *, mode: Sequence[str], log_extra: LogExtra | None = None, **columns: Any
 ) -> list[float]:
     """Return the format reward of a batch; its columns `mode`, `task` and `sample_id` go into the table of samples."""
     if log_extra is not None:

@@ -11,7 +11,6 @@ import sys
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
@@ -20,11 +19,14 @@ from pydantic import Field
 
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.kit.console import say
-from cxr.miner.kit.errors import CxrError
+from cxr.miner.kit.errors import CxrError, SettingsError
 from cxr.schemas.base import Frozen
 from cxr.schemas.measures import MEAN
+from cxr.trainer.phantom.world import PhantomExports, make_world
+from cxr.trainer.train.data import find_export
 from cxr.trainer.train.run import FINAL
 from cxr.trainer.train.run_record import read_record
+from cxr.trainer.train.settings import PRESETS, GRPOSettings, SFTSettings
 
 COMPARED = ("factuality", "completeness", "effectiveness", "radrscore", "accuracy")
 
@@ -62,10 +64,47 @@ class World:
     """`--set` of the user, each with its stage: `sft.steps=100`."""
 
 
+def find_world(output: Path, preset: str, data: Path | None, model: str | None, given: tuple[str, ...]) -> World:
+    """Say where the world of an ablation is, or will be once `make_shared` has made it.
+
+    The preset tiny draws phantoms, with a random model, where no data are given. Raises SettingsError where another
+    preset comes without data or model.
+    """
+    if data is None and model is None and preset == "tiny":
+        folder = output / "phantom"
+        data, model, made = PhantomExports.inside(folder).store, str(folder / "model"), folder
+    elif data is None or model is None:
+        raise SettingsError(
+            f"the preset {preset} needs --data (a store with scored chains) and --model (the base model); the preset "
+            "tiny alone draws phantoms where neither is given"
+        )
+    else:
+        made = output / "data"
+    exports = {"sft": made / "sft", "grpo": made / "grpo"}
+    return World(model, data, made / "benchmark", exports, output, preset, given)
+
+
+def make_shared(world: World) -> None:
+    """Draw the phantoms, or compile and export the store, unless a run that was stopped has done so."""
+    made = world.benchmark.parent
+    if made.name == "phantom":
+        make_world(made)
+        return
+    made.mkdir(parents=True, exist_ok=True)
+    for stage in (SFTSettings, GRPOSettings):
+        find_export(world.store, made, stage.from_preset(world.preset, world.store, {}))
+
+
+def predict_options(preset: str) -> list[str]:
+    """Return what `cxr predict` has to know of a preset: how long a completion may be, and how large an image."""
+    settings = GRPOSettings.from_preset(preset, Path("cxr.duckdb"), {})
+    return ["--max-new-tokens", str(settings.max_completion_length), "--max-pixels", str(settings.max_pixels)]
+
+
 def read_variants() -> list[Variant]:
     """Read `presets/ablation.toml`, in the order in which they have to be trained."""
-    text = resources.files("cxr.trainer.train").joinpath("presets", "ablation.toml").read_text("utf-8")
-    return [Variant.model_validate(variant) for variant in tomllib.loads(text)["variant"]]
+    told = tomllib.loads(PRESETS.joinpath("ablation.toml").read_text("utf-8"))
+    return [Variant.model_validate(variant) for variant in told["variant"]]
 
 
 def train_command(variant: Variant, world: World) -> list[str]:
@@ -140,16 +179,10 @@ def table_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[
     columns = ["variant", "n", *COMPARED, "paper: radrscore", "paper: accuracy"]
     lines = []
     for row in rows:
-        paper = row["paper"]
-        sign = "~" if paper["derived"] else ""
-        lines.append(
-            [
-                row["variant"],
-                f"{row['n']:,}",
-                *(_with_interval(row[name]) for name in COMPARED),
-                *("" if paper[name] is None else f"{sign}{paper[name]:.3f}" for name in ("radrscore", "accuracy")),
-            ]
-        )
+        paper, sign = row["paper"], "~" if row["paper"]["derived"] else ""
+        theirs = ("" if paper[name] is None else f"{sign}{paper[name]:.3f}" for name in ("radrscore", "accuracy"))
+        ours = (_with_interval(row[name]) for name in COMPARED)
+        lines.append([row["variant"], f"{row['n']:,}", *ours, *theirs])
     return columns, lines
 
 

@@ -5,6 +5,7 @@ generates, prompts that are cut, answers that no completion can hit, a patient o
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -69,12 +70,7 @@ def show_checks(results: Sequence[CheckLine]) -> None:
 def check_patients(rows: "Dataset", held_out: Collection[str]) -> CheckLine:
     """Check that no patient of the rows is held out; raises InputError with the samples of those who are."""
     held = set(held_out)
-    torn = [
-        sample
-        for batch in _batches(rows, ("sample_id", "patient_id"))
-        for sample, patient in zip(batch["sample_id"], batch["patient_id"], strict=True)
-        if patient in held
-    ]
+    torn = [row["sample_id"] for row in _rows(rows, ("sample_id", "patient_id")) if row["patient_id"] in held]
     if torn:
         raise InputError(
             f"{len(torn):,} samples are of patients that are also in validation or test: {some(torn)}; compile the "
@@ -159,20 +155,12 @@ def check_answers(rows: "Dataset") -> CheckLine:
     if "answer" not in rows.column_names:
         return _check_references(rows)
     lost = []
-    for batch in _batches(rows, ("sample_id", "mode", "task", "answer", "options", "answer_findings")):
-        for at, name in enumerate(batch["sample_id"]):
-            mode, answer = batch["mode"][at], batch["answer"][at]
-            right = in_form(answer, mode)
-            accuracy = accuracy_reward(
-                right,
-                mode=mode,
-                task=batch["task"][at],
-                answer=answer,
-                options=batch["options"][at],
-                answer_findings=batch["answer_findings"][at],
-            )
-            if format_reward(right, mode=mode) < 1 or accuracy < 1:
-                lost.append(name)
+    about = ("mode", "task", "answer", "options", "answer_findings")
+    for row in _rows(rows, ("sample_id", *about)):
+        right = in_form(row["answer"], row["mode"])
+        accuracy = accuracy_reward(right, **{name: row[name] for name in about})
+        if format_reward(right, mode=row["mode"]) < 1 or accuracy < 1:
+            lost.append(row["sample_id"])
     if lost:
         raise InputError(
             f"the right answer of {len(lost):,} samples would not be rewarded: {some(lost)}; expected Yes or No, the "
@@ -183,10 +171,9 @@ def check_answers(rows: "Dataset") -> CheckLine:
 
 def _check_references(rows: "Dataset") -> CheckLine:
     lost = [
-        name
-        for batch in _batches(rows, ("sample_id", "mode", "completion"))
-        for name, mode, completion in zip(batch["sample_id"], batch["mode"], batch["completion"], strict=True)
-        if not parse_completion(_written(completion), reasoning=mode == REASONING)[1]
+        row["sample_id"]
+        for row in _rows(rows, ("sample_id", "mode", "completion"))
+        if not parse_completion(_written(row["completion"]), reasoning=row["mode"] == REASONING)[1]
     ]
     if lost:
         raise InputError(
@@ -226,31 +213,29 @@ def check_rewards(rewards: Sequence[RewardFunction]) -> CheckLine:
     example = pack().example
     hand_made = _hand_made(example)
     count = len(hand_made)
-    columns: dict[str, list[Any]] = {
-        "sample_id": [f"hand-made: {name}" for name in hand_made],
-        "patient_id": ["hand-made"] * count,
-        "corpus": ["hand-made"] * count,
-        "licence": ["public"] * count,
-        "mode": [REASONING] * count,
-        "task": ["single"] * count,
-        "answer": ["B"] * count,
-        "answer_text": [example.label.lower()] * count,
-        "answer_findings": [[example.label]] * count,
-        "options": [[f"A) {example.other.lower()}", f"B) {example.label.lower()}"]] * count,
-        "report": [example.report] * count,
-        "images": [[]] * count,
+    of_all: dict[str, Any] = {
+        **dict.fromkeys(("patient_id", "corpus"), "hand-made"),
+        "licence": "public",
+        "mode": REASONING,
+        "task": "single",
+        "answer": "B",
+        "report": example.report,
+        "answer_text": example.label.lower(),
+        "answer_findings": [example.label],
+        "options": [f"A) {example.other.lower()}", f"B) {example.label.lower()}"],
+        "images": [],
+        "prompts": [{"role": "user", "content": "What is seen?"}],
+        "completion_ids": [0],
     }
-    prompts = [[{"role": "user", "content": "What is seen?"}]] * count
-    completions = [[{"role": "assistant", "content": text}] for text in hand_made.values()]
+    given_to_all = {name: [value] * count for name, value in of_all.items()}
     for reward in rewards:
         values = reward(
-            prompts=prompts,
-            completions=completions,
-            completion_ids=[[0]] * count,
+            **given_to_all,
+            sample_id=[f"hand-made: {name}" for name in hand_made],
+            completions=[[{"role": "assistant", "content": text}] for text in hand_made.values()],
             trainer_state=SimpleNamespace(global_step=0),
             log_metric=lambda _name, _value: None,
             log_extra=lambda _name, _values: None,
-            **columns,
         )
         given = dict(zip(hand_made, values, strict=True))
         name = reward.__name__
@@ -274,6 +259,13 @@ def _batches(rows: "Dataset", columns: Iterable[str]) -> Iterator[dict[str, list
     return iter(rows.select_columns(list(columns)).iter(batch_size=1000))
 
 
+def _rows(rows: "Dataset", columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Return those columns of the rows one by one."""
+    for batch in _batches(rows, columns):
+        for values in zip(*(batch[name] for name in columns), strict=True):
+            yield dict(zip(columns, values, strict=True))
+
+
 def _token_counts(processor: Any, texts: list[str]) -> list[int]:
     if not texts:
         return []
@@ -290,17 +282,15 @@ class _PromptLengths:
     def __call__(self, prompts: Sequence[Sequence[Mapping[str, Any]]]) -> list[int]:
         keys = [tuple(str(turn["content"]) for turn in prompt) for prompt in prompts]
         new = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in self._known}
-        texts = [
-            self._processor.apply_chat_template(_in_parts(prompt), add_generation_prompt=True, tokenize=False)
+        # The form that all chat templates read: content as parts.
+        in_parts = [
+            [{"role": turn["role"], "content": [{"type": "text", "text": turn["content"]}]} for turn in prompt]
             for prompt in new.values()
         ]
+        template = partial(self._processor.apply_chat_template, add_generation_prompt=True, tokenize=False)
+        texts = list(map(template, in_parts))
         self._known |= dict(zip(new, _token_counts(self._processor, texts), strict=True))
         return [self._known[key] for key in keys]
-
-
-def _in_parts(prompt: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return messages in the form that all chat templates read: content as parts."""
-    return [{"role": turn["role"], "content": [{"type": "text", "text": turn["content"]}]} for turn in prompt]
 
 
 def _written(completion: Sequence[Mapping[str, Any]]) -> str:

@@ -1,16 +1,17 @@
 """OUT/curves.png out of OUT/log.jsonl: every curve with its raw values behind a smoothed line."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import CxrError, InputError
 from cxr.miner.kit.jsonl import whole_path
-from cxr.trainer.train.run_log import LOG, read_log
-from cxr.trainer.train.run_record import read_record
+from cxr.trainer.train.run_record import LOG, read_log, read_record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,9 +70,8 @@ _EXACT = frozenset({"learning_rate"})
 """Set, not measured: smoothing would only bend it."""
 
 
-def panels(log: Iterable[Mapping[str, Any]]) -> tuple[Panel, ...]:
+def panels(lines: Sequence[Mapping[str, Any]]) -> tuple[Panel, ...]:
     """Return the panels that a log has data for: losses, each reward by name and its share, and what surrounds them."""
-    lines = list(log)
     names = list(dict.fromkeys(key.split("/")[1] for line in lines for key in line if key.startswith("rewards/")))
     means = {f"rewards/{name}/mean": name for name in names}
     shares = {f"rewards/{name}/applied": name for name in names}
@@ -103,9 +103,7 @@ def window_of(points: int) -> int:
 
 def smoothed(values: Sequence[float], window: int) -> tuple[float, ...]:
     """Return the mean of the `window` values around each, which does not lag; at the ends of those that there are."""
-    half = window // 2
-    around = [values[max(0, place - half) : place + half + 1] for place in range(len(values))]
-    return tuple(math.fsum(near) / len(near) for near in around)
+    return tuple(pl.Series(values, dtype=pl.Float64).rolling_mean(window, center=True, min_samples=1))
 
 
 def write_curves(out: Path) -> Path | None:

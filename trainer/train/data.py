@@ -9,7 +9,7 @@ import math
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,11 @@ import polars as pl
 from cxr.miner.benchmark.settings import Existing, Mode
 from cxr.miner.export.export import NOTE
 from cxr.miner.export.registry import FORMATS
-from cxr.miner.images.workers import all_facts
+from cxr.miner.images.workers import unusable
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.parallel import quiet
 from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING
-from cxr.schemas.vocabulary import FileStatus, RejectReason, Stage
+from cxr.schemas.vocabulary import Stage
 from cxr.trainer.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -79,9 +80,13 @@ def find_export(data: Path, work: Path, settings: TrainSettings) -> TrainingExpo
 
     Raises InputError where it is neither, or an export for the other stage.
     """
-    if data.is_file():
-        return _exported(data, work, settings)
-    return read_export(data, settings.short_stage())
+    stage = settings.short_stage()
+    if not data.is_file():
+        return read_export(data, stage)
+    note = work / stage / NOTE
+    if not note.is_file() or "unfinished" in note.read_text(encoding="utf-8"):
+        _export_store(data, work, settings)
+    return read_export(work / stage, stage)
 
 
 def read_export(folder: Path, stage: str) -> TrainingExport:
@@ -109,8 +114,8 @@ def read_export(folder: Path, stage: str) -> TrainingExport:
     return TrainingExport(folder, told)
 
 
-def _exported(store_path: Path, work: Path, settings: TrainSettings) -> TrainingExport:
-    """Compile a store and export it for a stage, once: a finished export is taken again."""
+def _export_store(store_path: Path, work: Path, settings: TrainSettings) -> None:
+    """Compile a store and export it for a stage."""
     from cxr.miner.benchmark.compile import compile_benchmark  # noqa: PLC0415 - only a store needs them
     from cxr.miner.benchmark.settings import bench_settings  # noqa: PLC0415
     from cxr.miner.export.export import export  # noqa: PLC0415
@@ -118,21 +123,13 @@ def _exported(store_path: Path, work: Path, settings: TrainSettings) -> Training
     from cxr.miner.store import Store  # noqa: PLC0415
 
     stage = settings.short_stage()
-    folder = work / stage
-    if (folder / NOTE).is_file() and "unfinished" not in (folder / NOTE).read_text(encoding="utf-8"):
-        return read_export(folder, stage)
     work.mkdir(parents=True, exist_ok=True)
-
-    def advance(_done: int, _total: int | None) -> None:
-        """Say nothing: compiling takes seconds."""
-
+    images = "required" if settings.images == "required" else "optional"
     with Store.write(store_path) as store:
-        images = "required" if settings.images == "required" else "optional"
         wanted = bench_settings(store_path, (), only=False, images=images)
-        compile_benchmark(store, work / "benchmark", wanted, Existing.RESUME, advance)
+        compile_benchmark(store, work / "benchmark", wanted, Existing.RESUME, quiet)
         how = ExportSettings.resolve(store_path)
-        export(store, work / "benchmark", str(folder), stage, how, Existing.REPLACE, advance=advance)
-    return read_export(folder, stage)
+        export(store, work / "benchmark", str(work / stage), stage, how, Existing.REPLACE, advance=quiet)
 
 
 def load_rows(source: TrainingExport, settings: TrainSettings, cache: Path, split: str = "train") -> TrainingData:
@@ -226,15 +223,9 @@ def _image_rejects(index: pl.DataFrame) -> list[dict[str, str]]:
     flat = index.select("sample_id", "images").explode("images").drop_nulls("images").unnest("images")
     flat = flat.filter(pl.col("bytes").is_null())
     paths = flat["path"].unique(maintain_order=True).to_list()
-    bad = dict(_unusable(paths))
+    bad = unusable(paths)
     hit = flat.filter(pl.col("path").is_in(list(bad)))
     return [
-        {"stage": str(Stage.TRAIN), "sample_id": sample, "path": path, "reason": str(bad[path])}
+        {"stage": str(Stage.TRAIN), "sample_id": sample, "path": path, "reason": str(bad[path][0])}
         for sample, path in hit.select("sample_id", "path").unique("sample_id", maintain_order=True).iter_rows()
     ]
-
-
-def _unusable(paths: Sequence[str]) -> Iterable[tuple[str, RejectReason]]:
-    for path, facts in zip(paths, all_facts(paths, lambda _done, _total: None), strict=True):
-        if facts.status is not FileStatus.PRESENT:
-            yield path, RejectReason(f"image_{facts.status}")

@@ -13,6 +13,7 @@ from cxr.miner.benchmark.settings import BenchSettings, Existing
 from cxr.miner.export.export import export
 from cxr.miner.export.settings import ExportSettings
 from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.kit.parallel import quiet
 from cxr.miner.store import Store
 
 if TYPE_CHECKING:
@@ -45,16 +46,12 @@ def _rows_of_stage(store: Store, stage: str, split: str, settings: Mapping[str, 
     how = ExportSettings.resolve(store.path, splits=(split,))
     with tempfile.TemporaryDirectory() as work, _aside(store) as copy:
         folder = Path(work)
-        compile_benchmark(copy, folder / "benchmark", wanted, Existing.STOP, _quiet)
-        made = export(copy, folder / "benchmark", str(folder / stage), stage, how, Existing.STOP, advance=_quiet)
+        compile_benchmark(copy, folder / "benchmark", wanted, Existing.STOP, quiet)
+        made = export(copy, folder / "benchmark", str(folder / stage), stage, how, Existing.STOP, advance=quiet)
         files = [str(folder / stage / name) for name, rows in made.files if rows]
         if not files:
             raise InputError(f"{store.path} gives no samples of split {split} for {stage}; see `cxr bench compile`")
         return Dataset.from_parquet(files, keep_in_memory=True, cache_dir=str(folder / "cache"))
-
-
-def _quiet(_done: int, _total: int | None) -> None:
-    """Say nothing."""
 
 
 @contextmanager

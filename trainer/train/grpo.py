@@ -1,6 +1,7 @@
 """Stage 2: GRPO with format, accuracy and process rewards (paper, equations 8 and 9), by TRL's GRPOTrainer."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from cxr.miner.kit.errors import SettingsError
 from cxr.trainer.reward.protocol import RewardFunction
 from cxr.trainer.train.exact import Exact
 from cxr.trainer.train.settings import GRPOSettings
-from cxr.trainer.train.trl_settings import common, has_vllm, lora
+from cxr.trainer.train.trl_settings import common, lora
 
 # What the model's forward pass takes of images; absent where a batch has none.
 _OF_IMAGES = ("pixel_values", "image_grid_thw", "num_images")
@@ -88,7 +89,8 @@ def grpo_config(settings: GRPOSettings, output: Path, accumulation: int, steps: 
 
     Raises SettingsError for rollouts by vLLM where it is not installed.
     """
-    if settings.rollouts != "transformers" and not has_vllm():
+    by_vllm = settings.rollouts != "transformers"
+    if by_vllm and find_spec("vllm") is None:
         raise SettingsError(
             f"rollouts={settings.rollouts} needs vLLM, which is not installed; pip install vllm, or leave it out"
         )
@@ -96,7 +98,6 @@ def grpo_config(settings: GRPOSettings, output: Path, accumulation: int, steps: 
     return GRPOConfig(
         **{
             **common(settings, output, accumulation, steps),
-            "per_device_train_batch_size": settings.device_batch,
             "generation_batch_size": at_once * processes,
             "num_generations": settings.group,
             "max_completion_length": settings.max_completion_length,
@@ -111,8 +112,8 @@ def grpo_config(settings: GRPOSettings, output: Path, accumulation: int, steps: 
             "scale_rewards": "group",
             "reward_weights": list(settings.weights().values()),
             "log_completions": False,
-            "use_vllm": settings.rollouts != "transformers",
-            **({"vllm_mode": settings.rollouts.removeprefix("vllm-")} if settings.rollouts != "transformers" else {}),
+            "use_vllm": by_vllm,
+            **({"vllm_mode": settings.rollouts.removeprefix("vllm-")} if by_vllm else {}),
             **settings.trl,
         }
     )

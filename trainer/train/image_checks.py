@@ -171,19 +171,9 @@ def check_processor(processor: Any, config: Any) -> CheckLine:
 def _tokenized(samples: Sequence[Sizes], processor: Any) -> tuple[list[list[int]], list[int]]:
     """Return the tokens of a prompt about blank images, sample by sample, and the patches of every image in a row."""
     images = [[Image.new("RGB", size) for size in sizes] for sizes in samples]
-    texts = [
-        processor.apply_chat_template(
-            [
-                {
-                    "role": "user",
-                    "content": [*({"type": "image"} for _ in own), {"type": "text", "text": _asked(len(own))}],
-                }
-            ],
-            add_generation_prompt=True,
-            tokenize=False,
-        )
-        for own in images
-    ]
+    asked = [[*({"type": "image"} for _ in own), {"type": "text", "text": _asked(len(own))}] for own in images]
+    turns = [[{"role": "user", "content": content}] for content in asked]
+    texts = [processor.apply_chat_template(turn, add_generation_prompt=True, tokenize=False) for turn in turns]
     in_a_row = [image for own in images for image in own]
     try:
         made = processor(text=texts, images=in_a_row or None, padding=True, return_tensors="pt")

@@ -81,10 +81,7 @@ class LaunchPlan:
             ("processes", where if processes > 1 else "1"),
             ("global batch", f"{settings.global_batch:,} {unit} = {made_of}"),
             ("rows", f"{self.rows:,}"),
-            (
-                "steps",
-                f"{self.steps:,} ({self.steps / self.steps_per_epoch:.2f} epochs of {self.steps_per_epoch:,})",
-            ),
+            ("steps", f"{self.steps:,} ({self.steps / self.steps_per_epoch:.2f} epochs of {self.steps_per_epoch:,})"),
         ]
         if self.memory is not None:
             parts = ", ".join(f"{name} {size:.1f}" for name, size in self.memory.parts())

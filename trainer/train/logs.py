@@ -6,64 +6,29 @@ Give the trainer `logging_nan_inf_filter=False` (transformers would hide a NaN b
 
 # ruff: noqa: ARG002 - transformers calls every method of a callback with the same arguments
 
-import importlib.util
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any
 
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerControl, TrainerState
 from transformers import TrainingArguments as Arguments
 
 from cxr.miner.kit.console import Display, say
 from cxr.miner.kit.errors import CxrError, SettingsError
-from cxr.trainer.train.run_log import LOG, LogLine, keep_steps
+from cxr.trainer.train.run_record import LOG, LogLine, keep_steps
+from cxr.trainer.train.samples import LastBatch, SampleTable
 
 REPORTERS = ("tensorboard", "wandb", "trackio")
 NETWORKED = ("wandb", "trackio")
 """These send losses, settings and the machine's name away (trackio only if told to): never on unless asked for."""
 
-IDS_NAMED = 8
 
-
-class LastBatch:
-    """Which samples the model saw last; filled where batches are made, read when a loss is no number."""
-
-    def __init__(self) -> None:
-        self.sample_ids: tuple[str, ...] = ()
-
-    def saw(self, sample_ids: Iterable[str]) -> None:
-        """Keep the ids of the batch that is about to be used."""
-        self.sample_ids = tuple(dict.fromkeys(sample_ids))
-
-    def words(self) -> str:
-        """Name the samples, the first few of many."""
-        if not self.sample_ids:
-            return "samples unknown"
-        more = len(self.sample_ids) - IDS_NAMED
-        return "samples " + ", ".join(self.sample_ids[:IDS_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-class Samples(Protocol):
-    """What the log asks of a table of sampled completions (see trainer/train/samples.py)."""
-
-    def resume(self, step: int) -> None:
-        """Forget what was sampled after a step."""
-
-    def show(self) -> None:
-        """Print some completions, if it is time to and their licence allows it."""
-
-
-class _Trainer(Protocol):
-    def remove_callback(self, callback: Any) -> None: ...
-
-    def add_callback(self, callback: Any) -> None: ...
-
-
-class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
+class TrainingLog(TrainerCallback, AbstractContextManager["TrainingLog"]):  # type: ignore[misc, unused-ignore]
     """Writes OUT/log.jsonl, shows progress on stderr, and stops a run whose loss is no number.
 
     A line holds what transformers and TRL log, under their names (`step`, `epoch`, `loss`, `grad_norm`,
@@ -82,7 +47,7 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
         *,
         name: str = "train",
         process_seconds: Callable[[], float] | None = None,
-        samples: Samples | None = None,
+        samples: SampleTable | None = None,
     ) -> None:
         self.path = out / LOG
         self.last_batch = last_batch
@@ -94,15 +59,10 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
         self._mark = self._busy = self._process_before = 0.0
         self._steps = self._tokens_offset = self._tokens_before = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._show.stop()
 
-    def attach(self, trainer: _Trainer) -> None:
+    def attach(self, trainer: Any) -> None:
         """Take the place of transformers' own progress bar and printed dictionaries."""
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
@@ -139,12 +99,7 @@ class TrainingLog(TrainerCallback):  # type: ignore[misc, unused-ignore]
         self._mark = time.perf_counter()
 
     def on_log(
-        self,
-        args: Arguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, Any] | None = None,
-        **_: Any,
+        self, args: Arguments, state: TrainerState, control: TrainerControl, logs: LogLine | None = None, **_: Any
     ) -> None:
         """Write the line of a step; raises CxrError where the loss, or the gradient, is no number."""
         if logs is None or "loss" not in logs:
@@ -218,16 +173,12 @@ def report_to(wanted: Sequence[str]) -> list[str]:
     for name in names:
         if name not in REPORTERS:
             raise SettingsError(f"trackers: {name!r} is unknown; choose from {', '.join(REPORTERS)}, none")
-        if name in NETWORKED and not _installed(name):
+        if name in NETWORKED and find_spec(name) is None:
             raise SettingsError(f"trackers: {name} is not installed; `pip install {name}`, or leave it out")
     for name in NETWORKED:
         if name in names:
             say(f"{name} gets losses, rewards and settings of this run, no text and no images; it may send them away")
-    return [name for name in names if _installed(name)]
-
-
-def _installed(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
+    return [name for name in names if find_spec(name) is not None]
 
 
 def _no_number(logs: Mapping[str, Any], *, scaled: bool) -> str | None:

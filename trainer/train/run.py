@@ -31,10 +31,10 @@ from cxr.trainer.train.curves import write_curves
 from cxr.trainer.train.data import TrainingData, ask_to_reason, find_export, load_rows, patients, write_rejects
 from cxr.trainer.train.exact import check_same_run, last_checkpoint
 from cxr.trainer.train.launch import accumulation
-from cxr.trainer.train.logs import LastBatch, TrainingLog
+from cxr.trainer.train.logs import TrainingLog
 from cxr.trainer.train.memory import lower_memory, weights_precision
 from cxr.trainer.train.run_record import RunRecord, read_record
-from cxr.trainer.train.samples import RewardWatch, SampleTable
+from cxr.trainer.train.samples import LastBatch, RewardWatch, SampleTable
 from cxr.trainer.train.settings import NOBODY, GRPOSettings, SFTSettings
 
 FINAL = "final"

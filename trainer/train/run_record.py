@@ -1,20 +1,25 @@
-"""OUT/run.json: what a training was given, what it ran on, and how it ended; a part of the result, like the weights."""
+"""What a training leaves beside its weights: OUT/run.json, and the lines of OUT/log.jsonl and OUT/samples.jsonl.
+
+The record says what a training was given, what it ran on, and how it ended; a part of the result, like the weights.
+"""
 
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cxr.miner.benchmark.manifest import hash_file, write_json
 from cxr.miner.kit.errors import InputError
-from cxr.miner.kit.machine import MODELS, git_commit, versions
+from cxr.miner.kit.jsonl import whole_file
+from cxr.miner.kit.machine import MODELS, git_commit, time_stamp, versions
 from cxr.trainer.models.hardware import hardware
 from cxr.trainer.train.settings import preset_hash
 
 RECORD = "run.json"
+LOG = "log.jsonl"
+LogLine = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class RunRecord:
         """
         path = out / RECORD
         before = read_record(out) if resumed_from is not None else {}
-        now = _now()
+        now = time_stamp()
         content = {
             "stage": stage,
             "started": before.get("started", now),
@@ -71,15 +76,10 @@ class RunRecord:
 
     def end(self, *, exit_reason: str, steps_done: int, extra: Mapping[str, Any] | None = None) -> "RunRecord":
         """Write how the run ended: `done`, `interrupted`, or the sentence of the error; give the new record."""
-        content = {
-            **self.content,
-            **(extra or {}),
-            "ended": _now(),
-            "exit": exit_reason,
-            "steps_done": steps_done,
-        }
-        write_json(self.path, content)
-        return RunRecord(self.path, content)
+        ended = {"ended": time_stamp(), "exit": exit_reason, "steps_done": steps_done}
+        record = RunRecord(self.path, {**self.content, **(extra or {}), **ended})
+        write_json(record.path, record.content)
+        return record
 
 
 def read_record(out: Path) -> dict[str, Any]:
@@ -105,5 +105,25 @@ def model_facts(model: str | Path) -> dict[str, Any]:
     return {"name": str(folder.resolve()), "config_sha256": hash_file(config) if config.is_file() else None}
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def read_log(path: Path) -> list[LogLine]:
+    """Return the lines of a log or of a table of samples; a line that a kill cut off is left out."""
+    if not path.is_file():
+        return []
+    lines = []
+    for text in path.read_text(encoding="utf-8").split("\n"):  # a text may hold what else splitlines() splits at
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(line, dict) and isinstance(line.get("step"), int):
+            lines.append(line)
+    return lines
+
+
+def keep_steps(path: Path, last: int) -> list[LogLine]:
+    """Drop the lines of a log after step `last`, whole or not at all; give those that stay."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = [line for line in read_log(path) if line["step"] <= last and "stopped" not in line]
+    with whole_file(path) as out:
+        out.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in kept)
+    return kept

@@ -7,7 +7,7 @@ terminal only completions to public samples are shown, unless the user asks for 
 import json
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,7 @@ from cxr.miner.kit.console import say, table, talk
 from cxr.schemas.vocabulary import Licence
 from cxr.trainer.reward.protocol import RewardFunction
 from cxr.trainer.reward.rewards import text_of
-from cxr.trainer.train.logs import LastBatch
-from cxr.trainer.train.run_log import keep_steps
+from cxr.trainer.train.run_record import keep_steps
 
 SAMPLES = "samples.jsonl"
 KEEP = 8
@@ -24,6 +23,26 @@ KEEP = 8
 SHOW_EVERY_S = 60.0
 SHOWN = 4
 SHOWN_CHARACTERS = 240
+_ABOUT: tuple[str, ...] = ("mode", "task", "corpus", "licence")
+IDS_NAMED = 8
+
+
+class LastBatch:
+    """Which samples the model saw last; filled where batches are made, read when a loss is no number."""
+
+    def __init__(self) -> None:
+        self.sample_ids: tuple[str, ...] = ()
+
+    def saw(self, sample_ids: Iterable[str]) -> None:
+        """Keep the ids of the batch that is about to be used."""
+        self.sample_ids = tuple(dict.fromkeys(sample_ids))
+
+    def words(self) -> str:
+        """Name the samples, the first few of many."""
+        if not self.sample_ids:
+            return "samples unknown"
+        more = len(self.sample_ids) - IDS_NAMED
+        return "samples " + ", ".join(self.sample_ids[:IDS_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 class SampleTable:
@@ -67,23 +86,18 @@ class SampleTable:
         completions: Sequence[str],
         rewards: Mapping[str, Sequence[float | None]],
         *,
-        prompts: Sequence[str] | None = None,
         columns: Mapping[str, Sequence[object]] | None = None,
     ) -> None:
         """Write the first completions of a batch; `columns` (mode, task, corpus, licence) go along as they are."""
         if not self._write:
             return
         advantages = advantage(rewards, self._weights, self._group)
-        rows = []
+        rows: list[dict[str, Any]] = []
         for index in range(min(self._keep, len(completions))):
-            row: dict[str, Any] = {"step": step, "sample_id": sample_ids[index]}
-            row.update({name: values[index] for name, values in (columns or {}).items()})
-            if prompts is not None:
-                row["prompt"] = prompts[index]
-            row["completion"] = completions[index]
-            row.update({name: values[index] for name, values in rewards.items()})
-            row["advantage"] = None if advantages is None else advantages[index]
-            rows.append(row)
+            told = {name: values[index] for name, values in (columns or {}).items()}
+            given = {name: values[index] for name, values in rewards.items()}
+            ours = {"step": step, "sample_id": sample_ids[index], **told, "completion": completions[index]}
+            rows.append({**ours, **given, "advantage": None if advantages is None else advantages[index]})
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as handle:
             handle.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -131,7 +145,7 @@ class RewardWatch:
     and hands each batch with all its rewards to the `SampleTable`.
     """
 
-    def __init__(self, last_batch: LastBatch, samples: SampleTable | None = None) -> None:
+    def __init__(self, last_batch: LastBatch, samples: SampleTable) -> None:
         self._last_batch = last_batch
         self._samples = samples
         self._names: list[str] = []
@@ -148,24 +162,15 @@ class RewardWatch:
             self._batch[name] = values = reward(**given)
             if len(self._batch) == len(self._names):  # the last reward of this batch
                 batch, self._batch = {name: self._batch[name] for name in self._names}, {}
-                self._hand_on(ids, batch, given)
+                completions = [text_of(completion) for completion in given["completions"]]
+                state = given.get("trainer_state")
+                step = 0 if state is None else int(state.global_step) + 1  # the step that these completions are for
+                about = {key: given[key] for key in _ABOUT if key in given}
+                self._samples.add(step, ids or [""] * len(completions), completions, batch, columns=about)
             return values
 
         watched.__name__ = name
         return watched
-
-    def _hand_on(self, ids: list[str], rewards: Mapping[str, Sequence[float | None]], given: Mapping[str, Any]) -> None:
-        if self._samples is None:
-            return
-        completions = [text_of(completion) for completion in given["completions"]]
-        state = given.get("trainer_state")
-        self._samples.add(
-            int(state.global_step) + 1 if state is not None else 0,  # the step that these completions are for
-            ids or [""] * len(completions),
-            completions,
-            rewards,
-            columns={key: given[key] for key in ("mode", "task", "corpus", "licence") if key in given},
-        )
 
 
 def _short(text: str) -> str:

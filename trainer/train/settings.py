@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.judge.registry import JUDGES
@@ -27,6 +27,8 @@ Rollouts = Literal["transformers", "vllm-colocate", "vllm-server"]
 
 # How the images of one step may be found wanting before the training stops: one in a hundred.
 MAX_REJECTS = 0.01
+
+PRESETS = resources.files("cxr.trainer.train") / "presets"
 
 NOBODY = "none"
 """In the place of a judge: there is no process reward."""
@@ -46,8 +48,6 @@ Weight = Annotated[float, Field(allow_inf_nan=False)]
 
 class TrainSettings(StageSettings):
     """What both stages are told."""
-
-    _preset: ClassVar[dict[str, Any]] = {}
 
     # Data: which samples, and how often those of each mode are taken (2: twice; 0.5: every second).
     modes: Names = tuple(Mode)
@@ -96,21 +96,6 @@ class TrainSettings(StageSettings):
     trl: dict[str, Any] = Field(default={})
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order the sources: what comes first wins, and the preset comes last."""
-        sources = super().settings_customise_sources(
-            settings_cls, init_settings, env_settings, dotenv_settings, file_secret_settings
-        )
-        return *sources, InitSettingsSource(settings_cls, cls._preset)
-
-    @classmethod
     def short_stage(cls) -> str:
         """Return `sft` or `grpo`, as presets and exports call the stage."""
         return cls.stage.removeprefix("train ")
@@ -134,7 +119,7 @@ class TrainSettings(StageSettings):
     def from_preset(cls, preset: str, store: Path, given: dict[str, Any]) -> Self:
         """Return the settings of a stage; raises SettingsError with one sentence for what cannot be used."""
         values = read_preset(preset).get(cls.short_stage(), {})
-        bound: type[Self] = type(cls.__name__, (cls,), {"_preset": values, "__module__": cls.__module__})
+        bound: type[Self] = type(cls.__name__, (cls,), {"_lowest": values, "__module__": cls.__module__})
         return bound.resolve(store, **given)
 
 
@@ -204,11 +189,12 @@ class GRPOSettings(TrainSettings):
 
 def presets() -> dict[str, str]:
     """Return the names of the presets that come with us, each with what its first line says."""
-    found = {}
-    for file in sorted(resources.files("cxr.trainer.train").joinpath("presets").iterdir(), key=lambda item: item.name):
-        if file.name.endswith(".toml") and file.name != "ablation.toml":
-            found[file.name.removesuffix(".toml")] = file.read_text("utf-8").splitlines()[0].lstrip("# ")
-    return found
+    files = sorted(PRESETS.iterdir(), key=lambda file: file.name)
+    return {
+        file.name.removesuffix(".toml"): file.read_text("utf-8").splitlines()[0].lstrip("# ")
+        for file in files
+        if file.name.endswith(".toml") and file.name != "ablation.toml"
+    }
 
 
 def read_preset(preset: str) -> dict[str, Any]:
@@ -232,7 +218,7 @@ def preset_hash(preset: str) -> str:
 def preset_text(preset: str) -> str:
     """Return a preset as it is written; raises SettingsError where there is none of that name."""
     if preset in presets():
-        return resources.files("cxr.trainer.train").joinpath("presets", f"{preset}.toml").read_text("utf-8")
+        return PRESETS.joinpath(f"{preset}.toml").read_text("utf-8")
     path = Path(preset)
     try:
         return path.read_text("utf-8")

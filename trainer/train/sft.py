@@ -8,7 +8,7 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling, SFTTrainer
 
 from cxr.trainer.train.exact import Exact
-from cxr.trainer.train.logs import LastBatch
+from cxr.trainer.train.samples import LastBatch
 from cxr.trainer.train.settings import SFTSettings
 from cxr.trainer.train.trl_settings import common, lora
 
@@ -47,7 +47,6 @@ def sft_config(settings: SFTSettings, output: Path, accumulation: int, steps: in
     return SFTConfig(
         **{
             **common(settings, output, accumulation, steps),
-            "per_device_train_batch_size": settings.device_batch,
             # TRL's default of 1,024 would cut image tokens; the checks before step 1 look at the lengths.
             "max_length": None,
             "completion_only_loss": True,

@@ -1,6 +1,5 @@
 """Our settings in the words of transformers, TRL and PEFT."""
 
-import importlib.util
 import math
 from pathlib import Path
 from typing import Any
@@ -11,32 +10,31 @@ from peft import LoraConfig
 from cxr.trainer.train.logs import report_to
 from cxr.trainer.train.settings import TrainSettings
 
+_SAME = ("learning_rate", "weight_decay", "max_grad_norm", "gradient_checkpointing", "save_steps", "seed")
+"""What they call as we do."""
+
 
 def common(settings: TrainSettings, output: Path, accumulation: int, steps: int) -> dict[str, Any]:
     """Return what both stages tell transformers' Trainer."""
     on_cpu = not torch.cuda.is_available()
     return {
+        **{name: getattr(settings, name) for name in _SAME},
         "output_dir": str(output),
         "max_steps": steps,
+        "per_device_train_batch_size": settings.device_batch,
         "gradient_accumulation_steps": accumulation,
-        "learning_rate": settings.learning_rate,
         "lr_scheduler_type": settings.schedule,
         "warmup_steps": math.ceil(settings.warmup * steps),
         "adam_beta1": settings.betas[0],
         "adam_beta2": settings.betas[1],
-        "weight_decay": settings.weight_decay,
-        "max_grad_norm": settings.max_grad_norm,
         "bf16": settings.precision == "bf16" and not on_cpu,
         "use_cpu": on_cpu,
-        "gradient_checkpointing": settings.gradient_checkpointing,
         # Every weight gets a gradient in every batch: several processes train on samples with images alone.
         "ddp_find_unused_parameters": False,
         "dataloader_num_workers": settings.workers,
         "dataloader_pin_memory": not on_cpu,
-        "seed": settings.seed,
         "data_seed": settings.seed,
         "save_strategy": "steps",
-        "save_steps": settings.save_steps,
         "save_total_limit": settings.keep_checkpoints,
         "logging_strategy": "steps",
         "logging_steps": settings.log_steps,
@@ -58,8 +56,3 @@ def lora(settings: TrainSettings) -> LoraConfig | None:
         target_modules=list(settings.lora_targets),
         task_type="CAUSAL_LM",
     )
-
-
-def has_vllm() -> bool:
-    """Return whether vLLM is installed."""
-    return importlib.util.find_spec("vllm") is not None

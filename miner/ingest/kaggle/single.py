@@ -88,7 +88,7 @@ def _with_headers(studies: pl.DataFrame, images: pl.DataFrame, root: Path) -> tu
     if not has_pydicom():
         raise SettingsError(f"ingest: --headers cannot work: {NO_PYDICOM}")
     there = images.filter(pl.col("file_status") == FileStatus.PRESENT.value).select("study_id", "path")
-    facts = all_facts([str(root / path) for path in there["path"]], lambda _done, _total: None)
+    facts = all_facts([str(root / path) for path in there["path"]])
     columns = {
         "status": pl.String, "width": pl.Int32, "height": pl.Int32, "position": pl.String, "age": pl.Float64,
         "sex": pl.String,

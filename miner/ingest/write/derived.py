@@ -1,8 +1,11 @@
 """What was made of reports, labels and progressions that changed goes with them."""
 
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.language.labeler import LABELER
 from cxr.miner.store import Store
 from cxr.miner.store.derived import drop_questions
+
+_SQL = read_sql("cxr.miner.ingest.write")
 
 
 def forget_labels(store: Store) -> None:
@@ -17,14 +20,7 @@ def drop_derived(store: Store) -> int:
 
     Returns the number of chains that went. Questions follow their study into another split.
     """
-    store.connection.execute(
-        """
-        create or replace temporary table stale_questions as
-        select question_id from questions
-        where study_id in (select study_id from reworded) or prior_study_id in (select study_id from reworded)
-           or (study_id, labeler) in (select (study_id, labeler) from relabeled)
-        """
-    )
+    store.connection.execute(_SQL["stale_questions"])
     removed = drop_questions(store)
     store.connection.execute(
         "update questions set split = studies.split from studies semi join delta_studies using (study_id) "

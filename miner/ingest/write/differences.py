@@ -4,13 +4,17 @@
 compared batch by batch while they are written (cxr.miner.ingest.write.ingest).
 """
 
+from collections.abc import Iterable, Sequence
+
 import polars as pl
 
 from cxr.miner.ingest.corpus import IMAGES, PROGRESSIONS, REJECTS, REPORTS, STUDIES, Ingested, LabelTable, conform
 from cxr.miner.ingest.write.provenance import kept_root
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.store import Store
 
-_IDS = ("study_id", "row_hash")
+_SQL = read_sql("cxr.miner.ingest.write")
+
 # Two progressions are the same when these agree; the rest may change.
 PROGRESSION_KEY = ("study_id", "prior_study_id", "finding", "labeler")
 
@@ -29,11 +33,17 @@ def stage(store: Store, ingested: Ingested) -> None:
         "create or replace temporary table relabeled (study_id varchar, labeler varchar)"
     )
     _keep_unknown(store, ingested)
-    _keep_checked(store)
-    _compare_studies(store)
-    _compare_images(store, ingested)
-    _compare_reports(store)
-    _compare_progressions(store)
+    store.connection.execute(_SQL["keep_checked"])
+    # A row's hash stands for what the other columns do not show, where there is one.
+    hashed = (
+        "or (incoming_studies.row_hash is not null and incoming_studies.row_hash is distinct from studies.row_hash)"
+    )
+    _compare(store, "studies", ("study_id",), set(STUDIES) - {"study_id", "row_hash"}, hashed)
+    _compare(store, "images", ("image_id",), set(IMAGES) - {"image_id"})
+    if "images" not in ingested.unknown:
+        store.connection.execute(_SQL["vanished_images"])
+    store.connection.execute(_SQL["delta_reports"])
+    _compare(store, "progressions", PROGRESSION_KEY, set(PROGRESSIONS) - set(PROGRESSION_KEY))
 
 
 def _keep_unknown(store: Store, ingested: Ingested) -> None:
@@ -54,83 +64,26 @@ def _keep_unknown(store: Store, ingested: Ingested) -> None:
         )
 
 
-def _keep_checked(store: Store) -> None:
-    """Take from the store what `cxr images check` found in the files, which the owner's tables do not tell."""
-    store.connection.execute(
-        """
-        update incoming_images set
-            width = coalesce(incoming_images.width, images.width),
-            height = coalesce(incoming_images.height, images.height),
-            view_position = coalesce(incoming_images.view_position, images.view_position),
-            file_status = if(
-                incoming_images.file_status = 'present' and images.file_status in ('truncated', 'unreadable'),
-                images.file_status, incoming_images.file_status)
-        from images where images.image_id = incoming_images.image_id
-        """
-    )
-
-
 def note_changes(store: Store, sql: str) -> None:
     """Count the studies whose ids a query gives as changed."""
     store.connection.execute(f"insert into changed_studies {sql}")
 
 
-def _row(table: str, columns: "tuple[str, ...] | list[str]") -> str:
+def _row(table: str, columns: Sequence[str]) -> str:
     return "row(" + ", ".join(f'{table}."{column}"::varchar' for column in columns) + ")"
 
 
-def _compare_studies(store: Store) -> None:
-    columns = [name for name in STUDIES if name not in _IDS]
+def _compare(store: Store, table: str, key: tuple[str, ...], facts: Iterable[str], more: str = "") -> None:
+    """Make `delta_*` (the key, study_id, is_new) of a table's incoming rows that are new, or differ in their facts."""
+    columns, keys = sorted(facts), ", ".join(key)
+    own = keys if "study_id" in key else f"{keys}, incoming_{table}.study_id"
     store.connection.execute(
         f"""
-        create or replace temporary table delta_studies as
-        select study_id, studies.study_id is null as is_new
-        from incoming_studies left join studies using (study_id)
-        where studies.study_id is null
-           or {_row("studies", columns)} is distinct from {_row("incoming_studies", columns)}
-           or (incoming_studies.row_hash is not null and incoming_studies.row_hash is distinct from studies.row_hash)
-        """
-    )
-
-
-def _compare_images(store: Store, ingested: Ingested) -> None:
-    """Make `delta_images`: ids of new, changed and vanished images of the corpus's studies."""
-    columns = [name for name in IMAGES if name != "image_id"]
-    vanished = "false" if "images" in ingested.unknown else "true"
-    store.connection.execute(
-        f"""
-        create or replace temporary table delta_images as
-        select image_id, incoming_images.study_id
-        from incoming_images left join images using (image_id)
-        where images.image_id is null
-           or {_row("images", columns)} is distinct from {_row("incoming_images", columns)}
-        union all
-        select image_id, images.study_id from images semi join incoming_studies using (study_id)
-        anti join incoming_images using (image_id) where {vanished}
-        """
-    )
-
-
-def _compare_reports(store: Store) -> None:
-    store.connection.execute(
-        """
-        create or replace temporary table delta_reports as
-        select study_id, reports.study_id is not null as is_reworded
-        from incoming_reports left join reports using (study_id)
-        where reports.text_hash is distinct from incoming_reports.text_hash
-        """
-    )
-
-
-def _compare_progressions(store: Store) -> None:
-    columns = [name for name in PROGRESSIONS if name not in PROGRESSION_KEY]
-    store.connection.execute(
-        f"""
-        create or replace temporary table delta_progressions as
-        select {", ".join(PROGRESSION_KEY)}, progressions.study_id is null as is_new
-        from incoming_progressions left join progressions using ({", ".join(PROGRESSION_KEY)})
-        where progressions.study_id is null
-           or {_row("progressions", columns)} is distinct from {_row("incoming_progressions", columns)}
+        create or replace temporary table delta_{table} as
+        select {own}, {table}.study_id is null as is_new
+        from incoming_{table} left join {table} using ({keys})
+        where {table}.study_id is null
+           or {_row(table, columns)} is distinct from {_row(f"incoming_{table}", columns)} {more}
         """
     )
 
@@ -141,16 +94,7 @@ def compare_labels(store: Store, table: LabelTable, finding: str) -> tuple[int, 
     The table's frame has to be registered as `incoming_labels`.
     """
     store.connection.execute(
-        f"""
-        create or replace temporary table delta_labels as
-        select study_id, incoming_labels."{finding}" as value, standing.study_id is null as is_new
-        from incoming_labels left join (
-            select study_id, value, labeler_version from labels where labeler = $labeler and finding = $finding
-        ) as standing using (study_id)
-        where standing.study_id is null or standing.value is distinct from incoming_labels."{finding}"
-           or standing.labeler_version is distinct from $version
-        """,
-        {"labeler": table.labeler, "finding": finding, "version": table.version},
+        _SQL["delta_labels"], {"labeler": table.labeler, "finding": finding, "version": table.version}
     )
     row = store.rows("select count(*) filter (where is_new), count(*) filter (where not is_new) from delta_labels")[0]
     return int(row[0]), int(row[1])
@@ -169,36 +113,23 @@ def register_labels(store: Store, table: LabelTable) -> None:
 def has_differences(store: Store, ingested: Ingested) -> bool:
     """Return whether the corpus differs from the store in anything but reports that come in batches."""
     tables = ("delta_studies", "delta_images", "delta_reports", "delta_progressions")
-    if any(store.count(f"select count(*) from {table}") for table in tables) or rejects_differ(store, ingested):
+    if any(store.count(f"select count(*) from {table}") for table in tables):
+        return True
+    if store.count(_SQL["changed_rejects"], {"corpus": ingested.corpus.slug}):
         return True
     for table in ingested.labels:
         register_labels(store, table)
         if any(any(compare_labels(store, table, finding)) for finding in findings_of(table)):
             return True
-        if store.count(f"select count(*) from ({vanished_labels()})", [table.labeler]):
+        if find_vanished_labels(store, table):
             return True
     return False
 
 
-def vanished_labels() -> str:
-    """Return SQL (parameter: labeler) for the studies of this corpus that the labeler's file no longer has."""
-    return (
-        "select distinct study_id from labels semi join incoming_studies using (study_id) "
-        "anti join incoming_labels using (study_id) where labeler = ?"
-    )
-
-
-def rejects_differ(store: Store, ingested: Ingested) -> bool:
-    """Return whether other rows were rejected than the last time."""
-    columns = "reject_key, reason, message"
-    standing = f"select {columns} from rejects where stage = 'ingest' and corpus = $corpus"
-    incoming = f"select {columns} from incoming_rejects"
-    return bool(
-        store.rows(
-            f"select 1 from (({standing} except all {incoming}) union all ({incoming} except all {standing})) limit 1",
-            {"corpus": ingested.corpus.slug},
-        )
-    )
+def find_vanished_labels(store: Store, table: LabelTable) -> int:
+    """Make `vanished_labels`: studies that the labeler's file no longer has; return how many there are."""
+    store.connection.execute(_SQL["vanished_labels"], {"labeler": table.labeler})
+    return store.count("select count(*) from vanished_labels")
 
 
 def as_rows(frame: pl.DataFrame, run_id: str) -> pl.DataFrame:

@@ -24,10 +24,13 @@ from cxr.miner.ingest.write.provenance import (
 )
 from cxr.miner.ingest.write.result import IngestResult
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.language.labeler import LABELER, label
 from cxr.miner.language.version import reader_version
 from cxr.miner.pack import pack
 from cxr.miner.store import Run, Store, demand_folder
+
+_SQL = read_sql("cxr.miner.ingest.write")
 
 LARGE_CORPUS_MEMORY = "224MB"
 """DuckDB's share of a gigabyte while worker processes read reports beside it; more spills to disk."""
@@ -115,10 +118,9 @@ def _write(store: Store, ingested: Ingested, result: IngestResult, run: Run, adv
 def _replace(store: Store, run: Run, table: str, key: str) -> None:
     """Put the incoming rows of a table's delta in the place of the standing ones."""
     ids = f"(select {key} from delta_{table})"
-    columns = ", ".join(f'"{name}"' for name in store.frame(f"select * from incoming_{table} limit 0").columns)
     store.connection.execute(f"delete from {table} where {key} in {ids}")
     (written,) = store.rows(
-        f"insert into {table} ({columns}, run_id) select {columns}, ? from incoming_{table} where {key} in {ids}",
+        f"insert into {table} by name select *, ? as run_id from incoming_{table} where {key} in {ids}",
         [run.run_id],
     )[0]
     run.rows_written += written
@@ -164,8 +166,7 @@ def _keep_rejected_reports(store: Store, ingested: Ingested) -> None:
 def _write_first_batch(store: Store, read: ReportBatch, run: Run) -> None:
     """Write a batch of a corpus that has no report in the store: there is nothing to compare it with."""
     batch = read.reports.to_arrow()  # noqa: F841 - see _write_batch
-    columns = ", ".join(f'"{name}"' for name in read.reports.columns)
-    store.connection.execute(f"insert into reports ({columns}, run_id) select {columns}, ? from batch", [run.run_id])
+    store.connection.execute("insert into reports by name select *, ? as run_id from batch", [run.run_id])
     run.rows_written += read.reports.height
 
 
@@ -173,18 +174,12 @@ def _write_batch(store: Store, read: ReportBatch, result: IngestResult, run: Run
     # SQL below reads `batch` by its Python name: DuckDB would keep a registered table until the transaction ends.
     batch = read.reports.to_arrow()  # noqa: F841
     execute = store.connection.execute
-    execute(
-        "create or replace temporary table delta_batch as "
-        "select study_id, standing_reports.study_id is not null as is_reworded "
-        "from batch left join standing_reports using (study_id) "
-        "where standing_reports.text_hash is distinct from batch.text_hash"
-    )
+    execute(_SQL["delta_batch"])
     if store.count("select count(*) from delta_batch where is_reworded"):
         execute("delete from reports where study_id in (select study_id from delta_batch)")
         execute("insert into reworded select study_id from delta_batch where is_reworded")
-    columns = ", ".join(f'"{name}"' for name in read.reports.columns if name != "labels")
     written = execute(
-        f"insert into reports ({columns}, run_id) select {columns}, ? from batch "
+        "insert into reports by name select columns(lambda c: c <> 'labels'), ? as run_id from batch "
         "where study_id in (select study_id from delta_batch)",
         [run.run_id],
     ).fetchall()
@@ -196,24 +191,11 @@ def _write_batch(store: Store, read: ReportBatch, result: IngestResult, run: Run
 def _write_own_labels(store: Store, labeled: pl.DataFrame, result: IngestResult, run: Run) -> None:
     """Write the labels that the workers derived, for reports that have none by this version of our labeler."""
     store.replace_temporary("labeled_batch", labeled)
-    store.connection.execute(
-        "create or replace temporary table relabel as select study_id from labeled_batch anti join "
-        "(select study_id from labels where labeler = ? and labeler_version = ?) using (study_id) "
-        "union select study_id from delta_batch",
-        [LABELER, reader_version()],
-    )
+    ours: dict[str, object] = {"labeler": LABELER, "version": reader_version()}
+    store.connection.execute(_SQL["relabel"], ours)
     take_labels(store)
-    (written,) = store.rows(
-        "insert into labels (study_id, labeler, labeler_version, finding, value, run_id) "
-        "select study_id, $labeler, $version, unnest($findings), unnest(labels), $run from labeled_batch "
-        "where study_id in (select study_id from relabel)",
-        {
-            "labeler": LABELER,
-            "version": reader_version(),
-            "findings": list(pack().label_names),
-            "run": run.run_id,
-        },
-    )[0]
+    named = ours | {"findings": list(pack().label_names), "run": run.run_id}
+    (written,) = store.rows(_SQL["write_own_labels"], named)[0]
     run.rows_written += written
     result.relabeled += note_relabeled(store)
 
@@ -222,12 +204,8 @@ def _unlabeled(store: Store, ingested: Ingested) -> pl.DataFrame:
     """Return the reports of the corpus that should have labels by this version of our labeler and have none."""
     if not ingested.label_reports:
         return pl.DataFrame(schema={"study_id": pl.String, "text": pl.String})
-    return store.frame(
-        "select study_id, text from reports semi join (select study_id from studies where corpus = ?) using (study_id) "
-        "anti join (select study_id from labels where labeler = ? and labeler_version = ?) using (study_id) "
-        "order by study_id",
-        [ingested.corpus.slug, LABELER, reader_version()],
-    )
+    ours = {"corpus": ingested.corpus.slug, "labeler": LABELER, "version": reader_version()}
+    return store.frame(_SQL["unlabeled"], ours)
 
 
 def _label(store: Store, ingested: Ingested, result: IngestResult, run: Run, advance: Advance) -> None:
@@ -252,10 +230,9 @@ def _label(store: Store, ingested: Ingested, result: IngestResult, run: Run, adv
 
 def _write_rejects(store: Store, ingested: Ingested, run: Run) -> None:
     corpus = ingested.corpus.slug
-    columns = "stage, reject_key, settings_hash, reason, message"
     store.connection.execute("delete from rejects where stage = 'ingest' and corpus = ?", [corpus])
     (run.rejects,) = store.rows(
-        f"insert into rejects ({columns}, corpus, run_id) select {columns}, ?, ? from incoming_rejects",
+        "insert into rejects by name select *, ? as corpus, ? as run_id from incoming_rejects",
         [corpus, run.run_id],
     )[0]
 

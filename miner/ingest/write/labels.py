@@ -4,24 +4,25 @@ from cxr.miner.ingest.corpus import LabelTable
 from cxr.miner.ingest.write.differences import (
     PROGRESSION_KEY,
     compare_labels,
+    find_vanished_labels,
     findings_of,
     note_changes,
     register_labels,
-    vanished_labels,
 )
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.language.labeler import LABELER
 from cxr.miner.store import Run, Store
+
+_SQL = read_sql("cxr.miner.ingest.write")
 
 
 def write_labels(store: Store, table: LabelTable, run: Run) -> None:
     """Write one labeler's labels; differences are sought finding by finding, which takes little memory."""
     register_labels(store, table)
-    vanished = f"select study_id from ({vanished_labels()})"
+    find_vanished_labels(store, table)
+    store.connection.execute("insert into relabeled select study_id, ? from vanished_labels", [table.labeler])
     store.connection.execute(
-        f"insert into relabeled select study_id, $1 from ({vanished.replace('?', '$1')})", [table.labeler]
-    )
-    store.connection.execute(
-        f"delete from labels where labeler = $1 and study_id in ({vanished.replace('?', '$1')})", [table.labeler]
+        "delete from labels where labeler = ? and study_id in (select study_id from vanished_labels)", [table.labeler]
     )
     known = "select 1 from labels semi join incoming_labels using (study_id) where labeler = ? limit 1"
     if store.rows(known, [table.labeler]):
@@ -73,12 +74,7 @@ def take_labels(store: Store) -> None:
 
 def note_relabeled(store: Store) -> int:
     """Note the studies whose labels of ours differ from what `take_labels` took; return how many had labels before."""
-    store.connection.execute(
-        "insert into relabeled select distinct study_id, $1 from former_labels "
-        "join (select study_id, finding, value from labels where labeler = $1) as now using (study_id, finding) "
-        "where former_labels.value is distinct from now.value",
-        [LABELER],
-    )
+    store.connection.execute(_SQL["note_relabeled"], {"ours": LABELER})
     return store.count(
         "select count(distinct study_id) from former_labels where study_id not in (select study_id from reworded)"
     )
@@ -89,10 +85,8 @@ def write_progressions(store: Store, run: Run) -> int:
     key = ", ".join(PROGRESSION_KEY)
     delta = f"(select {key} from delta_progressions)"
     store.connection.execute(f"delete from progressions where ({key}) in {delta}")
-    columns = ", ".join(store.frame("select * from incoming_progressions limit 0").columns)
     (written,) = store.rows(
-        f"insert into progressions ({columns}, run_id) select {columns}, ? from incoming_progressions "
-        f"where ({key}) in {delta}",
+        f"insert into progressions by name select *, ? as run_id from incoming_progressions where ({key}) in {delta}",
         [run.run_id],
     )[0]
     run.rows_written += written

@@ -42,34 +42,32 @@ ENGINES: Door[EngineRunner] = Door(
 check_name = ENGINES.check
 
 
-class Engine(Protocol):
-    """Three steps, each a function of the ones before; a step that cannot be done raises `MiningReject`."""
+class Described(Protocol):
+    """What every engine says of itself."""
 
     @property
     def name(self) -> str:
         """The engine's name as it stands beside every chain."""
-        ...
 
     @property
     def version(self) -> str:
         """Changes whenever a chain may change: a digest of the code and data that decide."""
-        ...
 
     def settings(self) -> dict[str, object]:
         """Return everything that can change the output: it is hashed into the chain ids and kept in `runs`."""
-        ...
+
+
+class Engine(Described, Protocol):
+    """Three steps, each a function of the ones before; a step that cannot be done raises `MiningReject`."""
 
     def plan(self, question: Question, report: Report) -> Plan:
         """Return what to look for, with one item for every finding of the question."""
-        ...
 
     def evidence(self, question: Question, plan: Plan, report: Report) -> tuple[Evidence, ...]:
         """Return at least one piece of evidence for every planned finding, quoting the report where it speaks."""
-        ...
 
     def chain(self, question: Question, plan: Plan, evidence: tuple[Evidence, ...], report: Report) -> Chain:
         """Return the reasoning that leads from the evidence to the question's answer."""
-        ...
 
 
 class Reasoning(NamedTuple):
@@ -78,30 +76,3 @@ class Reasoning(NamedTuple):
     plan: Plan
     evidence: tuple[Evidence, ...]
     chain: Chain
-
-
-class AsyncEngine(Protocol):
-    """An engine that waits for somebody else, so that many questions are in its hands at once."""
-
-    @property
-    def name(self) -> str:
-        """As `Engine.name`."""
-        ...
-
-    @property
-    def version(self) -> str:
-        """As `Engine.version`."""
-        ...
-
-    def settings(self) -> dict[str, object]:
-        """Return everything that can change the output, as `Engine.settings`."""
-        ...
-
-    @property
-    def attestations_used(self) -> tuple[str, ...]:
-        """What has allowed credentialed text to leave this machine so far, as JSON; empty if none did."""
-        ...
-
-    async def reason(self, question: Question, report: Report) -> Reasoning:
-        """Return plan, evidence and chain; raises MiningReject for a question that cannot be mined."""
-        ...

@@ -6,32 +6,19 @@ store has no prior report, the current one alone tells, as for the rules engine.
 """
 
 from cxr.miner.language.grounding import locate
-from cxr.miner.language.labeler import label_evidence
-from cxr.miner.mine.engines.replies import (
-    check_chain_reply,
-    check_evidence_reply,
-    check_plan_reply,
-    to_evidence,
-    to_plan,
-)
-from cxr.miner.mine.engines.temporal import progression_of, progression_said
-from cxr.miner.pack import pack
-from cxr.prompts import TemporalEvidenceReply, TemporalWholeReply
-from cxr.prompts.replies import ChangeItemReply
+from cxr.miner.mine.assertion import read_within
+from cxr.miner.mine.engines.temporal import changes_in, progression_of
+from cxr.prompts.replies import ChangeItemReply, TemporalEvidenceReply
 from cxr.schemas.question import Question
-from cxr.schemas.reasoning import Plan
 from cxr.schemas.rejection import Rejection
 from cxr.schemas.study import Report
-from cxr.schemas.text import Quote
 from cxr.schemas.vocabulary import Progression, RejectReason
 
 _NOT_STATED = "not_stated"
 
 
-def check_change_reply(reply: TemporalEvidenceReply, plan: Plan, report: Report) -> Rejection | None:
-    """Check evidence of change as any evidence, then that each progression fits its presence and its quotes."""
-    if rejection := check_evidence_reply(reply, plan, report):
-        return rejection
+def check_progressions(reply: TemporalEvidenceReply, report: Report) -> Rejection | None:
+    """Check that each progression fits its presence and its quotes."""
     for number, item in enumerate(reply.items, start=1):
         if what := _misfit(item, report):
             return Rejection(RejectReason.EVIDENCE_INCOMPLETE, f"item {number} {what}")
@@ -59,22 +46,6 @@ def check_answer_of_change(question: Question, reply: TemporalEvidenceReply) -> 
     return None
 
 
-def check_temporal_whole_reply(reply: TemporalWholeReply, question: Question, report: Report) -> Rejection | None:
-    """Check plan, evidence of change and chain of one reply, in this order.
-
-    As `check_whole_reply`: a chain over evidence that contradicts the answer is left to the caller, who rejects the
-    question without asking again.
-    """
-    if rejection := check_plan_reply(reply.plan, question):
-        return rejection
-    plan = to_plan(reply.plan, question)
-    if rejection := check_change_reply(reply.evidence, plan, report):
-        return rejection
-    if check_answer_of_change(question, reply.evidence):
-        return None
-    return check_chain_reply(reply.chain, question, to_evidence(reply.evidence, plan, report))
-
-
 def _misfit(item: ChangeItemReply, report: Report) -> str | None:
     """Return what a progression does not fit; None if it fits."""
     if item.progression == _NOT_STATED:
@@ -84,10 +55,10 @@ def _misfit(item: ChangeItemReply, report: Report) -> str | None:
     if item.progression == "worsening" and item.presence == "absent":
         return "says that an absent finding is worsening; give the presence and the progression on the new image"
     read = {
-        change
+        said
         for words in item.quotes
         if (quote := locate(words, report.text)) is not None
-        for change in _changes_read(quote, item.finding, report.text)
+        for said, _, _ in changes_in(read_within(quote, item.finding, report.text))
     }
     if read and Progression(item.progression) not in read:
         return (
@@ -95,18 +66,3 @@ def _misfit(item: ChangeItemReply, report: Report) -> str | None:
             "give the progression that the quoted words state"
         )
     return None
-
-
-def _changes_read(quote: Quote, finding: str, report_text: str) -> set[Progression]:
-    """Return the changes of a finding that our own labeler reads inside a quote; what is only suspected has none."""
-    label = pack().label_called(finding)
-    if label is None:
-        return set()
-    return {
-        said
-        for mention in label_evidence(report_text)[label]
-        if mention.quote.start < quote.end and quote.start < mention.quote.end
-        if mention.hedge not in {"possible", "alternative"}
-        for form in mention.finding.normal_forms
-        if (said := progression_said(form)) is not None
-    }

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject, SettingsError
 from cxr.miner.language.version import VERSION_LENGTH, reader_version
-from cxr.miner.mine.checks import check_answer_supported
 from cxr.miner.mine.engines import Reasoning
-from cxr.miner.mine.engines.change import check_answer_of_change, check_change_reply, check_temporal_whole_reply
 from cxr.miner.mine.engines.replies import (
+    check_answer_reply,
     check_chain_reply,
     check_evidence_reply,
     check_plan_reply,
@@ -23,18 +22,17 @@ from cxr.miner.mine.engines.replies import (
 )
 from cxr.miner.mine.settings import MineSettings
 from cxr.miner.pack import pack
-from cxr.prompts import (
+from cxr.prompts import load
+from cxr.prompts.render import TEMPORAL, stage_values
+from cxr.prompts.replies import (
     ChainReply,
     EvidenceReply,
     PlanReply,
-    Prompt,
     Reply,
     TemporalEvidenceReply,
     TemporalWholeReply,
     WholeReply,
-    load,
 )
-from cxr.prompts.render import TEMPORAL, stage_values
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
 from cxr.schemas.rejection import Rejection
@@ -73,29 +71,18 @@ class LLMEngine:
         self.model = settings.named_model
         self._settings = settings
         self._client = client
-        versions = {
-            "plan": settings.plan_version,
-            "evidence": settings.evidence_version,
-            "chain": settings.chain_version,
-        }
-        if settings.calls == 1:
-            versions = {"whole": settings.whole_version}
+        steps = ("whole",) if settings.calls == 1 else ("plan", "evidence", "chain")
+        of = pack().prompts
         try:
-            self.prompts: dict[str, Prompt] = {
-                name: load(name, version, pack().prompts) for name, version in versions.items()
-            }
+            self.prompts = {name: load(name, getattr(settings, f"{name}_version"), of) for name in steps}
         except LookupError as error:
             raise SettingsError(str(error)) from error
-        self.temporal_prompts = {name: load(f"{name}{TEMPORAL}", of=pack().prompts) for name in versions}
+        self.temporal_prompts = {name: load(f"{name}{TEMPORAL}", of=of) for name in steps}
 
     @property
     def version(self) -> str:
         """Twelve hexadecimal digits that stand for the code of the engine, its checks, and the reader behind them."""
         return engine_version()
-
-    def prompts_of(self, task: Task) -> dict[str, Prompt]:
-        """Return the prompt of each step for questions of a task."""
-        return self.temporal_prompts if task is Task.TEMPORAL else self.prompts
 
     def settings(self) -> dict[str, object]:
         """Return what can change the output: model, options, and the words of prompts and reply schemas."""
@@ -103,8 +90,8 @@ class LLMEngine:
             "engine": self.name,
             "engine_version": self.version,
             **self._settings.of_the_output(),
-            "prompts": _named(self.prompts),
-            "temporal_prompts": _named(self.temporal_prompts),
+            "prompts": [prompt.named for prompt in self.prompts.values()],
+            "temporal_prompts": [prompt.named for prompt in self.temporal_prompts.values()],
             "reply_schemas_hash": self._schemas_hash,
         }
 
@@ -126,7 +113,7 @@ class LLMEngine:
     async def reason(self, question: Question, report: Report) -> Reasoning:
         """Return plan, evidence and chain, in one call or three."""
         if self._settings.calls == 1:
-            return await (self._temporal_whole if question.task is Task.TEMPORAL else self._whole)(question, report)
+            return await self._whole(question, report)
         plan = await self.plan(question, report)
         evidence = await self.evidence(question, plan, report)
         return Reasoning(plan, evidence, await self.chain(question, plan, evidence, report))
@@ -142,58 +129,27 @@ class LLMEngine:
         Evidence that contradicts the question's answer is a reject and not asked again: the model shall not be
         talked into agreeing with a label.
         """
-        if question.task is Task.TEMPORAL:
-            return await self._change(question, plan, report)
+        form = TemporalEvidenceReply if question.task is Task.TEMPORAL else EvidenceReply
         reply = await self._ask(
-            "evidence", EvidenceReply, lambda reply: check_evidence_reply(reply, plan, report), question, report, plan
+            "evidence", form, lambda reply: check_evidence_reply(reply, plan, report), question, report, plan
         )
-        return _supported(question, to_evidence(reply, plan, report))
+        return _supported(reply, question, plan, report)
 
     async def chain(self, question: Question, plan: Plan, evidence: tuple[Evidence, ...], report: Report) -> Chain:
         """Ask for the reasoning at the image; no report is shown, only plan and evidence."""
-        reply = await self._ask(
-            "chain",
-            ChainReply,
-            lambda reply: check_chain_reply(reply, question, evidence),
-            question,
-            report,
-            plan,
-            evidence,
-        )
-        return to_chain(reply, question)
 
-    async def _change(self, question: Question, plan: Plan, report: Report) -> tuple[Evidence, ...]:
-        """Ask what has become of the finding; a change that contradicts the answer is a reject, not asked again."""
-        reply = await self._ask(
-            "evidence",
-            TemporalEvidenceReply,
-            lambda reply: check_change_reply(reply, plan, report),
-            question,
-            report,
-            plan,
-        )
-        _demand(check_answer_of_change(question, reply))
-        return to_evidence(reply, plan, report)
+        def check(reply: ChainReply) -> Rejection | None:
+            return check_chain_reply(reply, question, evidence)
+
+        return to_chain(await self._ask("chain", ChainReply, check, question, report, plan, evidence), question)
 
     async def _whole(self, question: Question, report: Report) -> Reasoning:
+        form = TemporalWholeReply if question.task is Task.TEMPORAL else WholeReply
         reply = await self._ask(
-            "whole", WholeReply, lambda reply: check_whole_reply(reply, question, report), question, report
+            "whole", form, lambda reply: check_whole_reply(reply, question, report), question, report
         )
         plan = to_plan(reply.plan, question)
-        evidence = _supported(question, to_evidence(reply.evidence, plan, report))
-        return Reasoning(plan, evidence, to_chain(reply.chain, question))
-
-    async def _temporal_whole(self, question: Question, report: Report) -> Reasoning:
-        reply = await self._ask(
-            "whole",
-            TemporalWholeReply,
-            lambda reply: check_temporal_whole_reply(reply, question, report),
-            question,
-            report,
-        )
-        _demand(check_answer_of_change(question, reply.evidence))
-        plan = to_plan(reply.plan, question)
-        return Reasoning(plan, to_evidence(reply.evidence, plan, report), to_chain(reply.chain, question))
+        return Reasoning(plan, _supported(reply.evidence, question, plan, report), to_chain(reply.chain, question))
 
     async def _ask(
         self,
@@ -206,7 +162,7 @@ class LLMEngine:
         evidence: tuple[Evidence, ...] = (),
     ) -> R:
         assert self._client is not None, "an engine that shall be asked needs a client"  # noqa: S101
-        prompt = self.prompts_of(question.task)[step]
+        prompt = (self.temporal_prompts if question.task is Task.TEMPORAL else self.prompts)[step]
         planned = () if plan is None else plan.items
         return await self._client.ask(
             prompt,
@@ -223,17 +179,9 @@ def engine_version() -> str:
     return digest("llm engine", reader_version(), code_digest(*_CODE), length=VERSION_LENGTH)
 
 
-def _named(prompts: dict[str, Prompt]) -> list[dict[str, str]]:
-    return [{"name": prompt.name, "version": str(prompt.version), "hash": prompt.hash} for prompt in prompts.values()]
-
-
-def _supported(question: Question, evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    """Return the evidence back; raises MiningReject where it contradicts the answer."""
-    _demand(check_answer_supported(question, evidence))
+def _supported(reply: EvidenceReply, question: Question, plan: Plan, report: Report) -> tuple[Evidence, ...]:
+    """Return the evidence of a reply; raises MiningReject where it contradicts the answer."""
+    evidence = to_evidence(reply, plan, report)
+    if rejection := check_answer_reply(reply, question, evidence):
+        raise MiningReject(*rejection)
     return evidence
-
-
-def _demand(rejection: Rejection | None) -> None:
-    """Raise MiningReject if there is a rejection."""
-    if rejection is not None:
-        raise MiningReject(rejection.reason, rejection.message)

@@ -10,13 +10,13 @@ from cxr.miner.judge import RulesJudge
 from cxr.miner.judge.reasons import in_plain_words
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.language import load_lexicon, read_finding
-from cxr.miner.language.grounding import MOST_QUOTES
 from cxr.miner.mine.engines.nouns import with_article
+from cxr.miner.mine.engines.pieces import against_answer, evidence_of
 from cxr.miner.pack import pack
 from cxr.miner.pack.wording import RegionReading
 from cxr.schemas.finding import Finding, JudgedFinding
 from cxr.schemas.reasoning import Evidence
-from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason, Verdict
+from cxr.schemas.vocabulary import Presence, RejectReason, Verdict
 
 
 def region_of(finding: str) -> RegionReading:
@@ -46,33 +46,15 @@ def named_evidence(report: str, numbered: Sequence[tuple[int, str, bool]]) -> li
 
 def _present(number: int, finding: str, judged: JudgedFinding) -> Evidence:
     if judged.verdict is not Verdict.SUPPORTED or not judged.evidence:
-        raise MiningReject(
-            RejectReason.EVIDENCE_CONTRADICTS_ANSWER,
-            f"the answer takes {finding} as present, and {in_plain_words(judged.reason)}",
-        )
-    return Evidence(
-        evidence_no=number,
-        finding=finding,
-        kind=EvidenceKind.QUOTED,
-        presence=Presence.PRESENT,
-        statement=pack().wording.sentences.shows.format(seen=with_article(finding.lower())),
-        quotes=judged.evidence[:MOST_QUOTES],
-    )
+        raise against_answer(finding, Presence.PRESENT, in_plain_words(judged.reason))
+    statement = pack().wording.sentences.shows.format(seen=with_article(finding.lower()))
+    return evidence_of(number, finding, Presence.PRESENT, statement, judged.evidence)
 
 
 def _absent(number: int, finding: str, judged: JudgedFinding) -> Evidence:
     if judged.verdict is Verdict.SUPPORTED:
-        raise MiningReject(
-            RejectReason.EVIDENCE_CONTRADICTS_ANSWER,
-            f"the answer takes {finding} as absent, and {in_plain_words(judged.reason)}",
-        )
-    denied = judged.verdict is Verdict.CONTRADICTED and bool(judged.evidence)
+        raise against_answer(finding, Presence.ABSENT, in_plain_words(judged.reason))
     said, name = pack().wording.sentences, finding.lower()
-    return Evidence(
-        evidence_no=number,
-        finding=finding,
-        kind=EvidenceKind.QUOTED if denied else EvidenceKind.INFERRED_NORMAL,
-        presence=Presence.ABSENT,
-        statement=said.not_seen.format(finding=name) if denied else said.no_sign.format(finding=with_article(name)),
-        quotes=judged.evidence[:MOST_QUOTES] if denied else (),
-    )
+    if judged.verdict is Verdict.CONTRADICTED and judged.evidence:
+        return evidence_of(number, finding, Presence.ABSENT, said.not_seen.format(finding=name), judged.evidence)
+    return evidence_of(number, finding, Presence.ABSENT, said.no_sign.format(finding=with_article(name)))

@@ -36,20 +36,18 @@ def plural(phrase: str) -> str:
     if not is_counted(phrase):
         return phrase
     head, tail = _head(phrase)
-    before, _, last = head.rpartition(" ")
+    return plural_of_place(head) + tail
+
+
+def plural_of_place(name: str) -> str:
+    """Return the plural of a place, or of any name that ends with its noun."""
+    before, _, last = name.rpartition(" ")
     if last in pack().nouns.plurals:
         last = pack().nouns.plurals[last]
     elif last.endswith("y"):
         last = f"{last[:-1]}ies"
     else:
         last += "es" if last.endswith(("s", "x", "ch")) else "s"
-    return f"{before} {last}".lstrip() + tail
-
-
-def plural_of_place(name: str) -> str:
-    """Return the plural of a place."""
-    before, _, last = name.rpartition(" ")
-    last = pack().nouns.plurals.get(last) or f"{last}{'es' if last.endswith(('s', 'x', 'ch')) else 's'}"
     return f"{before} {last}".lstrip()
 
 

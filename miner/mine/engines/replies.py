@@ -1,22 +1,28 @@
 """From what a model replied to plan, evidence and chain, and what to tell it where that cannot be done."""
 
+from functools import partial
+
 from cxr.miner.language.grounding import locate
 from cxr.miner.mine.assertion import contradiction
-from cxr.miner.mine.checks import (
-    check_answer_supported,
-    check_chain,
-    check_evidence,
-    check_plan,
-    same_answer,
+from cxr.miner.mine.checks import check_answer_supported, check_chain, check_evidence, check_plan, same_answer
+from cxr.miner.mine.engines.change import check_answer_of_change, check_progressions
+from cxr.prompts.replies import (
+    ChainReply,
+    EvidenceItemReply,
+    EvidenceReply,
+    PlanReply,
+    TemporalEvidenceReply,
+    WholeReply,
 )
-from cxr.prompts import ChainReply, EvidenceReply, PlanReply, WholeReply
-from cxr.prompts.replies import EvidenceItemReply
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
 from cxr.schemas.rejection import Rejection
 from cxr.schemas.study import Report
-from cxr.schemas.text import Quote
 from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason
+
+_invalid = partial(Rejection, RejectReason.MODEL_OUTPUT_INVALID)
+_incomplete = partial(Rejection, RejectReason.EVIDENCE_INCOMPLETE)
+_unfounded = partial(Rejection, RejectReason.QUOTE_NOT_FOUND)
 
 
 def to_plan(reply: PlanReply, question: Question) -> Plan:
@@ -40,7 +46,7 @@ def to_evidence(reply: EvidenceReply, plan: Plan, report: Report) -> tuple[Evide
             kind=EvidenceKind(item.kind),
             presence=Presence(item.presence),
             statement=item.statement,
-            quotes=tuple(quote for words in item.quotes if (quote := _find(words, report))),
+            quotes=tuple(quote for words in item.quotes if (quote := locate(words, report.text))),
         )
         for number, item in enumerate(reply.items, start=1)
     )
@@ -57,66 +63,60 @@ def to_chain(reply: ChainReply, question: Question) -> Chain:
     )
 
 
-def _find(words: str, report: Report) -> Quote | None:
-    return locate(words, report.text)
-
-
 def check_plan_reply(reply: PlanReply, question: Question) -> Rejection | None:
     """Check that a plan is one, then that it fits the question."""
     if not reply.items or any(not item.finding.strip() or not item.look_for.strip() for item in reply.items):
-        return Rejection(
-            RejectReason.MODEL_OUTPUT_INVALID, "a plan needs items, each with a finding and with what to look for"
-        )
+        return _invalid("a plan needs items, each with a finding and with what to look for")
     return check_plan(question, to_plan(reply, question))
 
 
 def check_evidence_reply(reply: EvidenceReply, plan: Plan, report: Report) -> Rejection | None:
     """Check what the schema of `Evidence` would refuse, in words a model can act on; then the medical checks."""
     if not reply.items:
-        return Rejection(
-            RejectReason.EVIDENCE_INCOMPLETE, "the evidence has no items; answer every finding of the plan"
-        )
+        return _incomplete("the evidence has no items; answer every finding of the plan")
     for number, item in enumerate(reply.items, start=1):
         if rejection := _check_kind(item, number) or _check_quotes(item, number, report):
             return rejection
-    return check_evidence(plan, to_evidence(reply, plan, report), report)
+    if rejection := check_evidence(plan, to_evidence(reply, plan, report), report):
+        return rejection
+    return check_progressions(reply, report) if isinstance(reply, TemporalEvidenceReply) else None
+
+
+def check_answer_reply(reply: EvidenceReply, question: Question, evidence: tuple[Evidence, ...]) -> Rejection | None:
+    """Check that evidence leads to the question's answer; of a temporal question that is a change."""
+    if isinstance(reply, TemporalEvidenceReply):
+        return check_answer_of_change(question, reply)
+    return check_answer_supported(question, evidence)
 
 
 def _check_kind(item: EvidenceItemReply, number: int) -> Rejection | None:
     if not item.finding.strip() or not item.statement.strip():
-        return Rejection(RejectReason.MODEL_OUTPUT_INVALID, f"item {number} has no finding or no statement")
+        return _invalid(f"item {number} has no finding or no statement")
     if item.kind == "quoted" and not item.quotes:
-        return Rejection(
-            RejectReason.EVIDENCE_INCOMPLETE,
+        return _incomplete(
             f"item {number} is quoted but has no quote; copy the deciding words, or make it inferred_normal if the "
-            "report is silent",
+            "report is silent"
         )
     if item.kind == "inferred_normal" and (item.quotes or item.presence == "present"):
-        return Rejection(
-            RejectReason.EVIDENCE_INCOMPLETE,
-            f"item {number} is inferred_normal, so its presence must be absent and it can have no quote",
-        )
+        return _incomplete(f"item {number} is inferred_normal, so its presence must be absent and it can have no quote")
     return None
 
 
 def _check_quotes(item: EvidenceItemReply, number: int, report: Report) -> Rejection | None:
     for quote_number, words in enumerate(item.quotes, start=1):
-        quote = _find(words, report)
+        quote = locate(words, report.text)
         if quote is None and report.prior is not None and locate(words, report.prior):
-            return Rejection(
-                RejectReason.QUOTE_NOT_FOUND,
-                f"quote {quote_number} of item {number} is from the prior report; quote the current report only",
+            return _unfounded(
+                f"quote {quote_number} of item {number} is from the prior report; quote the current report only"
             )
         if quote is None:
-            return Rejection(
-                RejectReason.QUOTE_NOT_FOUND,
+            return _unfounded(
                 f"quote {quote_number} of item {number} does not occur in the report; copy whole words from it, "
-                "character by character, as one unbroken piece",
+                "character by character, as one unbroken piece"
             )
         if what := contradiction(quote, item.finding, Presence(item.presence), report.text):
-            return Rejection(
-                RejectReason.EVIDENCE_INCOMPLETE,
-                f"quote {quote_number} of item {number} {what}, and give the presence that the whole sentence states",
+            return _incomplete(
+                f"quote {quote_number} of item {number} {what}, and give the presence that the whole sentence states"
             )
     return None
 
@@ -124,9 +124,7 @@ def _check_quotes(item: EvidenceItemReply, number: int, report: Report) -> Rejec
 def check_chain_reply(reply: ChainReply, question: Question, evidence: tuple[Evidence, ...]) -> Rejection | None:
     """Check that a chain is one, then the medical checks."""
     if len(reply.steps) < 2 or any(not step.text.strip() for step in reply.steps) or not reply.answer.strip():
-        return Rejection(
-            RejectReason.MODEL_OUTPUT_INVALID, "a chain needs at least two steps, each with a text, and an answer"
-        )
+        return _invalid("a chain needs at least two steps, each with a text, and an answer")
     return check_chain(question, evidence, to_chain(reply, question))
 
 
@@ -142,6 +140,6 @@ def check_whole_reply(reply: WholeReply, question: Question, report: Report) -> 
     if rejection := check_evidence_reply(reply.evidence, plan, report):
         return rejection
     evidence = to_evidence(reply.evidence, plan, report)
-    if check_answer_supported(question, evidence):
+    if check_answer_reply(reply.evidence, question, evidence):
         return None
     return check_chain_reply(reply.chain, question, evidence)

@@ -12,11 +12,11 @@ from cxr.miner.judge.reasons import in_plain_words
 from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.language import load_lexicon
-from cxr.miner.language.grounding import MOST_QUOTES
 from cxr.miner.language.labeler import LabelEvidence, label_evidence
 from cxr.miner.language.version import VERSION_LENGTH
 from cxr.miner.mine.engines import named, temporal
 from cxr.miner.mine.engines.nouns import is_plural, plural, with_article
+from cxr.miner.mine.engines.pieces import against_answer, evidence_of
 from cxr.miner.mine.engines.wording import describe, describe_borderline, more_telling
 from cxr.miner.mine.job import SyncRunner
 from cxr.miner.pack import pack
@@ -24,12 +24,11 @@ from cxr.schemas.finding import Finding, NormalForm
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
 from cxr.schemas.study import Report
-from cxr.schemas.text import Quote
-from cxr.schemas.vocabulary import Certainty, EvidenceKind, Presence, RejectReason, Side, Task, Verdict
+from cxr.schemas.vocabulary import Certainty, Presence, RejectReason, Side, Task, Verdict
 
 # Beside the judge, which rests on the reader: how evidence is worded, and which checks it has to pass.
 _CODE = (
-    *(f"cxr.miner.mine.engines.{name}" for name in ("rules", "named", "nouns", "temporal", "wording")),
+    *(f"cxr.miner.mine.engines.{name}" for name in ("rules", "named", "nouns", "pieces", "temporal", "wording")),
     *("cxr.miner.mine.checks", "cxr.miner.mine.assertion"),
 )
 
@@ -154,26 +153,9 @@ def _evidence(number: int, finding: str, expected: bool, mentions: Sequence[Labe
         return _present(number, finding, _asserted(finding, present, uncertain))
     if present or uncertain:
         said = "present" if present else "possible"
-        raise MiningReject(
-            RejectReason.EVIDENCE_CONTRADICTS_ANSWER,
-            f"the answer takes {finding} as absent, and the report says that it is {said}",
-        )
-    if absent:
-        return Evidence(
-            evidence_no=number,
-            finding=finding,
-            kind=EvidenceKind.QUOTED,
-            presence=Presence.ABSENT,
-            statement=_absence(finding, absent),
-            quotes=_quotes(absent),
-        )
-    return Evidence(
-        evidence_no=number,
-        finding=finding,
-        kind=EvidenceKind.INFERRED_NORMAL,
-        presence=Presence.ABSENT,
-        statement=pack().wording.sentences.no_sign.format(finding=_named(finding)),
-    )
+        raise against_answer(finding, Presence.ABSENT, f"the report says that it is {said}")
+    statement = _absence(finding, absent)
+    return evidence_of(number, finding, Presence.ABSENT, statement, (mention.quote for mention in absent))
 
 
 def _rules_out(mention: LabelEvidence) -> bool:
@@ -196,9 +178,7 @@ def _asserted(
     if certain or (borderline and described):
         return certain or borderline
     said = "only suspects it" if present or uncertain else "does not say so"
-    raise MiningReject(
-        RejectReason.EVIDENCE_CONTRADICTS_ANSWER, f"the answer takes {finding} as present, and the report {said}"
-    )
+    raise against_answer(finding, Presence.PRESENT, f"the report {said}")
 
 
 def _present(number: int, finding: str, mentions: Sequence[LabelEvidence]) -> Evidence:
@@ -209,14 +189,8 @@ def _present(number: int, finding: str, mentions: Sequence[LabelEvidence]) -> Ev
     names = (_noun(finding), plural(_noun(finding)), *pack().wording.phrases.borderline.values())
     if not any(name in phrase for phrase in seen for name in names):
         said += _kind_of(finding, seen)
-    return Evidence(
-        evidence_no=number,
-        finding=finding,
-        kind=EvidenceKind.QUOTED,
-        presence=Presence.PRESENT,
-        statement=pack().wording.sentences.shows.format(seen=said),
-        quotes=_quotes(mentions),
-    )
+    statement = pack().wording.sentences.shows.format(seen=said)
+    return evidence_of(number, finding, Presence.PRESENT, statement, (mention.quote for mention in mentions))
 
 
 def _in_words(form: NormalForm, *, several: bool) -> str:
@@ -243,15 +217,14 @@ def _demand_silence(report: Report, absent: Sequence[str]) -> None:
     denials = [Finding(observation=finding, status="not present") for finding in absent]
     for judged in RulesJudge().verdicts(report.text, denials):
         if judged.verdict is Verdict.CONTRADICTED:
-            raise MiningReject(
-                RejectReason.EVIDENCE_CONTRADICTS_ANSWER,
-                f"the answer takes {judged.finding.observation} as absent, and {in_plain_words(judged.reason)}",
-            )
+            raise against_answer(judged.finding.observation, Presence.ABSENT, in_plain_words(judged.reason))
 
 
 def _absence(finding: str, mentions: Sequence[LabelEvidence]) -> str:
     """Return what is normal where the report says it of that very structure, else that the finding is not there."""
     lexicon, sentences = load_lexicon(), pack().wording.sentences
+    if not mentions:
+        return sentences.no_sign.format(finding=_named(finding))
     normals = [
         lexicon.concepts[form.concept].name
         for mention in mentions
@@ -262,10 +235,6 @@ def _absence(finding: str, mentions: Sequence[LabelEvidence]) -> str:
     if normals:
         return sentences.normal.format(normal=with_article(normals[0]), finding=_noun(finding))
     return sentences.not_seen.format(finding=_noun(finding))
-
-
-def _quotes(mentions: Sequence[LabelEvidence]) -> tuple[Quote, ...]:
-    return tuple(dict.fromkeys(mention.quote for mention in mentions))[:MOST_QUOTES]
 
 
 def _enumerate(phrases: Sequence[str], conjunction: str = "and") -> str:
@@ -280,15 +249,13 @@ _Step = tuple[str, tuple[int, ...]]
 def _observe(question: Question, plan: Plan, evidence: tuple[Evidence, ...]) -> tuple[str, list[_Step]]:
     """Return the opening, and a step per finding; anomalies are read region by region."""
     said = pack().wording.sentences
-    if question.task is Task.BINARY:
-        (item,) = plan.items
-        opening = said.open_binary.format(finding=_named(item.finding), search=_search(item))
-        return opening, [(piece.statement, (piece.evidence_no,)) for piece in evidence]
-    if question.task is Task.TEMPORAL:
-        opening = said.open_temporal.format(search=_search(plan.items[0]))
-        return opening, [(piece.statement, (piece.evidence_no,)) for piece in evidence]
     if question.task is Task.ANOMALY:
         return _region_by_region(plan, evidence)
+    if question.task in {Task.BINARY, Task.TEMPORAL}:
+        item = plan.items[0]
+        opening = said.open_binary if question.task is Task.BINARY else said.open_temporal
+        opening = opening.format(finding=_named(item.finding), search=_search(item))
+        return opening, [(each.statement, (each.evidence_no,)) for each in evidence]
     names = _enumerate([_named(item.finding) for item in plan.items])
     steps: list[_Step] = [
         (f"{_turn(number, len(evidence))}, {_search(item)}. {piece.statement}", (piece.evidence_no,))

@@ -4,20 +4,20 @@ Only the later report is read: radiologists state change when they compare. Wher
 is nothing to mine; where it says another change than the answer, or two opposite ones, the question is a reject.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from cxr.miner.kit.errors import MiningReject
-from cxr.miner.language.grounding import MOST_QUOTES
 from cxr.miner.language.labeler import LabelEvidence
 from cxr.miner.mine.engines.nouns import is_plural, with_article
+from cxr.miner.mine.engines.pieces import evidence_of
 from cxr.miner.mine.engines.wording import describe
 from cxr.miner.pack import pack
 from cxr.schemas.finding import NormalForm
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Evidence
 from cxr.schemas.text import Quote
-from cxr.schemas.vocabulary import Change, EvidenceKind, Presence, Progression, RejectReason
+from cxr.schemas.vocabulary import Change, Presence, Progression, RejectReason
 
 PROGRESSION_OF: Mapping[Change, Progression] = MappingProxyType(
     {
@@ -43,36 +43,36 @@ def change_evidence(question: Question, noun: str, mentions: Sequence[LabelEvide
     the report states no change, another one, or opposite ones; the change of what it only suspects is none.
     """
     finding, wanted = question.findings[0], progression_of(question)
-    changes = [
-        (form, mention.quote)
-        for mention in mentions
-        for form in mention.finding.normal_forms
-        if progression_said(form) is not None and mention.hedge not in {"possible", "alternative"}
-    ]
+    changes = changes_in(mentions)
     if not changes:
         raise MiningReject(
             RejectReason.EVIDENCE_INCOMPLETE, f"the later report states no change of {finding} since the prior study"
         )
-    fitting = [(form, quote) for form, quote in changes if progression_said(form) is wanted]
-    others = {said for form, _ in changes if (said := progression_said(form)) not in {wanted, None}}
+    fitting = [(form, quote) for said, form, quote in changes if said is wanted]
+    others = {said for said, _, _ in changes} - {wanted}
     opposite = {Progression.WORSENING, Progression.IMPROVING} - {wanted} if wanted is not Progression.STABLE else set()
     if not fitting or others & opposite:
         raise MiningReject(
             RejectReason.EVIDENCE_CONTRADICTS_ANSWER,
             f"the answer says that {finding} is {wanted}, and the later report says {', '.join(sorted(others))}",
         )
-    quotes: tuple[Quote, ...] = tuple(dict.fromkeys(quote for _, quote in fitting))
     form = fitting[0][0]
     several = any(mention.several and form in mention.finding.normal_forms for mention in mentions)
     gone = all(one.change is Change.RESOLVED for one, _ in fitting)
-    return Evidence(
-        evidence_no=1,
-        finding=finding,
-        kind=EvidenceKind.QUOTED,
-        presence=Presence.ABSENT if gone else Presence.PRESENT,
-        statement=_statement(form, noun, gone=gone, several=several),
-        quotes=quotes[:MOST_QUOTES],
-    )
+    presence = Presence.ABSENT if gone else Presence.PRESENT
+    statement = _statement(form, noun, gone=gone, several=several)
+    return evidence_of(1, finding, presence, statement, (quote for _, quote in fitting))
+
+
+def changes_in(mentions: Iterable[LabelEvidence]) -> list[tuple[Progression, NormalForm, Quote]]:
+    """Return every change that mentions state, with its form and place; what is only suspected has none."""
+    return [
+        (said, form, mention.quote)
+        for mention in mentions
+        if mention.hedge not in {"possible", "alternative"}
+        for form in mention.finding.normal_forms
+        if (said := progression_said(form)) is not None
+    ]
 
 
 def progression_said(form: NormalForm) -> Progression | None:

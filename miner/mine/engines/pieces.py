@@ -1,0 +1,30 @@
+"""Pieces of evidence as the rules engine makes them, and what it says where the report contradicts the answer."""
+
+from collections.abc import Iterable
+
+from cxr.miner.kit.errors import MiningReject
+from cxr.miner.language.grounding import MOST_QUOTES
+from cxr.schemas.reasoning import Evidence
+from cxr.schemas.text import Quote
+from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason
+
+
+def evidence_of(
+    number: int, finding: str, presence: Presence, statement: str, quotes: Iterable[Quote] = ()
+) -> Evidence:
+    """Return a piece of evidence with the first of its quotes; one without any is inferred from silence."""
+    kept = tuple(dict.fromkeys(quotes))[:MOST_QUOTES]
+    return Evidence(
+        evidence_no=number,
+        finding=finding,
+        kind=EvidenceKind.QUOTED if kept else EvidenceKind.INFERRED_NORMAL,
+        presence=presence,
+        statement=statement,
+        quotes=kept,
+    )
+
+
+def against_answer(finding: str, presence: Presence, said: str) -> MiningReject:
+    """Return the reject of a question whose answer takes a finding as present, or absent, against what is `said`."""
+    message = f"the answer takes {finding} as {presence}, and {said}"
+    return MiningReject(RejectReason.EVIDENCE_CONTRADICTS_ANSWER, message)
