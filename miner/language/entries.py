@@ -57,6 +57,15 @@ class Part:
     part_of: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """What a ratio's number makes of it, above its limit and otherwise."""
+
+    limit: float
+    above: "Entry"
+    otherwise: "Entry"
+
+
 @dataclass(slots=True)
 class Entry:
     """Everything that one phrase can mean."""
@@ -74,6 +83,7 @@ class Entry:
     severity: Severity | None = None
     number: str | None = None
     change: Change | None = None
+    ratio: Ratio | None = None
 
 
 @dataclass(slots=True)

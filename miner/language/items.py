@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cxr.miner.language.lexicon import Entry, Node, Role, load_lexicon
+from cxr.miner.language.ratios import read_ratio
 from cxr.miner.language.tokens import ARTICLES, TOKEN, fold_compound, lowered
 from cxr.miner.pack import pack
 
@@ -93,6 +94,8 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
                 entry, stop = node.entry, probe
             probe += 1
             node = node.next.get(words[probe]) if probe < total else None
+        if entry.ratio is not None and (told := read_ratio(words, stop + 1, entry.ratio)) is not None:
+            entry, stop = told
         if entry is _WORD and words[position] in _UNITS:
             _measure(words, position, len(entries), sizes)
         entries.append(entry)

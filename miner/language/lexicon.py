@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
-from cxr.miner.language.entries import Entry, Node, Part, Role
+from cxr.miner.language.entries import Entry, Node, Part, Ratio, Role
 from cxr.miner.language.tokens import phrase_words
 from cxr.miner.pack import Pack, PackError, pack
 from cxr.miner.pack.lexicon import Concept, Region, State
@@ -150,6 +150,15 @@ def _add_places(builder: _Builder, source: Pack) -> dict[str, Part]:
     return parts
 
 
+def _add_ratios(builder: _Builder, source: Pack) -> None:
+    for table in source.anatomy.ratio:
+        above, otherwise = (
+            Entry((concept,), int(Role.CONCEPT), (concept,)) for concept in (table.above, table.otherwise)
+        )
+        for entry in builder.all(table.phrases, Role.WORD):
+            entry.ratio = Ratio(table.limit, above, otherwise)
+
+
 def _add_cues(builder: _Builder, source: Pack) -> None:
     for name, table in source.cues.items():
         if name.upper() not in Role.__members__:
@@ -246,6 +255,7 @@ def build_lexicon(source: Pack) -> Lexicon:
     concepts = _add_concepts(builder, source)
     parts = _add_places(builder, source)
     _add_modifiers(builder, source)
+    _add_ratios(builder, source)
     _add_cues(builder, source)
     for entry in builder.entries.values():
         if entry.concepts:

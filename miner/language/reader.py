@@ -128,10 +128,11 @@ class _Sentence:
         found = collect(items, index)
         for named in entry.concepts:
             concept_id = self._concept_here(named, index, found)
-            self._emit(concept_id, index, found, denied=scopes.denied[index], hedged=scopes.hedged[index])
+            if concept_id is not None:
+                self._emit(concept_id, index, found, denied=scopes.denied[index], hedged=scopes.hedged[index])
 
-    def _concept_here(self, concept_id: str, index: int, found: Attributes) -> str:
-        """Return what a concept is called at its place, under an adjective, or where it is old."""
+    def _concept_here(self, concept_id: str, index: int, found: Attributes) -> str | None:
+        """Return what a concept is called at its place, under an adjective, or where it is old; None for no name."""
         concept = self.lexicon.concepts[concept_id]
         if found.chronic and concept.chronic_form is not None:
             return concept.chronic_form
@@ -143,7 +144,8 @@ class _Sentence:
         regions = [self.lexicon.parts[place].region.id for place in found.places]
         if self._of_device(index):
             regions.insert(0, pack().roles.device_region)
-        return next((concept.at[region] for region in regions if region in concept.at), concept_id)
+        here = None if concept.placed else concept_id
+        return next((concept.at[region] for region in regions if region in concept.at), here)
 
     def _emit(self, concept_id: str, index: int, found: Attributes, *, denied: bool, hedged: bool) -> None:
         change = found.change or self.changes.get(index)
@@ -288,8 +290,13 @@ class _Sentence:
     def _state_denied(self, index: int, targets: list[int], *, predicative: bool) -> bool:
         if not predicative:
             return self.scopes.denied[index]
-        between = self.items.roles[max(targets) + 1 : index]
-        return any(role & Role.DENY_FORWARD for role in between)
+        roles = self.items.roles
+        if any(role & Role.DENY_FORWARD for role in roles[max(targets) + 1 : index]):
+            return True
+        first = min(targets) - 1  # "no Y is enlarged"
+        while first > 0 and roles[first] & PASSES and not roles[first] & Role.DENY_FORWARD:
+            first -= 1
+        return first >= 0 and bool(roles[first] & Role.DENY_FORWARD) and index > max(targets) + 1
 
     def _state_attributes(self, index: int, ats: list[int], *, denied: bool) -> Attributes:
         items = self.items

@@ -229,10 +229,11 @@ def state_concept(part: Part, state: State) -> str | None:
     """Return the concept that an adjective makes of a structure; None where it makes none."""
     region = part.region
     concept = region.states.get(state.id)
-    if concept is None and state.id == "normal":
-        concept = region.normal
-    if concept is None and state.id == "abnormal":
-        concept = region.abnormal
+    for name in (state.id, state.like):
+        if concept is None and name == "normal":
+            concept = region.normal
+        if concept is None and name == "abnormal":
+            concept = region.abnormal
     return concept
 
 
