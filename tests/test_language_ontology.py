@@ -53,7 +53,7 @@ DESCRIBED = [  # Fleischner 2008 and 2024 glossaries; Felson
     ("Cardiothoracic ratio is normal.", "+normal_heart"),
     ("Water-bottle heart.", "+cardiomegaly +pericardial_effusion"),
     ("Double contour along the right heart border with a splayed carina.", "+chamber_enlargement"),
-    ("The right heart border is crisp.", "+sharp_heart_borders !cardiomegaly"),
+    ("The right heart border is crisp.", "+sharp_heart_contour !cardiomegaly"),
     # vessels
     ("The upper zone vessels are distended, with upper lobe blood diversion.", "+vascular_prominence"),
     ("Cephalization of flow.", "+vascular_prominence"),
@@ -101,7 +101,7 @@ NAMED = [  # PadChest's findings, RadLex, and what reports of other settings cal
     ("Biopsy-related hemorrhage around the nodule.", "+pulmonary_hemorrhage"),
     ("Blossoming right pulmonary contusion.", "+pulmonary_contusion"),
     ("Septic emboli are suspected.", "+septic_emboli"),
-    ("Lymphangitic spread of tumor.", "+lymphangitic_spread"),
+    ("Lymphangitic spread of tumor.", "+lymphangitic_tumor"),
     ("Left-sided air trapping.", "+air_trapping"),
     ("Suspected bronchopleural fistula.", "+bronchopleural_fistula"),
     ("The gastric conduit is distended.", "+gastric_conduit"),
@@ -115,7 +115,7 @@ NAMED = [  # PadChest's findings, RadLex, and what reports of other settings cal
     ("The left clavicle is surgically absent.", "+postsurgical_change"),
     ("Incidental azygos lobe.", "+azygos_lobe !right_aortic_arch"),
     ("Right-sided aortic arch.", "+right_aortic_arch"),
-    ("Left aortic arch.", "+left_aortic_arch"),
+    ("Left aortic arch.", "+normal_aortic_arch"),
     ("Avascular necrosis of the humeral head.", "+osteonecrosis"),
     ("Fungus ball in an old cavity.", "+aspergilloma"),
     ("Pleural mesothelioma encases the lung.", "+pleural_mass"),
@@ -137,14 +137,14 @@ NAMED = [  # PadChest's findings, RadLex, and what reports of other settings cal
     ("Streaky changes at the bases.", "+lung_opacity"),
     ("Patchy streaky density in the lingula.", "+lung_opacity"),
     ("Slight haze at the left base.", "+lung_opacity"),
-    ("Age-appropriate skeleton.", "+age_appropriate_bones !normal_bones"),
+    ("Age-appropriate skeleton.", "+ordinary_skeleton !normal_bones"),
     ("No bony injury.", "-fracture"),
     ("No air leak.", "-pneumothorax"),
 ]
 
 NOT_WHAT_THEY_SOUND_LIKE = [
-    ("Obscured heart borders.", "+obscured_heart_border !lung_opacity"),
-    ("The cardiac silhouette is obscured and cannot be measured.", "+obscured_heart_border !lung_opacity"),
+    ("Obscured heart borders.", "+obscured_heart_contour !lung_opacity"),
+    ("The cardiac silhouette is obscured and cannot be measured.", "+obscured_heart_contour !lung_opacity"),
     ("The lung bases are obscured by overlying soft tissue.", "!lung_opacity"),
     ("The side port of the enteric tube lies below the diaphragm.", "+enteric_tube !port !central_line"),
     ("Nasogastric tube with its side hole at the gastroesophageal junction.", "+enteric_tube !port"),
@@ -172,13 +172,13 @@ NOT_WHAT_THEY_SOUND_LIKE = [
 ]
 
 DEVICES = [
-    ("LVAD in place.", "+ventricular_assist_device !iabp"),
-    ("Impella device across the aortic valve.", "+ventricular_assist_device"),
+    ("LVAD in place.", "+ventricular_pump !iabp"),
+    ("Impella device across the aortic valve.", "+ventricular_pump"),
     ("IABP tip 2 cm below the arch.", "+iabp"),
     ("Venous ECMO cannula ends in the right atrium.", "+ecmo_cannula"),
     ("Leadless pacer projects over the right ventricle.", "+leadless_pacemaker"),
-    ("A loop recorder is noted.", "+loop_recorder"),
-    ("Implantable cardiac monitor on the left.", "+loop_recorder"),
+    ("A loop recorder is noted.", "+cardiac_recorder"),
+    ("Implantable cardiac monitor on the left.", "+cardiac_recorder"),
     ("Epidural catheter along the spine.", "+catheter"),
     ("External ventricular drain, partly imaged.", "+catheter"),
     ("Dobhoff tip is postpyloric.", "+enteric_tube"),

@@ -84,6 +84,8 @@ class Entry:
     number: str | None = None
     change: Change | None = None
     ratio: Ratio | None = None
+    only_at: frozenset[str] = frozenset()
+    """Regions without which it is a plain word."""
 
 
 @dataclass(slots=True)

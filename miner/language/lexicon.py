@@ -262,6 +262,8 @@ def build_lexicon(source: Pack) -> Lexicon:
             device = concepts[entry.concepts[0]].region == source.roles.device_region
             entry.inner = _inner(entry, builder.entries, device=device)
             entry.tail = _tail(entry, builder.entries)
+            first = concepts[entry.concepts[0]]
+            entry.only_at = frozenset(first.at) if first.placed else entry.only_at
     _refuse_circles(concepts)
     upward = {c.id: (*c.is_a, *c.equivalent) for c in concepts.values()}
     ancestors = {c: _closure(c, upward) for c in concepts}
