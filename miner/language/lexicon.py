@@ -260,9 +260,10 @@ def build_lexicon(source: Pack) -> Lexicon:
     for entry in builder.entries.values():
         if entry.concepts:
             device = concepts[entry.concepts[0]].region == source.roles.device_region
-            entry.inner = _inner(entry, builder.entries, device=device)
-            entry.tail = _tail(entry, builder.entries)
             first = concepts[entry.concepts[0]]
+            # The side in the name of something normal is no part of it: "left Z" is where Z belongs.
+            entry.inner = () if first.kind == "normal" else _inner(entry, builder.entries, device=device)
+            entry.tail = _tail(entry, builder.entries)
             entry.only_at = frozenset(first.at) if first.placed else entry.only_at
     _refuse_circles(concepts)
     upward = {c.id: (*c.is_a, *c.equivalent) for c in concepts.values()}
