@@ -83,6 +83,8 @@ class Entry:
     severity: Severity | None = None
     number: str | None = None
     change: Change | None = None
+    special: bool = False
+    """It has one of the two below."""
     ratio: Ratio | None = None
     only_at: frozenset[str] = frozenset()
     """Regions without which it is a plain word."""

@@ -95,12 +95,13 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
                 entry, stop = node.entry, probe
             probe += 1
             node = node.next.get(words[probe]) if probe < total else None
-        if entry.ratio is not None and (told := read_ratio(words, stop + 1, entry.ratio)) is not None:
-            entry, stop = told
+        if entry.special:
+            if entry.ratio is not None and (told := read_ratio(words, stop + 1, entry.ratio)) is not None:
+                entry, stop = told
+            elif entry.only_at:
+                placed.append(len(entries))
         if entry is _WORD and words[position] in _UNITS:
             _measure(words, position, len(entries), sizes)
-        if entry.only_at:
-            placed.append(len(entries))
         entries.append(entry)
         first_at.append(starts[position])
         last_at.append(ends[stop])

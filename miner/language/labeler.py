@@ -79,7 +79,7 @@ def _rules() -> _LabelRules:
     return _LabelRules(
         named={c.id: c.label for c in concepts if c.label is not None},
         suggested={c.id: c.label_possible for c in concepts if c.label_possible is not None},
-        absent={c.id: c.label_absent for c in concepts},
+        absent={c.id: c.label_absent for c in concepts if c.label_absent},
         rules_out=frozenset(c.id for c in concepts if c.entails_absence or c.kind == "normal"),
         normals=frozenset(c.id for c in concepts if c.kind == "normal"),
         one_of_many=frozenset(c.id for c in concepts if c.one_of_many),
@@ -100,10 +100,10 @@ def _explicit(mention: Mention, rules: _LabelRules) -> Iterator[tuple[str, Value
     suggested = rules.suggested.get(form.concept)
     if suggested is not None and present:
         yield suggested, -1
-    if present is (form.concept in rules.rules_out) and not _of_a_part(form):
-        for negative in rules.absent[form.concept]:
-            if negative != label:
-                yield negative, 0
+    negatives = rules.absent.get(form.concept)
+    if negatives is not None and present is (form.concept in rules.rules_out) and not _of_a_part(form):
+        for negative in negatives:
+            yield negative, 0
 
 
 def label(report: str) -> dict[str, int | None]:
@@ -150,9 +150,13 @@ def label_evidence(report: str) -> dict[str, list[LabelEvidence]]:
 
 def _of_a_part(form: NormalForm) -> bool:
     """Return whether a form speaks of one side, or of a zone of the organ whose zones are told apart."""
+    if form.side in {Side.LEFT, Side.RIGHT}:
+        return True
+    if not form.locations:
+        return False
     relations, parts = pack().relations, load_lexicon().parts
     zoned = relations.organs.get(relations.regions.zoned, ())
-    return form.side in {Side.LEFT, Side.RIGHT} or any(parts[place].region.id in zoned for place in form.locations)
+    return any(parts[place].region.id in zoned for place in form.locations)
 
 
 def _narrow(form: NormalForm) -> bool:

@@ -156,6 +156,7 @@ def _add_ratios(builder: _Builder, source: Pack) -> None:
             Entry((concept,), int(Role.CONCEPT), (concept,)) for concept in (table.above, table.otherwise)
         )
         for entry in builder.all(table.phrases, Role.WORD):
+            entry.special = True
             entry.ratio = Ratio(table.limit, above, otherwise)
 
 
@@ -264,7 +265,8 @@ def build_lexicon(source: Pack) -> Lexicon:
             # The side in the name of something normal is no part of it: "left Z" is where Z belongs.
             entry.inner = () if first.kind == "normal" else _inner(entry, builder.entries, device=device)
             entry.tail = _tail(entry, builder.entries)
-            entry.only_at = frozenset(first.at) if first.placed else entry.only_at
+            if first.placed:
+                entry.special, entry.only_at = True, frozenset(first.at)
     _refuse_circles(concepts)
     upward = {c.id: (*c.is_a, *c.equivalent) for c in concepts.values()}
     ancestors = {c: _closure(c, upward) for c in concepts}

@@ -13,6 +13,8 @@ PASSES = int(Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.WORD |
 """What may stand between an adjective and its structure."""
 _SHOWING = ("show", "demonstrat", "reveal", "exhibit", "display")
 _QUALIFIER = int(Role.WORD | Role.CHANGE | Role.SEVERITY)
+_ADJECTIVES = 8
+"""How far back the structure of the last of several adjectives may stand."""
 _ADVERSATIVE = frozenset({("but",), ("yet",), ("although",), ("though",)})
 
 
@@ -83,6 +85,8 @@ def state_targets(items: Items, index: int) -> tuple[list[int], bool]:
     left = (
         subjects(items, index, PART) if before & (PART | Role.COPULA | Role.COLON | STATE | _LIST | Role.WITH) else []
     )
+    if not left and not right and before & _LIST:
+        left = _second_adjective(items, index - 1)
     if left and _mention_between(items, left[-1], index):
         left = []
     if left:
@@ -90,6 +94,14 @@ def state_targets(items: Items, index: int) -> tuple[list[int], bool]:
     if not right and not leads_to_mention(items, index + 1):
         return _earlier_subject(items, index), True
     return right, False
+
+
+def _second_adjective(items: Items, index: int) -> list[int]:
+    """Return the structure of adjectives in a row without a verb: "Y long and striped"."""
+    first = max(index - _ADJECTIVES, -1)
+    while index > first and items.roles[index] & (STATE | PASSES | _LIST) and not items.roles[index] & PART:
+        index -= 1
+    return subjects(items, index + 1, PART) if index > first and items.roles[index] & PART else []
 
 
 def _shows(items: Items, index: int) -> bool:
