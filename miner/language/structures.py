@@ -73,7 +73,7 @@ def state_targets(items: Items, index: int) -> tuple[list[int], bool]:
     behind = index
     while (
         behind
-        and items.roles[behind - 1] & (PASSES | Role.DENY_FORWARD | Role.AFFIRM_BACKWARD)
+        and items.roles[behind - 1] & (PASSES | Role.DENY_FORWARD | Role.AFFIRM_BACKWARD | Role.PROBABLE)
         and not (items.roles[behind - 1] & PART)
     ):
         behind -= 1
@@ -85,10 +85,10 @@ def state_targets(items: Items, index: int) -> tuple[list[int], bool]:
     left = (
         subjects(items, index, PART) if before & (PART | Role.COPULA | Role.COLON | STATE | _LIST | Role.WITH) else []
     )
-    if not left and not right and before & _LIST:
-        left = _second_adjective(items, index - 1)
     if left and _mention_between(items, left[-1], index):
         left = []
+    if not left and not right and before & _LIST:
+        left = _second_adjective(items, index - 1)
     if left:
         return left, True
     if not right and not leads_to_mention(items, index + 1):
