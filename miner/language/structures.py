@@ -240,13 +240,15 @@ def generic_concept(part: Part, word: str, *, acute: bool) -> str | None:
 def state_concept(part: Part, state: State) -> str | None:
     """Return the concept that an adjective makes of a structure; None where it makes none."""
     region = part.region
-    concept = region.states.get(state.id)
     for name in (state.id, state.like):
+        concept = region.states.get(name) if name is not None else None
         if concept is None and name == "normal":
             concept = region.normal
         if concept is None and name == "abnormal":
             concept = region.abnormal
-    return concept
+        if concept is not None:
+            return concept
+    return None
 
 
 def says_concept(part: Part, concept_id: str, region_id: str) -> bool:
