@@ -61,6 +61,15 @@ class Part:
     part_of: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """What a ratio's number makes of it, above its limit and otherwise."""
+
+    limit: float
+    above: "Entry"
+    otherwise: "Entry"
+
+
 @dataclass(slots=True)
 class Entry:
     """Everything that one phrase can mean."""
@@ -78,6 +87,11 @@ class Entry:
     severity: Severity | None = None
     number: str | None = None
     change: Change | None = None
+    special: bool = False
+    """It has one of the two below."""
+    ratio: Ratio | None = None
+    only_at: frozenset[str] = frozenset()
+    """Regions without which it is a plain word."""
 
 
 @dataclass(slots=True)

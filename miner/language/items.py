@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cxr.miner.language.lexicon import Entry, Node, Role, load_lexicon
+from cxr.miner.language.ratios import read_ratio
 from cxr.miner.language.repair import repaired
 from cxr.miner.language.tokens import ARTICLES, fold_compound, lowered, token_pattern
 from cxr.miner.pack import pack
@@ -135,6 +136,7 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
     first_at: list[int] = []
     last_at: list[int] = []
     sizes: list[tuple[int, float]] = []
+    placed: list[int] = []
     position, total = 0, len(words)
     while position < total:
         entry = _WORD
@@ -145,12 +147,19 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
                 entry, stop = node.entry, probe
             probe += 1
             node = node.next.get(words[probe]) if probe < total else None
+        if entry.special:
+            if entry.ratio is not None and (told := read_ratio(words, stop + 1, entry.ratio)) is not None:
+                entry, stop = told
+            elif entry.only_at:
+                placed.append(len(entries))
         if entry is _WORD and words[position] in _UNITS:
             _measure(words, position, len(entries), sizes)
         entries.append(entry)
         first_at.append(starts[position])
         last_at.append(ends[stop])
         position = stop + 1
+    if placed:
+        _leave_out_of_place(entries, placed)
     roles = [entry.roles for entry in entries]
     union = 0
     for role in roles:
@@ -164,6 +173,14 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
         union,
         option=_OPTION.match(sentence) is not None,
     )
+
+
+def _leave_out_of_place(entries: list[Entry], placed: list[int]) -> None:
+    """Take words that say something at some places only for plain words where a sentence names none of these."""
+    regions = {entry.part.region.id for entry in entries if entry.part is not None}
+    for index in placed:
+        if regions.isdisjoint(entries[index].only_at):
+            entries[index] = _WORD
 
 
 def _measure(words: list[str], unit: int, item: int, sizes: list[tuple[int, float]]) -> None:

@@ -5,7 +5,9 @@ Follows the CheXpert labeler (Irvin et al. 2019, arXiv 1901.07031): labels count
 negative one; a finding that is not mentioned stays None. Which concept sets which label is data of the pack, and so
 are its choices where the paper leaves room (`labels.toml`). General ones are:
 
-- A structure called normal is an explicit negative of its own label, and sets no other.
+- A structure called normal, or free of its signs, is an explicit negative of the label that is about it, unless the
+  words speak of one side or zone only; what follows beyond that sets no label.
+- A denial of one kind among many leaves the label open, as data of the pack says.
 - Labels are not passed up a hierarchy: a kind of X does not set X.
 - "likely" and "consistent with" assert; "possible", "may", "suspicious for", "cannot exclude" are uncertain.
   "Borderline" and the two sides of "X or Y", "X versus Y" are 1, and stay uncertain in their normal form.
@@ -55,7 +57,12 @@ class _LabelRules:
 
     named: dict[str, str]
     suggested: dict[str, str]
-    absent_by_normal: dict[str, tuple[str, ...]]
+    absent: dict[str, tuple[str, ...]]
+    """Labels that an asserted normal or a denied abnormality makes 0."""
+    rules_out: frozenset[str]
+    """Concepts that make them 0 where they are present: normals, and what cannot stand beside something else."""
+    normals: frozenset[str]
+    one_of_many: frozenset[str]
     entailed: dict[str, tuple[str, ...]]
     """Labels that a denied concept or an asserted normal rules out without naming them."""
     counts_as_finding: frozenset[str]
@@ -72,7 +79,10 @@ def _rules() -> _LabelRules:
     return _LabelRules(
         named={c.id: c.label for c in concepts if c.label is not None},
         suggested={c.id: c.label_possible for c in concepts if c.label_possible is not None},
-        absent_by_normal={c.id: c.label_absent for c in concepts},
+        absent={c.id: c.label_absent for c in concepts if c.label_absent},
+        rules_out=frozenset(c.id for c in concepts if c.entails_absence or c.kind == "normal"),
+        normals=frozenset(c.id for c in concepts if c.kind == "normal"),
+        one_of_many=frozenset(c.id for c in concepts if c.one_of_many),
         entailed={
             c.id: ruled(lexicon.ruled_out[c.id] if c.kind == "normal" else lexicon.descendants[c.id]) for c in concepts
         },
@@ -84,14 +94,15 @@ def _explicit(mention: Mention, rules: _LabelRules) -> Iterator[tuple[str, Value
     form = mention.form
     present = form.presence is Presence.PRESENT
     label = rules.named.get(form.concept)
-    if label is not None:
+    if label is not None and (present or form.concept not in rules.one_of_many):
         uncertain = bool(mention.hedge)
         yield label, (-1 if uncertain else 1) if present else 0
     suggested = rules.suggested.get(form.concept)
     if suggested is not None and present:
         yield suggested, -1
-    if label is None and present:
-        for negative in rules.absent_by_normal[form.concept]:
+    negatives = rules.absent.get(form.concept)
+    if negatives is not None and present is (form.concept in rules.rules_out) and not _of_a_part(form):
+        for negative in negatives:
             yield negative, 0
 
 
@@ -129,12 +140,23 @@ def label_evidence(report: str) -> dict[str, list[LabelEvidence]]:
         stated = dict(_explicit(mention, rules))
         for finding, value in stated.items():
             evidence[finding].append(_evidence(analysis, index, mention, value, None))
-        normal = load_lexicon().concepts[form.concept].kind == "normal"
+        normal = form.concept in rules.normals
         if normal is (form.presence is Presence.PRESENT) and not _narrow(form):  # a denial, or an assurance
             for finding in rules.entailed[form.concept]:
                 if finding not in stated:
                     evidence[finding].append(_evidence(analysis, index, mention, 0, form.concept))
     return evidence
+
+
+def _of_a_part(form: NormalForm) -> bool:
+    """Return whether a form speaks of one side, or of a zone of the organ whose zones are told apart."""
+    if form.side in {Side.LEFT, Side.RIGHT}:
+        return True
+    if not form.locations:
+        return False
+    relations, parts = pack().relations, load_lexicon().parts
+    zoned = relations.organs.get(relations.regions.zoned, ())
+    return any(parts[place].region.id in zoned for place in form.locations)
 
 
 def _narrow(form: NormalForm) -> bool:

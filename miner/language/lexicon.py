@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
-from cxr.miner.language.entries import Entry, Node, Part, Role
+from cxr.miner.language.entries import Entry, Node, Part, Ratio, Role
 from cxr.miner.language.tokens import phrase_words
 from cxr.miner.pack import Pack, PackError, pack
 from cxr.miner.pack.lexicon import Concept, Region, State
@@ -153,6 +153,16 @@ def _add_places(builder: _Builder, source: Pack) -> dict[str, Part]:
     return parts
 
 
+def _add_ratios(builder: _Builder, source: Pack) -> None:
+    for table in source.anatomy.ratio:
+        above, otherwise = (
+            Entry((concept,), int(Role.CONCEPT), (concept,)) for concept in (table.above, table.otherwise)
+        )
+        for entry in builder.all(table.phrases, Role.WORD):
+            entry.special = True
+            entry.ratio = Ratio(table.limit, above, otherwise)
+
+
 def _add_cues(builder: _Builder, source: Pack) -> None:
     for name, table in source.cues.items():
         if name.upper() not in Role.__members__:
@@ -259,13 +269,18 @@ def build_lexicon(source: Pack) -> Lexicon:
     concepts = _add_concepts(builder, source)
     parts = _add_places(builder, source)
     _add_modifiers(builder, source)
+    _add_ratios(builder, source)
     _add_cues(builder, source)
     _add_misheard(builder, source)
     for entry in builder.entries.values():
         if entry.concepts:
             device = concepts[entry.concepts[0]].region == source.roles.device_region
-            entry.inner = _inner(entry, builder.entries, device=device)
+            first = concepts[entry.concepts[0]]
+            # The side in the name of something normal is no part of it: "left Z" is where Z belongs.
+            entry.inner = () if first.kind == "normal" else _inner(entry, builder.entries, device=device)
             entry.tail = _tail(entry, builder.entries)
+            if first.placed:
+                entry.special, entry.only_at = True, frozenset(first.at)
     _refuse_circles(concepts)
     upward = {c.id: (*c.is_a, *c.equivalent) for c in concepts.values()}
     ancestors = {c: _closure(c, upward) for c in concepts}

@@ -147,23 +147,27 @@ class _Sentence:
         entry = items.entries[index]
         found = collect(items, index)
         for named in entry.concepts:
-            concept_id = self._concept_here(named, index, found)
-            self._emit(concept_id, index, found, denied=scopes.denied[index], hedged=scopes.hedged[index])
+            for concept_id in self._concepts_here(named, index, found):
+                self._emit(concept_id, index, found, denied=scopes.denied[index], hedged=scopes.hedged[index])
 
-    def _concept_here(self, concept_id: str, index: int, found: Attributes) -> str:
-        """Return what a concept is called at its place, under an adjective, or where it is old."""
+    def _concepts_here(self, concept_id: str, index: int, found: Attributes) -> Iterable[str]:
+        """Return what a concept is called at its place, under an adjective, or where it is old.
+
+        Several where a word that says something at some places only stands at several of them, or none.
+        """
         concept = self.lexicon.concepts[concept_id]
         if found.chronic and concept.chronic_form is not None:
-            return concept.chronic_form
+            return (concept.chronic_form,)
         for state in found.states:
             if state in concept.when:
-                return concept.when[state]
+                return (concept.when[state],)
         if not concept.at:
-            return concept_id
+            return (concept_id,)
         regions = [self.lexicon.parts[place].region.id for place in found.places]
         if self._of_device(index):
             regions.insert(0, pack().roles.device_region)
-        return next((concept.at[region] for region in regions if region in concept.at), concept_id)
+        here = dict.fromkeys(concept.at[region] for region in regions if region in concept.at)
+        return here if concept.placed else [*here, concept_id][:1]
 
     def _emit(self, concept_id: str, index: int, found: Attributes, *, denied: bool, hedged: bool) -> None:
         change = found.change or self.changes.get(index)
@@ -308,23 +312,36 @@ class _Sentence:
     def _state_denied(self, index: int, targets: list[int], *, predicative: bool) -> bool:
         if not predicative:
             return self.scopes.denied[index]
-        between = self.items.roles[max(targets) + 1 : index]
-        return any(role & Role.DENY_FORWARD for role in between)
+        roles = self.items.roles
+        if any(role & Role.DENY_FORWARD for role in roles[max(targets) + 1 : index]):
+            return True
+        state = self.items.entries[index].state
+        if state is None or state.normal:
+            return False
+        first = min(targets) - 1  # "no Y is enlarged"
+        while first > 0 and roles[first] & PASSES and not roles[first] & Role.DENY_FORWARD:
+            first -= 1
+        return first >= 0 and bool(roles[first] & Role.DENY_FORWARD) and index > max(targets) + 1
 
     def _state_attributes(self, index: int, ats: list[int], *, denied: bool) -> Attributes:
         items = self.items
         found = Attributes(min(index, *ats), max(index, *ats))
+        own_sides = 0
         for position in range(max(0, found.first - 2), min(found.last + 2, len(items.roles))):
             role = items.roles[position]
             if role & _LIST:
                 if position < found.first:
                     found.severity = found.change = None
                     found.sides.clear()
+                elif max(ats) < position < index:  # "Y is striped on the left and not long"
+                    del found.sides[own_sides:]
                 continue
             entry = items.entries[position]
             if entry.side is not None and position <= found.last:
                 found.sides.append(entry.side)
                 found.first = min(found.first, position)
+            if position <= max(ats):
+                own_sides = len(found.sides)
             if entry.severity is not None and position < index and index - position <= 2:
                 found.severity = entry.severity
                 found.first = min(found.first, position)

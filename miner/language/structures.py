@@ -13,6 +13,8 @@ PASSES = int(Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.WORD |
 """What may stand between an adjective and its structure."""
 _SHOWING = ("show", "demonstrat", "reveal", "exhibit", "display")
 _QUALIFIER = int(Role.WORD | Role.CHANGE | Role.SEVERITY)
+_ADJECTIVES = 8
+"""How far back the structure of the last of several adjectives may stand."""
 _ADVERSATIVE = frozenset({("but",), ("yet",), ("although",), ("though",)})
 
 
@@ -71,7 +73,7 @@ def state_targets(items: Items, index: int) -> tuple[list[int], bool]:
     behind = index
     while (
         behind
-        and items.roles[behind - 1] & (PASSES | Role.DENY_FORWARD | Role.AFFIRM_BACKWARD)
+        and items.roles[behind - 1] & (PASSES | Role.DENY_FORWARD | Role.AFFIRM_BACKWARD | Role.PROBABLE)
         and not (items.roles[behind - 1] & PART)
     ):
         behind -= 1
@@ -85,11 +87,21 @@ def state_targets(items: Items, index: int) -> tuple[list[int], bool]:
     )
     if left and _mention_between(items, left[-1], index):
         left = []
+    if not left and not right and before & _LIST:
+        left = _second_adjective(items, index - 1)
     if left:
         return left, True
     if not right and not leads_to_mention(items, index + 1):
         return _earlier_subject(items, index), True
     return right, False
+
+
+def _second_adjective(items: Items, index: int) -> list[int]:
+    """Return the structure of adjectives in a row without a verb: "Y long and striped"."""
+    first = max(index - _ADJECTIVES, -1)
+    while index > first and items.roles[index] & (STATE | PASSES | _LIST) and not items.roles[index] & PART:
+        index -= 1
+    return subjects(items, index + 1, PART) if index > first and items.roles[index] & PART else []
 
 
 def _shows(items: Items, index: int) -> bool:
@@ -228,12 +240,15 @@ def generic_concept(part: Part, word: str, *, acute: bool) -> str | None:
 def state_concept(part: Part, state: State) -> str | None:
     """Return the concept that an adjective makes of a structure; None where it makes none."""
     region = part.region
-    concept = region.states.get(state.id)
-    if concept is None and state.id == "normal":
-        concept = region.normal
-    if concept is None and state.id == "abnormal":
-        concept = region.abnormal
-    return concept
+    for name in (state.id, state.like):
+        concept = region.states.get(name) if name is not None else None
+        if concept is None and name == "normal":
+            concept = region.normal
+        if concept is None and name == "abnormal":
+            concept = region.abnormal
+        if concept is not None:
+            return concept
+    return None
 
 
 def says_concept(part: Part, concept_id: str, region_id: str) -> bool:

@@ -47,6 +47,11 @@ class Concept:
     label_possible: LabelName | None = None
     """A label that it suggests without naming it."""
     label_absent: tuple[LabelName, ...] = ()
+    """Labels that are 0 where a normal is asserted, or an abnormality denied, of the whole structure."""
+    one_of_many: bool = False
+    """Its denial leaves its label open: other kinds may be there."""
+    placed: bool = False
+    """It says something only at the places of `at`: a word of common use, as in "Y in the wrong place"."""
     incidental: bool = False
     """Its presence leaves an image without finding, as the corpus's labeler counts."""
     unnamed: bool = False
@@ -81,6 +86,26 @@ class PartTable(Table):
     sided: dict[Side, Words] = Field(default_factory=dict)
 
 
+class RatioTable(Table):
+    """A ratio of structures: what its number makes of it."""
+
+    phrases: Words
+    limit: float = Field(gt=0, lt=1)
+    above: ConceptId
+    otherwise: ConceptId
+
+
+class Comparing(Table):
+    """The words between a ratio's name and its number."""
+
+    more: frozenset[Word] = frozenset()
+    less: frozenset[Word] = frozenset()
+    denying: frozenset[Word] = frozenset()
+    numbers: dict[Word, float] = Field(default_factory=dict)
+    units: frozenset[Word] = frozenset()
+    """Behind a number: it is a length and no ratio."""
+
+
 class Anatomy(Table):
     """`anatomy.toml`."""
 
@@ -88,6 +113,8 @@ class Anatomy(Table):
     """A structure that is named by such a word needs a noun after it."""
     device_sites: frozenset[Word] = frozenset()
     """Words for structures that a device ends in: their sides are no sides of the device."""
+    ratio: tuple[RatioTable, ...] = ()
+    comparing: Comparing = Field(default_factory=Comparing)
     region: dict[str, Region]
     part: dict[str, PartTable]
 
@@ -99,6 +126,8 @@ class State:
     id: Word
     normal: bool
     hedge: bool = False
+    like: AdjectiveId | None = None
+    """What it means where a region has no word of its own for it."""
     predicative: bool = False
     """It describes a structure only from behind ("X is central", but not "central X")."""
     severity: Severity | None = None

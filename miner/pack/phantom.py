@@ -148,7 +148,7 @@ class Blob(Table):
 
 
 class Level(Table):
-    """The lower part of a field, filled, higher at the outside: a meniscus."""
+    """The lower part of a field, filled, higher at the outside, as water stands in a glass."""
 
     shape: Literal["level"]
     of: Word

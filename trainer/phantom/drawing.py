@@ -118,7 +118,7 @@ class _Canvas:
         self.plane += np.asarray(shape.strength * np.exp(-(spread**2) / 2), dtype=np.float32)
 
     def _level(self, shape: Level, shown: Shown) -> None:
-        """Fill the lower part of a field, higher at the outside: a meniscus."""
+        """Fill the lower part of a field, higher at the outside, as water stands in a glass."""
         level = shape.bottom - shape.reach * self._measure(shown, shape.size)
         bent = level + shape.bend * (shape.crest - self._outward(shown.side))
         self.plane[self.fields[shown.side] & (self.y > bent)] = shape.grey
