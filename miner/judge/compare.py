@@ -33,10 +33,14 @@ class Fit(Enum):
 
 
 class Match(NamedTuple):
-    """A fit, and the detail that conflicts."""
+    """A fit, the detail that conflicts, and which details conflict or are open, by their reasons."""
 
     fit: Fit
     conflict: Reason | None = None
+    against: frozenset[Reason] = frozenset()
+    """All details in which the two conflict."""
+    left_open: frozenset[Reason] = frozenset()
+    """The details of the finding on which the fact says nothing."""
 
 
 SAME = Match(Fit.SAME)
@@ -47,29 +51,32 @@ ELSEWHERE = Match(Fit.ELSEWHERE)
 def compare(finding: NormalForm, fact: Fact, relations: Relations) -> Match:
     """Compare the details of a finding with those of a fact whose concept is the finding's or a kind of it."""
     known = fact.form
-    place = compare_places(finding, known, relations)
-    if place.fit is Fit.ELSEWHERE:
-        return place
+    place, side = compare_places(finding, known, relations), compare_sides(finding, known, relations)
+    if Fit.ELSEWHERE in {place.fit, side.fit}:
+        return ELSEWHERE
     parts = (
-        compare_sides(finding, known),
-        place,
-        compare_severity(finding, fact),
-        compare_number(finding, fact),
-        compare_change(finding, known),
+        (Reason.SIDE_CONFLICT, side),
+        (Reason.LOCATION_CONFLICT, place),
+        (Reason.SEVERITY_CONFLICT, compare_severity(finding, fact)),
+        (Reason.NUMBER_CONFLICT, compare_number(finding, fact)),
+        (Reason.CHANGE_CONFLICT, compare_change(finding, known)),
     )
-    for part in parts:
-        if part.fit is Fit.CONFLICT:
-            return part
-    return MORE_DETAIL if any(part.fit is Fit.MORE_DETAIL for part in parts) else SAME
+    if all(part is SAME for _, part in parts):
+        return SAME
+    against = [reason for reason, part in parts if part.fit is Fit.CONFLICT]
+    left_open = frozenset(reason for reason, part in parts if part.fit is Fit.MORE_DETAIL)
+    if against:
+        return Match(Fit.CONFLICT, against[0], frozenset(against), left_open)
+    return Match(Fit.MORE_DETAIL, None, frozenset(), left_open) if left_open else SAME
 
 
-def compare_sides(finding: NormalForm, fact: NormalForm) -> Match:
+def compare_sides(finding: NormalForm, fact: NormalForm, relations: Relations) -> Match:
     """Left against right conflicts, and so does "bilateral" against one side; one side of a bilateral thing fits."""
-    asked, known = finding.side, fact.side
+    asked, known = relations.side_of(finding), relations.side_of(fact)
     if asked not in SIDED or asked is known:
         return SAME
     if known not in SIDED:
-        return MORE_DETAIL
+        return ELSEWHERE if relations.is_midline(fact.concept) else MORE_DETAIL
     if known is Side.BILATERAL:
         return SAME
     return Match(Fit.CONFLICT, Reason.SIDE_CONFLICT)

@@ -19,6 +19,8 @@ _LINK = re.compile(
     r"secondary|related|\bor\b|versus|\bvs\b|xxxx|___",
     re.IGNORECASE,
 )
+# "X and Y": what is said before the first is said of both.
+_JOINED = re.compile(r"\s*(?:and|with|&|\+|/|plus|and/or|or)(?: (?:adjacent|associated|underlying|overlying|some))?\s*", re.IGNORECASE)
 # A sentence of a report names a dozen things at most; comparing all pairs of hundreds would take quadratic time.
 MOST_IN_SENTENCE = 40
 _ONE = ("a ", "an ", "single ", "solitary ")
@@ -223,7 +225,9 @@ def _one_thing(form: NormalForm, other: NormalForm, relations: Relations, *, loo
     if other.presence is not form.presence or other.concept in relations.normals:
         return False
     if loosely:
-        return relations.same_region(form.concept, other.concept)
+        return relations.same_region(form.concept, other.concept) or (
+            form.presence is Presence.PRESENT and relations.reaches_place_of(form.concept, other)
+        )
     if form.presence is Presence.ABSENT:
         return False
     if relations.related(form.concept, other.concept):
@@ -239,6 +243,7 @@ def _linked(sentence: Sequence[int], analysis: Analysis) -> frozenset[int]:
         index
         for before, index in pairwise(sentence)
         if _LINK.search(analysis.text, mentions[before].end, mentions[index].start)
+        or _JOINED.fullmatch(analysis.text, mentions[before].end, mentions[index].start)
     )
 
 

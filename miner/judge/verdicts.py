@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from cxr.miner.judge.compare import Fit, compare, covers
+from cxr.miner.judge.compare import Fit, Match, compare, covers
 from cxr.miner.judge.facts import Fact, Facts, reworded
 from cxr.miner.judge.reasons import Reason
 from cxr.schemas import Certainty, Change, NormalForm, Presence, Side, Verdict
@@ -36,14 +36,14 @@ def asserts_presence(form: NormalForm) -> bool:
 
 def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
     """Judge "X is present": stated, denied, in conflict with what is stated, or unmentioned."""
-    fitting: list[tuple[bool, Fact]] = []  # does the finding say more, and the fact
-    conflicting: list[tuple[Reason, Fact]] = []
-    for fact in facts.instances(form.concept):
-        match = compare(form, fact, facts.relations)
-        if match.fit is Fit.CONFLICT and match.conflict is not None:
-            conflicting.append((match.conflict, fact))
-        elif match.fit is not Fit.ELSEWHERE:
-            fitting.append((match.fit is Fit.MORE_DETAIL, fact))
+    matched = [(compare(form, fact, facts.relations), fact) for fact in facts.instances(form.concept)]
+    conflicts = [(match, fact) for match, fact in matched if match.fit is Fit.CONFLICT]
+    conflicting = [(match.conflict, fact) for match, fact in conflicts if match.conflict is not None]
+    fitting = [  # does the finding say more, and the fact
+        (match.fit is Fit.MORE_DETAIL, fact)
+        for match, fact in matched
+        if match.fit in {Fit.SAME, Fit.MORE_DETAIL} and not _told_elsewhere(match, fact, conflicts, facts)
+    ]
     fitting.extend((True, fact) for fact in _lesser(form, facts))
     if not fitting and form.side is Side.BILATERAL:
         fitting = [(False, fact) for fact in _both_sides(conflicting)]
@@ -60,6 +60,17 @@ def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
         reason, fact = conflicting[0]
         return Outcome(Verdict.CONTRADICTED, reason, (fact,))
     return Outcome(Verdict.UNMENTIONED_ABNORMAL, Reason.NOT_MENTIONED)
+
+
+def _told_elsewhere(match: Match, fact: Fact, conflicts: Iterable[tuple[Match, Fact]], facts: Facts) -> bool:
+    """Return whether the report tells what this fact leaves open at another mention of the same thing, and otherwise.
+
+    "Small left X. ... X is unchanged.": the second is the left one too, and no room for a right one.
+    """
+    return match.fit is Fit.MORE_DETAIL and any(
+        other.against <= match.left_open and facts.relations.same_instance(told.form.concept, fact.form.concept)
+        for other, told in conflicts
+    )
 
 
 def judge_absence(form: NormalForm, facts: Facts) -> Outcome:

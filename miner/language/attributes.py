@@ -1,5 +1,6 @@
 """What belongs to a mention: side, place, severity, number, size, change."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cxr.miner.language.items import Items
@@ -26,6 +27,10 @@ COMMA, CONJUNCTION, PREPOSITION = int(Role.COMMA), int(Role.CONJUNCTION), int(Ro
 SEVERITY, CHANGE, NUMBER, STATE = int(Role.SEVERITY), int(Role.CHANGE), int(Role.NUMBER), int(Role.STATE)
 WORD, CHRONIC = int(Role.WORD), int(Role.CHRONIC)
 _KIND = PART | SIDE | SEVERITY | NUMBER
+_PLACING = int(
+    Role.PART | Role.SIDE | Role.PREPOSITION | Role.CONJUNCTION | Role.COMMA | Role.WORD | Role.SEVERITY | Role.BREAK
+)
+_ENDS_PLACES = int(Role.CONCEPT | Role.GENERIC | Role.STATE | Role.COPULA | Role.DENY_FORWARD)
 _JOINS = int(Role.COMMA | Role.CONJUNCTION | Role.COPULA)
 _ADDS = frozenset({("but",), ("yet",), ("though",), ("although",), ("which",), ("now",)})
 """Words that add a second predicate to a structure."""
@@ -54,12 +59,15 @@ class Attributes:
 
     def side(self) -> Side | None:
         """Return the one side; left and right together are bilateral."""
-        unique = set(self.sides)
-        if not unique:
-            return None
-        if len(unique) == 1:
-            return self.sides[0]
-        return Side.BILATERAL if (Side.LEFT in unique and Side.RIGHT in unique) or Side.BILATERAL in unique else None
+        return one_side(self.sides)
+
+
+def one_side(sides: Sequence[Side]) -> Side | None:
+    """Return the one side of several; left and right together are bilateral."""
+    unique = set(sides)
+    if len(unique) < 2:  # noqa: PLR2004 - one or none
+        return sides[0] if sides else None
+    return Side.BILATERAL if {Side.LEFT, Side.RIGHT} <= unique or Side.BILATERAL in unique else None
 
 
 def _take_entry(found: Attributes, entry: Entry, index: int = -1) -> None:
@@ -222,7 +230,8 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
     position = index + 1
     while position < len(roles):
         role = roles[position]
-        if role & COMMA and _change_follows(items, position + 1):
+        if role & COMMA and (_change_follows(items, position + 1) or _places_end_it(items, position + 1)):
+            linked = _MAX_WORDS
             position += 1
             continue
         listed = role & (COMMA | CONJUNCTION)
@@ -253,6 +262,19 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
 def _change_follows(items: Items, index: int) -> bool:
     """Return whether a comma introduces a change of the mention before it ("small X, unchanged")."""
     return index < len(items.roles) and bool(items.roles[index] & CHANGE) and not _of_another(items, index + 1)
+
+
+def _places_end_it(items: Items, index: int) -> bool:
+    """Return whether nothing but places stands from an item to the end ("X, right base", "X, Y of the left Z")."""
+    saw_place = False
+    for role in items.roles[index:]:
+        if role & (PART | SIDE):
+            saw_place = True
+        elif role & (Role.BREAK | Role.COLON):
+            break
+        if role & _ENDS_PLACES or not role & _PLACING:
+            return False
+    return saw_place
 
 
 def _of_another(items: Items, start: int) -> bool:

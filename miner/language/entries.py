@@ -55,6 +55,10 @@ class Part:
     id: str
     region: Region
     part_of: tuple[str, ...]
+    stands_for: tuple[str, ...] = ()
+    """The places that one phrase names together; itself where it is empty."""
+    only: Side | None = None
+    """The side that it is on in everybody."""
 
 
 @dataclass(slots=True)

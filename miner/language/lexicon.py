@@ -141,7 +141,9 @@ def _add_modifiers(builder: _Builder, source: Pack) -> None:
 def _add_places(builder: _Builder, source: Pack) -> dict[str, Part]:
     parts: dict[str, Part] = {}
     for part_id, place in source.anatomy.part.items():
-        part = parts[part_id] = Part(part_id, source.anatomy.region[place.region], place.part_of)
+        part = parts[part_id] = Part(
+            part_id, source.anatomy.region[place.region], place.part_of, place.stands_for, place.only
+        )
         for phrase in place.phrases:
             builder.part(phrase, part, None)
         for side, phrases in place.sided.items():

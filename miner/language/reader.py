@@ -202,10 +202,12 @@ class _Sentence:
         """Leave out the structure that the concept is about anyway, and those that are only named beside it."""
         region = self.lexicon.regions.get(self.lexicon.concepts[concept_id].region)
         elsewhere = _NOWHERE if region is None else region.beside
+        parts = self.lexicon.parts
+        named = (place for told in found.places for place in parts[told].stands_for or (told,))
         return tuple(
             place
-            for place in found.places
-            if not _says_concept(place, concept_id) and self.lexicon.parts[place].region.id not in elsewhere
+            for place in dict.fromkeys(named)
+            if not _says_concept(place, concept_id) and parts[place].region.id not in elsewhere
         )
 
     # ---- "no acute abnormality of Y"

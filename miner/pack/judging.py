@@ -71,6 +71,8 @@ class Kinds(Table):
     """A singular means one of them."""
     diffuse: Concepts = ()
     """They spread: they say nothing on one place."""
+    midline: Concepts = ()
+    """They lie in the middle: one that has a side is another thing."""
     broad: Concepts = ()
     """There may be several unrelated ones."""
 

@@ -76,6 +76,10 @@ class PartTable(Table):
 
     region: RegionId
     part_of: tuple[PlaceId, ...] = ()
+    stands_for: tuple[PlaceId, ...] = ()
+    """The places that its phrases name in one breath."""
+    only: Side | None = None
+    """The side that it is on in everybody."""
     phrases: Words
     sided: dict[Side, Words] = Field(default_factory=dict)
 
