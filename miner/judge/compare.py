@@ -124,7 +124,9 @@ def compare_places(finding: NormalForm, fact: NormalForm, relations: Relations) 
         return SAME
     if not known:
         # "X in the left lower Y" is not what a diffuse kind of X, or a counted one, somewhere, speaks of.
-        other_kind = not relations.same_thing(fact.concept, finding.concept)
+        other_kind = not relations.same_thing(fact.concept, finding.concept) and (
+            finding.concept not in relations.without_detail(fact.concept)
+        )
         narrowed = other_kind and (relations.is_diffuse(fact.concept) or relations.is_counted(fact.concept))
         fits = not narrowed and relations.place_fits_concept(asked, fact.concept)
         return MORE_DETAIL if fits else ELSEWHERE

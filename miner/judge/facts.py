@@ -20,7 +20,10 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 # "X and Y": what is said before the first is said of both.
-_JOINED = re.compile(r"\s*(?:and|with|&|\+|/|plus|and/or|or)(?: (?:adjacent|associated|underlying|overlying|some))?\s*", re.IGNORECASE)
+_JOINED = re.compile(r"\s*,?\s*(?:and|with|&|\+|/|plus|and/or|or)"
+    r"(?: (?:adjacent|associated|underlying|overlying|some|compressive|passive|probable|likely|possible|mild|minimal))*\s*", re.IGNORECASE)
+# A sentence that goes on about what the one before it spoke of.
+_GOES_ON = re.compile(r"\s*(?:this|these|those|it|they|which)\b", re.IGNORECASE)
 # A sentence of a report names a dozen things at most; comparing all pairs of hundreds would take quadratic time.
 MOST_IN_SENTENCE = 40
 _ONE = ("a ", "an ", "single ", "solitary ")
@@ -124,8 +127,13 @@ def stated(analysis: Analysis, relations: Relations) -> list[tuple[int, NormalFo
         relations.sharpened(_graded(mention.form, words), words)
         for mention, words in zip(analysis.mentions, spoken, strict=True)
     ]
-    for sentence in _by_sentence(analysis.mentions):
-        share_places(sentence, forms, relations, linked=_linked(sentence, analysis))
+    groups = _by_sentence(analysis.mentions)
+    for sentence in groups:
+        if 1 < len(sentence) <= MOST_IN_SENTENCE:
+            share_places(sentence, forms, relations, linked=_linked(sentence, analysis))
+    for before, sentence in pairwise(groups):
+        if len(sentence) + len(before) <= MOST_IN_SENTENCE and _goes_on(before[-1], sentence[0], analysis):
+            share_places((before[-1], *sentence), forms, relations, linked=frozenset(sentence))
     return [
         (index, part, words)
         for index, (form, words) in enumerate(zip(forms, spoken, strict=True))
@@ -248,11 +256,20 @@ def _linked(sentence: Sequence[int], analysis: Analysis) -> frozenset[int]:
 
 
 def _by_sentence(mentions: Sequence[Mention]) -> list[list[int]]:
-    """Group the indexes of mentions by sentence, where it has several but not absurdly many."""
+    """Group the indexes of mentions by sentence."""
     groups: dict[int, list[int]] = {}
     for index, mention in enumerate(mentions):
         groups.setdefault(mention.sentence, []).append(index)
-    return [group for group in groups.values() if 1 < len(group) <= MOST_IN_SENTENCE]
+    return list(groups.values())
+
+
+def _goes_on(last: int, first: int, analysis: Analysis) -> bool:
+    """Return whether a sentence speaks of what the one right before it ended with: "This may be Y"."""
+    mentions = analysis.mentions
+    number = mentions[first].sentence
+    if number != mentions[last].sentence + 1:
+        return False
+    return _GOES_ON.match(analysis.text, analysis.cuts[number][0]) is not None
 
 
 def _speaks_of_one(form: NormalForm, words: str, before: str, relations: Relations) -> bool:

@@ -254,7 +254,7 @@ class Relations:
         return False
 
     def reaches_place_of(self, concept: str, other: NormalForm) -> bool:
-        """Return whether a concept may be where another thing is: fluid at the base of what lies beside it."""
+        """Return whether a concept may be where another thing is: X at the foot of what lies beside it."""
         region = self._region.get(concept, "")
         reached = self._table.reaches.get(region, ())
         return not self.is_diffuse(concept) and self._region.get(other.concept) in reached

@@ -25,11 +25,12 @@ _QUALIFIER = int(Role.PART | Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHAN
 CONCEPT, PART, SIDE, COPULA = int(Role.CONCEPT), int(Role.PART), int(Role.SIDE), int(Role.COPULA)
 COMMA, CONJUNCTION, PREPOSITION = int(Role.COMMA), int(Role.CONJUNCTION), int(Role.PREPOSITION)
 SEVERITY, CHANGE, NUMBER, STATE = int(Role.SEVERITY), int(Role.CHANGE), int(Role.NUMBER), int(Role.STATE)
-WORD, CHRONIC = int(Role.WORD), int(Role.CHRONIC)
+WORD, CHRONIC, DIRECTION = int(Role.WORD), int(Role.CHRONIC), int(Role.DIRECTION)
 _KIND = PART | SIDE | SEVERITY | NUMBER
 _PLACING = int(
     Role.PART | Role.SIDE | Role.PREPOSITION | Role.CONJUNCTION | Role.COMMA | Role.WORD | Role.SEVERITY | Role.BREAK
 )
+_IN_LIST = int(Role.SEVERITY | Role.NUMBER | Role.ACUTE | Role.CHRONIC | Role.WORD | Role.PROBABLE)
 _ENDS_PLACES = int(Role.CONCEPT | Role.GENERIC | Role.STATE | Role.COPULA | Role.DENY_FORWARD)
 _JOINS = int(Role.COMMA | Role.CONJUNCTION | Role.COPULA)
 _ADDS = frozenset({("but",), ("yet",), ("though",), ("although",), ("which",), ("now",)})
@@ -103,6 +104,8 @@ def collect(items: Items, index: int) -> Attributes:
     _rightward(items, index, found)
     if not found.places and not found.sides:
         _place_before(items, position, found)
+    if not found.places and not found.sides:
+        _place_of_the_last(items, index, found)
     if items.sizes:
         found.size_mm = _size(items, index)
     if found.sides and items.entries[index].concepts:
@@ -164,7 +167,7 @@ def _leftward(items: Items, index: int, found: Attributes) -> int:
         elif role & CHRONIC:
             found.chronic = True
             found.first = position
-        elif role & WORD:
+        elif role & WORD and not role & DIRECTION:
             words += 1
             if words > _MAX_WORDS:
                 break
@@ -199,13 +202,33 @@ def _goes_on(items: Items, position: int) -> bool:
     return bool(sided) and ends_as_adjective(items.entries[position - 1])
 
 
+def _place_of_the_last(items: Items, index: int, found: Attributes) -> None:
+    """Take the place that stands behind a list of mentions for each of them: "X and Y in the left Z"."""
+    joined = False
+    for position in range(index + 1, len(items.roles)):
+        role = items.roles[position]
+        if role & CONCEPT:
+            if not joined:
+                return
+            last = Attributes(position, position)
+            _rightward(items, position, last)
+            if last.places or last.sides:
+                found.places, found.sides = last.places, last.sides
+                return
+            joined = False
+        elif role & (CONJUNCTION | COMMA):
+            joined = True
+        elif not role & _IN_LIST or role & (PART | SIDE):
+            return
+
+
 def _place_before(items: Items, position: int, found: Attributes) -> None:
     """Take the place from a subject ("the right side shows ...") or an opening ("in the left one, there is ...")."""
     roles = items.roles
     if position < 0:
         return
     if roles[position] & COPULA:
-        if items.entries[position].phrase[0] in _TO_BE:
+        if items.entries[position].phrase[0] in _TO_BE and not _opens_with_place(items, position):
             return
         position -= 1
         while position >= 0 and roles[position] & (_QUALIFIER | WORD):
@@ -219,6 +242,13 @@ def _place_before(items: Items, position: int, found: Attributes) -> None:
             for at in opening:
                 if roles[at] & (PART | SIDE):
                     _take_entry(found, items.entries[at])
+
+
+def _opens_with_place(items: Items, end: int) -> bool:
+    """Return whether a sentence begins with a place: "in the left Y is X"."""
+    return bool(items.roles[0] & PREPOSITION) and all(
+        role & (PART | SIDE | WORD | PREPOSITION | CONJUNCTION | STATE) for role in items.roles[:end]
+    )
 
 
 def _rightward(items: Items, index: int, found: Attributes) -> None:
@@ -251,6 +281,8 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
             if (after_copula or role & CHANGE) and not degree_of_change:
                 _take_entry(found, items.entries[position], position)
                 found.last = position
+        elif role & DIRECTION:
+            pass
         elif role & WORD and words < _MAX_WORDS + 2:
             linked -= 1
             words += 1

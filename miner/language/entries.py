@@ -46,6 +46,8 @@ class Role(IntEnum):
     COMMA = 1 << 29
     COLON = 1 << 30
     WORD = 1 << 31
+    DIRECTION = 1 << 44
+    """It narrows a place and is none: "outer", "4th"."""
 
 
 @dataclass(frozen=True, slots=True)

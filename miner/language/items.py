@@ -20,6 +20,8 @@ _SIGNS = {
 _HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")
 _OPTION = re.compile(r"[\s*\-\"'(]*[A-H][).:]\**\s")
 _WORD = Entry(("",), int(Role.WORD))
+_NUMERAL = Entry(("",), int(Role.WORD | Role.DIRECTION))
+_ORDINAL_ENDS = frozenset({"st", "nd", "rd", "th"})
 _QUESTION = re.compile(r"\?[\s*\"')\]]*$")
 _UNITS = {"cm": 10.0, "mm": 1.0, "centimeter": 10.0, "millimeter": 1.0}
 
@@ -93,8 +95,11 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
                 entry, stop = node.entry, probe
             probe += 1
             node = node.next.get(words[probe]) if probe < total else None
-        if entry is _WORD and words[position] in _UNITS:
-            _measure(words, position, len(entries), sizes)
+        if entry is _WORD:
+            if words[position] in _UNITS:
+                _measure(words, position, len(entries), sizes)
+            elif words[position][0].isdecimal() or words[position] in _ORDINAL_ENDS:
+                entry = _NUMERAL
         entries.append(entry)
         first_at.append(starts[position])
         last_at.append(ends[stop])

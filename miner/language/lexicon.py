@@ -130,6 +130,8 @@ def _add_modifiers(builder: _Builder, source: Pack) -> None:
     for severity, phrases in words.severity.items():
         for entry in builder.all(phrases, Role.SEVERITY):
             entry.severity = severity
+    for entry in builder.all(words.direction, Role.DIRECTION):
+        entry.roles |= Role.WORD
     for number, phrases in words.number.items():
         for entry in builder.all(phrases, Role.NUMBER):
             entry.number = number

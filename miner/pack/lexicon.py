@@ -118,6 +118,8 @@ class Modifiers(Table):
     """How the upper end of a range is said; of several that fit the first counts."""
     emphasis: Words = ()
     """Degrees that only stress what is there; a denial of theirs leaves lesser ones open."""
+    direction: Words = ()
+    """They narrow a place and are none."""
     number: dict[Literal["single", "multiple"], Words]
     change: dict[Change, Words]
 
