@@ -20,8 +20,11 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 # "X and Y": what is said before the first is said of both.
-_JOINED = re.compile(r"\s*,?\s*(?:and|with|&|\+|/|plus|and/or|or)"
-    r"(?: (?:adjacent|associated|underlying|overlying|some|compressive|passive|probable|likely|possible|mild|minimal))*\s*", re.IGNORECASE)
+_JOINED = re.compile(
+    r"\s*,?\s*(?:and|with|&|\+|/|plus|and/or|or)"
+    r"(?: (?:adjacent|associated|underlying|overlying|some|compressive|passive|probable|likely|possible|mild|minimal))*\s*",
+    re.IGNORECASE,
+)
 # A sentence that goes on about what the one before it spoke of.
 _GOES_ON = re.compile(r"\s*(?:this|these|those|it|they|which)\b", re.IGNORECASE)
 # A sentence of a report names a dozen things at most; comparing all pairs of hundreds would take quadratic time.

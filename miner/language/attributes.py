@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from cxr.miner.language.course import QUALIFIER as _QUALIFIER
+from cxr.miner.language.course import closes, course_at, goes_on, is_past, is_present, leads_to_mention
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Entry, Role, load_lexicon
 from cxr.miner.language.scopes import ends_as_adjective
@@ -21,20 +23,14 @@ _BOUNDARY = int(
     | Role.CAUSE
     | Role.PROBABLE
 )
-_QUALIFIER = int(Role.PART | Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.STATE)
 CONCEPT, PART, SIDE, COPULA = int(Role.CONCEPT), int(Role.PART), int(Role.SIDE), int(Role.COPULA)
 COMMA, CONJUNCTION, PREPOSITION = int(Role.COMMA), int(Role.CONJUNCTION), int(Role.PREPOSITION)
 SEVERITY, CHANGE, NUMBER, STATE = int(Role.SEVERITY), int(Role.CHANGE), int(Role.NUMBER), int(Role.STATE)
 WORD, CHRONIC, DIRECTION = int(Role.WORD), int(Role.CHRONIC), int(Role.DIRECTION)
+COLON = int(Role.COLON)
 _KIND = PART | SIDE | SEVERITY | NUMBER
-_PLACING = int(
-    Role.PART | Role.SIDE | Role.PREPOSITION | Role.CONJUNCTION | Role.COMMA | Role.WORD | Role.SEVERITY | Role.BREAK
-)
 _IN_LIST = int(Role.SEVERITY | Role.NUMBER | Role.ACUTE | Role.CHRONIC | Role.WORD | Role.PROBABLE)
-_ENDS_PLACES = int(Role.CONCEPT | Role.GENERIC | Role.STATE | Role.COPULA | Role.DENY_FORWARD)
-_JOINS = int(Role.COMMA | Role.CONJUNCTION | Role.COPULA)
-_ADDS = frozenset({("but",), ("yet",), ("though",), ("although",), ("which",), ("now",)})
-"""Words that add a second predicate to a structure."""
+_PARTS_OFF = int(Role.COMMA | Role.COLON | Role.CONJUNCTION | Role.BREAK)
 _OF = frozenset({("in",), ("of",)})
 _TO_BE = frozenset({"is", "are", "was", "were", "be"})
 _MAX_WORDS = 4
@@ -66,7 +62,7 @@ class Attributes:
 def one_side(sides: Sequence[Side]) -> Side | None:
     """Return the one side of several; left and right together are bilateral."""
     unique = set(sides)
-    if len(unique) < 2:  # noqa: PLR2004 - one or none
+    if len(unique) < 2:
         return sides[0] if sides else None
     return Side.BILATERAL if {Side.LEFT, Side.RIGHT} <= unique or Side.BILATERAL in unique else None
 
@@ -82,17 +78,6 @@ def _take_entry(found: Attributes, entry: Entry, index: int = -1) -> None:
         found.number = entry.number
     if entry.change is not None and found.change is None:
         found.change, found.change_at = entry.change, index
-
-
-def leads_to_mention(items: Items, index: int) -> bool:
-    """Return whether qualifiers that begin at an item belong to a later mention."""
-    for position in range(index, len(items.roles)):
-        role = items.roles[position]
-        if role & (Role.CONCEPT | Role.GENERIC):
-            return True
-        if not role & (_QUALIFIER | Role.WORD | Role.ACUTE | Role.CHRONIC):
-            return False
-    return False
 
 
 def collect(items: Items, index: int) -> Attributes:
@@ -156,7 +141,8 @@ def _leftward(items: Items, index: int, found: Attributes) -> int:
             if not _joins_qualifiers(items, position):
                 break
         elif role & _QUALIFIER:
-            if not (role & SEVERITY and roles[position + 1] & CHANGE):  # "slightly increased" is no size
+            # "slightly increased" is no size, and "formerly large" none of today
+            if not (role & SEVERITY and (roles[position + 1] & CHANGE or is_past(items, position))):
                 _take_entry(found, items.entries[position], position)
             state = items.entries[position].state
             if state is not None:
@@ -260,8 +246,9 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
     position = index + 1
     while position < len(roles):
         role = roles[position]
-        if role & COMMA and (_change_follows(items, position + 1) or _places_end_it(items, position + 1)):
+        if role & _PARTS_OFF and goes_on(items, position):
             linked = _MAX_WORDS
+            after_copula = after_copula or bool(role & COLON)
             position += 1
             continue
         listed = role & (COMMA | CONJUNCTION)
@@ -278,9 +265,14 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
             linked = 1
         elif role & (SEVERITY | CHANGE | NUMBER):
             degree_of_change = role & SEVERITY and position + 1 < len(roles) and roles[position + 1] & CHANGE
-            if (after_copula or role & CHANGE) and not degree_of_change:
+            said = after_copula or role & CHANGE or (role & SEVERITY and closes(items, position + 1))
+            if said and not degree_of_change and not is_past(items, position):
+                if role & SEVERITY and is_present(items, position):
+                    found.severity = None
                 _take_entry(found, items.entries[position], position)
                 found.last = position
+        elif (course := course_at(items, position)) is not None:
+            found.change, found.last = found.change or course, position
         elif role & DIRECTION:
             pass
         elif role & WORD and words < _MAX_WORDS + 2:
@@ -289,52 +281,6 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
         elif role & WORD or (role & STATE and not after_copula):
             break
         position += 1
-
-
-def _change_follows(items: Items, index: int) -> bool:
-    """Return whether a comma introduces a change of the mention before it ("small X, unchanged")."""
-    return index < len(items.roles) and bool(items.roles[index] & CHANGE) and not _of_another(items, index + 1)
-
-
-def _places_end_it(items: Items, index: int) -> bool:
-    """Return whether nothing but places stands from an item to the end ("X, right base", "X, Y of the left Z")."""
-    saw_place = False
-    for role in items.roles[index:]:
-        if role & (PART | SIDE):
-            saw_place = True
-        elif role & (Role.BREAK | Role.COLON):
-            break
-        if role & _ENDS_PLACES or not role & _PLACING:
-            return False
-    return saw_place
-
-
-def _of_another(items: Items, start: int) -> bool:
-    """Return whether a change is said of what follows it: "stable outline of Y", "unchanged X"."""
-    whole = pack().roles.whole_part  # "decreased from the prior film" is no change of what the film shows
-    for role, entry in zip(items.roles[start:], items.entries[start:], strict=True):
-        if role & PART and entry.part is not None and entry.part.id != whole:
-            return True
-        if not role & _QUALIFIER:
-            break
-    return leads_to_mention(items, start)
-
-
-def change_behind(items: Items, last: int) -> Change | None:
-    """Return the change said behind an adjective: "Y is enlarged, worse than before", "... but stable".
-
-    None where the word belongs to something else ("..., stable outline of Z") or says that it has gone.
-    """
-    index = last + 1
-    while index < len(items.roles) and (items.roles[index] & _JOINS or items.entries[index].phrase in _ADDS):
-        index += 1
-    if index == last + 1 or index >= len(items.roles):
-        return None
-    change = items.entries[index].change
-    if change is Change.RESOLVED or _of_another(items, index + 1):
-        return None
-    compared = any(role & Role.QUALITY for role in items.roles[index + 1 :])  # "more evident in the other view"
-    return None if compared else change
 
 
 def _place_follows(items: Items, index: int) -> bool:

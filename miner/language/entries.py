@@ -46,6 +46,9 @@ class Role(IntEnum):
     COMMA = 1 << 29
     COLON = 1 << 30
     WORD = 1 << 31
+    COURSE = 1 << 45
+    EARLIER = 1 << 46
+    CURRENTLY = 1 << 47
     DIRECTION = 1 << 44
     """It narrows a place and is none: "outer", "4th"."""
 
@@ -80,6 +83,10 @@ class Entry:
     severity: Severity | None = None
     number: str | None = None
     change: Change | None = None
+    course: Change | None = None
+    """A change, where it stands behind what it is said of."""
+    other_side: bool | None = None
+    """Whether it names the other of two sides, or the same one, of something before; None where it names neither."""
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ _SIGNS = {
     ":": Entry((":",), int(Role.COLON)),
     "/": Entry(("/",), int(Role.CONJUNCTION)),
     ";": Entry((";",), int(Role.BREAK)),
+    ">": Entry((">",), int(Role.WORD | Role.CURRENTLY)),  # "mild -> severe"
     "?": Entry(("?",), int(Role.HEDGE_FORWARD)),  # "? X"; at the end of a sentence it asks
 }
 _HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")

@@ -130,8 +130,20 @@ def _add_modifiers(builder: _Builder, source: Pack) -> None:
     for severity, phrases in words.severity.items():
         for entry in builder.all(phrases, Role.SEVERITY):
             entry.severity = severity
-    for entry in builder.all(words.direction, Role.DIRECTION):
-        entry.roles |= Role.WORD
+    for change, phrases in words.course.items():
+        for entry in builder.all(phrases, Role.COURSE):
+            entry.course = change
+            entry.roles |= Role.WORD
+    for kind, phrases in (
+        (Role.DIRECTION, words.direction),
+        (Role.EARLIER, words.earlier),
+        (Role.CURRENTLY, words.currently),
+    ):
+        for entry in builder.all(phrases, kind):
+            entry.roles |= Role.WORD
+    for other, phrases in ((False, words.same_side), (True, words.other_side)):
+        for entry in builder.all(phrases, Role.SIDE):
+            entry.other_side = other
     for number, phrases in words.number.items():
         for entry in builder.all(phrases, Role.NUMBER):
             entry.number = number

@@ -3,7 +3,8 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-from cxr.miner.language.attributes import Attributes, change_behind, collect, leads_to_mention
+from cxr.miner.language.attributes import Attributes, collect
+from cxr.miner.language.course import change_behind, leads_to_mention
 from cxr.miner.language.items import Items, asks_or_names, read_items
 from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
 from cxr.miner.language.scopes import Scopes, across_relative, read_scopes, subjects

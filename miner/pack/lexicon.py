@@ -105,6 +105,10 @@ class State:
     predicative: bool = False
     """It describes a structure only from behind ("X is central", but not "central X")."""
     severity: Severity | None = None
+    change: Change | None = None
+    """The change that it says of something that has a name of its own ("X: increased")."""
+    directed: bool = False
+    """A side behind it says where to."""
     phrases: Words
 
 
@@ -122,6 +126,16 @@ class Modifiers(Table):
     """They narrow a place and are none."""
     number: dict[Literal["single", "multiple"], Words]
     change: dict[Change, Words]
+    course: dict[Change, Words] = Field(default_factory=dict)
+    """Changes that are said only behind what they speak of."""
+    earlier: Words = ()
+    """A degree beside them is one that was."""
+    currently: Words = ()
+    """A degree behind them is the present one, whatever was said before."""
+    same_side: Words = ()
+    """The side that was named last."""
+    other_side: Words = ()
+    """The side opposite to the one that was named last."""
 
 
 class CueTable(Table):
