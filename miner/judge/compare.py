@@ -10,6 +10,8 @@ from cxr.miner.judge.relations import Relations
 from cxr.schemas import Change, NormalForm, Severity, Side
 
 SIDED = {Side.LEFT, Side.RIGHT, Side.BILATERAL}
+MEASURED_ALIKE = 1.35
+LEAST_APART_MM = 2.0
 SINGLE = {"single", "1"}
 _TREND: dict[Change | None, str] = {
     Change.NEW: "worse",
@@ -52,6 +54,8 @@ def compare(finding: NormalForm, fact: Fact, relations: Relations) -> Match:
     """Compare the details of a finding with those of a fact whose concept is the finding's or a kind of it."""
     known = fact.form
     place, side = compare_places(finding, known, relations), compare_sides(finding, known, relations)
+    if place.fit is not Fit.SAME and relations.ends_somewhere(finding):
+        place = SAME  # a device is where its tip lies
     if Fit.ELSEWHERE in {place.fit, side.fit}:
         return ELSEWHERE
     parts = (
@@ -60,6 +64,8 @@ def compare(finding: NormalForm, fact: Fact, relations: Relations) -> Match:
         (Reason.SEVERITY_CONFLICT, compare_severity(finding, fact)),
         (Reason.NUMBER_CONFLICT, compare_number(finding, fact)),
         (Reason.CHANGE_CONFLICT, compare_change(finding, known)),
+        (Reason.SIZE_CONFLICT, compare_sizes(finding, known)),
+        *compare_qualities(finding, known, relations),
     )
     if all(part is SAME for _, part in parts):
         return SAME
@@ -114,6 +120,31 @@ def compare_change(finding: NormalForm, fact: NormalForm) -> Match:
     if known is None:
         return MORE_DETAIL
     return Match(Fit.CONFLICT, Reason.CHANGE_CONFLICT)
+
+
+def compare_sizes(finding: NormalForm, fact: NormalForm) -> Match:
+    """Measures conflict where one is larger than the other by more than measuring varies."""
+    asked, known = finding.size_mm, fact.size_mm
+    if asked is None or asked == known:
+        return SAME
+    if known is None:
+        return MORE_DETAIL
+    apart = max(asked, known) > MEASURED_ALIKE * min(asked, known) and abs(asked - known) > LEAST_APART_MM
+    return Match(Fit.CONFLICT, Reason.SIZE_CONFLICT) if apart else SAME
+
+
+def compare_qualities(finding: NormalForm, fact: NormalForm, relations: Relations) -> list[tuple[Reason, Match]]:
+    """Compare each quality of a finding, and where a device ends, with those that the fact has of the same kind."""
+    found = []
+    for asked in finding.qualities:
+        known = [other for other in fact.qualities if relations.one_kind_of_quality(asked, other)]
+        position = relations.is_position(asked)
+        reason = Reason.POSITION_CONFLICT if position else Reason.QUALITY_CONFLICT
+        if asked in known or any(relations.quality_fits(asked, other) for other in known):
+            continue
+        told = known and not any(relations.quality_may_be(asked, other) for other in known)
+        found.append((reason, Match(Fit.CONFLICT, reason) if told else MORE_DETAIL))
+    return found
 
 
 def compare_places(finding: NormalForm, fact: NormalForm, relations: Relations) -> Match:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cxr.miner.judge.relations import Relations
 from cxr.miner.language.analysis import Analysis, Mention
-from cxr.miner.language.lexicon import load_lexicon
+from cxr.miner.language.items import read_items
 from cxr.miner.language.tokens import fold
 from cxr.miner.pack import pack
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Quote, Severity, Side
@@ -146,20 +146,21 @@ def stated(analysis: Analysis, relations: Relations) -> list[tuple[int, NormalFo
 
 
 def by_side(form: NormalForm, words: str) -> list[NormalForm]:
-    """Split "moderate right and small left X" into the two; anything else stays one."""
+    """Split "moderate right and small left X", "X, small on the left and ..." into the two; all else stays one."""
     if form.side is not Side.BILATERAL or form.severity is None:
         return [form]
-    entries = load_lexicon().entries
-    told = [entry for word in words.split() if (entry := entries.get((word,))) is not None]
-    grades = [entry.severity or entry.side for entry in told if entry.severity or entry.side]
+    grades = [entry.severity or entry.side for entry in read_items(words).entries if entry.severity or entry.side]
     match grades:
-        case [Severity() as first, Side() as one, Severity() as second, Side() as other] if one is not other:
-            return [
-                form.model_copy(update={"severity": first, "side": one}),
-                form.model_copy(update={"severity": second, "side": other}),
-            ]
+        case [Severity() as first, Side() as one, Severity() as second, Side() as other]:
+            pass
+        case [Side() as one, Severity() as first, Side() as other, Severity() as second]:
+            pass
         case _:
             return [form]
+    if {one, other} != {Side.LEFT, Side.RIGHT}:
+        return [form]
+    graded = ((one, first), (other, second))
+    return [form.model_copy(update={"severity": severity, "side": side}) for side, severity in graded]
 
 
 def facts_of_report(analysis: Analysis, relations: Relations) -> Facts:

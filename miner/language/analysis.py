@@ -1,15 +1,15 @@
 """Analyse a text: its sentences and the findings they state, with exact offsets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from cxr.miner.language.lexicon import load_lexicon
-from cxr.miner.language.reader import read_sentence
+from cxr.miner.language.reader import points_to_a_side, read_sentence
 from cxr.miner.language.sections import final_text_spans, outline
 from cxr.miner.language.sentences import split_sentences
-from cxr.schemas import Certainty, Finding, NormalForm, Presence, Span
+from cxr.schemas import Certainty, Finding, NormalForm, Presence, Side, Span
 
 # Sections that speak of the patient's past, of other images or of the technique: nothing is asserted there.
 _SILENT_SECTIONS = frozenset({"indication", "history", "comparison", "technique", "examination"})
@@ -83,6 +83,13 @@ def _spoken(text: str) -> list[tuple[int, int]]:
     return kept or [(0, len(text))]
 
 
+def _side_before(sentence: str, mentions: Sequence[Mention]) -> Side | None:
+    """Return the side that was named last, where a sentence points to one ("the other side")."""
+    if not points_to_a_side(sentence):
+        return None
+    return next((m.form.side for m in reversed(mentions) if m.form.side in {Side.LEFT, Side.RIGHT}), None)
+
+
 def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
     sentences: list[tuple[int, int]] = []
     mentions: list[Mention] = []
@@ -100,7 +107,7 @@ def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
                     number,
                     reading.hedge,
                 )
-                for reading in read_sentence(text[begin:stop])
+                for reading in read_sentence(text[begin:stop], _side_before(text[begin:stop], mentions))
             )
     return Analysis(text=text, cuts=tuple(sentences), mentions=tuple(mentions))
 

@@ -53,6 +53,7 @@ class Attributes:
     chronic: bool = False
     states: list[str] = field(default_factory=list)
     size_mm: float | None = None
+    qualities: tuple[str, ...] = ()
 
     def side(self) -> Side | None:
         """Return the one side; left and right together are bilateral."""

@@ -3,7 +3,7 @@
 from cxr.miner.language.entries import Role
 from cxr.miner.language.items import Items
 from cxr.miner.pack import pack
-from cxr.schemas import Change
+from cxr.schemas import Change, Side
 
 QUALIFIER = int(Role.PART | Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.STATE)
 CONCEPT, PART, SIDE, COPULA = int(Role.CONCEPT), int(Role.PART), int(Role.SIDE), int(Role.COPULA)
@@ -21,6 +21,7 @@ _CLOSING = int(
     | Role.EARLIER | Role.CURRENTLY | Role.SIDE | Role.CHRONIC
 )  # fmt: skip
 _LEADING = int(Role.WORD | Role.COPULA | Role.CONJUNCTION | Role.PREPOSITION)
+_TOWARDS = int(Role.WORD | Role.PREPOSITION | Role.SEVERITY | Role.DIRECTION)
 _JOINS = int(Role.COMMA | Role.CONJUNCTION | Role.COPULA)
 _ADDS = frozenset({("but",), ("yet",), ("though",), ("although",), ("which",), ("now",)})
 """Words that add a second predicate to a structure."""
@@ -38,6 +39,17 @@ def goes_on(items: Items, position: int) -> bool:
     if role & COMMA and (_change_follows(items, follows) or _places_end_it(items, follows)):
         return True
     return _degree_follows(items, follows)
+
+
+def sides_behind(items: Items, last: int) -> list[Side]:
+    """Return the side that a movement goes to: "shifted slightly to the right"; none where no side comes next."""
+    for position in range(last + 1, len(items.roles)):
+        side = items.entries[position].side
+        if side is not None:
+            return [side] if position + 1 == len(items.roles) or not items.roles[position + 1] & PART else []
+        if not items.roles[position] & _TOWARDS:
+            break
+    return []
 
 
 def closes(items: Items, index: int) -> bool:

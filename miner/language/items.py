@@ -1,12 +1,13 @@
 """A sentence as a list of known phrases: the longest phrase of the lexicon wins at every word."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cxr.miner.language.lexicon import Entry, Node, Role, load_lexicon
 from cxr.miner.language.tokens import ARTICLES, TOKEN, fold_compound, lowered
 from cxr.miner.pack import pack
+from cxr.schemas import Side
 
 _SIGNS = {
     ",": Entry((",",), int(Role.COMMA)),
@@ -20,6 +21,7 @@ _SIGNS = {
 }
 _HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")
 _OPTION = re.compile(r"[\s*\-\"'(]*[A-H][).:]\**\s")
+_OPPOSITE: dict[Side | None, Side] = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
 _WORD = Entry(("",), int(Role.WORD))
 _NUMERAL = Entry(("",), int(Role.WORD | Role.DIRECTION))
 _ORDINAL_ENDS = frozenset({"st", "nd", "rd", "th"})
@@ -39,6 +41,10 @@ class Items:
     """(item index, size in mm) of each measurement."""
     union: int
     """All roles that occur, to skip what cannot apply."""
+    words: list[str] = field(default_factory=list)
+    word_starts: list[int] = field(default_factory=list)
+    word_ends: list[int] = field(default_factory=list)
+    """The folded words, of which the phrases are made, and their character offsets."""
     option: bool = False
     """A line that begins with an answer letter, "B) ...": it repeats an option."""
 
@@ -72,6 +78,17 @@ def read_items(sentence: str) -> Items:
             starts.append(start)
             ends.append(end)
     return _match(words, starts, ends, sentence)
+
+
+def resolve_sides(items: Items, last: Side | None) -> None:
+    """Put the side in for "that side" and "the other side": of what was named last, here or (`last`) before."""
+    for index, entry in enumerate(items.entries):
+        if entry.other_side is not None and last in _OPPOSITE:
+            side = _OPPOSITE[last] if entry.other_side else last
+            items.entries[index] = load_lexicon().entries[(side.value,)]
+            continue
+        for told in (entry, *entry.inner):
+            last = told.side if told.side in _OPPOSITE else last
 
 
 def asks_or_names(sentence: str) -> bool:
@@ -116,6 +133,9 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
         last_at,
         sizes,
         union,
+        words,
+        starts,
+        ends,
         option=_OPTION.match(sentence) is not None,
     )
 

@@ -4,9 +4,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cxr.miner.language.attributes import Attributes, collect
-from cxr.miner.language.course import change_behind, leads_to_mention
-from cxr.miner.language.items import Items, asks_or_names, read_items
+from cxr.miner.language.course import change_behind, leads_to_mention, sides_behind
+from cxr.miner.language.items import Items, asks_or_names, read_items, resolve_sides
 from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
+from cxr.miner.language.positions import hide, position_of, qualities_of
 from cxr.miner.language.scopes import Scopes, across_relative, read_scopes, subjects
 from cxr.miner.language.structures import (
     PASSES,
@@ -23,7 +24,7 @@ from cxr.schemas import Certainty, Change, NormalForm, Presence, Severity, Side
 
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
 _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
-COLON, CHANGE = int(Role.COLON), int(Role.CHANGE)
+COLON, CHANGE, SIDE = int(Role.COLON), int(Role.CHANGE), int(Role.SIDE)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _MEANINGFUL = CONCEPT | STATE | GENERIC
 _NOWHERE: frozenset[str] = frozenset()
@@ -53,11 +54,12 @@ def normal_form(
     size_mm: float | None,
     number: str | None,
     change: Change | None,
+    qualities: tuple[str, ...] = (),
 ) -> NormalForm:
     """Return one shared normal form for equal values: they are frozen, and texts repeat themselves."""
     return NormalForm(
         concept=concept, presence=presence, certainty=certainty, locations=locations, side=side,
-        severity=severity, size_mm=size_mm, number=number, change=change,
+        severity=severity, size_mm=size_mm, number=number, change=change, qualities=qualities,
     )  # fmt: skip
 
 
@@ -126,7 +128,11 @@ class _Sentence:
     def _mention(self, index: int) -> None:
         items, scopes = self.items, self.scopes
         entry = items.entries[index]
+        position = position_of(items, index, entry.concepts[0])
+        if position.spans:
+            hide(items, position.spans, index)
         found = collect(items, index)
+        found.qualities = position.qualities or qualities_of(items, index, entry.concepts[0])
         for named in entry.concepts:
             concept_id = self._concept_here(named, index, found)
             self._emit(concept_id, index, found, denied=scopes.denied[index], hedged=scopes.hedged[index])
@@ -168,6 +174,7 @@ class _Sentence:
             found.size_mm,
             found.number,
             change,
+            found.qualities,
         )
         cue = self.scopes.cue[index]
         first, last = found.first, found.last
@@ -314,6 +321,8 @@ class _Sentence:
             # "Y is decreased since ...": the word that makes the finding cannot say that it got better
             if entry.change is not None and not (position == index and entry.change is Change.IMPROVED):
                 found.change = entry.change
+        if (state := items.entries[index].state) is not None and state.directed:
+            found.sides = sides_behind(items, found.last) or found.sides
         if found.change is None and not denied and (state := items.entries[index].state) is not None:
             found.change = None if state.normal else change_behind(items, found.last)
         found.places = [part.id for at in ats if (part := items.entries[at].part) is not None]
@@ -348,13 +357,26 @@ def scopes_cue_before(scopes: Scopes, index: int, change_at: int) -> bool:
 
 
 @lru_cache(maxsize=32_768)
-def read_sentence(sentence: str) -> tuple[Reading, ...]:
-    """Return what a sentence asserts and denies, in text order; empty where it states nothing."""
+def points_to_a_side(sentence: str) -> bool:
+    """Return whether a sentence says "that side", "the other side": which one it is may have been said before."""
+    words = pack().modifiers
+    lower = sentence.lower()
+    return any(phrase in lower for phrase in (*words.same_side, *words.other_side))
+
+
+@lru_cache(maxsize=32_768)
+def read_sentence(sentence: str, side: Side | None = None) -> tuple[Reading, ...]:
+    """Return what a sentence asserts and denies, in text order; empty where it states nothing.
+
+    `side` is the one that was named last before it, which "the other side" goes by.
+    """
     if asks_or_names(sentence):
         return ()
     items = read_items(sentence)
     if not items.union & _MEANINGFUL:
         return ()
+    if items.union & SIDE:
+        resolve_sides(items, side)
     return tuple(_Sentence(items, load_lexicon()).read())
 
 

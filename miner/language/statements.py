@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from cxr.miner.language.items import Items, read_items
 from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
+from cxr.miner.language.positions import TIP
 from cxr.miner.language.reader import Reading, normal_form, read_observation
 from cxr.miner.pack import pack
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Severity, Side
@@ -108,6 +109,7 @@ def _completed(form: NormalForm, other: NormalForm) -> NormalForm:
         form.size_mm or other.size_mm,
         form.number or other.number,
         form.change or other.change,
+        form.qualities or other.qualities,
     )
 
 
@@ -168,8 +170,19 @@ def _adjusted(reading: Reading, polarity: Polarity, stated: Items, lexicon: Lexi
         side = side or _first_side(stated)
         severity = severity or _first_severity(stated)
         places = places or _places(stated)
+    if form.qualities and form.qualities[0].startswith(TIP):
+        side, places = form.side, form.locations  # those of the status are where it ends
     return normal_form(
-        form.concept, presence, certainty, places, side, severity, form.size_mm, form.number, form.change
+        form.concept,
+        presence,
+        certainty,
+        places,
+        side,
+        severity,
+        form.size_mm,
+        form.number,
+        form.change,
+        form.qualities,
     )
 
 

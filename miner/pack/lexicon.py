@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from cxr.miner.pack.positions import Positions
 from cxr.miner.pack.tables import (
     AdjectiveId,
     ConceptId,
@@ -93,6 +94,8 @@ class Anatomy(Table):
     """Words for structures that a device ends in: their sides are no sides of the device."""
     region: dict[str, Region]
     part: dict[str, PartTable]
+    positions: Positions = Field(default_factory=Positions)
+    """Where devices end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
