@@ -7,6 +7,7 @@ from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from cxr.miner.judge.continuations import tell_on
 from cxr.miner.judge.relations import Relations
 from cxr.miner.language.analysis import Analysis, Mention
 from cxr.miner.language.items import read_items
@@ -130,6 +131,8 @@ def stated(analysis: Analysis, relations: Relations) -> list[tuple[int, NormalFo
         relations.sharpened(_graded(mention.form, words), words)
         for mention, words in zip(analysis.mentions, spoken, strict=True)
     ]
+    if forms:
+        tell_on(analysis, forms)
     groups = _by_sentence(analysis.mentions)
     for sentence in groups:
         if 1 < len(sentence) <= MOST_IN_SENTENCE:
@@ -159,8 +162,15 @@ def by_side(form: NormalForm, words: str) -> list[NormalForm]:
             return [form]
     if {one, other} != {Side.LEFT, Side.RIGHT}:
         return [form]
+    order = list(Severity)
+    qualities = form.qualities
+    if first is not second:
+        qualities += (f"larger_{one if order.index(first) > order.index(second) else other}",)
     graded = ((one, first), (other, second))
-    return [form.model_copy(update={"severity": severity, "side": side}) for side, severity in graded]
+    return [
+        form.model_copy(update={"severity": severity, "side": side, "qualities": qualities})
+        for side, severity in graded
+    ]
 
 
 def facts_of_report(analysis: Analysis, relations: Relations) -> Facts:

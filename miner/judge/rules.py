@@ -24,6 +24,7 @@ _CODE = tuple(
     for name in (
         "compare",
         "containment",
+        "continuations",
         "facts",
         "reasons",
         "relations",

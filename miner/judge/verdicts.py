@@ -67,8 +67,11 @@ def _told_elsewhere(match: Match, fact: Fact, conflicts: Iterable[tuple[Match, F
 
     "Small left X. ... X is unchanged.": the second is the left one too, and no room for a right one.
     """
-    return match.fit is Fit.MORE_DETAIL and any(
-        other.against <= match.left_open and facts.relations.same_instance(told.form.concept, fact.form.concept)
+    open_ = match.left_open
+    if fact.form.change is Change.UNCHANGED and match.fit in {Fit.SAME, Fit.MORE_DETAIL}:
+        open_ |= {Reason.CHANGE_CONFLICT}  # "again seen" is not said of the size, where it is said to have grown
+    return bool(open_) and any(
+        other.against <= open_ and facts.relations.same_instance(told.form.concept, fact.form.concept)
         for other, told in conflicts
     )
 
@@ -131,7 +134,9 @@ def _called_normal(
 ) -> Outcome:
     """Judge "normal": the report's own "normal" wins, then anything abnormal there, then what entails it."""
     exact = [fact for fact in stated if fact.form.concept == form.concept and "otherwise" not in fact.words]
-    if exact:
+    # "The right Y is clear apart from X at its foot": what is said of the whole leaves room for a part
+    part = [fact for fact in abnormal if not _says_as_much(exact, form, facts)]
+    if exact and not part:
         return Outcome(Verdict.SUPPORTED, Reason.STATED, tuple(exact[:2]))
     if abnormal:
         return Outcome(Verdict.CONTRADICTED, Reason.KIND_PRESENT, tuple(abnormal[:3]))
@@ -140,6 +145,12 @@ def _called_normal(
     if denied:
         return Outcome(Verdict.SUPPORTED, _why_denied(denied[0], form, facts), tuple(denied[:2]))
     return Outcome(Verdict.UNMENTIONED_NORMAL, Reason.NOT_MENTIONED)
+
+
+def _says_as_much(exact: Iterable[Fact], form: NormalForm, facts: Facts) -> bool:
+    """Return whether a normal is stated of the very place that a finding calls normal, or the finding names none."""
+    asked = facts.relations.telling_places(form)
+    return not asked or any(set(asked) <= set(facts.relations.telling_places(fact.form)) for fact in exact)
 
 
 def _called_abnormal(abnormal: Sequence[Fact], normal: Sequence[Fact]) -> Outcome:

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cxr.miner.language.course import QUALIFIER as _QUALIFIER
-from cxr.miner.language.course import closes, course_at, goes_on, is_past, is_present, leads_to_mention
+from cxr.miner.language.course import (
+    change_between,
+    closes,
+    compares_sides,
+    course_at,
+    goes_on,
+    is_past,
+    is_present,
+    leads_to_mention,
+)
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Entry, Role, load_lexicon
 from cxr.miner.language.scopes import ends_as_adjective
@@ -48,6 +57,8 @@ class Attributes:
     severity: Severity | None = None
     number: str | None = None
     change: Change | None = None
+    severity_before: Severity | None = None
+    """A degree that was, or that was said before the present one."""
     change_at: int = -1
     hedged: bool = False
     chronic: bool = False
@@ -88,6 +99,7 @@ def collect(items: Items, index: int) -> Attributes:
     for inner in items.entries[index].inner:
         _take_entry(found, inner)
     _rightward(items, index, found)
+    found.change = found.change or change_between(found.severity_before, found.severity)
     if not found.places and not found.sides:
         _place_before(items, position, found)
     if not found.places and not found.sides:
@@ -111,7 +123,7 @@ def _leave_out_sites(items: Items, index: int, found: Attributes) -> None:
                 found.sides.remove(inner.side)
     for at in range(found.first, found.last):
         side = items.entries[at].side
-        if side in found.sides and not sites.isdisjoint(items.entries[at + 1].phrase):
+        if items.roles[at] & SIDE and side in found.sides and not sites.isdisjoint(items.entries[at + 1].phrase):
             found.sides.remove(side)
 
 
@@ -133,7 +145,9 @@ def _leftward(items: Items, index: int, found: Attributes) -> int:
     position = index - 1
     while position >= 0:
         role = roles[position]
-        if role & PREPOSITION and not role & _QUALIFIER:
+        if role & PREPOSITION and position and roles[position - 1] & roles[position + 1] & DIRECTION:
+            pass  # "right third through sixth X"
+        elif role & PREPOSITION and not role & _QUALIFIER:
             if not (position and roles[position - 1] & CHANGE and items.entries[position].phrase in _OF):
                 break
         elif role & (_BOUNDARY | COPULA) and not role & _QUALIFIER:
@@ -267,9 +281,13 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
         elif role & (SEVERITY | CHANGE | NUMBER):
             degree_of_change = role & SEVERITY and position + 1 < len(roles) and roles[position + 1] & CHANGE
             said = after_copula or role & CHANGE or (role & SEVERITY and closes(items, position + 1))
-            if said and not degree_of_change and not is_past(items, position):
+            if role & CHANGE and compares_sides(items, position):
+                position += 1 if items.roles[position + 1] & PREPOSITION else 2  # "larger than left" is no left one
+            elif role & SEVERITY and is_past(items, position):
+                found.severity_before = items.entries[position].severity
+            elif said and not degree_of_change:
                 if role & SEVERITY and is_present(items, position):
-                    found.severity = None
+                    found.severity_before, found.severity = found.severity or found.severity_before, None
                 _take_entry(found, items.entries[position], position)
                 found.last = position
         elif (course := course_at(items, position)) is not None:

@@ -3,7 +3,7 @@
 from cxr.miner.language.entries import Role
 from cxr.miner.language.items import Items
 from cxr.miner.pack import pack
-from cxr.schemas import Change, Side
+from cxr.schemas import Change, Severity, Side
 
 QUALIFIER = int(Role.PART | Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.STATE)
 CONCEPT, PART, SIDE, COPULA = int(Role.CONCEPT), int(Role.PART), int(Role.SIDE), int(Role.COPULA)
@@ -26,6 +26,9 @@ _JOINS = int(Role.COMMA | Role.CONJUNCTION | Role.COPULA)
 _ADDS = frozenset({("but",), ("yet",), ("though",), ("although",), ("which",), ("now",)})
 """Words that add a second predicate to a structure."""
 _RELATIVE = frozenset({("which",), ("but",), ("though",), ("although",)})
+_TRENDS = frozenset({Change.WORSENED, Change.IMPROVED})
+_THAN = int(Role.PREPOSITION | Role.WORD)
+_RANKS = tuple(Severity)
 _FROM, _TO = ("from",), ("to",)
 
 
@@ -67,10 +70,22 @@ def closes(items: Items, index: int) -> bool:
 def course_at(items: Items, position: int) -> Change | None:
     """Return the change that an item says of the mention before it; None where it speaks of something else."""
     entry = items.entries[position]
+    if compares_sides(items, position):
+        return None
     course = entry.course or (entry.state.change if entry.state is not None else None)
     if course is None or not closes(items, position + 1):
         return None
     return None if position + 1 < len(items.roles) and items.entries[position + 1].phrase == _TO else course
+
+
+def compares_sides(items: Items, position: int) -> bool:
+    """Return whether a comparative is one of sides and not of times: "larger on the right"."""
+    after = position + 1
+    if items.entries[position].change not in _TRENDS and items.entries[position].course not in _TRENDS:
+        return False
+    if after + 1 >= len(items.roles) or not items.roles[after] & _THAN:
+        return False
+    return bool(items.roles[after + 1] & SIDE) and not items.roles[after + 1] & PART
 
 
 def is_past(items: Items, position: int) -> bool:
@@ -82,6 +97,13 @@ def is_past(items: Items, position: int) -> bool:
     if after >= len(items.roles) or not items.roles[after] & EARLIER or items.roles[after] & COURSE:
         return False
     return after + 1 == len(items.roles) or bool(items.roles[after + 1] & (COMMA | Role.BREAK | Role.CONJUNCTION))
+
+
+def change_between(before: Severity | None, now: Severity | None) -> Change | None:
+    """Return the change that two degrees of one thing amount to: "down from large" is better."""
+    if before is None or now is None or before is now:
+        return None
+    return Change.IMPROVED if _RANKS.index(now) < _RANKS.index(before) else Change.WORSENED
 
 
 def is_present(items: Items, position: int) -> bool:

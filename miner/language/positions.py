@@ -20,6 +20,7 @@ _PLACE, _WELL, _BADLY, _OTHER_PART, _PAST, _PERHAPS, _PAST_BEHIND, _TIP = range(
 _NEAR = 4
 """As many words may stand between "formerly" and the place that it speaks of."""
 _CONCEPT = int(Role.CONCEPT)
+_SIDE, _NAMES = int(Role.SIDE), int(Role.CONCEPT | Role.PART)
 _HIDDEN = int(Role.WORD | Role.DIRECTION)
 
 
@@ -48,9 +49,22 @@ def position_of(items: Items, index: int, concept: str) -> Position:
     if tips is None:
         return NOWHERE
     start, end = _reach(items, index)
+    return _position(items, tips, (start, items.ends[index], end))
+
+
+def position_in(items: Items, concept: str) -> Position:
+    """Return what a sentence that does not name the device says of its position ("The tip is in Y")."""
+    tips = _tips_of().get(concept)
+    return NOWHERE if tips is None or not items.ends else _position(items, tips, (0, 0, items.ends[-1] + 1))
+
+
+def _position(items: Items, tips: Tips, reach: tuple[int, int, int]) -> Position:
+    """Read a position from the characters before a mention (its quality only) and behind it."""
+    start, middle, end = reach
     said = [each for each in _phrases_in(items) if items.word_starts[each.first] >= start]
-    behind = [each for each in said if items.ends[index] <= items.word_starts[each.first] < end]
-    places = [each for each in behind if each.kind == _PLACE]
+    behind = [each for each in said if middle <= items.word_starts[each.first] < end]
+    possible = {*tips.well, *tips.badly, *tips.also} or set(pack().anatomy.positions.place)
+    places = [each for each in behind if each.kind == _PLACE and each.name in possible]
     own = [each for each in places if not _follows(each, behind, _OTHER_PART)]
     today = [each for each in own if not _is_past(each, behind)]
     surely = [each for each in today if not _follows(each, behind, _PERHAPS)] or today
@@ -64,10 +78,10 @@ def position_of(items: Items, index: int, concept: str) -> Position:
 
 
 def hide(items: Items, spans: Iterable[tuple[int, int]], mention: int) -> None:
-    """Take the sides and structures that only say where a device ends out of a sentence."""
+    """Take out of a sentence the sides of structures that a device only ends in, which are no sides of the device."""
     for start, end in spans:
         for at, begin in enumerate(items.starts):
-            if start <= begin < end and at != mention and not items.roles[at] & _CONCEPT:
+            if start <= begin < end and at != mention and items.roles[at] & _SIDE and not items.roles[at] & _NAMES:
                 items.roles[at] = _HIDDEN
 
 

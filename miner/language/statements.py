@@ -67,6 +67,8 @@ def read_statement(observation: str, status: str) -> Statement:
     cut = len(observation)
     named = [_adjusted(r, polarity, stated, lexicon) for r in readings if r.end <= cut]
     restated = [reading.form for reading in readings if reading.end > cut]
+    if not named:
+        restated = [_placed(form, observed) for form in restated]
     forms = _merged(named, restated, lexicon)
     if forms and polarity is Polarity.AFFIRMED and all(form.presence is Presence.ABSENT for form in forms):
         polarity = Polarity.DENIED
@@ -95,6 +97,16 @@ def _merged(named: list[NormalForm], restated: list[NormalForm], lexicon: Lexico
     forms = tuple(dict.fromkeys((*kept, *final)))
     specific = tuple(form for form in forms if form.concept != pack().roles.anything)
     return specific or forms
+
+
+def _placed(form: NormalForm, observed: Items) -> NormalForm:
+    """Put what a status names ("left Y": "X present") where the observation is, unless it says where itself."""
+    if form.side is not None or form.locations or form.presence is not Presence.PRESENT:
+        return form
+    if load_lexicon().concepts[form.concept].kind == "normal":
+        return form
+    side, places = _first_side(observed), _places(observed)
+    return form.model_copy(update={"side": side, "locations": places}) if side or places else form
 
 
 def _completed(form: NormalForm, other: NormalForm) -> NormalForm:

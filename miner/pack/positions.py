@@ -22,6 +22,8 @@ class Tips(Table):
     """The devices, with all that are kinds of them."""
     well: tuple[str, ...] = ()
     badly: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    """Other places that may be told of them; all where none of the three lists names one."""
     nearest_mm: float | None = None
     """A smaller distance is too near."""
     farthest_mm: float | None = None
