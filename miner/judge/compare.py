@@ -7,6 +7,7 @@ from typing import NamedTuple
 from cxr.miner.judge.facts import Fact
 from cxr.miner.judge.reasons import Reason
 from cxr.miner.judge.relations import Relations
+from cxr.miner.language.positions import ONE_SIDED
 from cxr.schemas import Change, NormalForm, Severity, Side
 
 SIDED = {Side.LEFT, Side.RIGHT, Side.BILATERAL}
@@ -141,6 +142,9 @@ def compare_qualities(finding: NormalForm, fact: NormalForm, relations: Relation
         position = relations.is_position(asked)
         reason = Reason.POSITION_CONFLICT if position else Reason.QUALITY_CONFLICT
         if asked in known or any(relations.quality_fits(asked, other) for other in known):
+            continue
+        if asked == ONE_SIDED and fact.side is Side.BILATERAL:
+            found.append((reason, Match(Fit.CONFLICT, reason)))
             continue
         told = known and not any(relations.quality_may_be(asked, other) for other in known)
         found.append((reason, Match(Fit.CONFLICT, reason) if told else MORE_DETAIL))

@@ -207,6 +207,7 @@ def facts_of_list(findings: Iterable[Finding], relations: Relations) -> Facts:
 
 def range_end(words: str) -> Severity | None:
     """Return the upper end of a severity range, or None where the words name no range."""
+    words = words.replace("-", " ")  # "mild-to-moderate"
     return next((severity for phrase, severity in _range_ends() if phrase in words), None)
 
 
@@ -236,19 +237,28 @@ def share_places(
         if index in placed or form.concept in relations.normals:
             continue
         loosely = listed or index in linked
-        partners = [other for other in placed if _one_thing(form, forms[other], relations, loosely=loosely)]
+        partners = [
+            other
+            for other in placed
+            if _one_thing(form, forms[other], relations, loosely=loosely, joined=index in linked)
+        ]
         if len(partners) == 1:
             partner = forms[partners[0]]
             forms[index] = form.model_copy(update={"side": partner.side, "locations": partner.locations})
 
 
-def _one_thing(form: NormalForm, other: NormalForm, relations: Relations, *, loosely: bool) -> bool:
-    """Return whether two mentions describe one thing; `loosely`, it is enough that one organ has them."""
+def _one_thing(form: NormalForm, other: NormalForm, relations: Relations, *, loosely: bool, joined: bool) -> bool:
+    """Return whether two mentions describe one thing; `loosely`, it is enough that one organ has them.
+
+    Two that are `joined` ("X and Y") may be in organs that lie beside each other.
+    """
     if other.presence is not form.presence or other.concept in relations.normals:
         return False
     if loosely:
         return relations.same_region(form.concept, other.concept) or (
-            form.presence is Presence.PRESENT and relations.reaches_place_of(form.concept, other)
+            joined
+            and (form.presence, form.certainty) == (Presence.PRESENT, Certainty.CERTAIN)
+            and relations.reaches_place_of(form.concept, other)
         )
     if form.presence is Presence.ABSENT:
         return False

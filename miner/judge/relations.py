@@ -287,9 +287,9 @@ class Relations:
 
     def reaches_place_of(self, concept: str, other: NormalForm) -> bool:
         """Return whether a concept may be where another thing is: X at the foot of what lies beside it."""
-        region = self._region.get(concept, "")
-        reached = self._table.reaches.get(region, ())
-        return not self.is_diffuse(concept) and self._region.get(other.concept) in reached
+        region, there = self._region.get(concept, ""), self._region.get(other.concept, "")
+        reached = there in self._table.reaches.get(region, ()) or region in self._table.reaches.get(there, ())
+        return reached and not self.is_diffuse(concept)
 
     def place_is_denied(self, denial: NormalForm, form: NormalForm) -> bool:
         """Return whether a denial without a place reaches the finding's: a clear Y says nothing about Z.

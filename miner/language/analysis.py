@@ -6,10 +6,10 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from cxr.miner.language.lexicon import load_lexicon
-from cxr.miner.language.reader import points_to_a_side, read_sentence
+from cxr.miner.language.reader import Reading, last_side, points_to_a_side, read_sentence
 from cxr.miner.language.sections import final_text_spans, outline
 from cxr.miner.language.sentences import split_sentences
-from cxr.schemas import Certainty, Finding, NormalForm, Presence, Side, Span
+from cxr.schemas import Certainty, Finding, NormalForm, Presence, Span
 
 # Sections that speak of the patient's past, of other images or of the technique: nothing is asserted there.
 _SILENT_SECTIONS = frozenset({"indication", "history", "comparison", "technique", "examination"})
@@ -83,16 +83,19 @@ def _spoken(text: str) -> list[tuple[int, int]]:
     return kept or [(0, len(text))]
 
 
-def _side_before(sentence: str, mentions: Sequence[Mention]) -> Side | None:
-    """Return the side that was named last, where a sentence points to one ("the other side")."""
-    if not points_to_a_side(sentence):
-        return None
-    return next((m.form.side for m in reversed(mentions) if m.form.side in {Side.LEFT, Side.RIGHT}), None)
+def _readings(text: str, sentences: Sequence[tuple[int, int]], *, points: bool) -> tuple[Reading, ...]:
+    """Read the last of the sentences; where the text `points` to a side, with the one that was named before it."""
+    begin, stop = sentences[-1]
+    if not points:
+        return read_sentence(text[begin:stop])
+    before = (side for start, end in sentences[-2:-5:-1] if (side := last_side(text[start:end])) is not None)
+    return read_sentence(text[begin:stop], next(before, None))
 
 
 def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
     sentences: list[tuple[int, int]] = []
     mentions: list[Mention] = []
+    points = points_to_a_side(text)
     for start, end in spans:
         for begin, stop in split_sentences(text, start, end):
             number = len(sentences)
@@ -107,7 +110,7 @@ def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
                     number,
                     reading.hedge,
                 )
-                for reading in read_sentence(text[begin:stop], _side_before(text[begin:stop], mentions))
+                for reading in _readings(text, sentences, points=points)
             )
     return Analysis(text=text, cuts=tuple(sentences), mentions=tuple(mentions))
 

@@ -39,6 +39,8 @@ WORD, CHRONIC, DIRECTION = int(Role.WORD), int(Role.CHRONIC), int(Role.DIRECTION
 COLON = int(Role.COLON)
 _KIND = PART | SIDE | SEVERITY | NUMBER
 _IN_LIST = int(Role.SEVERITY | Role.NUMBER | Role.ACUTE | Role.CHRONIC | Role.WORD | Role.PROBABLE)
+_OF_ANOTHER = int(Role.CONCEPT | Role.GENERIC | Role.COPULA | Role.STATE)
+_BEFORE_PLACE = int(Role.WORD | Role.PREPOSITION | Role.CHANGE | Role.SEVERITY | Role.CONJUNCTION)
 _PARTS_OFF = int(Role.COMMA | Role.COLON | Role.CONJUNCTION | Role.BREAK)
 _OF = frozenset({("in",), ("of",)})
 _TO_BE = frozenset({"is", "are", "was", "were", "be"})
@@ -99,7 +101,8 @@ def collect(items: Items, index: int) -> Attributes:
     for inner in items.entries[index].inner:
         _take_entry(found, inner)
     _rightward(items, index, found)
-    found.change = found.change or change_between(found.severity_before, found.severity)
+    if found.severity_before is not None:
+        found.change = found.change or change_between(found.severity_before, found.severity)
     if not found.places and not found.sides:
         _place_before(items, position, found)
     if not found.places and not found.sides:
@@ -205,6 +208,8 @@ def _goes_on(items: Items, position: int) -> bool:
 
 def _place_of_the_last(items: Items, index: int, found: Attributes) -> None:
     """Take the place that stands behind a list of mentions for each of them: "X and Y in the left Z"."""
+    if not items.union & CONJUNCTION:
+        return
     joined = False
     for position in range(index + 1, len(items.roles)):
         role = items.roles[position]
@@ -313,8 +318,8 @@ def _place_follows(items: Items, index: int) -> bool:
     for role in items.roles[index:]:
         if role & (PART | SIDE):
             saw_place = True
-        elif role & (CONCEPT | Role.GENERIC | COPULA | STATE):
+        elif role & _OF_ANOTHER:
             return False  # the places are those of a later mention: "X or upper or lower Y"
-        elif not role & (WORD | PREPOSITION | CHANGE | SEVERITY | CONJUNCTION):
+        elif not role & _BEFORE_PLACE:
             break
     return saw_place

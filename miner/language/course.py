@@ -21,7 +21,13 @@ _CLOSING = int(
     | Role.EARLIER | Role.CURRENTLY | Role.SIDE | Role.CHRONIC
 )  # fmt: skip
 _LEADING = int(Role.WORD | Role.COPULA | Role.CONJUNCTION | Role.PREPOSITION)
-_TOWARDS = int(Role.WORD | Role.PREPOSITION | Role.SEVERITY | Role.DIRECTION)
+_TOWARDS = frozenset({("to",), ("toward",), ("towards",)})
+_DEGREES = int(Role.SEVERITY | Role.CHANGE | Role.COURSE | Role.STATE)
+_SAYS_MORE = int(_DEGREES | Role.PART | Role.SIDE | Role.NUMBER)
+COLON, BREAK = int(Role.COLON), int(Role.BREAK)
+_MENTION, _STOPS = int(Role.CONCEPT | Role.GENERIC), int(Role.BREAK | Role.COLON)
+_MODIFIER = int(QUALIFIER | Role.WORD | Role.ACUTE | Role.CHRONIC)
+_NEW = int(Role.CONCEPT | Role.GENERIC | Role.STATE | Role.DENY_FORWARD)
 _JOINS = int(Role.COMMA | Role.CONJUNCTION | Role.COPULA)
 _ADDS = frozenset({("but",), ("yet",), ("though",), ("although",), ("which",), ("now",)})
 """Words that add a second predicate to a structure."""
@@ -35,9 +41,13 @@ _FROM, _TO = ("from",), ("to",)
 def goes_on(items: Items, position: int) -> bool:
     """Return whether behind a comma, colon, "and" or "which" more is said of the mention before it."""
     role, follows = items.roles[position], position + 1
-    if role & Role.COLON:
+    if not items.union & _SAYS_MORE:
+        return False
+    if role & COLON:
         return _attributes_end_it(items, follows)
-    if role & Role.BREAK:
+    if not items.union & _DEGREES:
+        return bool(role & COMMA) and _places_end_it(items, follows)
+    if role & BREAK:
         return items.entries[position].phrase in _RELATIVE and _degree_follows(items, follows)
     if role & COMMA and (_change_follows(items, follows) or _places_end_it(items, follows)):
         return True
@@ -45,12 +55,14 @@ def goes_on(items: Items, position: int) -> bool:
 
 
 def sides_behind(items: Items, last: int) -> list[Side]:
-    """Return the side that a movement goes to: "shifted slightly to the right"; none where no side comes next."""
+    """Return the side that a movement goes to: "shifted by X to the right"; none where no side follows "to"."""
+    towards = False
     for position in range(last + 1, len(items.roles)):
-        side = items.entries[position].side
-        if side is not None:
+        role, side = items.roles[position], items.entries[position].side
+        if side is not None and (towards or position == last + 1):
             return [side] if position + 1 == len(items.roles) or not items.roles[position + 1] & PART else []
-        if not items.roles[position] & _TOWARDS:
+        towards = items.entries[position].phrase in _TOWARDS or (towards and bool(role & Role.DIRECTION))
+        if role & (COMMA | Role.BREAK | Role.WITH | COPULA | Role.CONJUNCTION):
             break
     return []
 
@@ -70,10 +82,8 @@ def closes(items: Items, index: int) -> bool:
 def course_at(items: Items, position: int) -> Change | None:
     """Return the change that an item says of the mention before it; None where it speaks of something else."""
     entry = items.entries[position]
-    if compares_sides(items, position):
-        return None
     course = entry.course or (entry.state.change if entry.state is not None else None)
-    if course is None or not closes(items, position + 1):
+    if course is None or compares_sides(items, position) or not closes(items, position + 1):
         return None
     return None if position + 1 < len(items.roles) and items.entries[position + 1].phrase == _TO else course
 
@@ -118,7 +128,7 @@ def _degree_follows(items: Items, index: int) -> bool:
         role = items.roles[index]
         if role & (SEVERITY | COURSE | CHANGE) or course_at(items, index) is not None:
             return closes(items, index + 1)
-        relative = role & Role.BREAK and items.entries[index].phrase in _RELATIVE
+        relative = role & BREAK and items.entries[index].phrase in _RELATIVE
         if not relative and (not role & _LEADING or role & QUALIFIER):
             return False
         index += 1
@@ -130,7 +140,7 @@ def _attributes_end_it(items: Items, index: int) -> bool:
     for role in items.roles[index:]:
         if role & Role.BREAK:
             break
-        if role & (CONCEPT | Role.GENERIC | STATE | Role.DENY_FORWARD) or not role & _ATTRIBUTES:
+        if role & _NEW or not role & _ATTRIBUTES:
             return False
     return index < len(items.roles)
 
@@ -139,9 +149,9 @@ def leads_to_mention(items: Items, index: int) -> bool:
     """Return whether qualifiers that begin at an item belong to a later mention."""
     for position in range(index, len(items.roles)):
         role = items.roles[position]
-        if role & (Role.CONCEPT | Role.GENERIC):
+        if role & _MENTION:
             return True
-        if not role & (QUALIFIER | Role.WORD | Role.ACUTE | Role.CHRONIC):
+        if not role & _MODIFIER:
             return False
     return False
 
@@ -157,7 +167,7 @@ def _places_end_it(items: Items, index: int) -> bool:
     for role in items.roles[index:]:
         if role & (PART | SIDE):
             saw_place = True
-        elif role & (Role.BREAK | Role.COLON):
+        elif role & _STOPS:
             break
         if role & _ENDS_PLACES or not role & _PLACING:
             return False

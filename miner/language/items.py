@@ -24,6 +24,7 @@ _OPTION = re.compile(r"[\s*\-\"'(]*[A-H][).:]\**\s")
 _OPPOSITE: dict[Side | None, Side] = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
 _WORD = Entry(("",), int(Role.WORD))
 _NUMERAL = Entry(("",), int(Role.WORD | Role.DIRECTION))
+_DIGITS = frozenset("0123456789")
 _ORDINAL_ENDS = frozenset({"st", "nd", "rd", "th"})
 _QUESTION = re.compile(r"\?[\s*\"')\]]*$")
 _UNITS = {"cm": 10.0, "mm": 1.0, "centimeter": 10.0, "millimeter": 1.0}
@@ -114,9 +115,10 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
             probe += 1
             node = node.next.get(words[probe]) if probe < total else None
         if entry is _WORD:
-            if words[position] in _UNITS:
+            word = words[position]
+            if word in _UNITS:
                 _measure(words, position, len(entries), sizes)
-            elif words[position][0].isdecimal() or words[position] in _ORDINAL_ENDS:
+            elif word[0] in _DIGITS or word in _ORDINAL_ENDS:
                 entry = _NUMERAL
         entries.append(entry)
         first_at.append(starts[position])

@@ -4,6 +4,7 @@ Read from the words around a mention, by the tables of the pack: `[positions]` o
 relations.toml. A place behind "formerly" or "not" is none of today, and one behind "side port" none of the tip.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from cxr.miner.pack import pack
 from cxr.miner.pack.positions import Tips
 
 WELL, BADLY, TIP = "well_placed", "badly_placed", "tip:"
+ONE_SIDED = "one_sided"
+"""The quality of being on one side alone, which what is on both has not."""
 _PLACE, _WELL, _BADLY, _OTHER_PART, _PAST, _PERHAPS, _PAST_BEHIND, _TIP = range(8)
 _NEAR = 4
 """As many words may stand between "formerly" and the place that it speaks of."""
@@ -87,9 +90,10 @@ def hide(items: Items, spans: Iterable[tuple[int, int]], mention: int) -> None:
 
 def qualities_of(items: Items, index: int, concept: str) -> tuple[str, ...]:
     """Return the qualities that the words around a mention give it, up to the mentions before and behind it."""
-    table = _qualities().get(concept)
-    if table is None:
+    known = _qualities().get(concept)
+    if known is None or known.tells.isdisjoint(items.words):
         return ()
+    table = known.phrases
     start, end = _reach(items, index, alone=True)
     words = [word for word, at in zip(items.words, items.word_starts, strict=True) if start <= at < end]
     found: dict[str, None] = {}
@@ -126,8 +130,14 @@ def _reach(items: Items, index: int, *, alone: bool = False) -> tuple[int, int]:
     concepts = load_lexicon().concepts
     own = load_lexicon().ancestors[items.entries[index].concepts[0]]
     start, end = 0, items.ends[-1] + 1
+    parts = {  # "side port" is a part of the device before it
+        items.word_starts[word]
+        for each in (() if alone else _phrases_in(items))
+        if each.kind == _OTHER_PART
+        for word in range(each.first, each.last + 1)
+    }
     for at, role in enumerate(items.roles):
-        if not role & _CONCEPT or at == index:
+        if not role & _CONCEPT or at == index or items.starts[at] in parts:
             continue
         named = items.entries[at].concepts[0]
         if not alone and (concepts[named].kind == "normal" or (at > index and named in own)):
@@ -241,11 +251,20 @@ def _tips_of() -> dict[str, Tips]:
     return {name: tips for name, tips in found.items() if load_lexicon().concepts[name].kind == "device"}
 
 
+class _Qualities(NamedTuple):
+    """The phrases of a concept's qualities by their first word, long before short."""
+
+    phrases: dict[str, list[tuple[tuple[str, ...], str]]]
+    tells: frozenset[str]
+    """Of each phrase the word that is rarest in all: without any of these there is none of them."""
+
+
 @cache
-def _qualities() -> dict[str, dict[str, list[tuple[tuple[str, ...], str]]]]:
-    """Return for each concept its qualities' phrases by their first word, long before short."""
+def _qualities() -> dict[str, _Qualities]:
+    """Return each concept the phrases of its qualities."""
     descendants = load_lexicon().descendants
     found: dict[str, dict[str, list[tuple[tuple[str, ...], str]]]] = {}
+    often: Counter[str] = Counter()
     for quality in pack().relations.quality:
         listed = [
             (phrase_words(text), name)
@@ -253,6 +272,7 @@ def _qualities() -> dict[str, dict[str, list[tuple[tuple[str, ...], str]]]]:
             for phrase in phrases
             for text in variants(phrase)
         ]
+        often.update(word for phrase, _ in listed for word in phrase)
         for concept in {kind for named in quality.of for kind in descendants[named]}:
             table = found.setdefault(concept, {})
             for phrase, name in listed:
@@ -260,4 +280,9 @@ def _qualities() -> dict[str, dict[str, list[tuple[tuple[str, ...], str]]]]:
     for table in found.values():
         for same in table.values():
             same.sort(key=lambda each: -len(each[0]))
-    return found
+    return {
+        concept: _Qualities(
+            table, frozenset(min(phrase, key=often.__getitem__) for same in table.values() for phrase, _ in same)
+        )
+        for concept, table in found.items()
+    }

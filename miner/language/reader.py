@@ -1,6 +1,6 @@
 """Read one sentence: which concepts it asserts or denies, with their attributes and exact places."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from cxr.miner.language.attributes import Attributes, collect
@@ -208,6 +208,8 @@ class _Sentence:
 
     def _places(self, concept_id: str, found: Attributes) -> tuple[str, ...]:
         """Leave out the structure that the concept is about anyway, and those that are only named beside it."""
+        if not found.places:
+            return ()
         region = self.lexicon.regions.get(self.lexicon.concepts[concept_id].region)
         elsewhere = _NOWHERE if region is None else region.beside
         parts = self.lexicon.parts
@@ -356,12 +358,22 @@ def scopes_cue_before(scopes: Scopes, index: int, change_at: int) -> bool:
     return 0 <= scopes.cue[index] == change_at - 1
 
 
-@lru_cache(maxsize=32_768)
-def points_to_a_side(sentence: str) -> bool:
-    """Return whether a sentence says "that side", "the other side": which one it is may have been said before."""
+def points_to_a_side(text: str) -> bool:
+    """Return whether a text says "that side", "the other side": which one it is was said before."""
+    lower = text.lower()
+    return any(phrase in lower for phrase in _pointing())
+
+
+def last_side(sentence: str) -> Side | None:
+    """Return the side that a sentence names last: left or right."""
+    told = [each.side for entry in read_items(sentence).entries for each in (entry, *entry.inner)]
+    return next((side for side in reversed(told) if side in {Side.LEFT, Side.RIGHT}), None)
+
+
+@cache
+def _pointing() -> tuple[str, ...]:
     words = pack().modifiers
-    lower = sentence.lower()
-    return any(phrase in lower for phrase in (*words.same_side, *words.other_side))
+    return (*words.same_side, *words.other_side)
 
 
 @lru_cache(maxsize=32_768)
