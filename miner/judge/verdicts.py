@@ -1,11 +1,12 @@
 """The rubric as code: one normal form against the facts of a report, then a finding of several forms."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from cxr.miner.judge.compare import Fit, Match, compare, covers
 from cxr.miner.judge.facts import Fact, Facts, reworded
 from cxr.miner.judge.reasons import Reason
+from cxr.miner.language.tokens import fold
 from cxr.schemas import Certainty, Change, NormalForm, Presence, Side, Verdict
 
 
@@ -19,6 +20,8 @@ class Outcome(NamedTuple):
     extra_detail: bool = False
 
 
+_Told = tuple[str, frozenset[Reason]]
+"""What is told of a concept otherwise than a finding has it."""
 NOTHING = Outcome(Verdict.NOT_ASSESSABLE, Reason.ASSERTS_NOTHING)
 
 
@@ -39,10 +42,11 @@ def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
     matched = [(compare(form, fact, facts.relations), fact) for fact in facts.instances(form.concept)]
     conflicts = [(match, fact) for match, fact in matched if match.fit is Fit.CONFLICT]
     conflicting = [(match.conflict, fact) for match, fact in conflicts if match.conflict is not None]
+    told = {(fact.form.concept, match.against) for match, fact in conflicts}
     fitting = [  # does the finding say more, and the fact
         (match.fit is Fit.MORE_DETAIL, fact)
         for match, fact in matched
-        if match.fit in {Fit.SAME, Fit.MORE_DETAIL} and not _told_elsewhere(match, fact, conflicts, facts)
+        if match.fit in {Fit.SAME, Fit.MORE_DETAIL} and not _told_elsewhere(form, match, fact, told, facts)
     ]
     fitting.extend((True, fact) for fact in _lesser(form, facts))
     if not fitting and form.side is Side.BILATERAL:
@@ -62,17 +66,19 @@ def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
     return Outcome(Verdict.UNMENTIONED_ABNORMAL, Reason.NOT_MENTIONED)
 
 
-def _told_elsewhere(match: Match, fact: Fact, conflicts: Iterable[tuple[Match, Fact]], facts: Facts) -> bool:
+def _told_elsewhere(form: NormalForm, match: Match, fact: Fact, told: Collection[_Told], facts: Facts) -> bool:
     """Return whether the report tells what this fact leaves open at another mention of the same thing, and otherwise.
 
-    "Small left X. ... X is unchanged.": the second is the left one too, and no room for a right one.
+    "Small left X. ... X is unchanged.": the second is the left one too, and no room for a right one. But several that
+    have no side may be on both.
     """
-    open_ = match.left_open
-    if fact.form.change is Change.UNCHANGED and match.fit in {Fit.SAME, Fit.MORE_DETAIL}:
-        open_ |= {Reason.CHANGE_CONFLICT}  # "again seen" is not said of the size, where it is said to have grown
-    return bool(open_) and any(
-        other.against <= open_ and facts.relations.same_instance(told.form.concept, fact.form.concept)
-        for other, told in conflicts
+    left_open = match.left_open
+    if fact.form.change is Change.UNCHANGED:
+        left_open |= {Reason.CHANGE_CONFLICT}  # "again seen" is not said of the size, where it is said to have grown
+    if form.side is Side.BILATERAL and any(fold(word) != word for word in fact.words.split()):
+        left_open -= {Reason.SIDE_CONFLICT}
+    return bool(left_open) and any(
+        against <= left_open and facts.relations.same_instance(concept, fact.form.concept) for concept, against in told
     )
 
 

@@ -83,11 +83,9 @@ def _spoken(text: str) -> list[tuple[int, int]]:
     return kept or [(0, len(text))]
 
 
-def _readings(text: str, sentences: Sequence[tuple[int, int]], *, points: bool) -> tuple[Reading, ...]:
-    """Read the last of the sentences; where the text `points` to a side, with the one that was named before it."""
+def _pointing(text: str, sentences: Sequence[tuple[int, int]]) -> tuple[Reading, ...]:
+    """Read the last of the sentences with the side that was named before it, to which it may point."""
     begin, stop = sentences[-1]
-    if not points:
-        return read_sentence(text[begin:stop])
     before = (side for start, end in sentences[-2:-5:-1] if (side := last_side(text[start:end])) is not None)
     return read_sentence(text[begin:stop], next(before, None))
 
@@ -110,7 +108,7 @@ def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
                     number,
                     reading.hedge,
                 )
-                for reading in _readings(text, sentences, points=points)
+                for reading in (_pointing(text, sentences) if points else read_sentence(text[begin:stop]))
             )
     return Analysis(text=text, cuts=tuple(sentences), mentions=tuple(mentions))
 

@@ -20,6 +20,8 @@ WELL, BADLY, TIP = "well_placed", "badly_placed", "tip:"
 ONE_SIDED = "one_sided"
 """The quality of being on one side alone, which what is on both has not."""
 _PLACE, _WELL, _BADLY, _OTHER_PART, _PAST, _PERHAPS, _PAST_BEHIND, _TIP = range(8)
+_MOST = 24
+"""A device is not spoken of at more length."""
 _NEAR = 4
 """As many words may stand between "formerly" and the place that it speaks of."""
 _CONCEPT = int(Role.CONCEPT)
@@ -51,21 +53,26 @@ def position_of(items: Items, index: int, concept: str) -> Position:
     tips = _tips_of().get(concept)
     if tips is None:
         return NOWHERE
-    start, end = _reach(items, index)
-    return _position(items, tips, (start, items.ends[index], end))
+    phrases = _phrases_in(items)
+    if not phrases:
+        return NOWHERE
+    start, end = _reach(items, index, phrases)
+    return _position(items, tips, phrases, (start, items.ends[index], end))
 
 
 def position_in(items: Items, concept: str) -> Position:
     """Return what a sentence that does not name the device says of its position ("The tip is in Y")."""
     tips = _tips_of().get(concept)
-    return NOWHERE if tips is None or not items.ends else _position(items, tips, (0, 0, items.ends[-1] + 1))
+    if tips is None or not items.ends:
+        return NOWHERE
+    return _position(items, tips, _phrases_in(items), (0, 0, items.ends[-1] + 1))
 
 
-def _position(items: Items, tips: Tips, reach: tuple[int, int, int]) -> Position:
+def _position(items: Items, tips: Tips, phrases: list[_Said], reach: tuple[int, int, int]) -> Position:
     """Read a position from the characters before a mention (its quality only) and behind it."""
     start, middle, end = reach
-    said = [each for each in _phrases_in(items) if items.word_starts[each.first] >= start]
-    behind = [each for each in said if middle <= items.word_starts[each.first] < end]
+    said = [each for each in phrases if start <= items.word_starts[each.first] < end][:_MOST]
+    behind = [each for each in said if items.word_starts[each.first] >= middle]
     possible = {*tips.well, *tips.badly, *tips.also} or set(pack().anatomy.positions.place)
     places = [each for each in behind if each.kind == _PLACE and each.name in possible]
     own = [each for each in places if not _follows(each, behind, _OTHER_PART)]
@@ -73,7 +80,7 @@ def _position(items: Items, tips: Tips, reach: tuple[int, int, int]) -> Position
     surely = [each for each in today if not _follows(each, behind, _PERHAPS)] or today
     surely = _narrowest(surely)
     qualities = [TIP + surely[-1].name] if surely else []
-    placed = _placement([each for each in said if items.word_starts[each.first] < end])
+    placed = _placement(said)
     wrong = any(each.name in tips.badly for each in places if each not in own and not _is_past(each, behind))
     placed = placed or (BADLY if wrong else _by_place(surely, tips, items, start, end))
     spans = tuple((items.word_starts[each.first], items.word_ends[each.last]) for each in places)
@@ -94,7 +101,7 @@ def qualities_of(items: Items, index: int, concept: str) -> tuple[str, ...]:
     if known is None or known.tells.isdisjoint(items.words):
         return ()
     table = known.phrases
-    start, end = _reach(items, index, alone=True)
+    start, end = _reach(items, index)
     words = [word for word, at in zip(items.words, items.word_starts, strict=True) if start <= at < end]
     found: dict[str, None] = {}
     at = 0
@@ -122,17 +129,17 @@ def _longest(
     return found, max(1, length)
 
 
-def _reach(items: Items, index: int, *, alone: bool = False) -> tuple[int, int]:
+def _reach(items: Items, index: int, phrases: list[_Said] | None = None) -> tuple[int, int]:
     """Return the characters that speak of a mention: between the mentions before and behind it.
 
-    A wider word for the same thing ("its X") does not end them, except where the mention is to stand `alone`.
+    Of a device (`phrases` are those of its sentence) more is said behind a wider word for it, or the name of a part.
     """
     concepts = load_lexicon().concepts
     own = load_lexicon().ancestors[items.entries[index].concepts[0]]
     start, end = 0, items.ends[-1] + 1
     parts = {  # "side port" is a part of the device before it
         items.word_starts[word]
-        for each in (() if alone else _phrases_in(items))
+        for each in phrases or ()
         if each.kind == _OTHER_PART
         for word in range(each.first, each.last + 1)
     }
@@ -140,7 +147,7 @@ def _reach(items: Items, index: int, *, alone: bool = False) -> tuple[int, int]:
         if not role & _CONCEPT or at == index or items.starts[at] in parts:
             continue
         named = items.entries[at].concepts[0]
-        if not alone and (concepts[named].kind == "normal" or (at > index and named in own)):
+        if phrases is not None and (concepts[named].kind == "normal" or (at > index and named in own)):
             continue
         if at < index:
             start = items.ends[at]
