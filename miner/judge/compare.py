@@ -102,13 +102,13 @@ def compare_severity(finding: NormalForm, fact: Fact) -> Match:
 
 
 def compare_number(finding: NormalForm, fact: Fact) -> Match:
-    """Several against one conflicts; a number that the fact does not give is a detail."""
+    """Several against one conflicts; several where the fact gives no number is a detail."""
     asked, known = finding.number, "single" if fact.one else fact.form.number
-    if asked is None or asked in SINGLE or asked == known:
+    if asked is None or asked == known:
         return SAME
     if known is None:
-        return MORE_DETAIL
-    if known in SINGLE:
+        return SAME if asked in SINGLE else MORE_DETAIL
+    if (asked in SINGLE) is not (known in SINGLE):
         return Match(Fit.CONFLICT, Reason.NUMBER_CONFLICT)
     return SAME
 
@@ -141,7 +141,9 @@ def compare_qualities(finding: NormalForm, fact: NormalForm, relations: Relation
         known = [other for other in fact.qualities if relations.one_kind_of_quality(asked, other)]
         position = relations.is_position(asked)
         reason = Reason.POSITION_CONFLICT if position else Reason.QUALITY_CONFLICT
-        if asked in known or any(relations.quality_fits(asked, other) for other in known):
+        if any(own in fact.qualities for own in finding.qualities if relations.one_kind_of_quality(asked, own)) or any(
+            relations.quality_fits(asked, other) for other in known
+        ):
             continue
         if asked == ONE_SIDED and fact.side is Side.BILATERAL:
             found.append((reason, Match(Fit.CONFLICT, reason)))

@@ -22,8 +22,8 @@ _LINK = re.compile(
 )
 # "X and Y": what is said before the first is said of both.
 _JOINED = re.compile(
-    r"\s*,?\s*(?:and|with|&|\+|/|plus|and/or|or)"
-    r"(?: (?:adjacent|associated|underlying|overlying|some|compressive|passive|probable|likely|possible|mild|minimal))*\s*",
+    r"\s*,?\s*(?:and|with|&|\+|/|plus|and/or|or)(?: (?:adjacent|associated|underlying|overlying|some|compressive|"
+    r"passive|probable|likely|possible|mild|minimal))*\s*",
     re.IGNORECASE,
 )
 # A sentence that goes on about what the one before it spoke of.

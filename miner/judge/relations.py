@@ -236,8 +236,8 @@ class Relations:
 
     def one_kind_of_quality(self, one: str, other: str) -> bool:
         """Return whether two qualities say the same kind of thing, so that one may exclude the other."""
-        if one.startswith(TIP) or other.startswith(TIP):
-            return one.startswith(TIP) and other.startswith(TIP)
+        if ":" in one or ":" in other:
+            return one.partition(":")[0] == other.partition(":")[0]
         return self._quality_kind.get(one) == self._quality_kind.get(other)
 
     def quality_fits(self, asked: str, known: str) -> bool:

@@ -36,7 +36,7 @@ CONCEPT, PART, SIDE, COPULA = int(Role.CONCEPT), int(Role.PART), int(Role.SIDE),
 COMMA, CONJUNCTION, PREPOSITION = int(Role.COMMA), int(Role.CONJUNCTION), int(Role.PREPOSITION)
 SEVERITY, CHANGE, NUMBER, STATE = int(Role.SEVERITY), int(Role.CHANGE), int(Role.NUMBER), int(Role.STATE)
 WORD, CHRONIC, DIRECTION = int(Role.WORD), int(Role.CHRONIC), int(Role.DIRECTION)
-COLON = int(Role.COLON)
+COLON, EARLIER = int(Role.COLON), int(Role.EARLIER)
 _KIND = PART | SIDE | SEVERITY | NUMBER
 _IN_LIST = int(Role.SEVERITY | Role.NUMBER | Role.ACUTE | Role.CHRONIC | Role.WORD | Role.PROBABLE)
 _OF_ANOTHER = int(Role.CONCEPT | Role.GENERIC | Role.COPULA | Role.STATE)
@@ -108,7 +108,9 @@ def collect(items: Items, index: int) -> Attributes:
     if not found.places and not found.sides:
         _place_of_the_last(items, index, found)
     if items.sizes:
-        found.size_mm = _size(items, index)
+        found.size_mm, before = _sizes(items, index)
+        if found.change is None and before is not None and found.size_mm is not None and before != found.size_mm:
+            found.change = Change.IMPROVED if found.size_mm < before else Change.WORSENED
     if found.sides and items.entries[index].concepts:
         _leave_out_sites(items, index, found)
     return found
@@ -130,15 +132,18 @@ def _leave_out_sites(items: Items, index: int, found: Attributes) -> None:
             found.sides.remove(side)
 
 
-def _size(items: Items, index: int) -> float | None:
-    """Return the largest measurement around a mention, up to the next mention, "and" or preposition before it."""
+def _sizes(items: Items, index: int) -> tuple[float | None, float | None]:
+    """Return the largest measurement around a mention, up to the next mention or "and", and the largest that was."""
     first = index - 1
     while first >= 0 and items.roles[first] & (_QUALIFIER | WORD) and not items.roles[first] & CONCEPT:
         first -= 1
     last = index + 1
     while last < len(items.roles) and not items.roles[last] & (CONCEPT | CONJUNCTION | Role.GENERIC | Role.BREAK):
         last += 1
-    return max((size for at, size in items.sizes if first < at < last), default=None)
+    near = [(at, size) for at, size in items.sizes if first < at < last]
+    past = [size for at, size in near if at and items.roles[at - 1] & EARLIER]
+    now = [size for at, size in near if not (at and items.roles[at - 1] & EARLIER)]
+    return max(now, default=None), max(past, default=None)
 
 
 def _leftward(items: Items, index: int, found: Attributes) -> int:
@@ -148,7 +153,7 @@ def _leftward(items: Items, index: int, found: Attributes) -> int:
     position = index - 1
     while position >= 0:
         role = roles[position]
-        if role & PREPOSITION and position and roles[position - 1] & roles[position + 1] & DIRECTION:
+        if role & (PREPOSITION | CONJUNCTION) and position and roles[position - 1] & roles[position + 1] & DIRECTION:
             pass  # "right third through sixth X"
         elif role & PREPOSITION and not role & _QUALIFIER:
             if not (position and roles[position - 1] & CHANGE and items.entries[position].phrase in _OF):

@@ -17,8 +17,8 @@ _ATTRIBUTES = int(
     _PLACING | Role.NUMBER | Role.CHANGE | Role.COPULA | Role.COLON | Role.ACUTE | Role.CHRONIC | Role.AFFIRM_BACKWARD
 )
 _CLOSING = int(
-    Role.COMMA | Role.BREAK | Role.COLON | Role.SEVERITY | Role.CHANGE | Role.CONJUNCTION | Role.PREPOSITION | Role.COURSE
-    | Role.EARLIER | Role.CURRENTLY | Role.SIDE | Role.CHRONIC
+    Role.COMMA | Role.BREAK | Role.COLON | Role.SEVERITY | Role.CHANGE | Role.CONJUNCTION | Role.PREPOSITION
+    | Role.COURSE | Role.EARLIER | Role.CURRENTLY | Role.SIDE | Role.CHRONIC
 )  # fmt: skip
 _LEADING = int(Role.WORD | Role.COPULA | Role.CONJUNCTION | Role.PREPOSITION)
 _TOWARDS = frozenset({("to",), ("toward",), ("towards",)})

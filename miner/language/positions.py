@@ -12,6 +12,7 @@ from typing import NamedTuple
 from cxr.miner.language.entries import Role
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import load_lexicon, variants
+from cxr.miner.language.numbers import numbers_of
 from cxr.miner.language.tokens import phrase_words
 from cxr.miner.pack import pack
 from cxr.miner.pack.positions import Tips
@@ -111,7 +112,7 @@ def qualities_of(items: Items, index: int, concept: str) -> tuple[str, ...]:
         if not negated:
             found |= dict.fromkeys(names)
         at += length
-    return tuple(found)
+    return (*found, *numbers_of(words, concept))
 
 
 def _longest(
@@ -287,9 +288,11 @@ def _qualities() -> dict[str, _Qualities]:
     for table in found.values():
         for same in table.values():
             same.sort(key=lambda each: -len(each[0]))
-    return {
-        concept: _Qualities(
-            table, frozenset(min(phrase, key=often.__getitem__) for same in table.values() for phrase, _ in same)
-        )
+    tells = {
+        concept: {min(phrase, key=often.__getitem__) for same in table.values() for phrase, _ in same}
         for concept, table in found.items()
     }
+    for numbered in pack().relations.numbered:
+        for concept in {kind for named in numbered.of for kind in descendants[named]}:
+            tells.setdefault(concept, set()).update({*numbered.nouns, *numbered.letters})
+    return {concept: _Qualities(found.get(concept, {}), frozenset(words)) for concept, words in tells.items()}

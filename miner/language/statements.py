@@ -105,7 +105,9 @@ def _placed(form: NormalForm, observed: Items) -> NormalForm:
         return form
     if load_lexicon().concepts[form.concept].kind == "normal":
         return form
-    side, places = _first_side(observed), _places(observed)
+    side = _first_side(observed)
+    parts = [entry.part for entry in observed.entries if entry.part is not None]
+    places = tuple(dict.fromkeys(part.id for part in parts if part.part_of and part.region.divided))
     return form.model_copy(update={"side": side, "locations": places}) if side or places else form
 
 
@@ -170,6 +172,8 @@ def _adjusted(reading: Reading, polarity: Polarity, stated: Items, lexicon: Lexi
     """Put the status's polarity, side and severity onto what the observation names."""
     form = reading.form
     presence, certainty = form.presence, form.certainty
+    if polarity is Polarity.NORMAL and form.qualities:
+        polarity = Polarity.AFFIRMED  # "X: nondisplaced" is no denial of X
     normal = lexicon.concepts[form.concept].kind == "normal"
     if presence is Presence.PRESENT and (polarity is Polarity.DENIED or (polarity is Polarity.NORMAL and not normal)):
         presence, certainty = Presence.ABSENT, Certainty.CERTAIN

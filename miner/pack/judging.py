@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from cxr.miner.pack.positions import Quality
+from cxr.miner.pack.positions import Numbered, Quality
 from cxr.miner.pack.tables import ConceptId, NormalId, PlaceId, RegionId, Table, Word, Words, declared
 
 Concepts = tuple[ConceptId, ...]
@@ -104,6 +104,7 @@ class RelationTables(Table):
     narrowed: tuple[Narrowed, ...] = ()
     sharpened: tuple[Sharpened, ...] = ()
     quality: tuple[Quality, ...] = ()
+    numbered: tuple[Numbered, ...] = ()
     details: OfConcepts = Field(default_factory=dict)
     at_place: dict[RegionId, dict[ConceptId, ConceptId]] = Field(default_factory=dict)
     kinds: Kinds

@@ -55,6 +55,18 @@ class Positions(Table):
     words: Placement = Field(default_factory=Placement)
 
 
+class Numbered(Table):
+    """A structure of which there are many, told by numbers."""
+
+    name: str
+    of: tuple[ConceptId, ...]
+    """What is said to be at one of them, with all that are kinds of it."""
+    nouns: tuple[str, ...] = ()
+    """The words that numbers stand beside ("4th Y")."""
+    letters: tuple[str, ...] = ()
+    """The letters before a number ("L2")."""
+
+
 class Quality(Table):
     """Qualities of the same kind, of which a thing has one."""
 
