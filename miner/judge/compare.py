@@ -5,9 +5,9 @@ from enum import Enum
 from typing import NamedTuple
 
 from cxr.miner.judge.facts import Fact
+from cxr.miner.judge.qualities import differ, ends_somewhere, is_position
 from cxr.miner.judge.reasons import Reason
 from cxr.miner.judge.relations import Relations
-from cxr.miner.language.positions import ONE_SIDED
 from cxr.schemas import Change, NormalForm, Severity, Side
 
 SIDED = {Side.LEFT, Side.RIGHT, Side.BILATERAL}
@@ -55,7 +55,7 @@ def compare(finding: NormalForm, fact: Fact, relations: Relations) -> Match:
     """Compare the details of a finding with those of a fact whose concept is the finding's or a kind of it."""
     known = fact.form
     place, side = compare_places(finding, known, relations), compare_sides(finding, known, relations)
-    if place.fit is not Fit.SAME and relations.ends_somewhere(finding):
+    if place.fit is not Fit.SAME and ends_somewhere(finding):
         place = SAME  # a device is where its tip lies
     if Fit.ELSEWHERE in {place.fit, side.fit}:
         return ELSEWHERE
@@ -66,7 +66,7 @@ def compare(finding: NormalForm, fact: Fact, relations: Relations) -> Match:
         (Reason.NUMBER_CONFLICT, compare_number(finding, fact)),
         (Reason.CHANGE_CONFLICT, compare_change(finding, known)),
         (Reason.SIZE_CONFLICT, compare_sizes(finding, known)),
-        *compare_qualities(finding, known, relations),
+        *_compare_qualities(finding, known),
     )
     if all(part is SAME for _, part in parts):
         return SAME
@@ -134,22 +134,12 @@ def compare_sizes(finding: NormalForm, fact: NormalForm) -> Match:
     return Match(Fit.CONFLICT, Reason.SIZE_CONFLICT) if apart else SAME
 
 
-def compare_qualities(finding: NormalForm, fact: NormalForm, relations: Relations) -> list[tuple[Reason, Match]]:
-    """Compare each quality of a finding, and where a device ends, with those that the fact has of the same kind."""
+def _compare_qualities(finding: NormalForm, fact: NormalForm) -> list[tuple[Reason, Match]]:
+    """Compare the qualities of a finding, and where a device ends, with those of the fact."""
     found = []
-    for asked in finding.qualities:
-        known = [other for other in fact.qualities if relations.one_kind_of_quality(asked, other)]
-        position = relations.is_position(asked)
-        reason = Reason.POSITION_CONFLICT if position else Reason.QUALITY_CONFLICT
-        if any(own in fact.qualities for own in finding.qualities if relations.one_kind_of_quality(asked, own)) or any(
-            relations.quality_fits(asked, other) for other in known
-        ):
-            continue
-        if asked == ONE_SIDED and fact.side is Side.BILATERAL:
-            found.append((reason, Match(Fit.CONFLICT, reason)))
-            continue
-        told = known and not any(relations.quality_may_be(asked, other) for other in known)
-        found.append((reason, Match(Fit.CONFLICT, reason) if told else MORE_DETAIL))
+    for asked, excluded in differ(finding, fact):
+        reason = Reason.POSITION_CONFLICT if is_position(asked) else Reason.QUALITY_CONFLICT
+        found.append((reason, Match(Fit.CONFLICT, reason) if excluded else MORE_DETAIL))
     return found
 
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from cxr.miner.judge.reasons import Reason
 from cxr.miner.language.lexicon import Lexicon, load_lexicon
-from cxr.miner.language.positions import BADLY, TIP, WELL
 from cxr.miner.pack import pack
 from cxr.miner.pack.judging import RelationTables
 from cxr.schemas import NormalForm, Presence, Side
@@ -60,11 +59,6 @@ class Relations:
             if region.abnormal in self._little and region.normal in self.normals:
                 self._normal_of.setdefault(region.abnormal, region.normal)
         self._part_region = {name: part.region.id for name, part in lexicon.parts.items()}
-        self._tips = pack().anatomy.positions.place
-        self._quality_kind = {WELL: -1, BADLY: -1} | {
-            value: number for number, quality in enumerate(table.quality) for value in quality.values
-        }
-        self._both_qualities = {frozenset(pair) for quality in table.quality for pair in quality.both}
         self._only = {name: part.only for name, part in lexicon.parts.items() if part.only is not None}
         self._around = {name: whole - {name} for name, whole in lexicon.places.items()}
         self._overlapping = _groups(group.places for group in table.overlapping_places)
@@ -225,32 +219,6 @@ class Relations:
     def is_at_home(self, concept: str, region: str) -> bool:
         """Return whether a concept is at home in the organ of a region."""
         return bool(self._organ(self._region.get(concept, "")) & self._organ(region))
-
-    def ends_somewhere(self, form: NormalForm) -> bool:
-        """Return whether a form says where a device ends, or whether it sits well."""
-        return any(self.is_position(quality) for quality in form.qualities)
-
-    def is_position(self, quality: str) -> bool:
-        """Return whether a quality is a device's position."""
-        return quality in {WELL, BADLY} or quality.startswith(TIP)
-
-    def one_kind_of_quality(self, one: str, other: str) -> bool:
-        """Return whether two qualities say the same kind of thing, so that one may exclude the other."""
-        if ":" in one or ":" in other:
-            return one.partition(":")[0] == other.partition(":")[0]
-        return self._quality_kind.get(one) == self._quality_kind.get(other)
-
-    def quality_fits(self, asked: str, known: str) -> bool:
-        """Return whether the known quality is the asked one in other words: a narrower place of a tip."""
-        place = self._tips.get(known.removeprefix(TIP)) if known.startswith(TIP) else None
-        return place is not None and asked.removeprefix(TIP) in {*place.part_of, *place.near}
-
-    def quality_may_be(self, asked: str, known: str) -> bool:
-        """Return whether both qualities may be true of one thing."""
-        if asked.startswith(TIP):
-            place = self._tips.get(asked.removeprefix(TIP))
-            return place is not None and known.removeprefix(TIP) in {*place.part_of, *place.near}
-        return frozenset((asked, known)) in self._both_qualities
 
     def is_part(self, place: str, whole: str) -> bool:
         """Return whether a place lies in another."""

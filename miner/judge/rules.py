@@ -26,6 +26,7 @@ _CODE = tuple(
         "containment",
         "continuations",
         "facts",
+        "qualities",
         "reasons",
         "relations",
         "rules",

@@ -4,9 +4,9 @@ from cxr.miner.judge.compare import SIDED
 from cxr.miner.judge.facts import Fact, Facts
 from cxr.miner.judge.reasons import Reason
 from cxr.miner.judge.verdicts import NOTHING, Outcome
-from cxr.miner.language.attributes import one_side
 from cxr.miner.language.entries import Part, Role
 from cxr.miner.language.items import Items, read_items
+from cxr.miner.language.sides import one_side
 from cxr.schemas import Finding, Side, Verdict
 
 _NAMES = int(Role.PART | Role.SIDE | Role.PREPOSITION | Role.CONJUNCTION | Role.COMMA)

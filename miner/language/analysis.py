@@ -6,9 +6,10 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from cxr.miner.language.lexicon import load_lexicon
-from cxr.miner.language.reader import Reading, last_side, points_to_a_side, read_sentence
+from cxr.miner.language.reader import Reading, read_sentence
 from cxr.miner.language.sections import final_text_spans, outline
 from cxr.miner.language.sentences import split_sentences
+from cxr.miner.language.sides import last_side, points_to_a_side
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Span
 
 # Sections that speak of the patient's past, of other images or of the technique: nothing is asserted there.

@@ -1,6 +1,5 @@
 """What belongs to a mention: side, place, severity, number, size, change."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cxr.miner.language.course import QUALIFIER as _QUALIFIER
@@ -17,6 +16,7 @@ from cxr.miner.language.course import (
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Entry, Role, load_lexicon
 from cxr.miner.language.scopes import ends_as_adjective
+from cxr.miner.language.sides import one_side
 from cxr.miner.pack import pack
 from cxr.schemas import Change, Severity, Side
 
@@ -71,14 +71,6 @@ class Attributes:
     def side(self) -> Side | None:
         """Return the one side; left and right together are bilateral."""
         return one_side(self.sides)
-
-
-def one_side(sides: Sequence[Side]) -> Side | None:
-    """Return the one side of several; left and right together are bilateral."""
-    unique = set(sides)
-    if len(unique) < 2:
-        return sides[0] if sides else None
-    return Side.BILATERAL if {Side.LEFT, Side.RIGHT} <= unique or Side.BILATERAL in unique else None
 
 
 def _take_entry(found: Attributes, entry: Entry, index: int = -1) -> None:
@@ -146,6 +138,19 @@ def _sizes(items: Items, index: int) -> tuple[float | None, float | None]:
     return max(now, default=None), max(past, default=None)
 
 
+def _take_before(items: Items, position: int, found: Attributes) -> None:
+    """Take a qualifier that stands before the mention."""
+    # "slightly increased" is no size, and "formerly large" none of today
+    degree = items.roles[position] & SEVERITY
+    if not (degree and (items.roles[position + 1] & CHANGE or is_past(items, position))):
+        _take_entry(found, items.entries[position], position)
+    state = items.entries[position].state
+    if state is not None:
+        found.states.append(state.id)
+        found.hedged = found.hedged or state.hedge
+    found.first = position
+
+
 def _leftward(items: Items, index: int, found: Attributes) -> int:
     """Take what stands before the mention; return the item that ended the walk, or -1."""
     roles = items.roles
@@ -164,14 +169,7 @@ def _leftward(items: Items, index: int, found: Attributes) -> int:
             if not _joins_qualifiers(items, position):
                 break
         elif role & _QUALIFIER:
-            # "slightly increased" is no size, and "formerly large" none of today
-            if not (role & SEVERITY and (roles[position + 1] & CHANGE or is_past(items, position))):
-                _take_entry(found, items.entries[position], position)
-            state = items.entries[position].state
-            if state is not None:
-                found.states.append(state.id)
-                found.hedged = found.hedged or state.hedge
-            found.first = position
+            _take_before(items, position, found)
             words = 0
         elif role & CHRONIC:
             found.chronic = True
@@ -262,6 +260,22 @@ def _opens_with_place(items: Items, end: int) -> bool:
     )
 
 
+def _take_behind(items: Items, position: int, found: Attributes, *, said: bool) -> None:
+    """Take a degree, number or change that stands behind the mention; `said` where a verb does, too."""
+    role = items.roles[position]
+    if role & SEVERITY and is_past(items, position):
+        found.severity_before = items.entries[position].severity
+        return
+    degree_of_change = role & SEVERITY and position + 1 < len(items.roles) and items.roles[position + 1] & CHANGE
+    said = said or bool(role & CHANGE) or (bool(role & SEVERITY) and closes(items, position + 1))
+    if degree_of_change or not said:
+        return
+    if role & SEVERITY and is_present(items, position):
+        found.severity_before, found.severity = found.severity or found.severity_before, None
+    _take_entry(found, items.entries[position], position)
+    found.last = position
+
+
 def _rightward(items: Items, index: int, found: Attributes) -> None:
     """Take what stands behind the mention: places after a preposition, degree and change after a verb."""
     roles = items.roles
@@ -289,24 +303,15 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
             found.last = position
             linked = 1
         elif role & (SEVERITY | CHANGE | NUMBER):
-            degree_of_change = role & SEVERITY and position + 1 < len(roles) and roles[position + 1] & CHANGE
-            said = after_copula or role & CHANGE or (role & SEVERITY and closes(items, position + 1))
             if role & CHANGE and compares_sides(items, position):
                 position += 1 if items.roles[position + 1] & PREPOSITION else 2  # "larger than left" is no left one
-            elif role & SEVERITY and is_past(items, position):
-                found.severity_before = items.entries[position].severity
-            elif said and not degree_of_change:
-                if role & SEVERITY and is_present(items, position):
-                    found.severity_before, found.severity = found.severity or found.severity_before, None
-                _take_entry(found, items.entries[position], position)
-                found.last = position
+            else:
+                _take_behind(items, position, found, said=after_copula)
         elif (course := course_at(items, position)) is not None:
             found.change, found.last = found.change or course, position
-        elif role & DIRECTION:
-            pass
-        elif role & WORD and words < _MAX_WORDS + 2:
-            linked -= 1
-            words += 1
+        elif role & WORD and (role & DIRECTION or words < _MAX_WORDS + 2):
+            linked -= 0 if role & DIRECTION else 1
+            words += 0 if role & DIRECTION else 1
         elif role & WORD or (role & STATE and not after_copula):
             break
         position += 1

@@ -3,7 +3,7 @@
 from cxr.miner.language.entries import Role
 from cxr.miner.language.items import Items
 from cxr.miner.pack import pack
-from cxr.schemas import Change, Severity, Side
+from cxr.schemas import Change, Severity
 
 QUALIFIER = int(Role.PART | Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.STATE)
 CONCEPT, PART, SIDE, COPULA = int(Role.CONCEPT), int(Role.PART), int(Role.SIDE), int(Role.COPULA)
@@ -21,7 +21,6 @@ _CLOSING = int(
     | Role.COURSE | Role.EARLIER | Role.CURRENTLY | Role.SIDE | Role.CHRONIC
 )  # fmt: skip
 _LEADING = int(Role.WORD | Role.COPULA | Role.CONJUNCTION | Role.PREPOSITION)
-_TOWARDS = frozenset({("to",), ("toward",), ("towards",)})
 _DEGREES = int(Role.SEVERITY | Role.CHANGE | Role.COURSE | Role.STATE)
 _SAYS_MORE = int(_DEGREES | Role.PART | Role.SIDE | Role.NUMBER)
 COLON, BREAK = int(Role.COLON), int(Role.BREAK)
@@ -52,19 +51,6 @@ def goes_on(items: Items, position: int) -> bool:
     if role & COMMA and (_change_follows(items, follows) or _places_end_it(items, follows)):
         return True
     return _degree_follows(items, follows)
-
-
-def sides_behind(items: Items, last: int) -> list[Side]:
-    """Return the side that a movement goes to: "shifted by X to the right"; none where no side follows "to"."""
-    towards = False
-    for position in range(last + 1, len(items.roles)):
-        role, side = items.roles[position], items.entries[position].side
-        if side is not None and (towards or position == last + 1):
-            return [side] if position + 1 == len(items.roles) or not items.roles[position + 1] & PART else []
-        towards = items.entries[position].phrase in _TOWARDS or (towards and bool(role & Role.DIRECTION))
-        if role & (COMMA | Role.BREAK | Role.WITH | COPULA | Role.CONJUNCTION):
-            break
-    return []
 
 
 def closes(items: Items, index: int) -> bool:

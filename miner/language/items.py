@@ -7,7 +7,6 @@ from functools import lru_cache
 from cxr.miner.language.lexicon import Entry, Node, Role, load_lexicon
 from cxr.miner.language.tokens import ARTICLES, TOKEN, fold_compound, lowered
 from cxr.miner.pack import pack
-from cxr.schemas import Side
 
 _SIGNS = {
     ",": Entry((",",), int(Role.COMMA)),
@@ -21,7 +20,6 @@ _SIGNS = {
 }
 _HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")
 _OPTION = re.compile(r"[\s*\-\"'(]*[A-H][).:]\**\s")
-_OPPOSITE: dict[Side | None, Side] = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
 _WORD = Entry(("",), int(Role.WORD))
 _NUMERAL = Entry(("",), int(Role.WORD | Role.DIRECTION))
 _DIGITS = frozenset("0123456789")
@@ -79,17 +77,6 @@ def read_items(sentence: str) -> Items:
             starts.append(start)
             ends.append(end)
     return _match(words, starts, ends, sentence)
-
-
-def resolve_sides(items: Items, last: Side | None) -> None:
-    """Put the side in for "that side" and "the other side": of what was named last, here or (`last`) before."""
-    for index, entry in enumerate(items.entries):
-        if entry.other_side is not None and last in _OPPOSITE:
-            side = _OPPOSITE[last] if entry.other_side else last
-            items.entries[index] = load_lexicon().entries[(side.value,)]
-            continue
-        for told in (entry, *entry.inner):
-            last = told.side if told.side in _OPPOSITE else last
 
 
 def asks_or_names(sentence: str) -> bool:

@@ -130,26 +130,28 @@ def _add_modifiers(builder: _Builder, source: Pack) -> None:
     for severity, phrases in words.severity.items():
         for entry in builder.all(phrases, Role.SEVERITY):
             entry.severity = severity
-    for change, phrases in words.course.items():
-        for entry in builder.all(phrases, Role.COURSE):
-            entry.course = change
-            entry.roles |= Role.WORD
-    for kind, phrases in (
-        (Role.DIRECTION, words.direction),
-        (Role.EARLIER, words.earlier),
-        (Role.CURRENTLY, words.currently),
-    ):
-        for entry in builder.all(phrases, kind):
-            entry.roles |= Role.WORD
-    for other, phrases in ((False, words.same_side), (True, words.other_side)):
-        for entry in builder.all(phrases, Role.SIDE):
-            entry.other_side = other
     for number, phrases in words.number.items():
         for entry in builder.all(phrases, Role.NUMBER):
             entry.number = number
     for change, phrases in words.change.items():
         for entry in builder.all(phrases, Role.CHANGE):
             entry.change = change
+
+
+def _add_asides(builder: _Builder, source: Pack) -> None:
+    """Add the words that qualify only by where they stand."""
+    words = source.modifiers
+    for change, phrases in words.course.items():
+        for entry in builder.all(phrases, Role.COURSE):
+            entry.course = change
+            entry.roles |= Role.WORD
+    kinds = ((Role.DIRECTION, words.direction), (Role.EARLIER, words.earlier), (Role.CURRENTLY, words.currently))
+    for kind, phrases in kinds:
+        for entry in builder.all(phrases, kind):
+            entry.roles |= Role.WORD
+    for other, phrases in ((False, words.same_side), (True, words.other_side)):
+        for entry in builder.all(phrases, Role.SIDE):
+            entry.other_side = other
 
 
 def _add_places(builder: _Builder, source: Pack) -> dict[str, Part]:
@@ -262,6 +264,7 @@ def build_lexicon(source: Pack) -> Lexicon:
     concepts = _add_concepts(builder, source)
     parts = _add_places(builder, source)
     _add_modifiers(builder, source)
+    _add_asides(builder, source)
     _add_cues(builder, source)
     for entry in builder.entries.values():
         if entry.concepts:

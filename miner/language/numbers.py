@@ -8,10 +8,8 @@ from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.pack import pack
 from cxr.miner.pack.positions import Numbered
 
-_NAMES = (
-    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth",
-)  # fmt: skip
-_ORDINALS = {word: number for number, word in enumerate(_NAMES, start=1)}
+_NAMES = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
+_ORDINALS = {word: number for number, word in enumerate(_NAMES.split(), start=1)}
 _ENDS = frozenset({"st", "nd", "rd", "th"})
 _UP_TO = frozenset({"to", "through", "thru"})
 _JOINS = frozenset({"and", *_UP_TO, *_ENDS})

@@ -1,14 +1,15 @@
 """Read one sentence: which concepts it asserts or denies, with their attributes and exact places."""
 
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from cxr.miner.language.attributes import Attributes, collect
-from cxr.miner.language.course import change_behind, leads_to_mention, sides_behind
-from cxr.miner.language.items import Items, asks_or_names, read_items, resolve_sides
+from cxr.miner.language.course import change_behind, leads_to_mention
+from cxr.miner.language.items import Items, asks_or_names, read_items
 from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
 from cxr.miner.language.positions import hide, position_of, qualities_of
 from cxr.miner.language.scopes import Scopes, across_relative, read_scopes, subjects
+from cxr.miner.language.sides import resolve_sides, sides_behind
 from cxr.miner.language.structures import (
     PASSES,
     generic_concept,
@@ -356,24 +357,6 @@ def _says_concept(place: str, concept_id: str) -> bool:
 def scopes_cue_before(scopes: Scopes, index: int, change_at: int) -> bool:
     """Return whether the denial stands directly before the word of change."""
     return 0 <= scopes.cue[index] == change_at - 1
-
-
-def points_to_a_side(text: str) -> bool:
-    """Return whether a text says "that side", "the other side": which one it is was said before."""
-    lower = text.lower()
-    return any(phrase in lower for phrase in _pointing())
-
-
-def last_side(sentence: str) -> Side | None:
-    """Return the side that a sentence names last: left or right."""
-    told = [each.side for entry in read_items(sentence).entries for each in (entry, *entry.inner)]
-    return next((side for side in reversed(told) if side in {Side.LEFT, Side.RIGHT}), None)
-
-
-@cache
-def _pointing() -> tuple[str, ...]:
-    words = pack().modifiers
-    return (*words.same_side, *words.other_side)
 
 
 @lru_cache(maxsize=32_768)
