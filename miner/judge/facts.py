@@ -27,7 +27,9 @@ _JOINED = re.compile(
     re.IGNORECASE,
 )
 # A sentence that goes on about what the one before it spoke of.
-_GOES_ON = re.compile(r"\s*(?:this|these|those|it|they|which)\b", re.IGNORECASE)
+_GOES_ON = re.compile(
+    r"\s*(?:this|these|those|it|they|which|adjacent|associated|underlying|overlying)\b", re.IGNORECASE
+)
 # A sentence of a report names a dozen things at most; comparing all pairs of hundreds would take quadratic time.
 MOST_IN_SENTENCE = 40
 _ONE = ("a ", "an ", "single ", "solitary ")

@@ -25,6 +25,8 @@ def judge_structure(finding: Finding, facts: Facts) -> Outcome | None:
     side = one_side([entry.side for entry in observed.entries if entry.side is not None])
     there = [fact for fact in _abnormal(facts) if all(_is_at(fact, part, facts) for part in parts)]
     fitting = [fact for fact in there if _fits(fact, side)]
+    if any(fact.form.side in SIDED for fact in there):
+        fitting = [fact for fact in fitting if fact.form.side in SIDED or side is None]  # the others are the same thing
     if fitting:
         return Outcome(Verdict.SUPPORTED, Reason.MORE_GENERAL, tuple(fitting[:3]))
     return Outcome(Verdict.CONTRADICTED, Reason.SIDE_CONFLICT, tuple(there[:3])) if there else NOTHING

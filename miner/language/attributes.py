@@ -36,12 +36,17 @@ CONCEPT, PART, SIDE, COPULA = int(Role.CONCEPT), int(Role.PART), int(Role.SIDE),
 COMMA, CONJUNCTION, PREPOSITION = int(Role.COMMA), int(Role.CONJUNCTION), int(Role.PREPOSITION)
 SEVERITY, CHANGE, NUMBER, STATE = int(Role.SEVERITY), int(Role.CHANGE), int(Role.NUMBER), int(Role.STATE)
 WORD, CHRONIC, DIRECTION = int(Role.WORD), int(Role.CHRONIC), int(Role.DIRECTION)
+GENERIC = int(Role.GENERIC)
 COLON, EARLIER = int(Role.COLON), int(Role.EARLIER)
 _KIND = PART | SIDE | SEVERITY | NUMBER
 _IN_LIST = int(Role.SEVERITY | Role.NUMBER | Role.ACUTE | Role.CHRONIC | Role.WORD | Role.PROBABLE)
+_MEANS = int(Role.PROBABLE | Role.HEDGE_FORWARD)
+_OF_SIGN = int(
+    Role.WORD | Role.SEVERITY | Role.NUMBER | Role.ACUTE | Role.CHRONIC | Role.STATE | Role.PREPOSITION | Role.GENERIC
+)
 _OF_ANOTHER = int(Role.CONCEPT | Role.GENERIC | Role.COPULA | Role.STATE)
 _BEFORE_PLACE = int(Role.WORD | Role.PREPOSITION | Role.CHANGE | Role.SEVERITY | Role.CONJUNCTION)
-_PARTS_OFF = int(Role.COMMA | Role.COLON | Role.CONJUNCTION | Role.BREAK)
+_PARTS_OFF = int(Role.COMMA | Role.COLON | Role.CONJUNCTION | Role.BREAK | Role.PROBABLE | Role.HEDGE_FORWARD)
 _OF = frozenset({("in",), ("of",)})
 _TO_BE = frozenset({"is", "are", "was", "were", "be"})
 _MAX_WORDS = 4
@@ -194,6 +199,8 @@ def _joins_qualifiers(items: Items, position: int) -> bool:
         while first >= 0 and items.roles[first] & _KIND:
             first -= 1
         return first < 0 or not items.roles[first] & COPULA  # not "the right X is small and left Y ..."
+    if before & WORD and not items.roles[position] & COMMA:  # "left chronic and striped X"
+        return all(role & (_KIND | WORD | CHRONIC | Role.ACUTE) and not role & STATE for role in items.roles[:position])
     # "Bilateral, left greater than right, X": nothing but qualifiers since the beginning
     if not items.roles[position] & COMMA or not items.roles[0] & SIDE:
         return False
@@ -211,13 +218,11 @@ def _goes_on(items: Items, position: int) -> bool:
 
 def _place_of_the_last(items: Items, index: int, found: Attributes) -> None:
     """Take the place that stands behind a list of mentions for each of them: "X and Y in the left Z"."""
-    if not items.union & CONJUNCTION:
-        return
     joined = False
     for position in range(index + 1, len(items.roles)):
         role = items.roles[position]
-        if role & CONCEPT:
-            if not joined:
+        if role & (CONCEPT | GENERIC):
+            if not joined and position > index + 1:
                 return
             last = Attributes(position, position)
             _rightward(items, position, last)
@@ -245,12 +250,31 @@ def _place_before(items: Items, position: int, found: Attributes) -> None:
                 _take_entry(found, items.entries[position])
             position -= 1
         return
+    if roles[position] & _MEANS and found.first == position + 1:
+        _place_of_the_sign(items, position, found)
+        return
     if roles[position] & Role.BREAK and roles[0] & PREPOSITION:
         opening = range(1, position)
         if all(roles[at] & (PART | SIDE | WORD | COMMA | CONJUNCTION | PREPOSITION) for at in opening):
             for at in opening:
                 if roles[at] & (PART | SIDE):
                     _take_entry(found, items.entries[at])
+
+
+def _place_of_the_sign(items: Items, position: int, found: Attributes) -> None:
+    """Take the place of something without a name that a mention is the meaning of: "left Z irregularity, likely X"."""
+    told: list[Entry] = []
+    for at in range(position - 1, -1, -1):
+        role = items.roles[at]
+        if role & CONCEPT:
+            return
+        part = items.entries[at].part
+        if role & SIDE or (part is not None and part.part_of):  # a whole organ is no place, but what the sign is of
+            told.append(items.entries[at])
+        elif not role & (_OF_SIGN | PART):
+            break
+    for entry in reversed(told):
+        _take_entry(found, entry)
 
 
 def _opens_with_place(items: Items, end: int) -> bool:

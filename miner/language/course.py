@@ -23,6 +23,7 @@ _CLOSING = int(
 _LEADING = int(Role.WORD | Role.COPULA | Role.CONJUNCTION | Role.PREPOSITION)
 _DEGREES = int(Role.SEVERITY | Role.CHANGE | Role.COURSE | Role.STATE)
 _SAYS_MORE = int(_DEGREES | Role.PART | Role.SIDE | Role.NUMBER)
+_PERHAPS = int(Role.PROBABLE | Role.HEDGE_FORWARD)
 COLON, BREAK = int(Role.COLON), int(Role.BREAK)
 _MENTION, _STOPS = int(Role.CONCEPT | Role.GENERIC), int(Role.BREAK | Role.COLON)
 _MODIFIER = int(QUALIFIER | Role.WORD | Role.ACUTE | Role.CHRONIC)
@@ -34,6 +35,7 @@ _RELATIVE = frozenset({("which",), ("but",), ("though",), ("although",)})
 _TRENDS = frozenset({Change.WORSENED, Change.IMPROVED})
 _THAN = int(Role.PREPOSITION | Role.WORD)
 _RANKS = tuple(Severity)
+_PLACING_WORDS = frozenset({("in",), ("within",), ("at",), ("on",)})
 _FROM, _TO = ("from",), ("to",)
 
 
@@ -42,8 +44,8 @@ def goes_on(items: Items, position: int) -> bool:
     role, follows = items.roles[position], position + 1
     if not items.union & _SAYS_MORE:
         return False
-    if role & COLON:
-        return _attributes_end_it(items, follows)
+    if role & (COLON | _PERHAPS):
+        return _attributes_end_it(items, follows) if role & COLON else _place_is_next(items, follows)
     if not items.union & _DEGREES:
         return bool(role & COMMA) and _places_end_it(items, follows)
     if role & BREAK:
@@ -51,6 +53,11 @@ def goes_on(items: Items, position: int) -> bool:
     if role & COMMA and (_change_follows(items, follows) or _places_end_it(items, follows)):
         return True
     return _degree_follows(items, follows)
+
+
+def _place_is_next(items: Items, index: int) -> bool:
+    """Return whether "in" comes next: "X, probably in the right Y"."""
+    return index < len(items.roles) and items.entries[index].phrase in _PLACING_WORDS
 
 
 def closes(items: Items, index: int) -> bool:

@@ -191,7 +191,7 @@ def _inner(entry: Entry, entries: dict[tuple[str, ...], Entry], *, device: bool)
     while at < len(words):
         for stop in range(len(words), at, -1):
             part = entries.get(words[at:stop])
-            if part is None or part is entry:
+            if part is None or part is entry or not (part.part or part.side):
                 continue
             place = part.part
             tells_place = place is not None and place.part_of and place.region.divided
