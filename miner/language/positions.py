@@ -101,17 +101,17 @@ def qualities_of(items: Items, index: int, concept: str) -> tuple[str, ...]:
     known = _qualities().get(concept)
     if known is None or known.tells.isdisjoint(items.words):
         return ()
-    table = known.phrases
     start, end = _reach(items, index)
     words = [word for word, at in zip(items.words, items.word_starts, strict=True) if start <= at < end]
     found: dict[str, None] = {}
-    at = 0
-    while at < len(words):
-        names, length = _longest(words, at, table)
-        negated = at > 0 and words[at - 1] == "not"
-        if not negated:
+    beyond = 0
+    for at, word in enumerate(words):
+        if at < beyond or word not in known.phrases:
+            continue
+        names, length = _longest(words, at, known.phrases)
+        beyond = at + length
+        if at == 0 or words[at - 1] != "not":
             found |= dict.fromkeys(names)
-        at += length
     return (*found, *numbers_of(words, concept))
 
 
