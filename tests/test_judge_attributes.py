@@ -148,6 +148,15 @@ POSITION = [
 ]
 
 MORE = [
+    ("Pleural fluid is present, not a large amount.", "large pleural effusion", "present", "C"),
+    ("Pleural fluid is present, not a large amount.", "pleural effusion", "present", "S"),
+    ("The edema is not severe.", "pulmonary edema", "severe", "C"),
+    ("Effusions have increased since the last study, moderate on the left.", "left pleural effusion", "moderate", "S"),
+    ("A loculated left effusion is seen. It has not changed despite the drain.", "left effusion", "decreased", "C"),
+    ("Gastric tube tip is in the left chest.", "enteric tube", "tip below the diaphragm", "C"),
+    ("Near complete evacuation of the left effusion.", "left effusion", "increased", "C"),
+    ("Airspace disease, probably within the right lower lobe.", "left lower lobe airspace disease", "present", "C"),
+    ("Left apical pleural irregularity compatible with scarring.", "right apical scarring", "present", "C"),
     ("Interval worsening of the bilateral airspace opacities.", "bilateral airspace opacities", "improved", "C"),
     ("Compared with yesterday the right effusion is smaller.", "right pleural effusion", "larger", "C"),
     ("No significant change in the moderate left effusion.", "left pleural effusion", "decreased", "C"),

@@ -24,16 +24,18 @@ def _opening() -> re.Pattern[str]:
 def tell_on(analysis: Analysis, forms: list[NormalForm]) -> None:
     """Add to forms, in place, what a sentence without a mention of its own says of the last one before it."""
     last_of = {mention.sentence: index for index, mention in enumerate(analysis.mentions)}
+    first_in = {mention.sentence: mention.start for mention in reversed(analysis.mentions)}
     for number, (begin, end) in enumerate(analysis.cuts):
         last = last_of.get(number - 1)
-        if last is None or number in last_of or end - begin > _LONGEST:
+        if last is None or end - begin > _LONGEST or forms[last].presence is not Presence.PRESENT:
             continue
-        if not _opening().match(analysis.text, begin, end) or forms[last].presence is not Presence.PRESENT:
+        if not _opening().match(analysis.text, begin, end):
             continue
-        told = _told(forms[last], read_items(analysis.text[begin:end]))
+        # "It has grown with the X": what stands before the first mention of its own is said of the last one before
+        told = _told(forms[last], read_items(analysis.text[begin : first_in.get(number, end)]))
         if told is not forms[last]:
             forms[last] = told
-        last_of[number] = last
+        last_of.setdefault(number, last)
 
 
 def _told(form: NormalForm, items: Items) -> NormalForm:

@@ -51,6 +51,8 @@ def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
     fitting.extend((True, fact) for fact in _lesser(form, facts))
     if not fitting and form.side is Side.BILATERAL:
         fitting = [(False, fact) for fact in _both_sides(conflicting)]
+    if fitting and _denied_in_degree(form, fitting, facts):
+        fitting = []
     if fitting and not _denied_by_name(form, fitting, facts):
         return _supported_presence(form, fitting, facts)
     denials = [fact for fact in facts.denials(form.concept) if excludes(fact, form, facts)]
@@ -202,6 +204,16 @@ def _without_failed_alternatives(outcomes: Sequence[Outcome], forms: Sequence[No
         for item, is_hedged in zip(outcomes, hedged, strict=True)
         if not is_hedged or item.verdict is Verdict.SUPPORTED
     ]
+
+
+def _denied_in_degree(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], facts: Facts) -> bool:
+    """Return whether the report denies the finding's degree of what it otherwise leaves without one."""
+    if form.severity is None or any(fact.form.severity is not None for _, fact in fitting):
+        return False
+    return any(
+        fact.form.severity is form.severity and excludes(fact, form, facts)
+        for fact in facts.named_denials(form.concept)
+    )
 
 
 def _denied_by_name(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], facts: Facts) -> bool:

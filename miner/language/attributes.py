@@ -8,6 +8,7 @@ from cxr.miner.language.course import (
     closes,
     compares_sides,
     course_at,
+    denied_degree,
     goes_on,
     is_past,
     is_present,
@@ -39,6 +40,7 @@ WORD, CHRONIC, DIRECTION = int(Role.WORD), int(Role.CHRONIC), int(Role.DIRECTION
 GENERIC = int(Role.GENERIC)
 COLON, EARLIER = int(Role.COLON), int(Role.EARLIER)
 _KIND = PART | SIDE | SEVERITY | NUMBER
+_DENY = int(Role.DENY_FORWARD)
 _IN_LIST = int(Role.SEVERITY | Role.NUMBER | Role.ACUTE | Role.CHRONIC | Role.WORD | Role.PROBABLE)
 _MEANS = int(Role.PROBABLE | Role.HEDGE_FORWARD)
 _OF_SIGN = int(
@@ -64,6 +66,8 @@ class Attributes:
     severity: Severity | None = None
     number: str | None = None
     change: Change | None = None
+    denied_severity: Severity | None = None
+    """A degree that it has not: "not large"."""
     severity_before: Severity | None = None
     """A degree that was, or that was said before the present one."""
     change_at: int = -1
@@ -284,20 +288,26 @@ def _opens_with_place(items: Items, end: int) -> bool:
     )
 
 
-def _take_behind(items: Items, position: int, found: Attributes, *, said: bool) -> None:
-    """Take a degree, number or change that stands behind the mention; `said` where a verb does, too."""
+def _take_behind(items: Items, position: int, found: Attributes, *, said: bool) -> int:
+    """Take a degree, number or change that stands behind the mention; `said` where a verb does, too.
+
+    Return the last item that belongs to it.
+    """
     role = items.roles[position]
+    if role & CHANGE and compares_sides(items, position):
+        return position + (1 if items.roles[position + 1] & PREPOSITION else 2)  # "larger than left" is no left one
     if role & SEVERITY and is_past(items, position):
         found.severity_before = items.entries[position].severity
-        return
+        return position
     degree_of_change = role & SEVERITY and position + 1 < len(items.roles) and items.roles[position + 1] & CHANGE
     said = said or bool(role & CHANGE) or (bool(role & SEVERITY) and closes(items, position + 1))
     if degree_of_change or not said:
-        return
+        return position
     if role & SEVERITY and is_present(items, position):
         found.severity_before, found.severity = found.severity or found.severity_before, None
     _take_entry(found, items.entries[position], position)
     found.last = position
+    return position
 
 
 def _rightward(items: Items, index: int, found: Attributes) -> None:
@@ -309,6 +319,9 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
     position = index + 1
     while position < len(roles):
         role = roles[position]
+        if role & _DENY and (degree := denied_degree(items, position)) is not None:
+            found.denied_severity, found.last = degree, position + 1
+            break
         if role & _PARTS_OFF and goes_on(items, position):
             linked = _MAX_WORDS
             after_copula = after_copula or bool(role & COLON)
@@ -327,10 +340,7 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
             found.last = position
             linked = 1
         elif role & (SEVERITY | CHANGE | NUMBER):
-            if role & CHANGE and compares_sides(items, position):
-                position += 1 if items.roles[position + 1] & PREPOSITION else 2  # "larger than left" is no left one
-            else:
-                _take_behind(items, position, found, said=after_copula)
+            position = _take_behind(items, position, found, said=after_copula)
         elif (course := course_at(items, position)) is not None:
             found.change, found.last = found.change or course, position
         elif role & WORD and (role & DIRECTION or words < _MAX_WORDS + 2):

@@ -36,23 +36,43 @@ _TRENDS = frozenset({Change.WORSENED, Change.IMPROVED})
 _THAN = int(Role.PREPOSITION | Role.WORD)
 _RANKS = tuple(Severity)
 _PLACING_WORDS = frozenset({("in",), ("within",), ("at",), ("on",)})
-_FROM, _TO = ("from",), ("to",)
+_NOT = ("not",)
+_FROM, _TO, _SINCE = ("from",), ("to",), ("since",)
+_FEW = 6
 
 
 def goes_on(items: Items, position: int) -> bool:
     """Return whether behind a comma, colon, "and" or "which" more is said of the mention before it."""
     role, follows = items.roles[position], position + 1
+    if role & _PERHAPS:
+        return _place_is_next(items, follows)
     if not items.union & _SAYS_MORE:
         return False
-    if role & (COLON | _PERHAPS):
-        return _attributes_end_it(items, follows) if role & COLON else _place_is_next(items, follows)
-    if not items.union & _DEGREES:
-        return bool(role & COMMA) and _places_end_it(items, follows)
-    if role & BREAK:
-        return items.entries[position].phrase in _RELATIVE and _degree_follows(items, follows)
-    if role & COMMA and (_change_follows(items, follows) or _places_end_it(items, follows)):
+    if role & COLON:
+        return _attributes_end_it(items, follows)
+    if role & COMMA:
+        return _goes_on_behind_comma(items, follows)
+    if role & BREAK and items.entries[position].phrase == _SINCE:
+        return _goes_on_behind_comparison(items, follows)
+    return (not role & BREAK or items.entries[position].phrase in _RELATIVE) and _degree_follows(items, follows)
+
+
+def _goes_on_behind_comma(items: Items, index: int) -> bool:
+    if index < len(items.roles) and items.roles[index] & _PERHAPS:
+        return _place_is_next(items, index + 1)
+    if _places_end_it(items, index):
         return True
-    return _degree_follows(items, follows)
+    return bool(items.union & _DEGREES) and (_change_follows(items, index) or _degree_follows(items, index))
+
+
+def _goes_on_behind_comparison(items: Items, index: int) -> bool:
+    """Return whether a comma ends "since ..." and more is said of the mention: "X grew since May, now large"."""
+    for at in range(index, min(index + _FEW, len(items.roles))):
+        if items.roles[at] & COMMA:
+            return goes_on(items, at)
+        if items.roles[at] & _NEW:
+            return False
+    return False
 
 
 def _place_is_next(items: Items, index: int) -> bool:
@@ -102,6 +122,15 @@ def is_past(items: Items, position: int) -> bool:
     return after + 1 == len(items.roles) or bool(items.roles[after + 1] & (COMMA | Role.BREAK | Role.CONJUNCTION))
 
 
+def denied_degree(items: Items, position: int) -> Severity | None:
+    """Return the degree that "not" denies of what was before ("X, not large"); None where it denies more."""
+    degree = position + 1
+    if degree >= len(items.roles) or items.entries[position].phrase != _NOT or not items.roles[degree] & SEVERITY:
+        return None
+    behind = items.roles[degree + 1 :]
+    return None if any(role & _NEW for role in behind) else items.entries[degree].severity
+
+
 def change_between(before: Severity | None, now: Severity | None) -> Change | None:
     """Return the change that two degrees of one thing amount to: "down from large" is better."""
     if before is None or now is None or before is now:
@@ -121,6 +150,8 @@ def _degree_follows(items: Items, index: int) -> bool:
         role = items.roles[index]
         if role & (SEVERITY | COURSE | CHANGE) or course_at(items, index) is not None:
             return closes(items, index + 1)
+        if denied_degree(items, index) is not None:
+            return True
         relative = role & BREAK and items.entries[index].phrase in _RELATIVE
         if not relative and (not role & _LEADING or role & QUALIFIER):
             return False

@@ -1,5 +1,6 @@
 """Read one sentence: which concepts it asserts or denies, with their attributes and exact places."""
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -160,6 +161,9 @@ class _Sentence:
         elif change is Change.RESOLVED:
             denied = True
         self._add(concept_id, index, found, change, denied=denied, hedged=(hedged or found.hedged) and not denied)
+        if found.denied_severity is not None and not denied:
+            found = replace(found, severity=found.denied_severity)
+            self._add(concept_id, index, found, None, denied=True, hedged=False)
 
     def _add(
         self, concept_id: str, index: int, found: Attributes, change: Change | None, *, denied: bool, hedged: bool
