@@ -19,6 +19,9 @@ class NormalForm(Frozen):
     size_mm: float | None = Field(default=None, gt=0)
     number: str | None = Field(default=None, description="single, multiple or a count")
     change: Change | None = None
+    qualities: tuple[str, ...] = Field(
+        default=(), description="words of the pack that exclude one another: where a tip lies, displaced or not"
+    )
 
 
 class Finding(Frozen):

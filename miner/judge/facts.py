@@ -7,9 +7,10 @@ from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from cxr.miner.judge.continuations import tell_on
 from cxr.miner.judge.relations import Relations
 from cxr.miner.language.analysis import Analysis, Mention
-from cxr.miner.language.lexicon import load_lexicon
+from cxr.miner.language.items import read_items
 from cxr.miner.language.tokens import fold
 from cxr.miner.pack import pack
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Quote, Severity, Side
@@ -18,6 +19,16 @@ _LINK = re.compile(
     r"represent|reflect|consistent|compatible|suggest|due to|likely|probabl|possibl|\bmay\b|could|\bfrom\b|"
     r"secondary|related|\bor\b|versus|\bvs\b|xxxx|___",
     re.IGNORECASE,
+)
+# "X and Y": what is said before the first is said of both.
+_JOINED = re.compile(
+    r"\s*,?\s*(?:and|with|&|\+|/|plus|and/or|or)(?: (?:adjacent|associated|underlying|overlying|some|compressive|"
+    r"passive|probable|likely|possible|mild|minimal))*\s*",
+    re.IGNORECASE,
+)
+# A sentence that goes on about what the one before it spoke of.
+_GOES_ON = re.compile(
+    r"\s*(?:this|these|those|it|they|which|adjacent|associated|underlying|overlying)\b", re.IGNORECASE
 )
 # A sentence of a report names a dozen things at most; comparing all pairs of hundreds would take quadratic time.
 MOST_IN_SENTENCE = 40
@@ -122,8 +133,15 @@ def stated(analysis: Analysis, relations: Relations) -> list[tuple[int, NormalFo
         relations.sharpened(_graded(mention.form, words), words)
         for mention, words in zip(analysis.mentions, spoken, strict=True)
     ]
-    for sentence in _by_sentence(analysis.mentions):
-        share_places(sentence, forms, relations, linked=_linked(sentence, analysis))
+    if forms:
+        tell_on(analysis, forms)
+    groups = _by_sentence(analysis.mentions)
+    for sentence in groups:
+        if 1 < len(sentence) <= MOST_IN_SENTENCE:
+            share_places(sentence, forms, relations, linked=_linked(sentence, analysis))
+    for before, sentence in pairwise(groups):
+        if len(sentence) + len(before) <= MOST_IN_SENTENCE and _goes_on(before[-1], sentence[0], analysis):
+            share_places((before[-1], *sentence), forms, relations, linked=frozenset(sentence))
     return [
         (index, part, words)
         for index, (form, words) in enumerate(zip(forms, spoken, strict=True))
@@ -133,20 +151,28 @@ def stated(analysis: Analysis, relations: Relations) -> list[tuple[int, NormalFo
 
 
 def by_side(form: NormalForm, words: str) -> list[NormalForm]:
-    """Split "moderate right and small left X" into the two; anything else stays one."""
+    """Split "moderate right and small left X", "X, small on the left and ..." into the two; all else stays one."""
     if form.side is not Side.BILATERAL or form.severity is None:
         return [form]
-    entries = load_lexicon().entries
-    told = [entry for word in words.split() if (entry := entries.get((word,))) is not None]
-    grades = [entry.severity or entry.side for entry in told if entry.severity or entry.side]
+    grades = [entry.severity or entry.side for entry in read_items(words).entries if entry.severity or entry.side]
     match grades:
-        case [Severity() as first, Side() as one, Severity() as second, Side() as other] if one is not other:
-            return [
-                form.model_copy(update={"severity": first, "side": one}),
-                form.model_copy(update={"severity": second, "side": other}),
-            ]
+        case [Severity() as first, Side() as one, Severity() as second, Side() as other]:
+            pass
+        case [Side() as one, Severity() as first, Side() as other, Severity() as second]:
+            pass
         case _:
             return [form]
+    if {one, other} != {Side.LEFT, Side.RIGHT}:
+        return [form]
+    order = list(Severity)
+    qualities = form.qualities
+    if first is not second:
+        qualities += (f"larger_{one if order.index(first) > order.index(second) else other}",)
+    graded = ((one, first), (other, second))
+    return [
+        form.model_copy(update={"severity": severity, "side": side, "qualities": qualities})
+        for side, severity in graded
+    ]
 
 
 def facts_of_report(analysis: Analysis, relations: Relations) -> Facts:
@@ -183,6 +209,7 @@ def facts_of_list(findings: Iterable[Finding], relations: Relations) -> Facts:
 
 def range_end(words: str) -> Severity | None:
     """Return the upper end of a severity range, or None where the words name no range."""
+    words = words.replace("-", " ")  # "mild-to-moderate"
     return next((severity for phrase, severity in _range_ends() if phrase in words), None)
 
 
@@ -212,18 +239,29 @@ def share_places(
         if index in placed or form.concept in relations.normals:
             continue
         loosely = listed or index in linked
-        partners = [other for other in placed if _one_thing(form, forms[other], relations, loosely=loosely)]
+        partners = [
+            other
+            for other in placed
+            if _one_thing(form, forms[other], relations, loosely=loosely, joined=index in linked)
+        ]
         if len(partners) == 1:
             partner = forms[partners[0]]
             forms[index] = form.model_copy(update={"side": partner.side, "locations": partner.locations})
 
 
-def _one_thing(form: NormalForm, other: NormalForm, relations: Relations, *, loosely: bool) -> bool:
-    """Return whether two mentions describe one thing; `loosely`, it is enough that one organ has them."""
+def _one_thing(form: NormalForm, other: NormalForm, relations: Relations, *, loosely: bool, joined: bool) -> bool:
+    """Return whether two mentions describe one thing; `loosely`, it is enough that one organ has them.
+
+    Two that are `joined` ("X and Y") may be in organs that lie beside each other.
+    """
     if other.presence is not form.presence or other.concept in relations.normals:
         return False
     if loosely:
-        return relations.same_region(form.concept, other.concept)
+        return relations.same_region(form.concept, other.concept) or (
+            joined
+            and (form.presence, form.certainty) == (Presence.PRESENT, Certainty.CERTAIN)
+            and relations.reaches_place_of(form.concept, other)
+        )
     if form.presence is Presence.ABSENT:
         return False
     if relations.related(form.concept, other.concept):
@@ -239,15 +277,25 @@ def _linked(sentence: Sequence[int], analysis: Analysis) -> frozenset[int]:
         index
         for before, index in pairwise(sentence)
         if _LINK.search(analysis.text, mentions[before].end, mentions[index].start)
+        or _JOINED.fullmatch(analysis.text, mentions[before].end, mentions[index].start)
     )
 
 
 def _by_sentence(mentions: Sequence[Mention]) -> list[list[int]]:
-    """Group the indexes of mentions by sentence, where it has several but not absurdly many."""
+    """Group the indexes of mentions by sentence."""
     groups: dict[int, list[int]] = {}
     for index, mention in enumerate(mentions):
         groups.setdefault(mention.sentence, []).append(index)
-    return [group for group in groups.values() if 1 < len(group) <= MOST_IN_SENTENCE]
+    return list(groups.values())
+
+
+def _goes_on(last: int, first: int, analysis: Analysis) -> bool:
+    """Return whether a sentence speaks of what the one right before it ended with: "This may be Y"."""
+    mentions = analysis.mentions
+    number = mentions[first].sentence
+    if number != mentions[last].sentence + 1:
+        return False
+    return _GOES_ON.match(analysis.text, analysis.cuts[number][0]) is not None
 
 
 def _speaks_of_one(form: NormalForm, words: str, before: str, relations: Relations) -> bool:

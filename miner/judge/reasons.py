@@ -15,6 +15,9 @@ _PLAIN = {
     "location_conflict": _OTHER.format("place"),
     "number_conflict": _OTHER.format("number"),
     "change_conflict": _OTHER.format("change"),
+    "size_conflict": _OTHER.format("size"),
+    "position_conflict": _OTHER.format("position of the device"),
+    "quality_conflict": "the report describes it otherwise",
     "not_mentioned": "the report does not speak of it",
     "asserts_nothing": "it asserts nothing that a report could say",
     "stated": "the report states it",
@@ -75,6 +78,12 @@ class Reason(StrEnum):
     """Same abnormality, one where the finding says several."""
     CHANGE_CONFLICT = "change_conflict"
     """Same abnormality, other change since the prior examination."""
+    SIZE_CONFLICT = "size_conflict"
+    """Same abnormality, other measure."""
+    POSITION_CONFLICT = "position_conflict"
+    """Same device, other place of its tip, or well placed against badly."""
+    QUALITY_CONFLICT = "quality_conflict"
+    """Same abnormality, a quality that excludes the finding's: "free" against "loculated"."""
     WORD_OVERLAP = "word_overlap"
     """Words unknown to the lexicon; a sentence of the report shares them, with or against the polarity."""
     NOT_MENTIONED = "not_mentioned"

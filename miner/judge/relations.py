@@ -13,7 +13,7 @@ from cxr.miner.judge.reasons import Reason
 from cxr.miner.language.lexicon import Lexicon, load_lexicon
 from cxr.miner.pack import pack
 from cxr.miner.pack.judging import RelationTables
-from cxr.schemas import NormalForm, Presence
+from cxr.schemas import NormalForm, Presence, Side
 
 
 class Normal(NamedTuple):
@@ -42,6 +42,7 @@ class Relations:
         self._broad, self._acute = frozenset(kinds.broad), frozenset(kinds.acute_in_general)
         self._counted, self._diffuse = frozenset(kinds.counted), frozenset(kinds.diffuse)
         self._little = frozenset(kinds.says_little)
+        self._midline = frozenset(kinds.midline)
         self._anywhere = frozenset(table.regions.anywhere)
         self._near_anything = self._anywhere.union(table.regions.near_anything)
         self._border_said = re.compile(table.border.said, re.IGNORECASE) if table.border is not None else None
@@ -58,6 +59,7 @@ class Relations:
             if region.abnormal in self._little and region.normal in self.normals:
                 self._normal_of.setdefault(region.abnormal, region.normal)
         self._part_region = {name: part.region.id for name, part in lexicon.parts.items()}
+        self._only = {name: part.only for name, part in lexicon.parts.items() if part.only is not None}
         self._around = {name: whole - {name} for name, whole in lexicon.places.items()}
         self._overlapping = _groups(group.places for group in table.overlapping_places)
         self._organs = _groups_of_regions(table.organs)
@@ -191,13 +193,32 @@ class Relations:
         """Return whether a denial denies nothing in particular ("without typical findings of", "no complication")."""
         return form.concept == pack().roles.anything and form.presence is Presence.ABSENT and "abnormal" not in words
 
+    def is_midline(self, concept: str) -> bool:
+        """Return whether a concept lies in the middle, so that a side of it is another thing."""
+        return concept in self._midline
+
+    def side_of(self, form: NormalForm) -> Side | None:
+        """Return the side of a form: as told, or that of a place that is on one side only."""
+        if form.side is not None or not form.locations:
+            return form.side
+        sides = {self._only.get(place) for place in form.locations}
+        return sides.pop() if len(sides) == 1 else None
+
     def related(self, one: str, other: str) -> bool:
         """Return whether one concept is a kind or a sign of the other, or another name of it."""
         return other in self._implied.get(one, ()) or one in self._implied.get(other, ())
 
+    def same_instance(self, one: str, other: str) -> bool:
+        """Return whether two mentions of these concepts may speak of one and the same thing."""
+        return self.same_thing(one, other) or self.related(one, other)
+
     def same_region(self, one: str, other: str) -> bool:
         """Return whether two concepts are at home in the same organ."""
         return bool(self._organ(self._region.get(one, "")) & self._organ(self._region.get(other, "")))
+
+    def is_at_home(self, concept: str, region: str) -> bool:
+        """Return whether a concept is at home in the organ of a region."""
+        return bool(self._organ(self._region.get(concept, "")) & self._organ(region))
 
     def is_part(self, place: str, whole: str) -> bool:
         """Return whether a place lies in another."""
@@ -231,6 +252,12 @@ class Relations:
             if any(self._organ_of_place(other) & organs for other in near):
                 return True
         return False
+
+    def reaches_place_of(self, concept: str, other: NormalForm) -> bool:
+        """Return whether a concept may be where another thing is: X at the foot of what lies beside it."""
+        region, there = self._region.get(concept, ""), self._region.get(other.concept, "")
+        reached = there in self._table.reaches.get(region, ()) or region in self._table.reaches.get(there, ())
+        return reached and not self.is_diffuse(concept)
 
     def place_is_denied(self, denial: NormalForm, form: NormalForm) -> bool:
         """Return whether a denial without a place reaches the finding's: a clear Y says nothing about Z.

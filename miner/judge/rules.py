@@ -7,6 +7,7 @@ from functools import cache, lru_cache
 from cxr.miner.judge.containment import holds
 from cxr.miner.judge.facts import Facts, facts_of_report, stated
 from cxr.miner.judge.relations import load_relations
+from cxr.miner.judge.structures import judge_structure
 from cxr.miner.judge.understanding import understood
 from cxr.miner.judge.verdicts import Outcome, combine, judge_form
 from cxr.miner.judge.words import judge_by_words, word_sentences
@@ -23,10 +24,13 @@ _CODE = tuple(
     for name in (
         "compare",
         "containment",
+        "continuations",
         "facts",
+        "qualities",
         "reasons",
         "relations",
         "rules",
+        "structures",
         "understanding",
         "verdicts",
         "words",
@@ -102,7 +106,7 @@ class RulesJudge:
         if forms:
             outcome = combine([judge_form(form, facts) for form in forms], forms)
         else:
-            outcome = judge_by_words(read, word_sentences(report))
+            outcome = judge_structure(read, facts) or judge_by_words(read, word_sentences(report))
         return JudgedFinding(
             finding=given,
             verdict=outcome.verdict,

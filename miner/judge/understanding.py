@@ -7,6 +7,7 @@ from typing import NamedTuple
 from cxr.miner.judge.facts import share_places
 from cxr.miner.judge.relations import load_relations
 from cxr.miner.language import load_lexicon
+from cxr.miner.language.course import compares_sides
 from cxr.miner.language.items import read_items
 from cxr.miner.language.statements import read_finding
 from cxr.miner.pack import pack
@@ -84,7 +85,7 @@ def _read(observation: str, status: str) -> Finding:
     words = f"{observation} {status}".lower()
     forms = tuple(relations.over_the_border(form, observation) for form in forms)
     forms = tuple(relations.as_normal(form) for form in _without_generic(forms))
-    sharpened = [_changed(relations.sharpened(form, words), status) for form in forms]
+    sharpened = [_changed(relations.sharpened(form, words), observation, status) for form in forms]
     share_places(range(len(sharpened)), sharpened, relations, listed=True)
     forms = tuple(dict.fromkeys(sharpened))
     if not _EXCEPTION.search(words):
@@ -156,12 +157,22 @@ def _named_last(observation: str, status: str) -> tuple[NormalForm, ...]:
     return read_finding(observation[link.end() :], status).normal_forms
 
 
-def _changed(form: NormalForm, status: str) -> NormalForm:
+def _changed(form: NormalForm, observation: str, status: str) -> NormalForm:
     """Take a change since the prior examination from the status: "X: improved"."""
     if form.change is not None or form.presence is Presence.ABSENT or not status:
         return form
-    change = next((entry.change for entry in read_items(status).entries if entry.change is not None), None)
+    items = read_items(status)
+    entries = items.entries
+    changes = (entry.change or entry.course for at, entry in enumerate(entries) if not compares_sides(items, at))
+    change = next((change for change in changes if change is not None), None)
+    if change is None and entries and (state := entries[0].state) is not None and _is_named(form, observation):
+        change = state.change  # "X: increased", but not "size of Y: increased"
     return form if change is None else form.model_copy(update={"change": change})
+
+
+def _is_named(form: NormalForm, observation: str) -> bool:
+    """Return whether the observation alone names the thing, so that its status only says how it does."""
+    return any(each.concept == form.concept for each in read_finding(observation, "").normal_forms)
 
 
 def _without_what_is_normal(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:

@@ -1,11 +1,12 @@
 """The rubric as code: one normal form against the facts of a report, then a finding of several forms."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from cxr.miner.judge.compare import Fit, compare, covers
+from cxr.miner.judge.compare import Fit, Match, compare, covers
 from cxr.miner.judge.facts import Fact, Facts, reworded
 from cxr.miner.judge.reasons import Reason
+from cxr.miner.language.tokens import fold
 from cxr.schemas import Certainty, Change, NormalForm, Presence, Side, Verdict
 
 
@@ -19,6 +20,8 @@ class Outcome(NamedTuple):
     extra_detail: bool = False
 
 
+_Told = tuple[str, frozenset[Reason]]
+"""What is told of a concept otherwise than a finding has it."""
 NOTHING = Outcome(Verdict.NOT_ASSESSABLE, Reason.ASSERTS_NOTHING)
 
 
@@ -36,17 +39,20 @@ def asserts_presence(form: NormalForm) -> bool:
 
 def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
     """Judge "X is present": stated, denied, in conflict with what is stated, or unmentioned."""
-    fitting: list[tuple[bool, Fact]] = []  # does the finding say more, and the fact
-    conflicting: list[tuple[Reason, Fact]] = []
-    for fact in facts.instances(form.concept):
-        match = compare(form, fact, facts.relations)
-        if match.fit is Fit.CONFLICT and match.conflict is not None:
-            conflicting.append((match.conflict, fact))
-        elif match.fit is not Fit.ELSEWHERE:
-            fitting.append((match.fit is Fit.MORE_DETAIL, fact))
+    matched = [(compare(form, fact, facts.relations), fact) for fact in facts.instances(form.concept)]
+    conflicts = [(match, fact) for match, fact in matched if match.fit is Fit.CONFLICT]
+    conflicting = [(match.conflict, fact) for match, fact in conflicts if match.conflict is not None]
+    told = {(fact.form.concept, match.against) for match, fact in conflicts}
+    fitting = [  # does the finding say more, and the fact
+        (match.fit is Fit.MORE_DETAIL, fact)
+        for match, fact in matched
+        if match.fit in {Fit.SAME, Fit.MORE_DETAIL} and not _told_elsewhere(form, match, fact, told, facts)
+    ]
     fitting.extend((True, fact) for fact in _lesser(form, facts))
     if not fitting and form.side is Side.BILATERAL:
         fitting = [(False, fact) for fact in _both_sides(conflicting)]
+    if fitting and _denied_in_degree(form, fitting, facts):
+        fitting = []
     if fitting and not _denied_by_name(form, fitting, facts):
         return _supported_presence(form, fitting, facts)
     denials = [fact for fact in facts.denials(form.concept) if excludes(fact, form, facts)]
@@ -60,6 +66,22 @@ def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
         reason, fact = conflicting[0]
         return Outcome(Verdict.CONTRADICTED, reason, (fact,))
     return Outcome(Verdict.UNMENTIONED_ABNORMAL, Reason.NOT_MENTIONED)
+
+
+def _told_elsewhere(form: NormalForm, match: Match, fact: Fact, told: Collection[_Told], facts: Facts) -> bool:
+    """Return whether the report tells what this fact leaves open at another mention of the same thing, and otherwise.
+
+    "Small left X. ... X is unchanged.": the second is the left one too, and no room for a right one. But several that
+    have no side may be on both.
+    """
+    left_open = match.left_open
+    if fact.form.change is Change.UNCHANGED:
+        left_open |= {Reason.CHANGE_CONFLICT}  # "again seen" is not said of the size, where it is said to have grown
+    if form.side is Side.BILATERAL and any(fold(word) != word for word in fact.words.split()):
+        left_open -= {Reason.SIDE_CONFLICT}
+    return bool(left_open) and any(
+        against <= left_open and facts.relations.same_instance(concept, fact.form.concept) for concept, against in told
+    )
 
 
 def judge_absence(form: NormalForm, facts: Facts) -> Outcome:
@@ -120,7 +142,9 @@ def _called_normal(
 ) -> Outcome:
     """Judge "normal": the report's own "normal" wins, then anything abnormal there, then what entails it."""
     exact = [fact for fact in stated if fact.form.concept == form.concept and "otherwise" not in fact.words]
-    if exact:
+    # "The right Y is clear apart from X at its foot": what is said of the whole leaves room for a part
+    part = [fact for fact in abnormal if not _says_as_much(exact, form, facts)]
+    if exact and not part:
         return Outcome(Verdict.SUPPORTED, Reason.STATED, tuple(exact[:2]))
     if abnormal:
         return Outcome(Verdict.CONTRADICTED, Reason.KIND_PRESENT, tuple(abnormal[:3]))
@@ -129,6 +153,12 @@ def _called_normal(
     if denied:
         return Outcome(Verdict.SUPPORTED, _why_denied(denied[0], form, facts), tuple(denied[:2]))
     return Outcome(Verdict.UNMENTIONED_NORMAL, Reason.NOT_MENTIONED)
+
+
+def _says_as_much(exact: Iterable[Fact], form: NormalForm, facts: Facts) -> bool:
+    """Return whether a normal is stated of the very place that a finding calls normal, or the finding names none."""
+    asked = facts.relations.telling_places(form)
+    return not asked or any(set(asked) <= set(facts.relations.telling_places(fact.form)) for fact in exact)
 
 
 def _called_abnormal(abnormal: Sequence[Fact], normal: Sequence[Fact]) -> Outcome:
@@ -174,6 +204,16 @@ def _without_failed_alternatives(outcomes: Sequence[Outcome], forms: Sequence[No
         for item, is_hedged in zip(outcomes, hedged, strict=True)
         if not is_hedged or item.verdict is Verdict.SUPPORTED
     ]
+
+
+def _denied_in_degree(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], facts: Facts) -> bool:
+    """Return whether the report denies the finding's degree of what it otherwise leaves without one."""
+    if form.severity is None or any(fact.form.severity is not None for _, fact in fitting):
+        return False
+    return any(
+        fact.form.severity is form.severity and excludes(fact, form, facts)
+        for fact in facts.named_denials(form.concept)
+    )
 
 
 def _denied_by_name(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], facts: Facts) -> bool:

@@ -1,7 +1,7 @@
 """Analyse a text: its sentences and the findings they state, with exact offsets."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from cxr.miner.language.parts import FINAL, Part, read_parts
 from cxr.miner.language.reader import Reading, read_fragment, read_sentence
 from cxr.miner.language.sections import outline
 from cxr.miner.language.sentences import split_sentences
+from cxr.miner.language.sides import last_side, points_to_a_side
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Span
 
 # Sections that speak of the patient's past, of other images or of the technique: nothing is asserted there.
@@ -98,17 +99,27 @@ def _over(form: NormalForm, readings: Iterable[Reading]) -> bool:
     return any(each.form.concept == form.concept and each.form.presence is Presence.ABSENT for each in readings)
 
 
+def _pointing(text: str, sentences: Sequence[tuple[int, int]]) -> tuple[Reading, ...]:
+    """Read the last of the sentences with the side that was named before it, to which it may point."""
+    begin, stop = sentences[-1]
+    before = (side for start, end in sentences[-2:-5:-1] if (side := last_side(text[start:end])) is not None)
+    return read_sentence(text[begin:stop], next(before, None))
+
+
 def _read(text: str, spans: Iterable[Part]) -> Analysis:
     sentences: list[tuple[int, int]] = []
     mentions: list[Mention] = []
     ranks: list[int] = []
+    points = points_to_a_side(text)
     for start, end, rank in spans:
         before = ""
         for begin, stop in split_sentences(text, start, end):
             number = len(sentences)
             sentence = text[begin:stop]
             sentences.append((begin, stop))
-            readings = () if _PATIENT.match(sentence) else read_sentence(sentence)
+            readings = _pointing(text, sentences) if points else read_sentence(sentence)
+            if _PATIENT.match(sentence):
+                readings = ()
             if not readings and before and len(sentence) <= _FRAGMENT:
                 readings = read_fragment(sentence, before)
                 if _NOW.search(sentence):  # "There was an X. None now.": what it was is over

@@ -2,9 +2,22 @@
 
 from dataclasses import dataclass, field
 
+from cxr.miner.language.course import QUALIFIER as _QUALIFIER
+from cxr.miner.language.course import (
+    change_between,
+    closes,
+    compares_sides,
+    course_at,
+    denied_degree,
+    goes_on,
+    is_past,
+    is_present,
+    leads_to_mention,
+)
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Entry, Role, load_lexicon
 from cxr.miner.language.scopes import ends_as_adjective
+from cxr.miner.language.sides import one_side
 from cxr.miner.pack import pack
 from cxr.schemas import Change, Severity, Side
 
@@ -20,15 +33,22 @@ _BOUNDARY = int(
     | Role.CAUSE
     | Role.PROBABLE
 )
-_QUALIFIER = int(Role.PART | Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.STATE)
 CONCEPT, PART, SIDE, COPULA = int(Role.CONCEPT), int(Role.PART), int(Role.SIDE), int(Role.COPULA)
 COMMA, CONJUNCTION, PREPOSITION = int(Role.COMMA), int(Role.CONJUNCTION), int(Role.PREPOSITION)
 SEVERITY, CHANGE, NUMBER, STATE = int(Role.SEVERITY), int(Role.CHANGE), int(Role.NUMBER), int(Role.STATE)
-WORD, CHRONIC = int(Role.WORD), int(Role.CHRONIC)
+WORD, CHRONIC, DIRECTION = int(Role.WORD), int(Role.CHRONIC), int(Role.DIRECTION)
+GENERIC = int(Role.GENERIC)
+COLON, EARLIER = int(Role.COLON), int(Role.EARLIER)
 _KIND = PART | SIDE | SEVERITY | NUMBER
-_JOINS = int(Role.COMMA | Role.CONJUNCTION | Role.COPULA)
-_ADDS = frozenset({("but",), ("yet",), ("though",), ("although",), ("which",), ("now",)})
-"""Words that add a second predicate to a structure."""
+_DENY = int(Role.DENY_FORWARD)
+_IN_LIST = int(Role.SEVERITY | Role.NUMBER | Role.ACUTE | Role.CHRONIC | Role.WORD | Role.PROBABLE)
+_MEANS = int(Role.PROBABLE | Role.HEDGE_FORWARD)
+_OF_SIGN = int(
+    Role.WORD | Role.SEVERITY | Role.NUMBER | Role.ACUTE | Role.CHRONIC | Role.STATE | Role.PREPOSITION | Role.GENERIC
+)
+_OF_ANOTHER = int(Role.CONCEPT | Role.GENERIC | Role.COPULA | Role.STATE)
+_BEFORE_PLACE = int(Role.WORD | Role.PREPOSITION | Role.CHANGE | Role.SEVERITY | Role.CONJUNCTION)
+_PARTS_OFF = int(Role.COMMA | Role.COLON | Role.CONJUNCTION | Role.BREAK | Role.PROBABLE | Role.HEDGE_FORWARD)
 _OF = frozenset({("in",), ("of",)})
 _TO_BE = frozenset({"is", "are", "was", "were", "be"})
 _MAX_WORDS = 4
@@ -46,20 +66,20 @@ class Attributes:
     severity: Severity | None = None
     number: str | None = None
     change: Change | None = None
+    denied_severity: Severity | None = None
+    """A degree that it has not: "not large"."""
+    severity_before: Severity | None = None
+    """A degree that was, or that was said before the present one."""
     change_at: int = -1
     hedged: bool = False
     chronic: bool = False
     states: list[str] = field(default_factory=list)
     size_mm: float | None = None
+    qualities: tuple[str, ...] = ()
 
     def side(self) -> Side | None:
         """Return the one side; left and right together are bilateral."""
-        unique = set(self.sides)
-        if not unique:
-            return None
-        if len(unique) == 1:
-            return self.sides[0]
-        return Side.BILATERAL if (Side.LEFT in unique and Side.RIGHT in unique) or Side.BILATERAL in unique else None
+        return one_side(self.sides)
 
 
 def _take_entry(found: Attributes, entry: Entry, index: int = -1) -> None:
@@ -75,17 +95,6 @@ def _take_entry(found: Attributes, entry: Entry, index: int = -1) -> None:
         found.change, found.change_at = entry.change, index
 
 
-def leads_to_mention(items: Items, index: int) -> bool:
-    """Return whether qualifiers that begin at an item belong to a later mention."""
-    for position in range(index, len(items.roles)):
-        role = items.roles[position]
-        if role & (Role.CONCEPT | Role.GENERIC):
-            return True
-        if not role & (_QUALIFIER | Role.WORD | Role.ACUTE | Role.CHRONIC):
-            return False
-    return False
-
-
 def collect(items: Items, index: int) -> Attributes:
     """Return the qualifiers of the mention at an item index."""
     found = Attributes(index, index)
@@ -93,10 +102,16 @@ def collect(items: Items, index: int) -> Attributes:
     for inner in items.entries[index].inner:
         _take_entry(found, inner)
     _rightward(items, index, found)
+    if found.severity_before is not None:
+        found.change = found.change or change_between(found.severity_before, found.severity)
     if not found.places and not found.sides:
         _place_before(items, position, found)
+    if not found.places and not found.sides:
+        _place_of_the_last(items, index, found)
     if items.sizes:
-        found.size_mm = _size(items, index)
+        found.size_mm, before = _sizes(items, index)
+        if found.change is None and before is not None and found.size_mm is not None and before != found.size_mm:
+            found.change = Change.IMPROVED if found.size_mm < before else Change.WORSENED
     if found.sides and items.entries[index].concepts:
         _leave_out_sites(items, index, found)
     return found
@@ -114,19 +129,35 @@ def _leave_out_sites(items: Items, index: int, found: Attributes) -> None:
                 found.sides.remove(inner.side)
     for at in range(found.first, found.last):
         side = items.entries[at].side
-        if side in found.sides and not sites.isdisjoint(items.entries[at + 1].phrase):
+        if items.roles[at] & SIDE and side in found.sides and not sites.isdisjoint(items.entries[at + 1].phrase):
             found.sides.remove(side)
 
 
-def _size(items: Items, index: int) -> float | None:
-    """Return the largest measurement around a mention, up to the next mention, "and" or preposition before it."""
+def _sizes(items: Items, index: int) -> tuple[float | None, float | None]:
+    """Return the largest measurement around a mention, up to the next mention or "and", and the largest that was."""
     first = index - 1
     while first >= 0 and items.roles[first] & (_QUALIFIER | WORD) and not items.roles[first] & CONCEPT:
         first -= 1
     last = index + 1
     while last < len(items.roles) and not items.roles[last] & (CONCEPT | CONJUNCTION | Role.GENERIC | Role.BREAK):
         last += 1
-    return max((size for at, size in items.sizes if first < at < last), default=None)
+    near = [(at, size) for at, size in items.sizes if first < at < last]
+    past = [size for at, size in near if at and items.roles[at - 1] & EARLIER]
+    now = [size for at, size in near if not (at and items.roles[at - 1] & EARLIER)]
+    return max(now, default=None), max(past, default=None)
+
+
+def _take_before(items: Items, position: int, found: Attributes) -> None:
+    """Take a qualifier that stands before the mention."""
+    # "slightly increased" is no size, and "formerly large" none of today
+    degree = items.roles[position] & SEVERITY
+    if not (degree and (items.roles[position + 1] & CHANGE or is_past(items, position))):
+        _take_entry(found, items.entries[position], position)
+    state = items.entries[position].state
+    if state is not None:
+        found.states.append(state.id)
+        found.hedged = found.hedged or state.hedge
+    found.first = position
 
 
 def _leftward(items: Items, index: int, found: Attributes) -> int:
@@ -136,7 +167,9 @@ def _leftward(items: Items, index: int, found: Attributes) -> int:
     position = index - 1
     while position >= 0:
         role = roles[position]
-        if role & PREPOSITION and not role & _QUALIFIER:
+        if role & (PREPOSITION | CONJUNCTION) and position and roles[position - 1] & roles[position + 1] & DIRECTION:
+            pass  # "right third through sixth X"
+        elif role & PREPOSITION and not role & _QUALIFIER:
             if not (position and roles[position - 1] & CHANGE and items.entries[position].phrase in _OF):
                 break
         elif role & (_BOUNDARY | COPULA) and not role & _QUALIFIER:
@@ -145,18 +178,12 @@ def _leftward(items: Items, index: int, found: Attributes) -> int:
             if not _joins_qualifiers(items, position):
                 break
         elif role & _QUALIFIER:
-            if not (role & SEVERITY and roles[position + 1] & CHANGE):  # "slightly increased" is no size
-                _take_entry(found, items.entries[position], position)
-            state = items.entries[position].state
-            if state is not None:
-                found.states.append(state.id)
-                found.hedged = found.hedged or state.hedge
-            found.first = position
+            _take_before(items, position, found)
             words = 0
         elif role & CHRONIC:
             found.chronic = True
             found.first = position
-        elif role & WORD:
+        elif role & WORD and not role & DIRECTION:
             words += 1
             if words > _MAX_WORDS:
                 break
@@ -176,6 +203,8 @@ def _joins_qualifiers(items: Items, position: int) -> bool:
         while first >= 0 and items.roles[first] & _KIND:
             first -= 1
         return first < 0 or not items.roles[first] & COPULA  # not "the right X is small and left Y ..."
+    if before & WORD and not items.roles[position] & COMMA:  # "left chronic and striped X"
+        return all(role & (_KIND | WORD | CHRONIC | Role.ACUTE) and not role & STATE for role in items.roles[:position])
     # "Bilateral, left greater than right, X": nothing but qualifiers since the beginning
     if not items.roles[position] & COMMA or not items.roles[0] & SIDE:
         return False
@@ -191,13 +220,33 @@ def _goes_on(items: Items, position: int) -> bool:
     return bool(sided) and ends_as_adjective(items.entries[position - 1])
 
 
+def _place_of_the_last(items: Items, index: int, found: Attributes) -> None:
+    """Take the place that stands behind a list of mentions for each of them: "X and Y in the left Z"."""
+    joined = False
+    for position in range(index + 1, len(items.roles)):
+        role = items.roles[position]
+        if role & (CONCEPT | GENERIC):
+            if not joined and position > index + 1:
+                return
+            last = Attributes(position, position)
+            _rightward(items, position, last)
+            if last.places or last.sides:
+                found.places, found.sides = last.places, last.sides
+                return
+            joined = False
+        elif role & (CONJUNCTION | COMMA):
+            joined = True
+        elif not role & _IN_LIST or role & (PART | SIDE):
+            return
+
+
 def _place_before(items: Items, position: int, found: Attributes) -> None:
     """Take the place from a subject ("the right side shows ...") or an opening ("in the left one, there is ...")."""
     roles = items.roles
     if position < 0:
         return
     if roles[position] & COPULA:
-        if items.entries[position].phrase[0] in _TO_BE:
+        if items.entries[position].phrase[0] in _TO_BE and not _opens_with_place(items, position):
             return
         position -= 1
         while position >= 0 and roles[position] & (_QUALIFIER | WORD):
@@ -205,12 +254,60 @@ def _place_before(items: Items, position: int, found: Attributes) -> None:
                 _take_entry(found, items.entries[position])
             position -= 1
         return
+    if roles[position] & _MEANS and found.first == position + 1:
+        _place_of_the_sign(items, position, found)
+        return
     if roles[position] & Role.BREAK and roles[0] & PREPOSITION:
         opening = range(1, position)
         if all(roles[at] & (PART | SIDE | WORD | COMMA | CONJUNCTION | PREPOSITION) for at in opening):
             for at in opening:
                 if roles[at] & (PART | SIDE):
                     _take_entry(found, items.entries[at])
+
+
+def _place_of_the_sign(items: Items, position: int, found: Attributes) -> None:
+    """Take the place of something without a name that a mention is the meaning of: "left Z irregularity, likely X"."""
+    told: list[Entry] = []
+    for at in range(position - 1, -1, -1):
+        role = items.roles[at]
+        if role & CONCEPT:
+            return
+        part = items.entries[at].part
+        if role & SIDE or (part is not None and part.part_of):  # a whole organ is no place, but what the sign is of
+            told.append(items.entries[at])
+        elif not role & (_OF_SIGN | PART):
+            break
+    for entry in reversed(told):
+        _take_entry(found, entry)
+
+
+def _opens_with_place(items: Items, end: int) -> bool:
+    """Return whether a sentence begins with a place: "in the left Y is X"."""
+    return bool(items.roles[0] & PREPOSITION) and all(
+        role & (PART | SIDE | WORD | PREPOSITION | CONJUNCTION | STATE) for role in items.roles[:end]
+    )
+
+
+def _take_behind(items: Items, position: int, found: Attributes, *, said: bool) -> int:
+    """Take a degree, number or change that stands behind the mention; `said` where a verb does, too.
+
+    Return the last item that belongs to it.
+    """
+    role = items.roles[position]
+    if role & CHANGE and compares_sides(items, position):
+        return position + (1 if items.roles[position + 1] & PREPOSITION else 2)  # "larger than left" is no left one
+    if role & SEVERITY and is_past(items, position):
+        found.severity_before = items.entries[position].severity
+        return position
+    degree_of_change = role & SEVERITY and position + 1 < len(items.roles) and items.roles[position + 1] & CHANGE
+    said = said or bool(role & CHANGE) or (bool(role & SEVERITY) and closes(items, position + 1))
+    if degree_of_change or not said:
+        return position
+    if role & SEVERITY and is_present(items, position):
+        found.severity_before, found.severity = found.severity or found.severity_before, None
+    _take_entry(found, items.entries[position], position)
+    found.last = position
+    return position
 
 
 def _rightward(items: Items, index: int, found: Attributes) -> None:
@@ -222,7 +319,12 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
     position = index + 1
     while position < len(roles):
         role = roles[position]
-        if role & COMMA and _change_follows(items, position + 1):
+        if role & _DENY and (degree := denied_degree(items, position)) is not None:
+            found.denied_severity, found.last = degree, position + 1
+            break
+        if role & _PARTS_OFF and goes_on(items, position):
+            linked = _MAX_WORDS
+            after_copula = after_copula or bool(role & COLON)
             position += 1
             continue
         listed = role & (COMMA | CONJUNCTION)
@@ -238,49 +340,15 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
             found.last = position
             linked = 1
         elif role & (SEVERITY | CHANGE | NUMBER):
-            degree_of_change = role & SEVERITY and position + 1 < len(roles) and roles[position + 1] & CHANGE
-            if (after_copula or role & CHANGE) and not degree_of_change:
-                _take_entry(found, items.entries[position], position)
-                found.last = position
-        elif role & WORD and words < _MAX_WORDS + 2:
-            linked -= 1
-            words += 1
+            position = _take_behind(items, position, found, said=after_copula)
+        elif (course := course_at(items, position)) is not None:
+            found.change, found.last = found.change or course, position
+        elif role & WORD and (role & DIRECTION or words < _MAX_WORDS + 2):
+            linked -= 0 if role & DIRECTION else 1
+            words += 0 if role & DIRECTION else 1
         elif role & WORD or (role & STATE and not after_copula):
             break
         position += 1
-
-
-def _change_follows(items: Items, index: int) -> bool:
-    """Return whether a comma introduces a change of the mention before it ("small X, unchanged")."""
-    return index < len(items.roles) and bool(items.roles[index] & CHANGE) and not _of_another(items, index + 1)
-
-
-def _of_another(items: Items, start: int) -> bool:
-    """Return whether a change is said of what follows it: "stable outline of Y", "unchanged X"."""
-    whole = pack().roles.whole_part  # "decreased from the prior film" is no change of what the film shows
-    for role, entry in zip(items.roles[start:], items.entries[start:], strict=True):
-        if role & PART and entry.part is not None and entry.part.id != whole:
-            return True
-        if not role & _QUALIFIER:
-            break
-    return leads_to_mention(items, start)
-
-
-def change_behind(items: Items, last: int) -> Change | None:
-    """Return the change said behind an adjective: "Y is enlarged, worse than before", "... but stable".
-
-    None where the word belongs to something else ("..., stable outline of Z") or says that it has gone.
-    """
-    index = last + 1
-    while index < len(items.roles) and (items.roles[index] & _JOINS or items.entries[index].phrase in _ADDS):
-        index += 1
-    if index == last + 1 or index >= len(items.roles):
-        return None
-    change = items.entries[index].change
-    if change is Change.RESOLVED or _of_another(items, index + 1):
-        return None
-    compared = any(role & Role.QUALITY for role in items.roles[index + 1 :])  # "more evident in the other view"
-    return None if compared else change
 
 
 def _place_follows(items: Items, index: int) -> bool:
@@ -294,8 +362,8 @@ def _place_follows(items: Items, index: int) -> bool:
     for role in items.roles[index:]:
         if role & (PART | SIDE):
             saw_place = True
-        elif role & (CONCEPT | Role.GENERIC | COPULA | STATE):
+        elif role & _OF_ANOTHER:
             return False  # the places are those of a later mention: "X or upper or lower Y"
-        elif not role & (WORD | PREPOSITION | CHANGE | SEVERITY | CONJUNCTION):
+        elif not role & _BEFORE_PLACE:
             break
     return saw_place

@@ -33,10 +33,10 @@ class Role(IntEnum):
     DEFINITION = 1 << 42
     ENUMERATION = 1 << 43
     PAST = 1 << 18
-    PAST_NEXT = 1 << 44
-    NOTHING_BACKWARD = 1 << 45
-    REMOVAL = 1 << 46
-    EARLIER = 1 << 47
+    PAST_NEXT = 1 << 48
+    NOTHING_BACKWARD = 1 << 49
+    REMOVAL = 1 << 50
+    ANOTHER_DAY = 1 << 51
     BREAK = 1 << 19
     COPULA = 1 << 20
     PREPOSITION = 1 << 21
@@ -50,6 +50,11 @@ class Role(IntEnum):
     COMMA = 1 << 29
     COLON = 1 << 30
     WORD = 1 << 31
+    COURSE = 1 << 45
+    EARLIER = 1 << 46
+    CURRENTLY = 1 << 47
+    DIRECTION = 1 << 44
+    """It narrows a place and is none: "outer", "4th"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,10 @@ class Part:
     id: str
     region: Region
     part_of: tuple[str, ...]
+    stands_for: tuple[str, ...] = ()
+    """The places that one phrase names together; itself where it is empty."""
+    only: Side | None = None
+    """The side that it is on in everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,10 @@ class Entry:
     ratio: Ratio | None = None
     only_at: frozenset[str] = frozenset()
     """Regions without which it is a plain word."""
+    course: Change | None = None
+    """A change, where it stands behind what it is said of."""
+    other_side: bool | None = None
+    """Whether it names the other of two sides, or the same one, of something before; None where it names neither."""
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """A sentence as a list of known phrases: the longest phrase of the lexicon wins at every word."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cxr.miner.language.lexicon import Entry, Node, Role, load_lexicon
@@ -20,6 +20,7 @@ _SIGNS = {
     "-": Entry(("-",), int(Role.COLON)),  # between two parts of a sentence; within a word it is none
     "?": Entry(("?",), int(Role.HEDGE_FORWARD)),  # "? X"
     "??": Entry(("??",), int(Role.HEDGE_BACKWARD)),  # "X?"
+    ">": Entry((">",), int(Role.WORD | Role.CURRENTLY)),  # "mild -> severe"
 }
 _DASHES = "-\u2013\u2014"
 _LETTERS_OF_SIDES = frozenset("lr")
@@ -39,6 +40,9 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _FEW_WORDS = 6
+_NUMERAL = Entry(("",), int(Role.WORD | Role.DIRECTION))
+_DIGITS = frozenset("0123456789")
+_ORDINAL_ENDS = frozenset({"st", "nd", "rd", "th"})
 _QUESTION = re.compile(r"\?[\s*\"')\]]*$")
 _UNITS = {"cm": 10.0, "mm": 1.0, "centimeter": 10.0, "millimeter": 1.0}
 
@@ -55,6 +59,10 @@ class Items:
     """(item index, size in mm) of each measurement."""
     union: int
     """All roles that occur, to skip what cannot apply."""
+    words: list[str] = field(default_factory=list)
+    word_starts: list[int] = field(default_factory=list)
+    word_ends: list[int] = field(default_factory=list)
+    """The folded words, of which the phrases are made, and their character offsets."""
     option: bool = False
     """A line that begins with an answer letter, "B) ...": it repeats an option."""
 
@@ -152,8 +160,12 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
                 entry, stop = told
             elif entry.only_at:
                 placed.append(len(entries))
-        if entry is _WORD and words[position] in _UNITS:
-            _measure(words, position, len(entries), sizes)
+        if entry is _WORD:
+            word = words[position]
+            if word in _UNITS:
+                _measure(words, position, len(entries), sizes)
+            elif word[0] in _DIGITS or word in _ORDINAL_ENDS:
+                entry = _NUMERAL
         entries.append(entry)
         first_at.append(starts[position])
         last_at.append(ends[stop])
@@ -171,6 +183,9 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
         last_at,
         sizes,
         union,
+        words,
+        starts,
+        ends,
         option=_OPTION.match(sentence) is not None,
     )
 

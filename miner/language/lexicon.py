@@ -141,10 +141,28 @@ def _add_modifiers(builder: _Builder, source: Pack) -> None:
         pass
 
 
+def _add_asides(builder: _Builder, source: Pack) -> None:
+    """Add the words that qualify only by where they stand."""
+    words = source.modifiers
+    for change, phrases in words.course.items():
+        for entry in builder.all(phrases, Role.COURSE):
+            entry.course = change
+            entry.roles |= Role.WORD
+    kinds = ((Role.DIRECTION, words.direction), (Role.EARLIER, words.earlier), (Role.CURRENTLY, words.currently))
+    for kind, phrases in kinds:
+        for entry in builder.all(phrases, kind):
+            entry.roles |= Role.WORD
+    for other, phrases in ((False, words.same_side), (True, words.other_side)):
+        for entry in builder.all(phrases, Role.SIDE):
+            entry.other_side = other
+
+
 def _add_places(builder: _Builder, source: Pack) -> dict[str, Part]:
     parts: dict[str, Part] = {}
     for part_id, place in source.anatomy.part.items():
-        part = parts[part_id] = Part(part_id, source.anatomy.region[place.region], place.part_of)
+        part = parts[part_id] = Part(
+            part_id, source.anatomy.region[place.region], place.part_of, place.stands_for, place.only
+        )
         for phrase in place.phrases:
             builder.part(phrase, part, None)
         for side, phrases in place.sided.items():
@@ -196,7 +214,7 @@ def _inner(entry: Entry, entries: dict[tuple[str, ...], Entry], *, device: bool)
     while at < len(words):
         for stop in range(len(words), at, -1):
             part = entries.get(words[at:stop])
-            if part is None or part is entry:
+            if part is None or part is entry or not (part.part or part.side):
                 continue
             place = part.part
             tells_place = place is not None and place.part_of and place.region.divided
@@ -270,6 +288,7 @@ def build_lexicon(source: Pack) -> Lexicon:
     parts = _add_places(builder, source)
     _add_modifiers(builder, source)
     _add_ratios(builder, source)
+    _add_asides(builder, source)
     _add_cues(builder, source)
     _add_misheard(builder, source)
     for entry in builder.entries.values():

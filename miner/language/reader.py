@@ -1,14 +1,18 @@
 """Read one sentence: which concepts it asserts or denies, with their attributes and exact places."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from cxr.miner.language.attributes import Attributes, change_behind, collect, leads_to_mention
+from cxr.miner.language.attributes import Attributes, collect
+from cxr.miner.language.course import change_behind, leads_to_mention
 from cxr.miner.language.ellipsis import complete, complete_fragment, is_fragment
 from cxr.miner.language.items import Items, asks_or_names, read_items
 from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
+from cxr.miner.language.positions import hide, position_of, qualities_of
 from cxr.miner.language.scopes import Scopes, across_relative, over_relative, read_scopes, subjects
+from cxr.miner.language.sides import resolve_sides, sides_behind
 from cxr.miner.language.structures import (
     PASSES,
     generic_concept,
@@ -24,7 +28,7 @@ from cxr.schemas import Certainty, Change, NormalForm, Presence, Severity, Side
 
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
 _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
-COLON, CHANGE, REMOVAL = int(Role.COLON), int(Role.CHANGE), int(Role.REMOVAL)
+COLON, CHANGE, REMOVAL, SIDE = map(int, (Role.COLON, Role.CHANGE, Role.REMOVAL, Role.SIDE))
 _STATES = int(Role.DENY_FORWARD | Role.COPULA | Role.AFFIRM_BACKWARD | Role.WITH)
 _ENDS_LIST = int(Role.COPULA | Role.BREAK | Role.WITH | Role.DENY_FORWARD | Role.COLON | Role.CHANGE | Role.PREPOSITION)
 _STANDS_FOR = int(Role.NUMBER | Role.DENY_BACKWARD)
@@ -57,11 +61,12 @@ def normal_form(
     size_mm: float | None,
     number: str | None,
     change: Change | None,
+    qualities: tuple[str, ...] = (),
 ) -> NormalForm:
     """Return one shared normal form for equal values: they are frozen, and texts repeat themselves."""
     return NormalForm(
         concept=concept, presence=presence, certainty=certainty, locations=locations, side=side,
-        severity=severity, size_mm=size_mm, number=number, change=change,
+        severity=severity, size_mm=size_mm, number=number, change=change, qualities=qualities,
     )  # fmt: skip
 
 
@@ -145,7 +150,11 @@ class _Sentence:
     def _mention(self, index: int) -> None:
         items, scopes = self.items, self.scopes
         entry = items.entries[index]
+        position = position_of(items, index, entry.concepts[0])
+        if position.spans:
+            hide(items, position.spans, index)
         found = collect(items, index)
+        found.qualities = position.qualities or qualities_of(items, index, entry.concepts[0])
         for named in entry.concepts:
             for concept_id in self._concepts_here(named, index, found):
                 self._emit(concept_id, index, found, denied=scopes.denied[index], hedged=scopes.hedged[index])
@@ -176,6 +185,9 @@ class _Sentence:
         elif change is Change.RESOLVED:
             denied = True
         self._add(concept_id, index, found, change, denied=denied, hedged=(hedged or found.hedged) and not denied)
+        if found.denied_severity is not None and not denied:
+            found = replace(found, severity=found.denied_severity)
+            self._add(concept_id, index, found, None, denied=True, hedged=False)
 
     def _add(
         self, concept_id: str, index: int, found: Attributes, change: Change | None, *, denied: bool, hedged: bool
@@ -191,6 +203,7 @@ class _Sentence:
             found.size_mm,
             found.number,
             change,
+            found.qualities,
         )
         cue = self.scopes.cue[index]
         first, last = found.first, found.last
@@ -224,12 +237,16 @@ class _Sentence:
 
     def _places(self, concept_id: str, found: Attributes) -> tuple[str, ...]:
         """Leave out the structure that the concept is about anyway, and those that are only named beside it."""
+        if not found.places:
+            return ()
         region = self.lexicon.regions.get(self.lexicon.concepts[concept_id].region)
         elsewhere = _NOWHERE if region is None else region.beside
+        parts = self.lexicon.parts
+        named = (place for told in found.places for place in parts[told].stands_for or (told,))
         return tuple(
             place
-            for place in found.places
-            if not _says_concept(place, concept_id) and self.lexicon.parts[place].region.id not in elsewhere
+            for place in dict.fromkeys(named)
+            if not _says_concept(place, concept_id) and parts[place].region.id not in elsewhere
         )
 
     # ---- "no acute abnormality of Y"
@@ -348,6 +365,8 @@ class _Sentence:
             # "Y is decreased since ...": the word that makes the finding cannot say that it got better
             if entry.change is not None and not (position == index and entry.change is Change.IMPROVED):
                 found.change = entry.change
+        if (state := items.entries[index].state) is not None and state.directed:
+            found.sides = sides_behind(items, found.last) or found.sides
         if found.change is None and not denied and (state := items.entries[index].state) is not None:
             found.change = None if state.normal else change_behind(items, found.last)
         found.places = [part.id for at in ats if (part := items.entries[at].part) is not None]
@@ -397,13 +416,18 @@ def scopes_cue_before(scopes: Scopes, index: int, change_at: int) -> bool:
 
 
 @lru_cache(maxsize=32_768)
-def read_sentence(sentence: str) -> tuple[Reading, ...]:
-    """Return what a sentence asserts and denies, in text order; empty where it states nothing."""
+def read_sentence(sentence: str, side: Side | None = None) -> tuple[Reading, ...]:
+    """Return what a sentence asserts and denies, in text order; empty where it states nothing.
+
+    `side` is the one that was named last before it, which "the other side" goes by.
+    """
     if asks_or_names(sentence):
         return ()
     items = read_items(sentence)
     if not items.union & _MEANINGFUL:
         return ()
+    if items.union & SIDE:
+        resolve_sides(items, side)
     none = complete(items).denied if items.union & _STANDS_FOR else ()
     return tuple(_Sentence(items, load_lexicon(), none=none).read())
 

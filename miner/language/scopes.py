@@ -385,7 +385,7 @@ def _seen_elsewhere(items: Items, target: int, index: int) -> bool:
 def _of_another_day(items: Items, index: int) -> bool:
     """Return whether a denial is about an earlier image: "not seen three months ago"."""
     for role in items.roles[index + 1 :]:
-        if role & Role.EARLIER:
+        if role & Role.ANOTHER_DAY:
             return True
         if role & (MENTION | COMMA | _STOP | COPULA):
             return False

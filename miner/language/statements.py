@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from cxr.miner.language.items import Items, read_items
 from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
+from cxr.miner.language.positions import TIP
 from cxr.miner.language.reader import Reading, normal_form, read_observation
 from cxr.miner.pack import pack
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Severity, Side
@@ -66,6 +67,8 @@ def read_statement(observation: str, status: str) -> Statement:
     cut = len(observation)
     named = [_adjusted(r, polarity, stated, lexicon) for r in readings if r.end <= cut]
     restated = [reading.form for reading in readings if reading.end > cut]
+    if not named:
+        restated = [_placed(form, observed) for form in restated]
     forms = _merged(named, restated, lexicon)
     if forms and polarity is Polarity.AFFIRMED and all(form.presence is Presence.ABSENT for form in forms):
         polarity = Polarity.DENIED
@@ -96,6 +99,18 @@ def _merged(named: list[NormalForm], restated: list[NormalForm], lexicon: Lexico
     return specific or forms
 
 
+def _placed(form: NormalForm, observed: Items) -> NormalForm:
+    """Put what a status names ("left Y": "X present") where the observation is, unless it says where itself."""
+    if form.side is not None or form.locations or form.presence is not Presence.PRESENT:
+        return form
+    if load_lexicon().concepts[form.concept].kind == "normal":
+        return form
+    side = _first_side(observed)
+    parts = [entry.part for entry in observed.entries if entry.part is not None]
+    places = tuple(dict.fromkeys(part.id for part in parts if part.part_of and part.region.divided))
+    return form.model_copy(update={"side": side, "locations": places}) if side or places else form
+
+
 def _completed(form: NormalForm, other: NormalForm) -> NormalForm:
     """Fill in the place, side and severity that only the other wording states."""
     return normal_form(
@@ -108,6 +123,7 @@ def _completed(form: NormalForm, other: NormalForm) -> NormalForm:
         form.size_mm or other.size_mm,
         form.number or other.number,
         form.change or other.change,
+        form.qualities or other.qualities,
     )
 
 
@@ -156,6 +172,8 @@ def _adjusted(reading: Reading, polarity: Polarity, stated: Items, lexicon: Lexi
     """Put the status's polarity, side and severity onto what the observation names."""
     form = reading.form
     presence, certainty = form.presence, form.certainty
+    if polarity is Polarity.NORMAL and form.qualities:
+        polarity = Polarity.AFFIRMED  # "X: nondisplaced" is no denial of X
     normal = lexicon.concepts[form.concept].kind == "normal"
     if presence is Presence.PRESENT and (polarity is Polarity.DENIED or (polarity is Polarity.NORMAL and not normal)):
         presence, certainty = Presence.ABSENT, Certainty.CERTAIN
@@ -168,8 +186,19 @@ def _adjusted(reading: Reading, polarity: Polarity, stated: Items, lexicon: Lexi
         side = side or _first_side(stated)
         severity = severity or _first_severity(stated)
         places = places or _places(stated)
+    if form.qualities and form.qualities[0].startswith(TIP):
+        side, places = form.side, form.locations  # those of the status are where it ends
     return normal_form(
-        form.concept, presence, certainty, places, side, severity, form.size_mm, form.number, form.change
+        form.concept,
+        presence,
+        certainty,
+        places,
+        side,
+        severity,
+        form.size_mm,
+        form.number,
+        form.change,
+        form.qualities,
     )
 
 

@@ -1,6 +1,6 @@
 """Which structures an adjective or a word like "abnormality" speaks of: "Y and Z are enlarged"."""
 
-from cxr.miner.language.attributes import leads_to_mention
+from cxr.miner.language.course import leads_to_mention
 from cxr.miner.language.entries import Part, Role
 from cxr.miner.language.items import Items
 from cxr.miner.language.scopes import PLACING, affirmed, ends_as_adjective, subjects

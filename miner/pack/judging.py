@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from cxr.miner.pack.positions import Numbered, Quality
 from cxr.miner.pack.tables import ConceptId, NormalId, PlaceId, RegionId, Table, Word, Words, declared
 
 Concepts = tuple[ConceptId, ...]
@@ -71,6 +72,8 @@ class Kinds(Table):
     """A singular means one of them."""
     diffuse: Concepts = ()
     """They spread: they say nothing on one place."""
+    midline: Concepts = ()
+    """They lie in the middle: one that has a side is another thing."""
     broad: Concepts = ()
     """There may be several unrelated ones."""
 
@@ -100,6 +103,8 @@ class RelationTables(Table):
     list_ruled_out: OfNormals = Field(default_factory=dict)
     narrowed: tuple[Narrowed, ...] = ()
     sharpened: tuple[Sharpened, ...] = ()
+    quality: tuple[Quality, ...] = ()
+    numbered: tuple[Numbered, ...] = ()
     details: OfConcepts = Field(default_factory=dict)
     at_place: dict[RegionId, dict[ConceptId, ConceptId]] = Field(default_factory=dict)
     kinds: Kinds

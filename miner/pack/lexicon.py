@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from cxr.miner.pack.positions import Positions
 from cxr.miner.pack.tables import (
     AdjectiveId,
     ConceptId,
@@ -82,6 +83,10 @@ class PartTable(Table):
 
     region: RegionId
     part_of: tuple[PlaceId, ...] = ()
+    stands_for: tuple[PlaceId, ...] = ()
+    """The places that its phrases name in one breath."""
+    only: Side | None = None
+    """The side that it is on in everybody."""
     phrases: Words
     sided: dict[Side, Words] = Field(default_factory=dict)
 
@@ -117,6 +122,8 @@ class Anatomy(Table):
     comparing: Comparing = Field(default_factory=Comparing)
     region: dict[str, Region]
     part: dict[str, PartTable]
+    positions: Positions = Field(default_factory=Positions)
+    """Where devices end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
@@ -131,6 +138,10 @@ class State:
     predicative: bool = False
     """It describes a structure only from behind ("X is central", but not "central X")."""
     severity: Severity | None = None
+    change: Change | None = None
+    """The change that it says of something that has a name of its own ("X: increased")."""
+    directed: bool = False
+    """A side behind it says where to."""
     phrases: Words
 
 
@@ -144,10 +155,22 @@ class Modifiers(Table):
     """How the upper end of a range is said; of several that fit the first counts."""
     emphasis: Words = ()
     """Degrees that only stress what is there; a denial of theirs leaves lesser ones open."""
+    direction: Words = ()
+    """They narrow a place and are none."""
     number: dict[Literal["single", "multiple"], Words]
     change: dict[Change, Words]
     removal: Words = ()
     """What says of a device, and of nothing else, that it is there no more."""
+    course: dict[Change, Words] = Field(default_factory=dict)
+    """Changes that are said only behind what they speak of."""
+    earlier: Words = ()
+    """A degree beside them is one that was."""
+    currently: Words = ()
+    """A degree behind them is the present one, whatever was said before."""
+    same_side: Words = ()
+    """The side that was named last."""
+    other_side: Words = ()
+    """The side opposite to the one that was named last."""
 
 
 class CueTable(Table):
