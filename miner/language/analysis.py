@@ -6,9 +6,10 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from cxr.miner.language.lexicon import load_lexicon
-from cxr.miner.language.reader import read_sentence
+from cxr.miner.language.reader import Reading, read_sentence
 from cxr.miner.language.sections import final_text_spans, outline
 from cxr.miner.language.sentences import split_sentences
+from cxr.miner.language.sought import Sought
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Span
 
 # Sections that speak of the patient's past, of other images or of the technique: nothing is asserted there.
@@ -84,25 +85,36 @@ def _spoken(text: str) -> list[tuple[int, int]]:
 
 
 def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
-    sentences: list[tuple[int, int]] = []
+    cuts: list[tuple[int, int]] = []
     mentions: list[Mention] = []
+    sought = Sought()
     for start, end in spans:
         for begin, stop in split_sentences(text, start, end):
-            number = len(sentences)
-            sentences.append((begin, stop))
-            mentions.extend(
-                Mention(
-                    reading.form,
-                    reading.start + begin,
-                    reading.end + begin,
-                    reading.clause_start + begin,
-                    reading.clause_end + begin,
-                    number,
-                    reading.hedge,
+            number = len(cuts)
+            cuts.append((begin, stop))
+            sentence = text[begin:stop]
+            read = read_sentence(sentence)
+            mentions.extend(_mention(reading, begin, number) for reading in read.readings)
+            if sought.sentence or read.open:
+                mentions.extend(
+                    _mention(reading, cuts[of][0], of) for of, reading in sought.hear(sentence, read, number)
                 )
-                for reading in read_sentence(text[begin:stop])
-            )
-    return Analysis(text=text, cuts=tuple(sentences), mentions=tuple(mentions))
+            sought.asserted = bool(read.readings)
+    if sought.settled:
+        mentions.sort(key=lambda mention: (mention.start, mention.end))
+    return Analysis(text=text, cuts=tuple(cuts), mentions=tuple(mentions))
+
+
+def _mention(reading: Reading, offset: int, number: int) -> Mention:
+    return Mention(
+        reading.form,
+        reading.start + offset,
+        reading.end + offset,
+        reading.clause_start + offset,
+        reading.clause_end + offset,
+        number,
+        reading.hedge,
+    )
 
 
 @lru_cache(maxsize=4096)

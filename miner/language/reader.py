@@ -1,8 +1,10 @@
 """Read one sentence: which concepts it asserts or denies, with their attributes and exact places."""
 
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from cxr.miner.language.answers import ANSWERS, Answer, answer
 from cxr.miner.language.attributes import Attributes, change_behind, collect, leads_to_mention
 from cxr.miner.language.items import Items, asks_or_names, read_items
 from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
@@ -22,7 +24,7 @@ from cxr.schemas import Certainty, Change, NormalForm, Presence, Severity, Side
 
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
 _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
-COLON, CHANGE = int(Role.COLON), int(Role.CHANGE)
+COLON, CHANGE, ANAPHOR = int(Role.COLON), int(Role.CHANGE), int(Role.ANAPHOR)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _MEANINGFUL = CONCEPT | STATE | GENERIC
 _NOWHERE: frozenset[str] = frozenset()
@@ -211,8 +213,8 @@ class _Sentence:
     # ---- "no acute abnormality of Y"
     def _generic(self, index: int) -> None:
         items = self.items
-        if (index and items.roles[index - 1] & CONCEPT) or leads_to_mention(items, index + 1):
-            return
+        if (index and items.roles[index - 1] & (CONCEPT | ANAPHOR)) or leads_to_mention(items, index + 1):
+            return  # "such findings" are those that were spoken of
         parts, acute, first = left_parts(self.items, index)
         last = index
         if not parts:
@@ -344,15 +346,92 @@ def scopes_cue_before(scopes: Scopes, index: int, change_at: int) -> bool:
     return 0 <= scopes.cue[index] == change_at - 1
 
 
+class Sentence(NamedTuple):
+    """What a sentence asserts and denies, in text order, and what it leaves open."""
+
+    readings: tuple[Reading, ...] = ()
+    open: bool = False
+    """It names what is sought, and says nothing of it."""
+    describes: bool = False
+    """What is open describes what "these", its subject, stands for."""
+
+
+_NOTHING = Sentence()
+
+
 @lru_cache(maxsize=32_768)
-def read_sentence(sentence: str) -> tuple[Reading, ...]:
-    """Return what a sentence asserts and denies, in text order; empty where it states nothing."""
+def read_sentence(sentence: str) -> Sentence:
+    """Return what a sentence asserts and denies; nothing where it states nothing."""
     if asks_or_names(sentence):
-        return ()
+        return _NOTHING
     items = read_items(sentence)
     if not items.union & _MEANINGFUL:
-        return ()
-    return tuple(_Sentence(items, load_lexicon()).read())
+        return _NOTHING
+    work = _Sentence(items, load_lexicon())
+    readings = work.read()
+    sought = work.scopes.sought
+    if not any(sought):
+        return Sentence(tuple(readings))
+    last = max(index for index, number in enumerate(sought) if number)
+    said = answer(items, work.scopes, last + 1) if items.union & ANSWERS or items.union & Role.BREAK else None
+    if said is None:
+        return Sentence(tuple(readings), open=True, describes=bool(items.roles[0] & ANAPHOR and items.union & Role.DESCRIBES))
+    found = settled(_sought(items), said, readings)
+    return Sentence(tuple(sorted((*readings, *found), key=_place)))
+
+
+def _place(reading: Reading) -> tuple[int, int]:
+    return reading.start, reading.end
+
+
+def _sought(items: Items) -> list[tuple[int, Reading]]:
+    """Read what a sentence seeks as if it were there, each with the number of its plan."""
+    work = _Sentence(items, load_lexicon())
+    sought, scopes = list(work.scopes.sought), work.scopes
+    for index, number in enumerate(sought):
+        scopes.silent[index] = not number
+        scopes.hedged[index] = False
+    at_start = {start: number for start, number in zip(items.starts, sought, strict=True)}
+    return [(at_start[reading.start], reading) for reading in work.read()]
+
+
+@lru_cache(maxsize=4096)
+def read_sought(sentence: str) -> tuple[tuple[int, Reading], ...]:
+    """Return what a sentence seeks, as if it were there, each with the number of its plan."""
+    return tuple(_sought(read_items(sentence)))
+
+
+@lru_cache(maxsize=4096)
+def read_answer(sentence: str) -> Answer | None:
+    """Return what a sentence says of what was sought before it; None where it says nothing of it."""
+    items = read_items(sentence)
+    if asks_or_names(sentence) or not items.union & ANSWERS:
+        return None
+    return answer(items, read_scopes(items))
+
+
+def settled(sought: Iterable[tuple[int, Reading]], said: Answer, readings: Sequence[Reading]) -> list[Reading]:
+    """Return what was sought as found or not, but for what the answering sentence says itself."""
+    lexicon = load_lexicon()
+    named = [
+        reading.form.concept
+        for reading in readings
+        if reading.form.presence is said.presence and not lexicon.concepts[reading.form.concept].unnamed
+    ]
+    sought = [(number, reading) for number, reading in sought if reading.form.presence is Presence.PRESENT]
+    first = min((number for number, _ in sought), default=0)
+    return [
+        reading._replace(form=reading.form.model_copy(update={"presence": said.presence}))
+        for number, reading in sought
+        if (number == first or not said.head)
+        and lexicon.concepts[reading.form.concept].kind != "normal"
+        and not lexicon.concepts[reading.form.concept].unnamed
+        and not any(_same(reading.form.concept, other, lexicon) for other in named)
+    ]
+
+
+def _same(one: str, other: str, lexicon: Lexicon) -> bool:
+    return other in lexicon.ancestors[one] or one in lexicon.ancestors[other]
 
 
 def read_observation(text: str) -> tuple[Reading, ...]:

@@ -33,6 +33,7 @@ DENY_FORWARD, DENY_BACKWARD = int(Role.DENY_FORWARD), int(Role.DENY_BACKWARD)
 HEDGE_FORWARD, HEDGE_BACKWARD = int(Role.HEDGE_FORWARD), int(Role.HEDGE_BACKWARD)
 AFFIRM = int(Role.AFFIRM_BACKWARD)
 CAUSE = int(Role.CAUSE)
+CONFIRM = int(Role.CONFIRM)
 _CONCLUDES = int(Role.PROBABLE | Role.HEDGE_FORWARD)
 _ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or")})
 _RELATIVE = frozenset({("which",), ("but",), ("however",)})
@@ -52,6 +53,8 @@ class Scopes:
     alternative: list[bool]
     """Hedged only as one of two ("X versus Y")."""
     silent: list[bool]
+    sought: list[int]
+    """Silent parts of which a later "none was seen" speaks, numbered by the plan that names them; else 0."""
     cue: list[int]
     """Index of the cue that denies or hedges the item, or -1."""
 
@@ -64,10 +67,10 @@ def ends_as_adjective(entry: Entry) -> bool:
 def read_scopes(items: Items) -> Scopes:
     """Resolve every cue of a sentence."""
     total = len(items.roles)
-    scopes = Scopes([False] * total, [False] * total, [False] * total, [False] * total, [-1] * total)
+    scopes = Scopes(*([False] * total for _ in range(4)), [0] * total, [-1] * total)
     union = items.union
     if union & PLANS:
-        silence(items, scopes.silent)
+        silence(items, scopes.silent, scopes.sought)
     if union & _FORWARD:
         _forward(items, scopes)
     if union & _BACKWARD:
@@ -79,7 +82,7 @@ def read_scopes(items: Items) -> Scopes:
     if union & NOTHING_SENTENCE:
         keep_denied(items, scopes.silent, scopes.denied, scopes.cue)
     if union & OPTION or items.option:
-        silence_options(items, scopes.silent, scopes.denied)
+        silence_options(items, scopes.silent, scopes.sought, scopes.denied)
     return scopes
 
 
@@ -109,7 +112,7 @@ def _forward(items: Items, scopes: Scopes) -> None:
     deny_used = hedge_used = lasting = False
     roles = items.roles
     for index, role in enumerate(roles):
-        if role & _CONCLUDES and deny_used and _concludes_anew(items, index):
+        if deny_used and role & (_CONCLUDES | CONFIRM) and _concludes_anew(items, index):
             deny = -1
         if role & _FORWARD and not (role & _BACKWARD and _looks_back(items, index)):
             if role & DENY_FORWARD:
@@ -139,8 +142,11 @@ def _forward(items: Items, scopes: Scopes) -> None:
 def _concludes_anew(items: Items, index: int) -> bool:
     """Return whether a conclusion stands outside of the denial before it.
 
-    "No X, suggesting normal Y"; "no X, cannot exclude Z".
+    "No X, suggesting normal Y"; "no X, cannot exclude Z"; "no X, confirming the presence of Y".
     """
+    if items.roles[index] & CONFIRM:
+        restricts = items.entries[index].phrase[0].endswith("ing") and not items.roles[index - 1] & (COMMA | _STOP)
+        return not restricts  # "no X confirming the presence of Y" denies both
     return not _NEGATIONS.isdisjoint(items.entries[index].phrase) or _normal_follows(items, index + 1)
 
 
@@ -326,7 +332,7 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
         if roles & DENY_BACKWARD:
             scopes.denied[target] = True
             if relative:
-                scopes.silent[target] = False  # "look for X, which is not seen"
+                scopes.silent[target], scopes.sought[target] = False, 0  # "look for X, which is not seen"
         elif not scopes.denied[target]:
             scopes.hedged[target] = True
         scopes.cue[target] = index
