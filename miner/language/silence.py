@@ -76,8 +76,8 @@ def silence(items: Items, silent: list[bool], sought: list[int]) -> None:
 
 
 def _silence_meaning(items: Items, silent: list[bool], sought: list[int], index: int) -> None:
-    """Silence what a thing could mean; "no X that would suggest Y" denies Y with it."""
-    if items.entries[index].phrase[0] in _RELATIVES and any(role & DENY_FORWARD for role in items.roles[:index]):
+    """Silence what a thing typically means; what "which may represent X" says of something asserted is a hedge."""
+    if items.entries[index].phrase[0] in _RELATIVES and not (index and silent[index - 1]):
         return
     for at in range(index, _end_of_purpose(items, index)):
         silent[at], sought[at] = True, 0
