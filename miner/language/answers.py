@@ -12,7 +12,9 @@ COPULA, SIGN, OPTION, NONE, ANAPHOR = (
     int(Role.COPULA), int(Role.SIGN), int(Role.OPTION), int(Role.NONE), int(Role.ANAPHOR)
 )  # fmt: skip
 AFFIRM, DENY_BACKWARD, CHOSEN = int(Role.AFFIRM_BACKWARD), int(Role.DENY_BACKWARD), int(Role.CHOSEN)
-ANSWERS = ANAPHOR | NONE | OPTION | GENERIC
+ALONE = ANAPHOR | NONE | OPTION
+"""Sentences may say what came of what was sought, and name nothing themselves."""
+ANSWERS = ALONE | GENERIC
 _HEDGES = int(Role.HEDGE_BACKWARD | Role.HEDGE_FORWARD)
 _ENDS = int(Role.BREAK | Role.COMMA)
 _NOUN = SIGN | GENERIC | OPTION
@@ -37,6 +39,8 @@ def answer(items: Items, scopes: Scopes, first: int = 0) -> Answer | None:
     found: Answer | None = None
     for index in range(first, len(items.roles)):
         role = items.roles[index]
+        if not role & ANSWERS and index != first:
+            continue
         if scopes.sought[index] or (scopes.silent[index] and not role & NONE):
             continue
         said = _answer_at(items, scopes, index, first)

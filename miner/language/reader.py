@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from cxr.miner.language.answers import ANSWERS, Answer, answer
+from cxr.miner.language.answers import ALONE, ANSWERS, Answer, answer
 from cxr.miner.language.attributes import Attributes, change_behind, collect, leads_to_mention
 from cxr.miner.language.items import Items, asks_or_names, read_items
 from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
@@ -24,7 +24,7 @@ from cxr.schemas import Certainty, Change, NormalForm, Presence, Severity, Side
 
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
 _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
-COLON, CHANGE, ANAPHOR = int(Role.COLON), int(Role.CHANGE), int(Role.ANAPHOR)
+COLON, CHANGE, ANAPHOR, BREAK = int(Role.COLON), int(Role.CHANGE), int(Role.ANAPHOR), int(Role.BREAK)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _MEANINGFUL = CONCEPT | STATE | GENERIC
 _NOWHERE: frozenset[str] = frozenset()
@@ -347,13 +347,15 @@ def scopes_cue_before(scopes: Scopes, index: int, change_at: int) -> bool:
 
 
 class Sentence(NamedTuple):
-    """What a sentence asserts and denies, in text order, and what it leaves open."""
+    """What a sentence asserts and denies, in text order, and what it says of what was sought."""
 
     readings: tuple[Reading, ...] = ()
     open: bool = False
     """It names what is sought, and says nothing of it."""
     describes: bool = False
     """What is open describes what "these", its subject, stands for."""
+    said: Answer | None = None
+    """What it says of what was sought before it."""
 
 
 _NOTHING = Sentence()
@@ -365,49 +367,43 @@ def read_sentence(sentence: str) -> Sentence:
     if asks_or_names(sentence):
         return _NOTHING
     items = read_items(sentence)
-    if not items.union & _MEANINGFUL:
+    union = items.union
+    if not union & (_MEANINGFUL | ALONE):
         return _NOTHING
     work = _Sentence(items, load_lexicon())
     readings = work.read()
     sought = work.scopes.sought
+    before = answer(items, work.scopes) if union & ANSWERS else None
     if not any(sought):
-        return Sentence(tuple(readings))
+        return Sentence(tuple(readings), said=before)
     last = max(index for index, number in enumerate(sought) if number)
-    said = answer(items, work.scopes, last + 1) if items.union & ANSWERS or items.union & Role.BREAK else None
+    said = answer(items, work.scopes, last + 1) if union & (ANSWERS | BREAK) else None
     if said is None:
-        return Sentence(tuple(readings), open=True, describes=bool(items.roles[0] & ANAPHOR and items.union & Role.DESCRIBES))
-    found = settled(_sought(items), said, readings)
-    return Sentence(tuple(sorted((*readings, *found), key=_place)))
+        describes = bool(items.roles[0] & ANAPHOR and union & Role.DESCRIBES)
+        return Sentence(tuple(readings), open=True, describes=describes, said=before)
+    found = settled(_sought(work), said, readings)
+    return Sentence(tuple(sorted((*readings, *found), key=_place)), said=before)
 
 
 def _place(reading: Reading) -> tuple[int, int]:
     return reading.start, reading.end
 
 
-def _sought(items: Items) -> list[tuple[int, Reading]]:
+def _sought(work: _Sentence) -> list[tuple[int, Reading]]:
     """Read what a sentence seeks as if it were there, each with the number of its plan."""
-    work = _Sentence(items, load_lexicon())
-    sought, scopes = list(work.scopes.sought), work.scopes
+    scopes, sought = work.scopes, work.scopes.sought
     for index, number in enumerate(sought):
         scopes.silent[index] = not number
         scopes.hedged[index] = False
-    at_start = {start: number for start, number in zip(items.starts, sought, strict=True)}
-    return [(at_start[reading.start], reading) for reading in work.read()]
+    number_at = dict(zip(work.items.starts, sought, strict=True))
+    work.readings = []
+    return [(number_at[reading.start], reading) for reading in work.read()]
 
 
 @lru_cache(maxsize=4096)
 def read_sought(sentence: str) -> tuple[tuple[int, Reading], ...]:
     """Return what a sentence seeks, as if it were there, each with the number of its plan."""
-    return tuple(_sought(read_items(sentence)))
-
-
-@lru_cache(maxsize=4096)
-def read_answer(sentence: str) -> Answer | None:
-    """Return what a sentence says of what was sought before it; None where it says nothing of it."""
-    items = read_items(sentence)
-    if asks_or_names(sentence) or not items.union & ANSWERS:
-        return None
-    return answer(items, read_scopes(items))
+    return tuple(_sought(_Sentence(read_items(sentence), load_lexicon())))
 
 
 def settled(sought: Iterable[tuple[int, Reading]], said: Answer, readings: Sequence[Reading]) -> list[Reading]:
@@ -421,17 +417,25 @@ def settled(sought: Iterable[tuple[int, Reading]], said: Answer, readings: Seque
     sought = [(number, reading) for number, reading in sought if reading.form.presence is Presence.PRESENT]
     first = min((number for number, _ in sought), default=0)
     return [
-        reading._replace(form=reading.form.model_copy(update={"presence": said.presence}))
+        reading._replace(form=_with_presence(reading.form, said.presence))
         for number, reading in sought
-        if (number == first or not said.head)
-        and lexicon.concepts[reading.form.concept].kind != "normal"
-        and not lexicon.concepts[reading.form.concept].unnamed
-        and not any(_same(reading.form.concept, other, lexicon) for other in named)
+        if (number == first or not said.head) and _can_be_found(reading.form.concept, named, lexicon)
     ]
 
 
-def _same(one: str, other: str, lexicon: Lexicon) -> bool:
-    return other in lexicon.ancestors[one] or one in lexicon.ancestors[other]
+def _can_be_found(concept_id: str, named: Sequence[str], lexicon: Lexicon) -> bool:
+    """Return whether an answer can be about a concept: something wrong with a name, not named again beside it."""
+    concept = lexicon.concepts[concept_id]
+    return concept.kind != "normal" and not concept.unnamed and not any(
+        other in lexicon.ancestors[concept_id] or concept_id in lexicon.ancestors[other] for other in named
+    )
+
+
+def _with_presence(form: NormalForm, presence: Presence) -> NormalForm:
+    return normal_form(
+        form.concept, presence, form.certainty, form.locations, form.side, form.severity, form.size_mm, form.number,
+        form.change,
+    )  # fmt: skip
 
 
 def read_observation(text: str) -> tuple[Reading, ...]:

@@ -20,6 +20,7 @@ REPORT, PERCEIVE, DESCRIBES, CHOSEN = int(Role.REPORT), int(Role.PERCEIVE), int(
 ANAPHOR, NONE, HEADING, LISTS = int(Role.ANAPHOR), int(Role.NONE), int(Role.HEADING), int(Role.LISTS)
 EXAMPLE, SEEK, MEANING = int(Role.EXAMPLE), int(Role.SEEK), int(Role.MEANING)
 PLANS = NOTHING_SENTENCE | NOTHING_CLAUSE | NOTHING_FORWARD | IMPERATIVE | ENUMERATION | HEADING | LISTS | SEEK | DEFINITION | MEANING
+_ACTS = PLANS | DESCRIBES | BREAK | COLON
 _ENDS = int(Role.AFFIRM_BACKWARD | Role.DENY_BACKWARD)
 _STATES = COPULA | DENY_FORWARD | _ENDS | STATE
 _LIST = COMMA | CONJUNCTION
@@ -52,6 +53,9 @@ def silence(items: Items, silent: list[bool], sought: list[int]) -> None:
     seeking = False  # "... was examined for"
     opening = True  # nothing but "Next," so far
     for index, role in enumerate(roles):
+        if not role & _ACTS:
+            opening = opening and not role & ~_INTRODUCES
+            continue
         begins = opening and (not index or bool(roles[index - 1] & _OPENS))
         if role & HEADING and begins:
             _seek(items, silent, sought, index, _end_of_purpose(items, index, heading=True))

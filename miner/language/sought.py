@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cxr.miner.language.answers import Answer
-from cxr.miner.language.reader import Reading, Sentence, read_answer, read_sought, settled
+from cxr.miner.language.reader import Reading, Sentence, read_sought, settled
 from cxr.schemas import Presence
 
 _PATIENCE = 2
@@ -27,9 +27,8 @@ class Sought:
         """Return what a sentence settles of what was sought before it, with the number of the seeking sentence."""
         found: list[tuple[int, Reading]] = []
         if self.sentence:
-            said = read_answer(sentence)
-            if said is not None:
-                found = [(self.number, each) for each in settled(read_sought(self.sentence), said, read.readings)]
+            if read.said is not None:
+                found = [(self.number, each) for each in settled(read_sought(self.sentence), read.said, read.readings)]
                 self.sentence = ""
             self.waited += 1
             if self.waited >= _PATIENCE:
