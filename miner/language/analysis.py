@@ -57,13 +57,16 @@ def _span(start: int, end: int) -> Span:
 
 
 def status_of(form: NormalForm) -> str:
-    """Return the words for a form's presence and certainty: present, possible, not present, unlikely, normal."""
+    """Return the words for a form's presence and certainty: present, possible, not present, not confirmed, normal.
+
+    What is normal is called so, be it concluded or seen: "possible" would say that something might be wrong.
+    """
     normal = load_lexicon().concepts[form.concept].kind == "normal"
     if form.presence is Presence.ABSENT:
         return "not confirmed" if normal else "not present"
-    if form.certainty is Certainty.UNCERTAIN:
-        return "possible"
-    return "normal" if normal else "present"
+    if normal:
+        return "normal"
+    return "possible" if form.certainty is Certainty.UNCERTAIN else "present"
 
 
 def _finding(text: str, mention: Mention) -> Finding:
@@ -94,6 +97,8 @@ def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
             cuts.append((begin, stop))
             sentence = text[begin:stop]
             read = read_sentence(sentence)
+            if read.supposes and sought.sentence:
+                continue  # "such a finding could be X", of what is only sought
             mentions.extend(_mention(reading, begin, number) for reading in read.readings)
             if sought.sentence or read.open:
                 mentions.extend(

@@ -19,10 +19,13 @@ _HEDGES = int(Role.HEDGE_BACKWARD | Role.HEDGE_FORWARD)
 _ENDS = int(Role.BREAK | Role.COMMA)
 _NOUN = SIGN | GENERIC | OPTION
 _QUALIFIES = int(Role.WORD | Role.SEVERITY | Role.CHANGE | Role.ACUTE | Role.CHRONIC | Role.NUMBER | Role.SIDE)
-_SHOWS = int(Role.REPORT | Role.PROBABLE | Role.CONFIRM | Role.CHOSEN)
+PROBABLE = int(Role.PROBABLE)
+_SHOWS = PROBABLE | CHOSEN | int(Role.REPORT | Role.CONFIRM | Role.DESCRIBES)
 _SUCH = frozenset({("such",), ("any", "such")})
 _ONE = frozenset({("this",), ("it",)})
+_NOTHING = frozenset({"none", "neither", "nothing"})
 _RELATIVE = ("which",)
+_ADVERSATIVE = frozenset({("but",), ("yet",), ("however",), ("instead",)})
 _REACH = 6
 """So many items may stand between "these" and what is said of them."""
 
@@ -47,13 +50,28 @@ def answer(items: Items, scopes: Scopes, first: int = 0) -> Answer | None:
         if said is not None and said.presence is Presence.ABSENT:
             return said
         found = found or said
+    if found is None and first and _turns_to_normal(items, first):
+        return Answer(Presence.ABSENT)
     return found
+
+
+def _turns_to_normal(items: Items, first: int) -> bool:
+    """Return whether something normal is set against what was sought: "look for X, but the Ys are clear"."""
+    turned = False
+    for role, entry in zip(items.roles[first:], items.entries[first:], strict=True):
+        if turned and entry.state is not None:
+            return entry.state.normal
+        if turned and role & (CONCEPT | GENERIC):
+            return False
+        turned = turned or entry.phrase in _ADVERSATIVE
+    return False
 
 
 def _answer_at(items: Items, scopes: Scopes, index: int, first: int) -> Answer | None:
     role, phrase = items.roles[index], items.entries[index].phrase
     if role & NONE:
-        return None if _names_its_own(items, index) else Answer(Presence.ABSENT)
+        everything = phrase[0] in _NOTHING or phrase[-1] in _NOTHING
+        return None if _names_its_own(items, index) else Answer(Presence.ABSENT, head=not everything)
     if role & ANAPHOR or phrase == _RELATIVE and first and index == first:
         return _anaphor(items, scopes, index)
     if role & OPTION:
@@ -100,6 +118,7 @@ def _said_of(items: Items, scopes: Scopes, index: int, after: int) -> Answer | N
     if scopes.hedged[index]:
         return None
     found = None
+    option = any(role & OPTION for role in items.roles[index:after])
     for at in range(after, min(after + _REACH, len(items.roles))):
         role = items.roles[at]
         if role & DENY_BACKWARD and not role & _HEDGES:
@@ -107,7 +126,8 @@ def _said_of(items: Items, scopes: Scopes, index: int, after: int) -> Answer | N
         state = items.entries[at].state
         if state is not None and state.normal and items.roles[at - 1] & COPULA:
             return Answer(Presence.ABSENT)
-        if role & (AFFIRM | CHOSEN) and not _elsewhere(items, at + 1):
+        fits = role & PROBABLE and option and not _elsewhere(items, at)
+        if fits or (role & (AFFIRM | CHOSEN) and not _elsewhere(items, at + 1)):
             found = Answer(Presence.PRESENT)
         if role & (_ENDS | CONCEPT | _HEDGES):
             break

@@ -288,9 +288,9 @@ class _Sentence:
                 self.scopes.cue[at] = index
 
     def _state_denied(self, index: int, targets: list[int], *, predicative: bool) -> bool:
-        if not predicative:
-            return self.scopes.denied[index]
-        between = self.items.roles[max(targets) + 1 : index]
+        between = self.items.roles[max(targets) + 1 : index] if predicative else []
+        if not any(role & Role.COPULA for role in between):
+            return self.scopes.denied[index]  # "no Y placed high" is no statement on Y with a verb of its own
         return any(role & Role.DENY_FORWARD for role in between)
 
     def _state_attributes(self, index: int, ats: list[int], *, denied: bool) -> Attributes:
@@ -356,6 +356,8 @@ class Sentence(NamedTuple):
     """What is open describes what "these", its subject, stands for."""
     said: Answer | None = None
     """What it says of what was sought before it."""
+    supposes: bool = False
+    """It only says what "such a finding", its subject, could be."""
 
 
 _NOTHING = Sentence()
@@ -375,9 +377,14 @@ def read_sentence(sentence: str) -> Sentence:
     sought = work.scopes.sought
     before = answer(items, work.scopes) if union & ANSWERS else None
     if not any(sought):
-        return Sentence(tuple(readings), said=before)
+        supposes = bool(items.roles[0] & ANAPHOR and readings) and all(reading.hedge for reading in readings)
+        return Sentence(tuple(readings), said=before, supposes=supposes)
     last = max(index for index, number in enumerate(sought) if number)
     said = answer(items, work.scopes, last + 1) if union & (ANSWERS | BREAK) else None
+    if said is None and readings and readings[0].start > items.starts[last]:
+        found = beside(_sought(work), readings)
+        if found:
+            return Sentence(tuple(sorted((*readings, *found), key=_place)), said=before)
     if said is None:
         describes = bool(items.roles[0] & ANAPHOR and union & Role.DESCRIBES)
         return Sentence(tuple(readings), open=True, describes=describes, said=before)
@@ -416,19 +423,46 @@ def settled(sought: Iterable[tuple[int, Reading]], said: Answer, readings: Seque
     ]
     sought = [(number, reading) for number, reading in sought if reading.form.presence is Presence.PRESENT]
     first = min((number for number, _ in sought), default=0)
+    repeated = {first} if not said.head and any(number != first for number, _ in sought) else set()
     return [
         reading._replace(form=_with_presence(reading.form, said.presence))
         for number, reading in sought
-        if (number == first or not said.head) and _can_be_found(reading.form.concept, named, lexicon)
+        if (number == first or not said.head)
+        and _can_be_found(reading.form.concept, lexicon)
+        and not (number in repeated and any(_same(reading.form.concept, other, lexicon) for other in named))
     ]
 
 
-def _can_be_found(concept_id: str, named: Sequence[str], lexicon: Lexicon) -> bool:
-    """Return whether an answer can be about a concept: something wrong with a name, not named again beside it."""
-    concept = lexicon.concepts[concept_id]
-    return concept.kind != "normal" and not concept.unnamed and not any(
-        other in lexicon.ancestors[concept_id] or concept_id in lexicon.ancestors[other] for other in named
+def beside(sought: Iterable[tuple[int, Reading]], readings: Sequence[Reading]) -> list[Reading]:
+    """Return what a sentence seeks, as what it says behind it settles it: "For X, Y shows no Z".
+
+    Where the sentence names the thing again, that decides; where all it says is what is not there, nothing was found.
+    """
+    lexicon = load_lexicon()
+    nothing = any(each.form.presence is Presence.ABSENT for each in readings) and all(
+        each.form.presence is Presence.ABSENT or lexicon.concepts[each.form.concept].kind == "normal"
+        for each in readings
     )
+    found = []
+    for _, reading in sought:
+        form = reading.form
+        if form.presence is Presence.ABSENT or not _can_be_found(form.concept, lexicon):
+            continue
+        named = [each.form.presence for each in readings if _same(form.concept, each.form.concept, lexicon)]
+        presence = named[0] if named else Presence.ABSENT if nothing else None
+        if presence is not None:
+            found.append(reading._replace(form=_with_presence(form, presence)))
+    return found
+
+
+def _can_be_found(concept_id: str, lexicon: Lexicon) -> bool:
+    """Return whether an answer can be about a concept: something wrong that has a name."""
+    concept = lexicon.concepts[concept_id]
+    return concept.kind != "normal" and not concept.unnamed
+
+
+def _same(one: str, other: str, lexicon: Lexicon) -> bool:
+    return other in lexicon.ancestors[one] or one in lexicon.ancestors[other]
 
 
 def _with_presence(form: NormalForm, presence: Presence) -> NormalForm:

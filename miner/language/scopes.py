@@ -133,7 +133,7 @@ def _forward(items: Items, scopes: Scopes) -> None:
         scopes.denied[index] = deny >= 0
         scopes.hedged[index] = hedge >= 0
         scopes.cue[index] = deny if deny >= 0 else hedge
-        if role & MENTION:
+        if role & (MENTION | OPTION):
             deny_used = hedge_used = True
         elif role & STATE and deny >= 0 and not _leads_to_mention(items, index):
             deny_used = True

@@ -40,7 +40,8 @@ _AUXILIARY = frozenset({"does", "do", "did", "doesn't", "don't", "didn't"})
 _ADVERSATIVE = frozenset({("but",), ("however",), ("although",), ("though",), ("yet",), ("nevertheless",)})
 _HENCE = frozenset({("therefore",), ("thus",), ("hence",), ("so",)})
 _EXISTS = "there"
-_ASKS = frozenset({("whether",), _IF, ("any",), ("that",), ("how",), ("for",)})
+_ASKS = frozenset({("whether",), _IF, ("any",), ("how",), ("for",)})
+_BRACKETS = frozenset({("(",), (")",)})
 _ONLY_AS_WORD = frozenset({("to",)})
 
 
@@ -95,7 +96,7 @@ def _silence_clause(items: Items, silent: list[bool], sought: list[int], index: 
         silent[start:stop] = [True] * (stop - start)
     elif items.roles[index] & Role.PAST:
         silent[index:stop] = [True] * (stop - index)
-    else:
+    elif not (index and items.roles[index - 1] & DENY_FORWARD):  # "do not show any signs of X"
         _seek(items, silent, sought, index, stop)
 
 
@@ -151,7 +152,7 @@ def _stated_before(items: Items, stop: int) -> bool:
     copula = False
     for at in range(stop):
         role = items.roles[at]
-        if role & (DENY_FORWARD | REPORT) or items.entries[at].phrase[0] == _EXISTS:
+        if role & (DENY_FORWARD | REPORT | CHOSEN) or items.entries[at].phrase[0] == _EXISTS:
             return True
         if role & _ENDS or (copula and role & STATE):
             return True
@@ -227,7 +228,8 @@ def _is_result(items: Items, at: int) -> bool:
 
 def _reports(items: Items, index: int, at: int) -> bool:
     """Return whether a verb reports what was seen: not one under "whether", "to" or another plan."""
-    if items.entries[at - 1].phrase in _ONLY_AS_WORD or items.roles[at - 1] & (NOTHING_SENTENCE | HEDGE_BACKWARD):
+    before = items.entries[at - 1].phrase
+    if before in _ONLY_AS_WORD or before[0] in _RELATIVES or items.roles[at - 1] & (NOTHING_SENTENCE | HEDGE_BACKWARD):
         return False
     return not any(items.entries[by].phrase in {("whether",), _IF} for by in range(index + 1, at))
 
@@ -273,10 +275,10 @@ def _end_of_purpose(items: Items, index: int, *, heading: bool = False) -> int:
         role = roles[at]
         if role & COLON and not any(after & _STATES for after in roles[at:]):
             return len(roles)  # "we evaluate three issues: X, Y"
-        if role & COMMA and lists and _list_goes_on(items, at):
+        if role & COMMA and lists and (_list_goes_on(items, at) or _explains(items, at + 1)):
             continue
-        if role & COMMA and heading and at == index + 2 and roles[at - 1] & OPTION:
-            continue  # "For option A, X, ..."
+        if heading and (entries[at].phrase in _BRACKETS or (role & COMMA and _after_option(items, at))):
+            continue  # "For option A, X (Y), ..."
         if role & COMMA and roles[at - 1] & _DEGREE and not roles[at - 1] & CONCEPT:
             continue  # "small, rounded Xs"
         if role & BREAK and entries[at].phrase[0] == _EXISTS and not roles[at - 1] & COMMA:
@@ -286,6 +288,22 @@ def _end_of_purpose(items: Items, index: int, *, heading: bool = False) -> int:
         if lists and role & REPORT and _reports(items, index, at):
             return at
     return len(roles)
+
+
+def _after_option(items: Items, comma: int) -> bool:
+    """Return whether a comma stands behind an option and its letter."""
+    before = items.roles[max(0, comma - 2) : comma]
+    return any(role & OPTION for role in before)
+
+
+def _explains(items: Items, start: int) -> bool:
+    """Return whether an example or a meaning of what is sought follows a comma: "..., such as X", "..., indicating X"."""
+    if start >= len(items.roles) or items.roles[start] & COPULA:
+        return False
+    if items.roles[start] & (EXAMPLE | MEANING):
+        return True
+    means = items.roles[start] & _MEANS and not items.roles[start] & (CONCEPT | REPORT)
+    return bool(means) and not any(role & (DENY_FORWARD | STATE) for role in items.roles[start + 1 : start + 4])
 
 
 def _list_goes_on(items: Items, comma: int) -> bool:
@@ -331,7 +349,10 @@ def silence_options(items: Items, silent: list[bool], sought: list[int], denied:
         start = _content_start(items, named)
         stop = _option_end(items, start)
         if _dismissed(items, stop):
-            denied[start:stop] = [True] * (stop - start)
+            length = stop - start
+            denied[start:stop], silent[start:stop], sought[start:stop] = (
+                [True] * length, [False] * length, [0] * length
+            )  # fmt: skip
         for at in range(start, stop):
             if not denied[at] and not silent[at]:
                 silent[at], sought[at] = True, number
@@ -352,8 +373,8 @@ def _content_start(items: Items, named: int) -> int:
     at = named + 1
     if at < len(items.roles) and items.ends[at] - items.starts[at] == 1 and items.roles[at] & Role.WORD:
         at += 1
-    if at < len(items.roles) and items.roles[at] & (COMMA | COLON):
-        return at + 1
+    if at < len(items.roles) and items.roles[at] & (COMMA | COLON | HEADING):
+        return at + 1 + bool(at + 1 < len(items.roles) and items.roles[at + 1] & HEADING)
     ends = at >= len(items.roles) or items.roles[at] & (CONJUNCTION | BREAK | PREPOSITION | _ENDS | DENY_FORWARD)
     return len(items.roles) if ends else at
 
@@ -362,7 +383,7 @@ def _option_end(items: Items, start: int) -> int:
     """Return where the content of an option ends: at a verb, a break, or the comma behind it."""
     for at in range(start, len(items.roles)):
         role = items.roles[at]
-        if role & COMMA and _list_goes_on(items, at):
+        if role & COMMA and (items.entries[at].phrase in _BRACKETS or _list_goes_on(items, at)):
             continue
         if role & (COLON | COMMA | BREAK | REPORT | DENY_FORWARD | NOTHING_SENTENCE | NOTHING_CLAUSE | _ENDS):
             return at
