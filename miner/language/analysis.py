@@ -97,10 +97,10 @@ def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
             cuts.append((begin, stop))
             sentence = text[begin:stop]
             read = read_sentence(sentence)
-            if read.supposes and sought.sentence:
+            if read.supposes and sought.sentences:
                 continue  # "such a finding could be X", of what is only sought
             mentions.extend(_mention(reading, begin, number) for reading in read.readings)
-            if sought.sentence or read.open:
+            if sought.sentences or read.open:
                 mentions.extend(
                     _mention(reading, cuts[of][0], of) for of, reading in sought.hear(sentence, read, number)
                 )

@@ -358,6 +358,8 @@ class Sentence(NamedTuple):
     """What it says of what was sought before it."""
     supposes: bool = False
     """It only says what "such a finding", its subject, could be."""
+    goes_on: bool = False
+    """Its subject, "this" or "such a thing", is what the sentence before it seeks."""
 
 
 _NOTHING = Sentence()
@@ -387,7 +389,8 @@ def read_sentence(sentence: str) -> Sentence:
             return Sentence(tuple(sorted((*readings, *found), key=_place)), said=before)
     if said is None:
         describes = bool(items.roles[0] & ANAPHOR and union & Role.DESCRIBES)
-        return Sentence(tuple(readings), open=True, describes=describes, said=before)
+        goes_on = bool(items.roles[0] & ANAPHOR)
+        return Sentence(tuple(readings), open=True, describes=describes, said=before, goes_on=goes_on)
     found = settled(_sought(work), said, readings)
     return Sentence(tuple(sorted((*readings, *found), key=_place)), said=before)
 
@@ -423,14 +426,16 @@ def settled(sought: Iterable[tuple[int, Reading]], said: Answer, readings: Seque
     ]
     sought = [(number, reading) for number, reading in sought if reading.form.presence is Presence.PRESENT]
     first = min((number for number, _ in sought), default=0)
-    repeated = {first} if not said.head and any(number != first for number, _ in sought) else set()
-    return [
-        reading._replace(form=_with_presence(reading.form, said.presence))
-        for number, reading in sought
-        if (number == first or not said.head)
-        and _can_be_found(reading.form.concept, lexicon)
-        and not (number in repeated and any(_same(reading.form.concept, other, lexicon) for other in named))
-    ]
+    several = any(number != first for number, _ in sought)
+    found = []
+    for number, reading in sought:
+        concept = reading.form.concept
+        if (said.head and number != first) or not _can_be_found(concept, lexicon):
+            continue
+        again = concept in named if said.head else several and any(_same(concept, other, lexicon) for other in named)
+        if number != first or not again:
+            found.append(reading._replace(form=_with_presence(reading.form, said.presence)))
+    return found
 
 
 def beside(sought: Iterable[tuple[int, Reading]], readings: Sequence[Reading]) -> list[Reading]:

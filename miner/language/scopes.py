@@ -318,7 +318,8 @@ def _list_continues(items: Items, position: int, wanted: int) -> bool:
 def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
     roles = items.roles[index]
     before = items.roles[index - 1] if index else 0
-    targets = [at for at in subjects(items, index, MENTION | STATE) if _names_something(items, at)]
+    verb = _before_aside(items, index)
+    targets = [at for at in subjects(items, verb, MENTION | STATE) if _names_something(items, at)]
     relative = not targets
     if relative:
         targets = across_relative(items, index, MENTION)
@@ -336,6 +337,21 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
         elif not scopes.denied[target]:
             scopes.hedged[target] = True
         scopes.cue[target] = index
+
+
+def _before_aside(items: Items, index: int) -> int:
+    """Return where an aside begins that stands between a predicate and its subject: "X, which may be Y, is absent"."""
+    comma = index - 1
+    while comma > 0 and items.roles[comma] & COPULA:
+        comma -= 1
+    if not items.roles[comma] & COMMA:
+        return index
+    for at in range(comma - 1, 0, -1):
+        if items.entries[at].phrase[0] == "which":
+            return at if items.roles[at - 1] & COMMA else index
+        if items.roles[at] & (_STOP | AFFIRM):
+            break
+    return index
 
 
 def _is_normal(items: Items, index: int) -> bool:

@@ -39,7 +39,7 @@ _MODAL = frozenset({"may", "might", "could", "would"})
 _AUXILIARY = frozenset({"does", "do", "did", "doesn't", "don't", "didn't"})
 _ADVERSATIVE = frozenset({("but",), ("however",), ("although",), ("though",), ("yet",), ("nevertheless",)})
 _HENCE = frozenset({("therefore",), ("thus",), ("hence",), ("so",)})
-_EXISTS = "there"
+_EXISTS, _WOULD = "there", "would"
 _ASKS = frozenset({("whether",), _IF, ("any",), ("how",), ("for",)})
 _BRACKETS = frozenset({("(",), (")",)})
 _ONLY_AS_WORD = frozenset({("to",)})
@@ -81,9 +81,14 @@ def silence(items: Items, silent: list[bool], sought: list[int]) -> None:
 
 
 def _silence_meaning(items: Items, silent: list[bool], sought: list[int], index: int) -> None:
-    """Silence what a thing typically means; what "which may represent X" says of something asserted is a hedge."""
-    if items.entries[index].phrase[0] in _RELATIVES and not (index and silent[index - 1]):
-        return
+    """Silence what a thing typically means, and what "which may be X" says of something sought.
+
+    Of something asserted it is a hedge, and "no X that would suggest Y" denies Y with X.
+    """
+    phrase = items.entries[index].phrase
+    if phrase[0] in _RELATIVES and not (index and silent[index - 1]):
+        if _WOULD not in phrase or any(role & DENY_FORWARD for role in items.roles[:index]):
+            return
     for at in range(index, _end_of_purpose(items, index)):
         silent[at], sought[at] = True, 0
 

@@ -1,6 +1,6 @@
 """What a text looks for, until a later sentence says what came of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cxr.miner.language.answers import Answer
 from cxr.miner.language.reader import Reading, Sentence, read_sought, settled
@@ -12,11 +12,9 @@ _PATIENCE = 2
 
 @dataclass(slots=True)
 class Sought:
-    """The last sentence that looked for something, and the first of the plans that it goes on with."""
+    """The sentences that look for one thing, each with its number in the text: its name first, its signs last."""
 
-    sentence: str = ""
-    number: int = 0
-    """Its number in the text."""
+    sentences: list[tuple[int, str]] = field(default_factory=list)
     waited: int = 0
     asserted: bool = False
     """The sentence before the one that is read states something."""
@@ -26,17 +24,20 @@ class Sought:
     def hear(self, sentence: str, read: Sentence, number: int) -> list[tuple[int, Reading]]:
         """Return what a sentence settles of what was sought before it, with the number of the seeking sentence."""
         found: list[tuple[int, Reading]] = []
-        if self.sentence:
+        if self.sentences:
             if read.said is not None:
-                found = [(self.number, each) for each in settled(read_sought(self.sentence), read.said, read.readings)]
-                self.sentence = ""
+                of, seeking = self.sentences[0 if read.said.head else -1]
+                found = [(of, each) for each in settled(read_sought(seeking), read.said, read.readings)]
             self.waited += 1
-            if self.waited >= _PATIENCE:
-                self.sentence = ""
-        if read.open and read.describes and self.asserted and not self.sentence:
+            if read.said is not None or self.waited >= _PATIENCE:
+                self.sentences.clear()
+        if read.open and read.describes and self.asserted and not self.sentences:
             yes = Answer(Presence.PRESENT)
             found += [(number, each) for each in settled(read_sought(sentence), yes, read.readings)]
         elif read.open:
-            self.sentence, self.number, self.waited = sentence, number, 0
+            if not read.goes_on:
+                self.sentences.clear()
+            self.sentences.append((number, sentence))
+            self.waited = 0
         self.settled = self.settled or bool(found)
         return found
