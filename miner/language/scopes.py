@@ -120,6 +120,7 @@ def _forward(items: Items, scopes: Scopes) -> None:
             else:
                 hedge, hedge_used = index, False
                 lasting = bool(role & Role.HEDGE_LIST)
+                deny = -1 if role & _STOP else deny
         elif role & _STOP:
             deny = hedge = -1
         elif role & (COPULA | WITH | CAUSE) and deny_used and not (role & COPULA and affirmed(items, index)):

@@ -27,7 +27,7 @@ _LIST = COMMA | CONJUNCTION
 _OPENS = COMMA | COLON | BREAK | CONJUNCTION
 _INTRODUCES = COMMA | BREAK | CONJUNCTION | int(Role.WORD | Role.NUMBER)
 _SUSPICION = int(Role.HEDGE_FORWARD) | HEDGE_BACKWARD
-_BEFORE_RESULT = _LIST | BREAK | REPORT | int(Role.WITH | Role.WORD)
+_BEFORE_RESULT = _LIST | BREAK | REPORT | PREPOSITION | int(Role.WITH | Role.WORD | Role.GENERIC)
 _DEGREE = int(Role.SEVERITY | Role.SIDE | Role.NUMBER)
 _MEANS = int(Role.HEDGE_FORWARD | Role.PROBABLE | Role.CAUSE)
 _VERB = COPULA | _ENDS | DENY_FORWARD | REPORT | BREAK | NONE | int(Role.PROBABLE)
@@ -221,6 +221,8 @@ def _answers(items: Items, start: int) -> bool:
             return True
         if role & PERCEIVE and _is_result(items, at):
             return True
+        if role & REPORT and at > start + 1 and _reports(items, start, at):
+            return True  # "..., and the images showed X"
         if not role & _BEFORE_RESULT:
             return False
     return False

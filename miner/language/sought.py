@@ -1,5 +1,6 @@
 """What a text looks for, until a later sentence says what came of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cxr.miner.language.answers import Answer
@@ -26,8 +27,7 @@ class Sought:
         found: list[tuple[int, Reading]] = []
         if self.sentences:
             if read.said is not None:
-                of, seeking = self.sentences[0 if read.said.head else -1]
-                found = [(of, each) for each in settled(read_sought(seeking), read.said, read.readings)]
+                found = self._settle(read.said, read.readings)
             self.waited += 1
             if read.said is not None or self.waited >= _PATIENCE:
                 self.sentences.clear()
@@ -41,3 +41,11 @@ class Sought:
             self.waited = 0
         self.settled = self.settled or bool(found)
         return found
+
+    def _settle(self, said: Answer, readings: Sequence[Reading]) -> list[tuple[int, Reading]]:
+        """Return what an answer settles: what the first sentence names, or the signs of the last that names any."""
+        for of, seeking in self.sentences if said.head else reversed(self.sentences):
+            named = read_sought(seeking)
+            if named:
+                return [(of, each) for each in settled(named, said, readings)]
+        return []
