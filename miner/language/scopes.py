@@ -33,7 +33,9 @@ DENY_FORWARD, DENY_BACKWARD = int(Role.DENY_FORWARD), int(Role.DENY_BACKWARD)
 HEDGE_FORWARD, HEDGE_BACKWARD = int(Role.HEDGE_FORWARD), int(Role.HEDGE_BACKWARD)
 AFFIRM = int(Role.AFFIRM_BACKWARD)
 CAUSE = int(Role.CAUSE)
-CONFIRM = int(Role.CONFIRM)
+CONFIRM, ANAPHOR = int(Role.CONFIRM), int(Role.ANAPHOR)
+_PRONOUNS = frozenset({"it", "they"})
+_POINTING = _PRONOUNS | {"this", "these"}
 _CONCLUDES = int(Role.PROBABLE | Role.HEDGE_FORWARD)
 _ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or")})
 _RELATIVE = frozenset({("which",), ("but",), ("however",)})
@@ -210,6 +212,8 @@ def _begins_statement(items: Items, index: int) -> bool:
         start += 1
     if start >= len(roles):
         return False
+    if roles[start] & ANAPHOR and entries[start].phrase[0] in _POINTING and not roles[start - 1] & CONJUNCTION:
+        return True  # "no X, this Y ..."
     if alternative or _has_predicate(items, start):
         return _has_predicate(items, start)
     if start == index + 1 and roles[index] & COMMA and _is_affirmed(items, start):
@@ -317,6 +321,8 @@ def _list_continues(items: Items, position: int, wanted: int) -> bool:
 
 
 def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
+    if items.union & ANAPHOR and _of_the_above(items, index):
+        return
     roles = items.roles[index]
     before = items.roles[index - 1] if index else 0
     verb = _before_aside(items, index)
@@ -338,6 +344,16 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
         elif not scopes.denied[target]:
             scopes.hedged[target] = True
         scopes.cue[target] = index
+
+
+def _of_the_above(items: Items, index: int) -> bool:
+    """Return whether the subject of a predicate is "this", "these features": what another sentence names."""
+    for role, entry in zip(reversed(items.roles[:index]), reversed(items.entries[:index]), strict=True):
+        if role & ANAPHOR:
+            return entry.phrase[0] not in _PRONOUNS
+        if role & (CONCEPT | PART | COMMA | _STOP) or not role & (COPULA | AFFIRM | _MODIFIER | Role.SIGN | Role.GENERIC):
+            return False
+    return False
 
 
 def _before_aside(items: Items, index: int) -> int:
