@@ -125,7 +125,7 @@ def _polarity(stated: Items, status: str) -> Polarity:
             break
         if role & Role.DENY_BACKWARD and not role & Role.STATE and not (role & Role.DENY_FORWARD and own_mention):
             return Polarity.DENIED
-        if role & _QUALIFIED:
+        if role & _QUALIFIED and not (role & Role.PROBABLE and _then_decides(stated, index + 1)):
             break
         if role & Role.STATE and (state := stated.entries[index].state) is not None and state.normal:
             return Polarity.DENIED if _denied_before(roles, index) else Polarity.NORMAL
@@ -134,6 +134,11 @@ def _polarity(stated: Items, status: str) -> Polarity:
         if role & Role.HEDGE_BACKWARD or (role & (Role.HEDGE_FORWARD | Role.HEDGE_LIST) and not own_mention):
             hedged = True
     return Polarity.HEDGED if hedged else Polarity.AFFIRMED
+
+
+def _then_decides(stated: Items, after: int) -> bool:
+    """Return whether what a status agrees with is a denial or something normal: "consistent with absence of X"."""
+    return after < len(stated.roles) and bool(stated.roles[after] & (Role.DENY_FORWARD | Role.STATE))
 
 
 def _denied_before(roles: list[int], index: int) -> bool:
