@@ -21,6 +21,10 @@ STATUSES = [
     ("calcified granuloma", "aligns with the observations", ["+calcified_granuloma"]),
     ("calcified granuloma", "the correct finding", ["+calcified_granuloma"]),
     ("tortuous aorta", "best matches the image", ["+tortuous_aorta"]),
+    ("vertebral compression fracture", "mild, age indeterminate", ["+compression_fracture mild"]),
+    ("pneumonia", "less likely but possible", ["?pneumonia"]),
+    ("aspiration", "not entirely discounted", ["?aspiration"]),
+    ("heart size", "slightly above normal", ["+cardiomegaly"]),
     # nothing is wrong
     ("pleural effusion", "consistent with the absence of fluid", ["-pleural_effusion"]),
     ("pleural effusion", "consistent with absence", ["-pleural_effusion"]),
@@ -56,6 +60,8 @@ STATUSES = [
     ("pneumonia", "remains to be seen", []),
     ("pleural effusion", "requires closer inspection", []),
     ("nodule", "looked for", []),
+    ("pneumonia", "depends on the clinical setting", []),
+    ("pneumothorax", "assessment limited", []),
     ("cardiomegaly", "an option", []),
 ]  # fmt: skip
 

@@ -78,8 +78,18 @@ def _form_held(form: NormalForm, facts: Facts) -> bool:
         held = judge_form(form, facts).verdict is Verdict.SUPPORTED
     else:
         denials = (*facts.denials(form.concept), *facts.weak_denials(form.concept))
-        held = any(reaches(fact, form, facts) for fact in denials) or _denied_more_narrowly(form, facts)
+        held = any(
+            reaches(fact, form, facts) and _of_its_organ(fact, form, facts.relations) for fact in denials
+        ) or _denied_more_narrowly(form, facts)
     return held and not _denied_by_list(form, facts)
+
+
+def _of_its_organ(fact: Fact, form: NormalForm, relations: Relations) -> bool:
+    """Return whether a denial that only follows from a normal is about the organ: "Y: clear" says nothing on a Z."""
+    concept = fact.form.concept
+    if fact.normal is None or concept == form.concept or relations.says_little(concept):
+        return True
+    return relations.same_region(concept, form.concept)
 
 
 def _normal_held(form: NormalForm, facts: Facts) -> bool:
