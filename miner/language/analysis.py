@@ -6,7 +6,8 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from cxr.miner.language.lexicon import load_lexicon
-from cxr.miner.language.reader import Reading, read_sentence
+from cxr.miner.language.reader import read_sentence
+from cxr.miner.language.readings import Reading
 from cxr.miner.language.sections import final_text_spans, outline
 from cxr.miner.language.sentences import split_sentences
 from cxr.miner.language.sought import Sought

@@ -72,7 +72,7 @@ def _answer_at(items: Items, scopes: Scopes, index: int, first: int) -> Answer |
     if role & NONE:
         everything = phrase[0] in _NOTHING or phrase[-1] in _NOTHING
         return None if _names_its_own(items, index) else Answer(Presence.ABSENT, head=not everything)
-    if role & ANAPHOR or phrase == _RELATIVE and first and index == first:
+    if role & ANAPHOR or (phrase == _RELATIVE and first and index == first):
         return _anaphor(items, scopes, index)
     if role & OPTION:
         said = _said_of(items, scopes, index, index + 1)

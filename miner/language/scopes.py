@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Entry, Role, load_lexicon
-from cxr.miner.language.silence import NOTHING_SENTENCE, OPTION, PLANS, keep_denied, silence, silence_options
+from cxr.miner.language.options import silence_options
+from cxr.miner.language.references import ANAPHOR, PRONOUNS, before_aside, is_normal, of_the_above, seen_elsewhere
+from cxr.miner.language.silence import NOTHING_SENTENCE, OPTION, PLANS, keep_denied, silence
 from cxr.miner.pack import pack
 
 MENTION = int(Role.CONCEPT | Role.GENERIC)
@@ -33,9 +35,8 @@ DENY_FORWARD, DENY_BACKWARD = int(Role.DENY_FORWARD), int(Role.DENY_BACKWARD)
 HEDGE_FORWARD, HEDGE_BACKWARD = int(Role.HEDGE_FORWARD), int(Role.HEDGE_BACKWARD)
 AFFIRM = int(Role.AFFIRM_BACKWARD)
 CAUSE = int(Role.CAUSE)
-CONFIRM, ANAPHOR = int(Role.CONFIRM), int(Role.ANAPHOR)
-_PRONOUNS = frozenset({"it", "they"})
-_POINTING = _PRONOUNS | {"this", "these"}
+CONFIRM = int(Role.CONFIRM)
+_POINTING = PRONOUNS | {"this", "these"}
 _CONCLUDES = int(Role.PROBABLE | Role.HEDGE_FORWARD)
 _ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or")})
 _RELATIVE = frozenset({("which",), ("but",), ("however",)})
@@ -69,7 +70,9 @@ def ends_as_adjective(entry: Entry) -> bool:
 def read_scopes(items: Items) -> Scopes:
     """Resolve every cue of a sentence."""
     total = len(items.roles)
-    scopes = Scopes(*([False] * total for _ in range(4)), [0] * total, [-1] * total)
+    scopes = Scopes(
+        [False] * total, [False] * total, [False] * total, [False] * total, sought=[0] * total, cue=[-1] * total
+    )
     union = items.union
     if union & PLANS:
         silence(items, scopes.silent, scopes.sought)
@@ -212,12 +215,11 @@ def _begins_statement(items: Items, index: int) -> bool:
         start += 1
     if start >= len(roles):
         return False
-    if roles[start] & ANAPHOR and entries[start].phrase[0] in _POINTING and not roles[start - 1] & CONJUNCTION:
-        return True  # "no X, this Y ..."
     if alternative or _has_predicate(items, start):
         return _has_predicate(items, start)
-    if start == index + 1 and roles[index] & COMMA and _is_affirmed(items, start):
-        return True  # "although there is no X, Y is present"
+    points = roles[start] & ANAPHOR and entries[start].phrase[0] in _POINTING and not roles[start - 1] & CONJUNCTION
+    if points or (start == index + 1 and roles[index] & COMMA and _is_affirmed(items, start)):
+        return True  # "no X, this Y ..."; "although there is no X, Y is present"
     first, state = roles[start], entries[start].state
     if state is not None and state.normal:
         return True
@@ -321,21 +323,21 @@ def _list_continues(items: Items, position: int, wanted: int) -> bool:
 
 
 def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
-    if items.union & ANAPHOR and _of_the_above(items, index):
+    if items.union & ANAPHOR and of_the_above(items, index):
         return
     roles = items.roles[index]
     before = items.roles[index - 1] if index else 0
-    verb = _before_aside(items, index)
+    verb = before_aside(items, index)
     targets = [at for at in subjects(items, verb, MENTION | STATE) if _names_something(items, at)]
     relative = not targets
     if relative:
         targets = across_relative(items, index, MENTION)
-    if targets and not _is_normal(items, targets[-1]):
-        targets = [at for at in targets if not _is_normal(items, at)]  # "clear Y makes X unlikely"
+    if targets and not is_normal(items, targets[-1]):
+        targets = [at for at in targets if not is_normal(items, at)]  # "clear Y makes X unlikely"
     if not targets or (roles & STATE and not before & (COPULA | COLON | CONCEPT)):
         return
     for target in targets:
-        if roles & DENY_BACKWARD and _seen_elsewhere(items, target, index):
+        if roles & DENY_BACKWARD and seen_elsewhere(items, target, index):
             continue
         if roles & DENY_BACKWARD:
             scopes.denied[target] = True
@@ -344,43 +346,6 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
         elif not scopes.denied[target]:
             scopes.hedged[target] = True
         scopes.cue[target] = index
-
-
-def _of_the_above(items: Items, index: int) -> bool:
-    """Return whether the subject of a predicate is "this", "these features": what another sentence names."""
-    for role, entry in zip(reversed(items.roles[:index]), reversed(items.entries[:index]), strict=True):
-        if role & ANAPHOR:
-            return entry.phrase[0] not in _PRONOUNS
-        if role & (CONCEPT | PART | COMMA | _STOP) or not role & (COPULA | AFFIRM | _MODIFIER | Role.SIGN | Role.GENERIC):
-            return False
-    return False
-
-
-def _before_aside(items: Items, index: int) -> int:
-    """Return where an aside begins that stands between a predicate and its subject: "X, which may be Y, is absent"."""
-    comma = index - 1
-    while comma > 0 and items.roles[comma] & COPULA:
-        comma -= 1
-    if not items.roles[comma] & COMMA:
-        return index
-    for at in range(comma - 1, 0, -1):
-        if items.entries[at].phrase[0] == "which":
-            return at if items.roles[at - 1] & COMMA else index
-        if items.roles[at] & (_STOP | AFFIRM):
-            break
-    return index
-
-
-def _is_normal(items: Items, index: int) -> bool:
-    entry = items.entries[index]
-    if entry.concepts:
-        return load_lexicon().concepts[entry.concepts[0]].kind == "normal"
-    return entry.state is not None and entry.state.normal
-
-
-def _seen_elsewhere(items: Items, target: int, index: int) -> bool:
-    """Return whether a denial is about another view only: "seen on the one view, not identified on the other"."""
-    return bool(items.roles[index - 1] & COMMA) and any(role & AFFIRM for role in items.roles[target + 1 : index])
 
 
 def _names_something(items: Items, index: int) -> bool:

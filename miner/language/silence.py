@@ -19,7 +19,10 @@ DEFINITION, ENUMERATION = int(Role.DEFINITION), int(Role.ENUMERATION)
 REPORT, PERCEIVE, DESCRIBES, CHOSEN = int(Role.REPORT), int(Role.PERCEIVE), int(Role.DESCRIBES), int(Role.CHOSEN)
 ANAPHOR, NONE, HEADING, LISTS = int(Role.ANAPHOR), int(Role.NONE), int(Role.HEADING), int(Role.LISTS)
 EXAMPLE, SEEK, MEANING = int(Role.EXAMPLE), int(Role.SEEK), int(Role.MEANING)
-PLANS = NOTHING_SENTENCE | NOTHING_CLAUSE | NOTHING_FORWARD | IMPERATIVE | ENUMERATION | HEADING | LISTS | SEEK | DEFINITION | MEANING
+PLANS = (
+    NOTHING_SENTENCE | NOTHING_CLAUSE | NOTHING_FORWARD | IMPERATIVE | ENUMERATION | HEADING | LISTS | SEEK
+    | DEFINITION | MEANING
+)  # fmt: skip
 _ACTS = PLANS | DESCRIBES | BREAK | COLON
 _ENDS = int(Role.AFFIRM_BACKWARD | Role.DENY_BACKWARD)
 _STATES = COPULA | DENY_FORWARD | _ENDS | STATE
@@ -41,7 +44,7 @@ _ADVERSATIVE = frozenset({("but",), ("however",), ("although",), ("though",), ("
 _HENCE = frozenset({("therefore",), ("thus",), ("hence",), ("so",)})
 _EXISTS, _WOULD = "there", "would"
 _ASKS = frozenset({("whether",), _IF, ("any",), ("how",), ("for",)})
-_BRACKETS = frozenset({("(",), (")",)})
+BRACKETS = frozenset({("(",), (")",)})
 _ONLY_AS_WORD = frozenset({("to",)})
 
 
@@ -66,9 +69,7 @@ def silence(items: Items, silent: list[bool], sought: list[int]) -> None:
             start, stop = _clause_start(items, index), _plan_end(items, index)
             _seek(items, silent, sought, start, index)
             _seek(items, silent, sought, index, stop)  # the signs of what is defined
-        elif role & NOTHING_FORWARD:
-            silent[index:] = [True] * (total - index)
-        elif role & LISTS:
+        elif role & NOTHING_FORWARD or role & LISTS:
             silent[index:] = [True] * (total - index)
         elif role & MEANING:
             _silence_meaning(items, silent, sought, index)
@@ -86,9 +87,9 @@ def _silence_meaning(items: Items, silent: list[bool], sought: list[int], index:
     Of something asserted it is a hedge, and "no X that would suggest Y" denies Y with X.
     """
     phrase = items.entries[index].phrase
-    if phrase[0] in _RELATIVES and not (index and silent[index - 1]):
-        if _WOULD not in phrase or any(role & DENY_FORWARD for role in items.roles[:index]):
-            return
+    of_asserted = phrase[0] in _RELATIVES and not (index and silent[index - 1])
+    if of_asserted and (_WOULD not in phrase or any(role & DENY_FORWARD for role in items.roles[:index])):
+        return
     for at in range(index, _end_of_purpose(items, index)):
         silent[at], sought[at] = True, 0
 
@@ -120,9 +121,9 @@ def _seek(items: Items, silent: list[bool], sought: list[int], start: int, stop:
 
 def _describes(items: Items, silent: Sequence[bool], index: int) -> bool:
     """Return whether something asserted is described further: "X is seen, characterized by Y"."""
-    return any(
-        items.roles[at] & (CONCEPT | STATE) and not silent[at] for at in range(index)
-    ) and _stated_before(items, index)
+    return any(items.roles[at] & (CONCEPT | STATE) and not silent[at] for at in range(index)) and _stated_before(
+        items, index
+    )
 
 
 def _defines(items: Items) -> bool:
@@ -178,20 +179,19 @@ def _clause_start(items: Items, index: int) -> int:
 
 def _plan_end(items: Items, index: int) -> int:
     """Return where a plan or definition ends: at what was found ("Check Y: no X", "..., but see none")."""
-    roles, entries = items.roles, items.entries
+    roles = items.roles
     nominal = roles[index] & IMPERATIVE
     for at in range(index + 1, len(roles)):
         role = roles[at]
         if role & COLON:
             if any(after & _STATES for after in roles[at:]):
                 return at
-        elif role & BREAK and _breaks_plan(items, at):
-            return at
-        elif role & _LIST and _answers(items, at + 1):
-            return at
-        elif role & NONE:
-            return at
-        elif nominal and role & REPORT and _reports(items, index, at):
+        elif (
+            (role & BREAK and _breaks_plan(items, at))
+            or (role & _LIST and _answers(items, at + 1))
+            or role & NONE
+            or (nominal and role & REPORT and _reports(items, index, at))
+        ):
             return at
     return len(roles)
 
@@ -282,9 +282,9 @@ def _end_of_purpose(items: Items, index: int, *, heading: bool = False) -> int:
         role = roles[at]
         if role & COLON and not any(after & _STATES for after in roles[at:]):
             return len(roles)  # "we evaluate three issues: X, Y"
-        if role & COMMA and lists and (_list_goes_on(items, at) or _explains(items, at + 1)):
+        if role & COMMA and lists and (list_goes_on(items, at) or _explains(items, at + 1)):
             continue
-        if heading and (entries[at].phrase in _BRACKETS or (role & COMMA and _after_option(items, at))):
+        if heading and (entries[at].phrase in BRACKETS or (role & COMMA and _after_option(items, at))):
             continue  # "For option A, X (Y), ..."
         if role & COMMA and roles[at - 1] & _DEGREE and not roles[at - 1] & CONCEPT:
             continue  # "small, rounded Xs"
@@ -304,7 +304,7 @@ def _after_option(items: Items, comma: int) -> bool:
 
 
 def _explains(items: Items, start: int) -> bool:
-    """Return whether an example or a meaning of what is sought follows a comma: "..., such as X", "..., indicating X"."""
+    """Return whether an example or a meaning of what is sought follows a comma: ", such as X", ", indicating X"."""
     if start >= len(items.roles) or items.roles[start] & COPULA:
         return False
     if items.roles[start] & (EXAMPLE | MEANING):
@@ -313,7 +313,7 @@ def _explains(items: Items, start: int) -> bool:
     return bool(means) and not any(role & (DENY_FORWARD | STATE) for role in items.roles[start + 1 : start + 4])
 
 
-def _list_goes_on(items: Items, comma: int) -> bool:
+def list_goes_on(items: Items, comma: int) -> bool:
     """Return whether a comma goes on with a list that ends in "or" or "and": no verb stands between."""
     at = comma + 1
     while at < len(items.roles):
@@ -335,63 +335,3 @@ def keep_denied(items: Items, silent: list[bool], denied: Sequence[bool], cue: S
     for index, is_denied in enumerate(denied):
         if is_denied and 0 <= cue[index] < explains and items.roles[cue[index]] & DENY_FORWARD:
             silent[index] = False
-
-
-def silence_options(items: Items, silent: list[bool], sought: list[int], denied: list[bool]) -> None:
-    """Silence what an answer option says, unless the sentence denies it or chooses the option.
-
-    What stands before the option, and what is found behind it ("For option A, Y shows no X"), is said as ever.
-    """
-    if items.option:
-        colon = next((at for at, role in enumerate(items.roles) if role & COLON), len(items.roles))
-        for at in range(colon):
-            silent[at] = silent[at] or not denied[at]
-        return
-    if items.union & CHOSEN:
-        return
-    number = max(sought, default=0) + 1
-    for named, role in enumerate(items.roles):
-        if not role & OPTION:
-            continue
-        start = _content_start(items, named)
-        stop = _option_end(items, start)
-        if _dismissed(items, stop):
-            length = stop - start
-            denied[start:stop], silent[start:stop], sought[start:stop] = (
-                [True] * length, [False] * length, [0] * length
-            )  # fmt: skip
-        for at in range(start, stop):
-            if not denied[at] and not silent[at]:
-                silent[at], sought[at] = True, number
-
-
-def _dismissed(items: Items, stop: int) -> bool:
-    """Return whether an option is dismissed behind its content: "option A, X, is not supported"."""
-    for role in items.roles[stop:]:
-        if role & Role.DENY_BACKWARD:
-            return not role & HEDGE_BACKWARD
-        if not role & (COMMA | COPULA | int(Role.WORD)):
-            return False
-    return False
-
-
-def _content_start(items: Items, named: int) -> int:
-    """Return where an option's content begins, behind its letter and a sign; the end where it has none."""
-    at = named + 1
-    if at < len(items.roles) and items.ends[at] - items.starts[at] == 1 and items.roles[at] & Role.WORD:
-        at += 1
-    if at < len(items.roles) and items.roles[at] & (COMMA | COLON | HEADING):
-        return at + 1 + bool(at + 1 < len(items.roles) and items.roles[at + 1] & HEADING)
-    ends = at >= len(items.roles) or items.roles[at] & (CONJUNCTION | BREAK | PREPOSITION | _ENDS | DENY_FORWARD)
-    return len(items.roles) if ends else at
-
-
-def _option_end(items: Items, start: int) -> int:
-    """Return where the content of an option ends: at a verb, a break, or the comma behind it."""
-    for at in range(start, len(items.roles)):
-        role = items.roles[at]
-        if role & COMMA and (items.entries[at].phrase in _BRACKETS or _list_goes_on(items, at)):
-            continue
-        if role & (COLON | COMMA | BREAK | REPORT | DENY_FORWARD | NOTHING_SENTENCE | NOTHING_CLAUSE | _ENDS):
-            return at
-    return len(items.roles)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cxr.miner.language.answers import Answer
-from cxr.miner.language.reader import Reading, Sentence, read_sought, settled
+from cxr.miner.language.reader import read_sought
+from cxr.miner.language.readings import Reading, Sentence, settled
 from cxr.schemas import Presence
 
 _PATIENCE = 2

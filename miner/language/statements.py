@@ -6,7 +6,8 @@ from functools import lru_cache
 
 from cxr.miner.language.items import Items, read_items
 from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
-from cxr.miner.language.reader import Reading, normal_form, read_observation
+from cxr.miner.language.reader import read_observation
+from cxr.miner.language.readings import Reading, normal_form
 from cxr.miner.pack import pack
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Severity, Side
 
