@@ -26,6 +26,7 @@ _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolve
 COLON, CHANGE, ANAPHOR, BREAK = int(Role.COLON), int(Role.CHANGE), int(Role.ANAPHOR), int(Role.BREAK)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _MEANINGFUL = CONCEPT | STATE | GENERIC
+_NAMES = CONCEPT | STATE
 _NOWHERE: frozenset[str] = frozenset()
 _REVERSIBLE = frozenset({Change.WORSENED, Change.IMPROVED})
 
@@ -181,7 +182,8 @@ class _Sentence:
     # ---- "no acute abnormality of Y"
     def _generic(self, index: int) -> None:
         items = self.items
-        if (index and items.roles[index - 1] & (CONCEPT | ANAPHOR)) or leads_to_mention(items, index + 1):
+        before = items.entries[index - 1].phrase[-1] if index else ""
+        if (index and items.roles[index - 1] & CONCEPT) or before == "such" or leads_to_mention(items, index + 1):
             return  # "such findings" are those that were spoken of
         parts, acute, first = left_parts(self.items, index)
         last = index
@@ -257,7 +259,8 @@ class _Sentence:
 
     def _state_denied(self, index: int, targets: list[int], *, predicative: bool) -> bool:
         between = self.items.roles[max(targets) + 1 : index] if predicative else []
-        if not any(role & Role.COPULA for role in between):
+        under = all(self.scopes.denied[at] for at in targets)
+        if not predicative or (under and not any(role & Role.COPULA for role in between)):
             return self.scopes.denied[index]  # "no Y placed high" is no statement on Y with a verb of its own
         return any(role & Role.DENY_FORWARD for role in between)
 
@@ -330,7 +333,7 @@ def read_sentence(sentence: str) -> Sentence:
     readings = work.read()
     sought = work.scopes.sought
     before = answer(items, work.scopes) if union & ANSWERS else None
-    if not any(sought):
+    if not any(number and role & _NAMES for number, role in zip(sought, items.roles, strict=True)):
         supposes = bool(items.roles[0] & ANAPHOR and readings) and all(reading.hedge for reading in readings)
         return Sentence(tuple(readings), said=before, supposes=supposes)
     last = max(index for index, number in enumerate(sought) if number)

@@ -27,7 +27,7 @@ _ACTS = PLANS | DESCRIBES | BREAK | COLON
 _ENDS = int(Role.AFFIRM_BACKWARD | Role.DENY_BACKWARD)
 _STATES = COPULA | DENY_FORWARD | _ENDS | STATE
 _LIST = COMMA | CONJUNCTION
-_OPENS = COMMA | COLON | BREAK | CONJUNCTION
+_SIGNS = COMMA | COLON | CONJUNCTION
 _INTRODUCES = COMMA | BREAK | CONJUNCTION | int(Role.WORD | Role.NUMBER)
 _SUSPICION = int(Role.HEDGE_FORWARD) | HEDGE_BACKWARD
 _BEFORE_RESULT = _LIST | BREAK | REPORT | PREPOSITION | int(Role.WITH | Role.WORD | Role.GENERIC)
@@ -42,6 +42,8 @@ _MODAL = frozenset({"may", "might", "could", "would"})
 _AUXILIARY = frozenset({"does", "do", "did", "doesn't", "don't", "didn't"})
 _ADVERSATIVE = frozenset({("but",), ("however",), ("although",), ("though",), ("yet",), ("nevertheless",)})
 _HENCE = frozenset({("therefore",), ("thus",), ("hence",), ("so",)})
+_ADVERBS = _HENCE | {("then",), ("also",), ("additionally",), ("in", "addition"), ("instead",)}
+_CONSIDERING = ("considering",)
 _EXISTS, _WOULD = "there", "would"
 _ASKS = frozenset({("whether",), _IF, ("any",), ("how",), ("for",)})
 BRACKETS = frozenset({("(",), (")",)})
@@ -60,8 +62,8 @@ def silence(items: Items, silent: list[bool], sought: list[int]) -> None:
         if not role & _ACTS:
             opening = opening and not role & ~_INTRODUCES
             continue
-        begins = opening and (not index or bool(roles[index - 1] & _OPENS))
-        if role & HEADING and begins:
+        begins = opening and (not index or _opens(items, index - 1))
+        if role & HEADING and begins and _heads(items, index):
             _seek(items, silent, sought, index, _end_of_purpose(items, index, heading=True))
         elif role & DESCRIBES and _describes(items, silent, index):
             pass  # "X is seen, characterized by Y"
@@ -79,6 +81,19 @@ def silence(items: Items, silent: list[bool], sought: list[int]) -> None:
             _seek(items, silent, sought, index, _end_of_purpose(items, index))
         seeking = not role & BREAK and (seeking or bool(role & SEEK))
         opening = bool(role & COLON) or (opening and not role & ~_INTRODUCES)  # "Y: look for ..." is a plan, too
+
+
+def _opens(items: Items, index: int) -> bool:
+    """Return whether a clause begins behind an item: behind a sign, or a word like "then"."""
+    return bool(items.roles[index] & _SIGNS) or items.entries[index].phrase in _ADVERBS
+
+
+def _heads(items: Items, index: int) -> bool:
+    """Return whether a heading names what is looked at: "considering X, ...", but not "considering the view, ..."."""
+    if items.entries[index].phrase != _CONSIDERING:
+        return True
+    role = next((role for role in items.roles[index + 1 :] if not role & (_DEGREE | STATE) or role & CONCEPT), 0)
+    return bool(role & CONCEPT)
 
 
 def _silence_meaning(items: Items, silent: list[bool], sought: list[int], index: int) -> None:
@@ -292,7 +307,7 @@ def _end_of_purpose(items: Items, index: int, *, heading: bool = False) -> int:
             continue  # "whether there is X"
         if role & (COMMA | BREAK | DENY_FORWARD | NONE) or (heading and role & COLON):
             return at
-        if lists and role & REPORT and _reports(items, index, at):
+        if (lists or heading) and role & REPORT and _reports(items, index, at):
             return at
     return len(roles)
 
