@@ -1,5 +1,6 @@
 """Read one sentence: which concepts it asserts or denies, with their attributes and exact places."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from cxr.miner.language.answers import ALONE, ANSWERS, answer
@@ -8,6 +9,7 @@ from cxr.miner.language.items import Items, asks_or_names, read_items
 from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
 from cxr.miner.language.readings import Reading, Sentence, beside, normal_form, settled
 from cxr.miner.language.scopes import Scopes, across_relative, read_scopes, subjects
+from cxr.miner.language.silence import HEADING, OPTION, PLANS
 from cxr.miner.language.structures import (
     PASSES,
     generic_concept,
@@ -332,8 +334,9 @@ def read_sentence(sentence: str) -> Sentence:
     work = _Sentence(items, load_lexicon())
     readings = work.read()
     sought = work.scopes.sought
-    before = answer(items, work.scopes) if union & ANSWERS else None
-    if not any(number and role & _NAMES for number, role in zip(sought, items.roles, strict=True)):
+    alone = union & ALONE or (union & GENERIC and not union & (CONCEPT | PART))
+    before = answer(items, work.scopes) if alone else None
+    if not union & (PLANS | HEADING | OPTION) or not _names_sought(items, sought):
         supposes = bool(items.roles[0] & ANAPHOR and readings) and all(reading.hedge for reading in readings)
         return Sentence(tuple(readings), said=before, supposes=supposes)
     last = max(index for index, number in enumerate(sought) if number)
@@ -348,6 +351,10 @@ def read_sentence(sentence: str) -> Sentence:
         return Sentence(tuple(readings), open=True, describes=describes, said=before, goes_on=goes_on)
     found = settled(_sought(work), said, readings)
     return Sentence(tuple(sorted((*readings, *found), key=_place)), said=before)
+
+
+def _names_sought(items: Items, sought: Sequence[int]) -> bool:
+    return any(number and role & _NAMES for number, role in zip(sought, items.roles, strict=True))
 
 
 def _place(reading: Reading) -> tuple[int, int]:

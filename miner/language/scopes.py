@@ -10,7 +10,7 @@ from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Entry, Role, load_lexicon
 from cxr.miner.language.options import silence_options
 from cxr.miner.language.references import ANAPHOR, PRONOUNS, before_aside, is_normal, of_the_above, seen_elsewhere
-from cxr.miner.language.silence import NOTHING_SENTENCE, OPTION, PLANS, keep_denied, silence
+from cxr.miner.language.silence import NOTHING_SENTENCE, OPTION, keep_denied, plans, silence
 from cxr.miner.pack import pack
 
 MENTION = int(Role.CONCEPT | Role.GENERIC)
@@ -74,7 +74,7 @@ def read_scopes(items: Items) -> Scopes:
         [False] * total, [False] * total, [False] * total, [False] * total, sought=[0] * total, cue=[-1] * total
     )
     union = items.union
-    if union & PLANS:
+    if plans(items):
         silence(items, scopes.silent, scopes.sought)
     if union & _FORWARD:
         _forward(items, scopes)

@@ -19,11 +19,9 @@ DEFINITION, ENUMERATION = int(Role.DEFINITION), int(Role.ENUMERATION)
 REPORT, PERCEIVE, DESCRIBES, CHOSEN = int(Role.REPORT), int(Role.PERCEIVE), int(Role.DESCRIBES), int(Role.CHOSEN)
 ANAPHOR, NONE, HEADING, LISTS = int(Role.ANAPHOR), int(Role.NONE), int(Role.HEADING), int(Role.LISTS)
 EXAMPLE, SEEK, MEANING = int(Role.EXAMPLE), int(Role.SEEK), int(Role.MEANING)
-PLANS = (
-    NOTHING_SENTENCE | NOTHING_CLAUSE | NOTHING_FORWARD | IMPERATIVE | ENUMERATION | HEADING | LISTS | SEEK
-    | DEFINITION | MEANING
-)  # fmt: skip
-_ACTS = PLANS | DESCRIBES | BREAK | COLON
+PLANS = NOTHING_SENTENCE | NOTHING_CLAUSE | NOTHING_FORWARD | IMPERATIVE | ENUMERATION | LISTS | DEFINITION | MEANING
+_MAY_PLAN = PLANS | HEADING
+_ACTS = _MAY_PLAN | SEEK | DESCRIBES | BREAK | COLON
 _ENDS = int(Role.AFFIRM_BACKWARD | Role.DENY_BACKWARD)
 _STATES = COPULA | DENY_FORWARD | _ENDS | STATE
 _LIST = COMMA | CONJUNCTION
@@ -48,6 +46,14 @@ _EXISTS, _WOULD = "there", "would"
 _ASKS = frozenset({("whether",), _IF, ("any",), ("how",), ("for",)})
 BRACKETS = frozenset({("(",), (")",)})
 _ONLY_AS_WORD = frozenset({("to",)})
+
+
+def plans(items: Items) -> bool:
+    """Return whether a sentence may plan, define or suppose something; a word like "for" does at its beginning."""
+    union = items.union
+    if union & PLANS:
+        return True
+    return bool(union & HEADING) and (bool(union & SEEK) or any(role & HEADING for role in items.roles[:3]))
 
 
 def silence(items: Items, silent: list[bool], sought: list[int]) -> None:
