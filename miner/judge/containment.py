@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from cxr.miner.judge.compare import Fit, compare, covers
 from cxr.miner.judge.facts import Fact, Facts, facts_of_list
 from cxr.miner.judge.relations import Relations
+from cxr.miner.judge.understanding import understood
 from cxr.miner.judge.verdicts import asserts_presence, excludes, judge_form, reaches
 from cxr.miner.judge.words import is_denied, is_non_committal, observation_words
+from cxr.miner.language.lexicon import load_lexicon
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Verdict
 
 # Words for a bad picture; remarks on quality agree when both have one or neither.
 _POOR = re.compile(r"\b(?:un\w+|in(?:adequate|sufficient)|poor\w*|limited|suboptimal|not)\b", re.IGNORECASE)
+_EXAMPLE = re.compile(r",? (?:such as|like|for example|e\.g\.|\(e\.g\.|including)(?=[\s,])", re.IGNORECASE)
 # Three of four content words: enough to call two findings the same words, too much for another place or side.
 SAME_WORDS = 0.7
 
@@ -29,12 +32,22 @@ def holds(findings: Sequence[Finding], within: Sequence[Finding], relations: Rel
 def _held(finding: Finding, facts: Facts, within: Sequence[Finding]) -> bool:
     if not finding.normal_forms and is_non_committal(finding):
         return any(_agrees_on_nothing(finding, other) for other in within)
-    wanted = _asserted(finding.normal_forms, facts.relations)
+    wanted = _asserted(_without_examples(finding, facts.relations), facts.relations)
     if wanted and all(_form_held(form, facts) for form in wanted):
         return True
     return any(_share_words(finding, other) and _polarity(finding) == _polarity(other) for other in within) and not any(
         _denied_by_list(form, facts) for form in wanted
     )
+
+
+def _without_examples(finding: Finding, relations: Relations) -> tuple[NormalForm, ...]:
+    """Return what is claimed of a compound with examples ("X such as Y or Z"): the X, where it has a name."""
+    example = _EXAMPLE.search(finding.observation)
+    if example is None:
+        return finding.normal_forms
+    named = understood(Finding(observation=finding.observation[: example.start()], status=finding.status)).normal_forms
+    telling = all(form.concept not in relations.normals and not relations.says_little(form.concept) for form in named)
+    return named if named and telling else finding.normal_forms
 
 
 def _agrees_on_nothing(finding: Finding, other: Finding) -> bool:
@@ -78,20 +91,46 @@ def _form_held(form: NormalForm, facts: Facts) -> bool:
         held = judge_form(form, facts).verdict is Verdict.SUPPORTED
     else:
         denials = (*facts.denials(form.concept), *facts.weak_denials(form.concept))
-        held = any(reaches(fact, form, facts) for fact in denials) or _denied_more_narrowly(form, facts)
+        held = any(
+            reaches(fact, form, facts) and _of_its_organ(fact, form, facts.relations) for fact in denials
+        ) or _denied_more_narrowly(form, facts)
     return held and not _denied_by_list(form, facts)
 
 
+def _of_its_organ(fact: Fact, form: NormalForm, relations: Relations) -> bool:
+    """Return whether a denial that only follows from a normal is about the organ: "Y: clear" says nothing on a Z."""
+    concept = fact.form.concept
+    if fact.normal is None or concept == form.concept or relations.says_little(concept):
+        return True
+    return relations.same_region(concept, form.concept)
+
+
 def _normal_held(form: NormalForm, facts: Facts) -> bool:
-    """Return whether the list calls a structure normal, or not normal; one small X in it denies no "Y: clear"."""
+    """Return whether the list calls a structure normal, or not normal.
+
+    A list that also names what is wrong with it contradicts itself; an old X in a clear Y does not.
+    """
     if not asserts_presence(form):
         return judge_form(form, facts).verdict is Verdict.SUPPORTED
     normal = facts.relations.normals[form.concept]
+    if _broken(form, facts):
+        return False
     if any(covers(fact.form, form, facts.relations) for fact in facts.normal.get(form.concept, ())):
         return True
     return judge_form(form, facts).verdict is Verdict.SUPPORTED or any(
         facts.named_denials(concept) for concept in normal.said_by
     )
+
+
+def _broken(form: NormalForm, facts: Facts) -> bool:
+    """Return whether the list names what stands against a normal."""
+    broken_by = facts.relations.normals[form.concept].broken_by
+    return any(_is_new(fact) for broken in broken_by for fact in facts.instances(broken))
+
+
+def _is_new(fact: Fact) -> bool:
+    """Return whether what is there is not of the kind that stays for life, which no normal denies."""
+    return load_lexicon().concepts[fact.form.concept].course != "chronic"
 
 
 def _denied_more_narrowly(form: NormalForm, facts: Facts) -> bool:
@@ -114,7 +153,7 @@ def _denied_more_narrowly(form: NormalForm, facts: Facts) -> bool:
 def _denied_by_list(form: NormalForm, facts: Facts) -> bool:
     """Return whether the list states the opposite of the form in so many words, under any of its names."""
     if form.concept in facts.relations.normals:
-        return False
+        return asserts_presence(form) and _broken(form, facts)
     presence = Presence.ABSENT if asserts_presence(form) else Presence.PRESENT
     if presence is Presence.ABSENT:
         return any(excludes(fact, form, facts) for fact in facts.named_denials(form.concept))

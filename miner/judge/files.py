@@ -6,7 +6,7 @@ Errors name the field, never its text: a report must not reach a log.
 from collections.abc import Mapping
 from typing import Any
 
-from cxr.miner.judge.protocol import Judge
+from cxr.miner.judge.protocol import Judge, Marks
 from cxr.miner.judge.radrscore import Empty, score_reasoning
 from cxr.schemas import Finding, JudgedFinding
 
@@ -15,6 +15,9 @@ Json = dict[str, Any]
 
 def judge_line(record: object, judge: Judge) -> Json:
     """Judge `{"report", "findings": [{"observation", "status"}]}`, or `{"report", "text"}`.
+
+    Of a text, every place that asserts something is judged, where the judge can mark them: what was said before
+    has `repeats`, the index of the finding that says it first.
 
     Comes back with all keys of the record and `findings`, each with its own keys and `verdict`, `factual`
     (true, false, or null where nothing can be checked), `reason`, `extra_detail` and `evidence` spans into
@@ -26,8 +29,9 @@ def judge_line(record: object, judge: Judge) -> Json:
         given = _finding_objects(line["findings"], "findings")
         findings = [_finding(item) for item in given]
     elif "text" in line:
-        findings = judge.extract(_text(line, "text"))
-        given = [_written(finding) for finding in findings]
+        text = _text(line, "text")
+        findings = judge.mentions(text) if isinstance(judge, Marks) else judge.extract(text)
+        given = _marked(findings)
     else:
         raise ValueError(
             'the line has neither "findings" nor "text"; give a list of findings or the text to read them from'
@@ -88,6 +92,16 @@ def _verdict(answer: JudgedFinding) -> Json:
         "extra_detail": answer.extra_detail,
         "evidence": [{"start": quote.start, "end": quote.end, "text": quote.text} for quote in answer.evidence],
     }
+
+
+def _marked(findings: list[Finding]) -> list[Json]:
+    """Return extracted findings as JSON objects; what was said before tells where."""
+    first: dict[object, int] = {}
+    marked = []
+    for index, finding in enumerate(findings):
+        said = first.setdefault(finding.normal_forms or index, index)
+        marked.append(_written(finding) | ({"repeats": said} if said != index else {}))
+    return marked
 
 
 def _written(finding: Finding) -> Json:

@@ -1,7 +1,7 @@
 """What every judge can do, whoever answers: rules on a CPU, a language model, or somebody's own."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cxr.schemas import Finding, JudgedFinding
 from cxr.schemas.vocabulary import Licence
@@ -39,3 +39,11 @@ class Judge(Protocol):
 
     def contained(self, findings: Sequence[Finding], within: Sequence[Finding]) -> list[bool]:
         """Return for each finding, in order, whether the list `within` holds it (the rubric's recall)."""
+
+
+@runtime_checkable
+class Marks(Protocol):
+    """A judge that can mark in a text every place where something is asserted, repeated or not."""
+
+    def mentions(self, text: str) -> list[Finding]:
+        """Return one finding for every place in a text that asserts something, in text order."""

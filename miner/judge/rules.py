@@ -80,13 +80,20 @@ class RulesJudge:
         A reasoning chain repeats its findings step after step; counting each repetition would weight RadRScore
         by verbosity. Two mentions are the same statement when their normal forms are equal.
         """
-        analysis = analyse(text)
         seen: set[NormalForm] = set()
         findings = []
+        for finding in self.mentions(text):
+            (form,) = finding.normal_forms
+            if form not in seen:
+                seen.add(form)
+                findings.append(finding)
+        return findings
+
+    def mentions(self, text: str) -> list[Finding]:
+        """Return one finding for every place in a text that asserts something, in text order."""
+        analysis = analyse(text)
+        findings = []
         for index, form, _ in stated(analysis, load_relations()):
-            if form in seen:
-                continue
-            seen.add(form)
             finding = analysis.findings[index]
             same = finding.normal_forms == (form,)
             findings.append(finding if same else finding.model_copy(update={"normal_forms": (form,)}))

@@ -9,10 +9,12 @@ from typing import NamedTuple
 from cxr.miner.language.corrections import standing
 from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.language.parts import FINAL, Part, read_parts
-from cxr.miner.language.reader import Reading, read_fragment, read_sentence
+from cxr.miner.language.reader import read_fragment, read_sentence
+from cxr.miner.language.readings import Reading, Sentence
 from cxr.miner.language.sections import outline
 from cxr.miner.language.sentences import split_sentences
 from cxr.miner.language.sides import last_side, points_to_a_side
+from cxr.miner.language.sought import Sought
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Span
 
 # Sections that speak of the patient's past, of other images or of the technique: nothing is asserted there.
@@ -68,13 +70,16 @@ def _span(start: int, end: int) -> Span:
 
 
 def status_of(form: NormalForm) -> str:
-    """Return the words for a form's presence and certainty: present, possible, not present, unlikely, normal."""
+    """Return the words for a form's presence and certainty: present, possible, not present, not confirmed, normal.
+
+    What is normal is called so, be it concluded or seen: "possible" would say that something might be wrong.
+    """
     normal = load_lexicon().concepts[form.concept].kind == "normal"
     if form.presence is Presence.ABSENT:
         return "not confirmed" if normal else "not present"
-    if form.certainty is Certainty.UNCERTAIN:
-        return "possible"
-    return "normal" if normal else "present"
+    if normal:
+        return "normal"
+    return "possible" if form.certainty is Certainty.UNCERTAIN else "present"
 
 
 def _finding(text: str, mention: Mention) -> Finding:
@@ -99,7 +104,7 @@ def _over(form: NormalForm, readings: Iterable[Reading]) -> bool:
     return any(each.form.concept == form.concept and each.form.presence is Presence.ABSENT for each in readings)
 
 
-def _pointing(text: str, sentences: Sequence[tuple[int, int]]) -> tuple[Reading, ...]:
+def _pointing(text: str, sentences: Sequence[tuple[int, int]]) -> Sentence:
     """Read the last of the sentences with the side that was named before it, to which it may point."""
     begin, stop = sentences[-1]
     before = (side for start, end in sentences[-2:-5:-1] if (side := last_side(text[start:end])) is not None)
@@ -107,38 +112,80 @@ def _pointing(text: str, sentences: Sequence[tuple[int, int]]) -> tuple[Reading,
 
 
 def _read(text: str, spans: Iterable[Part]) -> Analysis:
-    sentences: list[tuple[int, int]] = []
-    mentions: list[Mention] = []
-    ranks: list[int] = []
-    points = points_to_a_side(text)
-    for start, end, rank in spans:
+    reading = _Reading(text)
+    for part in spans:
+        reading.part(part)
+    return reading.analysis()
+
+
+class _Reading:
+    """The work on one text: its parts in, what they state together out."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.cuts: list[tuple[int, int]] = []
+        self.mentions: list[Mention] = []
+        self.ranks: list[int] = []
+        """How much the part of each mention counts."""
+        self.sought = Sought()
+        self.points = points_to_a_side(text)
+
+    def part(self, part: Part) -> None:
+        """Read a part of the text."""
         before = ""
-        for begin, stop in split_sentences(text, start, end):
-            number = len(sentences)
-            sentence = text[begin:stop]
-            sentences.append((begin, stop))
-            readings = _pointing(text, sentences) if points else read_sentence(sentence)
+        for begin, stop in split_sentences(self.text, part.start, part.end):
+            self.cuts.append((begin, stop))
+            sentence = self.text[begin:stop]
             if _PATIENT.match(sentence):
-                readings = ()
-            if not readings and before and len(sentence) <= _FRAGMENT:
-                readings = read_fragment(sentence, before)
-                if _NOW.search(sentence):  # "There was an X. None now.": what it was is over
-                    mentions = [m for m in mentions if m.sentence != number - 1 or not _over(m.form, readings)]
+                continue
+            read = _pointing(self.text, self.cuts) if self.points else read_sentence(sentence)
+            if not read.readings and before and len(sentence) <= _FRAGMENT:
+                read = self._fragment(sentence, before, read)
             before = sentence
-            mentions.extend(
-                Mention(
-                    reading.form,
-                    reading.start + begin,
-                    reading.end + begin,
-                    reading.clause_start + begin,
-                    reading.clause_end + begin,
-                    number,
-                    reading.hedge,
-                )
-                for reading in readings
-            )
-        ranks += [rank] * (len(mentions) - len(ranks))
-    return Analysis(text=text, cuts=tuple(sentences), mentions=standing(mentions, ranks))
+            self._hear(sentence, read, begin)
+        self.ranks += [part.rank] * (len(self.mentions) - len(self.ranks))
+
+    def _fragment(self, sentence: str, before: str, read: Sentence) -> Sentence:
+        """Read a fragment by the sentence before it; what that said is over where it says "none now"."""
+        readings = read_fragment(sentence, before)
+        if not readings:
+            return read
+        if _NOW.search(sentence):  # "There was an X. None now."
+            last = len(self.cuts) - 2
+            kept = [at for at, each in enumerate(self.mentions) if each.sentence != last or not _over(each.form, readings)]
+            self.mentions = [self.mentions[at] for at in kept]
+            self.ranks = [self.ranks[at] for at in kept if at < len(self.ranks)]
+        return Sentence(readings)
+
+    def _hear(self, sentence: str, read: Sentence, begin: int) -> None:
+        """Keep what a sentence states, and what it settles of what was sought before it."""
+        number, sought = len(self.cuts) - 1, self.sought
+        if read.supposes and sought.sentences:
+            return  # "such a finding could be X", of what is only sought
+        self.mentions.extend(_mention(reading, begin, number) for reading in read.readings)
+        if sought.sentences or read.open:
+            found = sought.hear(sentence, read, number)
+            self.mentions.extend(_mention(reading, self.cuts[of][0], of) for of, reading in found)
+        sought.asserted = bool(read.readings)
+
+    def analysis(self) -> Analysis:
+        """Return what the text states in the end, in its order."""
+        mentions = standing(self.mentions, self.ranks)
+        if self.sought.settled:
+            mentions = tuple(sorted(mentions, key=lambda mention: (mention.start, mention.end)))
+        return Analysis(text=self.text, cuts=tuple(self.cuts), mentions=mentions)
+
+
+def _mention(reading: Reading, offset: int, number: int) -> Mention:
+    return Mention(
+        reading.form,
+        reading.start + offset,
+        reading.end + offset,
+        reading.clause_start + offset,
+        reading.clause_end + offset,
+        number,
+        reading.hedge,
+    )
 
 
 @lru_cache(maxsize=4096)

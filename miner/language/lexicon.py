@@ -32,6 +32,21 @@ __all__ = [
     "variants",
 ]
 
+# What these cues say they say of other sentences; in their own they are plain words.
+_LIGHT = (
+    Role.REPORT
+    | Role.PERCEIVE
+    | Role.DESCRIBES
+    | Role.CHOSEN
+    | Role.ANAPHOR
+    | Role.NONE
+    | Role.HEADING
+    | Role.LISTS
+    | Role.SIGN
+    | Role.EXAMPLE
+    | Role.CONFIRM
+    | Role.SEEK
+)
 _CHOICE = re.compile(r"\[([^\]]*)\]")
 
 
@@ -187,6 +202,11 @@ def _add_cues(builder: _Builder, source: Pack) -> None:
             raise LexiconError(f"lexicon/cues.toml: there is no kind of cue {name!r}; remove it or correct its name")
         for _ in builder.all(table.phrases, Role[name.upper()]):
             pass
+    for entry in builder.entries.values():
+        if entry.roles and not entry.roles & ~_LIGHT:
+            entry.roles |= Role.WORD
+        if entry.roles & (Role.EXAMPLE | Role.CONFIRM):
+            entry.roles |= Role.PREPOSITION
 
 
 def _add_misheard(builder: _Builder, source: Pack) -> None:

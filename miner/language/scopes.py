@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Entry, Role, load_lexicon
-from cxr.miner.language.silence import NOTHING_SENTENCE, OPTION, PLANS, keep_denied, silence, silence_options
+from cxr.miner.language.options import silence_options
+from cxr.miner.language.references import ANAPHOR, PRONOUNS, before_aside, is_normal, of_the_above, seen_elsewhere
+from cxr.miner.language.silence import NOTHING_SENTENCE, OPTION, keep_denied, plans, silence
 from cxr.miner.pack import pack
 
 MENTION = int(Role.CONCEPT | Role.GENERIC)
@@ -36,6 +38,8 @@ CAUSE = int(Role.CAUSE)
 _OWN = int(Role.SIDE | Role.NUMBER | Role.CHRONIC)
 """What a member of a denied list does not begin with."""
 _CHOICE = CONJUNCTION | int(Role.PREPOSITION | Role.PROBABLE | Role.HEDGE_FORWARD | Role.HEDGE_BACKWARD)
+CONFIRM = int(Role.CONFIRM)
+_POINTING = PRONOUNS | {"this", "these"}
 _CONCLUDES = int(Role.PROBABLE | Role.HEDGE_FORWARD)
 _ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or"), ("or", "alternatively")})
 _RELATIVE = frozenset({("which",), ("but",), ("however",)})
@@ -59,6 +63,8 @@ class Scopes:
     alternative: list[bool]
     """Hedged only as one of two ("X versus Y")."""
     silent: list[bool]
+    sought: list[int]
+    """Silent parts of which a later "none was seen" speaks, numbered by the plan that names them; else 0."""
     cue: list[int]
     """Index of the cue that denies or hedges the item, or -1."""
 
@@ -71,10 +77,12 @@ def ends_as_adjective(entry: Entry) -> bool:
 def read_scopes(items: Items) -> Scopes:
     """Resolve every cue of a sentence."""
     total = len(items.roles)
-    scopes = Scopes([False] * total, [False] * total, [False] * total, [False] * total, [-1] * total)
+    scopes = Scopes(
+        [False] * total, [False] * total, [False] * total, [False] * total, sought=[0] * total, cue=[-1] * total
+    )
     union = items.union
-    if union & PLANS:
-        silence(items, scopes.silent)
+    if plans(items):
+        silence(items, scopes.silent, scopes.sought)
     if union & _FORWARD:
         _forward(items, scopes)
     if union & _BACKWARD:
@@ -86,7 +94,7 @@ def read_scopes(items: Items) -> Scopes:
     if union & NOTHING_SENTENCE:
         keep_denied(items, scopes.silent, scopes.denied, scopes.cue)
     if union & OPTION or items.option:
-        silence_options(items, scopes.silent, scopes.denied)
+        silence_options(items, scopes.silent, scopes.sought, scopes.denied)
     return scopes
 
 
@@ -117,7 +125,7 @@ def _forward(items: Items, scopes: Scopes) -> None:
     deny_used = hedge_used = lasting = False
     roles = items.roles
     for index, role in enumerate(roles):
-        if role & _CONCLUDES and deny_used and _concludes_anew(items, index):
+        if deny_used and role & (_CONCLUDES | CONFIRM) and _concludes_anew(items, index):
             deny = -1
         if items.entries[index].phrase == _NON:
             continue  # "non-displaced" says nothing of what is not displaced
@@ -127,6 +135,7 @@ def _forward(items: Items, scopes: Scopes) -> None:
             else:
                 hedge, hedge_used = index, False
                 lasting = bool(role & Role.HEDGE_LIST)
+                deny = -1 if role & _STOP else deny
         elif role & _STOP:
             deny = hedge = -1
         elif deny_used and _parts_denial(items, index):
@@ -142,7 +151,7 @@ def _forward(items: Items, scopes: Scopes) -> None:
         scopes.cue[index] = deny if deny >= 0 else hedge
         if index and items.entries[index - 1].phrase == _NON and role & STATE:
             scopes.denied[index], scopes.cue[index] = True, index - 1
-        if role & (MENTION | Role.QUALITY):
+        if role & (MENTION | OPTION | Role.QUALITY):
             deny_used = hedge_used = True
         elif role & STATE and deny >= 0 and not _leads_to_mention(items, index):
             deny_used = True
@@ -165,8 +174,11 @@ def _runs_on(items: Items, index: int) -> bool:
 def _concludes_anew(items: Items, index: int) -> bool:
     """Return whether a conclusion stands outside of the denial before it.
 
-    "No X, suggesting normal Y"; "no X, cannot exclude Z".
+    "No X, suggesting normal Y"; "no X, cannot exclude Z"; "no X, confirming the presence of Y".
     """
+    if items.roles[index] & CONFIRM:
+        restricts = items.entries[index].phrase[0].endswith("ing") and not items.roles[index - 1] & (COMMA | _STOP)
+        return not restricts  # "no X confirming the presence of Y" denies both
     return not _NEGATIONS.isdisjoint(items.entries[index].phrase) or _normal_follows(items, index + 1)
 
 
@@ -231,8 +243,9 @@ def _begins_statement(items: Items, index: int) -> bool:
         return False
     if alternative or _has_predicate(items, start):
         return _has_predicate(items, start)
-    if start == index + 1 and roles[index] & COMMA and _is_affirmed(items, start):
-        return True  # "although there is no X, Y is present"
+    points = roles[start] & ANAPHOR and entries[start].phrase[0] in _POINTING and not roles[start - 1] & CONJUNCTION
+    if points or (start == index + 1 and roles[index] & COMMA and _is_affirmed(items, start)):
+        return True  # "no X, this Y ..."; "although there is no X, Y is present"
     first, state = roles[start], entries[start].state
     if state is not None and state.normal:
         return True
@@ -348,38 +361,29 @@ def _list_continues(items: Items, position: int, wanted: int) -> bool:
 
 
 def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
+    if items.union & ANAPHOR and of_the_above(items, index):
+        return
     roles = items.roles[index]
     before = items.roles[index - 1] if index else 0
-    targets = [at for at in subjects(items, index, MENTION | STATE) if _names_something(items, at)]
+    verb = before_aside(items, index)
+    targets = [at for at in subjects(items, verb, MENTION | STATE) if _names_something(items, at)]
     relative = not targets
     if relative:
         targets = across_relative(items, index, MENTION) or over_relative(items, index, MENTION)
-    if targets and not _is_normal(items, targets[-1]):
-        targets = [at for at in targets if not _is_normal(items, at)]  # "clear Y makes X unlikely"
+    if targets and not is_normal(items, targets[-1]):
+        targets = [at for at in targets if not is_normal(items, at)]  # "clear Y makes X unlikely"
     if not targets or (roles & STATE and not before & (COPULA | COLON | CONCEPT)):
         return
     for target in targets:
-        if roles & DENY_BACKWARD and (_seen_elsewhere(items, target, index) or _of_another_day(items, index)):
+        if roles & DENY_BACKWARD and (seen_elsewhere(items, target, index) or _of_another_day(items, index)):
             continue
         if roles & DENY_BACKWARD:
             scopes.denied[target] = True
             if relative:
-                scopes.silent[target] = False  # "look for X, which is not seen"
+                scopes.silent[target], scopes.sought[target] = False, 0  # "look for X, which is not seen"
         elif not scopes.denied[target]:
             scopes.hedged[target] = True
         scopes.cue[target] = index
-
-
-def _is_normal(items: Items, index: int) -> bool:
-    entry = items.entries[index]
-    if entry.concepts:
-        return load_lexicon().concepts[entry.concepts[0]].kind == "normal"
-    return entry.state is not None and entry.state.normal
-
-
-def _seen_elsewhere(items: Items, target: int, index: int) -> bool:
-    """Return whether a denial is about another view only: "seen on the one view, not identified on the other"."""
-    return bool(items.roles[index - 1] & COMMA) and any(role & AFFIRM for role in items.roles[target + 1 : index])
 
 
 def _of_another_day(items: Items, index: int) -> bool:

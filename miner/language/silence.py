@@ -1,4 +1,8 @@
-"""What states nothing of this image: plans, questions, definitions, advice, history, conditionals, answer options."""
+"""What states nothing of this image: plans, questions, definitions, advice, history, conditionals, answer options.
+
+What a plan or a definition names is *sought*: nothing is said of it yet, but a later "none was seen" speaks of it
+(`answers.py`). The causes that a sought sign "could suggest" are not sought.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,62 +11,102 @@ from cxr.miner.language.lexicon import Role
 
 CONCEPT, PART, STATE = int(Role.CONCEPT), int(Role.PART), int(Role.STATE)
 COMMA, COLON, COPULA, BREAK = int(Role.COMMA), int(Role.COLON), int(Role.COPULA), int(Role.BREAK)
+CONJUNCTION, PREPOSITION = int(Role.CONJUNCTION), int(Role.PREPOSITION)
 DENY_FORWARD, HEDGE_BACKWARD = int(Role.DENY_FORWARD), int(Role.HEDGE_BACKWARD)
 NOTHING_SENTENCE, NOTHING_CLAUSE = int(Role.NOTHING_SENTENCE), int(Role.NOTHING_CLAUSE | Role.PAST)
 NOTHING_FORWARD, IMPERATIVE, OPTION = int(Role.NOTHING_FORWARD), int(Role.IMPERATIVE), int(Role.OPTION)
 DEFINITION, ENUMERATION = int(Role.DEFINITION), int(Role.ENUMERATION)
+REPORT, PERCEIVE, DESCRIBES, CHOSEN = int(Role.REPORT), int(Role.PERCEIVE), int(Role.DESCRIBES), int(Role.CHOSEN)
+ANAPHOR, NONE, HEADING, LISTS = int(Role.ANAPHOR), int(Role.NONE), int(Role.HEADING), int(Role.LISTS)
+EXAMPLE, SEEK, MEANING = int(Role.EXAMPLE), int(Role.SEEK), int(Role.MEANING)
+PLANS = NOTHING_SENTENCE | NOTHING_CLAUSE | NOTHING_FORWARD | IMPERATIVE | ENUMERATION | LISTS | DEFINITION | MEANING
 PAST_NEXT, NOTHING_BACKWARD = int(Role.PAST_NEXT), int(Role.NOTHING_BACKWARD)
-PLANS = (
-    NOTHING_SENTENCE
-    | NOTHING_CLAUSE
-    | NOTHING_FORWARD
-    | IMPERATIVE
-    | ENUMERATION
-    | PAST_NEXT
-    | NOTHING_BACKWARD
-    | BREAK
-)
-_STATES = COPULA | DENY_FORWARD | int(Role.DENY_BACKWARD | Role.AFFIRM_BACKWARD) | STATE
-_LIST = COMMA | int(Role.CONJUNCTION)
+_PAST = PAST_NEXT | NOTHING_BACKWARD
+_MAY_PLAN = PLANS | HEADING
+_ACTS = _MAY_PLAN | SEEK | DESCRIBES | BREAK | COLON
+_ENDS = int(Role.AFFIRM_BACKWARD | Role.DENY_BACKWARD)
+_STATES = COPULA | DENY_FORWARD | _ENDS | STATE
+_LIST = COMMA | CONJUNCTION
+_SIGNS = COMMA | COLON | CONJUNCTION
+_INTRODUCES = COMMA | BREAK | CONJUNCTION | int(Role.WORD | Role.NUMBER)
 _SUSPICION = int(Role.HEDGE_FORWARD) | HEDGE_BACKWARD
+_BEFORE_RESULT = _LIST | BREAK | REPORT | PREPOSITION | int(Role.WITH | Role.WORD | Role.GENERIC)
+_DEGREE = int(Role.SEVERITY | Role.SIDE | Role.NUMBER)
+_MEANS = int(Role.HEDGE_FORWARD | Role.PROBABLE | Role.CAUSE)
+_VERB = COPULA | _ENDS | DENY_FORWARD | REPORT | BREAK | NONE | int(Role.PROBABLE)
 _DONE = frozenset({("status", "post"), ("s", "p"), ("after",), ("following",)})
 _SHOWING = ("show", "demonstrat", "reveal")
 _IF = ("if",)
+_FOR = ("for",)
+_WHICH = ("which",)
+_RELATIVES = frozenset({"that", "which"})
 _MODAL = frozenset({"may", "might", "could", "would"})
 _AUXILIARY = frozenset({"does", "do", "did", "doesn't", "don't", "didn't"})
 _ADVERSATIVE = frozenset({("but",), ("however",), ("although",), ("though",), ("yet",), ("nevertheless",)})
+_HENCE = frozenset({("therefore",), ("thus",), ("hence",), ("so",)})
+_ADVERBS = _HENCE | {("then",), ("also",), ("additionally",), ("in", "addition"), ("instead",)}
+_CONSIDERING = ("considering",)
+_EXISTS, _WOULD = "there", "would"
+_ASKS = frozenset({("whether",), _IF, ("any",), ("how",), ("for",)})
+BRACKETS = frozenset({("(",), (")",)})
+_ONLY_AS_WORD = frozenset({("to",)})
 
 
-def silence(items: Items, silent: list[bool]) -> None:
-    """Mark plans, questions, definitions, advice, history and conditionals."""
+def plans(items: Items) -> bool:
+    """Return whether a sentence may plan, define or suppose something; a word like "for" does at its beginning."""
+    union = items.union
+    if union & (PLANS | _PAST) or (union & BREAK and any(entry.phrase in _DONE for entry in items.entries)):
+        return True
+    return bool(union & HEADING) and (bool(union & SEEK) or any(role & HEADING for role in items.roles[:3]))
+
+
+def silence(items: Items, silent: list[bool], sought: list[int]) -> None:
+    """Mark plans, questions, definitions, advice, history and conditionals, and number what is sought by its plan."""
     roles = items.roles
     total = len(roles)
-    begun = False
-    if items.union & ENUMERATION and roles[0] & DEFINITION:
-        silent[:] = [True] * total
+    if roles[0] & DEFINITION and (items.union & ENUMERATION or _defines(items)):
+        _seek(items, silent, sought, 0, total)
+    seeking = False  # "... was examined for"
+    opening = True  # nothing but "Next," so far
     for index, role in enumerate(roles):
-        if role & NOTHING_SENTENCE or (not begun and role & IMPERATIVE and not _has_verb(items, index)):
-            _silence_plan(roles, silent, index)
-        elif role & NOTHING_FORWARD and not (index + 1 < total and roles[index + 1] & COLON):  # "f/u: ..." is a title
-            stop = next((at for at in range(index + 1, total) if _shows(items, at)), total)
-            silent[index:stop] = [True] * (stop - index)
-        elif role & PAST_NEXT or _gives_reason(items, index):
+        if role & PAST_NEXT or _gives_reason(items, index):
             _silence_next(roles, silent, index)
         elif role & NOTHING_BACKWARD:
             start = next((at + 1 for at in range(index - 1, -1, -1) if roles[at] & (COMMA | BREAK)), 0)
             silent[start:index] = [True] * (index - start)
-        elif role & NOTHING_CLAUSE:
-            start, stop = index, _end_of_purpose(roles, index)
-            if items.entries[index].phrase == _IF:
-                start, stop = _conditional(items, index, stop)
-            silent[start:stop] = [True] * (stop - start)
-        begun = not role & COLON and (begun or not role & COMMA)  # "Y: look for ..." is a plan, too
+        if not role & _ACTS:
+            opening = opening and not role & ~_INTRODUCES
+            continue
+        begins = opening and (not index or _opens(items, index - 1))
+        if role & HEADING and begins and _heads(items, index):
+            _seek(items, silent, sought, index, _end_of_purpose(items, index, heading=True))
+        elif role & DESCRIBES and _describes(items, silent, index):
+            pass  # "X is seen, characterized by Y"
+        elif role & NOTHING_SENTENCE or (begins and role & IMPERATIVE and _is_plan(items, index)):
+            start, stop = _clause_start(items, index), _plan_end(items, index)
+            _seek(items, silent, sought, start, index)
+            _seek(items, silent, sought, index, stop)  # the signs of what is defined
+        elif role & (NOTHING_FORWARD | LISTS) and not _is_title(roles, index):
+            stop = next((at for at in range(index + 1, total) if _shows(items, at)), total)
+            silent[index:stop] = [True] * (stop - index)
+        elif role & MEANING:
+            _silence_meaning(items, silent, sought, index)
+        elif role & NOTHING_CLAUSE and not role & EXAMPLE:
+            _silence_clause(items, silent, sought, index)
+        elif seeking and items.entries[index].phrase == _FOR:
+            _seek(items, silent, sought, index, _end_of_purpose(items, index))
+        seeking = not role & BREAK and (seeking or bool(role & SEEK))
+        opening = bool(role & COLON) or (opening and not role & ~_INTRODUCES)  # "Y: look for ..." is a plan, too
+
+
+def _is_title(roles: list[int], index: int) -> bool:
+    """Return whether a colon follows: "follow up: X has cleared" is a title."""
+    return bool(index + 1 < len(roles) and roles[index + 1] & COLON and roles[index] & NOTHING_FORWARD)
 
 
 def _gives_reason(items: Items, index: int) -> bool:
     """Return whether "for" says why something was done: "status post X for Y"."""
-    before = items.entries[:index]
-    return items.entries[index].phrase == ("for",) and any(entry.phrase in _DONE for entry in before)
+    return items.entries[index].phrase == _FOR and any(entry.phrase in _DONE for entry in items.entries[:index])
 
 
 def _silence_next(roles: list[int], silent: list[bool], index: int) -> None:
@@ -81,11 +125,177 @@ def _shows(items: Items, index: int) -> bool:
     return bool(items.roles[index] & COPULA) and items.entries[index].phrase[0].startswith(_SHOWING)
 
 
+def _opens(items: Items, index: int) -> bool:
+    """Return whether a clause begins behind an item: behind a sign, or a word like "then"."""
+    return bool(items.roles[index] & _SIGNS) or items.entries[index].phrase in _ADVERBS
+
+
+def _heads(items: Items, index: int) -> bool:
+    """Return whether a heading names what is looked at: "considering X, ...", but not "considering the view, ..."."""
+    if items.entries[index].phrase != _CONSIDERING:
+        return True
+    role = next((role for role in items.roles[index + 1 :] if not role & (_DEGREE | STATE) or role & CONCEPT), 0)
+    return bool(role & CONCEPT)
+
+
+def _silence_meaning(items: Items, silent: list[bool], sought: list[int], index: int) -> None:
+    """Silence what a thing typically means, and what "which may be X" says of something sought.
+
+    Of something asserted it is a hedge, and "no X that would suggest Y" denies Y with X.
+    """
+    phrase = items.entries[index].phrase
+    of_asserted = phrase[0] in _RELATIVES and not (index and silent[index - 1])
+    if of_asserted and (_WOULD not in phrase or any(role & DENY_FORWARD for role in items.roles[:index])):
+        return
+    for at in range(index, _end_of_purpose(items, index)):
+        silent[at], sought[at] = True, 0
+
+
+def _silence_clause(items: Items, silent: list[bool], sought: list[int], index: int) -> None:
+    """Silence what a word of purpose, of history or of a condition governs."""
+    stop = _end_of_purpose(items, index)
+    if items.entries[index].phrase == _IF:
+        start, stop = _conditional(items, index, stop)
+        silent[start:stop] = [True] * (stop - start)
+    elif items.roles[index] & Role.PAST:
+        silent[index:stop] = [True] * (stop - index)
+    elif not (index and items.roles[index - 1] & DENY_FORWARD):  # "do not show any signs of X"
+        _seek(items, silent, sought, index, stop)
+
+
+def _seek(items: Items, silent: list[bool], sought: list[int], start: int, stop: int) -> None:
+    """Silence a stretch as sought, under one number, but for what its first signs could mean."""
+    number = max(sought, default=0) + 1
+    named = meant = False
+    for at in range(start, stop):
+        role = items.roles[at]
+        meant = meant or bool(named and role & _MEANS and not role & CONCEPT)
+        named = named or bool(role & (CONCEPT | STATE | PART))
+        if not silent[at] or sought[at]:
+            sought[at] = 0 if meant else number
+        silent[at] = True
+
+
+def _describes(items: Items, silent: Sequence[bool], index: int) -> bool:
+    """Return whether something asserted is described further: "X is seen, characterized by Y"."""
+    return any(items.roles[at] & (CONCEPT | STATE) and not silent[at] for at in range(index)) and _stated_before(
+        items, index
+    )
+
+
+def _defines(items: Items) -> bool:
+    """Return whether "signs of X are Y" defines, and does not say that they are seen."""
+    verb = next((at for at, role in enumerate(items.roles) if role & COPULA), len(items.roles))
+    after = items.roles[verb + 1 : _chunk_end(items, verb + 1)]
+    named = any(role & CONCEPT for role in items.roles[:verb]) and any(role & CONCEPT for role in after)
+    return named and not any(role & (_ENDS | DENY_FORWARD) for role in after)
+
+
+def _is_plan(items: Items, index: int) -> bool:
+    """Return whether a word of plans at the beginning plans: not "the scan does not show ...", "observe the X"."""
+    if items.roles[index] & PERCEIVE:
+        return any(items.entries[at].phrase in _ASKS for at in range(index + 1, _chunk_end(items, index + 1)))
+    return not _has_verb(items, index)
+
+
 def _has_verb(items: Items, index: int) -> bool:
     """Return whether a word of plans is the subject here: "the scan does not show ..."."""
     if index + 1 >= len(items.roles) or items.roles[index] & COPULA:
         return False
     return bool(items.roles[index + 1] & COPULA) or items.entries[index + 1].phrase[0] in _AUXILIARY
+
+
+def _chunk_end(items: Items, start: int) -> int:
+    """Return where the words up to the next comma or break end."""
+    return next((at for at in range(start, len(items.roles)) if items.roles[at] & (COMMA | BREAK)), len(items.roles))
+
+
+def _stated_before(items: Items, stop: int) -> bool:
+    """Return whether a whole statement stands before an item: "X is seen", "no X", "there is X", "Y shows X"."""
+    copula = False
+    for at in range(stop):
+        role = items.roles[at]
+        if role & (DENY_FORWARD | REPORT | CHOSEN) or items.entries[at].phrase[0] == _EXISTS:
+            return True
+        if role & _ENDS or (copula and role & STATE):
+            return True
+        copula = copula or bool(role & COPULA)
+    return False
+
+
+def _clause_start(items: Items, index: int) -> int:
+    """Return where the clause of a plan or definition begins: behind what was stated before it in the sentence."""
+    for at in range(index - 1, 0, -1):
+        role = items.roles[at]
+        if role & BREAK and items.entries[at].phrase != _WHICH:
+            return at + 1 if _stated_before(items, at) or items.entries[at].phrase in _HENCE else 0
+        if (role & _LIST or items.entries[at].phrase == _WHICH) and _stated_before(items, at):
+            return at
+    return 0
+
+
+def _plan_end(items: Items, index: int) -> int:
+    """Return where a plan or definition ends: at what was found ("Check Y: no X", "..., but see none")."""
+    roles = items.roles
+    nominal = roles[index] & IMPERATIVE
+    for at in range(index + 1, len(roles)):
+        role = roles[at]
+        if role & COLON:
+            if any(after & _STATES for after in roles[at:]):
+                return at
+        elif (
+            (role & BREAK and _breaks_plan(items, at))
+            or (role & _LIST and _answers(items, at + 1))
+            or role & NONE
+            or (nominal and role & REPORT and _reports(items, index, at))
+        ):
+            return at
+    return len(roles)
+
+
+def _breaks_plan(items: Items, at: int) -> bool:
+    phrase = items.entries[at].phrase
+    if phrase == _WHICH:
+        return _relative_answers(items, at)
+    if phrase[0] == _EXISTS:
+        return bool(items.roles[at - 1] & COMMA)
+    return phrase in _ADVERSATIVE or phrase in _HENCE
+
+
+def _relative_answers(items: Items, at: int) -> bool:
+    """Return whether "which ..." says what was found ("which are not seen"), and not where such things are seen."""
+    stop = _chunk_end(items, at + 1)
+    if any(role & (NOTHING_SENTENCE | CONCEPT | _MEANS) for role in items.roles[at + 1 : stop]):
+        return False
+    return any(role & (_ENDS | STATE | CHOSEN) for role in items.roles[at + 1 : stop])
+
+
+def _answers(items: Items, start: int) -> bool:
+    """Return whether what follows a comma or "and" is a result: "and find none", "with no X", "noting ..."."""
+    for at in range(start, len(items.roles)):
+        role = items.roles[at]
+        if role & (DENY_FORWARD | NONE | ANAPHOR):
+            return True
+        if role & PERCEIVE and _is_result(items, at):
+            return True
+        if role & REPORT and at > start + 1 and _reports(items, start, at):
+            return True  # "..., and the images showed X"
+        if not role & _BEFORE_RESULT:
+            return False
+    return False
+
+
+def _is_result(items: Items, at: int) -> bool:
+    """Return whether a verb of perception reports here: "and see X", but not "and see whether X"."""
+    return not any(items.entries[by].phrase in _ASKS for by in range(at + 1, _chunk_end(items, at + 1)))
+
+
+def _reports(items: Items, index: int, at: int) -> bool:
+    """Return whether a verb reports what was seen: not one under "whether", "to" or another plan."""
+    before = items.entries[at - 1].phrase
+    if before in _ONLY_AS_WORD or before[0] in _RELATIVES or items.roles[at - 1] & (NOTHING_SENTENCE | HEDGE_BACKWARD):
+        return False
+    return not any(items.entries[by].phrase in {("whether",), _IF} for by in range(index + 1, at))
 
 
 def _conditional(items: Items, index: int, stop: int) -> tuple[int, int]:
@@ -96,7 +306,7 @@ def _conditional(items: Items, index: int, stop: int) -> tuple[int, int]:
     """
     roles, entries = items.roles, items.entries
     while stop < len(roles) and roles[stop] & DENY_FORWARD:
-        stop = _end_of_purpose(roles, stop)  # "if no X is seen, ..."
+        stop = _end_of_purpose(items, stop)  # "if no X is seen, ..."
     condition = range(index + 1, stop)
     opens = not index or roles[index - 1] & (BREAK | _LIST)
     modal = _modal_before(items, index) if not opens else next(_modals(items, stop, len(roles)), -1)
@@ -121,22 +331,57 @@ def _modal_before(items: Items, index: int) -> int:
     return begin if modal >= 0 and items.roles[modal] & HEDGE_BACKWARD else modal
 
 
-def _end_of_purpose(roles: list[int], index: int) -> int:
-    """Return where "to determine whether ...", "history of ..." ends: at a comma or a denial, but not inside a list."""
+def _end_of_purpose(items: Items, index: int, *, heading: bool = False) -> int:
+    """Return where "to determine whether ...", "history of ..." ends: at a comma, denial or report outside a list."""
+    roles, entries = items.roles, items.entries
+    lists = not heading and not roles[index] & int(Role.PAST) and items.entries[index].phrase != _IF
     for at in range(index + 1, len(roles)):
-        if roles[at] & COLON and not any(role & _STATES for role in roles[at:]):
+        role = roles[at]
+        if role & COLON and not any(after & _STATES for after in roles[at:]):
             return len(roles)  # "we evaluate three issues: X, Y"
-        if roles[at] & (COMMA | BREAK | DENY_FORWARD):
+        if role & COMMA and lists and (list_goes_on(items, at) or _explains(items, at + 1)):
+            continue
+        if heading and (entries[at].phrase in BRACKETS or (role & COMMA and _after_option(items, at))):
+            continue  # "For option A, X (Y), ..."
+        if role & COMMA and roles[at - 1] & _DEGREE and not roles[at - 1] & CONCEPT:
+            continue  # "small, rounded Xs"
+        if role & BREAK and entries[at].phrase[0] == _EXISTS and not roles[at - 1] & COMMA:
+            continue  # "whether there is X"
+        if role & (COMMA | BREAK | DENY_FORWARD | NONE) or (heading and role & COLON):
+            return at
+        if (lists or heading) and role & REPORT and _reports(items, index, at):
             return at
     return len(roles)
 
 
-def _silence_plan(roles: list[int], silent: list[bool], index: int) -> None:
-    """Silence the sentence of a plan; after its colon may stand what was found ("Check Y: no X")."""
-    colon = next((at for at in range(index, len(roles)) if roles[at] & COLON), len(roles))
-    if not any(role & _STATES for role in roles[colon:]):
-        colon = len(roles)  # "evaluate three issues: X, Y, Z"
-    silent[:colon] = [True] * colon
+def _after_option(items: Items, comma: int) -> bool:
+    """Return whether a comma stands behind an option and its letter."""
+    before = items.roles[max(0, comma - 2) : comma]
+    return any(role & OPTION for role in before)
+
+
+def _explains(items: Items, start: int) -> bool:
+    """Return whether an example or a meaning of what is sought follows a comma: ", such as X", ", indicating X"."""
+    if start >= len(items.roles) or items.roles[start] & COPULA:
+        return False
+    if items.roles[start] & (EXAMPLE | MEANING):
+        return True
+    means = items.roles[start] & _MEANS and not items.roles[start] & (CONCEPT | REPORT)
+    return bool(means) and not any(role & (DENY_FORWARD | STATE) for role in items.roles[start + 1 : start + 4])
+
+
+def list_goes_on(items: Items, comma: int) -> bool:
+    """Return whether a comma goes on with a list that ends in "or" or "and": no verb stands between."""
+    at = comma + 1
+    while at < len(items.roles):
+        role = items.roles[at]
+        if role & _VERB and not (role & STATE and not role & COPULA):
+            return False
+        if role & CONJUNCTION:
+            stop = _chunk_end(items, at + 1)
+            return not any(after & (COPULA | _ENDS | REPORT) for after in items.roles[at + 1 : stop])
+        at += 1
+    return False
 
 
 def keep_denied(items: Items, silent: list[bool], denied: Sequence[bool], cue: Sequence[int]) -> None:
@@ -147,14 +392,3 @@ def keep_denied(items: Items, silent: list[bool], denied: Sequence[bool], cue: S
     for index, is_denied in enumerate(denied):
         if is_denied and 0 <= cue[index] < explains and items.roles[cue[index]] & DENY_FORWARD:
             silent[index] = False
-
-
-def silence_options(items: Items, silent: list[bool], denied: Sequence[bool]) -> None:
-    """In a sentence about answer options keep only what is denied, and what a colon introduces."""
-    named = 0 if items.option else next(at for at, role in enumerate(items.roles) if role & OPTION)
-    colon = next((at for at in range(named, len(items.roles)) if items.roles[at] & COLON), len(items.roles))
-    stated = any(role & _STATES for role in items.roles[colon:])
-    reach = colon if stated or items.option else len(items.roles)
-    for index in range(reach):
-        if not denied[index]:
-            silent[index] = True

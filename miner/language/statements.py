@@ -7,7 +7,8 @@ from functools import lru_cache
 from cxr.miner.language.items import Items, read_items
 from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
 from cxr.miner.language.positions import TIP
-from cxr.miner.language.reader import Reading, normal_form, read_observation
+from cxr.miner.language.reader import read_observation
+from cxr.miner.language.readings import Reading, normal_form
 from cxr.miner.pack import pack
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Severity, Side
 
@@ -141,7 +142,7 @@ def _polarity(stated: Items, status: str) -> Polarity:
             break
         if role & Role.DENY_BACKWARD and not role & Role.STATE and not (role & Role.DENY_FORWARD and own_mention):
             return Polarity.DENIED
-        if role & _QUALIFIED:
+        if role & _QUALIFIED and not (role & Role.PROBABLE and _then_decides(stated, index + 1)):
             break
         if role & Role.STATE and (state := stated.entries[index].state) is not None and state.normal:
             return Polarity.DENIED if _denied_before(roles, index) else Polarity.NORMAL
@@ -150,6 +151,11 @@ def _polarity(stated: Items, status: str) -> Polarity:
         if role & Role.HEDGE_BACKWARD or (role & (Role.HEDGE_FORWARD | Role.HEDGE_LIST) and not own_mention):
             hedged = True
     return Polarity.HEDGED if hedged else Polarity.AFFIRMED
+
+
+def _then_decides(stated: Items, after: int) -> bool:
+    """Return whether what a status agrees with is a denial or something normal: "consistent with absence of X"."""
+    return after < len(stated.roles) and bool(stated.roles[after] & (Role.DENY_FORWARD | Role.STATE))
 
 
 def _denied_before(roles: list[int], index: int) -> bool:

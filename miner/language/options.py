@@ -1,0 +1,72 @@
+"""What a sentence about answer options says: what an option names is said only where it is chosen or dismissed."""
+
+from cxr.miner.language.items import Items
+from cxr.miner.language.lexicon import Role
+from cxr.miner.language.silence import BRACKETS, list_goes_on
+
+COMMA, COLON, COPULA, BREAK = int(Role.COMMA), int(Role.COLON), int(Role.COPULA), int(Role.BREAK)
+CONJUNCTION, PREPOSITION, DENY_FORWARD = int(Role.CONJUNCTION), int(Role.PREPOSITION), int(Role.DENY_FORWARD)
+HEDGE_BACKWARD, DENY_BACKWARD = int(Role.HEDGE_BACKWARD), int(Role.DENY_BACKWARD)
+OPTION, CHOSEN, HEADING, REPORT = int(Role.OPTION), int(Role.CHOSEN), int(Role.HEADING), int(Role.REPORT)
+ENDS = int(Role.AFFIRM_BACKWARD | Role.DENY_BACKWARD)
+PLANS = int(Role.NOTHING_SENTENCE | Role.NOTHING_CLAUSE | Role.PAST)
+
+
+def silence_options(items: Items, silent: list[bool], sought: list[int], denied: list[bool]) -> None:
+    """Silence what an answer option says, unless the sentence denies it or chooses the option.
+
+    What stands before the option, and what is found behind it ("For option A, Y shows no X"), is said as ever.
+    """
+    if items.option:
+        colon = next((at for at, role in enumerate(items.roles) if role & COLON), len(items.roles))
+        for at in range(colon):
+            silent[at] = silent[at] or not denied[at]
+        return
+    if items.union & CHOSEN:
+        return
+    number = max(sought, default=0) + 1
+    for named, role in enumerate(items.roles):
+        if not role & OPTION:
+            continue
+        start = _content_start(items, named)
+        stop = _option_end(items, start)
+        if _dismissed(items, stop):
+            length = stop - start
+            denied[start:stop], silent[start:stop], sought[start:stop] = (
+                [True] * length, [False] * length, [0] * length
+            )  # fmt: skip
+        for at in range(start, stop):
+            if not denied[at] and not silent[at]:
+                silent[at], sought[at] = True, number
+
+
+def _dismissed(items: Items, stop: int) -> bool:
+    """Return whether an option is dismissed behind its content: "option A, X, is not supported"."""
+    for role in items.roles[stop:]:
+        if role & DENY_BACKWARD:
+            return not role & HEDGE_BACKWARD
+        if not role & (COMMA | COPULA | int(Role.WORD)):
+            return False
+    return False
+
+
+def _content_start(items: Items, named: int) -> int:
+    """Return where an option's content begins, behind its letter and a sign; the end where it has none."""
+    at = named + 1
+    if at < len(items.roles) and items.ends[at] - items.starts[at] == 1 and items.roles[at] & Role.WORD:
+        at += 1
+    if at < len(items.roles) and items.roles[at] & (COMMA | COLON | HEADING):
+        return at + 1 + bool(at + 1 < len(items.roles) and items.roles[at + 1] & HEADING)
+    ends = at >= len(items.roles) or items.roles[at] & (CONJUNCTION | BREAK | PREPOSITION | ENDS | DENY_FORWARD)
+    return len(items.roles) if ends else at
+
+
+def _option_end(items: Items, start: int) -> int:
+    """Return where the content of an option ends: at a verb, a break, or the comma behind it."""
+    for at in range(start, len(items.roles)):
+        role = items.roles[at]
+        if role & COMMA and (items.entries[at].phrase in BRACKETS or list_goes_on(items, at)):
+            continue
+        if role & (COLON | COMMA | BREAK | REPORT | DENY_FORWARD | PLANS | ENDS):
+            return at
+    return len(items.roles)

@@ -1,0 +1,383 @@
+"""Read one sentence: which concepts it asserts or denies, with their attributes and exact places."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+
+from cxr.miner.language.attributes import Attributes, collect
+from cxr.miner.language.course import change_behind, leads_to_mention
+from cxr.miner.language.items import Items
+from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
+from cxr.miner.language.positions import hide, position_of, qualities_of
+from cxr.miner.language.readings import Reading, normal_form
+from cxr.miner.language.scopes import Scopes, across_relative, over_relative, read_scopes, subjects
+from cxr.miner.language.sides import sides_behind
+from cxr.miner.language.structures import (
+    PASSES,
+    generic_concept,
+    left_parts,
+    right_parts,
+    says_concept,
+    shared_structure,
+    state_concept,
+    state_targets,
+)
+from cxr.miner.pack import pack
+from cxr.schemas import Certainty, Change, Presence
+
+CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
+_PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
+COLON, CHANGE, REMOVAL = map(int, (Role.COLON, Role.CHANGE, Role.REMOVAL))
+_STATES = int(Role.DENY_FORWARD | Role.COPULA | Role.AFFIRM_BACKWARD | Role.WITH)
+_ENDS_LIST = int(Role.COPULA | Role.BREAK | Role.WITH | Role.DENY_FORWARD | Role.COLON | Role.CHANGE | Role.PREPOSITION)
+_LIST = int(Role.COMMA | Role.CONJUNCTION)
+_NOWHERE: frozenset[str] = frozenset()
+_REVERSIBLE = frozenset({Change.WORSENED, Change.IMPROVED})
+
+
+class SentenceReader:
+    """The work on one sentence: items and scopes in, readings out."""
+
+    def __init__(self, items: Items, lexicon: Lexicon, *, none: Iterable[int] = (), statement: bool = False) -> None:
+        self.items = items
+        self.lexicon = lexicon
+        self.statement = statement
+        self.scopes: Scopes = read_scopes(items)
+        for index in none:
+            self.scopes.denied[index], self.scopes.hedged[index], self.scopes.cue[index] = True, False, index
+        if statement:
+            self.scopes.silent[:] = [False] * len(self.scopes.silent)
+        self.readings: list[Reading] = []
+        self.changes = self._changes() if items.union & (CHANGE | REMOVAL) else {}
+
+    def _changes(self) -> dict[int, Change]:
+        """Return a change that is said of several mentions to each ("X and Y have been removed")."""
+        items = self.items
+        changes: dict[int, Change] = {}
+        for index, role in enumerate(items.roles):
+            if role & REMOVAL:
+                changes |= {at: Change.RESOLVED for at in subjects(items, index, CONCEPT) if self._is_device(at)}
+            change = items.entries[index].change
+            if change is None:
+                continue
+            for at in _list_behind(items, index):
+                changes.setdefault(at, change)
+            if not index:
+                continue
+            said = (role | items.roles[index - 1]) & Role.COPULA or items.entries[index].phrase[0] in _PREDICATES
+            if not said:
+                continue
+            for subject in (
+                subjects(items, index, CONCEPT) or _before_which(items, index) or over_relative(items, index, CONCEPT)
+            ):
+                changes.setdefault(subject, change)
+        return changes
+
+    def _is_device(self, index: int) -> bool:
+        return self.lexicon.concepts[self.items.entries[index].concepts[0]].kind == "device"
+
+    def read(self) -> list[Reading]:
+        colon = self._heading_end() if self.items.union & COLON else 0
+        roles, silent = self.items.roles, self.scopes.silent
+        described: set[int] = set()  # structures whose state is said: "Y is normal"
+        for index, role in enumerate(roles):
+            if role & STATE and not role & CONCEPT and not silent[index] and index >= colon:
+                described.update(at for at in self._state(index) if roles[at] & PART)
+        for index, role in enumerate(roles):
+            if silent[index] or index < colon:
+                continue
+            if role & CONCEPT and index not in described:
+                self._mention(index)
+            elif role & GENERIC:
+                self._generic(index)
+        self.readings.sort(key=lambda reading: (reading.start, reading.end))
+        return self.readings
+
+    def _heading_end(self) -> int:
+        """Return the index up to which mentions are only a heading ("X: Y is normal")."""
+        roles = self.items.roles
+        if self.statement:
+            return 0
+        for index, role in enumerate(roles):
+            if role & Role.COLON and self.items.entries[index].phrase == (":",):
+                if any(before & _STATES for before in roles[:index]):
+                    return 0  # "no X: mild Y persists" is no heading
+                if index == len(roles) - 1:
+                    return index
+                body = roles[index + 1 :]
+                has_own = any(r & CONCEPT for r in body) or any(
+                    r & PART and any(q & (STATE | GENERIC) for q in body) for r in body
+                )
+                return index if has_own else 0
+        return 0
+
+    # ---- mentions of concepts
+    def _mention(self, index: int) -> None:
+        items, scopes = self.items, self.scopes
+        entry = items.entries[index]
+        position = position_of(items, index, entry.concepts[0])
+        if position.spans:
+            hide(items, position.spans, index)
+        found = collect(items, index)
+        found.qualities = position.qualities or qualities_of(items, index, entry.concepts[0])
+        for named in entry.concepts:
+            for concept_id in self._concepts_here(named, index, found):
+                self._emit(concept_id, index, found, denied=scopes.denied[index], hedged=scopes.hedged[index])
+
+    def _concepts_here(self, concept_id: str, index: int, found: Attributes) -> Iterable[str]:
+        """Return what a concept is called at its place, under an adjective, or where it is old.
+
+        Several where a word that says something at some places only stands at several of them, or none.
+        """
+        concept = self.lexicon.concepts[concept_id]
+        if found.chronic and concept.chronic_form is not None:
+            return (concept.chronic_form,)
+        for state in found.states:
+            if state in concept.when:
+                return (concept.when[state],)
+        if not concept.at:
+            return (concept_id,)
+        regions = [self.lexicon.parts[place].region.id for place in found.places]
+        if self._of_device(index):
+            regions.insert(0, pack().roles.device_region)
+        here = dict.fromkeys(concept.at[region] for region in regions if region in concept.at)
+        return here if concept.placed else [*here, concept_id][:1]
+
+    def _emit(self, concept_id: str, index: int, found: Attributes, *, denied: bool, hedged: bool) -> None:
+        change = found.change or self.changes.get(index)
+        if denied and change in _REVERSIBLE and scopes_cue_before(self.scopes, index, found.change_at):
+            denied, change = False, Change.UNCHANGED  # "no worsening of X"
+        elif change is Change.RESOLVED:
+            denied = True
+        self._add(concept_id, index, found, change, denied=denied, hedged=(hedged or found.hedged) and not denied)
+        if found.denied_severity is not None and not denied:
+            found = replace(found, severity=found.denied_severity)
+            self._add(concept_id, index, found, None, denied=True, hedged=False)
+
+    def _add(
+        self, concept_id: str, index: int, found: Attributes, change: Change | None, *, denied: bool, hedged: bool
+    ) -> None:
+        items = self.items
+        form = normal_form(
+            concept_id,
+            Presence.ABSENT if denied else Presence.PRESENT,
+            Certainty.UNCERTAIN if hedged else Certainty.CERTAIN,
+            self._places(concept_id, found),
+            found.side(),
+            found.severity,
+            found.size_mm,
+            found.number,
+            change,
+            found.qualities,
+        )
+        cue = self.scopes.cue[index]
+        first, last = found.first, found.last
+        hedge = ""
+        if hedged and not denied:
+            hedge = "alternative" if self.scopes.alternative[index] else "possible"
+            if found.hedged:
+                hedge = "borderline"
+        clause_first = min(first, cue) if cue >= 0 and (denied or hedged) else first
+        clause_last = max(last, cue) if cue >= 0 and (denied or hedged) else last
+        self.readings.append(
+            Reading(
+                form,
+                items.starts[first],
+                items.ends[last],
+                items.starts[clause_first],
+                items.ends[clause_last],
+                hedge,
+            )
+        )
+
+    def _of_device(self, index: int) -> bool:
+        """Return whether a word is said of a device: "the second D is broken"."""
+        items = self.items
+        before = index - 1
+        while before >= 0 and items.roles[before] & (PASSES | Role.COPULA) and not items.roles[before] & CONCEPT:
+            before -= 1
+        if before < 0 or not items.roles[before] & CONCEPT:
+            return False
+        return self.lexicon.concepts[items.entries[before].concepts[0]].region == pack().roles.device_region
+
+    def _places(self, concept_id: str, found: Attributes) -> tuple[str, ...]:
+        """Leave out the structure that the concept is about anyway, and those that are only named beside it."""
+        if not found.places:
+            return ()
+        region = self.lexicon.regions.get(self.lexicon.concepts[concept_id].region)
+        elsewhere = _NOWHERE if region is None else region.beside
+        parts = self.lexicon.parts
+        named = (place for told in found.places for place in parts[told].stands_for or (told,))
+        return tuple(
+            place
+            for place in dict.fromkeys(named)
+            if not _says_concept(place, concept_id) and parts[place].region.id not in elsewhere
+        )
+
+    # ---- "no acute abnormality of Y"
+    def _generic(self, index: int) -> None:
+        items = self.items
+        before = items.entries[index - 1].phrase[-1] if index else ""
+        if (index and items.roles[index - 1] & CONCEPT) or before == "such" or leads_to_mention(items, index + 1):
+            return  # "such findings" are those that were spoken of
+        parts, acute, first = left_parts(self.items, index)
+        last = index
+        if not parts:
+            parts, last = right_parts(self.items, index)
+        if not parts:
+            where = [
+                at
+                for at in subjects(items, first, PART)
+                if any(r & (Role.COPULA | Role.DENY_FORWARD) for r in items.roles[at + 1 : index])
+            ]
+            parts = [part for at in where if (part := items.entries[at].part) is not None]
+            first = min([first, *where])
+        denied, hedged = self.scopes.denied[index], self.scopes.hedged[index]
+        word, roles = items.entries[index].phrase[0], pack().roles
+        if denied and _only_its_course(items, index):
+            return
+        if not denied and (not parts or word not in roles.assertable):
+            return
+        if not parts:
+            if word == roles.change:
+                return
+            target = roles.anything_acute if acute else roles.anything
+            self._add(target, index, Attributes(first, last), None, denied=denied, hedged=False)
+            return
+        for concept_id in dict.fromkeys(filter(None, (generic_concept(part, word, acute=acute) for part in parts))):
+            found = Attributes(first, last)
+            self._add(concept_id, index, found, None, denied=denied, hedged=hedged and not denied)
+
+    # ---- "Y is enlarged", "clear Y"
+    def _state(self, index: int) -> list[int]:
+        """Read an adjective; return the structures that it describes."""
+        items = self.items
+        state = items.entries[index].state
+        if state is None:
+            return []
+        if (
+            shared_structure(items, index) < 0
+            and leads_to_mention(items, index + 1)
+            and not items.roles[index - 1] & Role.COPULA
+        ):
+            return []  # "no abnormal X": the adjective is the mention's
+        if index and items.roles[index - 1] & Role.COPULA and "normal" in items.entries[index].phrase:
+            self._call_normal(index)
+        targets, predicative = state_targets(self.items, index)
+        concepts: dict[str, list[int]] = {}
+        for at in targets:
+            part = items.entries[at].part or items.entries[at].tail
+            concept_id = state_concept(part, state) if part is not None else None
+            if concept_id is not None:
+                concepts.setdefault(concept_id, []).append(at)
+        if not concepts:
+            return []
+        denied = self._state_denied(index, targets, predicative=predicative)
+        for concept_id, ats in concepts.items():
+            found = self._state_attributes(index, ats, denied=denied)
+            hedged = self.scopes.hedged[index] or state.hedge
+            found.hedged = found.hedged or state.hedge
+            if state.severity is not None and found.severity is None:
+                found.severity = state.severity
+            change = found.change
+            self._add(concept_id, index, found, change, denied=denied, hedged=hedged and not denied)
+        return targets
+
+    def _call_normal(self, index: int) -> None:
+        """Deny abnormalities that are called normal ("X appears within normal limits")."""
+        for at in subjects(self.items, index, CONCEPT):
+            if any(role & Role.COMMA for role in self.items.roles[at + 1 : index]):
+                continue
+            if self.lexicon.concepts[self.items.entries[at].concepts[0]].kind == "abnormality":
+                self.scopes.denied[at] = True
+                self.scopes.cue[at] = index
+
+    def _state_denied(self, index: int, targets: list[int], *, predicative: bool) -> bool:
+        roles = self.items.roles
+        between = roles[max(targets) + 1 : index] if predicative else []
+        under = all(self.scopes.denied[at] for at in targets)
+        if not predicative or (under and not any(role & Role.COPULA for role in between)):
+            return self.scopes.denied[index]  # "no Y placed high" is no statement on Y with a verb of its own
+        if any(role & Role.DENY_FORWARD for role in between):
+            return True
+        state = self.items.entries[index].state
+        if state is None or state.normal:
+            return False
+        first = min(targets) - 1  # "no Y is enlarged"
+        while first > 0 and roles[first] & PASSES and not roles[first] & Role.DENY_FORWARD:
+            first -= 1
+        return first >= 0 and bool(roles[first] & Role.DENY_FORWARD) and index > max(targets) + 1
+
+    def _state_attributes(self, index: int, ats: list[int], *, denied: bool) -> Attributes:
+        items = self.items
+        found = Attributes(min(index, *ats), max(index, *ats))
+        own_sides = 0
+        for position in range(max(0, found.first - 2), min(found.last + 2, len(items.roles))):
+            role = items.roles[position]
+            if role & _LIST:
+                if position < found.first:
+                    found.severity = found.change = None
+                    found.sides.clear()
+                elif max(ats) < position < index:  # "Y is striped on the left and not long"
+                    del found.sides[own_sides:]
+                continue
+            entry = items.entries[position]
+            if entry.side is not None and position <= found.last:
+                found.sides.append(entry.side)
+                found.first = min(found.first, position)
+            if position <= max(ats):
+                own_sides = len(found.sides)
+            if entry.severity is not None and position < index and index - position <= 2:
+                found.severity = entry.severity
+                found.first = min(found.first, position)
+            # "Y is decreased since ...": the word that makes the finding cannot say that it got better
+            if entry.change is not None and not (position == index and entry.change is Change.IMPROVED):
+                found.change = entry.change
+        if (state := items.entries[index].state) is not None and state.directed:
+            found.sides = sides_behind(items, found.last) or found.sides
+        if found.change is None and not denied and (state := items.entries[index].state) is not None:
+            found.change = None if state.normal else change_behind(items, found.last)
+        found.places = [part.id for at in ats if (part := items.entries[at].part) is not None]
+        return found
+
+
+def _list_behind(items: Items, index: int) -> list[int]:
+    """Return the mentions that a change before them is said of: "removal of X and Y", "Resolved: X, Y"."""
+    roles = items.roles
+    heads = index + 1 < len(roles) and roles[index + 1] & COLON and not any(role & CONCEPT for role in roles[:index])
+    if not heads and items.entries[index].phrase[-1:] != ("of",):
+        return []
+    found: list[int] = []
+    for at in range(index + 2 if heads else index + 1, len(roles)):
+        if roles[at] & _ENDS_LIST:
+            break
+        if roles[at] & CONCEPT:
+            found.append(at)
+    return found
+
+
+def _before_which(items: Items, index: int) -> list[int]:
+    """Return the mentions that "which is unchanged" speaks of; none where "which" stands for a structure."""
+    targets = [] if items.roles[index] & Role.COPULA else across_relative(items, index, CONCEPT)
+    if not targets:
+        return []
+    between = items.roles[targets[-1] + 1 : index]
+    placed = any(role & Role.PREPOSITION for role in between)  # "X in the left Y, which is stable"
+    return targets if placed or not any(role & PART for role in between) else []
+
+
+def _only_its_course(items: Items, index: int) -> bool:
+    """Return whether a denial is about getting worse or better: "no findings of disease progression"."""
+    changes = [items.entries[at].change for at in (index - 1, index + 1) if 0 <= at < len(items.entries)]
+    return any(change in _REVERSIBLE for change in changes)
+
+
+@lru_cache(maxsize=16_384)
+def _says_concept(place: str, concept_id: str) -> bool:
+    lexicon = load_lexicon()
+    return says_concept(lexicon.parts[place], concept_id, lexicon.concepts[concept_id].region)
+
+
+def scopes_cue_before(scopes: Scopes, index: int, change_at: int) -> bool:
+    """Return whether the denial stands directly before the word of change."""
+    return 0 <= scopes.cue[index] == change_at - 1
