@@ -20,7 +20,7 @@ NOT_FOUND = [
      {"-volume_loss", "-atelectasis"}),
     ("I evaluated the lungs for nodules. The absence of such features suggests a benign picture.", {"-nodule"}),
     ("First, let us consider the possibility of pneumonia. The lungs show none of these signs.", {"-pneumonia"}),
-    ("Signs of edema include septal lines. None of these are noted.", {"-edema", "-interstitial_opacity"}),
+    ("Signs of edema include septal lines. None of these are noted.", {"-edema", "-kerley_lines"}),
     # and in the same sentence
     ("Check for a hiatal hernia, but observe none.", {"-hiatal_hernia"}),
     ("Inspect the spine for scoliosis and find no such abnormality.", {"-scoliosis"}),
@@ -34,7 +34,7 @@ NOT_FOUND = [
 ]  # fmt: skip
 
 FOUND = [
-    ("I looked for septal lines. These are clearly visible.", {"+interstitial_opacity"}),
+    ("I looked for septal lines. These are clearly visible.", {"+kerley_lines"}),
     ("Hyperinflation is marked by flattened diaphragms. These features are present on the film.",
      {"+hyperinflation"}),
     ("Next, assess for cardiomegaly. This is confirmed on the frontal view.", {"+cardiomegaly"}),

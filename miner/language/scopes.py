@@ -166,9 +166,13 @@ def _parts_denial(items: Items, index: int) -> bool:
 
 
 def _runs_on(items: Items, index: int) -> bool:
-    """Return whether a new statement begins without any sign: "no X small left Y"."""
-    degree = items.roles[index] & (SEVERITY | CHANGE | Role.SIDE)
-    return bool(degree and items.roles[index - 1] & CONCEPT and _leads_to_mention(items, index))
+    """Return whether a new statement begins without any sign: "no X small left Y", "no X Y large"."""
+    if not items.roles[index - 1] & CONCEPT:
+        return False
+    state = items.entries[index + 1].state if index + 1 < len(items.roles) else None
+    if items.roles[index] & PART and state is not None:
+        return True
+    return bool(items.roles[index] & (SEVERITY | CHANGE | Role.SIDE)) and _leads_to_mention(items, index)
 
 
 def _concludes_anew(items: Items, index: int) -> bool:

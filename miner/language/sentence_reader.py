@@ -67,10 +67,13 @@ class SentenceReader:
             said = (role | items.roles[index - 1]) & Role.COPULA or items.entries[index].phrase[0] in _PREDICATES
             if not said:
                 continue
-            for subject in (
-                subjects(items, index, CONCEPT) or _before_which(items, index) or over_relative(items, index, CONCEPT)
-            ):
+            named = subjects(items, index, CONCEPT)
+            before = [] if named else _before_which(items, index) or over_relative(items, index, CONCEPT)
+            for subject in named or before:
                 changes.setdefault(subject, change)
+            if change is Change.RESOLVED:
+                for subject in before:  # "on the prior study there was X, which has resolved"
+                    self.scopes.silent[subject] = False
         return changes
 
     def _is_device(self, index: int) -> bool:

@@ -78,5 +78,5 @@ def phrase_words(phrase: str) -> tuple[str, ...]:
     words: list[str] = []
     for part in parts:
         if part not in ARTICLES:
-            words.extend(fold_compound(part))
+            words.extend(fold_compound(part) if len(part) > 1 else (part,))  # a letter is a side in reports alone
     return tuple(words)
