@@ -20,7 +20,7 @@ class NormalForm(Frozen):
     number: str | None = Field(default=None, description="single, multiple or a count")
     change: Change | None = None
     qualities: tuple[str, ...] = Field(
-        default=(), description="words of the pack that exclude one another: where a tip lies, displaced or not"
+        default=(), description="words of the pack that exclude one another: where a tip lies, moved apart or not"
     )
 
 

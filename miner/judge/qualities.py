@@ -1,4 +1,4 @@
-"""Which qualities exclude one another: "displaced" and not, the places of a tip, the numbers of structures."""
+"""Which qualities exclude one another: broken clean or not, the places of a tip, the numbers of structures."""
 
 from collections.abc import Iterator
 from functools import cache

@@ -362,7 +362,7 @@ def _place_follows(items: Items, index: int) -> bool:
     for role in items.roles[index:]:
         if role & (PART | SIDE):
             saw_place = True
-        elif role & _OF_ANOTHER:
+        elif role & _OF_ANOTHER and not role & PREPOSITION:  # "convex" may be both
             return False  # the places are those of a later mention: "X or upper or lower Y"
         elif not role & _BEFORE_PLACE:
             break

@@ -1,4 +1,4 @@
-"""Where a device ends and whether it sits well, and qualities that exclude one another ("displaced").
+"""Where a device ends and whether it sits well, and qualities that exclude one another.
 
 Read from the words around a mention, by the tables of the pack: `[positions]` of anatomy.toml, `[[quality]]` of
 relations.toml. A place behind "formerly" or "not" is none of today, and one behind "side port" none of the tip.

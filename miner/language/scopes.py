@@ -128,7 +128,7 @@ def _forward(items: Items, scopes: Scopes) -> None:
         if deny_used and role & (_CONCLUDES | CONFIRM) and _concludes_anew(items, index):
             deny = -1
         if items.entries[index].phrase == _NON:
-            continue  # "non-displaced" says nothing of what is not displaced
+            continue  # "non-X" says nothing of what follows X
         if role & _FORWARD and not (role & _BACKWARD and _looks_back(items, index)):
             if role & DENY_FORWARD:
                 deny, deny_used = index, False
