@@ -231,7 +231,7 @@ def _phrases() -> dict[str, list[tuple[tuple[str, ...], int, str]]]:
     listed = [
         *((phrase, _PLACE, name) for name, place in table.place.items() for phrase in place.phrases),
         *((phrase, _WELL, "") for phrase in words.well),
-        *((phrase, _BADLY, "") for phrase in words.badly),
+        *((phrase, _BADLY, "") for phrase in (*words.badly, *words.advice)),
         *((phrase, _TIP, "") for phrase in words.tip),
         *((phrase, _OTHER_PART, "") for phrase in words.not_the_tip),
         *((phrase, _PAST, phrase) for phrase in words.past),
