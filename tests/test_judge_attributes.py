@@ -251,6 +251,9 @@ MORE = [
 ]
 
 LATER = [
+    ("ETT 1 cm above the carina, should be withdrawn 3 cm.", "endotracheal tube", "1 cm above the carina", "S"),
+    ("Bibasilar atelectasis, right > left.", "atelectasis", "left greater than right", "C"),
+    ("Wedge opacity, right base. Left base: clear. A small ipsilateral effusion.", "right effusion", "small", "S"),
     (
         "The endotracheal tube lies 1 cm above the carina and should be pulled back.",
         "endotracheal tube",

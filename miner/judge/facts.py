@@ -156,7 +156,7 @@ def by_side(form: NormalForm, words: str) -> list[NormalForm]:
     if form.side is not Side.BILATERAL or (form.severity is None and len(form.locations) < 2):
         return [form]
     entries = read_items(words).entries
-    grades = [entry.severity or entry.side for entry in entries if entry.severity or entry.side]
+    grades = [entry.severity or entry.side for entry in entries if entry.severity or entry.side in _BOTH]
     match grades:
         case [Severity() as first, Side() as one, Severity() as second, Side() as other]:
             return _graded_sides(form, {one: first, other: second})

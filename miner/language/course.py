@@ -193,7 +193,7 @@ def _places_end_it(items: Items, index: int) -> bool:
             saw_place = True
         elif role & _STOPS:
             break
-        if role & _ENDS_PLACES or not role & _PLACING:
+        if (role & _ENDS_PLACES and not role & Role.PREPOSITION) or not role & _PLACING:
             return False
     return saw_place
 
