@@ -17,7 +17,8 @@ _LONGEST = 160
 @cache
 def _opening() -> re.Pattern[str]:
     """Return the pattern of sentences that go on: a pronoun, or the end of a device, without a subject of its own."""
-    ends = "|".join(re.escape(word) for word in pack().anatomy.positions.words.tip if " " not in word)
+    words = pack().anatomy.positions.words
+    ends = "|".join(re.escape(word) for word in (*words.tip, *words.advice) if " " not in word)
     return re.compile(rf"\s*(?:it|they|this|these|those|(?:the |its )?(?:{ends or 'it'}))\b", re.IGNORECASE)
 
 
@@ -41,8 +42,10 @@ def tell_on(analysis: Analysis, forms: list[NormalForm]) -> None:
 def _told(form: NormalForm, items: Items) -> NormalForm:
     """Return a form with the position or the change that a sentence adds."""
     position = position_in(items, form.concept)
-    if position.qualities and not any(quality.startswith(TIP) for quality in form.qualities):
-        return form.model_copy(update={"qualities": position.qualities})
+    told = {quality.startswith(TIP) for quality in form.qualities}  # where it ends, how it sits
+    more = tuple(quality for quality in position.qualities if quality.startswith(TIP) not in told)
+    if more:
+        return form.model_copy(update={"qualities": (*form.qualities, *more)})
     change = None if form.change is not None else _change(items)
     return form if change is None else form.model_copy(update={"change": change})
 

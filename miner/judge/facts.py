@@ -32,6 +32,7 @@ _GOES_ON = re.compile(
 )
 # A sentence of a report names a dozen things at most; comparing all pairs of hundreds would take quadratic time.
 MOST_IN_SENTENCE = 40
+_BOTH = {Side.LEFT, Side.RIGHT}
 _ONE = ("a ", "an ", "single ", "solitary ")
 
 
@@ -151,27 +152,36 @@ def stated(analysis: Analysis, relations: Relations) -> list[tuple[int, NormalFo
 
 
 def by_side(form: NormalForm, words: str) -> list[NormalForm]:
-    """Split "moderate right and small left X", "X, small on the left and ..." into the two; all else stays one."""
-    if form.side is not Side.BILATERAL or form.severity is None:
+    """Split what is told of each side apart ("moderate right and small left X", "X at the left Y and the right Z")."""
+    if form.side is not Side.BILATERAL or (form.severity is None and len(form.locations) < 2):
         return [form]
-    grades = [entry.severity or entry.side for entry in read_items(words).entries if entry.severity or entry.side]
+    entries = read_items(words).entries
+    grades = [entry.severity or entry.side for entry in entries if entry.severity or entry.side in _BOTH]
     match grades:
         case [Severity() as first, Side() as one, Severity() as second, Side() as other]:
-            pass
+            return _graded_sides(form, {one: first, other: second})
         case [Side() as one, Severity() as first, Side() as other, Severity() as second]:
-            pass
-        case _:
-            return [form]
-    if {one, other} != {Side.LEFT, Side.RIGHT}:
+            return _graded_sides(form, {one: first, other: second})
+    told = [value for entry in entries for value in (entry.side, entry.part and entry.part.id) if value is not None]
+    match told:
+        case [Side() as one, here, Side() as other, there] if {one, other} == _BOTH and {here, there} <= {
+            *form.locations
+        }:
+            pairs = ((one, here), (other, there))
+            return [form.model_copy(update={"side": side, "locations": (place,)}) for side, place in pairs]
+    return [form]
+
+
+def _graded_sides(form: NormalForm, degrees: dict[Side, Severity]) -> list[NormalForm]:
+    """Return a form for each side with its degree, and which of the two is the larger."""
+    if degrees.keys() != _BOTH:
         return [form]
     order = list(Severity)
-    qualities = form.qualities
-    if first is not second:
-        qualities += (f"larger_{one if order.index(first) > order.index(second) else other}",)
-    graded = ((one, first), (other, second))
+    larger = max(degrees, key=lambda side: order.index(degrees[side]))
+    told = (*form.qualities, f"larger_{larger}") if len({*degrees.values()}) > 1 else form.qualities
     return [
-        form.model_copy(update={"severity": severity, "side": side, "qualities": qualities})
-        for side, severity in graded
+        form.model_copy(update={"severity": severity, "side": side, "qualities": told})
+        for side, severity in degrees.items()
     ]
 
 

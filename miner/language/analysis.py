@@ -13,7 +13,7 @@ from cxr.miner.language.reader import read_fragment, read_sentence
 from cxr.miner.language.readings import Reading, Sentence
 from cxr.miner.language.sections import outline
 from cxr.miner.language.sentences import split_sentences
-from cxr.miner.language.sides import last_side, points_to_a_side
+from cxr.miner.language.sides import ONE_SIDE, last_side, points_to_a_side
 from cxr.miner.language.sought import Sought
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Span
 
@@ -28,6 +28,7 @@ _PATIENT = re.compile(
 _NOW = re.compile(r"\b(?:now|today|currently|any ?more|any longer)\b", re.IGNORECASE)
 _FRAGMENT = 60
 """A longer sentence says itself what it speaks of."""
+_WRONG = frozenset({"present", "possible"})
 _SECTION_SIGNS = (":", "\n", "- ", "\u2013 ", "\u2014 ")
 
 
@@ -104,11 +105,20 @@ def _over(form: NormalForm, readings: Iterable[Reading]) -> bool:
     return any(each.form.concept == form.concept and each.form.presence is Presence.ABSENT for each in readings)
 
 
-def _pointing(text: str, sentences: Sequence[tuple[int, int]]) -> Sentence:
-    """Read the last of the sentences with the side that was named before it, to which it may point."""
+def _pointing(text: str, sentences: Sequence[tuple[int, int]], mentions: Sequence[Mention]) -> Sentence:
+    """Read the last of the sentences with the side that was named before it, to which it may point.
+
+    That is the side of something wrong: "right X. Left Y clear. Ipsilateral Z" is right.
+    """
     begin, stop = sentences[-1]
-    before = (side for start, end in sentences[-2:-5:-1] if (side := last_side(text[start:end])) is not None)
-    return read_sentence(text[begin:stop], next(before, None))
+    for number in range(len(sentences) - 2, max(-1, len(sentences) - 5), -1):
+        own = [mention.form for mention in mentions if mention.sentence == number]
+        wrong = [form.side for form in own if form.side in ONE_SIDE and status_of(form) in _WRONG]
+        start, end = sentences[number]
+        side = wrong[-1] if wrong else None if own else last_side(text[start:end])
+        if side is not None:
+            return read_sentence(text[begin:stop], side)
+    return read_sentence(text[begin:stop])
 
 
 def _read(text: str, spans: Iterable[Part]) -> Analysis:
@@ -138,7 +148,7 @@ class _Reading:
             sentence = self.text[begin:stop]
             if _PATIENT.match(sentence):
                 continue
-            read = _pointing(self.text, self.cuts) if self.points else read_sentence(sentence)
+            read = _pointing(self.text, self.cuts, self.mentions) if self.points else read_sentence(sentence)
             if not read.readings and before and len(sentence) <= _FRAGMENT:
                 read = self._fragment(sentence, before, read)
             before = sentence

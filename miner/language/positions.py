@@ -44,6 +44,8 @@ class Position(NamedTuple):
 
     qualities: tuple[str, ...] = ()
     spans: tuple[tuple[int, int], ...] = ()
+    distance_mm: float | None = None
+    """How far from the place the tip is."""
 
 
 NOWHERE = Position()
@@ -83,9 +85,10 @@ def _position(items: Items, tips: Tips, phrases: list[_Said], reach: tuple[int, 
     qualities = [TIP + surely[-1].name] if surely else []
     placed = _placement(said)
     wrong = any(each.name in tips.badly for each in places if each not in own and not _is_past(each, behind))
-    placed = placed or (BADLY if wrong else _by_place(surely, tips, items, start, end))
+    distance = _distance(items, surely[-1], start) if surely else None
+    placed = placed or (BADLY if wrong else _by_place(surely, tips, distance))
     spans = tuple((items.word_starts[each.first], items.word_ends[each.last]) for each in places)
-    return Position((*qualities, *([placed] if placed else [])), spans)
+    return Position((*qualities, *([placed] if placed else [])), spans, distance)
 
 
 def hide(items: Items, spans: Iterable[tuple[int, int]], mention: int) -> None:
@@ -193,14 +196,20 @@ def _placement(said: list[_Said]) -> str:
     return placed
 
 
-def _by_place(surely: list[_Said], tips: Tips, items: Items, start: int, end: int) -> str:
+def _distance(items: Items, place: _Said, start: int) -> float | None:
+    """Return the measure right before a place: "3 cm above Y", and not the one of "withdraw 3 cm"."""
+    end = items.word_starts[place.first]
+    sizes = [size for at, size in items.sizes if at < len(items.starts) and start <= items.starts[at] < end]
+    return sizes[-1] if sizes else None
+
+
+def _by_place(surely: list[_Said], tips: Tips, distance: float | None) -> str:
     """Return whether the place and the distance of a tip are right for the device."""
     if not surely:
         return ""
     name = surely[-1].name
-    sizes = [size for at, size in items.sizes if at < len(items.starts) and start <= items.starts[at] < end]
-    if name in tips.well and sizes and (tips.nearest_mm or tips.farthest_mm):
-        right = (tips.nearest_mm or 0) <= sizes[-1] <= (tips.farthest_mm or sizes[-1])
+    if name in tips.well and distance is not None and (tips.nearest_mm or tips.farthest_mm):
+        right = (tips.nearest_mm or 0) <= distance <= (tips.farthest_mm or distance)
         return WELL if right else BADLY
     if name in tips.badly:
         return BADLY
@@ -223,6 +232,12 @@ def _phrases_in(items: Items) -> list[_Said]:
     return found
 
 
+def _words(phrase: str) -> tuple[str, ...]:
+    """Return the folded words of a phrase, with the sign that means more ("right > left")."""
+    before, sign, after = phrase.partition(">")
+    return (*phrase_words(before), sign, *phrase_words(after)) if sign else phrase_words(phrase)
+
+
 @cache
 def _phrases() -> dict[str, list[tuple[tuple[str, ...], int, str]]]:
     """Return the phrases of the tables by their first word, long before short."""
@@ -231,7 +246,7 @@ def _phrases() -> dict[str, list[tuple[tuple[str, ...], int, str]]]:
     listed = [
         *((phrase, _PLACE, name) for name, place in table.place.items() for phrase in place.phrases),
         *((phrase, _WELL, "") for phrase in words.well),
-        *((phrase, _BADLY, "") for phrase in words.badly),
+        *((phrase, _BADLY, "") for phrase in (*words.badly, *words.advice)),
         *((phrase, _TIP, "") for phrase in words.tip),
         *((phrase, _OTHER_PART, "") for phrase in words.not_the_tip),
         *((phrase, _PAST, phrase) for phrase in words.past),
@@ -241,7 +256,7 @@ def _phrases() -> dict[str, list[tuple[tuple[str, ...], int, str]]]:
     found: dict[str, list[tuple[tuple[str, ...], int, str]]] = {}
     for phrase, kind, name in listed:
         for text in variants(phrase):
-            folded = phrase_words(text)
+            folded = _words(text)
             found.setdefault(folded[0], []).append((folded, kind, name))
     for same in found.values():
         same.sort(key=lambda each: (-len(each[0]), each[1]))
@@ -275,7 +290,7 @@ def _qualities() -> dict[str, _Qualities]:
     often: Counter[str] = Counter()
     for quality in pack().relations.quality:
         listed = [
-            (phrase_words(text), name)
+            (_words(text), name)
             for name, phrases in quality.values.items()
             for phrase in phrases
             for text in variants(phrase)

@@ -122,6 +122,8 @@ class SentenceReader:
         if position.spans:
             hide(items, position.spans, index)
         found = collect(items, index)
+        if position.spans:
+            found.size_mm = position.distance_mm
         found.qualities = position.qualities or qualities_of(items, index, entry.concepts[0])
         for named in entry.concepts:
             for concept_id in self._concepts_here(named, index, found):

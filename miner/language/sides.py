@@ -10,6 +10,7 @@ from cxr.miner.pack import pack
 from cxr.schemas import Side
 
 PART = int(Role.PART)
+ONE_SIDE = frozenset({Side.LEFT, Side.RIGHT})
 _OPPOSITE: dict[Side | None, Side] = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
 _TOWARDS = frozenset({("to",), ("toward",), ("towards",)})
 _ENDS = int(Role.COMMA | Role.BREAK | Role.WITH | Role.COPULA | Role.CONJUNCTION)

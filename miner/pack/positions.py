@@ -35,6 +35,8 @@ class Placement(Table):
 
     well: Words = ()
     badly: Words = ()
+    advice: Words = ()
+    """What to do with one that sits badly."""
     tip: Words = ()
     """Words for the end of a device, and for ending."""
     not_the_tip: Words = ()
