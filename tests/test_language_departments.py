@@ -30,7 +30,7 @@ STYLES = [  # one sentence after another in the manner of other departments
     ("Pneumomediastinum and pneumopericardium after surgery.", "+pneumomediastinum +pneumopericardium"),
     ("Median sternotomy wires and mediastinal clips.", "+sternotomy_wires +surgical_clips"),
     ("Skin staples over the left chest.", "+surgical_clips"),
-    ("Left ventricular assist device with driveline.", "+ventricular_pump"),
+    ("Left ventricular assist device with driveline.", "+heart_pump"),
     ("Epicardial pacing wires remain.", "+pacemaker"),
     ("Bioprosthetic mitral valve.", "+prosthetic_valve"),
     ("AICD leads unchanged.", "+pacemaker"),

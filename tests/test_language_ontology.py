@@ -172,8 +172,8 @@ NOT_WHAT_THEY_SOUND_LIKE = [
 ]
 
 DEVICES = [
-    ("LVAD in place.", "+ventricular_pump !iabp"),
-    ("Impella device across the aortic valve.", "+ventricular_pump"),
+    ("LVAD in place.", "+heart_pump !iabp"),
+    ("Impella device across the aortic valve.", "+heart_pump"),
     ("IABP tip 2 cm below the arch.", "+iabp"),
     ("Venous ECMO cannula ends in the right atrium.", "+ecmo_cannula"),
     ("Leadless pacer projects over the right ventricle.", "+leadless_pacemaker"),
@@ -269,7 +269,7 @@ LABELS = [  # the convention that two readers of invented reports agreed on: a s
     ("No air or fluid in the pleural spaces.", {"Pleural Effusion": 0, "Pneumothorax": 0, "No Finding": 1}),
     ("Lungs clear apart from a granuloma at the left base.", {"Lung Opacity": 0}),
     ("Lungs clear except for right basilar opacity.", {"Lung Opacity": 1}),
-    ("Bibasilar septal lines.", {}),
+    ("Bibasilar septal lines.", {"Lung Opacity": 1}),
     ("Surgical clips in the left axilla.", {"Support Devices": 1, "No Finding": 1}),
     ("Median sternotomy wires.", {"Support Devices": 1, "No Finding": 1}),
     ("Breast implants.", {"No Finding": 1}),

@@ -46,9 +46,9 @@ def ingest(cxr: Cli) -> str:
 
 def test_an_older_store_opens_migrates_and_goes_on(cxr: Cli, sql: Sql) -> None:
     assert "run any writing command" in cxr("status").stderr
-    (chains,) = sql("select count(*) from chains")
     labels = "42 reports labeled (42 of them again, by a newer version of our labeler)"
     assert labels in ingest(cxr)
+    (chains,) = sql("select count(*) from chains")  # without those of questions whose label reads otherwise now
     mined = cxr("mine")
     assert mined.returncode == 0, mined.stderr
     assert f"{chains[0]} chains mined by rules" in mined.stderr
