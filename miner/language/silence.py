@@ -133,7 +133,7 @@ def _seek(items: Items, silent: list[bool], sought: list[int], start: int, stop:
     named = meant = False
     for at in range(start, stop):
         role = items.roles[at]
-        meant = meant or bool(named and role & _MEANS and not role & CONCEPT)
+        meant = meant or bool(named and role & _MEANS and not role & (CONCEPT | EXAMPLE))
         named = named or bool(role & (CONCEPT | STATE | PART))
         if not silent[at] or sought[at]:
             sought[at] = 0 if meant else number
