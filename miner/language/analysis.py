@@ -98,7 +98,7 @@ def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
             cuts.append((begin, stop))
             sentence = text[begin:stop]
             read = read_sentence(sentence)
-            if read.supposes and sought.sentences:
+            if read.supposes and sought.sentences and not sought.asserted:
                 continue  # "such a finding could be X", of what is only sought
             mentions.extend(_mention(reading, begin, number) for reading in read.readings)
             if sought.sentences or read.open:

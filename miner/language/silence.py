@@ -42,6 +42,7 @@ _ADVERSATIVE = frozenset({("but",), ("however",), ("although",), ("though",), ("
 _HENCE = frozenset({("therefore",), ("thus",), ("hence",), ("so",)})
 _ADVERBS = _HENCE | {("then",), ("also",), ("additionally",), ("in", "addition"), ("instead",)}
 _CONSIDERING = ("considering",)
+_PROBABLE = int(Role.PROBABLE)
 _EXISTS, _WOULD = "there", "would"
 _ASKS = frozenset({("whether",), _IF, ("any",), ("how",), ("for",)})
 BRACKETS = frozenset({("(",), (")",)})
@@ -179,7 +180,7 @@ def _stated_before(items: Items, stop: int) -> bool:
     copula = False
     for at in range(stop):
         role = items.roles[at]
-        if role & (DENY_FORWARD | REPORT | CHOSEN) or items.entries[at].phrase[0] == _EXISTS:
+        if role & (DENY_FORWARD | REPORT | CHOSEN | _PROBABLE | PERCEIVE) or items.entries[at].phrase[0] == _EXISTS:
             return True
         if role & _ENDS or (copula and role & STATE):
             return True
