@@ -3,10 +3,14 @@
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from cxr.miner.language.lexicon import Entry, Node, Role, load_lexicon
 from cxr.miner.language.tokens import ARTICLES, TOKEN, fold_compound, lowered
 from cxr.miner.pack import pack
+
+if TYPE_CHECKING:
+    from cxr.miner.language.landmarks import Landmarks
 
 _SIGNS = {
     ",": Entry((",",), int(Role.COMMA)),
@@ -36,6 +40,8 @@ class Items:
     """(item index, size in mm) of each measurement."""
     union: int
     """All roles that occur, to skip what cannot apply."""
+    landmarks: "Landmarks | None" = None
+    """What is known of the whole sentence (`landmarks.py`), once it was asked for."""
     option: bool = False
     """A line that begins with an answer letter, "B) ...": it repeats an option."""
 
