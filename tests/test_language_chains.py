@@ -2,6 +2,9 @@
 
 import pytest
 
+from cxr.miner.judge import RulesJudge
+from cxr.miner.judge.files import judge_line
+from cxr.miner.language import analyse
 from tests.language import concepts
 
 NOT_FOUND = [
@@ -167,7 +170,51 @@ CONFIRMED = [
     ("The histories and views match, leading to this reading of the diaphragm.", set()),
 ]  # fmt: skip
 
-TABLE = [*NOT_FOUND, *FOUND, *OPEN, *OUT_OF_OPTIONS, *CHOSEN, *REPORTED, *GROUNDS, *EXAMPLES, *CONFIRMED]
+HEADED = [
+    # what a sentence says behind its heading settles the heading
+    ("For a hiatal hernia, the film shows no such structure.", {"-hiatal_hernia"}),
+    ("For option A, a pneumothorax, the review reveals no pleural line.", {"-pneumothorax"}),
+    ("Regarding cardiomegaly, the heart is normal in size with no cardiomegaly.", {"-cardiomegaly", "+normal_heart"}),
+    ("When assessing for pulmonary edema, the images did not reveal septal lines.",
+     {"-edema", "-interstitial_opacity"}),
+    ("For option B, scoliosis, the spine shows mild scoliosis.", {"+scoliosis"}),
+    ("In assessing effusion, there is cardiomegaly.", {"+cardiomegaly"}),
+    # an aside between a subject and its predicate
+    ("Infiltrates, which would indicate pneumonia, are absent.", {"-infiltrate"}),
+    # "this option" is what another sentence names
+    ("The heart is enlarged, making this option unlikely.", {"+cardiomegaly"}),
+    ("There is no active infection, this granuloma is stable.", {"-pneumonia", "+granuloma"}),
+    # what is asserted may mean something
+    ("A basal opacity is seen, which may represent atelectasis.", {"+lung_opacity", "?atelectasis"}),
+    ("Calcified nodes suggest a history of tuberculosis.", {"+calcified_lymph_node", "?tuberculosis"}),
+    ("The effusion raises concern for malignancy.", {"+pleural_effusion", "?malignancy"}),
+]  # fmt: skip
+
+REPORTS = [
+    # words of plans that reports use otherwise
+    ("Considering differences in technique, stable mild cardiomegaly.", {"+cardiomegaly"}),
+    ("Considerations would include pericardial effusion or cardiomyopathy.", {"?pericardial_effusion"}),
+    ("After further review there is a right upper lobe opacity.", {"+lung_opacity"}),
+    ("Concerning findings for fibrosis in the bases.", {"+pulmonary_fibrosis"}),
+    ("The pneumothorax for which it was placed is not seen.", {"-pneumothorax"}),
+    ("No infiltrates that would suggest pneumonia.", {"-infiltrate", "-pneumonia"}),
+    ("Review of the prior study demonstrates calcified granulomas.", {"+calcified_granuloma"}),
+    ("Evaluation of the lung bases is limited. There is no effusion.", {"-pleural_effusion"}),
+]  # fmt: skip
+
+TABLE = [
+    *NOT_FOUND,
+    *FOUND,
+    *OPEN,
+    *OUT_OF_OPTIONS,
+    *CHOSEN,
+    *REPORTED,
+    *GROUNDS,
+    *EXAMPLES,
+    *CONFIRMED,
+    *HEADED,
+    *REPORTS,
+]
 
 
 @pytest.mark.parametrize(("text", "meaning"), TABLE, ids=[text for text, _ in TABLE])
@@ -178,3 +225,37 @@ def test_reads_what_a_chain_asserts(text: str, meaning: set[str]) -> None:
 @pytest.mark.parametrize("text", NEVER)
 def test_states_nothing_of_this_image(text: str) -> None:
     assert concepts(text) == set()
+
+
+def test_an_answer_marks_the_place_that_was_sought() -> None:
+    text = "I looked for a nodule in the left lung. None was seen."
+    (mention,) = analyse(text).mentions
+    assert text[mention.start : mention.end] == "nodule in the left lung"
+    assert mention.sentence == 0
+
+
+def test_an_answer_comes_soon_or_not_at_all() -> None:
+    later = "Check for scoliosis. The heart is normal. The lungs are clear. No such finding is present."
+    assert "-scoliosis" not in concepts(later)
+    assert "-scoliosis" in concepts("Check for scoliosis. The bones were reviewed. No such finding is present.")
+    assert "-scoliosis" not in concepts("Check for scoliosis. The heart is normal. No abnormality is seen.")
+
+
+def test_falling_silent_hides_no_falsehood() -> None:
+    for text in (
+        "There is a large pneumothorax, as suggested by the image.",
+        "There is a large pneumothorax, typically a sign of trauma.",
+        "I should look for a large pneumothorax, which I see.",
+        "We check for a pneumothorax. This is present.",
+        "The correct answer is B) a large pneumothorax.",
+        "A review of the film shows a large pneumothorax.",
+    ):
+        assert "+pneumothorax" in concepts(text), text
+
+
+def test_a_judged_text_marks_every_place_and_says_what_repeats() -> None:
+    text = "The heart is enlarged. No effusion. Thus there is cardiomegaly."
+    findings = judge_line({"report": "Cardiomegaly.", "text": text}, RulesJudge())["findings"]
+    assert [item["observation"] for item in findings] == ["heart is enlarged", "effusion", "cardiomegaly"]
+    assert [item.get("repeats") for item in findings] == [None, None, 0]
+    assert len(RulesJudge().extract(text)) == 2

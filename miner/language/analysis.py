@@ -162,7 +162,9 @@ class _Reading:
             return read
         if _NOW.search(sentence):  # "There was an X. None now."
             last = len(self.cuts) - 2
-            kept = [at for at, each in enumerate(self.mentions) if each.sentence != last or not _over(each.form, readings)]
+            kept = [
+                at for at, told in enumerate(self.mentions) if told.sentence != last or not _over(told.form, readings)
+            ]
             self.mentions = [self.mentions[at] for at in kept]
             self.ranks = [self.ranks[at] for at in kept if at < len(self.ranks)]
         return Sentence(readings)
@@ -170,7 +172,7 @@ class _Reading:
     def _hear(self, sentence: str, read: Sentence, begin: int) -> None:
         """Keep what a sentence states, and what it settles of what was sought before it."""
         number, sought = len(self.cuts) - 1, self.sought
-        if read.supposes and sought.sentences:
+        if read.supposes and sought.sentences and not sought.asserted:
             return  # "such a finding could be X", of what is only sought
         self.mentions.extend(_mention(reading, begin, number) for reading in read.readings)
         if sought.sentences or read.open:

@@ -35,12 +35,14 @@ class Answer(NamedTuple):
 
     presence: Presence
     head: bool = False
+    near: bool = False
+    """It only says that nothing was found, which speaks of the sentence before it and of no other."""
 
 
-def answer(items: Items, scopes: Scopes, first: int = 0) -> Answer | None:
-    """Return what a sentence, from an item on, says of what was sought; a denial goes before all else."""
+def answer(items: Items, scopes: Scopes, first: int = 0, stop: int | None = None) -> Answer | None:
+    """Return what a stretch of a sentence says of what was sought before it; a denial goes before all else."""
     found: Answer | None = None
-    for index in range(first, len(items.roles)):
+    for index in range(first, len(items.roles) if stop is None else stop):
         role = items.roles[index]
         if not role & ANSWERS and index != first:
             continue
@@ -79,7 +81,7 @@ def _answer_at(items: Items, scopes: Scopes, index: int, first: int) -> Answer |
         return said._replace(head=True) if said is not None and said.presence is Presence.ABSENT else None
     if role & GENERIC and scopes.denied[index] and (first or not items.union & (PART | CONCEPT)):
         follows = items.roles[index + 1] if index + 1 < len(items.roles) else 0
-        return None if follows & CONCEPT else Answer(Presence.ABSENT)
+        return None if follows & CONCEPT else Answer(Presence.ABSENT, near=True)
     return None
 
 

@@ -3,12 +3,16 @@
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from cxr.miner.language.lexicon import Entry, Node, Role, load_lexicon
 from cxr.miner.language.ratios import read_ratio
 from cxr.miner.language.repair import repaired
 from cxr.miner.language.tokens import ARTICLES, fold_compound, lowered, token_pattern
 from cxr.miner.pack import pack
+
+if TYPE_CHECKING:
+    from cxr.miner.language.landmarks import Landmarks
 
 _SIGNS = {
     ",": Entry((",",), int(Role.COMMA)),
@@ -59,6 +63,8 @@ class Items:
     """(item index, size in mm) of each measurement."""
     union: int
     """All roles that occur, to skip what cannot apply."""
+    landmarks: "Landmarks | None" = None
+    """What is known of the whole sentence (`landmarks.py`), once it was asked for."""
     words: list[str] = field(default_factory=list)
     word_starts: list[int] = field(default_factory=list)
     word_ends: list[int] = field(default_factory=list)

@@ -1,8 +1,8 @@
 """What a sentence about answer options says: what an option names is said only where it is chosen or dismissed."""
 
 from cxr.miner.language.items import Items
+from cxr.miner.language.landmarks import BRACKETS, landmarks
 from cxr.miner.language.lexicon import Role
-from cxr.miner.language.silence import BRACKETS, list_goes_on
 
 COMMA, COLON, COPULA, BREAK = int(Role.COMMA), int(Role.COLON), int(Role.COPULA), int(Role.BREAK)
 CONJUNCTION, PREPOSITION, DENY_FORWARD = int(Role.CONJUNCTION), int(Role.PREPOSITION), int(Role.DENY_FORWARD)
@@ -63,9 +63,10 @@ def _content_start(items: Items, named: int) -> int:
 
 def _option_end(items: Items, start: int) -> int:
     """Return where the content of an option ends: at a verb, a break, or the comma behind it."""
+    lists = landmarks(items).list_goes_on
     for at in range(start, len(items.roles)):
         role = items.roles[at]
-        if role & COMMA and (items.entries[at].phrase in BRACKETS or list_goes_on(items, at)):
+        if role & COMMA and (items.entries[at].phrase in BRACKETS or lists[at]):
             continue
         if role & (COLON | COMMA | BREAK | REPORT | DENY_FORWARD | PLANS | ENDS):
             return at

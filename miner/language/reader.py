@@ -40,7 +40,8 @@ def read_sentence(sentence: str, side: Side | None = None) -> Sentence:
     readings = work.read()
     sought = work.scopes.sought
     alone = union & ALONE or (union & GENERIC and not union & (CONCEPT | PART))
-    before = answer(items, work.scopes) if alone else None
+    own = next((index for index, number in enumerate(sought) if number), None)
+    before = answer(items, work.scopes, stop=own) if alone else None
     if not union & (PLANS | HEADING | OPTION) or not _names_sought(items, sought):
         supposes = bool(items.roles[0] & ANAPHOR and readings) and all(reading.hedge for reading in readings)
         return Sentence(tuple(readings), said=before, supposes=supposes)

@@ -73,7 +73,9 @@ def settled(sought: Iterable[tuple[int, Reading]], said: Answer, readings: Seque
         concept = reading.form.concept
         if (said.head and number != first) or not _can_be_found(concept, lexicon):
             continue
-        again = concept in named if said.head else several and any(_same(concept, other, lexicon) for other in named)
+        again = concept in named or (
+            not said.head and several and any(_same(concept, other, lexicon) for other in named)
+        )
         if number != first or not again:
             found.append(reading._replace(form=_with_presence(reading.form, said.presence)))
     return found

@@ -183,6 +183,8 @@ def _concludes_anew(items: Items, index: int) -> bool:
     if items.roles[index] & CONFIRM:
         restricts = items.entries[index].phrase[0].endswith("ing") and not items.roles[index - 1] & (COMMA | _STOP)
         return not restricts  # "no X confirming the presence of Y" denies both
+    if any(role & ANAPHOR for role in items.roles[index + 1 : index + 2]):
+        return True  # "the absence of X suggests these Ys are old"
     return not _NEGATIONS.isdisjoint(items.entries[index].phrase) or _normal_follows(items, index + 1)
 
 

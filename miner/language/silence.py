@@ -7,6 +7,7 @@ What a plan or a definition names is *sought*: nothing is said of it yet, but a 
 from collections.abc import Iterator, Sequence
 
 from cxr.miner.language.items import Items
+from cxr.miner.language.landmarks import BRACKETS, landmarks
 from cxr.miner.language.lexicon import Role
 
 CONCEPT, PART, STATE = int(Role.CONCEPT), int(Role.PART), int(Role.STATE)
@@ -46,9 +47,11 @@ _ADVERSATIVE = frozenset({("but",), ("however",), ("although",), ("though",), ("
 _HENCE = frozenset({("therefore",), ("thus",), ("hence",), ("so",)})
 _ADVERBS = _HENCE | {("then",), ("also",), ("additionally",), ("in", "addition"), ("instead",)}
 _CONSIDERING = ("considering",)
+_PROBABLE = int(Role.PROBABLE)
+_SUBJECT = 10
+"""So many items may stand before the verb that reports a result."""
 _EXISTS, _WOULD = "there", "would"
 _ASKS = frozenset({("whether",), _IF, ("any",), ("how",), ("for",)})
-BRACKETS = frozenset({("(",), (")",)})
 _ONLY_AS_WORD = frozenset({("to",)})
 
 
@@ -174,7 +177,7 @@ def _seek(items: Items, silent: list[bool], sought: list[int], start: int, stop:
     named = meant = False
     for at in range(start, stop):
         role = items.roles[at]
-        meant = meant or bool(named and role & _MEANS and not role & CONCEPT)
+        meant = meant or bool(named and role & _MEANS and not role & (CONCEPT | EXAMPLE))
         named = named or bool(role & (CONCEPT | STATE | PART))
         if not silent[at] or sought[at]:
             sought[at] = 0 if meant else number
@@ -183,9 +186,9 @@ def _seek(items: Items, silent: list[bool], sought: list[int], start: int, stop:
 
 def _describes(items: Items, silent: Sequence[bool], index: int) -> bool:
     """Return whether something asserted is described further: "X is seen, characterized by Y"."""
-    return any(items.roles[at] & (CONCEPT | STATE) and not silent[at] for at in range(index)) and _stated_before(
-        items, index
-    )
+    if landmarks(items).stated_from >= index:
+        return False
+    return any(items.roles[at] & (CONCEPT | STATE) and not silent[at] for at in range(index))
 
 
 def _defines(items: Items) -> bool:
@@ -215,38 +218,26 @@ def _chunk_end(items: Items, start: int) -> int:
     return next((at for at in range(start, len(items.roles)) if items.roles[at] & (COMMA | BREAK)), len(items.roles))
 
 
-def _stated_before(items: Items, stop: int) -> bool:
-    """Return whether a whole statement stands before an item: "X is seen", "no X", "there is X", "Y shows X"."""
-    copula = False
-    for at in range(stop):
-        role = items.roles[at]
-        if role & (DENY_FORWARD | REPORT | CHOSEN) or items.entries[at].phrase[0] == _EXISTS:
-            return True
-        if role & _ENDS or (copula and role & STATE):
-            return True
-        copula = copula or bool(role & COPULA)
-    return False
-
-
 def _clause_start(items: Items, index: int) -> int:
     """Return where the clause of a plan or definition begins: behind what was stated before it in the sentence."""
+    marks = landmarks(items)
     for at in range(index - 1, 0, -1):
         role = items.roles[at]
         if role & BREAK and items.entries[at].phrase != _WHICH:
-            return at + 1 if _stated_before(items, at) or items.entries[at].phrase in _HENCE else 0
-        if (role & _LIST or items.entries[at].phrase == _WHICH) and _stated_before(items, at):
+            return at + 1 if marks.stated_from < at or items.entries[at].phrase in _HENCE else 0
+        if (role & _LIST or items.entries[at].phrase == _WHICH) and marks.stated_from < at:
             return at
     return 0
 
 
 def _plan_end(items: Items, index: int) -> int:
     """Return where a plan or definition ends: at what was found ("Check Y: no X", "..., but see none")."""
-    roles = items.roles
+    roles, marks = items.roles, landmarks(items)
     nominal = roles[index] & IMPERATIVE
     for at in range(index + 1, len(roles)):
         role = roles[at]
         if role & COLON:
-            if any(after & _STATES for after in roles[at:]):
+            if marks.last_statement >= at:
                 return at
         elif (
             (role & BREAK and _breaks_plan(items, at))
@@ -277,7 +268,7 @@ def _relative_answers(items: Items, at: int) -> bool:
 
 def _answers(items: Items, start: int) -> bool:
     """Return whether what follows a comma or "and" is a result: "and find none", "with no X", "noting ..."."""
-    for at in range(start, len(items.roles)):
+    for at in range(start, min(start + _SUBJECT, len(items.roles))):
         role = items.roles[at]
         if role & (DENY_FORWARD | NONE | ANAPHOR):
             return True
@@ -338,13 +329,13 @@ def _modal_before(items: Items, index: int) -> int:
 
 def _end_of_purpose(items: Items, index: int, *, heading: bool = False) -> int:
     """Return where "to determine whether ...", "history of ..." ends: at a comma, denial or report outside a list."""
-    roles, entries = items.roles, items.entries
+    roles, entries, marks = items.roles, items.entries, landmarks(items)
     lists = not heading and not roles[index] & int(Role.PAST) and items.entries[index].phrase != _IF
     for at in range(index + 1, len(roles)):
         role = roles[at]
-        if role & COLON and not any(after & _STATES for after in roles[at:]):
+        if role & COLON and not marks.last_statement >= at:
             return len(roles)  # "we evaluate three issues: X, Y"
-        if role & COMMA and lists and (list_goes_on(items, at) or _explains(items, at + 1)):
+        if role & COMMA and lists and (marks.list_goes_on[at] or _explains(items, at + 1)):
             continue
         if heading and (entries[at].phrase in BRACKETS or (role & COMMA and _after_option(items, at))):
             continue  # "For option A, X (Y), ..."
@@ -373,20 +364,6 @@ def _explains(items: Items, start: int) -> bool:
         return True
     means = items.roles[start] & _MEANS and not items.roles[start] & (CONCEPT | REPORT)
     return bool(means) and not any(role & (DENY_FORWARD | STATE) for role in items.roles[start + 1 : start + 4])
-
-
-def list_goes_on(items: Items, comma: int) -> bool:
-    """Return whether a comma goes on with a list that ends in "or" or "and": no verb stands between."""
-    at = comma + 1
-    while at < len(items.roles):
-        role = items.roles[at]
-        if role & _VERB and not (role & STATE and not role & COPULA):
-            return False
-        if role & CONJUNCTION:
-            stop = _chunk_end(items, at + 1)
-            return not any(after & (COPULA | _ENDS | REPORT) for after in items.roles[at + 1 : stop])
-        at += 1
-    return False
 
 
 def keep_denied(items: Items, silent: list[bool], denied: Sequence[bool], cue: Sequence[int]) -> None:

@@ -27,10 +27,11 @@ class Sought:
         """Return what a sentence settles of what was sought before it, with the number of the seeking sentence."""
         found: list[tuple[int, Reading]] = []
         if self.sentences:
-            if read.said is not None:
-                found = self._settle(read.said, read.readings)
+            said = read.said if read.said is None or not (read.said.near and self.waited) else None
+            if said is not None:
+                found = self._settle(said, read.readings)
             self.waited += 1
-            if read.said is not None or self.waited >= _PATIENCE:
+            if said is not None or self.waited >= _PATIENCE:
                 self.sentences.clear()
         if read.open and read.describes and self.asserted and not self.sentences:
             yes = Answer(Presence.PRESENT)
