@@ -63,14 +63,14 @@ class Items:
     """(item index, size in mm) of each measurement."""
     union: int
     """All roles that occur, to skip what cannot apply."""
-    landmarks: "Landmarks | None" = None
-    """What is known of the whole sentence (`landmarks.py`), once it was asked for."""
     words: list[str] = field(default_factory=list)
     word_starts: list[int] = field(default_factory=list)
     word_ends: list[int] = field(default_factory=list)
     """The folded words, of which the phrases are made, and their character offsets."""
     option: bool = False
     """A line that begins with an answer letter, "B) ...": it repeats an option."""
+    landmarks: "Landmarks | None" = None
+    """What is known of the whole sentence (`landmarks.py`), once it was asked for."""
 
 
 @lru_cache(maxsize=50_000)
