@@ -176,7 +176,7 @@ HEADED = [
     ("For option A, a pneumothorax, the review reveals no pleural line.", {"-pneumothorax"}),
     ("Regarding cardiomegaly, the heart is normal in size with no cardiomegaly.", {"-cardiomegaly", "+normal_heart"}),
     ("When assessing for pulmonary edema, the images did not reveal septal lines.",
-     {"-edema", "-interstitial_opacity"}),
+     {"-edema", "-kerley_lines"}),
     ("For option B, scoliosis, the spine shows mild scoliosis.", {"+scoliosis"}),
     ("In assessing effusion, there is cardiomegaly.", {"+cardiomegaly"}),
     # an aside between a subject and its predicate

@@ -149,7 +149,8 @@ class _Reading:
             if _PATIENT.match(sentence):
                 continue
             read = _pointing(self.text, self.cuts, self.mentions) if self.points else read_sentence(sentence)
-            if not read.readings and before and len(sentence) <= _FRAGMENT:
+            answers = read.said is not None and self.sought.sentences
+            if not (read.readings or answers) and before and len(sentence) <= _FRAGMENT:
                 read = self._fragment(sentence, before, read)
             before = sentence
             self._hear(sentence, read, begin)

@@ -8,6 +8,7 @@ from cxr.miner.language.items import Items
 CONCEPT, COPULA = int(Role.CONCEPT), int(Role.COPULA)
 _DEGREE = int(Role.SIDE | Role.SEVERITY)
 _ONE, _NONE, _OF = ("one",), ("none",), ("of",)
+_STANDS = frozenset({_ONE, _NONE})
 _QUALIFIES = int(Role.SIDE | Role.SEVERITY | Role.CHANGE)
 _GOES_ON = int(Role.PREPOSITION | Role.SIDE | Role.COPULA | Role.COMMA | Role.BREAK | Role.WITH | Role.CHANGE)
 _NAMES = int(Role.CONCEPT | Role.PART | Role.STATE | Role.GENERIC)
@@ -31,7 +32,7 @@ def complete(items: Items) -> Completed:
     for index, entry in enumerate(items.entries):
         if items.roles[index] & CONCEPT:
             antecedent = entry
-        elif antecedent is not None and (entry.phrase == _ONE or entry.phrase == _NONE) and _stands_for(items, index):
+        elif antecedent is not None and entry.phrase in _STANDS and _stands_for(items, index):
             if entry.phrase == _NONE:
                 denied.append(index)
             _put(items, index, antecedent)
@@ -42,14 +43,14 @@ def is_fragment(items: Items) -> bool:
     """Return whether a few words speak of what the sentence before named: "Trace left.", "None on the right."."""
     if not items.roles or items.union & _NAMES or len(items.roles) > _LONGEST:
         return False
-    if any(entry.phrase in (_ONE, _NONE) for entry in items.entries):
+    if any(entry.phrase in _STANDS for entry in items.entries):
         return True
     return bool(items.roles[0] & _QUALIFIES and items.union & _DEGREE and not items.union & COPULA)
 
 
 def complete_fragment(items: Items, antecedent: Entry) -> Completed:
     """Return a fragment with what it speaks of put in."""
-    at = next((index for index, entry in enumerate(items.entries) if entry.phrase in (_ONE, _NONE)), -1)
+    at = next((index for index, entry in enumerate(items.entries) if entry.phrase in _STANDS), -1)
     if at < 0:
         items.entries.append(antecedent)
         items.roles.append(CONCEPT)

@@ -80,6 +80,7 @@ class SentenceReader:
         return self.lexicon.concepts[self.items.entries[index].concepts[0]].kind == "device"
 
     def read(self) -> list[Reading]:
+        """Return what the sentence states, in text order."""
         colon = self._heading_end() if self.items.union & COLON else 0
         roles, silent = self.items.roles, self.scopes.silent
         described: set[int] = set()  # structures whose state is said: "Y is normal"

@@ -85,7 +85,7 @@ def silence(items: Items, silent: list[bool], sought: list[int]) -> None:
             _seek(items, silent, sought, index, _end_of_purpose(items, index, heading=True))
         elif role & DESCRIBES and _describes(items, silent, index):
             pass  # "X is seen, characterized by Y"
-        elif (role & NOTHING_SENTENCE and not _is_aside(roles, index)) or (begins and role & IMPERATIVE and _is_plan(items, index)):
+        elif _supposes(roles, index) or (begins and role & IMPERATIVE and _is_plan(items, index)):
             start, stop = _clause_start(items, index), _plan_end(items, index)
             _seek(items, silent, sought, start, index)
             _seek(items, silent, sought, index, stop)  # the signs of what is defined
@@ -102,9 +102,10 @@ def silence(items: Items, silent: list[bool], sought: list[int]) -> None:
         opening = bool(role & COLON) or (opening and not role & ~_INTRODUCES)  # "Y: look for ..." is a plan, too
 
 
-def _is_aside(roles: list[int], index: int) -> bool:
-    """Return whether a word of supposing stands behind a comma, as a doubt: "X, if present, is small"."""
-    return bool(roles[index] & HEDGE_BACKWARD and index and roles[index - 1] & COMMA)
+def _supposes(roles: list[int], index: int) -> bool:
+    """Return whether a sentence only supposes; "X, if present, is small" doubts X, by an aside."""
+    aside = roles[index] & HEDGE_BACKWARD and index and roles[index - 1] & COMMA
+    return bool(roles[index] & NOTHING_SENTENCE) and not aside
 
 
 def _is_title(roles: list[int], index: int) -> bool:

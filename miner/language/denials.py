@@ -1,0 +1,264 @@
+"""How far a denial or a hedge reaches forward: "no X, Y or Z", and where it ends ("no X, small left Y")."""
+
+from typing import TYPE_CHECKING
+
+from cxr.miner.language.items import Items
+from cxr.miner.language.lexicon import Role, load_lexicon
+from cxr.miner.language.references import ANAPHOR, PRONOUNS
+from cxr.miner.language.silence import OPTION
+
+if TYPE_CHECKING:
+    from cxr.miner.language.scopes import Scopes
+
+MENTION = int(Role.CONCEPT | Role.GENERIC)
+_STOP = int(Role.BREAK)
+_BACKWARD = int(Role.DENY_BACKWARD | Role.HEDGE_BACKWARD)
+_FORWARD = int(Role.DENY_FORWARD | Role.HEDGE_FORWARD | Role.HEDGE_LIST)
+_LIST = int(Role.COMMA | Role.CONJUNCTION)
+_MODIFIER = int(
+    Role.SIDE
+    | Role.SEVERITY
+    | Role.NUMBER
+    | Role.CHANGE
+    | Role.PART
+    | Role.STATE
+    | Role.ACUTE
+    | Role.CHRONIC
+    | Role.WORD
+)
+CONCEPT, PART, STATE, SEVERITY, CHANGE = map(int, (Role.CONCEPT, Role.PART, Role.STATE, Role.SEVERITY, Role.CHANGE))
+COMMA, CONJUNCTION, COPULA, COLON, WITH = map(int, (Role.COMMA, Role.CONJUNCTION, Role.COPULA, Role.COLON, Role.WITH))
+DENY_FORWARD, DENY_BACKWARD = int(Role.DENY_FORWARD), int(Role.DENY_BACKWARD)
+HEDGE_FORWARD, HEDGE_BACKWARD = int(Role.HEDGE_FORWARD), int(Role.HEDGE_BACKWARD)
+AFFIRM = int(Role.AFFIRM_BACKWARD)
+CAUSE = int(Role.CAUSE)
+_OWN = int(Role.SIDE | Role.NUMBER | Role.CHRONIC)
+"""What a member of a denied list does not begin with."""
+CONFIRM = int(Role.CONFIRM)
+_POINTING = PRONOUNS | {"this", "these"}
+_CONCLUDES = int(Role.PROBABLE | Role.HEDGE_FORWARD)
+_ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or"), ("or", "alternatively")})
+_TO_BE = frozenset({"is", "are"})
+_BARE_DENIALS = frozenset({"no", "not", "0"})
+"""They close a statement at its end alone: "X: no", "X not"."""
+_NON = ("non",)
+_NEGATIONS = frozenset({"not", "can't", "doesn't", "don't"})
+
+
+def looks_back(items: Items, index: int) -> bool:
+    """Decide for a cue that can work both ways ("absent", "possible", "no") whether it closes a statement."""
+    roles = items.roles
+    before = roles[index - 1] if index else 0
+    last = items.entries[index].phrase[-1]
+    if last in _BARE_DENIALS and index + 1 < len(roles) and not roles[index + 1] & (COMMA | COLON | _STOP):
+        return False
+    if not before or before & (_STOP | Role.PREPOSITION | COMMA):
+        return False
+    follows = index + 1
+    # "no noticeable X", "no observed X": a participle before its noun is a qualifier
+    # and so are two joined ones: "no patchy or streaky X"
+    while (
+        follows < len(roles)
+        and roles[follows] & (_MODIFIER | AFFIRM | CONJUNCTION)
+        and not roles[follows] & (PART | STATE)
+    ):
+        follows += 1
+    ahead = roles[follows] if follows < len(roles) else _STOP
+    return not ahead & (MENTION | PART | STATE | Role.DENY_FORWARD | HEDGE_FORWARD)
+
+
+def reach_forward(items: Items, scopes: "Scopes") -> None:
+    """Mark what the forward cues of a sentence deny and hedge."""
+    deny = hedge = -1
+    deny_used = hedge_used = lasting = False
+    roles = items.roles
+    for index, role in enumerate(roles):
+        if deny_used and role & (_CONCLUDES | CONFIRM) and _concludes_anew(items, index):
+            deny = -1
+        forward = role & _FORWARD and items.entries[index].phrase != _NON
+        if forward and not (role & _BACKWARD and looks_back(items, index)):
+            if role & DENY_FORWARD:
+                deny, deny_used = index, False
+            else:
+                hedge, hedge_used = index, False
+                lasting = bool(role & Role.HEDGE_LIST)
+                deny = -1 if role & _STOP else deny
+        elif role & _STOP:
+            deny = hedge = -1
+        elif deny_used and _parts_denial(items, index):
+            deny = -1
+        elif role & _LIST:
+            if deny >= 0 and deny_used and _ends_denial(items, index):
+                deny = -1
+            reached = hedge >= 0 and (hedge_used or index - hedge > 1)
+            if reached and role & COMMA and not lasting and not _or_follows(items, index + 1):
+                hedge = -1
+        scopes.denied[index] = deny >= 0
+        scopes.hedged[index] = hedge >= 0
+        scopes.cue[index] = deny if deny >= 0 else hedge
+        if role & (MENTION | OPTION | Role.QUALITY):
+            deny_used = hedge_used = True
+        elif role & STATE and deny >= 0 and not _leads_to_mention(items, index):
+            deny_used = True
+
+
+def deny_behind_non(items: Items, scopes: "Scopes") -> None:
+    """Deny the adjective behind "non": "non-X" says nothing of what follows X."""
+    for index, entry in enumerate(items.entries[:-1]):
+        if entry.phrase == _NON and items.roles[index + 1] & STATE:
+            scopes.denied[index + 1], scopes.cue[index + 1] = True, index
+
+
+def _parts_denial(items: Items, index: int) -> bool:
+    """Return whether an item ends a denial that has found what it denies: a verb, a colon, "with", a run-on."""
+    role = items.roles[index]
+    if role & COPULA:
+        return not affirmed(items, index)
+    return bool(role & (WITH | CAUSE | COLON)) or _runs_on(items, index)
+
+
+def _runs_on(items: Items, index: int) -> bool:
+    """Return whether a new statement begins without any sign: "no X small left Y", "no X Y large"."""
+    if not items.roles[index - 1] & CONCEPT:
+        return False
+    state = items.entries[index + 1].state if index + 1 < len(items.roles) else None
+    if items.roles[index] & PART and state is not None:
+        return True
+    return bool(items.roles[index] & (SEVERITY | CHANGE | Role.SIDE)) and _leads_to_mention(items, index)
+
+
+def _concludes_anew(items: Items, index: int) -> bool:
+    """Return whether a conclusion stands outside of the denial before it.
+
+    "No X, suggesting normal Y"; "no X, cannot exclude Z"; "no X, confirming the presence of Y".
+    """
+    if items.roles[index] & CONFIRM:
+        restricts = items.entries[index].phrase[0].endswith("ing") and not items.roles[index - 1] & (COMMA | _STOP)
+        return not restricts  # "no X confirming the presence of Y" denies both
+    if any(role & ANAPHOR for role in items.roles[index + 1 : index + 2]):
+        return True  # "the absence of X suggests these Ys are old"
+    return not _NEGATIONS.isdisjoint(items.entries[index].phrase) or _normal_follows(items, index + 1)
+
+
+def _normal_follows(items: Items, start: int) -> bool:
+    """Return whether what is concluded from an item on is something right: "normal Y", "clear Y"."""
+    concepts = load_lexicon().concepts
+    normal = False
+    for role, entry in zip(items.roles[start:], items.entries[start:], strict=True):
+        if role & CONCEPT:  # "normal density of Y" may be no normal that we know
+            return concepts[entry.concepts[0]].kind == "normal"
+        if entry.state is not None:
+            normal = entry.state.normal
+        if not role & _MODIFIER:
+            break
+    return normal
+
+
+def _ends_denial(items: Items, index: int) -> bool:
+    """Return whether a comma or "and" ends a denial: after "no X is seen", or before a new statement."""
+    closed = items.roles[index] & COMMA and index and items.roles[index - 1] & AFFIRM
+    return bool(closed) or _begins_statement(items, index)
+
+
+def _or_follows(items: Items, index: int) -> bool:
+    """Return whether a list that a comma continues ends in "or ..."."""
+    for position in range(index, len(items.roles)):
+        if items.entries[position].phrase in _ALTERNATIVE:
+            return True
+        if items.roles[position] & (_STOP | COPULA | WITH | DENY_FORWARD):
+            return False
+    return False
+
+
+def _leads_to_mention(items: Items, index: int) -> bool:
+    for role in items.roles[index + 1 :]:
+        if role & MENTION:
+            return True
+        if not role & _MODIFIER:
+            return False
+    return False
+
+
+def affirmed(items: Items, index: int) -> bool:
+    """Return whether a copula only rounds a denial off ("no X is seen")."""
+    for role in items.roles[index + 1 : index + 4]:
+        if role & (AFFIRM | DENY_BACKWARD):
+            return True
+        if not role & (Role.WORD | COPULA | CHANGE):
+            return False
+    return False
+
+
+def _begins_statement(items: Items, index: int) -> bool:
+    """Return whether the part after a comma or "and" is a new statement rather than the next in a denied list."""
+    roles, entries = items.roles, items.entries
+    start = index
+    alternative = False
+    while start < len(roles) and roles[start] & _LIST:
+        alternative = alternative or entries[start].phrase in _ALTERNATIVE
+        start += 1
+    if start >= len(roles):
+        return False
+    if alternative or _has_predicate(items, start):
+        return _has_predicate(items, start)
+    points = roles[start] & ANAPHOR and entries[start].phrase[0] in _POINTING and not roles[start - 1] & CONJUNCTION
+    if points or (start == index + 1 and roles[index] & COMMA and _is_affirmed(items, start)):
+        return True  # "no X, this Y ..."; "although there is no X, Y is present"
+    first, state = roles[start], entries[start].state
+    if state is not None and state.normal:
+        return True
+    own = first & (SEVERITY | CHANGE) or (first & _OWN and _leads_to_mention(items, start - 1))
+    if not (own or _turns_to_device(items, start)) or first & DENY_FORWARD:
+        return False
+    return not _alternative_follows(items, start)  # "no X, small left Y"
+
+
+def _turns_to_device(items: Items, start: int) -> bool:
+    """Return whether a device follows a denied finding: "no X, D in place"."""
+    concepts = load_lexicon().concepts
+    kinds = [
+        next((concepts[items.entries[at].concepts[0]].kind for at in span if items.entries[at].concepts), None)
+        for span in (range(start - 1, -1, -1), range(start, len(items.roles)))
+    ]
+    leads = items.roles[start] & CONCEPT or _leads_to_mention(items, start)
+    return bool(leads) and kinds[0] not in {None, "device"} and kinds[1] == "device"
+
+
+def _is_affirmed(items: Items, start: int) -> bool:
+    """Return whether the part from an item is "... is present" by itself, without more members of a list."""
+    for index in range(start, len(items.roles)):
+        role = items.roles[index]
+        said = role & AFFIRM and items.entries[index].phrase[0] in _TO_BE  # "is present" is one phrase
+        if said or role & COPULA:
+            return bool(said or affirmed(items, index)) and not any(r & DENY_BACKWARD for r in items.roles[index:])
+        if role & (_LIST | _STOP | WITH | DENY_FORWARD):
+            return False
+    return False
+
+
+def _alternative_follows(items: Items, start: int) -> bool:
+    for role, entry in zip(items.roles[start:], items.entries[start:], strict=True):
+        if role & (_STOP | WITH):
+            return False
+        if entry.phrase in _ALTERNATIVE:
+            return True
+    return False
+
+
+def _has_predicate(items: Items, start: int) -> bool:
+    """Return whether a statement of its own ("Y is normal", "Y clear") begins at an item."""
+    saw_part = False
+    for index in range(start, len(items.roles)):
+        role = items.roles[index]
+        if role & (_LIST | _STOP | WITH | DENY_FORWARD) and not (role & CONJUNCTION and saw_part):
+            return False
+        if role & COPULA:
+            return not affirmed(items, index)
+        if role & MENTION:
+            saw_part = False
+        elif role & PART:
+            saw_part = True
+        elif role & STATE and saw_part:
+            state = items.entries[index].state
+            return state is not None and (state.normal or index + 1 == len(items.roles))
+    return False
