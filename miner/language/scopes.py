@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from cxr.miner.language.denials import deny_behind_non, looks_back, reach_forward
 from cxr.miner.language.items import Items
-from cxr.miner.language.lexicon import Entry, Role, load_lexicon
+from cxr.miner.language.lexicon import Entry, Role
 from cxr.miner.language.options import silence_options
-from cxr.miner.language.references import ANAPHOR, PRONOUNS, before_aside, is_normal, of_the_above, seen_elsewhere
+from cxr.miner.language.references import ANAPHOR, before_aside, is_normal, of_the_above, seen_elsewhere
 from cxr.miner.language.silence import NOTHING_SENTENCE, OPTION, keep_denied, plans, silence
 from cxr.miner.pack import pack
 

@@ -239,9 +239,9 @@ def _name_the_reading(text: str, blocks: list[Block]) -> list[Block]:
         return _split_titles(text, blocks, SectionName.FULL_REPORT)
     if not any(block.name in READINGS and _has_words(text, block) for block in blocks):
         return _split_context(text, blocks, SectionName.LAST_PARAGRAPH, least_words=3)
-    first = next((block for block in blocks if block.name in _FINDINGS), None)
-    if first is not None:  # begun by a heading inside of them, they may have begun before it
-        return blocks if first.start > first.header else _split_titles(text, blocks, SectionName.FINDINGS)
+    told = next((block for block in blocks if block.name in _FINDINGS), None)
+    if told is not None:  # begun by a heading inside of them, they may have begun before it
+        return blocks if told.start > told.header else _split_titles(text, blocks, SectionName.FINDINGS)
     blocks = [_told(text, block) for block in blocks]
     if any(block.name in _FINDINGS for block in blocks):
         return blocks

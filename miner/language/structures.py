@@ -1,9 +1,9 @@
 """Which structures an adjective or a word like "abnormality" speaks of: "Y and Z are enlarged"."""
 
 from cxr.miner.language.course import leads_to_mention
+from cxr.miner.language.denials import affirmed
 from cxr.miner.language.entries import Part, Role
 from cxr.miner.language.items import Items
-from cxr.miner.language.denials import affirmed
 from cxr.miner.language.scopes import PLACING, ends_as_adjective, subjects
 from cxr.miner.pack import pack
 from cxr.miner.pack.lexicon import State
