@@ -9,12 +9,13 @@ from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.language.reader import Reading, read_sentence
 from cxr.miner.language.sections import final_text_spans, outline
 from cxr.miner.language.sentences import split_sentences
-from cxr.miner.language.sides import last_side, points_to_a_side
+from cxr.miner.language.sides import ONE_SIDE, last_side, points_to_a_side
 from cxr.schemas import Certainty, Finding, NormalForm, Presence, Span
 
 # Sections that speak of the patient's past, of other images or of the technique: nothing is asserted there.
 _SILENT_SECTIONS = frozenset({"indication", "history", "comparison", "technique", "examination"})
 # Without any of these a text that ends a sentence is one paragraph without headers, and need not be searched for them.
+_WRONG = frozenset({"present", "possible"})
 _SECTION_SIGNS = (":", "\n", "- ", "\u2013 ", "\u2014 ")
 
 
@@ -84,11 +85,20 @@ def _spoken(text: str) -> list[tuple[int, int]]:
     return kept or [(0, len(text))]
 
 
-def _pointing(text: str, sentences: Sequence[tuple[int, int]]) -> tuple[Reading, ...]:
-    """Read the last of the sentences with the side that was named before it, to which it may point."""
+def _pointing(text: str, sentences: Sequence[tuple[int, int]], mentions: Sequence[Mention]) -> tuple[Reading, ...]:
+    """Read the last of the sentences with the side that was named before it, to which it may point.
+
+    That is the side of something wrong: "right X. Left Y clear. Ipsilateral Z" is right.
+    """
     begin, stop = sentences[-1]
-    before = (side for start, end in sentences[-2:-5:-1] if (side := last_side(text[start:end])) is not None)
-    return read_sentence(text[begin:stop], next(before, None))
+    for number in range(len(sentences) - 2, max(-1, len(sentences) - 5), -1):
+        own = [mention.form for mention in mentions if mention.sentence == number]
+        wrong = [form.side for form in own if form.side in ONE_SIDE and status_of(form) in _WRONG]
+        start, end = sentences[number]
+        side = wrong[-1] if wrong else None if own else last_side(text[start:end])
+        if side is not None:
+            return read_sentence(text[begin:stop], side)
+    return read_sentence(text[begin:stop])
 
 
 def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
@@ -109,7 +119,7 @@ def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
                     number,
                     reading.hedge,
                 )
-                for reading in (_pointing(text, sentences) if points else read_sentence(text[begin:stop]))
+                for reading in (_pointing(text, sentences, mentions) if points else read_sentence(text[begin:stop]))
             )
     return Analysis(text=text, cuts=tuple(sentences), mentions=tuple(mentions))
 

@@ -5,7 +5,7 @@ relations.toml. A place behind "formerly" or "not" is none of today, and one beh
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -44,6 +44,8 @@ class Position(NamedTuple):
 
     qualities: tuple[str, ...] = ()
     spans: tuple[tuple[int, int], ...] = ()
+    distance_mm: float | None = None
+    """How far from the place the tip is."""
 
 
 NOWHERE = Position()
@@ -86,20 +88,15 @@ def _position(items: Items, tips: Tips, phrases: list[_Said], reach: tuple[int, 
     distance = _distance(items, surely[-1], start) if surely else None
     placed = placed or (BADLY if wrong else _by_place(surely, tips, distance))
     spans = tuple((items.word_starts[each.first], items.word_ends[each.last]) for each in places)
-    return Position((*qualities, *([placed] if placed else [])), spans)
+    return Position((*qualities, *([placed] if placed else [])), spans, distance)
 
 
-def hide(items: Items, spans: Sequence[tuple[int, int]], mention: int) -> None:
-    """Take out of a sentence what is none of the device: sides of structures that it ends in, measures of advice."""
+def hide(items: Items, spans: Iterable[tuple[int, int]], mention: int) -> None:
+    """Take out of a sentence the sides of structures that a device only ends in, which are no sides of the device."""
     for start, end in spans:
         for at, begin in enumerate(items.starts):
             if start <= begin < end and at != mention and items.roles[at] & _SIDE and not items.roles[at] & _NAMES:
                 items.roles[at] = _HIDDEN
-    if items.sizes:
-        behind = spans[-1][1]
-        others = (items.starts[at] for at, role in enumerate(items.roles) if role & _CONCEPT)
-        end = next((start for start in others if start > behind), items.ends[-1] + 1)
-        items.sizes[:] = [(at, size) for at, size in items.sizes if not behind <= items.starts[at] < end]
 
 
 def qualities_of(items: Items, index: int, concept: str) -> tuple[str, ...]:

@@ -134,6 +134,8 @@ class _Sentence:
         if position.spans:
             hide(items, position.spans, index)
         found = collect(items, index)
+        if position.spans:
+            found.size_mm = position.distance_mm
         found.qualities = position.qualities or qualities_of(items, index, entry.concepts[0])
         for named in entry.concepts:
             concept_id = self._concept_here(named, index, found)

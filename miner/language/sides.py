@@ -10,6 +10,7 @@ from cxr.miner.pack import pack
 from cxr.schemas import Side
 
 PART = int(Role.PART)
+ONE_SIDE = frozenset({Side.LEFT, Side.RIGHT})
 _OPPOSITE: dict[Side | None, Side] = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
 _TOWARDS = frozenset({("to",), ("toward",), ("towards",)})
 _ENDS = int(Role.COMMA | Role.BREAK | Role.WITH | Role.COPULA | Role.CONJUNCTION)
@@ -41,13 +42,8 @@ def points_to_a_side(text: str) -> bool:
 
 
 def last_side(sentence: str) -> Side | None:
-    """Return the side that a sentence names last; none of one that only calls something normal ("left Y clear")."""
-    entries = read_items(sentence).entries
-    concepts = load_lexicon().concepts
-    kinds = {concepts[name].kind for entry in entries for name in entry.concepts}
-    if not kinds - {"normal"} and any(entry.concepts or (entry.state and entry.state.normal) for entry in entries):
-        return None
-    told = [each.side for entry in entries for each in (entry, *entry.inner)]
+    """Return the side that a sentence names last: left or right."""
+    told = [each.side for entry in read_items(sentence).entries for each in (entry, *entry.inner)]
     return next((side for side in reversed(told) if side in {Side.LEFT, Side.RIGHT}), None)
 
 

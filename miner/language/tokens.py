@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from itertools import zip_longest
 
 from cxr.miner.pack import pack
 
@@ -61,7 +62,9 @@ def phrase_words(phrase: str) -> tuple[str, ...]:
     else:
         parts = [word for word, _, _ in tokenise(lowered(phrase)) if word[0].isalnum() or word[0] == "_"]
     words: list[str] = []
-    for part in parts:
-        if part not in ARTICLES:
+    for part, following in zip_longest(parts, parts[1:], fillvalue=""):
+        if len(part) == 1 and following.isdecimal():
+            words.append(part)  # the letter of a number ("L 4") abbreviates nothing
+        elif part not in ARTICLES:
             words.extend(fold_compound(part))
     return tuple(words)
