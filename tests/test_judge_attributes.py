@@ -251,6 +251,8 @@ MORE = [
 ]
 
 LATER = [
+    ("Apical pneumothoraces, 6 mm on the right and 12 mm on the left.", "pneumothorax", "larger on the right", "C"),
+    ("Apical pneumothoraces, 6 mm on the right and 12 mm on the left.", "right pneumothorax", "12 mm", "C"),
     ("ETT 1 cm above the carina, should be withdrawn 3 cm.", "endotracheal tube", "1 cm above the carina", "S"),
     ("Bibasilar atelectasis, right > left.", "atelectasis", "left greater than right", "C"),
     ("Wedge opacity, right base. Left base: clear. A small ipsilateral effusion.", "right effusion", "small", "S"),

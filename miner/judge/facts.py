@@ -7,13 +7,13 @@ from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from cxr.miner.judge.both_sides import by_side
 from cxr.miner.judge.continuations import tell_on
 from cxr.miner.judge.relations import Relations
 from cxr.miner.language.analysis import Analysis, Mention
-from cxr.miner.language.items import read_items
 from cxr.miner.language.tokens import fold
 from cxr.miner.pack import pack
-from cxr.schemas import Certainty, Finding, NormalForm, Presence, Quote, Severity, Side
+from cxr.schemas import Certainty, Finding, NormalForm, Presence, Quote, Severity
 
 _LINK = re.compile(
     r"represent|reflect|consistent|compatible|suggest|due to|likely|probabl|possibl|\bmay\b|could|\bfrom\b|"
@@ -32,7 +32,6 @@ _GOES_ON = re.compile(
 )
 # A sentence of a report names a dozen things at most; comparing all pairs of hundreds would take quadratic time.
 MOST_IN_SENTENCE = 40
-_BOTH = {Side.LEFT, Side.RIGHT}
 _ONE = ("a ", "an ", "single ", "solitary ")
 
 
@@ -148,40 +147,6 @@ def stated(analysis: Analysis, relations: Relations) -> list[tuple[int, NormalFo
         for index, (form, words) in enumerate(zip(forms, spoken, strict=True))
         if not relations.is_empty_denial(form, words)
         for part in by_side(form, words)
-    ]
-
-
-def by_side(form: NormalForm, words: str) -> list[NormalForm]:
-    """Split what is told of each side apart ("moderate right and small left X", "X at the left Y and the right Z")."""
-    if form.side is not Side.BILATERAL or (form.severity is None and len(form.locations) < 2):
-        return [form]
-    entries = read_items(words).entries
-    grades = [entry.severity or entry.side for entry in entries if entry.severity or entry.side in _BOTH]
-    match grades:
-        case [Severity() as first, Side() as one, Severity() as second, Side() as other]:
-            return _graded_sides(form, {one: first, other: second})
-        case [Side() as one, Severity() as first, Side() as other, Severity() as second]:
-            return _graded_sides(form, {one: first, other: second})
-    told = [value for entry in entries for value in (entry.side, entry.part and entry.part.id) if value is not None]
-    match told:
-        case [Side() as one, here, Side() as other, there] if {one, other} == _BOTH and {here, there} <= {
-            *form.locations
-        }:
-            pairs = ((one, here), (other, there))
-            return [form.model_copy(update={"side": side, "locations": (place,)}) for side, place in pairs]
-    return [form]
-
-
-def _graded_sides(form: NormalForm, degrees: dict[Side, Severity]) -> list[NormalForm]:
-    """Return a form for each side with its degree, and which of the two is the larger."""
-    if degrees.keys() != _BOTH:
-        return [form]
-    order = list(Severity)
-    larger = max(degrees, key=lambda side: order.index(degrees[side]))
-    told = (*form.qualities, f"larger_{larger}") if len({*degrees.values()}) > 1 else form.qualities
-    return [
-        form.model_copy(update={"severity": severity, "side": side, "qualities": told})
-        for side, severity in degrees.items()
     ]
 
 

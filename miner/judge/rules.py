@@ -22,6 +22,7 @@ JUDGE = "rules"
 _CODE = tuple(
     f"cxr.miner.judge.{name}"
     for name in (
+        "both_sides",
         "compare",
         "containment",
         "continuations",
