@@ -166,6 +166,9 @@ CONFIRMED = [
     ("No effusion is seen, confirming the diagnosis of cardiomegaly.", {"-pleural_effusion", "+cardiomegaly"}),
     ("This lack of effusion corroborates the presence of emphysema.", {"-pleural_effusion", "+emphysema"}),
     ("No nodule is seen, confirming the absence of malignancy.", {"-nodule", "-malignancy"}),
+    ("Hyperinflated lungs without effusion suggest emphysema.", {"+hyperinflation", "-pleural_effusion", "?emphysema"}),
+    ("The lungs are low in volume without findings that suggest edema.", {"+hypoinflation", "-edema"}),
+    ("The absence of effusion suggests these opacities are old.", {"-pleural_effusion", "?lung_opacity"}),
     ("No opacities suggesting the presence of pneumonia.", {"-lung_opacity", "-pneumonia"}),
     ("The histories and views match, leading to this reading of the diaphragm.", set()),
 ]  # fmt: skip

@@ -28,6 +28,7 @@ _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolve
 COLON, CHANGE, ANAPHOR, BREAK = int(Role.COLON), int(Role.CHANGE), int(Role.ANAPHOR), int(Role.BREAK)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _MEANINGFUL = CONCEPT | STATE | GENERIC
+_POINTING = frozenset({"this", "these", "those"})
 _NAMES = CONCEPT | STATE
 _NOWHERE: frozenset[str] = frozenset()
 _REVERSIBLE = frozenset({Change.WORSENED, Change.IMPROVED})
@@ -185,8 +186,9 @@ class _Sentence:
     def _generic(self, index: int) -> None:
         items = self.items
         before = items.entries[index - 1].phrase[-1] if index else ""
-        if (index and items.roles[index - 1] & CONCEPT) or before == "such" or leads_to_mention(items, index + 1):
-            return  # "such findings" are those that were spoken of
+        known = before == "such" or (before in _POINTING and self.scopes.denied[index])
+        if (index and items.roles[index - 1] & CONCEPT) or known or leads_to_mention(items, index + 1):
+            return  # "such findings", "ruling out this finding" are those that were spoken of
         parts, acute, first = left_parts(self.items, index)
         last = index
         if not parts:

@@ -6,10 +6,18 @@ Follows ConText (Harkema et al. 2009): a forward cue reaches to the end of its c
 
 from dataclasses import dataclass
 
+from cxr.miner.language.conclusions import concludes_anew
 from cxr.miner.language.items import Items
-from cxr.miner.language.lexicon import Entry, Role, load_lexicon
+from cxr.miner.language.lexicon import Entry, Role
 from cxr.miner.language.options import silence_options
-from cxr.miner.language.references import ANAPHOR, PRONOUNS, before_aside, is_normal, of_the_above, seen_elsewhere
+from cxr.miner.language.references import (
+    ANAPHOR,
+    PRONOUNS,
+    before_aside,
+    is_normal,
+    of_the_above,
+    seen_elsewhere,
+)
 from cxr.miner.language.silence import NOTHING_SENTENCE, OPTION, keep_denied, plans, silence
 from cxr.miner.pack import pack
 
@@ -43,7 +51,6 @@ _RELATIVE = frozenset({("which",), ("but",), ("however",)})
 _AWAY = frozenset({("from",), ("to",), ("than",)})
 _TO_BE = frozenset({"is", "are"})
 PLACING = frozenset({("of",), ("in",), ("within",)})
-_NEGATIONS = frozenset({"not", "can't", "doesn't", "don't"})
 _UNDECIDED = frozenset({("versus",), ("vs",)})
 
 
@@ -117,7 +124,7 @@ def _forward(items: Items, scopes: Scopes) -> None:
     deny_used = hedge_used = lasting = False
     roles = items.roles
     for index, role in enumerate(roles):
-        if deny_used and role & (_CONCLUDES | CONFIRM) and _concludes_anew(items, index):
+        if deny_used and role & (_CONCLUDES | CONFIRM) and concludes_anew(items, index, deny):
             deny = -1
         if role & _FORWARD and not (role & _BACKWARD and _looks_back(items, index)):
             if role & DENY_FORWARD:
@@ -143,33 +150,6 @@ def _forward(items: Items, scopes: Scopes) -> None:
             deny_used = hedge_used = True
         elif role & STATE and deny >= 0 and not _leads_to_mention(items, index):
             deny_used = True
-
-
-def _concludes_anew(items: Items, index: int) -> bool:
-    """Return whether a conclusion stands outside of the denial before it.
-
-    "No X, suggesting normal Y"; "no X, cannot exclude Z"; "no X, confirming the presence of Y".
-    """
-    if items.roles[index] & CONFIRM:
-        restricts = items.entries[index].phrase[0].endswith("ing") and not items.roles[index - 1] & (COMMA | _STOP)
-        return not restricts  # "no X confirming the presence of Y" denies both
-    if any(role & ANAPHOR for role in items.roles[index + 1 : index + 2]):
-        return True  # "the absence of X suggests these Ys are old"
-    return not _NEGATIONS.isdisjoint(items.entries[index].phrase) or _normal_follows(items, index + 1)
-
-
-def _normal_follows(items: Items, start: int) -> bool:
-    """Return whether what is concluded from an item on is something right: "normal Y", "clear Y"."""
-    concepts = load_lexicon().concepts
-    normal = False
-    for role, entry in zip(items.roles[start:], items.entries[start:], strict=True):
-        if role & CONCEPT:  # "normal density of Y" may be no normal that we know
-            return concepts[entry.concepts[0]].kind == "normal"
-        if entry.state is not None:
-            normal = entry.state.normal
-        if not role & _MODIFIER:
-            break
-    return normal
 
 
 def _ends_denial(items: Items, index: int) -> bool:

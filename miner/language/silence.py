@@ -250,6 +250,8 @@ def _reports(items: Items, index: int, at: int) -> bool:
     before = items.entries[at - 1].phrase
     if before in _ONLY_AS_WORD or before[0] in _RELATIVES or items.roles[at - 1] & (NOTHING_SENTENCE | HEDGE_BACKWARD):
         return False
+    if items.roles[at] & IMPERATIVE and items.roles[at - 1] & CONJUNCTION:
+        return False  # "to determine X or confirm Y"
     return not any(items.entries[by].phrase in {("whether",), _IF} for by in range(index + 1, at))
 
 
