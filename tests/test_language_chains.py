@@ -75,6 +75,8 @@ OUT_OF_OPTIONS = [
     ("Option A, a hiatal hernia, is unlikely.", {"-hiatal_hernia"}),
     ("Next, we assess the possibility of emphysema. Lung volumes are normal, which rules this out.",
      {"-emphysema", "+normal_lung_volumes"}),
+    ("We assess the possibility of infiltrates. Examination of the bases reveals clear lungs, excluding this finding.",
+     {"-infiltrate", "+clear_lungs"}),
     ("The first option is pleural effusion. The costophrenic angles are sharp, making this option unlikely.",
      {"-pleural_effusion", "+sharp_costophrenic_angles"}),
 ]  # fmt: skip
