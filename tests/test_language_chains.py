@@ -149,6 +149,7 @@ NEVER = [
     "We look for signs of emphysema, such as flattened diaphragms, bullae, or hyperinflation.",
     "The possibility of atelectasis needs exploration.",
     "Another finding to consider is a hiatal hernia.",
+    "A normal film would show clear lungs, a normal heart, and absence of pleural effusion.",
 ]
 
 EXAMPLES = [
