@@ -75,6 +75,8 @@ OUT_OF_OPTIONS = [
     ("Option A, a hiatal hernia, is unlikely.", {"-hiatal_hernia"}),
     ("Next, we assess the possibility of emphysema. Lung volumes are normal, which rules this out.",
      {"-emphysema", "+normal_lung_volumes"}),
+    ("We assess the possibility of infiltrates. Examination of the bases reveals clear lungs, excluding this finding.",
+     {"-infiltrate", "+clear_lungs"}),
     ("The first option is pleural effusion. The costophrenic angles are sharp, making this option unlikely.",
      {"-pleural_effusion", "+sharp_costophrenic_angles"}),
 ]  # fmt: skip
@@ -147,6 +149,7 @@ NEVER = [
     "We look for signs of emphysema, such as flattened diaphragms, bullae, or hyperinflation.",
     "The possibility of atelectasis needs exploration.",
     "Another finding to consider is a hiatal hernia.",
+    "A normal film would show clear lungs, a normal heart, and absence of pleural effusion.",
 ]
 
 EXAMPLES = [
@@ -166,6 +169,9 @@ CONFIRMED = [
     ("No effusion is seen, confirming the diagnosis of cardiomegaly.", {"-pleural_effusion", "+cardiomegaly"}),
     ("This lack of effusion corroborates the presence of emphysema.", {"-pleural_effusion", "+emphysema"}),
     ("No nodule is seen, confirming the absence of malignancy.", {"-nodule", "-malignancy"}),
+    ("Hyperinflated lungs without effusion suggest emphysema.", {"+hyperinflation", "-pleural_effusion", "?emphysema"}),
+    ("The lungs are low in volume without findings that suggest edema.", {"+hypoinflation", "-edema"}),
+    ("The absence of effusion suggests these opacities are old.", {"-pleural_effusion", "?lung_opacity"}),
     ("No opacities suggesting the presence of pneumonia.", {"-lung_opacity", "-pneumonia"}),
     ("The histories and views match, leading to this reading of the diaphragm.", set()),
 ]  # fmt: skip

@@ -62,7 +62,7 @@ STATUSES = [
     ("nodule", "looked for", []),
     ("pneumonia", "depends on the clinical setting", []),
     ("pneumothorax", "assessment limited", []),
-    ("cardiomegaly", "an option", []),
+    ("cardiomegaly", "listed as an option", []),
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from cxr.miner.language.conclusions import concludes_anew
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Role, load_lexicon
 from cxr.miner.language.references import ANAPHOR, PRONOUNS
@@ -42,7 +43,6 @@ _TO_BE = frozenset({"is", "are"})
 _BARE_DENIALS = frozenset({"no", "not", "0"})
 """They close a statement at its end alone: "X: no", "X not"."""
 _NON = ("non",)
-_NEGATIONS = frozenset({"not", "can't", "doesn't", "don't"})
 
 
 def looks_back(items: Items, index: int) -> bool:
@@ -73,7 +73,7 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
     deny_used = hedge_used = lasting = False
     roles = items.roles
     for index, role in enumerate(roles):
-        if deny_used and role & (_CONCLUDES | CONFIRM) and _concludes_anew(items, index):
+        if deny_used and role & (_CONCLUDES | CONFIRM) and concludes_anew(items, index, deny):
             deny = -1
         forward = role & _FORWARD and items.entries[index].phrase != _NON
         if forward and not (role & _BACKWARD and looks_back(items, index)):
@@ -125,33 +125,6 @@ def _runs_on(items: Items, index: int) -> bool:
     if items.roles[index] & PART and state is not None:
         return True
     return bool(items.roles[index] & (SEVERITY | CHANGE | Role.SIDE)) and _leads_to_mention(items, index)
-
-
-def _concludes_anew(items: Items, index: int) -> bool:
-    """Return whether a conclusion stands outside of the denial before it.
-
-    "No X, suggesting normal Y"; "no X, cannot exclude Z"; "no X, confirming the presence of Y".
-    """
-    if items.roles[index] & CONFIRM:
-        restricts = items.entries[index].phrase[0].endswith("ing") and not items.roles[index - 1] & (COMMA | _STOP)
-        return not restricts  # "no X confirming the presence of Y" denies both
-    if any(role & ANAPHOR for role in items.roles[index + 1 : index + 2]):
-        return True  # "the absence of X suggests these Ys are old"
-    return not _NEGATIONS.isdisjoint(items.entries[index].phrase) or _normal_follows(items, index + 1)
-
-
-def _normal_follows(items: Items, start: int) -> bool:
-    """Return whether what is concluded from an item on is something right: "normal Y", "clear Y"."""
-    concepts = load_lexicon().concepts
-    normal = False
-    for role, entry in zip(items.roles[start:], items.entries[start:], strict=True):
-        if role & CONCEPT:  # "normal density of Y" may be no normal that we know
-            return concepts[entry.concepts[0]].kind == "normal"
-        if entry.state is not None:
-            normal = entry.state.normal
-        if not role & _MODIFIER:
-            break
-    return normal
 
 
 def _ends_denial(items: Items, index: int) -> bool:

@@ -40,9 +40,9 @@ def read_sentence(sentence: str, side: Side | None = None) -> Sentence:
     readings = work.read()
     sought = work.scopes.sought
     alone = union & ALONE or (union & GENERIC and not union & (CONCEPT | PART))
-    own = next((index for index, number in enumerate(sought) if number), None)
+    own = _first_sought(items, sought) if union & (PLANS | HEADING | OPTION) else None
     before = answer(items, work.scopes, stop=own) if alone else None
-    if not union & (PLANS | HEADING | OPTION) or not _names_sought(items, sought):
+    if own is None:
         supposes = bool(items.roles[0] & ANAPHOR and readings) and all(reading.hedge for reading in readings)
         return Sentence(tuple(readings), said=before, supposes=supposes)
     last = max(index for index, number in enumerate(sought) if number)
@@ -59,8 +59,9 @@ def read_sentence(sentence: str, side: Side | None = None) -> Sentence:
     return Sentence(tuple(sorted((*readings, *found), key=_place)), said=before)
 
 
-def _names_sought(items: Items, sought: Sequence[int]) -> bool:
-    return any(number and role & _NAMES for number, role in zip(sought, items.roles, strict=True))
+def _first_sought(items: Items, sought: Sequence[int]) -> int | None:
+    """Return the first item that names something sought."""
+    return next((at for at, role in enumerate(items.roles) if sought[at] and role & _NAMES), None)
 
 
 def _place(reading: Reading) -> tuple[int, int]:

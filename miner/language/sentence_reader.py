@@ -31,6 +31,7 @@ COLON, CHANGE, REMOVAL = map(int, (Role.COLON, Role.CHANGE, Role.REMOVAL))
 _STATES = int(Role.DENY_FORWARD | Role.COPULA | Role.AFFIRM_BACKWARD | Role.WITH)
 _ENDS_LIST = int(Role.COPULA | Role.BREAK | Role.WITH | Role.DENY_FORWARD | Role.COLON | Role.CHANGE | Role.PREPOSITION)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
+_POINTING = frozenset({"this", "these", "those"})
 _NOWHERE: frozenset[str] = frozenset()
 _REVERSIBLE = frozenset({Change.WORSENED, Change.IMPROVED})
 
@@ -224,8 +225,9 @@ class SentenceReader:
     def _generic(self, index: int) -> None:
         items = self.items
         before = items.entries[index - 1].phrase[-1] if index else ""
-        if (index and items.roles[index - 1] & CONCEPT) or before == "such" or leads_to_mention(items, index + 1):
-            return  # "such findings" are those that were spoken of
+        known = before == "such" or (before in _POINTING and self.scopes.denied[index])
+        if (index and items.roles[index - 1] & CONCEPT) or known or leads_to_mention(items, index + 1):
+            return  # "such findings", "ruling out this finding" are those that were spoken of
         parts, acute, first = left_parts(self.items, index)
         last = index
         if not parts:

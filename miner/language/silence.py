@@ -48,6 +48,7 @@ _HENCE = frozenset({("therefore",), ("thus",), ("hence",), ("so",)})
 _ADVERBS = _HENCE | {("then",), ("also",), ("additionally",), ("in", "addition"), ("instead",)}
 _CONSIDERING = ("considering",)
 _PROBABLE = int(Role.PROBABLE)
+_ABSENCE = frozenset({"absence", "lack"})
 _SUBJECT = 10
 """So many items may stand before the verb that reports a result."""
 _EXISTS, _WOULD = "there", "would"
@@ -271,6 +272,9 @@ def _answers(items: Items, start: int) -> bool:
     """Return whether what follows a comma or "and" is a result: "and find none", "with no X", "noting ..."."""
     for at in range(start, min(start + _SUBJECT, len(items.roles))):
         role = items.roles[at]
+        if role & DENY_FORWARD and items.entries[at].phrase[0] in _ABSENCE:
+            stop = _chunk_end(items, at + 1)  # "would show clear Ys, and absence of X" goes on with what would be
+            return any(after & (COPULA | REPORT) for after in items.roles[at + 1 : stop])
         if role & (DENY_FORWARD | NONE | ANAPHOR):
             return True
         if role & PERCEIVE and _is_result(items, at):
@@ -292,6 +296,8 @@ def _reports(items: Items, index: int, at: int) -> bool:
     before = items.entries[at - 1].phrase
     if before in _ONLY_AS_WORD or before[0] in _RELATIVES or items.roles[at - 1] & (NOTHING_SENTENCE | HEDGE_BACKWARD):
         return False
+    if items.roles[at] & IMPERATIVE and items.roles[at - 1] & CONJUNCTION:
+        return False  # "to determine X or confirm Y"
     return not any(items.entries[by].phrase in {("whether",), _IF} for by in range(index + 1, at))
 
 

@@ -1,0 +1,50 @@
+"""Where a conclusion begins that stands outside of the denial before it: "no X, suggesting normal Y"."""
+
+from cxr.miner.language.items import Items
+from cxr.miner.language.lexicon import Role, load_lexicon
+
+CONCEPT, COMMA, BREAK = int(Role.CONCEPT), int(Role.COMMA), int(Role.BREAK)
+CONFIRM, ANAPHOR = int(Role.CONFIRM), int(Role.ANAPHOR)
+_MODIFIER = int(
+    Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.PART | Role.STATE | Role.ACUTE | Role.CHRONIC
+    | Role.WORD
+)  # fmt: skip
+_NEGATIONS = frozenset({"not", "can't", "doesn't", "don't"})
+_ASIDE = frozenset({"without", "with"})
+_FINITE = frozenset({"suggest", "suggested", "indicate", "indicated", "imply", "implied", "support", "confirm"})
+_BOUND = frozenset({"to", "that", "which", "not"})
+
+
+def concludes_anew(items: Items, index: int, deny: int) -> bool:
+    """Return whether a conclusion stands outside of the denial before it.
+
+    "No X, suggesting normal Y"; "no X, cannot exclude Z"; "no X, confirming the presence of Y".
+    """
+    if items.roles[index] & CONFIRM:
+        restricts = items.entries[index].phrase[0].endswith("ing") and not items.roles[index - 1] & (COMMA | BREAK)
+        return not restricts  # "no X confirming the presence of Y" denies both
+    aside = deny >= 0 and items.entries[deny].phrase[0] in _ASIDE and _is_finite(items, index)
+    if aside or any(role & ANAPHOR for role in items.roles[index + 1 : index + 2]):
+        return True  # "Y without X suggests Z"; "the absence of X suggests these Ys are old"
+    return not _NEGATIONS.isdisjoint(items.entries[index].phrase) or _normal_follows(items, index + 1)
+
+
+def _normal_follows(items: Items, start: int) -> bool:
+    """Return whether what is concluded from an item on is something right: "normal Y", "clear Y"."""
+    concepts = load_lexicon().concepts
+    normal = False
+    for role, entry in zip(items.roles[start:], items.entries[start:], strict=True):
+        if role & CONCEPT:  # "normal density of Y" may be no normal that we know
+            return concepts[entry.concepts[0]].kind == "normal"
+        if entry.state is not None:
+            normal = entry.state.normal
+        if not role & _MODIFIER:
+            break
+    return normal
+
+
+def _is_finite(items: Items, index: int) -> bool:
+    """Return whether a verb of meaning has a subject of its own: "suggests Y", but not "that suggest", "suggesting"."""
+    verb = items.entries[index].phrase[0]
+    before = items.entries[index - 1].phrase[-1] if index else "to"
+    return verb in _FINITE and before not in _BOUND
