@@ -101,10 +101,8 @@ def _read(text: str, spans: Iterable[tuple[int, int]]) -> Analysis:
             if read.supposes and sought.sentences and not sought.asserted:
                 continue  # "such a finding could be X", of what is only sought
             mentions.extend(_mention(reading, begin, number) for reading in read.readings)
-            if sought.sentences or read.open:
-                mentions.extend(
-                    _mention(reading, cuts[of][0], of) for of, reading in sought.hear(sentence, read, number)
-                )
+            if sought.sentences or read.sought is not None:
+                mentions.extend(_mention(reading, cuts[of][0], of) for of, reading in sought.hear(read, number))
             sought.asserted = bool(read.readings)
     if sought.settled:
         mentions.sort(key=lambda mention: (mention.start, mention.end))

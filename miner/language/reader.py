@@ -351,7 +351,7 @@ def read_sentence(sentence: str) -> Sentence:
     if said is None:
         describes = bool(items.roles[0] & ANAPHOR and union & Role.DESCRIBES)
         goes_on = bool(items.roles[0] & ANAPHOR)
-        return Sentence(tuple(readings), open=True, describes=describes, said=before, goes_on=goes_on)
+        return Sentence(tuple(readings), items, describes=describes, said=before, goes_on=goes_on)
     found = settled(_sought(work), said, readings)
     return Sentence(tuple(sorted((*readings, *found), key=_place)), said=before)
 
@@ -376,10 +376,9 @@ def _sought(work: _Sentence) -> list[tuple[int, Reading]]:
     return [(number_at[reading.start], reading) for reading in work.read()]
 
 
-@lru_cache(maxsize=4096)
-def read_sought(sentence: str) -> tuple[tuple[int, Reading], ...]:
+def read_sought(items: Items) -> list[tuple[int, Reading]]:
     """Return what a sentence seeks, as if it were there, each with the number of its plan."""
-    return tuple(_sought(_Sentence(read_items(sentence), load_lexicon())))
+    return _sought(_Sentence(items, load_lexicon()))
 
 
 def read_observation(text: str) -> tuple[Reading, ...]:
