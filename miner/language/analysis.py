@@ -153,7 +153,7 @@ class _Reading:
             if not (read.readings or answers) and before and len(sentence) <= _FRAGMENT:
                 read = self._fragment(sentence, before, read)
             before = sentence
-            self._hear(sentence, read, begin)
+            self._hear(read, begin)
         self.ranks += [part.rank] * (len(self.mentions) - len(self.ranks))
 
     def _fragment(self, sentence: str, before: str, read: Sentence) -> Sentence:
@@ -170,14 +170,14 @@ class _Reading:
             self.ranks = [self.ranks[at] for at in kept if at < len(self.ranks)]
         return Sentence(readings)
 
-    def _hear(self, sentence: str, read: Sentence, begin: int) -> None:
+    def _hear(self, read: Sentence, begin: int) -> None:
         """Keep what a sentence states, and what it settles of what was sought before it."""
         number, sought = len(self.cuts) - 1, self.sought
         if read.supposes and sought.sentences and not sought.asserted:
             return  # "such a finding could be X", of what is only sought
         self.mentions.extend(_mention(reading, begin, number) for reading in read.readings)
-        if sought.sentences or read.open:
-            found = sought.hear(sentence, read, number)
+        if sought.sentences or read.sought is not None:
+            found = sought.hear(read, number)
             self.mentions.extend(_mention(reading, self.cuts[of][0], of) for of, reading in found)
         sought.asserted = bool(read.readings)
 

@@ -54,7 +54,7 @@ def read_sentence(sentence: str, side: Side | None = None) -> Sentence:
     if said is None:
         goes_on = bool(items.roles[0] & ANAPHOR)
         describes = goes_on and bool(union & Role.DESCRIBES)
-        return Sentence(tuple(readings), open=True, describes=describes, said=before, goes_on=goes_on)
+        return Sentence(tuple(readings), items, describes=describes, said=before, goes_on=goes_on)
     found = settled(_sought(work), said, readings)
     return Sentence(tuple(sorted((*readings, *found), key=_place)), said=before)
 
@@ -79,8 +79,7 @@ def _sought(work: SentenceReader) -> list[tuple[int, Reading]]:
     return [(number_at[reading.start], reading) for reading in work.read()]
 
 
-@lru_cache(maxsize=4096)
-def read_sought(sentence: str) -> tuple[tuple[int, Reading], ...]:
+def read_sought(items: Items) -> list[tuple[int, Reading]]:
     """Return what a sentence seeks, as if it were there, each with the number of its plan."""
     return tuple(_sought(SentenceReader(read_items(sentence), load_lexicon())))
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cxr.miner.language.answers import Answer
+from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Lexicon, load_lexicon
 from cxr.schemas import Certainty, Change, NormalForm, Presence, Severity, Side
 
@@ -45,8 +46,8 @@ class Sentence(NamedTuple):
     """What a sentence asserts and denies, in text order, and what it says of what was sought."""
 
     readings: tuple[Reading, ...] = ()
-    open: bool = False
-    """It names what is sought, and says nothing of it."""
+    sought: Items | None = None
+    """The sentence itself, where it names what is sought and says nothing of it."""
     describes: bool = False
     """What is open describes what "these", its subject, stands for."""
     said: Answer | None = None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cxr.miner.language.answers import Answer
+from cxr.miner.language.items import Items
 from cxr.miner.language.reader import read_sought
 from cxr.miner.language.readings import Reading, Sentence, settled
 from cxr.schemas import Presence
@@ -16,14 +17,14 @@ _PATIENCE = 2
 class Sought:
     """The sentences that look for one thing, each with its number in the text: its name first, its signs last."""
 
-    sentences: list[tuple[int, str]] = field(default_factory=list)
+    sentences: list[tuple[int, Items]] = field(default_factory=list)
     waited: int = 0
     asserted: bool = False
     """The sentence before the one that is read states something."""
     settled: bool = False
     """Something that was sought was found or not."""
 
-    def hear(self, sentence: str, read: Sentence, number: int) -> list[tuple[int, Reading]]:
+    def hear(self, read: Sentence, number: int) -> list[tuple[int, Reading]]:
         """Return what a sentence settles of what was sought before it, with the number of the seeking sentence."""
         found: list[tuple[int, Reading]] = []
         if self.sentences:
@@ -33,13 +34,15 @@ class Sought:
             self.waited += 1
             if said is not None or self.waited >= _PATIENCE:
                 self.sentences.clear()
-        if read.open and read.describes and self.asserted and not self.sentences:
+        if read.sought is None:
+            pass
+        elif read.describes and self.asserted and not self.sentences:
             yes = Answer(Presence.PRESENT)
-            found += [(number, each) for each in settled(read_sought(sentence), yes, read.readings)]
-        elif read.open:
+            found += [(number, each) for each in settled(read_sought(read.sought), yes, read.readings)]
+        else:
             if not read.goes_on:
                 self.sentences.clear()
-            self.sentences.append((number, sentence))
+            self.sentences.append((number, read.sought))
             self.waited = 0
         self.settled = self.settled or bool(found)
         return found
