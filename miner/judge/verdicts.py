@@ -124,7 +124,7 @@ def judge_normal(form: NormalForm, facts: Facts) -> Outcome:
         fact
         for concept in normal.broken_by
         for fact in facts.instances(concept)
-        if compare(reworded(form, concept, Presence.PRESENT, places), fact, facts.relations).fit
+        if compare(_somewhere(form, concept, places), fact, facts.relations).fit
         not in {Fit.CONFLICT, Fit.ELSEWHERE}
     ]
     stated = [fact for fact in facts.normal.get(form.concept, ()) if covers(fact.form, form, facts.relations)]
@@ -135,6 +135,12 @@ def judge_normal(form: NormalForm, facts: Facts) -> Outcome:
     if asserts_presence(form):
         return _called_normal(form, stated, abnormal, denied, facts)
     return _called_abnormal(abnormal, [*stated, *denied])
+
+
+def _somewhere(form: NormalForm, concept: str, places: tuple[str, ...]) -> NormalForm:
+    """Return the abnormal that would break a normal; "both are normal" is broken on either side."""
+    broken = reworded(form, concept, Presence.PRESENT, places)
+    return broken.model_copy(update={"side": None}) if form.side is Side.BILATERAL else broken
 
 
 def _called_normal(

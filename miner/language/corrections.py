@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.language.parts import CORRECTING
+from cxr.miner.language.positions import TIP
 from cxr.schemas import NormalForm, Presence, Side
 
 if TYPE_CHECKING:
@@ -43,16 +44,16 @@ def corrects(later: NormalForm, earlier: NormalForm, *, wrong: bool) -> bool:
         # "No X" takes back every X, but an X that there is takes back no "no Y", where Y is only a kind of X.
         wider = lexicon.ancestors if later.presence is Presence.PRESENT else lexicon.descendants
         return earlier.concept in wider[later.concept]
-    if later.presence is Presence.ABSENT or later.concept != earlier.concept:
+    if later.presence is Presence.ABSENT:
         return False
-    return any(
-        one is not None and other is not None and one != other
-        for one, other in (
-            (later.severity, earlier.severity),
-            (later.size_mm, earlier.size_mm),
-            (later.certainty, earlier.certainty),
-            (later.change, earlier.change),
-        )
+    grown = later.change is not None and earlier.change is not None and later.change is not earlier.change
+    if grown or later.concept != earlier.concept:
+        return grown
+    degrees = [[one for one in (form.severity, form.size_mm) if one is not None] for form in (later, earlier)]
+    ends = [{each for each in form.qualities if each.startswith(TIP)} for form in (later, earlier)]
+    return (
+        later.certainty is not earlier.certainty
+        or any(one and other and one != other for one, other in (degrees, ends))
     )
 
 

@@ -56,6 +56,7 @@ class _LabelRules:
     """Which concepts set which label, read off the lexicon once."""
 
     named: dict[str, str]
+    named_too: dict[str, str]
     suggested: dict[str, str]
     absent: dict[str, tuple[str, ...]]
     """Labels that an asserted normal or a denied abnormality makes 0."""
@@ -78,6 +79,7 @@ def _rules() -> _LabelRules:
 
     return _LabelRules(
         named={c.id: c.label for c in concepts if c.label is not None},
+        named_too={c.id: c.label_too for c in concepts if c.label_too is not None},
         suggested={c.id: c.label_possible for c in concepts if c.label_possible is not None},
         absent={c.id: c.label_absent for c in concepts if c.label_absent},
         rules_out=frozenset(c.id for c in concepts if c.entails_absence or c.kind == "normal"),
@@ -97,6 +99,9 @@ def _explicit(mention: Mention, rules: _LabelRules) -> Iterator[tuple[str, Value
     if label is not None and (present or form.concept not in rules.one_of_many):
         uncertain = bool(mention.hedge)
         yield label, (-1 if uncertain else 1) if present else 0
+    too = rules.named_too.get(form.concept)
+    if too is not None and present:
+        yield too, -1 if mention.hedge else 1
     suggested = rules.suggested.get(form.concept)
     if suggested is not None and present:
         yield suggested, -1

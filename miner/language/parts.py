@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 from cxr.miner.language.sections import Block, SectionName, final_stretches, outline
 
-EARLIER, FINAL, REVISED, ADDED, CORRECTING = 0, 100, 200, 300, 400
-"""Ranks of a wet read or original, the final read, its revision, an addendum, one that speaks of an error; examinations
+EARLIER, ORIGINAL, FINAL, REVISED, ADDED, CORRECTING = 0, 50, 100, 200, 300, 400
+"""Ranks of a wet read, the report before an addendum, the final read, its revision, an addendum, one that speaks of an error; examinations
 count up from these."""
 
 _LABEL = re.compile(
     r"^[ \t]*(?:"
-    r"(?P<earlier>(?:initial|original|preliminary|prelim|trainee|resident|wet|overnight)\b(?: \w+){0,2})"
+    r"(?P<earlier>(?:preliminary|prelim|trainee|resident|wet|overnight)\b(?: \w+){0,2})"
+    r"|(?P<original>(?:initial|original)\b(?: \w+){0,2})"
     r"|(?P<revised>(?:final|attending|revised|revision|corrected|amended|updated)\b(?: \w+){0,2})"
     r"|(?P<added>(?:late )?addend(?:um|a|ed)\b(?:[^:\n.]|:\d){0,60})"
     r"|(?P<exam>(?:(?:first|second|third|1st|2nd|3rd) (?:exam|examination|film|study|image|view)\b"
@@ -124,7 +125,7 @@ def _rank(mark: re.Match[str], number: int) -> int:
     kind = mark.lastgroup
     if kind == "exam":
         return FINAL + number
-    return {"earlier": EARLIER, "revised": REVISED}.get(kind or "", ADDED)
+    return {"earlier": EARLIER, "original": ORIGINAL, "revised": REVISED}.get(kind or "", ADDED)
 
 
 def _without_unsaid(report: str, parts: list[Part]) -> list[Part]:

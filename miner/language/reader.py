@@ -81,7 +81,7 @@ def _sought(work: SentenceReader) -> list[tuple[int, Reading]]:
 
 def read_sought(items: Items) -> list[tuple[int, Reading]]:
     """Return what a sentence seeks, as if it were there, each with the number of its plan."""
-    return tuple(_sought(SentenceReader(read_items(sentence), load_lexicon())))
+    return _sought(SentenceReader(items, load_lexicon()))
 
 
 @lru_cache(maxsize=4096)

@@ -59,6 +59,11 @@ class _Part(NamedTuple):
 _NARRATIVE = 20
 """Words: a shorter narrative is the title of the examination."""
 _PARAGRAPH = re.compile(r"\n[ \t\r]*\n")
+_REASONS = frozenset({SectionName.INDICATION, SectionName.HISTORY})
+_SHORT_LINE = re.compile(r"(?<=\S)[ \t]*\n(?=[A-Z])")
+_FULL_STOP = re.compile(r"[.?] +(?=[A-Z])")
+_READING = 8
+"""Words: fewer behind a line or a sentence are more context."""
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _CAPITALS_LINE = re.compile(r"[^a-z\n]*\Z")
 
@@ -264,7 +269,7 @@ def _split_context(text: str, blocks: list[Block], name: SectionName, *, least_w
     """Name what stands after the first paragraph of the last section that can hide a reading."""
     for index in range(len(blocks) - 1, -1, -1):
         block = blocks[index]
-        cut = _first_paragraph_end(text, block) if block.name in _CONTEXT else None
+        cut = _first_part_end(text, block) if block.name in _CONTEXT else None
         if cut is not None and len(_WORD.findall(text, cut, block.end)) >= least_words:
             tail = Block(name, cut, cut, block.end)
             return [*blocks[:index], block._replace(end=cut), tail, *blocks[index + 1 :]]
@@ -276,10 +281,17 @@ def _has_words(text: str, block: Block) -> bool:
     return any(set(word.upper()) != {"X"} for word in _WORD.findall(body))
 
 
-def _first_paragraph_end(text: str, block: Block) -> int | None:
+def _first_part_end(text: str, block: Block) -> int | None:
+    """Return where the context ends: at a blank line, else at a short line, else at the first full stop.
+
+    An indication and its reading may stand in one paragraph; what stands behind "Comparison:" is left together.
+    """
     start, end = _trim(text, block.start, block.end)
-    match = _PARAGRAPH.search(text, start, end)
-    return match.end() if match else None
+    for sign in (_PARAGRAPH, _SHORT_LINE, _FULL_STOP) if block.name in _REASONS else (_PARAGRAPH,):
+        match = sign.search(text, start, end)
+        if match and (sign is _PARAGRAPH or len(_WORD.findall(text, match.end(), end)) >= _READING):
+            return match.end()
+    return None
 
 
 def _split_titles(text: str, blocks: list[Block], name: SectionName) -> list[Block]:

@@ -29,6 +29,8 @@ CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STAT
 _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
 COLON, CHANGE, REMOVAL = map(int, (Role.COLON, Role.CHANGE, Role.REMOVAL))
 _STATES = int(Role.DENY_FORWARD | Role.COPULA | Role.AFFIRM_BACKWARD | Role.WITH)
+_QUALIFIES = int(Role.PREPOSITION | Role.SEVERITY | Role.NUMBER | Role.CHANGE)
+_DENIES = int(Role.DENY_FORWARD | Role.DENY_BACKWARD)
 _ENDS_LIST = int(Role.COPULA | Role.BREAK | Role.WITH | Role.DENY_FORWARD | Role.COLON | Role.CHANGE | Role.PREPOSITION)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _POINTING = frozenset({"this", "these", "those"})
@@ -57,7 +59,8 @@ class SentenceReader:
         changes: dict[int, Change] = {}
         for index, role in enumerate(items.roles):
             if role & REMOVAL:
-                changes |= {at: Change.RESOLVED for at in subjects(items, index, CONCEPT) if self._is_device(at)}
+                taken = subjects(items, index, CONCEPT) or _before_which(items, index)
+                changes |= {at: Change.RESOLVED for at in taken if self._is_device(at)}
             change = items.entries[index].change
             if change is None:
                 continue
@@ -110,6 +113,8 @@ class SentenceReader:
                 if index == len(roles) - 1:
                     return index
                 body = roles[index + 1 :]
+                if _asserts(roles[:index], body):
+                    return 0
                 has_own = any(r & CONCEPT for r in body) or any(
                     r & PART and any(q & (STATE | GENERIC) for q in body) for r in body
                 )
@@ -347,6 +352,12 @@ class SentenceReader:
             found.change = None if state.normal else change_behind(items, found.last)
         found.places = [part.id for at in ats if (part := items.entries[at].part) is not None]
         return found
+
+
+def _asserts(head: list[int], body: list[int]) -> bool:
+    """Return whether what stands before a colon is said, and not only named: "a large X in Y: Z or W"."""
+    qualified = any(role & _QUALIFIES for role in head) and any(role & CONCEPT for role in head)
+    return qualified and not any(role & _DENIES for role in body[:2])
 
 
 def _list_behind(items: Items, index: int) -> list[int]:

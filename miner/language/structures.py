@@ -79,7 +79,7 @@ def state_targets(items: Items, index: int) -> tuple[list[int], bool]:
     ):
         behind -= 1
     before = items.roles[behind - 1] if behind else 0
-    if right and not (before & (Role.COPULA | Role.COLON) and not _shows(items, behind - 1)):
+    if right and not (before & Role.COPULA and not _shows(items, behind - 1)):
         return right, False
     if not right and behind > 1 and items.entries[behind - 1].phrase == ("of",) and items.roles[behind - 2] & PART:
         return subjects(items, behind - 1, PART), True  # "Y and Z of normal size"

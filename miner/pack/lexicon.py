@@ -45,6 +45,8 @@ class Concept:
     chronic_form: ConceptId | None = None
     """What it is called where the words beside it say old or healed."""
     label: LabelName | None = None
+    label_too: LabelName | None = None
+    """A second label that it names."""
     label_possible: LabelName | None = None
     """A label that it suggests without naming it."""
     label_absent: tuple[LabelName, ...] = ()
