@@ -124,8 +124,7 @@ def judge_normal(form: NormalForm, facts: Facts) -> Outcome:
         fact
         for concept in normal.broken_by
         for fact in facts.instances(concept)
-        if compare(_somewhere(form, concept, places), fact, facts.relations).fit
-        not in {Fit.CONFLICT, Fit.ELSEWHERE}
+        if compare(_somewhere(form, concept, places), fact, facts.relations).fit not in {Fit.CONFLICT, Fit.ELSEWHERE}
     ]
     stated = [fact for fact in facts.normal.get(form.concept, ()) if covers(fact.form, form, facts.relations)]
     denied = [fact for concept in normal.said_by for fact in facts.denials(concept)]

@@ -26,6 +26,11 @@ _PATIENT = re.compile(
     r"(?:M|F|man|woman|male|female|boy|girl|gentleman|lady|patient)\b[ ,]",
 )
 _NOW = re.compile(r"\b(?:now|today|currently|any ?more|any longer)\b", re.IGNORECASE)
+_DEGREE = re.compile(
+    r"\b(?:one|none|left|right|l|r|both|bilateral|small|tiny|trace|mild|mod|moderate|large|severe|minimal|marked|new)\b",
+    re.IGNORECASE,
+)
+"""A fragment has one of these."""
 _FRAGMENT = 60
 """A longer sentence says itself what it speaks of."""
 _WRONG = frozenset({"present", "possible"})
@@ -150,7 +155,7 @@ class _Reading:
                 continue
             read = _pointing(self.text, self.cuts, self.mentions) if self.points else read_sentence(sentence)
             answers = read.said is not None and self.sought.sentences
-            if not (read.readings or answers) and before and len(sentence) <= _FRAGMENT:
+            if not (read.readings or answers) and before and len(sentence) <= _FRAGMENT and _DEGREE.search(sentence):
                 read = self._fragment(sentence, before, read)
             before = sentence
             self._hear(read, begin)

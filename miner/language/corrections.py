@@ -51,9 +51,8 @@ def corrects(later: NormalForm, earlier: NormalForm, *, wrong: bool) -> bool:
         return grown
     degrees = [[one for one in (form.severity, form.size_mm) if one is not None] for form in (later, earlier)]
     ends = [{each for each in form.qualities if each.startswith(TIP)} for form in (later, earlier)]
-    return (
-        later.certainty is not earlier.certainty
-        or any(one and other and one != other for one, other in (degrees, ends))
+    return later.certainty is not earlier.certainty or any(
+        one and other and one != other for one, other in (degrees, ends)
     )
 
 

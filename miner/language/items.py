@@ -43,6 +43,7 @@ _ASKS = re.compile(
     r"who|if|whether|any|there|so|or|and|but|then|does)\b",
     re.IGNORECASE,
 )
+_MOST_KNOWN = 50_000
 _FEW_WORDS = 6
 _NUMERAL = Entry(("",), int(Role.WORD | Role.DIRECTION))
 _DIGITS = frozenset("0123456789")
@@ -73,7 +74,6 @@ class Items:
     """What is known of the whole sentence (`landmarks.py`), once it was asked for."""
 
 
-@lru_cache(maxsize=50_000)
 def _folded(piece: str) -> tuple[str, ...]:
     """Return the words that a token stands for: none for an article or an unknown sign, a blank for underscores."""
     first = piece[0]
@@ -97,14 +97,32 @@ def read_items(sentence: str) -> Items:
     words: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
+    known = _known()
     for match in token_pattern().finditer(lowered(sentence)):
         start, end = match.span()
         piece = match.group()
-        for word in _by_its_place(piece, sentence, start) if piece in _PLACED else _folded(piece):
+        folded = known.get(piece)
+        if folded is None:
+            folded = _by_its_place(piece, sentence, start) if piece in _PLACED else _remembered(piece, known)
+        for word in folded:
             words.append(word)
             starts.append(start)
             ends.append(end)
     return _match(words, starts, ends, sentence)
+
+
+@lru_cache(maxsize=1)
+def _known() -> dict[str, tuple[str, ...]]:
+    """Return the words of the tokens that were seen: a plain dictionary is asked at every word."""
+    return {}
+
+
+def _remembered(piece: str, known: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Fold a token, and remember it as long as there is room."""
+    folded = _folded(piece)
+    if len(known) < _MOST_KNOWN:
+        known[piece] = folded
+    return folded
 
 
 def _by_its_place(piece: str, sentence: str, start: int) -> tuple[str, ...]:

@@ -92,21 +92,32 @@ def _rules() -> _LabelRules:
     )
 
 
-def _explicit(mention: Mention, rules: _LabelRules) -> Iterator[tuple[str, Value]]:
+def _explicit(mention: Mention) -> tuple[tuple[str, Value], ...]:
     form = mention.form
-    present = form.presence is Presence.PRESENT
-    label = rules.named.get(form.concept)
-    if label is not None and (present or form.concept not in rules.one_of_many):
-        uncertain = bool(mention.hedge)
+    return _labels_named(form.concept, form.presence, mention.hedge, _of_a_part(form))
+
+
+@lru_cache(maxsize=8192)
+def _labels_named(concept: str, presence: Presence, hedge: str, part: bool) -> tuple[tuple[str, Value], ...]:  # noqa: FBT001
+    """Return the labels that a concept sets by itself, each with its value."""
+    return tuple(_each_label(concept, hedge, _rules(), present=presence is Presence.PRESENT, part=part))
+
+
+def _each_label(
+    concept: str, hedge: str, rules: _LabelRules, *, present: bool, part: bool
+) -> Iterator[tuple[str, Value]]:
+    label = rules.named.get(concept)
+    if label is not None and (present or concept not in rules.one_of_many):
+        uncertain = bool(hedge)
         yield label, (-1 if uncertain else 1) if present else 0
-    too = rules.named_too.get(form.concept)
+    too = rules.named_too.get(concept)
     if too is not None and present:
-        yield too, -1 if mention.hedge else 1
-    suggested = rules.suggested.get(form.concept)
+        yield too, -1 if hedge else 1
+    suggested = rules.suggested.get(concept)
     if suggested is not None and present:
         yield suggested, -1
-    negatives = rules.absent.get(form.concept)
-    if negatives is not None and present is (form.concept in rules.rules_out) and not _of_a_part(form):
+    negatives = rules.absent.get(concept)
+    if negatives is not None and present is (concept in rules.rules_out) and not part:
         for negative in negatives:
             yield negative, 0
 
@@ -121,7 +132,7 @@ def label(report: str) -> dict[str, int | None]:
     normal = True
     for mention in analysis.mentions:
         form = mention.form
-        for finding, value in _explicit(mention, rules):
+        for finding, value in _explicit(mention):
             previous = labels[finding]
             if previous is None or _RANK[value] > _RANK[previous]:
                 labels[finding] = value
@@ -142,7 +153,7 @@ def label_evidence(report: str) -> dict[str, list[LabelEvidence]]:
     evidence: dict[str, list[LabelEvidence]] = {name: [] for name in pack().label_names}
     for index, mention in enumerate(analysis.mentions):
         form = mention.form
-        stated = dict(_explicit(mention, rules))
+        stated = dict(_explicit(mention))
         for finding, value in stated.items():
             evidence[finding].append(_evidence(analysis, index, mention, value, None))
         normal = form.concept in rules.normals

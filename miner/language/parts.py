@@ -11,8 +11,8 @@ from typing import NamedTuple
 from cxr.miner.language.sections import Block, SectionName, final_stretches, outline
 
 EARLIER, ORIGINAL, FINAL, REVISED, ADDED, CORRECTING = 0, 50, 100, 200, 300, 400
-"""Ranks of a wet read, the report before an addendum, the final read, its revision, an addendum, one that speaks of an error; examinations
-count up from these."""
+"""Ranks of a wet read, the report before an addendum, the final read, its revision, an addendum, one that speaks of an
+error; examinations count up from these."""
 
 _LABEL = re.compile(
     r"^[ \t]*(?:"

@@ -17,7 +17,7 @@ CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STAT
 ANAPHOR, BREAK, SIDE = int(Role.ANAPHOR), int(Role.BREAK), int(Role.SIDE)
 _MEANINGFUL = CONCEPT | STATE | GENERIC
 _NAMES = CONCEPT | STATE
-_STANDS_FOR = int(Role.NUMBER | Role.DENY_BACKWARD)
+_STANDS = frozenset({"one", "none"})
 _NOTHING = Sentence()
 
 
@@ -35,7 +35,7 @@ def read_sentence(sentence: str, side: Side | None = None) -> Sentence:
         return _NOTHING
     if union & SIDE:
         resolve_sides(items, side)
-    none = complete(items).denied if union & _STANDS_FOR else ()
+    none = complete(items).denied if not _STANDS.isdisjoint(items.words) else ()
     work = SentenceReader(items, load_lexicon(), none=none)
     readings = work.read()
     sought = work.scopes.sought

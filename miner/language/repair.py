@@ -8,6 +8,7 @@ from cxr.miner.language.tokens import fold_compound
 
 _SHORTEST = 7
 """Letters: of shorter words too many are one letter apart."""
+_END = 3
 _GLUED = int(Role.DENY_FORWARD | Role.SEVERITY | Role.SIDE)
 
 
@@ -29,26 +30,30 @@ def _vocabulary() -> frozenset[str]:
 
 
 @cache
-def _by_deletion() -> dict[str, frozenset[str]]:
-    """Return the words of findings by what is left of them without one letter, and by themselves."""
+def _by_ends() -> dict[str, list[str]]:
+    """Return the words of findings by their first and last letters, of which one slip leaves one end whole."""
     entries = load_lexicon().entries.values()
-    words = {word for entry in entries if entry.concepts for word in entry.phrase if len(word) >= _SHORTEST}
-    found: dict[str, set[str]] = {}
-    for word in words:
-        for key in _deletions(word):
-            found.setdefault(key, set()).add(word)
-    return {key: frozenset(words) for key, words in found.items()}
-
-
-def _deletions(word: str) -> set[str]:
-    return {word, *(word[:at] + word[at + 1 :] for at in range(len(word)))}
+    found: dict[str, list[str]] = {}
+    for word in {word for entry in entries if entry.concepts for word in entry.phrase if len(word) >= _SHORTEST}:
+        for end in (word[:_END], f"-{word[-_END:]}"):
+            found.setdefault(end, []).append(word)
+    return found
 
 
 def _near(word: str) -> str | None:
     """Return the one word that a word becomes by one letter more, less, other or exchanged; None where several."""
-    near = {known for key in _deletions(word) for known in _by_deletion().get(key, ())}
-    near = {known for known in near if not (known.startswith(word) or word.startswith(known))}  # an inflection
+    alike = {*_by_ends().get(word[:_END], ()), *_by_ends().get(f"-{word[-_END:]}", ())}
+    near = {known for known in alike if _one_slip(word, known)}
     return near.pop() if len(near) == 1 else None
+
+
+def _one_slip(word: str, known: str) -> bool:
+    """Return whether two words differ by one slip, and not by an ending."""
+    if abs(len(word) - len(known)) > 1 or known.startswith(word) or word.startswith(known):
+        return False
+    first = next((at for at, (one, other) in enumerate(zip(word, known, strict=False)) if one != other), 0)
+    rest, right = word[first:], known[first:]
+    return rest[1:] in (right, right[1:]) or rest == right[1:] or (rest[:2] == right[1::-1] and rest[2:] == right[2:])
 
 
 def _cut(written: str) -> tuple[str, ...]:
