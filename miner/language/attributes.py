@@ -51,6 +51,7 @@ _BEFORE_PLACE = int(Role.WORD | Role.PREPOSITION | Role.CHANGE | Role.SEVERITY |
 _PARTS_OFF = int(Role.COMMA | Role.COLON | Role.CONJUNCTION | Role.BREAK | Role.PROBABLE | Role.HEDGE_FORWARD)
 _OF = frozenset({("in",), ("of",)})
 _TO_BE = frozenset({"is", "are", "was", "were", "be"})
+_TELLS = _QUALIFIER | CHRONIC | int(Role.COURSE | Role.EARLIER | Role.CURRENTLY | Role.ACUTE)
 _MAX_WORDS = 4
 """Unknown words (streaky, rounded, blanks) that may stand between a mention and its qualifier."""
 
@@ -98,16 +99,19 @@ def _take_entry(found: Attributes, entry: Entry, index: int = -1) -> None:
 def collect(items: Items, index: int) -> Attributes:
     """Return the qualifiers of the mention at an item index."""
     found = Attributes(index, index)
+    if not (items.union & _TELLS or items.entries[index].inner or items.sizes):
+        return found  # "no X or Y": most sentences of most reports
     position = _leftward(items, index, found)
     for inner in items.entries[index].inner:
         _take_entry(found, inner)
     _rightward(items, index, found)
     if found.severity_before is not None:
         found.change = found.change or change_between(found.severity_before, found.severity)
-    if not found.places and not found.sides:
-        _place_before(items, position, found)
-    if not found.places and not found.sides:
-        _place_of_the_last(items, index, found)
+    if items.union & (PART | SIDE):
+        if not found.places and not found.sides:
+            _place_before(items, position, found)
+        if not found.places and not found.sides:
+            _place_of_the_last(items, index, found)
     if items.sizes:
         found.size_mm, before = _sizes(items, index)
         if found.change is None and before is not None and found.size_mm is not None and before != found.size_mm:

@@ -2,7 +2,8 @@
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 from cxr.miner.language.lexicon import Entry, Node, Role, load_lexicon
@@ -92,6 +93,24 @@ def _tree() -> dict[str, Node]:
     return load_lexicon().tree | {sign: Node({}, entry) for sign, entry in _SIGNS.items()}
 
 
+@lru_cache(maxsize=1)
+def _alone() -> dict[str, Entry]:
+    """Return the words that begin no longer phrase, with what they mean; unknown ones are added as they are seen."""
+    return {
+        word: node.entry
+        for word, node in _tree().items()
+        if node.entry is not None and not node.next and not node.entry.special and word not in _UNITS
+    }
+
+
+def _unknown(word: str, alone: dict[str, Entry], *, known: bool) -> Entry:
+    """Return what a word is that means nothing here; one that the lexicon does not know at all is remembered."""
+    entry = _NUMERAL if word[0] in _DIGITS or word in _ORDINAL_ENDS else _WORD
+    if not known and len(alone) < _MOST_KNOWN:
+        alone[word] = entry
+    return entry
+
+
 def read_items(sentence: str) -> Items:
     """Match a sentence against the lexicon; unknown words stay as plain words, blanks too."""
     words: list[str] = []
@@ -163,7 +182,7 @@ def asks_or_names(sentence: str) -> bool:
 
 def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) -> Items:
     """Take the longest phrase at every word."""
-    root = _tree()
+    root, alone = _tree(), _alone()
     entries: list[Entry] = []
     first_at: list[int] = []
     last_at: list[int] = []
@@ -171,6 +190,13 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
     placed: list[int] = []
     position, total = 0, len(words)
     while position < total:
+        known = alone.get(words[position])
+        if known is not None:
+            entries.append(known)
+            first_at.append(starts[position])
+            last_at.append(ends[position])
+            position += 1
+            continue
         entry = _WORD
         stop = probe = position
         node = root.get(words[position])
@@ -188,8 +214,8 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
             word = words[position]
             if word in _UNITS:
                 _measure(words, position, len(entries), sizes)
-            elif word[0] in _DIGITS or word in _ORDINAL_ENDS:
-                entry = _NUMERAL
+            else:
+                entry = _unknown(word, alone, known=word in root)
         entries.append(entry)
         first_at.append(starts[position])
         last_at.append(ends[stop])
@@ -197,9 +223,7 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
     if placed:
         _leave_out_of_place(entries, placed)
     roles = [entry.roles for entry in entries]
-    union = 0
-    for role in roles:
-        union |= role
+    union = reduce(or_, roles, 0)
     return Items(
         entries,
         roles,

@@ -30,7 +30,7 @@ _SIGNS = (
     "addend", "initial", "original", "prelim", "trainee", "resident", "wet", "overnight", "final", "attending", "revis",
     "correct", "amend", "first ", "second ", "updated", "provisional", "pfi", '"', "\u201c",
 )  # fmt: skip
-_NUMBERED = re.compile(r"(?:exam|examination|film|study|image|view)[ #]*\d|\d:\d\d")
+_NUMBERED = re.compile(r"\d:\d\d|#\d|(?:exam|examination|film|study|image|view) \d")
 _INLINE = re.compile(
     r"(?<=[.!?] )(?:(?P<added>addendum\b(?:[^:\n.]|:\d){0,60})|(?P<revised>(?:final|attending|revised|corrected)\b"
     r"(?: \w+)?)):(?!\d)",
@@ -47,6 +47,7 @@ _WRONG = re.compile(
     r"\berror|in fact\b|should (?:read|say|be)\b|incorrect|misdictat|mislabel|\bwrong|\binstead\b", re.IGNORECASE
 )
 _CORRECT = re.compile(r"\bshould (?:read|say|be)\b[^\"\u201c]{0,20}$", re.IGNORECASE)
+_SHORT = 40
 _NO_TEXT = re.compile(r"\W*(?:nan|none|n/?a|null|nil|not available|no report|\.+|-+|_+)?\W*", re.IGNORECASE)
 
 
@@ -65,12 +66,13 @@ def is_blank(text: str) -> bool:
 
 def read_parts(report: str) -> list[Part]:
     """Return what of a report is read, in text order; nothing for a text that is none."""
-    if is_blank(report):
+    if len(report) < _SHORT and is_blank(report):
         return []
     blocks = outline(report)
     final = final_stretches(report, blocks)
     lowered = report.lower()
-    if not any(sign in lowered for sign in _SIGNS) and not _NUMBERED.search(lowered):
+    numbered = (":" in lowered or " 1" in lowered or "#" in lowered) and _NUMBERED.search(lowered)
+    if not numbered and not any(sign in lowered for sign in _SIGNS):
         return [Part(start, end, FINAL) for start, end in final]
     stretches = sorted({*final} | {(block.start, block.end) for block in blocks if _more(report, block)})
     parts = [part for start, end in _apart(stretches) for part in _ranked(report, start, end, blocks)]

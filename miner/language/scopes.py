@@ -42,6 +42,8 @@ _RELATIVE = frozenset({("which",), ("but",), ("however",)})
 _WHICH = ("which",)
 _AWAY = frozenset({("from",), ("to",), ("than",)})
 PLACING = frozenset({("of",), ("in",), ("within",)})
+_CHOOSES = _ALTERNATIVE | {("over",), ("than",)}
+_NON = "non"
 _UNDECIDED = frozenset({("versus",), ("vs",)})
 
 
@@ -76,7 +78,8 @@ def read_scopes(items: Items) -> Scopes:
         silence(items, scopes.silent, scopes.sought)
     if union & _FORWARD:
         reach_forward(items, scopes)
-        deny_behind_non(items, scopes)
+        if _NON in items.words:
+            deny_behind_non(items, scopes)
     if union & _BACKWARD:
         for index, roles in enumerate(items.roles):
             if roles & _BACKWARD and not (roles & _FORWARD and not looks_back(items, index)):
@@ -223,6 +226,8 @@ def _preferred(items: Items, index: int) -> bool:
 def _alternatives(items: Items, scopes: Scopes) -> None:
     """Hedge both sides of "X versus Y" and "X or Y" where they are asserted, and the second of "X over Y"."""
     for index, entry in enumerate(items.entries):
+        if entry.phrase not in _CHOOSES:
+            continue
         if _preferred(items, index):
             right = _neighbour(items, index, 1)
             if right >= 0 and not scopes.denied[right]:

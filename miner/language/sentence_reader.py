@@ -98,7 +98,8 @@ class SentenceReader:
                 self._mention(index)
             elif role & GENERIC:
                 self._generic(index)
-        self.readings.sort(key=lambda reading: (reading.start, reading.end))
+        if len(self.readings) > 1:
+            self.readings.sort(key=lambda reading: (reading.start, reading.end))
         return self.readings
 
     def _heading_end(self) -> int:

@@ -59,7 +59,7 @@ _ONLY_AS_WORD = frozenset({("to",)})
 def plans(items: Items) -> bool:
     """Return whether a sentence may plan, define or suppose something; a word like "for" does at its beginning."""
     union = items.union
-    if union & (PLANS | _PAST) or (union & BREAK and any(entry.phrase in _DONE for entry in items.entries)):
+    if union & (PLANS | _PAST) or (union & BREAK and "for" in items.words):  # "status post X for Y"
         return True
     return bool(union & HEADING) and (bool(union & SEEK) or any(role & HEADING for role in items.roles[:3]))
 
