@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import takewhile
 from typing import NamedTuple
 
 from cxr.miner.language.corrections import standing
@@ -31,6 +32,8 @@ _DEGREE = re.compile(
     re.IGNORECASE,
 )
 """A fragment has one of these."""
+_SENTENCES_BACK = 3
+"""So far back "the other side" may point."""
 _FRAGMENT = 60
 """A longer sentence says itself what it speaks of."""
 _WRONG = frozenset({"present", "possible"})
@@ -116,8 +119,10 @@ def _pointing(text: str, sentences: Sequence[tuple[int, int]], mentions: Sequenc
     That is the side of something wrong: "right X. Left Y clear. Ipsilateral Z" is right.
     """
     begin, stop = sentences[-1]
-    for number in range(len(sentences) - 2, max(-1, len(sentences) - 5), -1):
-        own = [mention.form for mention in mentions if mention.sentence == number]
+    oldest = max(0, len(sentences) - 1 - _SENTENCES_BACK)
+    recent = list(takewhile(lambda mention: mention.sentence >= oldest, reversed(mentions)))[::-1]
+    for number in range(len(sentences) - 2, oldest - 1, -1):
+        own = [mention.form for mention in recent if mention.sentence == number]
         wrong = [form.side for form in own if form.side in ONE_SIDE and status_of(form) in _WRONG]
         start, end = sentences[number]
         side = wrong[-1] if wrong else None if own else last_side(text[start:end])

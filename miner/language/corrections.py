@@ -11,6 +11,8 @@ from cxr.schemas import NormalForm, Presence, Side
 if TYPE_CHECKING:
     from cxr.miner.language.analysis import Mention
 
+_MOST = 500
+"""Different statements of later parts: a report has a dozen; the time stays linear."""
 _ONE_SIDED = {Side.LEFT, Side.RIGHT}
 
 
@@ -19,12 +21,12 @@ def standing(mentions: Sequence["Mention"], ranks: Sequence[int]) -> tuple["Ment
     if not ranks or min(ranks) == max(ranks):
         return tuple(mentions)
     numbered = list(zip(mentions, ranks, strict=True))
+    lowest = min(ranks)
+    later = list(dict.fromkeys((mention.form, rank) for mention, rank in numbered if rank > lowest))[:_MOST]
     return tuple(
         mention
         for mention, rank in numbered
-        if not any(
-            later > rank and corrects(by.form, mention.form, wrong=later >= CORRECTING) for by, later in numbered
-        )
+        if not any(by > rank and corrects(form, mention.form, wrong=by >= CORRECTING) for form, by in later)
     )
 
 
