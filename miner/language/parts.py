@@ -5,6 +5,7 @@ one says of a thing stands, and what an earlier one said of it does not.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -106,7 +107,7 @@ def _more(report: str, block: Block) -> bool:
 
 def _ranked(report: str, start: int, end: int, blocks: tuple[Block, ...]) -> Iterator[Part]:
     """Cut a stretch where a line or a sentence says that another read or examination begins."""
-    at = next((number for number, block in enumerate(blocks) if block.start <= start < block.end), -1)
+    at = bisect_right(blocks, start, key=lambda block: block.start) - 1
     rank = FINAL
     if at >= 0:
         label = _LABEL.match(report, blocks[at].header)
