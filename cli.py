@@ -169,6 +169,8 @@ def score(judging: OptionValues = JUDGING, db: Db = DEFAULT_DB) -> None:
     with exit_with_rejects(result.rejects, "chains"):
         if result.scored:
             out().print(table(f"RadRScore by judge {result.judge}", columns, result.means))
+            if result.errors:
+                out().print(table("In what findings are wrong", ["error", "findings", "chains"], result.errors))
         say(f"{result.scored:,} chains scored by {result.judge}, {result.already:,} were already")
         if result.renewed:
             say(f"{result.renewed:,} of them had been scored by another version of this judge")

@@ -17,8 +17,9 @@ def judge_line(record: object, judge: Judge) -> Json:
     """Judge `{"report", "findings": [{"observation", "status"}]}`, or `{"report", "text"}`.
 
     Comes back with all keys of the record and `findings`, each with its own keys and `verdict`, `factual`
-    (true, false, or null where nothing can be checked), `reason`, `extra_detail` and `evidence` spans into
-    the report; `judge` names who said so. Raises ValueError, in one sentence, for anything else.
+    (true, false, or null where nothing can be checked), `reason`, `error` (in what a wrong finding is wrong),
+    `extra_detail` and `evidence` spans into the report; `judge` names who said so. Raises ValueError, in one sentence,
+    for anything else.
     """
     line = _object(record)
     report = _text(line, "report")
@@ -85,6 +86,7 @@ def _verdict(answer: JudgedFinding) -> Json:
         "verdict": answer.verdict.value,
         "factual": answer.factual,
         "reason": answer.reason,
+        "error": answer.error,
         "extra_detail": answer.extra_detail,
         "evidence": [{"start": quote.start, "end": quote.end, "text": quote.text} for quote in answer.evidence],
     }

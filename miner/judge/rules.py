@@ -6,6 +6,7 @@ from functools import cache, lru_cache
 
 from cxr.miner.judge.containment import holds
 from cxr.miner.judge.facts import Facts, facts_of_report, stated
+from cxr.miner.judge.reasons import error_of
 from cxr.miner.judge.relations import load_relations
 from cxr.miner.judge.structures import judge_structure
 from cxr.miner.judge.understanding import understood
@@ -113,6 +114,7 @@ class RulesJudge:
             reason=outcome.reason,
             evidence=quotes(outcome),
             extra_detail=outcome.extra_detail,
+            error=error_of(outcome.verdict, outcome.reason),
         )
 
 

@@ -35,6 +35,8 @@ class ScoreResult:
     already: int = 0
     judge: str = ""
     means: tuple[tuple[str, int, float, float, float, float], ...] = ()
+    errors: tuple[tuple[str, int, int], ...] = ()
+    """What its wrong findings are wrong in: attribute, findings, chains."""
     renewed: int = 0
     """Of those scored, chains that an older version of this judge had scored."""
     rejects: dict[str, int] = field(default_factory=dict)
@@ -89,6 +91,7 @@ def score(
         )
     )
     result.means = tuple(store.rows(_SQL["means"], [judge.name, judge.version]))
+    result.errors = tuple(store.rows(_SQL["errors"], [judge.name, judge.version]))
     return result
 
 
@@ -213,6 +216,7 @@ def _verdict_row(judged: JudgedFinding) -> dict[str, object]:
         "verdict": str(judged.verdict),
         "factual": judged.factual,
         "reason": judged.reason,
+        "error": None if judged.error is None else str(judged.error),
         "extra_detail": judged.extra_detail,
         "evidence": [quote.model_dump(mode="json") for quote in judged.evidence],
     }

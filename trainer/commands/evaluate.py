@@ -1,5 +1,7 @@
 """`cxr evaluate` and `cxr compare`: from predictions to measures with intervals, and to differences between models."""
 
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -108,6 +110,9 @@ def _evaluate_benchmark(
             )
         for model, why, count in done.unread:
             say(f"{model}: {count:,} answers could not be read ({why}); they count as wrong")
+        for (model, mode), rows in groupby(done.errors, key=itemgetter(0, 1)):
+            said = ", ".join(f"{error} {count:,}" for *_, error, count in rows)
+            say(f"{model} ({mode}): its wrong findings are wrong in {said}")
         if settings.empty is Empty.SKIP and done.empty:
             _say_empty(done.empty)
         judged = f"{done.scoring.judge} {done.scoring.judge_version}"

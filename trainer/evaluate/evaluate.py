@@ -14,6 +14,7 @@ from cxr.miner.judge import open_judge
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.parallel import Advance
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.store import Store
 from cxr.schemas.measures import REASONING_MEASURES
@@ -24,6 +25,8 @@ from cxr.trainer.evaluate.results import CELL_MEASURES, Cell, by_distribution, l
 from cxr.trainer.evaluate.scoring import ScoringResult, score_predictions
 from cxr.trainer.evaluate.settings import EvaluateSettings
 from cxr.trainer.reward.rewards import RateScore
+
+_SQL = read_sql("cxr.trainer.evaluate")
 
 # DuckDB's share of the memory: what it cannot hold goes to disk. The judges' processes need the rest.
 _MEMORY = "600MB"
@@ -39,6 +42,8 @@ class Evaluation:
     coverage: list[Coverage]
     unread: list[tuple[str, str, int]]
     """Model, why an answer could not be read, and how many."""
+    errors: list[tuple[str, str, str, int]]
+    """Model, mode, and in what how many of its findings are wrong."""
     empty: dict[str, int]
     """Shares in which there was nothing to count, left out where empty ones are skipped."""
 
@@ -76,8 +81,10 @@ def evaluate_benchmark(
             "and judge_version = ? and unparsed group by all order by 1, 3 desc, 2",
             [mark, scoring.judge, scoring.judge_version],
         )
+        judged = {"benchmark": mark, "judge": scoring.judge, "version": scoring.judge_version, "models": models}
+        errors = store.rows(_SQL["errors"], judged)
     wanted = {cell.model for cell in cells}
-    return Evaluation(tables, scoring, covered, [row for row in unread if row[0] in wanted], _empty(cells))
+    return Evaluation(tables, scoring, covered, [row for row in unread if row[0] in wanted], errors, _empty(cells))
 
 
 def register_predictions(store: Store, benchmark: Benchmark, models: list[str] | None) -> None:

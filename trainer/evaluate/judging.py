@@ -56,6 +56,8 @@ class Scored(NamedTuple):
     completeness: float | None = None
     effectiveness: float | None = None
     radrscore: float | None = None
+    errors: list[str] | None = None
+    """In what each wrong finding is wrong, where the judge says so."""
 
 
 def parts_of(text: str) -> tuple[str, str]:
@@ -118,6 +120,7 @@ def score_prediction(work: Work, judge: Judge) -> Scored:
         n_not_assessable=len(factual) - n_pred,
         **result.score.model_dump(),
         radrscore=result.score.radrscore,
+        errors=[str(item.error) for item in result.prediction if item.error is not None],
     )
 
 

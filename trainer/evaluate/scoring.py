@@ -197,5 +197,8 @@ class _Scoring:
         )  # fmt: skip
 
 
-_TYPES = {str: pl.String(), bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64()}
-_SCORES = {name: _TYPES[(get_args(kind) or (kind,))[0]] for name, kind in get_type_hints(Scored).items()}
+_TYPES = {str: pl.String(), bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64(), list[str]: pl.List(pl.String())}
+_SCORES = {
+    name: _TYPES[next(one for one in (kind, *get_args(kind)) if one in _TYPES)]
+    for name, kind in get_type_hints(Scored).items()
+}
