@@ -70,6 +70,9 @@ FILE_JUDGING = Options(
     **OLD_MODEL,
     licence=offered(str, "Server: public, or credentialed (the default: to this machine or attested only)."),
 )
+WEIGHTS = Options(
+    weights=offered(str, "A score beside RadRScore: none, or significance (what matters more counts more).")
+)
 EMPTY = "What a share of nothing is: zero (as published) or skip (left out, and counted)."
 
 

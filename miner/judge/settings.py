@@ -6,6 +6,7 @@ from pydantic import BeforeValidator
 from pydantic_settings import SettingsConfigDict
 
 from cxr.miner.judge.registry import check_name
+from cxr.miner.judge.weights import Weights
 from cxr.miner.llm.settings import ServerSettings
 from cxr.schemas.vocabulary import Licence
 
@@ -20,7 +21,13 @@ class JudgedSettings(ServerSettings):
     judge: JudgeName = "rules"
 
 
-class JudgeSettings(JudgedSettings):
+class WeighedSettings(JudgedSettings):
+    """Which judge a stage asks that gives scores, and whether it weighs findings as well."""
+
+    weights: Weights = Weights.NONE
+
+
+class JudgeSettings(WeighedSettings):
     """Which judge answers `cxr judge` and `cxr radrscore`; nobody knows whose text a file holds but the user."""
 
     stage: ClassVar[str] = "judge"

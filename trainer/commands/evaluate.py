@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Db, Exit, exit_with_rejects, fail
-from cxr.miner.commands.options import EMPTY, JUDGE, JUDGE_OPTIONS, Options, OptionValues, grouped, offered
+from cxr.miner.commands.options import EMPTY, JUDGE, JUDGE_OPTIONS, WEIGHTS, Options, OptionValues, grouped, offered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,7 @@ STATISTICS = Options(
 @grouped
 def evaluate(
     judging: OptionValues = JUDGE_OPTIONS,
+    weighing: OptionValues = WEIGHTS,
     statistics: OptionValues = STATISTICS,
     benchmark: Annotated[
         Path | None, typer.Argument(metavar="[BENCH]", help="The folder of the benchmark that was predicted.")
@@ -67,12 +68,13 @@ def evaluate(
             "evaluate: give the folder of a benchmark, or --from-counts FILE.csv; see `cxr evaluate --help`", Exit.USAGE
         )
     useless = {
-        "--model": models, "--judge": judging["judge"], "--cluster": statistics["cluster"], "--ratescore": ratescore,
+        "--model": models, "--judge": judging["judge"], "--weights": weighing["weights"],
+        "--cluster": statistics["cluster"], "--ratescore": ratescore,
     }  # fmt: skip
     given = [option for option, value in useless.items() if value]
     if counts is not None and given:
         fail(f"evaluate: counts are judged already and name no patients; leave out {', '.join(given)}", Exit.USAGE)
-    settings = EvaluateSettings.resolve(db, processes=processes, **statistics, **judging)
+    settings = EvaluateSettings.resolve(db, processes=processes, **statistics, **judging, **weighing)
     if counts is not None:
         from cxr.trainer.evaluate.counts import COUNT_MEASURES, evaluate_counts
 

@@ -11,13 +11,14 @@ import polars as pl
 from cxr.miner.export.rows import Benchmark
 from cxr.miner.imports.predictions import Coverage, coverage, register_samples
 from cxr.miner.judge import open_judge
+from cxr.miner.judge.weights import Weights
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.parallel import Advance
 from cxr.miner.kit.sql import read_sql
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.store import Store
-from cxr.schemas.measures import REASONING_MEASURES
+from cxr.schemas.measures import REASONING_MEASURES, WEIGHTED
 from cxr.schemas.vocabulary import Licence
 from cxr.trainer.evaluate.formats import ResultTable
 from cxr.trainer.evaluate.measures import ResultLine
@@ -115,12 +116,11 @@ def register_predictions(store: Store, benchmark: Benchmark, models: list[str] |
 def tables_of(cells: Sequence[Cell], settings: EvaluateSettings, about: str) -> list[ResultTable]:
     """Return the table of the corpora that models are trained on, and that of other hospitals, where there are any."""
     made = []
+    shown = [name for name in CELL_MEASURES if name != WEIGHTED or settings.weights is not Weights.NONE]
     for title, mean_name, found in by_distribution(cells, settings):
         notes = partial_notes(found)
         partial = "; PARTIAL" if notes else ""
-        made.append(
-            ResultTable(f"{title}: {about}{partial}", lines_of(found, settings, mean_name), CELL_MEASURES, notes)
-        )
+        made.append(ResultTable(f"{title}: {about}{partial}", lines_of(found, settings, mean_name), shown, notes))
     return made
 
 
