@@ -156,11 +156,13 @@ def test_the_nearest_kind_counts_and_of_several_the_highest() -> None:
 
 def test_every_entry_of_the_pack_says_where_it_comes_from_and_costs_fall() -> None:
     table = pack().significance
-    assert all(entry.source for entry in (*table.level, *table.circumstance))
+    assert all(level.source for level in table.level)
+    assert all(circumstance.source for circumstance in table.circumstance)
     costs = [table.weights[significance] for significance in Significance]
     assert costs == sorted(costs, reverse=True)
     assert len(set(costs)) == len(costs)
-    assert table.details["severity"] < table.details["side"] < table.details["presence"] == 1
+    details = {str(error): share for error, share in table.details.items()}
+    assert details["severity"] < details["side"] < details["presence"] == 1
 
 
 def test_a_pack_without_the_table_weighs_all_findings_alike(cxr: Cli, tmp_path: Path) -> None:

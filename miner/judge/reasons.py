@@ -26,6 +26,7 @@ _PLAIN = {
     "more_general": "the report names a kind of it",
     "entailed_by_sign": "the report names its sign",
     "extra_detail": "the report states it with less detail",
+    "granted": "radiologists take it to be said",
 }
 
 
@@ -48,6 +49,9 @@ class Reason(StrEnum):
     """The report names a disease and the finding its sign, or the other way round."""
     HEDGED = "hedged"
     """The report calls the thing possible, and the finding asserts it."""
+    GRANTED = "granted"
+    """By `--entailment radiologist` alone: the report names what usually means the finding, or only routine things
+    that stand against it."""
     EXTRA_DETAIL = "extra_detail"
     """The report says it without the side, place or severity that the finding adds."""
     DENIED_IN_GENERAL = "denied_in_general"

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import BeforeValidator
 from pydantic_settings import SettingsConfigDict
 
+from cxr.miner.judge.entailment import Entailment
 from cxr.miner.judge.registry import check_name
 from cxr.miner.judge.weights import Weights
 from cxr.miner.llm.settings import ServerSettings
@@ -19,6 +20,8 @@ class JudgedSettings(ServerSettings):
     model_flag: ClassVar[str] = "--judge-model"
 
     judge: JudgeName = "rules"
+    entailment: Entailment = Entailment.RUBRIC
+    """What the rules judge grants."""
 
 
 class WeighedSettings(JudgedSettings):

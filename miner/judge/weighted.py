@@ -1,10 +1,10 @@
 """A score beside RadRScore that weighs findings by their significance.
 
 Every finding has a cost: one that the reference states and the reasoning misses, and one that the reasoning states
-and the report does not bear out. What is there and wrong in one detail costs a share of it. Normals and denials cost nothing
-unless the report contradicts them; then they cost what is denied. The score is the part that is right, of it and all
-costs, where every study begins with what one notable finding is worth: so a study without findings has a score too,
-and a miss costs more the more it matters.
+and the report does not bear out. What is there and wrong in one detail costs a share of it. Normals and denials cost
+nothing unless the report contradicts them; then they cost what is denied. The score is the part that is right, of it
+and all costs, where every study begins with what one notable finding is worth: so a study without findings has a
+score too, and a miss costs more the more it matters.
 """
 
 from collections.abc import Iterable, Sequence

@@ -95,6 +95,8 @@ class RelationTables(Table):
     same: tuple[SameThing, ...] = ()
     signs: OfConcepts = Field(default_factory=dict)
     hints: OfConcepts = Field(default_factory=dict)
+    granted: OfConcepts = Field(default_factory=dict)
+    """What radiologists take to be there where the report names one of the others."""
     normal_when_denied: OfNormals = Field(default_factory=dict)
     normal_when_all_denied: OfNormals = Field(default_factory=dict)
     ruled_out: OfNormals = Field(default_factory=dict)

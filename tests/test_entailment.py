@@ -1,0 +1,148 @@
+"""`--entailment radiologist`: what radiologists grant and the rubric does not, and nothing that the report denies."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cxr.miner.judge import RulesJudge
+from cxr.miner.pack import pack
+from cxr.schemas import Finding, Verdict
+from tests.conftest import Cli
+from tests.predictions_world import evaluate, make_benchmark, predict
+
+REPORT = (
+    "FINDINGS: Blunting of the left costophrenic angle. The lungs are hyperinflated. Patchy opacity in the right lower "
+    "lobe. Calcified granuloma in the left upper lobe. Degenerative changes of the thoracic spine. No pneumothorax."
+)
+GRANTED = [
+    ("left pleural effusion", "present"),
+    ("emphysema", "present"),
+    ("pneumonia in the right lower lobe", "present"),
+    ("right basilar atelectasis", "present"),
+    ("bones", "normal"),
+    ("nodule", "absent"),
+]
+NOT_GRANTED = [
+    # another side, another place
+    ("right pleural effusion", "present"),
+    ("left upper lobe pneumonia", "present"),
+    # denied by name
+    ("pneumothorax", "present"),
+    # no sign of it
+    ("cardiomegaly", "present"),
+    ("rib fracture", "present"),
+    # something more than routine stands against it
+    ("lungs", "clear"),
+    # it speaks of what is routine itself
+    ("calcified granuloma", "absent"),
+    ("degenerative changes of the spine", "absent"),
+    # a sign of it, and the denial of the sign
+    ("pleural effusion", "absent"),
+]
+RADIOLOGIST = ("--entailment", "radiologist")
+
+
+def through(cxr: Cli, folder: Path, command: str, record: dict[str, Any], *options: str) -> dict[str, Any]:
+    (folder / "in.jsonl").write_text(json.dumps({"id": "a", **record}) + "\n")
+    done = cxr(command, "in.jsonl", "-o", "out.jsonl", *options)
+    assert done.returncode == 0, done.stderr
+    line: dict[str, Any] = json.loads((folder / "out.jsonl").read_text())
+    return line
+
+
+def factual(line: dict[str, Any]) -> list[bool]:
+    return [finding["factual"] for finding in line["findings"]]
+
+
+def test_radiologists_grant_what_the_rubric_does_not(cxr: Cli, tmp_path: Path) -> None:
+    findings = [{"observation": observation, "status": status} for observation, status in GRANTED]
+    record = {"report": REPORT, "findings": findings}
+    by_rubric = through(cxr, tmp_path, "judge", record)
+    assert factual(by_rubric) == [False] * len(GRANTED)
+    assert by_rubric == through(cxr, tmp_path, "judge", record, "--entailment", "rubric")
+    granted = through(cxr, tmp_path, "judge", record, *RADIOLOGIST)
+    assert factual(granted) == [True] * len(GRANTED)
+    assert {finding["reason"] for finding in granted["findings"]} == {"granted"}
+    assert {finding["error"] for finding in granted["findings"]} == {None}
+    assert granted["judge"]["version"] == f"radiologist-{by_rubric['judge']['version']}"
+    for finding in granted["findings"]:
+        if finding["verdict"] == "supported":
+            assert finding["extra_detail"]
+            assert finding["evidence"]
+
+
+@pytest.mark.parametrize(("observation", "status"), NOT_GRANTED)
+def test_what_is_elsewhere_denied_or_not_spoken_of_is_judged_alike(observation: str, status: str) -> None:
+    finding = Finding(observation=observation, status=status)
+    (strict,) = RulesJudge().verdicts(REPORT, [finding])
+    assert RulesJudge("radiologist").verdicts(REPORT, [finding]) == [strict]
+
+
+@pytest.mark.parametrize(
+    ("report", "observation"),
+    [
+        ("The left costophrenic angle is blunted. No pleural effusion.", "left pleural effusion"),
+        ("Patchy opacity in the right lower lobe, no pneumonia.", "right lower lobe pneumonia"),
+        ("Hyperinflated lungs without emphysema.", "emphysema"),
+    ],
+)
+def test_a_sign_grants_nothing_that_the_report_denies(report: str, observation: str) -> None:
+    (judged,) = RulesJudge("radiologist").verdicts(
+        f"FINDINGS: {report}", [Finding(observation=observation, status="present")]
+    )
+    assert judged.verdict is Verdict.CONTRADICTED
+
+
+def test_a_list_holds_a_disease_by_its_sign(cxr: Cli, tmp_path: Path) -> None:
+    reference = [("left pleural effusion", "present"), ("right pleural effusion", "present"), ("emphysema", "present")]
+    prediction = [("blunting of the left costophrenic angle", "present"), ("emphysema", "absent")]
+    record = {
+        "report": REPORT,
+        "reference": [{"observation": observation, "status": status} for observation, status in reference],
+        "prediction": [{"observation": observation, "status": status} for observation, status in prediction],
+    }
+
+    def recalled(*options: str) -> list[bool]:
+        line = through(cxr, tmp_path, "radrscore", record, *options)
+        return [finding["recalled"] for finding in line["reference"]]
+
+    assert recalled() == [False, False, False]
+    assert recalled(*RADIOLOGIST) == [True, False, False]
+
+
+def test_only_the_rules_judge_grants_and_only_what_there_is(cxr: Cli, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(json.dumps({"id": "a", "report": REPORT, "findings": []}) + "\n")
+    server = ("--judge", "llm", "--judge-model", "m", "--base-url", "http://127.0.0.1:1/v1")
+    done = cxr("judge", "in.jsonl", "-o", "out.jsonl", *server, *RADIOLOGIST)
+    assert done.returncode == 2
+    assert "--entailment radiologist is for the rules judge" in done.stderr
+    done = cxr("judge", "in.jsonl", "-o", "out.jsonl", "--entailment", "everything")
+    assert done.returncode == 2
+    assert "entailment" in done.stderr
+
+
+def test_judges_that_grant_alike_are_equal() -> None:
+    assert RulesJudge() == RulesJudge("rubric") != RulesJudge("radiologist") == RulesJudge("radiologist")
+    assert len({RulesJudge(), RulesJudge("radiologist"), RulesJudge("rubric")}) == 2
+
+
+def test_nothing_is_granted_by_itself_or_by_its_own_kind() -> None:
+    concepts = {name: concept for table in pack().concepts.values() for name, concept in table.items()}
+    for name, signs in pack().relations.granted.items():
+        assert name not in signs
+        assert len(set(signs)) == len(signs), name
+        kinds = {sign for sign in signs if name in concepts[sign].is_a}
+        # a kind of it is it by the rubric already
+        assert not kinds, (name, kinds)
+
+
+def test_evaluations_by_both_stand_side_by_side(tmp_path: Path) -> None:
+    make_benchmark(tmp_path)
+    predict(tmp_path)
+    plain, granted = evaluate(tmp_path), evaluate(tmp_path, *RADIOLOGIST)
+    assert plain.returncode == granted.returncode == 0, plain.stderr + granted.stderr
+    assert "scored by rules radiologist-" in granted.stderr
+    assert ", 0 were already" in granted.stderr
+    assert "0 predictions scored" in evaluate(tmp_path).stderr
