@@ -96,6 +96,28 @@ def test_a_denial_costs_what_the_report_names(cxr: Cli, tmp_path: Path) -> None:
     assert of_any > of_tension
 
 
+def test_a_thing_that_is_told_twice_is_missed_once(cxr: Cli, tmp_path: Path) -> None:
+    once, twice = (
+        "There is a small left pleural effusion.",
+        "There is a small left pleural effusion. Effusion is noted.",
+    )
+    two_sides = "There is a small left pleural effusion. There is a small right pleural effusion."
+    missed = [
+        weighted(cxr, tmp_path, "The heart is normal in size.", report=said, reference=said)[0]
+        for said in (once, twice, two_sides)
+    ]
+    assert missed[0] == missed[1] > missed[2]
+
+
+def test_a_hedge_that_is_missed_or_invented_costs_less_than_an_assertion(cxr: Cli, tmp_path: Path) -> None:
+    hedge, sure = "Possible pneumonia in the left lung.", "There is pneumonia in the left lung."
+    normal = "The heart is normal in size."
+    missed = [weighted(cxr, tmp_path, normal, report=said, reference=said)[0] for said in (hedge, sure)]
+    invented = weighted(cxr, tmp_path, hedge, sure, report=normal, reference=normal)
+    assert missed == invented
+    assert 1 > missed[0] > missed[1]
+
+
 def test_a_misplaced_tube_is_an_emergency_and_a_placed_one_is_not(cxr: Cli, tmp_path: Path) -> None:
     said = "The endotracheal tube ends 5 cm above the carina. The endotracheal tube ends in the right main bronchus."
     (line,) = scored(cxr, tmp_path, said)

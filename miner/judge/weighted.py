@@ -17,7 +17,7 @@ from cxr.miner.judge.rules import report_facts
 from cxr.miner.judge.significance import highest, load_significances
 from cxr.miner.judge.understanding import understood
 from cxr.miner.judge.verdicts import asserts_presence, combine, judge_form
-from cxr.schemas import Finding, Frozen, JudgedFinding, NormalForm, Quote, Significance
+from cxr.schemas import Certainty, ErrorAttribute, Finding, Frozen, JudgedFinding, NormalForm, Quote, Side, Significance
 
 
 class WeightedScore(Frozen):
@@ -38,47 +38,86 @@ class WeightedScore(Frozen):
 
 def significance_of(finding: Finding) -> Significance | None:
     """Return how much it matters that a finding is there; None for one that denies, or calls something normal."""
-    return _significance([form for form in understood(finding).normal_forms if _is_abnormal(form)], _words(finding))
+    return _significance(_abnormal(finding), _words(finding))
 
 
 def weigh(scored: ScoredReasoning, report: str) -> WeightedScore:
     """Weigh a scored reasoning by the significance of its findings and of those it misses."""
-    weights = load_significances()
+    told = [judged.finding for judged in scored.prediction if judged.factual is not None]
+    missed = [finding for finding, recalled in zip(scored.reference, scored.recalled, strict=True) if not recalled]
+    shares = iter(_shares_missed(missed, told))
     stated = [
-        (finding, weights.weight(significance), recalled)
+        (finding, 0.0 if recalled else next(shares))
         for finding, recalled in zip(scored.reference, scored.recalled, strict=True)
-        if (significance := significance_of(finding)) is not None
     ]
-    misses = [(finding, weight) for finding, weight, recalled in stated if not recalled]
-    shares = _shares_missed([finding for finding, _ in misses], scored.prediction)
-    missed = sum(weight * share for (_, weight), share in zip(misses, shares, strict=True))
-    return WeightedScore(
-        right=sum(weight for _, weight, _ in stated) - missed,
-        missed=missed,
-        false=sum(_cost(judged, report) for judged in scored.prediction if judged.factual is False),
-        start=weights.weight(Significance.NOTABLE),
-    )
+    weights = load_significances()
+    right = lost = false = 0.0
+    for weight, share in _things([(*_weighed(finding), share) for finding, share in stated]):
+        right, lost = right + weight * (1 - share), lost + weight * share
+    wrong = [judged for judged in scored.prediction if judged.factual is False]
+    for weight, share in _things([_invented(judged, report) for judged in wrong]):
+        false += weight * share
+    return WeightedScore(right=right, missed=lost, false=false, start=weights.weight(Significance.NOTABLE))
 
 
-def _shares_missed(missed: Sequence[Finding], prediction: Sequence[JudgedFinding]) -> list[float]:
+_Told = tuple[tuple[NormalForm, ...], float, float]
+"""What is said, what it weighs, and which share of that is wrong."""
+_Places = tuple[tuple[Side | None, tuple[str, ...]], ...]
+
+
+def _things(told: Sequence[_Told]) -> list[tuple[float, float]]:
+    """Return each thing once, however often and closely it is told: what it weighs, and the mean share that is wrong.
+
+    Words without a normal form are each a thing of their own.
+    """
+    relations = load_relations()
+    groups: dict[tuple[tuple[str, ...], _Places], list[tuple[float, float]]] = {}
+    unread = [(weight, share) for forms, weight, share in told if not forms]
+    # Who tells side and place comes first, so that who does not can be told of the same.
+    for forms, weight, share in sorted((one for one in told if one[0]), key=lambda one: not _is_placed(one[0])):
+        names = tuple(min(relations.names(form.concept)) for form in forms)
+        places: _Places = tuple((form.side, relations.telling_places(form)) for form in forms)
+        if not _is_placed(forms):
+            places = next((known for same, known in groups if same == names), places)
+        groups.setdefault((names, places), []).append((weight, share))
+    return [
+        (max(weight for weight, _ in group), sum(share for _, share in group) / len(group))
+        for group in [*groups.values(), *([each] for each in unread)]
+    ]
+
+
+def _is_placed(forms: Iterable[NormalForm]) -> bool:
+    return any(form.side is not None or load_relations().telling_places(form) for form in forms)
+
+
+def _weighed(finding: Finding) -> tuple[tuple[NormalForm, ...], float]:
+    """Return what a finding says is there, and what that weighs; a hedge is less than an assertion."""
+    forms, weights = _abnormal(finding), load_significances()
+    significance = _significance(forms, _words(finding))
+    if significance is None:
+        return forms, 0.0
+    hedged = all(form.certainty is Certainty.UNCERTAIN for form in forms)
+    return forms, weights.weight(significance) * (weights.share(ErrorAttribute.CERTAINTY) if hedged else 1.0)
+
+
+def _shares_missed(missed: Sequence[Finding], told: Sequence[Finding]) -> list[float]:
     """Return which share of each finding is missed: all, or what the detail costs that alone is told otherwise."""
     if not missed:
         return []
-    told = facts_of_list([understood(one.finding) for one in prediction if one.factual is not None], load_relations())
+    facts = facts_of_list([understood(finding) for finding in told], load_relations())
     outcomes = [
-        combine([judge_form(form, told) for form in forms], forms)
+        combine([judge_form(form, facts) for form in forms], forms)
         for forms in (understood(finding).normal_forms for finding in missed)
     ]
     return [load_significances().share(error_of(outcome.verdict, outcome.reason)) for outcome in outcomes]
 
 
-def _cost(judged: JudgedFinding, report: str) -> float:
-    """Return what a wrong finding costs: the weight of what it invents, or of what it denies."""
-    weights = load_significances()
-    significance = significance_of(judged.finding)
-    if significance is None:
-        significance = _significance_denied(judged, report)
-    return weights.weight(significance) * weights.share(judged.error)
+def _invented(judged: JudgedFinding, report: str) -> _Told:
+    """Return what a wrong finding says is there, or denies, and what that costs."""
+    weights, share = load_significances(), load_significances().share(judged.error)
+    if _abnormal(judged.finding):
+        return (*_weighed(judged.finding), share)
+    return understood(judged.finding).normal_forms, weights.weight(_significance_denied(judged, report)), share
 
 
 def _significance_denied(judged: JudgedFinding, report: str) -> Significance:
@@ -104,8 +143,12 @@ def _stands_in(quote: Quote | None, evidence: Iterable[Quote]) -> bool:
     return quote is not None and any(quote.start < one.end and one.start < quote.end for one in evidence)
 
 
-def _is_abnormal(form: NormalForm) -> bool:
-    return asserts_presence(form) and form.concept not in load_relations().normals
+def _abnormal(finding: Finding) -> tuple[NormalForm, ...]:
+    """Return what a finding says is there."""
+    normals = load_relations().normals
+    return tuple(
+        form for form in understood(finding).normal_forms if asserts_presence(form) and form.concept not in normals
+    )
 
 
 def _significance(forms: Sequence[NormalForm], words: str) -> Significance | None:
