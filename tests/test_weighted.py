@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,87 @@ def test_a_hedge_that_is_missed_or_invented_costs_less_than_an_assertion(cxr: Cl
     invented = weighted(cxr, tmp_path, hedge, sure, report=normal, reference=normal)
     assert missed == invented
     assert 1 > missed[0] > missed[1]
+
+
+# What a report says, and what may be said of it, from the best to the worst; written before any of it was scored.
+LADDERS = [
+    (
+        "There is a large left pneumothorax. Degenerative changes of the spine.",
+        "There is a large left pneumothorax.",
+        "There is a small left pneumothorax.",
+        "There is a large right pneumothorax.",
+        "The heart is normal in size.",
+        "There is no pneumothorax.",
+    ),
+    (
+        "Consolidation in the right lower lobe. Small right pleural effusion.",
+        "Consolidation in the right lower lobe.",
+        "Small right pleural effusion.",
+        "The heart is normal in size.",
+        "No consolidation. No pleural effusion.",
+    ),
+    (
+        "The heart is normal in size.",
+        "The heart is normal in size. Degenerative changes of the spine.",
+        "The heart is normal in size. There is a nodule in the left upper lobe.",
+        "The heart is normal in size. There is pneumonia in the left upper lobe.",
+        "The heart is normal in size. There is a left tension pneumothorax.",
+    ),
+    (
+        "There is an 8 mm nodule in the right upper lobe.",
+        "There is a 4 mm nodule in the right upper lobe.",
+        "There is an 8 mm nodule in the left upper lobe.",
+        "The heart is normal in size.",
+        "There is no nodule.",
+    ),
+    (
+        "Hyperinflated lungs. Tortuous aorta. Hiatal hernia. Acute left rib fracture.",
+        "Tortuous aorta. Hiatal hernia. Acute left rib fracture.",
+        "Hiatal hernia. Acute left rib fracture.",
+        "Acute left rib fracture.",
+        "Hyperinflated lungs. Tortuous aorta. Hiatal hernia.",
+        "Hyperinflated lungs. Tortuous aorta. Hiatal hernia. No rib fracture.",
+    ),
+    (
+        "Free air under the right hemidiaphragm. Mild left basilar atelectasis.",
+        "Free air under the right hemidiaphragm.",
+        "Mild left basilar atelectasis.",
+        "Mild left basilar atelectasis. No free air.",
+    ),
+    (
+        "Cardiomegaly. Pulmonary edema. Bilateral pleural effusions.",
+        "Pulmonary edema. Bilateral pleural effusions.",
+        "Cardiomegaly. Bilateral pleural effusions.",
+        "Cardiomegaly.",
+        "Normal heart size. No pulmonary edema. No pleural effusion.",
+    ),
+    (
+        "Small left pleural effusion, increased from the prior study.",
+        "Small left pleural effusion, unchanged from the prior study.",
+        "The heart is normal in size.",
+        "No pleural effusion.",
+    ),
+    (
+        "Possible left lower lobe pneumonia. Calcified granuloma in the right lung.",
+        "Possible left lower lobe pneumonia.",
+        "Calcified granuloma in the right lung.",
+        "No pneumonia. Calcified granuloma in the right lung.",
+    ),
+    (
+        "Mediastinal widening. Median sternotomy wires. Old right rib fracture.",
+        "Mediastinal widening. Median sternotomy wires.",
+        "Mediastinal widening.",
+        "Median sternotomy wires. Old right rib fracture.",
+        "Normal mediastinum. Median sternotomy wires. Old right rib fracture.",
+    ),
+]
+
+
+@pytest.mark.parametrize("ladder", LADDERS, ids=lambda ladder: ladder[0][:30])
+def test_what_a_radiologist_calls_worse_scores_lower(cxr: Cli, tmp_path: Path, ladder: tuple[str, ...]) -> None:
+    found = weighted(cxr, tmp_path, *ladder, report=ladder[0], reference=ladder[0])
+    assert found[0] == 1
+    assert all(better > worse for better, worse in pairwise(found)), found
 
 
 def test_a_misplaced_tube_is_an_emergency_and_a_placed_one_is_not(cxr: Cli, tmp_path: Path) -> None:
