@@ -51,6 +51,7 @@ class RulesJudge:
 
     name = JUDGE
     workers = 1
+    entailment = Entailment.RUBRIC
 
     def __init__(self, entailment: Entailment | str = Entailment.RUBRIC) -> None:
         self.entailment = Entailment(entailment)
