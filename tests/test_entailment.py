@@ -146,3 +146,86 @@ def test_evaluations_by_both_stand_side_by_side(tmp_path: Path) -> None:
     assert "scored by rules radiologist-" in granted.stderr
     assert ", 0 were already" in granted.stderr
     assert "0 predictions scored" in evaluate(tmp_path).stderr
+
+
+# Reports, findings and whether a radiologist grants them, by our own reading; written before any of it was judged.
+GRANTS = [
+    ("Blunting of both costophrenic angles.", "bilateral pleural effusions", "present"),
+    ("The right costophrenic sulcus is blunted.", "small right pleural effusion", "present"),
+    ("Hyperexpanded lungs with flattened hemidiaphragms.", "COPD", "present"),
+    ("Hyperlucent upper lobes with bullae.", "emphysema", "present"),
+    ("Cephalization of the pulmonary vessels and Kerley B lines.", "pulmonary edema", "present"),
+    ("Pulmonary vascular congestion.", "mild pulmonary edema", "present"),
+    ("Increased interstitial markings bilaterally.", "interstitial edema", "present"),
+    ("Pulmonary edema.", "congestive heart failure", "present"),
+    ("Patchy left lower lobe opacity.", "left lower lobe pneumonia", "present"),
+    ("Hazy opacity at the right base.", "right basilar atelectasis", "present"),
+    ("Streaky opacities at both bases.", "bibasilar atelectasis", "present"),
+    ("Low lung volumes.", "bibasilar atelectasis", "present"),
+    ("Volume loss in the left lower lobe.", "left lower lobe atelectasis", "present"),
+    ("Linear scarring at the left base.", "left basilar atelectasis", "present"),
+    ("Discoid atelectasis in the right mid lung.", "scarring in the right mid lung", "present"),
+    ("Reticular opacities at the bases.", "interstitial lung disease", "present"),
+    ("Enlarged cardiomediastinal silhouette.", "cardiomegaly", "present"),
+    ("Left ventricular enlargement.", "cardiomegaly", "present"),
+    ("The heart is enlarged.", "enlarged cardiac silhouette", "present"),
+    ("Ectatic thoracic aorta.", "aortic enlargement", "present"),
+    ("Prominent hila, likely adenopathy.", "hilar enlargement", "present"),
+    ("Hilar fullness on the right.", "right hilar lymphadenopathy", "present"),
+    ("1 cm mass-like density in the left upper lobe, a nodule.", "left upper lobe mass", "present"),
+    ("Calcified nodule in the right upper lobe.", "calcified granuloma in the right upper lobe", "present"),
+    ("Calcified hilar lymph nodes.", "prior granulomatous disease", "present"),
+    ("Elevated left hemidiaphragm.", "left lung volume loss", "present"),
+    ("Wedging of a mid thoracic vertebral body.", "thoracic compression fracture", "present"),
+    ("Central venous catheter with tip in the SVC.", "right PICC", "present"),
+    ("Feeding tube is seen.", "nasogastric tube", "present"),
+    ("Median sternotomy wires.", "status post CABG", "present"),
+    ("Clear lungs. Mild degenerative changes of the spine.", "bony structures", "normal"),
+    ("Calcified granuloma in the left lung. Otherwise clear.", "focal lung opacity", "absent"),
+    ("Bronchial wall thickening.", "airways disease such as asthma", "present"),
+]
+NO_GRANTS = [
+    ("Blunting of the left costophrenic angle.", "right pleural effusion", "present"),
+    ("Blunting of the left costophrenic angle. No effusion.", "left pleural effusion", "present"),
+    ("Patchy left lower lobe opacity.", "right upper lobe pneumonia", "present"),
+    ("Left base opacity without pneumonia.", "left base pneumonia", "present"),
+    ("Heart size is normal. Pulmonary vascular congestion.", "cardiomegaly", "present"),
+    ("Pulmonary edema.", "pneumonia", "present"),
+    ("Pulmonary vascular congestion.", "pleural effusion", "present"),
+    ("Cardiomegaly.", "congestive heart failure", "present"),
+    ("Cardiomegaly.", "pulmonary edema", "present"),
+    ("Low lung volumes.", "pneumonia", "present"),
+    ("Hyperinflated lungs.", "pneumothorax", "present"),
+    ("Pulmonary nodule in the left upper lobe.", "pneumonia in the left upper lobe", "present"),
+    ("Pulmonary nodule in the left upper lobe.", "nodule in the right upper lobe", "present"),
+    ("Degenerative changes of the spine.", "compression fracture", "present"),
+    ("Degenerative changes of the spine. Old rib fractures. Acute clavicle fracture.", "bones", "normal"),
+    ("Small right pleural effusion.", "pleura", "normal"),
+    ("Right lower lobe opacity. Calcified granuloma.", "lungs", "clear"),
+    ("Tortuous aorta.", "aortic aneurysm", "present"),
+    ("Atherosclerosis of the aorta.", "aortic dissection", "present"),
+    ("Sternotomy wires.", "pacemaker", "present"),
+    ("Endotracheal tube.", "tracheostomy", "present"),
+    ("Nasogastric tube.", "endotracheal tube", "present"),
+    ("Chest tube on the right.", "left chest tube", "present"),
+    ("Pleural effusion.", "pneumothorax", "present"),
+    ("Right pneumothorax.", "tension pneumothorax", "present"),
+    ("Scoliosis.", "vertebral fracture", "present"),
+    ("Healed right rib fractures.", "acute right rib fractures", "present"),
+    ("Mild vascular congestion. No edema.", "pulmonary edema", "present"),
+    ("Hypoinflated lungs.", "hyperinflation", "present"),
+    ("Kyphosis of the spine.", "kyphosis", "absent"),
+    ("Emphysema.", "lung volumes", "normal"),
+]
+
+
+@pytest.mark.parametrize(("report", "observation", "status"), GRANTS)
+def test_a_radiologist_grants(report: str, observation: str, status: str) -> None:
+    finding = Finding(observation=observation, status=status)
+    assert RulesJudge("radiologist").verdicts(f"FINDINGS: {report}", [finding])[0].factual
+
+
+@pytest.mark.parametrize(("report", "observation", "status"), NO_GRANTS)
+def test_a_radiologist_grants_not(report: str, observation: str, status: str) -> None:
+    finding = Finding(observation=observation, status=status)
+    assert RulesJudge("radiologist").verdicts(f"FINDINGS: {report}", [finding])[0].factual is False

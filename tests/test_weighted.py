@@ -190,6 +190,32 @@ LADDERS = [
         "Median sternotomy wires. Old right rib fracture.",
         "Normal mediastinum. Median sternotomy wires. Old right rib fracture.",
     ),
+    (
+        "The endotracheal tube ends in the right main bronchus. Sternotomy wires.",
+        "The endotracheal tube ends in the right main bronchus.",
+        "There is an endotracheal tube. Sternotomy wires.",
+        "Sternotomy wires.",
+        "No endotracheal tube.",
+    ),
+    (
+        "Large right pleural effusion. The heart is normal in size.",
+        "Moderate right pleural effusion. The heart is normal in size.",
+        "The heart is normal in size.",
+        "No pleural effusion. The heart is normal in size.",
+    ),
+    (
+        "There is a left tension pneumothorax.",
+        "There is a left pneumothorax.",
+        "There is a right pneumothorax.",
+        "The heart is normal in size.",
+        "There is no pneumothorax.",
+    ),
+    (
+        "Consolidation in the left upper lobe.",
+        "Opacity in the left upper lobe.",
+        "The heart is normal in size.",
+        "The lungs are clear.",
+    ),
 ]
 
 

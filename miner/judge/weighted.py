@@ -7,9 +7,10 @@ and all costs, where every study begins with what one notable finding is worth: 
 score too, and a miss costs more the more it matters.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
-from cxr.miner.judge.facts import facts_of_list
+from cxr.miner.judge.facts import Fact, Facts, facts_of_list
 from cxr.miner.judge.radrscore import ScoredReasoning
 from cxr.miner.judge.reasons import error_of
 from cxr.miner.judge.relations import load_relations
@@ -17,7 +18,18 @@ from cxr.miner.judge.rules import report_facts
 from cxr.miner.judge.significance import highest, load_significances
 from cxr.miner.judge.understanding import understood
 from cxr.miner.judge.verdicts import asserts_presence, combine, judge_form
-from cxr.schemas import Certainty, ErrorAttribute, Finding, Frozen, JudgedFinding, NormalForm, Quote, Side, Significance
+from cxr.schemas import (
+    Certainty,
+    ErrorAttribute,
+    Finding,
+    Frozen,
+    JudgedFinding,
+    NormalForm,
+    Quote,
+    Side,
+    Significance,
+    Verdict,
+)
 
 
 class WeightedScore(Frozen):
@@ -43,16 +55,12 @@ def significance_of(finding: Finding) -> Significance | None:
 
 def weigh(scored: ScoredReasoning, report: str) -> WeightedScore:
     """Weigh a scored reasoning by the significance of its findings and of those it misses."""
-    told = [judged.finding for judged in scored.prediction if judged.factual is not None]
-    missed = [finding for finding, recalled in zip(scored.reference, scored.recalled, strict=True) if not recalled]
-    shares = iter(_shares_missed(missed, told))
-    stated = [
-        (finding, 0.0 if recalled else next(shares))
-        for finding, recalled in zip(scored.reference, scored.recalled, strict=True)
-    ]
+    told = _Prediction([judged.finding for judged in scored.prediction if judged.factual is not None])
     weights = load_significances()
     right = lost = false = 0.0
-    for weight, share in _things([(*_weighed(finding), share) for finding, share in stated]):
+    stated = zip(scored.reference, scored.recalled, strict=True)
+    shares = [(*_weighed(finding), told.share_missed(finding, recalled=recalled)) for finding, recalled in stated]
+    for weight, share in _things(shares):
         right, lost = right + weight * (1 - share), lost + weight * share
     wrong = [judged for judged in scored.prediction if judged.factual is False]
     for weight, share in _things([_invented(judged, report) for judged in wrong]):
@@ -100,16 +108,57 @@ def _weighed(finding: Finding) -> tuple[tuple[NormalForm, ...], float]:
     return forms, weights.weight(significance) * (weights.share(ErrorAttribute.CERTAINTY) if hedged else 1.0)
 
 
-def _shares_missed(missed: Sequence[Finding], told: Sequence[Finding]) -> list[float]:
-    """Return which share of each finding is missed: all, or what the detail costs that alone is told otherwise."""
-    if not missed:
-        return []
-    facts = facts_of_list([understood(finding) for finding in told], load_relations())
-    outcomes = [
-        combine([judge_form(form, facts) for form in forms], forms)
-        for forms in (understood(finding).normal_forms for finding in missed)
-    ]
-    return [load_significances().share(error_of(outcome.verdict, outcome.reason)) for outcome in outcomes]
+class _Prediction:
+    """What a reasoning tells, read as facts when something of the reference is not simply held by it."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self._findings = findings
+
+    @cached_property
+    def _facts(self) -> Facts:
+        return facts_of_list([understood(finding) for finding in self._findings], load_relations())
+
+    def share_missed(self, finding: Finding, *, recalled: bool) -> float:
+        """Return which share of a reference finding is missed: all, or what a wrong detail or a wider word costs.
+
+        It is never less than what the finding matters more than what is told: large for small, misplaced for placed.
+        """
+        weights, significance = load_significances(), significance_of(finding)
+        if significance is None:
+            return 0.0
+        forms, whole = _abnormal(finding), weights.weight(significance)
+        if recalled and not (whole > max(weights.weight(weights.of(form.concept)) for form in forms)):
+            return 0.0  # it does not matter more than any of its kind, and is held
+        near, share = self._nearest(finding, recalled=recalled)
+        if not near or not whole:
+            return share
+        said = max(weights.weight(weights.of_form(fact.form, fact.words)) for fact in near)
+        return max(share, 1 - said / whole)
+
+    def _nearest(self, finding: Finding, *, recalled: bool) -> tuple[tuple[Fact, ...], float]:
+        """Return what is told that comes nearest to a finding, and which share of the finding is missed by it."""
+        share_of, forms = load_significances().share, understood(finding).normal_forms
+        outcome = combine([judge_form(form, self._facts) for form in forms], forms)
+        error = error_of(outcome.verdict, outcome.reason)
+        if recalled:
+            return outcome.facts, 0.0
+        if error is not ErrorAttribute.PRESENCE or outcome.verdict is not Verdict.UNMENTIONED_ABNORMAL:
+            return outcome.facts if error in _DETAILS else (), share_of(error)
+        wider = [(form, fact) for form in forms for fact in self._wider(form)]
+        if not wider:
+            return (), share_of(error)
+        aside = all(len({form.side, fact.form.side} - {None, Side.BILATERAL}) > 1 for form, fact in wider)
+        return tuple(fact for _, fact in wider), share_of(ErrorAttribute.SIDE if aside else ErrorAttribute.QUALITY)
+
+    def _wider(self, form: NormalForm) -> Iterator[Fact]:
+        """Give what is told of the kinds of things that a form is an instance of."""
+        relations = self._facts.relations
+        for concept in relations.chain(form.concept):
+            if not relations.says_little(concept):
+                yield from (fact for fact in self._facts.present.get(concept, ()) if fact.form.concept == concept)
+
+
+_DETAILS = frozenset(ErrorAttribute) - {ErrorAttribute.PRESENCE, ErrorAttribute.CERTAINTY}
 
 
 def _invented(judged: JudgedFinding, report: str) -> _Told:
