@@ -229,3 +229,28 @@ def test_a_radiologist_grants(report: str, observation: str, status: str) -> Non
 def test_a_radiologist_grants_not(report: str, observation: str, status: str) -> None:
     finding = Finding(observation=observation, status=status)
     assert RulesJudge("radiologist").verdicts(f"FINDINGS: {report}", [finding])[0].factual is False
+
+
+HELD = [
+    ("The lungs are clear.", "No focal consolidation, effusion or pneumothorax.", True),
+    ("The lungs are clear.", "No acute cardiopulmonary process.", True),
+    ("The bones are normal.", "No rib fracture.", True),
+    ("The pleura is normal.", "No pleural effusion.", True),
+    ("Bibasilar atelectasis.", "Streaky bibasilar opacities.", True),
+    ("Mild interstitial edema.", "Pulmonary vascular congestion.", True),
+    ("Emphysema.", "Hyperinflated lungs.", True),
+    ("Right lower lobe pneumonia.", "Right basilar opacity.", True),
+    ("The lungs are clear.", "No focal consolidation. There is a nodule in the left lung.", False),
+    ("The lungs are clear.", "No pleural effusion.", False),
+    ("The heart is normal in size.", "No acute cardiopulmonary process.", False),
+    ("Small bilateral pleural effusions.", "Small left pleural effusion.", False),
+    ("Right lower lobe pneumonia.", "Left lower lobe opacity.", False),
+    ("No pneumothorax.", "Small right pneumothorax.", False),
+    ("Cardiomegaly.", "No cardiomegaly. Pulmonary edema.", False),
+]
+
+
+@pytest.mark.parametrize(("reference", "prediction", "held"), HELD)
+def test_a_list_holds_what_a_radiologist_would_not_miss(reference: str, prediction: str, held: bool) -> None:
+    judge = RulesJudge("radiologist")
+    assert judge.contained(judge.extract(reference), judge.extract(prediction)) == [held]

@@ -74,6 +74,8 @@ def test_score_keeps_errors_and_counts_them(cxr: Cli, tmp_path: Path) -> None:
     done = cxr("score")
     assert done.returncode == 0, done.stderr
     assert "In what findings are wrong" in done.stdout
+    assert cxr("report", "-o", "page.html").returncode == 0
+    assert "In what findings are wrong" in (tmp_path / "page.html").read_text()
     with duckdb.connect(str(tmp_path / "cxr.duckdb"), read_only=True) as store:
         wrong = store.execute(
             "select count(*), count(error) from findings where origin = 'chain' and factual = false"

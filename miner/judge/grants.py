@@ -87,8 +87,11 @@ def _form_held(finding: Finding, form: NormalForm, within: Sequence[Finding], to
 
     if is_held(form.concept):
         return True
-    if form.concept in relations.normals or not asserts_presence(form) or told.named_denials(form.concept):
+    if not asserts_presence(form) or told.named_denials(form.concept):
         return False
+    if form.concept in relations.normals:
+        denied = any(told.named_denials(concept) for concept in relations.granting_normal(form.concept))
+        return denied and judge_generously(form, told).verdict is not Verdict.CONTRADICTED
     stated = {fact.form.concept for facts in told.present.values() for fact in facts}
     return any(
         is_held(sign)

@@ -104,6 +104,10 @@ class Relations:
         """Return the concepts by which radiologists take this one, or another name of it, to be there."""
         return self._granting.get(concept, ())
 
+    def granting_normal(self, normal: str) -> tuple[str, ...]:
+        """Return the concepts by whose denial radiologists take a list to hold a normal."""
+        return self._table.granted_normal.get(normal, ())
+
     def names(self, concept: str) -> Iterable[str]:
         """Return the concept and its other names."""
         return (concept, *sorted(self._same.get(concept, ())))
