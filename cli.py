@@ -11,7 +11,17 @@ import typer
 from cxr.miner.commands import benchmarks, files, ingest, models
 from cxr.miner.commands import report as pages
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects, fail
-from cxr.miner.commands.options import JUDGING, PACED, SERVER, Options, OptionValues, grouped, offered, without_old_name
+from cxr.miner.commands.options import (
+    JUDGING,
+    PACED,
+    SERVER,
+    WEIGHTS,
+    Options,
+    OptionValues,
+    grouped,
+    offered,
+    without_old_name,
+)
 from cxr.trainer.commands import evaluate as evaluation
 from cxr.trainer.commands import phantom as phantoms
 from cxr.trainer.commands import predict as prediction
@@ -156,19 +166,24 @@ def mine(
 
 @app.command()
 @grouped
-def score(judging: OptionValues = JUDGING, db: Db = DEFAULT_DB) -> None:
+def score(judging: OptionValues = JUDGING, weighing: OptionValues = WEIGHTS, db: Db = DEFAULT_DB) -> None:
     """Score chains with RadRScore: factuality, completeness, effectiveness."""
+    from cxr.miner.judge.weights import Weights
     from cxr.miner.kit.console import out, progress, say, table
     from cxr.miner.score.score import score_chains
     from cxr.miner.score.settings import ScoreSettings
 
-    settings = ScoreSettings.resolve(db, **without_old_name(judging))
+    settings = ScoreSettings.resolve(db, **without_old_name(judging), **weighing)
     with progress("score") as advance:
         result = score_chains(db, settings, advance)
-    columns = ["task", "chains", "factuality", "completeness", "effectiveness", "RadRScore"]
+    columns = ["task", "chains", "factuality", "completeness", "effectiveness", "RadRScore", "weighted"]
+    columns = columns[: 6 if settings.weights is Weights.NONE else 7]
     with exit_with_rejects(result.rejects, "chains"):
         if result.scored:
-            out().print(table(f"RadRScore by judge {result.judge}", columns, result.means))
+            means = [row[: len(columns)] for row in result.means]
+            out().print(table(f"RadRScore by judge {result.judge}", columns, means))
+            if result.errors:
+                out().print(table("In what findings are wrong", ["error", "findings", "chains"], result.errors))
         say(f"{result.scored:,} chains scored by {result.judge}, {result.already:,} were already")
         if result.renewed:
             say(f"{result.renewed:,} of them had been scored by another version of this judge")

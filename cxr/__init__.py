@@ -43,31 +43,35 @@ def label(report: str) -> dict[str, int | None]:
     return {str(name): value for name, value in label_report(report).items()}
 
 
-def judge(report: str, findings: "Sequence[Finding | Mapping[str, str] | str]") -> "list[JudgedFinding]":
+def judge(
+    report: str, findings: "Sequence[Finding | Mapping[str, str] | str]", *, entailment: str = "rubric"
+) -> "list[JudgedFinding]":
     """Return what the report says of each finding, in order: verdict, reason, and the words that decided it.
 
     A finding is a `Finding`, a mapping with `observation` and, if there is one, `status`, or words alone, which are
-    taken as present. The rules judge answers.
+    taken as present. The rules judge answers, by the rubric, or granting what a `radiologist` would.
     """
     from cxr.miner.judge import RulesJudge
 
-    return RulesJudge().verdicts(report, [_finding(given) for given in findings])
+    return RulesJudge(entailment).verdicts(report, [_finding(given) for given in findings])
 
 
 def radrscore(
     prediction: "str | Sequence[Finding | Mapping[str, str] | str]",
     reference: "str | Sequence[Finding | Mapping[str, str] | str]",
     report: str,
+    *,
+    entailment: str = "rubric",
 ) -> "ScoredReasoning":
     """Return RadRScore of a reasoning against a reference reasoning and the report, finding by finding.
 
     Either side is a text or a list of findings. `.score` has factuality, completeness, effectiveness and their mean
-    (paper, section 2); a share of nothing counts 0.
+    (paper, section 2); a share of nothing counts 0. The rules judge answers, as in `judge`.
     """
     from cxr.miner.judge import RulesJudge
     from cxr.miner.judge.radrscore import score_reasoning
 
-    return score_reasoning(_side(prediction), _side(reference), report, RulesJudge())
+    return score_reasoning(_side(prediction), _side(reference), report, RulesJudge(entailment))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from cxr.schemas.text import Quote, Section, Span
 from cxr.schemas.vocabulary import (
     Certainty,
     Change,
+    ErrorAttribute,
     EvidenceKind,
     Licence,
     Presence,
@@ -17,13 +18,15 @@ from cxr.schemas.vocabulary import (
     RejectReason,
     Severity,
     Side,
+    Significance,
     Stage,
     Task,
     Verdict,
 )
 
 __all__ = [
-    "Certainty", "Chain", "ChainStep", "Change", "Evidence", "EvidenceKind", "Finding", "Frozen", "JudgedFinding",
-    "Licence", "NormalForm", "Option", "Plan", "PlanItem", "Prediction", "Presence", "Progression", "Question",
-    "Quote", "RejectReason", "Report", "Section", "Severity", "Side", "Span", "Stage", "Task", "Verdict",
+    "Certainty", "Chain", "ChainStep", "Change", "ErrorAttribute", "Evidence", "EvidenceKind", "Finding", "Frozen",
+    "JudgedFinding", "Licence", "NormalForm", "Option", "Plan", "PlanItem", "Prediction", "Presence", "Progression",
+    "Question", "Quote", "RejectReason", "Report", "Section", "Severity", "Side", "Significance", "Span", "Stage",
+    "Task", "Verdict",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from cxr.schemas.base import Frozen
 from cxr.schemas.text import Quote, Span
-from cxr.schemas.vocabulary import Certainty, Change, Presence, Severity, Side, Verdict
+from cxr.schemas.vocabulary import Certainty, Change, ErrorAttribute, Presence, Severity, Side, Verdict
 
 
 class NormalForm(Frozen):
@@ -47,6 +47,10 @@ class JudgedFinding(Frozen):
     extra_detail: bool = Field(
         default=False,
         description="supported, but with a side, place or severity that the report does not state",
+    )
+
+    error: ErrorAttribute | None = Field(
+        default=None, description="in what a wrong finding is wrong; None where it is right, or the judge does not say"
     )
 
     @property

@@ -2,6 +2,8 @@
 
 FACTUALITY, COMPLETENESS, EFFECTIVENESS, RADRSCORE = "factuality", "completeness", "effectiveness", "radrscore"
 ACCURACY, FINDING_F1, RATESCORE, OUTCOME = "accuracy", "finding_f1", "ratescore", "outcome"
+WEIGHTED = "weighted"
+"""A score beside RadRScore that weighs findings."""
 REASONING_MEASURES = (FACTUALITY, COMPLETENESS, EFFECTIVENESS, RADRSCORE)
 """RadRScore's three shares, and their mean."""
 

@@ -76,6 +76,37 @@ class Verdict(StrEnum):
     NOT_ASSESSABLE = "not_assessable"
 
 
+class ErrorAttribute(StrEnum):
+    """In what a wrong finding is wrong; all but the first and the last grant that the thing is there."""
+
+    CERTAINTY = "certainty"
+    """The report calls possible what the finding denies."""
+    CHANGE = "change"
+    LOCATION = "location"
+    """Another place; of a device, another place of its tip."""
+    NUMBER = "number"
+    QUALITY = "quality"
+    """What the report describes otherwise: "free" against "loculated"."""
+    SEVERITY = "severity"
+    SIDE = "side"
+    SIZE = "size"
+    PRESENCE = "presence"
+    """It is not there, or it is there and denied, or the report does not speak of it."""
+
+
+class Significance(StrEnum):
+    """How much it matters to a patient that a finding is told: how soon somebody has to know."""
+
+    CRITICAL = "critical"
+    """Within minutes."""
+    URGENT = "urgent"
+    """Within hours."""
+    NOTABLE = "notable"
+    """Within days."""
+    ROUTINE = "routine"
+    """Whenever the report is read."""
+
+
 class EvidenceKind(StrEnum):
     """Where a piece of evidence comes from."""
 

@@ -181,12 +181,12 @@ def test_an_interrupt_keeps_what_was_scored_and_the_same_command_goes_on(
     score = judging.score_prediction
     scored = 0
 
-    def interrupted(work: judging.Work, judge: Judge) -> judging.Scored:
+    def interrupted(work: judging.Work, judge: Judge, weights: str | None) -> judging.Scored:
         nonlocal scored
         scored += 1
         if scored == 47:
             raise KeyboardInterrupt
-        return score(work, judge)
+        return score(work, judge, weights)
 
     monkeypatch.setattr(judging, "_ALONE", 0)
     monkeypatch.setattr(scoring, "_BATCH", 20)

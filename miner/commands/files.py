@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Exit
-from cxr.miner.commands.options import EMPTY, FILE_JUDGING, LinesIn, LinesOut, OptionValues, grouped, without_old_name
+from cxr.miner.commands.options import (
+    EMPTY,
+    FILE_JUDGING,
+    WEIGHTS,
+    LinesIn,
+    LinesOut,
+    OptionValues,
+    grouped,
+    without_old_name,
+)
 
 if TYPE_CHECKING:
     from cxr.miner.judge.settings import JudgeSettings
@@ -37,6 +46,7 @@ def radrscore(
     source: LinesIn,
     output: LinesOut,
     judging: OptionValues = FILE_JUDGING,
+    weighing: OptionValues = WEIGHTS,
     empty: Annotated[str, typer.Option(help=EMPTY)] = "zero",
 ) -> None:
     """Score reasoning: {"id", "prediction", "reference", "report"}, each side text or a list of findings."""
@@ -49,8 +59,9 @@ def radrscore(
     from cxr.schemas.vocabulary import Stage
 
     chosen = choose(Empty, empty, "radrscore: --empty")
-    settings = JudgeSettings.resolve(DEFAULT_DB, **without_old_name(judging))
-    transform_with_judge(source, output, Stage.RADRSCORE, settings, partial(radrscore_line, empty=chosen))
+    settings = JudgeSettings.resolve(DEFAULT_DB, **without_old_name(judging), **weighing)
+    answer = partial(radrscore_line, empty=chosen, weights=settings.weights)
+    transform_with_judge(source, output, Stage.RADRSCORE, settings, answer)
 
 
 def transform_with_judge(

@@ -61,7 +61,9 @@ PACED = Options(
     rpm=offered(float, "Server: calls a minute; default: what it allows."),
     tpm=offered(float, "Server: tokens a minute; likewise."),
 )
-JUDGE_OPTIONS = Options(**JUDGE, model=offered(str, "Server: the judge's model there.", "--judge-model"), **SERVER)
+ENTAILMENT = Options(entailment=offered(str, "For rules: rubric, or radiologist, who grants a disease by its signs."))
+JUDGE_MODEL = Options(model=offered(str, "Server: the judge's model there.", "--judge-model"))
+JUDGE_OPTIONS = Options(**JUDGE, **ENTAILMENT, **JUDGE_MODEL, **SERVER)
 # In commands that judge, --model would be the model that is judged.
 OLD_MODEL = Options(old_model=offered(str, "What --judge-model was called.", "--model", hidden=True))
 JUDGING = Options(**JUDGE_OPTIONS, **OLD_MODEL)
@@ -69,6 +71,9 @@ FILE_JUDGING = Options(
     **JUDGE_OPTIONS,
     **OLD_MODEL,
     licence=offered(str, "Server: public, or credentialed (the default: to this machine or attested only)."),
+)
+WEIGHTS = Options(
+    weights=offered(str, "A score beside RadRScore: none, or significance (what matters more counts more).")
 )
 EMPTY = "What a share of nothing is: zero (as published) or skip (left out, and counted)."
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from cxr.miner.judge.protocol import Judge, Marks
 from cxr.miner.judge.radrscore import Empty, score_reasoning
+from cxr.miner.judge.significance import weights_version
+from cxr.miner.judge.weighted import significance_of, weigh
+from cxr.miner.judge.weights import Weights
 from cxr.schemas import Finding, JudgedFinding
 
 Json = dict[str, Any]
@@ -20,8 +23,9 @@ def judge_line(record: object, judge: Judge) -> Json:
     has `repeats`, the index of the finding that says it first.
 
     Comes back with all keys of the record and `findings`, each with its own keys and `verdict`, `factual`
-    (true, false, or null where nothing can be checked), `reason`, `extra_detail` and `evidence` spans into
-    the report; `judge` names who said so. Raises ValueError, in one sentence, for anything else.
+    (true, false, or null where nothing can be checked), `reason`, `error` (in what a wrong finding is wrong),
+    `extra_detail` and `evidence` spans into the report; `judge` names who said so. Raises ValueError, in one sentence,
+    for anything else.
     """
     line = _object(record)
     report = _text(line, "report")
@@ -41,14 +45,17 @@ def judge_line(record: object, judge: Judge) -> Json:
     return {**line, "findings": answers, "judge": _signature(judge)}
 
 
-def radrscore_line(record: object, judge: Judge, *, empty: Empty | str = Empty.ZERO) -> Json:
+def radrscore_line(
+    record: object, judge: Judge, *, empty: Empty | str = Empty.ZERO, weights: Weights | str = Weights.NONE
+) -> Json:
     """Score `{"prediction", "reference", "report"}`; both sides are texts or lists of findings.
 
     Comes back with all keys of the record, `factuality`, `completeness`, `effectiveness` and `radrscore`
     (null only under `empty="skip"`), and both sides as lists of findings: each of `reference` with
     `recalled`, each of `prediction` with its verdict and `effective` (null where the finding asserts
-    nothing checkable). Lists that were given keep order, length and their other keys. Raises ValueError, in
-    one sentence, for anything else.
+    nothing checkable). Lists that were given keep order, length and their other keys. By significance, there is
+    also `weighted`, a score that weighs findings, and each finding's `significance` (null where it tells of
+    nothing abnormal). Raises ValueError, in one sentence, for anything else.
     """
     line = _object(record)
     report = _text(line, "report")
@@ -66,12 +73,20 @@ def radrscore_line(record: object, judge: Judge, *, empty: Empty | str = Empty.Z
     reference = [
         {**item, "recalled": recalled} for item, recalled in zip(expected_objects, scored.recalled, strict=True)
     ]
+    weighted: Json = {}
+    if Weights(weights) is Weights.SIGNIFICANCE:
+        weighted = {"weighted": weigh(scored, report).score, "weights": weights_version()}
+        for item, answer in zip(prediction, scored.prediction, strict=True):
+            item["significance"] = significance_of(answer.finding)
+        for item, finding in zip(reference, scored.reference, strict=True):
+            item["significance"] = significance_of(finding)
     return {
         **line,
         "factuality": scored.score.factuality,
         "completeness": scored.score.completeness,
         "effectiveness": scored.score.effectiveness,
         "radrscore": scored.score.radrscore,
+        **weighted,
         "prediction": prediction,
         "reference": reference,
         "judge": _signature(judge),
@@ -89,6 +104,7 @@ def _verdict(answer: JudgedFinding) -> Json:
         "verdict": answer.verdict.value,
         "factual": answer.factual,
         "reason": answer.reason,
+        "error": answer.error,
         "extra_detail": answer.extra_detail,
         "evidence": [{"start": quote.start, "end": quote.end, "text": quote.text} for quote in answer.evidence],
     }

@@ -11,8 +11,9 @@ from copy import copy
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from cxr.miner.judge.entailment import Entailment
 from cxr.miner.kit.digest import code_digest, digest
-from cxr.miner.kit.errors import MiningReject
+from cxr.miner.kit.errors import MiningReject, SettingsError
 from cxr.miner.language.grounding import locate
 from cxr.miner.pack import pack
 from cxr.prompts import Prompt, Reply, load
@@ -90,6 +91,10 @@ class LLMJudge:
         """
         from cxr.miner.llm.books import open_client  # noqa: PLC0415 - loads the server libraries
 
+        if settings.entailment is not Entailment.RUBRIC:
+            raise SettingsError(
+                f"--entailment {settings.entailment} is for the rules judge; the llm judge goes by its prompt alone"
+            )
         job = books.job(LLM_JUDGE, version_of(settings.named_model, settings.of_the_output()))
         with open_client(settings, books, job) as client:
             yield cls(client, workers=settings.concurrency)

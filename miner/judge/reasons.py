@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from cxr.schemas.vocabulary import ErrorAttribute, Verdict
+
 _OTHER = "the report gives another {}"
 _PLAIN = {
     "opposite_stated": "the report says the opposite",
@@ -24,6 +26,7 @@ _PLAIN = {
     "more_general": "the report names a kind of it",
     "entailed_by_sign": "the report names its sign",
     "extra_detail": "the report states it with less detail",
+    "granted": "radiologists take it to be said",
 }
 
 
@@ -46,6 +49,9 @@ class Reason(StrEnum):
     """The report names a disease and the finding its sign, or the other way round."""
     HEDGED = "hedged"
     """The report calls the thing possible, and the finding asserts it."""
+    GRANTED = "granted"
+    """By `--entailment radiologist` alone: the report names what usually means the finding, or only routine things
+    that stand against it."""
     EXTRA_DETAIL = "extra_detail"
     """The report says it without the side, place or severity that the finding adds."""
     DENIED_IN_GENERAL = "denied_in_general"
@@ -90,3 +96,25 @@ class Reason(StrEnum):
     """The report says nothing that bears on it."""
     ASSERTS_NOTHING = "asserts_nothing"
     """The finding asserts nothing that a report could confirm or refute."""
+
+
+# In what a finding is wrong, by the reason for which it is; the other reasons are about whether the thing is there.
+_ERRORS: dict[str, ErrorAttribute] = {
+    Reason.SIDE_CONFLICT: ErrorAttribute.SIDE,
+    Reason.LOCATION_CONFLICT: ErrorAttribute.LOCATION,
+    Reason.POSITION_CONFLICT: ErrorAttribute.LOCATION,
+    Reason.SEVERITY_CONFLICT: ErrorAttribute.SEVERITY,
+    Reason.SIZE_CONFLICT: ErrorAttribute.SIZE,
+    Reason.NUMBER_CONFLICT: ErrorAttribute.NUMBER,
+    Reason.CHANGE_CONFLICT: ErrorAttribute.CHANGE,
+    Reason.QUALITY_CONFLICT: ErrorAttribute.QUALITY,
+    Reason.HEDGED_IN_REPORT: ErrorAttribute.CERTAINTY,
+}
+_WRONG = frozenset({Verdict.CONTRADICTED, Verdict.UNMENTIONED_ABNORMAL})
+
+
+def error_of(verdict: Verdict, reason: str) -> ErrorAttribute | None:
+    """Return in what a finding with this verdict, for this reason, is wrong; None where it is not."""
+    if verdict not in _WRONG:
+        return None
+    return _ERRORS.get(reason, ErrorAttribute.PRESENCE)

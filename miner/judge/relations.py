@@ -53,6 +53,7 @@ class Relations:
         self._chains = {name: self._with_names(_closure(name, parents)) for name in parents}
         self._kinds = {name: frozenset(chain) for name, chain in self._chains.items()}
         self._implied = {name: self._implications(name) for name in parents}
+        self._granting = {name: _union(table.granted.get(each, ()) for each in self.names(name)) for name in parents}
         self.normals = _normals(lexicon, table)
         self._normal_of: dict[str, str] = {}
         for region in lexicon.regions.values():
@@ -98,6 +99,14 @@ class Relations:
     def hinted_absent_by(self, concept: str) -> Iterable[str]:
         """Return the concepts whose denial speaks for the absence of this one."""
         return self._table.hints.get(concept, ())
+
+    def granting(self, concept: str) -> tuple[str, ...]:
+        """Return the concepts by which radiologists take this one, or another name of it, to be there."""
+        return self._granting.get(concept, ())
+
+    def granting_normal(self, normal: str) -> tuple[str, ...]:
+        """Return the concepts by whose denial radiologists take a list to hold a normal."""
+        return self._table.granted_normal.get(normal, ())
 
     def names(self, concept: str) -> Iterable[str]:
         """Return the concept and its other names."""

@@ -5,7 +5,10 @@ from contextlib import contextmanager
 from functools import cache, lru_cache
 
 from cxr.miner.judge.containment import holds
+from cxr.miner.judge.entailment import Entailment
 from cxr.miner.judge.facts import Facts, facts_of_report, stated
+from cxr.miner.judge.grants import holds_generously, judge_generously
+from cxr.miner.judge.reasons import error_of
 from cxr.miner.judge.relations import load_relations
 from cxr.miner.judge.structures import judge_structure
 from cxr.miner.judge.understanding import understood
@@ -27,10 +30,12 @@ _CODE = tuple(
         "containment",
         "continuations",
         "facts",
+        "grants",
         "qualities",
         "reasons",
         "relations",
         "rules",
+        "significance",
         "structures",
         "understanding",
         "verdicts",
@@ -40,32 +45,46 @@ _CODE = tuple(
 
 
 class RulesJudge:
-    """Judges findings by `gold/rubric.md`; holds no state of its own, so one serves all threads, and all are equal."""
+    """Judges findings by `gold/rubric.md`, or as radiologists do, who grant more.
+
+    It holds no state but that choice, so one serves all threads, and all that chose alike are equal.
+    """
 
     name = JUDGE
     workers = 1
+    entailment = Entailment.RUBRIC
+
+    def __init__(self, entailment: Entailment | str = Entailment.RUBRIC) -> None:
+        self.entailment = Entailment(entailment)
 
     @classmethod
     @contextmanager
     def open(cls, settings: object = None, books: object = None) -> Iterator["RulesJudge"]:  # noqa: ARG003
-        """Open the judge, which needs neither settings nor books."""
-        yield cls()
+        """Open the judge, which needs no books, and of settings what it is to grant."""
+        yield cls(getattr(settings, "entailment", Entailment.RUBRIC))
 
     @classmethod
     def code_version(cls) -> str:
-        """Return the version itself: there is nothing else to choose."""
+        """Return what the version ends with, whatever it grants."""
         return rules_version()
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self)
+        return isinstance(other, RulesJudge) and type(other) is type(self) and other.entailment is self.entailment
 
     def __hash__(self) -> int:
-        return hash(type(self))
+        return hash((type(self), self.entailment))
+
+    @property
+    def _generous(self) -> bool:
+        return self.entailment is Entailment.RADIOLOGIST
 
     @property
     def version(self) -> str:
-        """Twelve hexadecimal digits that stand for the code of judge and reader, and every word of the pack."""
-        return rules_version()
+        """Twelve hexadecimal digits that stand for the code of judge and reader, and every word of the pack.
+
+        Where it grants more than the rubric, that stands before them.
+        """
+        return f"{self.entailment}-{rules_version()}" if self._generous else rules_version()
 
     def settings(self) -> dict[str, object]:
         """Return nothing: the version says it all."""
@@ -107,12 +126,14 @@ class RulesJudge:
 
     def contained(self, findings: Sequence[Finding], within: Sequence[Finding]) -> list[bool]:
         """Return for each finding whether the list `within` holds it (the rubric's recall section)."""
-        return holds([understood(item) for item in findings], [understood(item) for item in within], load_relations())
+        asked, known = [understood(item) for item in findings], [understood(item) for item in within]
+        return (holds_generously if self._generous else holds)(asked, known, load_relations())
 
     def _verdict(self, read: Finding, given: Finding, facts: Facts, report: str) -> JudgedFinding:
         forms = read.normal_forms
+        one = judge_generously if self._generous else judge_form
         if forms:
-            outcome = combine([judge_form(form, facts) for form in forms], forms)
+            outcome = combine([one(form, facts) for form in forms], forms)
         else:
             outcome = judge_structure(read, facts) or judge_by_words(read, word_sentences(report))
         return JudgedFinding(
@@ -121,6 +142,7 @@ class RulesJudge:
             reason=outcome.reason,
             evidence=quotes(outcome),
             extra_detail=outcome.extra_detail,
+            error=error_of(outcome.verdict, outcome.reason),
         )
 
 

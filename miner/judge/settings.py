@@ -5,7 +5,9 @@ from typing import Annotated, ClassVar
 from pydantic import BeforeValidator
 from pydantic_settings import SettingsConfigDict
 
+from cxr.miner.judge.entailment import Entailment
 from cxr.miner.judge.registry import check_name
+from cxr.miner.judge.weights import Weights
 from cxr.miner.llm.settings import ServerSettings
 from cxr.schemas.vocabulary import Licence
 
@@ -18,9 +20,17 @@ class JudgedSettings(ServerSettings):
     model_flag: ClassVar[str] = "--judge-model"
 
     judge: JudgeName = "rules"
+    entailment: Entailment = Entailment.RUBRIC
+    """What the rules judge grants."""
 
 
-class JudgeSettings(JudgedSettings):
+class WeighedSettings(JudgedSettings):
+    """Which judge a stage asks that gives scores, and whether it weighs findings as well."""
+
+    weights: Weights = Weights.NONE
+
+
+class JudgeSettings(WeighedSettings):
     """Which judge answers `cxr judge` and `cxr radrscore`; nobody knows whose text a file holds but the user."""
 
     stage: ClassVar[str] = "judge"

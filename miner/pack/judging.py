@@ -95,6 +95,10 @@ class RelationTables(Table):
     same: tuple[SameThing, ...] = ()
     signs: OfConcepts = Field(default_factory=dict)
     hints: OfConcepts = Field(default_factory=dict)
+    granted: OfConcepts = Field(default_factory=dict)
+    """What radiologists take to be there where the report names one of the others."""
+    granted_normal: OfNormals = Field(default_factory=dict)
+    """What they take a list to hold, where it denies one of these and nothing in it stands against that."""
     normal_when_denied: OfNormals = Field(default_factory=dict)
     normal_when_all_denied: OfNormals = Field(default_factory=dict)
     ruled_out: OfNormals = Field(default_factory=dict)

@@ -22,6 +22,7 @@ from cxr.miner.pack.lexicon import (
     SectionHeaders,
     Spelling,
 )
+from cxr.miner.pack.significance import SignificanceTable
 from cxr.miner.pack.tables import AskedLabel, RegionId, Table, read_toml, what_to_change
 from cxr.miner.pack.wording import Nouns, Questions, RegionReading, Signs, Wording
 
@@ -34,7 +35,10 @@ CHOICE = "CXR_PACK"
 _ROOT = Path(__file__).parent
 _ABOUT, _DEFAULT, _NORMALS, _PHANTOM = "pack.toml", "default.toml", "lexicon/normals.toml", "phantom.toml"
 # What speaks of the examination itself is never taken from another pack.
-_ITS_OWN = frozenset({_ABOUT, "questions.toml", "wording.toml"})
+_SIGNIFICANCE = "significance.toml"
+_ITS_OWN = frozenset({_ABOUT, "questions.toml", "wording.toml", _SIGNIFICANCE})
+# A pack may do without; what it says of another's concepts would say nothing of its own.
+_OPTIONAL = frozenset({_SIGNIFICANCE})
 
 
 class Pack(Table):
@@ -55,6 +59,7 @@ class Pack(Table):
     abbreviations: Abbreviations = Field(alias="lexicon/abbreviations.toml")
     section_headers: SectionHeaders = Field(alias="section_headers.toml")
     relations: RelationTables = Field(alias="relations.toml")
+    significance: SignificanceTable = Field(alias=_SIGNIFICANCE)
     judge_words: JudgeWords = Field(alias="judge.toml")
     questions: Questions = Field(alias="questions.toml")
     signs: dict[AskedLabel, Signs] = Field(alias="signs.toml")
@@ -140,7 +145,7 @@ class Pack(Table):
         Files about corpora are left out: they decide what is ingested, which the store keeps.
         """
         files = {path.relative_to(folder).as_posix() for folder in self.folders for path in folder.rglob("*.toml")}
-        files = {file for file in files if not file.startswith("corpora/")}
+        files = {file for file in files if not file.startswith("corpora/") and _path(self.folders, file).is_file()}
         content = hashlib.sha256()
         for file in sorted(files):
             content.update(file.encode() + b"\0" + _path(self.folders, file).read_bytes() + b"\0")
@@ -158,6 +163,8 @@ def _path(folders: Sequence[Path], file: str) -> Path:
 
 
 def _read(folders: Sequence[Path], file: str) -> dict[str, Any]:
+    if file in _OPTIONAL and not _path(folders, file).is_file():
+        return {}
     return read_toml(_path(folders, file), f"the pack {folders[0].name}: {file}")
 
 

@@ -133,6 +133,8 @@ def _verdict_parts(store: Store) -> list[PagePart]:
     ]
     heads = ("verdict", "because", "reason", "findings", "chains")
     parts.append(PageTable("Why: the judge's reasons", heads, tuple(reasons), folded=True))
+    if attributes := store.rows(_SQL["wrong_attributes"]):
+        parts.append(PageTable("In what findings are wrong", ("error", "findings", "chains"), tuple(attributes)))
     concepts = [
         (*counted, *(verdicts.get(verdict, 0) for verdict in Verdict))
         for *counted, verdicts in store.rows(_SQL["wrong_concepts"])

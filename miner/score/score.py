@@ -14,6 +14,9 @@ import polars as pl
 
 from cxr.miner.judge import Judge, open_judge
 from cxr.miner.judge.radrscore import ScoredReasoning, score_reasoning
+from cxr.miner.judge.significance import weights_version
+from cxr.miner.judge.weighted import weigh
+from cxr.miner.judge.weights import Weights
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.kit.parallel import Advance, ordered_map
 from cxr.miner.kit.sql import read_sql
@@ -34,7 +37,10 @@ class ScoreResult:
     scored: int = 0
     already: int = 0
     judge: str = ""
-    means: tuple[tuple[str, int, float, float, float, float], ...] = ()
+    means: tuple[tuple[str, int, float, float, float, float, float | None], ...] = ()
+    """By task: chains, the three shares, RadRScore, and the weighted score where it was asked for."""
+    errors: tuple[tuple[str, int, int], ...] = ()
+    """What its wrong findings are wrong in: attribute, findings, chains."""
     renewed: int = 0
     """Of those scored, chains that an older version of this judge had scored."""
     rejects: dict[str, int] = field(default_factory=dict)
@@ -64,19 +70,23 @@ def score(
     """Score every chain that this version of the judge has not scored; `advance(done, total)` after each batch."""
     books = books or StoreBooks(store, "score")
     job = books.job(judge.name, judge.version)
-    todo = _unscored(store, judge, job)
+    weights = weights_version() if settings.weights is Weights.SIGNIFICANCE else None
+    todo = _unscored(store, judge, job, weights)
     result = ScoreResult(judge=f"{judge.name} {judge.version}")
     result.already = store.count(
-        "select count(*) from scores where judge = ? and judge_version = ?", [judge.name, judge.version]
+        "select count(*) from scores where judge = ? and judge_version = ? and (? is null or weights = ?)",
+        [judge.name, judge.version, weights, weights],
     )
     store.replace_temporary("to_score", todo)
     result.renewed = store.count(
-        "select count(*) from to_score where chain_id in (select chain_id from scores where judge = ?)", [judge.name]
+        "select count(*) from to_score where chain_id in "
+        "(select chain_id from scores where judge = ? and judge_version <> ?)",
+        [judge.name, judge.version],
     )
     if todo.height:
         recorded = settings.model_dump(mode="json") | {"judge": judge.name, "judge_version": judge.version}
         with store.run("score", recorded | dict(judge.settings())) as run:
-            scoring = _Scoring(store, judge, run, books, job)
+            scoring = _Scoring(store, judge, run, books, job, weights)
             for batch in todo.iter_slices(scoring.batch):
                 scoring.score(batch)
                 result.scored = run.rows_written
@@ -89,22 +99,25 @@ def score(
         )
     )
     result.means = tuple(store.rows(_SQL["means"], [judge.name, judge.version]))
+    result.errors = tuple(store.rows(_SQL["errors"], [judge.name, judge.version]))
     return result
 
 
-def _unscored(store: Store, judge: Judge, job: str) -> pl.DataFrame:
-    """Return the chains to score; one that the server did not answer for is tried again, any other reject is not."""
-    return store.frame(
-        _SQL["unscored"],
-        {"judge": judge.name, "version": judge.version, "job": job, "passing": str(RejectReason.MODEL_CALL_FAILED)},
-    )
+def _unscored(store: Store, judge: Judge, job: str, weights: str | None) -> pl.DataFrame:
+    """Return the chains to score, those without the weights that are asked for among them.
+
+    One that the server did not answer for is tried again, any other reject is not.
+    """
+    asked = {"judge": judge.name, "version": judge.version, "job": job, "weights": weights}
+    return store.frame(_SQL["unscored"], asked | {"passing": str(RejectReason.MODEL_CALL_FAILED)})
 
 
 class _Scoring:
     """One run of a judge over batches of chains, each committed whole."""
 
-    def __init__(self, store: Store, judge: Judge, run: Run, books: StoreBooks, job: str) -> None:
+    def __init__(self, store: Store, judge: Judge, run: Run, books: StoreBooks, job: str, weights: str | None) -> None:
         self._store, self._judge, self._run, self._books, self._job = store, judge, run, books, job
+        self._weights = weights
         # Small enough that scores appear while a slow server works, large enough to keep it busy.
         self.batch = BATCH if judge.workers == 1 else min(BATCH, 8 * judge.workers)
         books.owned_by(run, job)
@@ -137,16 +150,29 @@ class _Scoring:
                 rejects.append(self._reject_row(row, outcome))
                 continue
             key = {"chain_id": row["chain_id"]} | by
-            scores.append(key | _score_row(outcome))
+            scores.append(key | _score_row(outcome) | self._weighted(outcome, row["report"]))
             findings += [key | finding for finding in _finding_rows(outcome)]
         with self._store.transaction():
             if finished:
                 self._forget_rejects([row["chain_id"] for row, _ in finished])
+            if self._weights is not None:
+                self._forget_scores([score["chain_id"] for score in scores])
             self._store.insert("findings", pl.DataFrame(findings, infer_schema_length=None))
             self._run.rows_written += self._store.insert("scores", pl.DataFrame(scores, infer_schema_length=None))
             self._run.rejects += self._store.insert("rejects", pl.DataFrame(rejects, infer_schema_length=None))
             self._books.insert()
         self._books.committed()
+
+    def _weighted(self, scored: ScoredReasoning, report: str) -> dict[str, object]:
+        if self._weights is None:
+            return {"weighted": None, "weights": None}
+        return {"weighted": weigh(scored, report).score, "weights": self._weights}
+
+    def _forget_scores(self, chain_ids: list[object]) -> None:
+        """Make room for scores with weights where this judge has given the same without."""
+        self._store.replace_temporary("weighed", pl.DataFrame({"chain_id": chain_ids}, schema={"chain_id": pl.String}))
+        for statement in ("forget_scores", "forget_findings"):
+            self._store.connection.execute(_SQL[statement], [self._judge.name, self._judge.version])
 
     def _forget_rejects(self, chain_ids: list[str]) -> None:
         self._store.replace_temporary("finished", pl.DataFrame({"chain_id": chain_ids}))
@@ -213,6 +239,7 @@ def _verdict_row(judged: JudgedFinding) -> dict[str, object]:
         "verdict": str(judged.verdict),
         "factual": judged.factual,
         "reason": judged.reason,
+        "error": None if judged.error is None else str(judged.error),
         "extra_detail": judged.extra_detail,
         "evidence": [quote.model_dump(mode="json") for quote in judged.evidence],
     }

@@ -5,11 +5,11 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from cxr.miner.judge.settings import JudgedSettings
+from cxr.miner.judge.settings import WeighedSettings
 from cxr.miner.kit.settings import StageSettings
 
 
-class ScoreSettings(JudgedSettings):
+class ScoreSettings(WeighedSettings):
     """Which judge scores the chains of a store; the store knows the licence of each text."""
 
     stage: ClassVar[str] = "score"

@@ -1,12 +1,14 @@
 """`cxr evaluate` and `cxr compare`: from predictions to measures with intervals, and to differences between models."""
 
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Db, Exit, exit_with_rejects, fail
-from cxr.miner.commands.options import EMPTY, JUDGE, JUDGE_OPTIONS, Options, OptionValues, grouped, offered
+from cxr.miner.commands.options import EMPTY, JUDGE, JUDGE_OPTIONS, WEIGHTS, Options, OptionValues, grouped, offered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +32,7 @@ STATISTICS = Options(
 @grouped
 def evaluate(
     judging: OptionValues = JUDGE_OPTIONS,
+    weighing: OptionValues = WEIGHTS,
     statistics: OptionValues = STATISTICS,
     benchmark: Annotated[
         Path | None, typer.Argument(metavar="[BENCH]", help="The folder of the benchmark that was predicted.")
@@ -65,12 +68,13 @@ def evaluate(
             "evaluate: give the folder of a benchmark, or --from-counts FILE.csv; see `cxr evaluate --help`", Exit.USAGE
         )
     useless = {
-        "--model": models, "--judge": judging["judge"], "--cluster": statistics["cluster"], "--ratescore": ratescore,
+        "--model": models, "--judge": judging["judge"], "--weights": weighing["weights"],
+        "--cluster": statistics["cluster"], "--ratescore": ratescore,
     }  # fmt: skip
     given = [option for option, value in useless.items() if value]
     if counts is not None and given:
         fail(f"evaluate: counts are judged already and name no patients; leave out {', '.join(given)}", Exit.USAGE)
-    settings = EvaluateSettings.resolve(db, processes=processes, **statistics, **judging)
+    settings = EvaluateSettings.resolve(db, processes=processes, **statistics, **judging, **weighing)
     if counts is not None:
         from cxr.trainer.evaluate.counts import COUNT_MEASURES, evaluate_counts
 
@@ -108,6 +112,9 @@ def _evaluate_benchmark(
             )
         for model, why, count in done.unread:
             say(f"{model}: {count:,} answers could not be read ({why}); they count as wrong")
+        for (model, mode), rows in groupby(done.errors, key=itemgetter(0, 1)):
+            said = ", ".join(f"{error} {count:,}" for *_, error, count in rows)
+            say(f"{model} ({mode}): its wrong findings are wrong in {said}")
         if settings.empty is Empty.SKIP and done.empty:
             _say_empty(done.empty)
         judged = f"{done.scoring.judge} {done.scoring.judge_version}"

@@ -11,12 +11,14 @@ import polars as pl
 from cxr.miner.export.rows import Benchmark
 from cxr.miner.imports.predictions import Coverage, coverage, register_samples
 from cxr.miner.judge import open_judge
+from cxr.miner.judge.weights import Weights
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.parallel import Advance
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.store import Store
-from cxr.schemas.measures import REASONING_MEASURES
+from cxr.schemas.measures import REASONING_MEASURES, WEIGHTED
 from cxr.schemas.vocabulary import Licence
 from cxr.trainer.evaluate.formats import ResultTable
 from cxr.trainer.evaluate.measures import ResultLine
@@ -24,6 +26,8 @@ from cxr.trainer.evaluate.results import CELL_MEASURES, Cell, by_distribution, l
 from cxr.trainer.evaluate.scoring import ScoringResult, score_predictions
 from cxr.trainer.evaluate.settings import EvaluateSettings
 from cxr.trainer.reward.rewards import RateScore
+
+_SQL = read_sql("cxr.trainer.evaluate")
 
 # DuckDB's share of the memory: what it cannot hold goes to disk. The judges' processes need the rest.
 _MEMORY = "600MB"
@@ -39,6 +43,8 @@ class Evaluation:
     coverage: list[Coverage]
     unread: list[tuple[str, str, int]]
     """Model, why an answer could not be read, and how many."""
+    errors: list[tuple[str, str, str, int]]
+    """Model, mode, and in what how many of its findings are wrong."""
     empty: dict[str, int]
     """Shares in which there was nothing to count, left out where empty ones are skipped."""
 
@@ -76,8 +82,10 @@ def evaluate_benchmark(
             "and judge_version = ? and unparsed group by all order by 1, 3 desc, 2",
             [mark, scoring.judge, scoring.judge_version],
         )
+        judged = {"benchmark": mark, "judge": scoring.judge, "version": scoring.judge_version, "models": models}
+        errors = store.rows(_SQL["errors"], judged)
     wanted = {cell.model for cell in cells}
-    return Evaluation(tables, scoring, covered, [row for row in unread if row[0] in wanted], _empty(cells))
+    return Evaluation(tables, scoring, covered, [row for row in unread if row[0] in wanted], errors, _empty(cells))
 
 
 def register_predictions(store: Store, benchmark: Benchmark, models: list[str] | None) -> None:
@@ -108,12 +116,11 @@ def register_predictions(store: Store, benchmark: Benchmark, models: list[str] |
 def tables_of(cells: Sequence[Cell], settings: EvaluateSettings, about: str) -> list[ResultTable]:
     """Return the table of the corpora that models are trained on, and that of other hospitals, where there are any."""
     made = []
+    shown = [name for name in CELL_MEASURES if name != WEIGHTED or settings.weights is not Weights.NONE]
     for title, mean_name, found in by_distribution(cells, settings):
         notes = partial_notes(found)
         partial = "; PARTIAL" if notes else ""
-        made.append(
-            ResultTable(f"{title}: {about}{partial}", lines_of(found, settings, mean_name), CELL_MEASURES, notes)
-        )
+        made.append(ResultTable(f"{title}: {about}{partial}", lines_of(found, settings, mean_name), shown, notes))
     return made
 
 

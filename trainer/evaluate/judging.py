@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from cxr.miner.judge import Judge
 from cxr.miner.judge.radrscore import score_reasoning
+from cxr.miner.judge.weighted import weigh
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.kit.parallel import ordered_map, process_map, processors
 from cxr.miner.pack import pack
@@ -56,6 +57,10 @@ class Scored(NamedTuple):
     completeness: float | None = None
     effectiveness: float | None = None
     radrscore: float | None = None
+    errors: list[str] | None = None
+    """In what each wrong finding is wrong, where the judge says so."""
+    weighted: float | None = None
+    weights: str | None = None
 
 
 def parts_of(text: str) -> tuple[str, str]:
@@ -90,8 +95,8 @@ def parts_of(text: str) -> tuple[str, str]:
     return TAG.sub(" ", "\n".join(outside)).strip(), answer.strip()
 
 
-def score_prediction(work: Work, judge: Judge) -> Scored:
-    """Score one prediction; raises MiningReject where the judge gives no usable answer."""
+def score_prediction(work: Work, judge: Judge, weights: str | None = None) -> Scored:
+    """Score one prediction, with weights where they are named; raises MiningReject without a usable answer."""
     said = read_answer(work.text, work.task, work.options)
     opened = is_open(work.task, work.options)
     f1 = finding_f1(said.findings, _true_findings(work)) if opened else None
@@ -118,6 +123,9 @@ def score_prediction(work: Work, judge: Judge) -> Scored:
         n_not_assessable=len(factual) - n_pred,
         **result.score.model_dump(),
         radrscore=result.score.radrscore,
+        weighted=None if weights is None else weigh(result, work.report).score,
+        weights=weights,
+        errors=[str(item.error) for item in result.prediction if item.error is not None],
     )
 
 
@@ -137,30 +145,31 @@ def _reference(judge: Any, text: str) -> tuple[Finding, ...]:
 
 
 def score_works(
-    judge: Judge, works: Iterable[Work], count: int, processes: int | None
+    judge: Judge, works: Iterable[Work], count: int, processes: int | None, weights: str | None = None
 ) -> Iterator[tuple[Work, Scored | MiningReject]]:
     """Score predictions in order: in threads with a judge that waits, in worker processes with one that computes.
 
     `processes` are by default as many as there are processors; a few predictions are judged sooner than one starts.
     """
     if judge.workers > 1:
-        yield from ordered_map(partial(_outcome, judge), works, judge.workers)
+        yield from ordered_map(partial(_outcome, judge, weights), works, judge.workers)
         return
     wanted = 1 if count <= _ALONE else processes or min(processors(), 16)
     source = iter(works)
     size = 1 if wanted == 1 else _CHUNK
     chunks = iter(lambda: list(islice(source, size)), [])
-    for outcomes in process_map(partial(_outcomes, judge), chunks, wanted):
+    for outcomes in process_map(partial(_outcomes, judge, weights), chunks, wanted):
         yield from outcomes
 
 
-def _outcomes(judge: Judge, works: Sequence[Work]) -> list[tuple[Work, Scored | MiningReject]]:
-    return [_outcome(judge, work) for work in works]
+def _outcomes(judge: Judge, weights: str | None, works: Sequence[Work]) -> list[tuple[Work, Scored | MiningReject]]:
+    return [_outcome(judge, weights, work) for work in works]
 
 
-def _outcome(judge: Judge, work: Work) -> tuple[Work, Scored | MiningReject]:
+def _outcome(judge: Judge, weights: str | None, work: Work) -> tuple[Work, Scored | MiningReject]:
     """Score one prediction; what the judge sends anywhere carries the question's id and the text's licence."""
     try:
-        return work, score_prediction(work, judge.bound(work.question_id, Licence(work.licence)))
+        bound = judge.bound(work.question_id, Licence(work.licence))
+        return work, score_prediction(work, bound, weights)
     except MiningReject as reject:
         return work, reject

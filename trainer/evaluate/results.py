@@ -11,17 +11,28 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from cxr.miner.judge.significance import weights_version
+from cxr.miner.judge.weights import Weights
 from cxr.miner.kit.sql import read_sql
 from cxr.miner.stats.resampling import Floats, Integers, estimates, mean, random_stream, resampled_means
 from cxr.miner.store import Store
-from cxr.schemas.measures import ACCURACY, CROSS_CENTRE, FINDING_F1, MEAN, OUTCOME, RATESCORE, REASONING_MEASURES
+from cxr.schemas.measures import (
+    ACCURACY,
+    CROSS_CENTRE,
+    FINDING_F1,
+    MEAN,
+    OUTCOME,
+    RATESCORE,
+    REASONING_MEASURES,
+    WEIGHTED,
+)
 from cxr.schemas.vocabulary import Task
 from cxr.trainer.evaluate.measures import COUNTS, FindingCounts, ResultLine, radrscore_shares
 from cxr.trainer.evaluate.settings import EvaluateSettings
 
 _SQL = read_sql("cxr.trainer.evaluate")
 
-CELL_MEASURES = (*REASONING_MEASURES, ACCURACY, FINDING_F1, RATESCORE, OUTCOME)
+CELL_MEASURES = (*REASONING_MEASURES, WEIGHTED, ACCURACY, FINDING_F1, RATESCORE, OUTCOME)
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,7 @@ def load_cells(
             "judge": judge,
             "version": judge_version,
             "counts": list(COUNTS),
+            "weights": weights_version() if settings.weights is Weights.SIGNIFICANCE else None,
         },
     )
     by_patient = settings.cluster == "patient"
@@ -108,9 +120,9 @@ def load_cells(
 
 def _values(rows: pl.DataFrame, settings: EvaluateSettings) -> Floats:
     counts = FindingCounts(**{name: _floats(rows[name]) for name in COUNTS})
-    correct, f1, rate = (_floats(rows[name]) for name in ("correct", "finding_f1", "ratescore"))
+    weighted, correct, f1, rate = (_floats(rows[name]) for name in ("weighted", "correct", "finding_f1", "ratescore"))
     outcome = np.where(np.isnan(correct), np.where(np.isnan(rate), f1, rate), correct)
-    return np.column_stack([radrscore_shares(counts, settings.empty), correct, f1, rate, outcome])
+    return np.column_stack([radrscore_shares(counts, settings.empty), weighted, correct, f1, rate, outcome])
 
 
 def _floats(column: pl.Series) -> Floats:

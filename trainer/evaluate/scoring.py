@@ -1,6 +1,6 @@
 """Scoring what has not been scored: predictions of a benchmark, each with its sample, in batches that are kept."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import get_args, get_type_hints
@@ -8,6 +8,8 @@ from typing import get_args, get_type_hints
 import polars as pl
 
 from cxr.miner.judge import Judge
+from cxr.miner.judge.significance import weights_version
+from cxr.miner.judge.weights import Weights
 from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.kit.parallel import Advance
@@ -57,18 +59,21 @@ def score_predictions(
 ) -> ScoringResult:
     """Score every prediction of a benchmark that this version of the judge has not scored; needs `bench_samples`."""
     result = ScoringResult(judge.name, judge.version)
+    weights = weights_version() if settings.weights is Weights.SIGNIFICANCE else None
     job = books.job(judge.name, judge.version)
     result.already = store.count(
         "select count(*) from prediction_scores "
-        "where benchmark = ? and judge = ? and judge_version = ? and answers_version = ?",
-        [benchmark, judge.name, judge.version, answers_version()],
+        "where benchmark = ? and judge = ? and judge_version = ? and answers_version = ? "
+        "and (? is null or n_pred is null or weights = ?)",
+        [benchmark, judge.name, judge.version, answers_version(), weights, weights],
     )
-    total = _prepare(store, benchmark, judge, job, models, with_ratescore=ratescore is not None)
+    asked = {"ratescore": ratescore is not None, "weights": weights}
+    total = _prepare(store, benchmark, judge, job, models, asked)
     if total:
         recorded: dict[str, object] = {"benchmark": benchmark, "judge": judge.name, "judge_version": judge.version}
         recorded["ratescore"] = None if ratescore is None else ratescore.name
         with store.run("evaluate", settings.model_dump(mode="json", exclude={"attestations"}) | recorded) as run:
-            scoring = _Scoring(store, benchmark, judge, run, books, ratescore)
+            scoring = _Scoring(store, benchmark, judge, run, books, ratescore, weights)
             scoring.all(total, settings.processes, advance)
             result.scored = run.rows_written
     result.rejects = dict(
@@ -82,7 +87,7 @@ def score_predictions(
 
 
 def _prepare(
-    store: Store, benchmark: str, judge: Judge, job: str, models: list[str] | None, *, with_ratescore: bool
+    store: Store, benchmark: str, judge: Judge, job: str, models: list[str] | None, asked: Mapping[str, object]
 ) -> int:
     """Make the temporary table `work` of what is to be scored, and give its rows' number."""
     store.connection.execute(
@@ -93,7 +98,7 @@ def _prepare(
             "judge": judge.name,
             "version": judge.version,
             "answers": answers_version(),
-            "ratescore": with_ratescore,
+            **asked,
             "job": job,
             "passing": str(RejectReason.MODEL_CALL_FAILED),
         },
@@ -105,9 +110,16 @@ class _Scoring:
     """One run of a judge over the table `work`, batch by batch, each committed whole."""
 
     def __init__(
-        self, store: Store, benchmark: str, judge: Judge, run: Run, books: StoreBooks, ratescore: RateScore | None
+        self,
+        store: Store,
+        benchmark: str,
+        judge: Judge,
+        run: Run,
+        books: StoreBooks,
+        ratescore: RateScore | None,
+        weights: str | None,
     ) -> None:
-        self._store, self._benchmark, self._judge = store, benchmark, judge
+        self._store, self._benchmark, self._judge, self._weights = store, benchmark, judge, weights
         self._run, self._books, self._ratescore = run, books, ratescore
         self._job = books.job(judge.name, judge.version)
         books.owned_by(run, self._job)
@@ -118,7 +130,7 @@ class _Scoring:
         # A server's answers cost money: they are written as they come.
         at_once = _BATCH if self._judge.workers == 1 else 8 * self._judge.workers
         try:
-            for outcome in score_works(self._judge, self._works(total), total, processes):
+            for outcome in score_works(self._judge, self._works(total), total, processes, self._weights):
                 finished.append(outcome)
                 if len(finished) >= at_once:
                     self._commit(finished)
@@ -197,5 +209,8 @@ class _Scoring:
         )  # fmt: skip
 
 
-_TYPES = {str: pl.String(), bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64()}
-_SCORES = {name: _TYPES[(get_args(kind) or (kind,))[0]] for name, kind in get_type_hints(Scored).items()}
+_TYPES = {str: pl.String(), bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64(), list[str]: pl.List(pl.String())}
+_SCORES = {
+    name: _TYPES[next(one for one in (kind, *get_args(kind)) if one in _TYPES)]
+    for name, kind in get_type_hints(Scored).items()
+}

@@ -6,11 +6,11 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from cxr.miner.judge.radrscore import Empty
-from cxr.miner.judge.settings import JudgedSettings
+from cxr.miner.judge.settings import WeighedSettings
 from cxr.miner.kit.settings import Names
 
 
-class EvaluateSettings(JudgedSettings):
+class EvaluateSettings(WeighedSettings):
     """Which judge, which draws, and how corpora are told apart; `model` and the server are the llm judge's."""
 
     stage: ClassVar[str] = "evaluate"
@@ -28,4 +28,6 @@ class EvaluateSettings(JudgedSettings):
     @property
     def statistics(self) -> dict[str, object]:
         """What decides the numbers of an evaluation beside judgements, as kept with each of them."""
-        return self.model_dump(mode="json", include={"empty", "cluster", "resamples", "seed", "cross_centre"})
+        return self.model_dump(
+            mode="json", include={"empty", "cluster", "resamples", "seed", "cross_centre", "weights"}
+        )

@@ -14,6 +14,7 @@ said as (
     where benchmark = $benchmark and text is not null),
 scores as (
     select prediction_id, unparsed, answer_read, correct, finding_f1, ratescore,
+           if(weights = $weights, weighted, null) as weighted,
            columns(lambda c: list_contains($counts, c))
     from prediction_scores where benchmark = $benchmark and judge = $judge and judge_version = $version)
 select expected.*, prediction_id, scores.* exclude (prediction_id)

@@ -15,6 +15,7 @@ join (select sample_id, question_id, study_id, task, corpus, split, licence, opt
 where prediction_id not in (
           select prediction_id from prediction_scores
           where judge = $judge and judge_version = $version and answers_version = $answers
-          and not ($ratescore and ratescore is null and finding_f1 is not null))
+          and not ($ratescore and ratescore is null and finding_f1 is not null)
+          and ($weights is null or n_pred is null or weights = $weights))
   and prediction_id not in (
           select reject_key from rejects where stage = 'evaluate' and settings_hash = $job and reason <> $passing)
