@@ -8,6 +8,8 @@ import re
 from functools import partial
 
 from cxr.miner.language.grounding import locate
+from cxr.miner.mine.relevance import check_relevance
+from cxr.miner.mine.unquoted import check_statements
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
 from cxr.schemas.rejection import Rejection
@@ -95,7 +97,7 @@ def check_evidence(plan: Plan, evidence: tuple[Evidence, ...], report: Report) -
     unanswered = [item.finding for item in plan.items if _fold(item.finding) not in answered]
     if unanswered:
         return _incomplete(f"no evidence answers {', '.join(unanswered)}, which the plan asks for")
-    return _check_silence(evidence, report)
+    return _check_silence(evidence, report) or check_relevance(evidence, report.text) or check_statements(evidence)
 
 
 def check_answer_supported(question: Question, evidence: tuple[Evidence, ...]) -> Rejection | None:
