@@ -37,6 +37,10 @@ class Topic(NamedTuple):
     """Structures that would not be normal."""
     words: tuple[str, ...]
     """Further words for its signs; all there is for a finding that the lexicon does not know."""
+    denied: bool
+    """It is itself said as something normal, or as an absence: its presence is settled as an absence is."""
+    whole: bool
+    """It is everything normal, or anything wrong: whatever names a finding settles it."""
 
 
 def off_topic(quote: Quote, finding: str, presence: Presence, report_text: str) -> bool:
@@ -58,17 +62,19 @@ def denies_less(evidence: Evidence) -> bool:
     """
     if evidence.kind is not EvidenceKind.QUOTED or evidence.presence is not Presence.ABSENT:
         return False
-    topic, said, own = topic_of(evidence.finding), words_of(evidence.statement), words_of(evidence.finding)
+    if pack().label_called(evidence.finding) is None:
+        return False  # what is asked for in words is often settled by what is there instead, or elsewhere
+    topic, said = topic_of(evidence.finding), words_of(evidence.statement)
     quoted = [words_of(quote.text) for quote in evidence.quotes]
     concepts = frozenset[str]().union(*(words.concepts for words in quoted))
     if any(_settles_whole(words, topic) for words in quoted) or not concepts & topic.itself:
         return False
     if not topic.core <= _with_kinds(concepts):
         return not said.concepts & (concepts & topic.itself)
-    if concepts - topic.itself:
+    if concepts - topic.itself or any(words.assures for words in quoted):
         return False  # their sides and degrees may be those of something else
-    sides = frozenset[Side]().union(*(words.sides for words in quoted)) - own.sides
-    degrees = [words.severities - own.severities for words in quoted]
+    sides = frozenset[Side]().union(*(words.sides for words in quoted))
+    degrees = [words.severities for words in quoted]
     one_side = len(sides) == 1 and Side.BILATERAL not in sides and all(words.sides for words in quoted)
     return (one_side and not sides & said.sides) or (all(degrees) and not said.severities)
 
@@ -85,11 +91,13 @@ def _with_kinds(concepts: frozenset[str]) -> frozenset[str]:
 
 
 def _is_about(words: Words, topic: Topic, presence: Presence) -> bool:
+    if topic.whole and (words.concepts or words.assures):
+        return True
     if words.concepts & (topic.itself | topic.signs) or words.regions & topic.regions:
         return True
     if any(is_named(phrase, words) for phrase in topic.words):
         return True
-    if presence is Presence.PRESENT:
+    if presence is Presence.PRESENT and not topic.denied:
         return False
     whole = {pack().roles.whole_region} | _wholes()
     return bool(words.concepts & topic.deniers) or (words.assures and not words.concepts and words.regions <= whole)
@@ -105,9 +113,9 @@ def _wholes() -> frozenset[str]:
 @lru_cache(maxsize=2048)
 def topic_of(finding: str) -> Topic:
     """Return what quotes on a finding may name: on a label by its concepts, else by the concepts in its words."""
-    lexicon, label = load_lexicon(), pack().label_called(finding)
+    lexicon, label, own = load_lexicon(), pack().label_called(finding), words_of(finding)
     if label is None:
-        named = words_of(finding).concepts
+        named = own.concepts or _wrong_in(own)
         core = named
         looked_for = frozenset[str]()
     else:
@@ -129,9 +137,27 @@ def topic_of(finding: str) -> Topic:
         core=core,
         signs=_with_kinds(shown | looked_for) | hinted | elsewhere | (above - wide),
         deniers=wide | normals,
-        regions=_regions(core or itself, normals),
+        regions=_regions(core or itself, normals) | (own.regions - _wholes()),
         words=sign_words(label) if label is not None else _content(finding) if not named else (),
+        denied=label is None and (own.denies or _is_normal(own)),
+        whole=label is None and own.assures and not own.concepts - _normals() and own.regions <= _wholes(),
     )
+
+
+def _wrong_in(own: Words) -> frozenset[str]:
+    """Return what "an abnormality of Y" or "a normal Y" is about: all that can be wrong there."""
+    regions = load_lexicon().regions
+    wrong = {regions[name].abnormal for name in own.regions} if own.assures else set()
+    return frozenset(concept for concept in wrong if concept is not None)
+
+
+def _is_normal(own: Words) -> bool:
+    return own.assures and own.concepts <= _normals()
+
+
+@lru_cache(maxsize=1)
+def _normals() -> frozenset[str]:
+    return frozenset(concept.id for concept in load_lexicon().concepts.values() if concept.kind == "normal")
 
 
 def _shows(signs: frozenset[str]) -> frozenset[str]:

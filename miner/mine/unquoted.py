@@ -10,15 +10,18 @@ from cxr.miner.mine.words import Words, words_of
 from cxr.schemas.reasoning import Evidence
 from cxr.schemas.rejection import Rejection
 from cxr.schemas.text import Quote
-from cxr.schemas.vocabulary import Presence, RejectReason, Side
+from cxr.schemas.vocabulary import Presence, RejectReason, Severity, Side
 
+# Radiologists use the words of these for each other ("slightly" and "mildly").
+_SLIGHT = frozenset({Severity.MINIMAL, Severity.MILD})
 _BOTH = frozenset({Side.LEFT, Side.RIGHT})
 
 
 def unquoted(statement: str, quotes: Iterable[Quote]) -> tuple[str, ...]:
     """Return the sides, degrees, numbers and sizes of a statement that no quote has, by name; empty if all stand there.
 
-    Words of one degree are the same ("tiny" and "trace"); one side of both is quoted, and both where each is.
+    Words of one degree are the same ("tiny" and "trace"), and a plural says that there are several; one side of both
+    is quoted, and both where each is.
     """
     said = words_of(statement)
     if not (said.sides or said.severities or said.several or said.counts or said.sizes_mm):
@@ -36,14 +39,18 @@ def without(phrase: str, missing: Iterable[str]) -> str:
 @lru_cache(maxsize=2048)
 def _missing(said: Words, quoted: tuple[Words, ...]) -> tuple[str, ...]:
     sides = frozenset[Side]().union(*(words.sides for words in quoted))
+    if any(words.both_parts for words in quoted):
+        sides |= {Side.BILATERAL}
     if Side.BILATERAL in sides:
         sides |= _BOTH
     if sides >= _BOTH:
         sides |= {Side.BILATERAL}
     degrees = {degree for words in quoted for degree in words.severities}
+    if degrees & _SLIGHT:
+        degrees |= _SLIGHT
     counts = {count for words in quoted for count in words.counts}
     sizes = {size for words in quoted for size in words.sizes_mm}
-    several = any(words.several or words.counts for words in quoted)
+    several = any(words.several or words.counts or words.in_plural for words in quoted)
     missing = [str(side) for side in sorted(said.sides - sides - {Side.MIDLINE})]
     missing += [str(degree) for degree in sorted(said.severities - degrees)]
     missing += ["multiple"] if said.several and not several else []

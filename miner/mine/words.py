@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from cxr.miner.language.entries import Entry, Role
 from cxr.miner.language.lexicon import load_lexicon
-from cxr.miner.language.tokens import ARTICLES, fold_compound, lowered, phrase_words, tokenise
+from cxr.miner.language.tokens import ARTICLES, fold, fold_compound, lowered, phrase_words, tokenise
 from cxr.miner.pack import pack
-from cxr.schemas.vocabulary import Severity, Side
+from cxr.schemas.vocabulary import Change, Severity, Side
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(?:\s*(?:x|by|-|to)\s*(\d+(?:\.\d+)?))?\s*-?\s*(mm|cm|millimeters?|centimeters?)\b")
 _COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -32,11 +32,17 @@ class Words(NamedTuple):
     regions: frozenset[str]
     """Of the places that are named, in words that are not part of a concept's name."""
     assures: bool
-    """There is a word for what is normal, or for anything wrong without a name."""
+    """There is a word for what is normal or gone, or for anything wrong without a name."""
+    denies: bool
+    """There is a word that denies what follows it."""
     sides: frozenset[Side]
     severities: frozenset[Severity]
     """Without words that only stress what is there."""
     several: bool
+    in_plural: bool
+    """Something that is counted is named in the plural."""
+    both_parts: bool
+    """A part of what has two sides is named in the plural ("the bases")."""
     counts: frozenset[int]
     sizes_mm: frozenset[float]
 
@@ -50,12 +56,9 @@ class Words(NamedTuple):
 def words_of(text: str) -> Words:
     """Return what a text names. Takes time linear in its length."""
     lower = lowered(text)
-    words = [
-        part
-        for word, _, _ in tokenise(lower)
-        if word[0].isalnum() and word not in ARTICLES
-        for part in fold_compound(word)
-    ]
+    spelled = [word for word, _, _ in tokenise(lower) if word[0].isalnum() and word not in ARTICLES]
+    words = [part for word in spelled for part in fold_compound(word)]
+    plurals = [folded for word in spelled if (folded := _singular(word)) is not None]
     matched = list(_matches(words))
     named = _longest(matched)
     parts = [entry.part for entry in named if entry.part is not None and not entry.concepts]
@@ -69,13 +72,19 @@ def words_of(text: str) -> Words:
         concepts=frozenset(concepts | _qualified(concepts, all_entries) | _renamed(concepts, lower)),
         regions=frozenset(part.region.id for part in parts),
         assures=any(
-            entry.roles & Role.GENERIC or (entry.state is not None and entry.state.normal) for entry in all_entries
+            entry.roles & Role.GENERIC
+            or (entry.state is not None and entry.state.normal)
+            or entry.change is Change.RESOLVED
+            for entry in all_entries
         ),
+        denies=any(entry.roles & Role.DENY_FORWARD for entry in all_entries),
         sides=frozenset(entry.side for entry in all_entries if entry.side is not None),
         severities=frozenset(
             entry.severity for entry in all_entries if entry.severity is not None and entry.phrase not in _stressed()
         ),
         several=any(entry.number == _SEVERAL for entry in all_entries),
+        in_plural=not pack().nouns.counted.isdisjoint(plurals),
+        both_parts=any(_is_paired(place) for place in plurals),
         counts=frozenset(counts),
         sizes_mm=frozenset(sized),
     )
@@ -83,9 +92,15 @@ def words_of(text: str) -> Words:
 
 def _qualified(concepts: set[str], entries: list[Entry]) -> set[str]:
     """Return what adjectives make of the structures and things beside them, and places of things."""
-    lexicon = load_lexicon()
+    lexicon, at_place = load_lexicon(), pack().relations.at_place
     regions = [entry.part.region for entry in entries if entry.part is not None]
-    found = {at[each.id] for each in regions for concept in concepts if each.id in (at := lexicon.concepts[concept].at)}
+    found = {
+        there
+        for region in regions
+        for concept in concepts
+        for there in (lexicon.concepts[concept].at.get(region.id), at_place.get(region.id, {}).get(concept))
+        if there is not None
+    }
     states = [entry.state.id for entry in entries if entry.state is not None]
     if states:
         tables = [region.states for region in regions] + [lexicon.concepts[concept].when for concept in concepts]
@@ -102,6 +117,20 @@ def _renamed(concepts: set[str], lower: str) -> set[str]:
         for concept in concepts
         if concept in each.becomes
     }
+
+
+def _singular(word: str) -> str | None:
+    """Return the folded form of a word that is a plural; None for others."""
+    folded = fold(word)
+    if folded == word or not (word in pack().spelling.singular or (word.endswith("s") and word[:3] == folded[:3])):
+        return None
+    return folded
+
+
+def _is_paired(place: str) -> bool:
+    """Return whether a word alone names a part of something that has parts on both sides."""
+    entry = load_lexicon().entries.get((place,))
+    return entry is not None and entry.part is not None and entry.part.region.divided and bool(entry.part.part_of)
 
 
 @lru_cache(maxsize=1)

@@ -1,7 +1,7 @@
 """Quotes and forms that fit one another, so that the rules engine says nothing which its quotes do not.
 
-The reader takes sides, sizes and degrees from farther away than the clause that it quotes ("... nodule. It measures 2
-cm"), and now and then from words that belong to something else.
+The reader takes sides, sizes and degrees from farther away than the clause that it quotes ("a spot. It
+measures 2 cm"), and now and then from words that belong to something else.
 """
 
 import re

@@ -142,9 +142,9 @@ def _look_for(question: Question, finding: str) -> str:
 def _evidence(
     number: int,
     finding: str,
-    expected: bool,
+    expected: bool,  # noqa: FBT001
     mentions: Sequence[LabelEvidence],
-    report_text: str,  # noqa: FBT001
+    report_text: str,
 ) -> Evidence:
     present = [mention for mention in mentions if mention.value == 1]
     uncertain = [mention for mention in mentions if mention.value == -1]

@@ -48,16 +48,6 @@ def describe_borderline(form: NormalForm) -> str:
     return pack().wording.phrases.borderline.get(form.concept) or describe(form)
 
 
-def more_telling(forms: Sequence[NormalForm]) -> list[NormalForm]:
-    """Leave out the forms that another form of the list says with more detail; they come in text order."""
-    kept: list[NormalForm] = []
-    for form in forms:
-        if any(_says_all_of(other, form) for other in kept):
-            continue
-        kept = [other for other in kept if not _says_all_of(form, other)] + [form]
-    return kept
-
-
 def merged(said: Sequence[tuple[NormalForm, bool]]) -> list[tuple[NormalForm, bool]]:
     """Make one of the forms that may be one thing said twice, each with whether it is named in the plural.
 
@@ -104,9 +94,9 @@ def _says_all_of(other: NormalForm, form: NormalForm) -> bool:
     if other.certainty is Certainty.UNCERTAIN and form.certainty is Certainty.CERTAIN:
         return False
     known = ((form.side, other.side), (form.severity, other.severity), (form.size_mm, other.size_mm))
-    if form.number == "multiple" and other.number != "multiple":
-        return False
     is_device = load_lexicon().concepts[form.concept].kind == "device"  # which is said without its places
+    if form.number == "multiple" and other.number != "multiple" and not is_device:
+        return False
     nested = is_device or set(form.locations) <= set(other.locations)
     return all(mine in {None, theirs} for mine, theirs in known) and nested
 
