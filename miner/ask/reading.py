@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cxr.miner.kit.parallel import process_map, processors
 from cxr.miner.language import load_lexicon
 from cxr.miner.language.analysis import analyse_report
-from cxr.miner.language.labeler import label_evidence
+from cxr.miner.language.labeler import in_plural, label_evidence
 from cxr.miner.mine.engines.temporal import progression_said
 from cxr.miner.mine.engines.wording import describe, merged
 from cxr.miner.pack import pack

@@ -128,9 +128,9 @@ def topic_of(finding: str) -> Topic:
     relations = pack().relations
     shown = frozenset(sign for c in itself for sign in (*relations.signs.get(c, ()), *relations.hints.get(c, ())))
     hinted = _with_kinds(_shows(itself | _shows(itself)))
-    elsewhere = {c.id for c in lexicon.concepts.values() if itself & {*c.at.values(), *c.when.values()}}
+    elsewhere = frozenset(c for concept in itself for c in _called_elsewhere().get(concept, ()))
     above = frozenset(up for c in named | same for up in lexicon.ancestors[c]) - itself
-    normals = frozenset(n for n, out in lexicon.ruled_out.items() if out & (core or itself))
+    normals = frozenset(n for n in _normals() if lexicon.ruled_out[n] & (core or itself))
     wide = frozenset(c for c in above if lexicon.concepts[c].unnamed)
     return Topic(
         itself=itself,
@@ -158,6 +158,16 @@ def _is_normal(own: Words) -> bool:
 @lru_cache(maxsize=1)
 def _normals() -> frozenset[str]:
     return frozenset(concept.id for concept in load_lexicon().concepts.values() if concept.kind == "normal")
+
+
+@lru_cache(maxsize=1)
+def _called_elsewhere() -> dict[str, set[str]]:
+    """Return by concept what it is called in other regions, or without an adjective."""
+    called: dict[str, set[str]] = {}
+    for concept in load_lexicon().concepts.values():
+        for other in (*concept.at.values(), *concept.when.values()):
+            called.setdefault(other, set()).add(concept.id)
+    return called
 
 
 def _shows(signs: frozenset[str]) -> frozenset[str]:

@@ -1,5 +1,7 @@
 """Articles, plurals and verbs for the names of findings, and the words for places."""
 
+from functools import lru_cache
+
 from cxr.miner.pack import pack
 from cxr.miner.pack.wording import Place
 
@@ -21,11 +23,13 @@ def _head(phrase: str) -> tuple[str, str]:
     return phrase[:cut], phrase[cut:]
 
 
+@lru_cache(maxsize=4096)
 def is_counted(phrase: str) -> bool:
     """Return whether the head of a noun phrase is counted, in the singular."""
     return _head(phrase)[0].rsplit(" ", 1)[-1] in pack().nouns.counted
 
 
+@lru_cache(maxsize=4096)
 def is_plural(phrase: str) -> bool:
     """Return whether a noun phrase takes a verb in the plural."""
     last = _head(phrase)[0].rsplit(" ", 1)[-1]
@@ -67,6 +71,7 @@ def noun_of(finding: str) -> str:
     return (signs and signs.noun) or in_sentence(finding)
 
 
+@lru_cache(maxsize=4096)
 def named_as(finding: str) -> str:
     """Name a finding in the middle of a sentence: with an article where it is one of several."""
     return in_sentence(finding) if is_plural(in_sentence(finding)) else with_article(noun_of(finding))
