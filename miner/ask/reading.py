@@ -43,7 +43,9 @@ def read_report(text: str) -> Reading:
             if mention.form.certainty is Certainty.CERTAIN
         ]
     )
-    described = {describe(form, several=several): form.concept for form, several in sure}
+    clauses = (text[mention.clause_start : mention.clause_end].lower() for mention in abnormal)
+    said = {word for clause in clauses for word in clause.split()}
+    described = {describe(form, several=several, words_said=said): form.concept for form, several in sure}
     return Reading(
         anomalies=tuple(described),
         concepts=tuple(dict.fromkeys(described.values())),

@@ -14,7 +14,7 @@ from cxr.miner.pack import pack
 from cxr.schemas.reasoning import Evidence
 from cxr.schemas.rejection import Rejection
 from cxr.schemas.text import Quote
-from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason, Side
+from cxr.schemas.vocabulary import Change, EvidenceKind, Presence, RejectReason, Side
 
 # What only qualifies ("a moderate one on the left") speaks of what its sentence or the one before it names.
 _FARTHEST = 300
@@ -97,8 +97,8 @@ def _is_about(words: Words, topic: Topic, presence: Presence) -> bool:
         return True
     if any(is_named(phrase, words) for phrase in topic.words):
         return True
-    if presence is Presence.PRESENT and not topic.denied:
-        return False
+    if (presence is Presence.PRESENT and not topic.denied) or Change.NEW in words.changes:
+        return False  # that nothing is new does not deny what was there
     whole = {pack().roles.whole_region} | _wholes()
     return bool(words.concepts & topic.deniers) or (words.assures and not words.concepts and words.regions <= whole)
 

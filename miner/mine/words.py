@@ -15,7 +15,12 @@ from cxr.miner.language.tokens import ARTICLES, fold, fold_compound, lowered, ph
 from cxr.miner.pack import pack
 from cxr.schemas.vocabulary import Change, Severity, Side
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)(?:\s*(?:x|by|-|to)\s*(\d+(?:\.\d+)?))?\s*-?\s*(mm|cm|millimeters?|centimeters?)\b")
+# A size of an earlier examination ("8 mm, previously 14 mm") is none of what is there.
+_EARLIER = "".join(f"(?<!{word} )" for word in ("previously", "formerly", "from", "was"))
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_SIZE = re.compile(
+    rf"{_EARLIER}(?<![\d.]){_NUMBER}(?:\s*(?:x|by|-|to)\s*{_NUMBER})?\s*-?\s*(mm|cm|millimeters?|centimeters?)\b"
+)
 _COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _NUMERALS = {word: number for number, word in enumerate(_COUNTS, start=2)}
 _COUNT = re.compile(r"(?<![\w.#-])(\d{1,2})(?![\w.%/]|-|\s*(?:mm|cm|x)\b)")
@@ -35,6 +40,7 @@ class Words(NamedTuple):
     """There is a word for what is normal or gone, or for anything wrong without a name."""
     denies: bool
     """There is a word that denies what follows it."""
+    changes: frozenset[Change]
     sides: frozenset[Side]
     severities: frozenset[Severity]
     """Without words that only stress what is there."""
@@ -78,6 +84,7 @@ def words_of(text: str) -> Words:
             for entry in all_entries
         ),
         denies=any(entry.roles & Role.DENY_FORWARD for entry in all_entries),
+        changes=frozenset(entry.change for entry in all_entries if entry.change is not None),
         sides=frozenset(entry.side for entry in all_entries if entry.side is not None),
         severities=frozenset(
             entry.severity for entry in all_entries if entry.severity is not None and entry.phrase not in _stressed()

@@ -16,7 +16,7 @@ from cxr.schemas.vocabulary import Presence
 
 # From here back, and to here on, the sentences of a quote are looked for.
 _AROUND = 400
-_HEADER = re.compile(r"[A-Za-z ]{3,30}:\s*(?:\d+[.)]\s*)?")
+_HEADER = re.compile(r"[A-Za-z ]{3,30}:\s*(?:\d+[.)]\s+)?")
 
 
 def on_topic(quotes: Iterable[Quote], finding: str, presence: Presence, report_text: str) -> list[Quote]:

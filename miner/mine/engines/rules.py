@@ -5,7 +5,7 @@ mentions, with their places, become the evidence. Where no mention speaks of a f
 (paper, section 2).
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from cxr.miner.judge import RulesJudge
 from cxr.miner.judge.reasons import in_plain_words
@@ -183,10 +183,13 @@ def _asserted(
 def _present(number: int, finding: str, mentions: Sequence[LabelEvidence], report_text: str) -> Evidence:
     said_of = merged([(form, mention.several) for mention in mentions for form in mention.finding.normal_forms])
     forms = [form for form, _ in said_of]
+    words_said = {word for mention in mentions for word in mention.quote.text.lower().split()}
 
     def say(forms: Sequence[NormalForm]) -> str:
         counted = zip(forms, said_of, strict=True)
-        seen = list(dict.fromkeys(_in_words(form, several=several) for form, (_, several) in counted))
+        seen = list(
+            dict.fromkeys(_in_words(form, several=several, words_said=words_said) for form, (_, several) in counted)
+        )
         said = _enumerate(seen)
         names = (noun_of(finding), plural(noun_of(finding)), *pack().wording.phrases.borderline.values())
         if not any(name in phrase for phrase in seen for name in names):
@@ -210,10 +213,10 @@ def _telling(mentions: Sequence[LabelEvidence], forms: Sequence[NormalForm]) -> 
     return sorted(quotes[: max(MOST_QUOTES, len(first))], key=lambda quote: quote.start)
 
 
-def _in_words(form: NormalForm, *, several: bool) -> str:
+def _in_words(form: NormalForm, *, several: bool, words_said: Container[str]) -> str:
     if form.certainty is Certainty.UNCERTAIN:
         return with_article(describe_borderline(form))
-    return with_article(describe(form, several=several))
+    return with_article(describe(form, several=several, words_said=words_said))
 
 
 def _kind_of(finding: str, seen: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 Change since a prior is left out: a question about one image cannot see it. Nothing is added to the form.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from cxr.miner.language import load_lexicon
 from cxr.miner.mine.engines.nouns import is_counted, is_plural, place, plural, plural_of_place
@@ -14,12 +14,14 @@ from cxr.schemas.vocabulary import Certainty, Side
 
 # Further ones of a label are left out: nobody reads them, and each is compared with each.
 _MOST_FORMS = 24
+_ONE_SIDE = (Side.LEFT, Side.RIGHT)
 
 
-def describe(form: NormalForm, *, several: bool = False) -> str:
+def describe(form: NormalForm, *, several: bool = False, words_said: Container[str] = ()) -> str:
     """Return a noun phrase without article for a form that is present: "possible small left X".
 
-    `several` says that the report names it in the plural.
+    `several` says that the report names it in the plural; `words_said` are its words, where they are known: of two
+    words for one degree ("small" and "mild") it is said with the one that stands there.
     """
     words = pack().wording.phrases
     places = _places(form)
@@ -33,7 +35,7 @@ def describe(form: NormalForm, *, several: bool = False) -> str:
         said += [words.adverbs[form.severity] if form.severity and _is_graded(form) else ""]
         said += [adjective, size, side, noun]
     else:
-        said += [_degree(form), size, side, name]
+        said += [_degree(form, words_said), size, side, name]
     phrase = " ".join(word for word in said if word)
     if several:
         phrase = plural(phrase)
@@ -60,7 +62,8 @@ def merged(said: Sequence[tuple[NormalForm, bool]]) -> list[tuple[NormalForm, bo
             fitting = [two for two, (other, _) in enumerate(kept) if two != one and _may_be_one(other, form)]
             if len(fitting) == 1 or any(_says_all_of(kept[two][0], form) for two in fitting):
                 two = next((two for two in fitting if _says_all_of(kept[two][0], form)), fitting[0])
-                kept[two] = (_as_one(kept[two][0], form), kept[two][1] or several)
+                other, plural_too = kept[two]
+                kept[two] = (_as_one(other, form), plural_too or (several and other.concept == form.concept))
                 del kept[one]
                 break
         else:
@@ -70,11 +73,18 @@ def merged(said: Sequence[tuple[NormalForm, bool]]) -> list[tuple[NormalForm, bo
 def _may_be_one(other: NormalForm, form: NormalForm) -> bool:
     """Return whether a form can be another said with other details, or is all said by it."""
     told_apart = [(each.concept, each.presence, each.certainty, each.number) for each in (form, other)]
-    if told_apart[0] != told_apart[1]:
+    if told_apart[0] != told_apart[1] or _says_all_of(other, form):
         return _says_all_of(other, form)
     known = ((form.side, other.side), (form.severity, other.severity), (form.size_mm, other.size_mm))
-    nested = set(form.locations) <= set(other.locations) or set(other.locations) <= set(form.locations)
+    nested = _within(form.locations, other.locations) or _within(other.locations, form.locations)
     return all(mine == theirs or None in {mine, theirs} for mine, theirs in known) and nested
+
+
+def _within(places: Sequence[str], others: Sequence[str]) -> bool:
+    """Return whether each place is among the others, by its own name or one that is used for it."""
+    overlaps = [set(overlap.places) for overlap in pack().relations.overlapping_places]
+    used = set(others).union(*(overlap for overlap in overlaps if overlap & set(others)))
+    return set(places) <= used
 
 
 def _as_one(other: NormalForm, form: NormalForm) -> NormalForm:
@@ -93,12 +103,13 @@ def _says_all_of(other: NormalForm, form: NormalForm) -> bool:
         return False
     if other.certainty is Certainty.UNCERTAIN and form.certainty is Certainty.CERTAIN:
         return False
-    known = ((form.side, other.side), (form.severity, other.severity), (form.size_mm, other.size_mm))
+    sides = {None, other.side, *(_ONE_SIDE if other.side is Side.BILATERAL else ())}
+    known = ((form.severity, other.severity), (form.size_mm, other.size_mm))
     is_device = load_lexicon().concepts[form.concept].kind == "device"  # which is said without its places
     if form.number == "multiple" and other.number != "multiple" and not is_device:
         return False
     nested = is_device or set(form.locations) <= set(other.locations)
-    return all(mine in {None, theirs} for mine, theirs in known) and nested
+    return form.side in sides and all(mine in {None, theirs} for mine, theirs in known) and nested
 
 
 def _is_graded(form: NormalForm) -> bool:
@@ -136,12 +147,13 @@ def _number(form: NormalForm, name: str) -> str:
     return "multiple" if form.number == "multiple" and (is_counted(name) or is_plural(name)) else ""
 
 
-def _degree(form: NormalForm) -> str:
+def _degree(form: NormalForm, words_said: Container[str]) -> str:
     if form.severity is None or not _is_graded(form):
         return ""
     words, kinds = pack().wording.phrases, load_lexicon().descendants
     sized = any(form.concept in kinds[concept] for concept in words.sized)
-    return words.sizes[form.severity] if sized else str(form.severity)
+    size, degree = words.sizes[form.severity], str(form.severity)
+    return size if sized or (size in words_said and degree not in words_said) else degree
 
 
 def _places(form: NormalForm) -> list[Place]:
