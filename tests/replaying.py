@@ -9,6 +9,7 @@ from typing import Any
 from cxr.miner.judge import RulesJudge
 from cxr.miner.language.sections import parse_sections
 from cxr.miner.mine.engines.replies import to_evidence, to_plan
+from cxr.miner.mine.unquoted import unquoted, without
 from cxr.prompts import load
 from cxr.prompts.render import stage_values
 from cxr.prompts.replies import EvidenceReply, PlanReply
@@ -93,12 +94,14 @@ def _evidence(report: str, names: list[str]) -> list[dict[str, Any]]:
     for name, verdict in zip(names, judged, strict=True):
         present = verdict.verdict is Verdict.SUPPORTED
         quotes = [quote.text for quote in verdict.evidence]
+        # A careful model says no more than it quotes.
+        said = without(name, unquoted(name, verdict.evidence)) if present else name
         items.append(
             {
                 "finding": name,
                 "kind": "quoted" if quotes else "inferred_normal",
                 "presence": "present" if present and quotes else "absent",
-                "statement": f"{name} is {'seen' if present else 'not seen'}.",
+                "statement": f"{said} is {'seen' if present else 'not seen'}.",
                 "quotes": quotes,
             }
         )

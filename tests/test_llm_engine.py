@@ -82,8 +82,8 @@ def test_a_wrong_quote_goes_back_with_the_reason_and_the_right_one_is_taken(tmp_
         (
             "EvidenceReply",
             Say(evidence_reply("heart is not enlarged", presence="absent")),
-            RejectReason.EVIDENCE_CONTRADICTS_ANSWER,
-            1,
+            RejectReason.QUOTE_IRRELEVANT,
+            3,
         ),
         ("PlanReply", Say({"items": PLAN["items"][:1]}), RejectReason.EVIDENCE_INCOMPLETE, 3),
         ("PlanReply", Say({"items": []}), RejectReason.MODEL_OUTPUT_INVALID, 3),

@@ -64,7 +64,7 @@ def evidence(quote: str = QUOTE, progression: str = "worsening", presence: str =
         "finding": "Pleural Effusion",
         "kind": "quoted" if quote else "inferred_normal",
         "presence": presence if quote else "absent",
-        "statement": "The left pleural effusion has increased since the reference image.",
+        "statement": "The pleural effusion has increased since the reference image.",
         "quotes": [quote] if quote else [],
         "progression": progression,
     }

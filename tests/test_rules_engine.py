@@ -192,8 +192,8 @@ FORMS = [
         "+lung_opacity bilateral perihilar",
     ),
     ("Left retrocardiac opacity.", "a left lung opacity in the retrocardiac region", "+lung_opacity left retrocardiac"),
-    ("Fracture of a left rib.", "a fracture in a left rib", "+fracture left rib"),
-    ("Right rib fractures.", "fractures in right ribs", "+fracture right rib"),
+    ("Fracture of a left rib.", "a fracture of a left rib", "+fracture left rib"),
+    ("Right rib fractures.", "fractures of right ribs", "+fracture right rib"),
     (
         "Mass in the superior segment of the left lower lobe.",
         "a lung mass in the superior segment of the left lower lobe",

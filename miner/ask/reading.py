@@ -9,9 +9,9 @@ from typing import NamedTuple
 from cxr.miner.kit.parallel import process_map, processors
 from cxr.miner.language import load_lexicon
 from cxr.miner.language.analysis import analyse_report
-from cxr.miner.language.labeler import label_evidence
+from cxr.miner.language.labeler import in_plural, label_evidence
 from cxr.miner.mine.engines.temporal import progression_said
-from cxr.miner.mine.engines.wording import describe, more_telling
+from cxr.miner.mine.engines.wording import describe, merged
 from cxr.miner.pack import pack
 from cxr.schemas.finding import NormalForm
 from cxr.schemas.vocabulary import Certainty, Presence
@@ -33,9 +33,19 @@ class Reading(NamedTuple):
 
 def read_report(text: str) -> Reading:
     """Return a report's reading; an empty one for a report that asserts nothing."""
-    forms = [form for mention in analyse_report(text).mentions if _is_abnormal(form := mention.form)]
-    sure = more_telling([form for form in forms if form.certainty is Certainty.CERTAIN])
-    described = {describe(form): form.concept for form in sure}
+    analysis = analyse_report(text)
+    abnormal = [mention for mention in analysis.mentions if _is_abnormal(mention.form)]
+    forms = [mention.form for mention in abnormal]
+    sure = merged(
+        [
+            (mention.form, in_plural(text[mention.start : mention.end], mention))
+            for mention in abnormal
+            if mention.form.certainty is Certainty.CERTAIN
+        ]
+    )
+    clauses = (text[mention.clause_start : mention.clause_end].lower() for mention in abnormal)
+    said = {word for clause in clauses for word in clause.split()}
+    described = {describe(form, several=several, words_said=said): form.concept for form, several in sure}
     return Reading(
         anomalies=tuple(described),
         concepts=tuple(dict.fromkeys(described.values())),

@@ -33,6 +33,9 @@ _NEGATION = re.compile(r"\b(?:no|not|without|never|nor|neither|free of|absence o
 _LONGEST_CLAUSE = 300
 
 
+_RUN = re.compile(r"[a-z0-9]+")
+
+
 class _Folded(NamedTuple):
     """A text reduced to what quotes are compared by, and where each of its characters came from."""
 
@@ -48,6 +51,8 @@ def locate(words: str, report_text: str) -> Quote | None:
     needle = _fold(words.strip()).text
     if not any(character.isalnum() for character in needle):
         return None
+    if report_text.isascii() and not _may_say(words, report_text):
+        return None
     report = _fold_report(report_text)
     at = report.text.find(needle)
     if at < 0:
@@ -56,6 +61,12 @@ def locate(words: str, report_text: str) -> Quote | None:
     inner = [report.origin[i] for i in range(at, at + len(needle)) if report.text[i] != _EDGE]
     start, end = inner[0], inner[-1] + 1
     return Quote(start=start, end=end, text=report_text[start:end])
+
+
+def _may_say(words: str, report_text: str) -> bool:
+    """Return whether all letters and digits of the words are somewhere in a plain text, where folding costs more."""
+    lower = report_text.lower()
+    return all(run in lower for run in _RUN.findall(words.lower()))
 
 
 def leaves_out_negation(quote: Quote, report_text: str) -> bool:

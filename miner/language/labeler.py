@@ -188,11 +188,11 @@ def _evidence(analysis: Analysis, index: int, mention: Mention, value: Value, vi
         quote=Quote(start=start, end=end, text=analysis.text[start:end]),
         via=via,
         hedge=mention.hedge,
-        several=_in_plural(analysis.text[mention.start : mention.end], mention),
+        several=in_plural(analysis.text[mention.start : mention.end], mention),
     )
 
 
-def _in_plural(words: str, mention: Mention) -> bool:
+def in_plural(words: str, mention: Mention) -> bool:
     """Return whether a present thing is named in the plural: its concept's words, or the last one that is counted."""
     if mention.form.presence is Presence.ABSENT:
         return False

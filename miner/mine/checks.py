@@ -8,11 +8,13 @@ import re
 from functools import partial
 
 from cxr.miner.language.grounding import locate
+from cxr.miner.mine.relevance import check_relevance
+from cxr.miner.mine.unquoted import check_statements
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
 from cxr.schemas.rejection import Rejection
 from cxr.schemas.study import Report
-from cxr.schemas.text import Span
+from cxr.schemas.text import Section
 from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason, Task
 
 # Words that show that somebody reads a report instead of an image (paper, section 2: the chain is what a model that
@@ -80,13 +82,14 @@ def check_evidence(plan: Plan, evidence: tuple[Evidence, ...], report: Report) -
     inferred from silence asserts absence, and that quoted evidence has a quote, the schema guarantees.
     """
     planned = {_fold(item.finding) for item in plan.items}
+    elsewhere = _not_observing(report)
     for item in evidence:
         if _fold(item.finding) not in planned:
             return _incomplete(f"evidence {item.evidence_no} is on a finding that the plan does not have")
         for quote_no, quote in enumerate(item.quotes, start=1):
             if report.text[quote.start : quote.end] != quote.text:
                 return _unfounded(f"quote {quote_no} on {item.finding} is not what the report says at its offsets")
-            if _outside_observations(quote, report):
+            if any(section.start <= quote.start and quote.end <= section.end for section in elsewhere):
                 return _unfounded(
                     f"quote {quote_no} on {item.finding} is not from the findings or the impression; "
                     "the reason for an examination and the history are not observations"
@@ -95,7 +98,7 @@ def check_evidence(plan: Plan, evidence: tuple[Evidence, ...], report: Report) -
     unanswered = [item.finding for item in plan.items if _fold(item.finding) not in answered]
     if unanswered:
         return _incomplete(f"no evidence answers {', '.join(unanswered)}, which the plan asks for")
-    return _check_silence(evidence, report)
+    return _check_silence(evidence, report) or check_relevance(evidence, report.text) or check_statements(evidence)
 
 
 def check_answer_supported(question: Question, evidence: tuple[Evidence, ...]) -> Rejection | None:
@@ -202,23 +205,23 @@ def _stems(text: str) -> str:
 
 
 def _check_silence(evidence: tuple[Evidence, ...], report: Report) -> Rejection | None:
-    for item in evidence:
-        if item.kind is not EvidenceKind.INFERRED_NORMAL:
-            continue
-        for section in report.sections:
-            if section.name in _OBSERVING_SECTIONS and locate(item.finding, report.text[section.start : section.end]):
+    silent = [item.finding for item in evidence if item.kind is EvidenceKind.INFERRED_NORMAL]
+    observing = [section for section in report.sections if silent and section.name in _OBSERVING_SECTIONS]
+    for section in observing:
+        text = report.text[section.start : section.end]
+        for finding in silent:
+            if locate(finding, text):
                 return _incomplete(
-                    f"evidence on {item.finding} is inferred from silence, but the {section.name} name it; quote them"
+                    f"evidence on {finding} is inferred from silence, but the {section.name} name it; quote them"
                 )
     return None
 
 
-def _outside_observations(quote: Span, report: Report) -> bool:
-    """Return whether a quote is from a section that does not observe, in a report that has one that does."""
-    return any(section.name in _OBSERVING_SECTIONS for section in report.sections) and any(
-        section.name in _NOT_OBSERVING_SECTIONS and section.start <= quote.start and quote.end <= section.end
-        for section in report.sections
-    )
+def _not_observing(report: Report) -> list[Section]:
+    """Return the sections that do not observe, of a report that has one that does."""
+    if not any(section.name in _OBSERVING_SECTIONS for section in report.sections):
+        return []
+    return [section for section in report.sections if section.name in _NOT_OBSERVING_SECTIONS]
 
 
 def _fold(name: str) -> str:

@@ -43,6 +43,8 @@ class Signs(Table):
     """The same of several things; by default `kind` above, or the sentence `kinds`."""
     look_for: Words = Field(min_length=1)
     """Wordings of one meaning; each question gets one of them."""
+    words: Words = ()
+    """What a quote on it may name instead, beside the phrases of the lexicon."""
 
 
 class RegionReading(Table):
@@ -62,6 +64,8 @@ class Sentences(Table):
     kinds: OfFinding
     normal: Annotated[str, fills("normal", "finding")]
     not_seen: OfFinding
+    no_kind: Annotated[str, fills("kinds", "finding")] = "No {kinds} is seen, nor any other sign of {finding}."
+    """Where only kinds of a finding are denied."""
     no_sign: OfFinding
     none_of: OfFindings
     in_region: Annotated[str, fills("region", "looked_for", "seen")]
@@ -91,6 +95,12 @@ class Phrases(Table):
     sizes: dict[Severity, Word]
     sized: tuple[ConceptId, ...]
     """Concepts that have a size, with their kinds; others have a degree."""
+    ungraded: tuple[ConceptId, ...] = ()
+    """Concepts that have neither: what is measured or graded beside them is something else, such as their shift."""
+    unsided: tuple[ConceptId, ...] = ()
+    """Concepts of which there is one, in the middle."""
+    prepositions: dict[ConceptId, Word] = Field(default_factory=dict)
+    """What stands between a concept and its place, where "in" and "over" will not do."""
     adjectives: Words
     """They begin names whose degree is an adverb, and whose side goes with the noun."""
     adverbs: dict[Severity, Word]
@@ -118,6 +128,10 @@ class Place(Table):
     """A place as it is said; `unique` ones have no sides, `one_of_many` is one of its kind."""
 
     name: Word
+    on_one_side: bool = False
+    """It is a place of one side only, which goes without saying."""
+    preposition: Word | None = None
+    """What stands before it, where "in" and "over" will not do."""
     unique: bool = False
     one_of_many: bool = False
 

@@ -46,7 +46,7 @@ R = TypeVar("R", bound=Reply)
 # Checks decide which replies are taken; some of them ask our own reader.
 _CODE = (
     *(f"cxr.miner.mine.engines.{name}" for name in ("llm", "change", "replies", "temporal")),
-    *("cxr.miner.mine.checks", "cxr.miner.mine.assertion"),
+    *(f"cxr.miner.mine.{name}" for name in ("checks", "assertion", "relevance", "unquoted", "words")),
 )
 
 

@@ -10,8 +10,11 @@ from cxr.miner.judge import RulesJudge
 from cxr.miner.judge.reasons import in_plain_words
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.language import load_lexicon, read_finding
-from cxr.miner.mine.engines.nouns import with_article
+from cxr.miner.language.grounding import MOST_QUOTES
+from cxr.miner.mine.engines.backing import on_topic, with_what_is_missing
+from cxr.miner.mine.engines.nouns import in_sentence, with_article
 from cxr.miner.mine.engines.pieces import against_answer, evidence_of
+from cxr.miner.mine.unquoted import without
 from cxr.miner.pack import pack
 from cxr.miner.pack.wording import RegionReading
 from cxr.schemas.finding import Finding, JudgedFinding
@@ -39,22 +42,26 @@ def named_evidence(report: str, numbered: Sequence[tuple[int, str, bool]]) -> li
     claims = [Finding(observation=finding, status="present") for _, finding, _ in numbered]
     judged = RulesJudge().verdicts(report, claims)
     return [
-        _present(number, finding, verdict) if expected else _absent(number, finding, verdict)
+        _present(number, finding, verdict, report) if expected else _absent(number, finding, verdict, report)
         for (number, finding, expected), verdict in zip(numbered, judged, strict=True)
     ]
 
 
-def _present(number: int, finding: str, judged: JudgedFinding) -> Evidence:
+def _present(number: int, finding: str, judged: JudgedFinding, report: str) -> Evidence:
     if judged.verdict is not Verdict.SUPPORTED or not judged.evidence:
         raise against_answer(finding, Presence.PRESENT, in_plain_words(judged.reason))
-    statement = pack().wording.sentences.shows.format(seen=with_article(finding.lower()))
-    return evidence_of(number, finding, Presence.PRESENT, statement, judged.evidence)
+    name = in_sentence(finding)
+    quotes = on_topic(judged.evidence, finding, Presence.PRESENT, report) or judged.evidence
+    kept, missing = with_what_is_missing(name, quotes[:MOST_QUOTES], report)
+    statement = pack().wording.sentences.shows.format(seen=with_article(without(name, missing)))
+    return evidence_of(number, finding, Presence.PRESENT, statement, kept)
 
 
-def _absent(number: int, finding: str, judged: JudgedFinding) -> Evidence:
+def _absent(number: int, finding: str, judged: JudgedFinding, report: str) -> Evidence:
     if judged.verdict is Verdict.SUPPORTED:
         raise against_answer(finding, Presence.ABSENT, in_plain_words(judged.reason))
-    said, name = pack().wording.sentences, finding.lower()
-    if judged.verdict is Verdict.CONTRADICTED and judged.evidence:
-        return evidence_of(number, finding, Presence.ABSENT, said.not_seen.format(finding=name), judged.evidence)
+    said, name = pack().wording.sentences, in_sentence(finding)
+    quotes = on_topic(judged.evidence, finding, Presence.ABSENT, report)
+    if judged.verdict is Verdict.CONTRADICTED and quotes:
+        return evidence_of(number, finding, Presence.ABSENT, said.not_seen.format(finding=name), quotes)
     return evidence_of(number, finding, Presence.ABSENT, said.no_sign.format(finding=with_article(name)))

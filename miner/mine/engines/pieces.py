@@ -10,10 +10,10 @@ from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason
 
 
 def evidence_of(
-    number: int, finding: str, presence: Presence, statement: str, quotes: Iterable[Quote] = ()
+    number: int, finding: str, presence: Presence, statement: str, quotes: Iterable[Quote] = (), most: int = MOST_QUOTES
 ) -> Evidence:
     """Return a piece of evidence with the first of its quotes; one without any is inferred from silence."""
-    kept = tuple(dict.fromkeys(quotes))[:MOST_QUOTES]
+    kept = tuple(dict.fromkeys(quotes))[:most]
     return Evidence(
         evidence_no=number,
         finding=finding,

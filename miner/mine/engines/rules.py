@@ -5,31 +5,35 @@ mentions, with their places, become the evidence. Where no mention speaks of a f
 (paper, section 2).
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from cxr.miner.judge import RulesJudge
 from cxr.miner.judge.reasons import in_plain_words
 from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject
-from cxr.miner.language import load_lexicon
+from cxr.miner.language.grounding import MOST_QUOTES
 from cxr.miner.language.labeler import LabelEvidence, label_evidence
 from cxr.miner.language.version import VERSION_LENGTH
-from cxr.miner.mine.engines import named, temporal
-from cxr.miner.mine.engines.nouns import is_plural, plural, with_article
+from cxr.miner.mine.engines import absence, named, temporal
+from cxr.miner.mine.engines.backing import backed, on_topic
+from cxr.miner.mine.engines.nouns import is_plural, named_as, noun_of, plural, with_article
 from cxr.miner.mine.engines.pieces import against_answer, evidence_of
-from cxr.miner.mine.engines.wording import describe, describe_borderline, more_telling
+from cxr.miner.mine.engines.wording import describe, describe_borderline, merged
 from cxr.miner.mine.job import SyncRunner
+from cxr.miner.mine.relevance import denies_less
 from cxr.miner.pack import pack
 from cxr.schemas.finding import Finding, NormalForm
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
 from cxr.schemas.study import Report
-from cxr.schemas.vocabulary import Certainty, Presence, RejectReason, Side, Task, Verdict
+from cxr.schemas.text import Quote
+from cxr.schemas.vocabulary import Certainty, Presence, RejectReason, Task, Verdict
 
+_PARTS = ("rules", "absence", "backing", "named", "nouns", "pieces", "temporal", "wording")
 # Beside the judge, which rests on the reader: how evidence is worded, and which checks it has to pass.
 _CODE = (
-    *(f"cxr.miner.mine.engines.{name}" for name in ("rules", "named", "nouns", "pieces", "temporal", "wording")),
-    *("cxr.miner.mine.checks", "cxr.miner.mine.assertion"),
+    *(f"cxr.miner.mine.engines.{name}" for name in _PARTS),
+    *(f"cxr.miner.mine.{name}" for name in ("checks", "assertion", "relevance", "unquoted", "words")),
 )
 
 
@@ -69,13 +73,13 @@ class RulesEngine:
         known = label_evidence(report.text)
         if question.task is Task.TEMPORAL:
             finding = question.findings[0]
-            return (temporal.change_evidence(question, _noun(finding), known.get(finding, ())),)
+            return (temporal.change_evidence(question, noun_of(finding), known.get(finding, ())),)
         numbered = [
             (number, item.finding, item.finding in question.answer_findings)
             for number, item in enumerate(plan.items, start=1)
         ]
         labeled = [
-            _evidence(number, finding, expected, known[finding])
+            _evidence(number, finding, expected, known[finding], report.text)
             for number, finding, expected in numbered
             if finding in pack().signs
         ]
@@ -112,16 +116,6 @@ def _demand_answer(question: Question) -> None:
         )
 
 
-def _noun(finding: str) -> str:
-    signs = pack().signs.get(finding)
-    return (signs and signs.noun) or finding.lower()
-
-
-def _named(finding: str) -> str:
-    """Name a finding in the middle of a sentence: with an article where it is one of several."""
-    return finding.lower() if is_plural(finding.lower()) else with_article(_noun(finding))
-
-
 def _region(finding: str) -> str:
     """Return the part of the reading in which a finding's turn comes."""
     signs = pack().signs.get(finding)
@@ -145,27 +139,32 @@ def _look_for(question: Question, finding: str) -> str:
 # --- evidence ----------------------------------------------------------------------------------------------
 
 
-def _evidence(number: int, finding: str, expected: bool, mentions: Sequence[LabelEvidence]) -> Evidence:  # noqa: FBT001
+def _evidence(
+    number: int,
+    finding: str,
+    expected: bool,  # noqa: FBT001
+    mentions: Sequence[LabelEvidence],
+    report_text: str,
+) -> Evidence:
     present = [mention for mention in mentions if mention.value == 1]
     uncertain = [mention for mention in mentions if mention.value == -1]
-    absent = [mention for mention in mentions if mention.value == 0 and _rules_out(mention)]
     if expected:
-        return _present(number, finding, _asserted(finding, present, uncertain))
+        return _present(number, finding, _asserted(finding, present, uncertain), report_text)
     if present or uncertain:
         said = "present" if present else "possible"
         raise against_answer(finding, Presence.ABSENT, f"the report says that it is {said}")
-    statement = _absence(finding, absent)
-    return evidence_of(number, finding, Presence.ABSENT, statement, (mention.quote for mention in absent))
-
-
-def _rules_out(mention: LabelEvidence) -> bool:
-    """Return whether an absence is that of the whole finding: not of one side, one degree, or one removed device."""
-    lexicon = load_lexicon()
-    for form in mention.finding.normal_forms:
-        one_of_many = lexicon.concepts[form.concept].kind == "device" and form.concept != pack().roles.device
-        if form.side in {Side.LEFT, Side.RIGHT} or form.severity is not None or one_of_many:
-            return False
-    return True
+    absent = [
+        mention
+        for mention in mentions
+        if mention.value == 0
+        and absence.rules_out(mention)
+        and on_topic([mention.quote], finding, Presence.ABSENT, report_text)
+    ]
+    quotes = [mention.quote for mention in absent]
+    piece = evidence_of(number, finding, Presence.ABSENT, absence.statement(finding, absent), quotes)
+    return (
+        evidence_of(number, finding, Presence.ABSENT, absence.statement(finding, ())) if denies_less(piece) else piece
+    )
 
 
 def _asserted(
@@ -181,22 +180,43 @@ def _asserted(
     raise against_answer(finding, Presence.PRESENT, f"the report {said}")
 
 
-def _present(number: int, finding: str, mentions: Sequence[LabelEvidence]) -> Evidence:
-    several = {form for mention in mentions if mention.several for form in mention.finding.normal_forms}
-    forms = more_telling([form for mention in mentions for form in mention.finding.normal_forms])
-    seen = list(dict.fromkeys(_in_words(form, several=form in several) for form in forms))
-    said = _enumerate(seen)
-    names = (_noun(finding), plural(_noun(finding)), *pack().wording.phrases.borderline.values())
-    if not any(name in phrase for phrase in seen for name in names):
-        said += _kind_of(finding, seen)
-    statement = pack().wording.sentences.shows.format(seen=said)
-    return evidence_of(number, finding, Presence.PRESENT, statement, (mention.quote for mention in mentions))
+def _present(number: int, finding: str, mentions: Sequence[LabelEvidence], report_text: str) -> Evidence:
+    said_of = merged([(form, mention.several) for mention in mentions for form in mention.finding.normal_forms])
+    forms = [form for form, _ in said_of]
+    words_said = {word for mention in mentions for word in mention.quote.text.lower().split()}
+
+    def say(forms: Sequence[NormalForm]) -> str:
+        counted = zip(forms, said_of, strict=True)
+        seen = list(
+            dict.fromkeys(_in_words(form, several=several, words_said=words_said) for form, (_, several) in counted)
+        )
+        said = _enumerate(seen)
+        names = (noun_of(finding), plural(noun_of(finding)), *pack().wording.phrases.borderline.values())
+        if not any(name in phrase for phrase in seen for name in names):
+            said += _kind_of(finding, seen)
+        return pack().wording.sentences.shows.format(seen=said)
+
+    quotes = on_topic(_telling(mentions, forms), finding, Presence.PRESENT, report_text)
+    statement, quotes = backed(say, forms, quotes or [mention.quote for mention in mentions], report_text)
+    return evidence_of(number, finding, Presence.PRESENT, statement, quotes, most=len(quotes))
 
 
-def _in_words(form: NormalForm, *, several: bool) -> str:
+def _telling(mentions: Sequence[LabelEvidence], forms: Sequence[NormalForm]) -> list[Quote]:
+    """Return the quotes in text order: of everything that is said one, then others up to what one reads."""
+    first = {
+        form.concept: mention.quote
+        for form in forms
+        for mention in reversed(mentions)
+        if any(read.concept == form.concept for read in mention.finding.normal_forms)
+    }
+    quotes = list(dict.fromkeys([*first.values(), *(mention.quote for mention in mentions)]))
+    return sorted(quotes[: max(MOST_QUOTES, len(first))], key=lambda quote: quote.start)
+
+
+def _in_words(form: NormalForm, *, several: bool, words_said: Container[str]) -> str:
     if form.certainty is Certainty.UNCERTAIN:
         return with_article(describe_borderline(form))
-    return with_article(describe(form, several=several))
+    return with_article(describe(form, several=several, words_said=words_said))
 
 
 def _kind_of(finding: str, seen: Sequence[str]) -> str:
@@ -206,7 +226,7 @@ def _kind_of(finding: str, seen: Sequence[str]) -> str:
         said = signs.kinds or signs.kind or sentences.kinds
     else:
         said = signs.kind or sentences.kind
-    return said.format(finding=_noun(finding))
+    return said.format(finding=noun_of(finding))
 
 
 def _demand_silence(report: Report, absent: Sequence[str]) -> None:
@@ -218,23 +238,6 @@ def _demand_silence(report: Report, absent: Sequence[str]) -> None:
     for judged in RulesJudge().verdicts(report.text, denials):
         if judged.verdict is Verdict.CONTRADICTED:
             raise against_answer(judged.finding.observation, Presence.ABSENT, in_plain_words(judged.reason))
-
-
-def _absence(finding: str, mentions: Sequence[LabelEvidence]) -> str:
-    """Return what is normal where the report says it of that very structure, else that the finding is not there."""
-    lexicon, sentences = load_lexicon(), pack().wording.sentences
-    if not mentions:
-        return sentences.no_sign.format(finding=_named(finding))
-    normals = [
-        lexicon.concepts[form.concept].name
-        for mention in mentions
-        if mention.via is None
-        for form in mention.finding.normal_forms
-        if lexicon.concepts[form.concept].kind == "normal"
-    ]
-    if normals:
-        return sentences.normal.format(normal=with_article(normals[0]), finding=_noun(finding))
-    return sentences.not_seen.format(finding=_noun(finding))
 
 
 def _enumerate(phrases: Sequence[str], conjunction: str = "and") -> str:
@@ -254,9 +257,9 @@ def _observe(question: Question, plan: Plan, evidence: tuple[Evidence, ...]) -> 
     if question.task in {Task.BINARY, Task.TEMPORAL}:
         item = plan.items[0]
         opening = said.open_binary if question.task is Task.BINARY else said.open_temporal
-        opening = opening.format(finding=_named(item.finding), search=_search(item))
+        opening = opening.format(finding=named_as(item.finding), search=_search(item))
         return opening, [(each.statement, (each.evidence_no,)) for each in evidence]
-    names = _enumerate([_named(item.finding) for item in plan.items])
+    names = _enumerate([named_as(item.finding) for item in plan.items])
     steps: list[_Step] = [
         (f"{_turn(number, len(evidence))}, {_search(item)}. {piece.statement}", (piece.evidence_no,))
         for number, (item, piece) in enumerate(zip(plan.items, evidence, strict=True))
@@ -266,7 +269,7 @@ def _observe(question: Question, plan: Plan, evidence: tuple[Evidence, ...]) -> 
 
 def _looked_for(finding: str) -> str:
     """Name what is looked for in a region; a finding that only the answer names must not be given away before."""
-    return _named(finding) if finding in pack().signs else named.region_of(finding).look_for
+    return named_as(finding) if finding in pack().signs else named.region_of(finding).look_for
 
 
 def _turn(number: int, total: int) -> str:
@@ -276,7 +279,7 @@ def _turn(number: int, total: int) -> str:
 
 
 def _search(item: PlanItem) -> str:
-    return pack().wording.sentences.search.format(finding=_named(item.finding), look_for=item.look_for)
+    return pack().wording.sentences.search.format(finding=named_as(item.finding), look_for=item.look_for)
 
 
 def _region_by_region(plan: Plan, evidence: tuple[Evidence, ...]) -> tuple[str, list[_Step]]:
@@ -288,7 +291,7 @@ def _region_by_region(plan: Plan, evidence: tuple[Evidence, ...]) -> tuple[str, 
     for region, pieces in regions.items():
         # What is there comes first, what is not there follows in one breath.
         sentences = [piece.statement for piece in pieces if piece.presence is Presence.PRESENT]
-        if absent := [_noun(piece.finding) for piece in pieces if piece.presence is Presence.ABSENT]:
+        if absent := [noun_of(piece.finding) for piece in pieces if piece.presence is Presence.ABSENT]:
             sentences.append(said.none_of.format(findings=_enumerate(absent, "or")))
         looked_for = _enumerate(list(dict.fromkeys(_looked_for(piece.finding) for piece in pieces)))
         step = said.in_region.format(region=region, looked_for=looked_for, seen=" ".join(sentences))
@@ -302,8 +305,8 @@ def _conclusion(question: Question) -> str:
         return temporal.conclusion(question)
     if question.task is Task.BINARY:
         close = said.close_yes if question.answer == "Yes" else said.close_no
-        return close.format(finding=_named(question.findings[0]), answer=question.answer)
-    shown = _enumerate([_named(finding) for finding in question.answer_findings])
+        return close.format(finding=named_as(question.findings[0]), answer=question.answer)
+    shown = _enumerate([named_as(finding) for finding in question.answer_findings])
     if question.task is Task.ANOMALY:
         return said.close_anomaly.format(findings=shown)
     return said.close_options.format(findings=shown, answer=question.answer)

@@ -1,0 +1,70 @@
+"""What a statement says of side, degree, number and size that stands in none of its quotes.
+
+Compared are words, by the tables of the pack (`words.py`), and not what the reader made of them.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from cxr.miner.mine.words import Words, words_of
+from cxr.schemas.reasoning import Evidence
+from cxr.schemas.rejection import Rejection
+from cxr.schemas.text import Quote
+from cxr.schemas.vocabulary import Presence, RejectReason, Severity, Side
+
+# Radiologists use the words of these for each other ("slightly" and "mildly").
+_SLIGHT = frozenset({Severity.MINIMAL, Severity.MILD})
+_BOTH = frozenset({Side.LEFT, Side.RIGHT})
+
+
+def unquoted(statement: str, quotes: Iterable[Quote]) -> tuple[str, ...]:
+    """Return the sides, degrees, numbers and sizes of a statement that no quote has, by name; empty if all stand there.
+
+    Words of one degree are the same ("tiny" and "trace"), and a plural says that there are several; one side of both
+    is quoted, and both where each is.
+    """
+    said = words_of(statement)
+    if not (said.sides or said.severities or said.several or said.counts or said.sizes_mm):
+        return ()
+    return _missing(said, tuple(words_of(quote.text) for quote in quotes))
+
+
+def without(phrase: str, missing: Iterable[str]) -> str:
+    """Return a noun phrase without the words for attributes that are missing in its quotes."""
+    lacking = set(missing)
+    words = phrase.split()
+    return " ".join(word for word in words if not lacking & set(unquoted(word, ()))) if lacking else phrase
+
+
+@lru_cache(maxsize=2048)
+def _missing(said: Words, quoted: tuple[Words, ...]) -> tuple[str, ...]:
+    sides = frozenset[Side]().union(*(words.sides for words in quoted))
+    if any(words.both_parts for words in quoted):
+        sides |= {Side.BILATERAL}
+    if Side.BILATERAL in sides:
+        sides |= _BOTH
+    if sides >= _BOTH:
+        sides |= {Side.BILATERAL}
+    degrees = {degree for words in quoted for degree in words.severities}
+    if degrees & _SLIGHT:
+        degrees |= _SLIGHT
+    counts = {count for words in quoted for count in words.counts}
+    sizes = {size for words in quoted for size in words.sizes_mm}
+    several = any(words.several or words.counts or words.in_plural for words in quoted)
+    missing = [str(side) for side in sorted(said.sides - sides - {Side.MIDLINE})]
+    missing += [str(degree) for degree in sorted(said.severities - degrees)]
+    missing += ["multiple"] if said.several and not several else []
+    missing += [str(count) for count in sorted(said.counts - counts)]
+    return (*missing, *(f"{size:g} mm" for size in sorted(said.sizes_mm - sizes)))
+
+
+def check_statements(evidence: tuple[Evidence, ...]) -> Rejection | None:
+    """Check that what is stated as present has no side, degree, number or size beyond its quotes."""
+    for item in evidence:
+        if item.presence is Presence.PRESENT and (missing := unquoted(item.statement, item.quotes)):
+            return Rejection(
+                RejectReason.STATEMENT_NOT_QUOTED,
+                f"the statement on {item.finding} says {', '.join(missing)}, which none of its quotes says; quote the "
+                "words that do, or leave it out",
+            )
+    return None

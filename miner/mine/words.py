@@ -1,0 +1,193 @@
+"""What the words of a text name, by the phrases of the pack alone: no grammar, no scope, no denial.
+
+The checks of evidence look at quotes through this and not through the reader, which has often made the evidence: what
+the reader takes for said must at least stand there in words.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from cxr.miner.language.entries import Entry, Role
+from cxr.miner.language.lexicon import load_lexicon
+from cxr.miner.language.tokens import ARTICLES, fold, fold_compound, lowered, phrase_words, tokenise
+from cxr.miner.pack import pack
+from cxr.schemas.vocabulary import Change, Severity, Side
+
+# A size of an earlier examination ("8 mm, previously 14 mm") is none of what is there.
+_EARLIER = "".join(f"(?<!{word} )" for word in ("previously", "formerly", "from", "was"))
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_SIZE = re.compile(
+    rf"{_EARLIER}(?<![\d.]){_NUMBER}(?:\s*(?:x|by|-|to)\s*{_NUMBER})?\s*-?\s*(mm|cm|millimeters?|centimeters?)\b"
+)
+_COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NUMERALS = {word: number for number, word in enumerate(_COUNTS, start=2)}
+_COUNT = re.compile(r"(?<![\w.#-])(\d{1,2})(?![\w.%/]|-|\s*(?:mm|cm|x)\b)")
+_SEVERAL = "multiple"
+
+
+class Words(NamedTuple):
+    """What is named in a text, whatever is said of it."""
+
+    folded: str
+    """Its words as the lexicon folds them, between blanks."""
+    concepts: frozenset[str]
+    """By name, or as a structure and an adjective of it, wherever the two stand."""
+    regions: frozenset[str]
+    """Of the places that are named, in words that are not part of a concept's name."""
+    assures: bool
+    """There is a word for what is normal or gone, or for anything wrong without a name."""
+    denies: bool
+    """There is a word that denies what follows it."""
+    changes: frozenset[Change]
+    sides: frozenset[Side]
+    severities: frozenset[Severity]
+    """Without words that only stress what is there."""
+    several: bool
+    in_plural: bool
+    """Something that is counted is named in the plural."""
+    both_parts: bool
+    """A part of what has two sides is named in the plural ("the bases")."""
+    counts: frozenset[int]
+    sizes_mm: frozenset[float]
+
+    @property
+    def name_nothing(self) -> bool:
+        """Whether these words only qualify what is named elsewhere ("a moderate one on the left", "unchanged")."""
+        return not self.concepts and not self.regions and not self.assures
+
+
+@lru_cache(maxsize=8192)
+def words_of(text: str) -> Words:
+    """Return what a text names. Takes time linear in its length."""
+    lower = lowered(text)
+    spelled = [word for word, _, _ in tokenise(lower) if word[0].isalnum() and word not in ARTICLES]
+    words = [part for word in spelled for part in fold_compound(word)]
+    plurals = [folded for word in spelled if (folded := _singular(word)) is not None]
+    matched = list(_matches(words))
+    named = _longest(matched)
+    parts = [entry.part for entry in named if entry.part is not None and not entry.concepts]
+    sized = [number for match in _SIZE.finditer(lower) for number in _millimetres(match)]
+    counts = {_NUMERALS[word] for word in words if word in _NUMERALS}
+    counts |= {int(number) for number in _COUNT.findall(lower)}
+    all_entries = [entry for _, _, entry in matched]
+    concepts = {concept for entry in named for concept in entry.concepts}
+    return Words(
+        folded=f" {' '.join(words)} ",
+        concepts=frozenset(concepts | _qualified(concepts, all_entries) | _renamed(concepts, lower)),
+        regions=frozenset(part.region.id for part in parts),
+        assures=any(
+            entry.roles & Role.GENERIC
+            or (entry.state is not None and entry.state.normal)
+            or entry.change is Change.RESOLVED
+            for entry in all_entries
+        ),
+        denies=any(entry.roles & Role.DENY_FORWARD for entry in all_entries),
+        changes=frozenset(entry.change for entry in all_entries if entry.change is not None),
+        sides=frozenset(entry.side for entry in all_entries if entry.side is not None),
+        severities=frozenset(
+            entry.severity for entry in all_entries if entry.severity is not None and entry.phrase not in _stressed()
+        ),
+        several=any(entry.number == _SEVERAL for entry in all_entries),
+        in_plural=not pack().nouns.counted.isdisjoint(plurals),
+        both_parts=any(_is_paired(place) for place in plurals),
+        counts=frozenset(counts),
+        sizes_mm=frozenset(sized),
+    )
+
+
+def _qualified(concepts: set[str], entries: list[Entry]) -> set[str]:
+    """Return what adjectives make of the structures and things beside them, and places of things."""
+    lexicon, at_place = load_lexicon(), pack().relations.at_place
+    regions = [entry.part.region for entry in entries if entry.part is not None]
+    found = {
+        there
+        for region in regions
+        for concept in concepts
+        for there in (lexicon.concepts[concept].at.get(region.id), at_place.get(region.id, {}).get(concept))
+        if there is not None
+    }
+    states = [entry.state.id for entry in entries if entry.state is not None]
+    if states:
+        tables = [region.states for region in regions] + [lexicon.concepts[concept].when for concept in concepts]
+        found |= {table[state] for state in states for table in tables if state in table}
+    return found
+
+
+def _renamed(concepts: set[str], lower: str) -> set[str]:
+    """Return what things are called with a word near them that gives them another name."""
+    return {
+        each.becomes[concept]
+        for each in pack().relations.sharpened
+        if each.word in lower
+        for concept in concepts
+        if concept in each.becomes
+    }
+
+
+def _singular(word: str) -> str | None:
+    """Return the folded form of a word that is a plural; None for others."""
+    folded = fold(word)
+    if folded == word or not (word in pack().spelling.singular or (word.endswith("s") and word[:3] == folded[:3])):
+        return None
+    return folded
+
+
+def _is_paired(place: str) -> bool:
+    """Return whether a word alone names a part of something that has parts on both sides."""
+    entry = load_lexicon().entries.get((place,))
+    return entry is not None and entry.part is not None and entry.part.region.divided and bool(entry.part.part_of)
+
+
+@lru_cache(maxsize=1)
+def _stressed() -> frozenset[tuple[str, ...]]:
+    return frozenset(phrase_words(phrase) for phrase in pack().modifiers.emphasis)
+
+
+def is_named(phrase: str, words: Words) -> bool:
+    """Return whether a folded phrase of whole words stands in a text."""
+    return f" {phrase} " in words.folded
+
+
+def _matches(words: list[str]) -> Iterator[tuple[int, int, Entry]]:
+    """Yield every phrase of the lexicon that stands in the words, with its first and last place."""
+    tree = load_lexicon().tree
+    for start in range(len(words)):
+        node = tree.get(words[start])
+        stop = start + 1
+        while node is not None:
+            if node.entry is not None:
+                yield start, stop, node.entry
+            node = node.next.get(words[stop]) if stop < len(words) else None
+            stop += 1
+
+
+def _longest(matched: list[tuple[int, int, Entry]]) -> list[Entry]:
+    """Keep what names something, from left to right, of several that begin at one word the longest."""
+    naming = [match for match in matched if match[2].concepts or match[2].part is not None]
+    kept: list[Entry] = []
+    reached = 0
+    for start, stop, entry in sorted(naming, key=lambda match: (match[0], -match[1])):
+        if start >= reached:
+            kept.append(entry)
+            reached = stop
+    return kept
+
+
+def _millimetres(match: re.Match[str]) -> Iterator[float]:
+    factor = 10 if match.group(3).startswith("c") else 1
+    for number in match.group(1, 2):
+        if number is not None:
+            yield round(float(number) * factor, 2)
+
+
+def sign_words(finding: str) -> tuple[str, ...]:
+    """Return the folded phrases of `signs.toml` by which a label's signs are named."""
+    signs = pack().signs.get(finding)
+    return () if signs is None else _folded(signs.words)
+
+
+@lru_cache(maxsize=256)
+def _folded(phrases: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(words_of(phrase).folded.strip() for phrase in phrases)
