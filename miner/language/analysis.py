@@ -85,6 +85,11 @@ def _finding(text: str, mention: Mention) -> Finding:
     )
 
 
+def tells_of_patient(sentence: str) -> bool:
+    """Return whether a sentence tells who came and why, whatever section it stands in."""
+    return _PATIENT.match(sentence) is not None
+
+
 def _spoken(text: str) -> list[tuple[int, int]]:
     """Return the stretches of a text that can assert something: all but history, comparison and technique."""
     if not any(sign in text for sign in _SECTION_SIGNS) and "." in text:
@@ -108,7 +113,7 @@ def _read(text: str, spans: Iterable[Part]) -> Analysis:
             number = len(sentences)
             sentence = text[begin:stop]
             sentences.append((begin, stop))
-            readings = () if _PATIENT.match(sentence) else read_sentence(sentence)
+            readings = () if tells_of_patient(sentence) else read_sentence(sentence)
             if not readings and before and len(sentence) <= _FRAGMENT:
                 readings = read_fragment(sentence, before)
                 if _NOW.search(sentence):  # "There was an X. None now.": what it was is over
