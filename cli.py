@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cxr.miner.commands import benchmarks, files, ingest, models
+from cxr.miner.commands import audit, benchmarks, files, ingest, models
 from cxr.miner.commands import report as pages
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects, fail
 from cxr.miner.commands.options import JUDGING, PACED, SERVER, Options, OptionValues, grouped, offered, without_old_name
@@ -42,6 +42,7 @@ for name, group in GROUPS.items():
 app.command("export")(benchmarks.export_)
 for command in (
     *(files.judge, files.label, files.radrscore, files.agreement, pages.report, pages.ui),
+    *(audit.unread,),
     *(phantoms.phantom, prediction.predict, evaluation.evaluate, evaluation.compare),
 ):
     app.command()(command)
@@ -101,6 +102,11 @@ def ask(asking: OptionValues = ASKING, db: Db = DEFAULT_DB) -> None:
             f"{result.removed_chains:,} chains went with them"
         )
     say(f"{sum(result.added.values()):,} questions added, {result.existing:,} were there already")
+    if result.not_understood:
+        say(
+            f"{result.not_understood:,} studies were asked nothing that rests on silence (report_not_understood): too "
+            "little of their reports was read; `cxr unread` says which words"
+        )
     if result.stale_labels:
         say(
             f"{result.stale_labels:,} studies were asked about by labels of an older version of our labeler; the same "

@@ -23,7 +23,7 @@ from cxr.miner.language.tokens import fold, fold_compound, lowered
 from cxr.miner.pack import pack
 
 CONCEPT, PART, STATE, COLON = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.COLON)
-_QUALIFIES = int(Role.SEVERITY | Role.SIDE | Role.NUMBER | Role.CHANGE)
+_QUALIFIES = PART | int(Role.SEVERITY | Role.SIDE | Role.NUMBER | Role.CHANGE)
 _ENDS = int(Role.COMMA | Role.BREAK | Role.WITH | Role.COLON | Role.CONJUNCTION)
 _NAMES = CONCEPT | int(Role.CONJUNCTION | Role.COMMA)
 _UNKNOWN = ("",)
@@ -46,7 +46,7 @@ class Unread(NamedTuple):
     start: int
     end: int
     phrase: str
-    """Its words in lower case, as they stand there."""
+    """Its words, folded as the lexicon folds them."""
     words: int
     """How many of its words could carry a finding."""
     asserted: bool
@@ -60,7 +60,7 @@ class Coverage:
     """How much of a report was read."""
 
     share: float
-    """Of the words that carry a finding, or assert one that nobody knows, how many were read; 0 where there are none."""
+    """Of the words that carry a finding, or assert one that nobody knows, how many were read; 0 of none."""
     unread: tuple[Unread, ...]
     """In text order; those that are denied, hedged or only qualify count for nothing in the share."""
 
@@ -68,6 +68,20 @@ class Coverage:
     def understood(self) -> bool:
         """Whether enough was read to take the report's silence on a finding for its absence."""
         return self.share >= LEAST_SHARE
+
+    def row(self) -> dict[str, object]:
+        """Return it as the store keeps it."""
+        unread = [
+            {
+                "start": each.start,
+                "end": each.end,
+                "phrase": each.phrase,
+                "asserted": each.asserted,
+                "region": each.region,
+            }
+            for each in self.unread
+        ]
+        return {"share": self.share, "understood": self.understood, "unread": unread}
 
 
 @lru_cache(maxsize=1024)
@@ -154,7 +168,7 @@ def _phrases(
         said = list(dict(zip(items.starts[at : done + 1], words[at : done + 1], strict=True)).values())
         region = _region(items, first, last, at)
         carries = not weak and _could_set_a_label(region, readings)
-        yield Unread(start, end, " ".join(said), len(said), carries, region)
+        yield Unread(start, end, " ".join(map(fold, said)), len(said), carries, region)
 
 
 def _is_cause(items: Items, at: int) -> bool:
