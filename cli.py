@@ -42,7 +42,7 @@ for name, group in GROUPS.items():
 app.command("export")(benchmarks.export_)
 for command in (
     *(files.judge, files.label, files.radrscore, files.agreement, pages.report, pages.ui),
-    *(audit.unread,),
+    *(audit.unread, audit.audit),
     *(phantoms.phantom, prediction.predict, evaluation.evaluate, evaluation.compare),
 ):
     app.command()(command)
@@ -164,9 +164,11 @@ def mine(
 @grouped
 def score(judging: OptionValues = JUDGING, db: Db = DEFAULT_DB) -> None:
     """Score chains with RadRScore: factuality, completeness, effectiveness."""
+    from cxr.miner.audit.independent import one_reader
     from cxr.miner.kit.console import out, progress, say, table
     from cxr.miner.score.score import score_chains
     from cxr.miner.score.settings import ScoreSettings
+    from cxr.miner.store import Store
 
     settings = ScoreSettings.resolve(db, **without_old_name(judging))
     with progress("score") as advance:
@@ -178,6 +180,9 @@ def score(judging: OptionValues = JUDGING, db: Db = DEFAULT_DB) -> None:
         say(f"{result.scored:,} chains scored by {result.judge}, {result.already:,} were already")
         if result.renewed:
             say(f"{result.renewed:,} of them had been scored by another version of this judge")
+        with Store.read(db) as store:
+            if shared := one_reader(store):
+                say(shared)
 
 
 @app.command("filter")
@@ -189,6 +194,9 @@ def filter_(
     all_settings: Annotated[
         bool | None, typer.Option("--all-settings", help="Every chain of a question, not its newest alone.")
     ] = None,
+    agree: Annotated[
+        str | None, typer.Option(help="Labelers that must contradict no evidence, e.g. chexpert,negbio.")
+    ] = None,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Keep the factual chains, and those reviewed well where there are reviews."""
@@ -197,7 +205,7 @@ def filter_(
     from cxr.miner.score.settings import FilterSettings
     from cxr.miner.store import Store
 
-    settings = FilterSettings.resolve(db, min_factuality=min_factuality, all_settings=all_settings)
+    settings = FilterSettings.resolve(db, min_factuality=min_factuality, all_settings=all_settings, agree=agree)
     with Store.read(db) as store:
         result = filter_chains(store, settings, output)
     if not result.kept:
@@ -209,6 +217,9 @@ def filter_(
     )
     if result.unscored:
         say(f"{result.unscored:,} chains are not scored yet and were left out; `cxr score` scores them")
+    if settings.agree:
+        named = " or ".join(settings.agree)
+        say(f"{result.contradicted:,} factual chains were left out, whose evidence {named} contradicts")
     if output is not None:
         kept = sum(kept for kept, _ in result.kept.values())
         say(f"{kept:,} chains written to {output}, judged by {', '.join(result.judges) or 'nobody'}")
@@ -240,6 +251,7 @@ def sql(
 @app.command()
 def status(db: Db = DEFAULT_DB) -> None:
     """Show what the store holds, stage by stage; while a run is writing, how far it is."""
+    from cxr.miner.audit.independent import one_reader
     from cxr.miner.kit.console import out, say, table
     from cxr.miner.kit.errors import StoreLocked
     from cxr.miner.kit.progress import progress_path, read_progress
@@ -252,6 +264,8 @@ def status(db: Db = DEFAULT_DB) -> None:
         with Store.read(db) as store:
             for made in status_tables(store):
                 out().print(made)
+            if shared := one_reader(store):
+                say(shared)
             if stale := stale_rows(store, versions_now(makers(store))):
                 columns = ["what", "corpus", "by", "version", "rows", "renewed by"]
                 out().print(table("Made by an older version", columns, stale))
