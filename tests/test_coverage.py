@@ -27,6 +27,7 @@ READ = [
     "Status post glimmerulectomy. Lungs are clear. Heart is normal.",  # what was done
     "Lungs are clear, as compared with the film of last Tuesday at 12:30.",
     "The cardiac silhouette is stopped down by technique. The lungs are clear.",
+    "The lungs are clear, as on glimmerule17 and tulgey3.",  # codes
     "Tubes and lines: None. Lungs: clear.",
     "The lungs are clear. A glimmerule in the abdomen.",  # no finding there has a label
     "Endotracheal tube with its mimsy cuff 4 cm above the carina. The lungs are clear.",  # one more word of a device

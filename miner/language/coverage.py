@@ -111,11 +111,16 @@ def unread_in(sentence: str) -> tuple[Unread, ...]:
     if all(_is_read(match, readings) for match in _WORDS.finditer(lowered(sentence))):
         return ()
     items = read_items(sentence)
-    words = [lowered(sentence[start:end]) for start, end in zip(items.starts, items.ends, strict=True)]
+    words = [_word(sentence, start, end) for start, end in zip(items.starts, items.ends, strict=True)]
     found = [at for at in range(len(words)) if _could_be(items, words, at, readings)]
     if not found:
         return ()
     return tuple(_phrases(items, words, found, readings, read_scopes(items)))
+
+
+def _word(sentence: str, start: int, end: int) -> str:
+    """Return a word in lower case; nothing for one that goes on in digits, which is a code ("AB12")."""
+    return "" if sentence[end : end + 1].isdigit() else lowered(sentence[start:end])
 
 
 def _is_read(match: re.Match[str], readings: tuple[Reading, ...]) -> bool:
