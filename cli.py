@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cxr.miner.commands import benchmarks, files, ingest, models
+from cxr.miner.commands import audit, benchmarks, files, ingest, models
 from cxr.miner.commands import report as pages
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects, fail
 from cxr.miner.commands.options import (
@@ -52,6 +52,7 @@ for name, group in GROUPS.items():
 app.command("export")(benchmarks.export_)
 for command in (
     *(files.judge, files.label, files.radrscore, files.agreement, pages.report, pages.ui),
+    *(audit.unread, audit.audit),
     *(phantoms.phantom, prediction.predict, evaluation.evaluate, evaluation.compare),
 ):
     app.command()(command)
@@ -111,6 +112,11 @@ def ask(asking: OptionValues = ASKING, db: Db = DEFAULT_DB) -> None:
             f"{result.removed_chains:,} chains went with them"
         )
     say(f"{sum(result.added.values()):,} questions added, {result.existing:,} were there already")
+    if result.not_understood:
+        say(
+            f"{result.not_understood:,} studies were asked nothing that rests on silence (report_not_understood): too "
+            "little of their reports was read; `cxr unread` says which words"
+        )
     if result.stale_labels:
         say(
             f"{result.stale_labels:,} studies were asked about by labels of an older version of our labeler; the same "
@@ -168,10 +174,12 @@ def mine(
 @grouped
 def score(judging: OptionValues = JUDGING, weighing: OptionValues = WEIGHTS, db: Db = DEFAULT_DB) -> None:
     """Score chains with RadRScore: factuality, completeness, effectiveness."""
+    from cxr.miner.audit.independent import one_reader
     from cxr.miner.judge.weights import Weights
     from cxr.miner.kit.console import out, progress, say, table
     from cxr.miner.score.score import score_chains
     from cxr.miner.score.settings import ScoreSettings
+    from cxr.miner.store import Store
 
     settings = ScoreSettings.resolve(db, **without_old_name(judging), **weighing)
     with progress("score") as advance:
@@ -187,6 +195,9 @@ def score(judging: OptionValues = JUDGING, weighing: OptionValues = WEIGHTS, db:
         say(f"{result.scored:,} chains scored by {result.judge}, {result.already:,} were already")
         if result.renewed:
             say(f"{result.renewed:,} of them had been scored by another version of this judge")
+        with Store.read(db) as store:
+            if shared := one_reader(store):
+                say(shared)
 
 
 @app.command("filter")
@@ -198,6 +209,9 @@ def filter_(
     all_settings: Annotated[
         bool | None, typer.Option("--all-settings", help="Every chain of a question, not its newest alone.")
     ] = None,
+    agree: Annotated[
+        str | None, typer.Option(help="Labelers that must contradict no evidence, e.g. chexpert,negbio.")
+    ] = None,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Keep the factual chains, and those reviewed well where there are reviews."""
@@ -206,7 +220,7 @@ def filter_(
     from cxr.miner.score.settings import FilterSettings
     from cxr.miner.store import Store
 
-    settings = FilterSettings.resolve(db, min_factuality=min_factuality, all_settings=all_settings)
+    settings = FilterSettings.resolve(db, min_factuality=min_factuality, all_settings=all_settings, agree=agree)
     with Store.read(db) as store:
         result = filter_chains(store, settings, output)
     if not result.kept:
@@ -218,6 +232,9 @@ def filter_(
     )
     if result.unscored:
         say(f"{result.unscored:,} chains are not scored yet and were left out; `cxr score` scores them")
+    if settings.agree:
+        named = " or ".join(settings.agree)
+        say(f"{result.contradicted:,} factual chains were left out, whose evidence {named} contradicts")
     if output is not None:
         kept = sum(kept for kept, _ in result.kept.values())
         say(f"{kept:,} chains written to {output}, judged by {', '.join(result.judges) or 'nobody'}")
@@ -249,6 +266,7 @@ def sql(
 @app.command()
 def status(db: Db = DEFAULT_DB) -> None:
     """Show what the store holds, stage by stage; while a run is writing, how far it is."""
+    from cxr.miner.audit.independent import one_reader
     from cxr.miner.kit.console import out, say, table
     from cxr.miner.kit.errors import StoreLocked
     from cxr.miner.kit.progress import progress_path, read_progress
@@ -261,6 +279,8 @@ def status(db: Db = DEFAULT_DB) -> None:
         with Store.read(db) as store:
             for made in status_tables(store):
                 out().print(made)
+            if shared := one_reader(store):
+                say(shared)
             if stale := stale_rows(store, versions_now(makers(store))):
                 columns = ["what", "corpus", "by", "version", "rows", "renewed by"]
                 out().print(table("Made by an older version", columns, stale))

@@ -169,6 +169,8 @@ class RejectReason(StrEnum):
     NOT_JSON = "not_json"
     WRONG_FIELDS = "wrong_fields"
     NO_REPORT = "no_report"
+    REPORT_NOT_UNDERSTOOD = "report_not_understood"
+    """Too little of the report was read to take its silence on a finding for the finding's absence."""
     QUOTE_NOT_FOUND = "quote_not_found"
     QUOTE_IRRELEVANT = "quote_irrelevant"
     """A quote that names neither its finding, nor a sign of it, nor what is normal in its place."""

@@ -17,7 +17,8 @@ def make_world(folder: Path, studies: int = 24) -> Path:
     public = rows(studies)
     public[0]["findings"] += f" {HOSTILE}."
     make_store(folder, public)
-    hidden = [{**row, "findings": f"{row['findings']} {HIDDEN}."} for row in rows(8, first=500)]
+    # Advice: a strange word that asserts something would leave the report not understood.
+    hidden = [{**row, "findings": f"{row['findings']} Recommend {HIDDEN}."} for row in rows(8, first=500)]
     db = make_store(folder, hidden, name="hidden", licence="credentialed")
     with Store.write(db) as store:
         for statement in _statements():

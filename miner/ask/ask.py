@@ -11,6 +11,7 @@ import polars as pl
 
 from cxr.miner.ask.balance import BalanceReport, ceilings_frame, downsample_sets, too_rare
 from cxr.miner.ask.settings import AskSettings
+from cxr.miner.ask.silence import note_silent_studies
 from cxr.miner.ask.temporal import ask_temporal
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import SettingsError
@@ -49,6 +50,8 @@ class AskResult:
     removed_chains: int = 0
     stale_labels: int = 0
     """Studies that were asked about by labels of an older version of our labeler."""
+    not_understood: int = 0
+    """Studies that were asked nothing whose answer rests on silence: too little of their reports was read."""
 
 
 def ask(store: Store, settings: AskSettings) -> AskResult:
@@ -88,7 +91,10 @@ def _ask_of_one_study(store: Store, settings: AskSettings, tasks: Sequence[Task]
         "where labeler = ? and labeler_version <> ?",
         [LABELER, reader_version()],
     )
-    return replace(_write(store, settings, tuple(reports)), stale_labels=stale)
+    result = _write(store, settings, tuple(reports))
+    store.connection.execute(_SQL["silent_studies"])
+    silent = note_silent_studies(store, "select distinct corpus from picked", settings.model_dump(mode="json"))
+    return replace(result, stale_labels=stale, not_understood=silent)
 
 
 def _ask_from_reports(store: Store, settings: AskSettings, tasks: Sequence[Task]) -> AskResult:
@@ -108,7 +114,9 @@ def _ask_from_reports(store: Store, settings: AskSettings, tasks: Sequence[Task]
     store.replace_temporary("origins", origins)
     reports = ask_report.ask_anomalies(store, settings, readings)
     result = _write(store, settings, tuple(reports))
-    return replace(result, retired=retired, removed_chains=removed_chains)
+    store.replace_temporary("silent_studies", readings.filter(~pl.col("understood")).select("study_id", "corpus"))
+    silent = note_silent_studies(store, "select distinct corpus from origins", settings.model_dump(mode="json"))
+    return replace(result, retired=retired, removed_chains=removed_chains, not_understood=silent)
 
 
 def _pick_labels(store: Store, settings: AskSettings) -> None:
@@ -125,6 +133,7 @@ def _pick_labels(store: Store, settings: AskSettings) -> None:
     possible = [(label.name, other, False) for label in pack().labels for other in label.may_mean]
     schema = {"shown": pl.Utf8, "other": pl.Utf8, "firmly": pl.Boolean}
     store.replace_temporary("pairs", pl.DataFrame([*implied, *possible], schema=schema, orient="row"))
+    store.connection.execute(_SQL["not_understood"])
     store.connection.execute(_SQL["negatives"])
     store.connection.execute(
         "create or replace temporary table origins as select distinct study_id, corpus, split, labeler from picked"

@@ -22,13 +22,14 @@ SOURCE = "report"
 
 
 def read_store(store: Store, settings: AskSettings) -> pl.DataFrame:
-    """Return every report's reading beside its study, in random order: anomalies, concepts, is_sure, changes."""
+    """Return every report's reading beside its study, in random order; what a reading has are its columns."""
     reports = store.frame(_SQL["reports_to_read"], {"seed": settings.seed})
     readings = list(read_reports(reports["text"].to_list()))
     return reports.drop("text").with_columns(
         anomalies=pl.Series([list(reading.anomalies) for reading in readings], dtype=pl.List(pl.String)),
         concepts=pl.Series([list(reading.concepts) for reading in readings], dtype=pl.List(pl.String)),
-        is_sure=pl.Series([reading.is_sure for reading in readings], dtype=pl.Boolean),
+        is_sure=pl.Series([reading.is_sure and reading.understood for reading in readings], dtype=pl.Boolean),
+        understood=pl.Series([reading.understood for reading in readings], dtype=pl.Boolean),
         changes=pl.Series(
             [[{"finding": finding, "progression": said} for finding, said in reading.changes] for reading in readings],
             dtype=pl.List(pl.Struct({"finding": pl.String, "progression": pl.String})),
@@ -39,7 +40,7 @@ def read_store(store: Store, settings: AskSettings) -> pl.DataFrame:
 def ask_anomalies(store: Store, settings: AskSettings, readings: pl.DataFrame) -> list[BalanceReport]:
     """Add anomaly questions to the temporary table `asked`, balanced over concepts; give the balance per corpus.
 
-    A report that hedges an abnormality has no sure answer and is not asked about.
+    A report that hedges an abnormality, or that was not understood, has no sure answer and is not asked about.
     """
     reports = []
     usable = readings.filter(pl.col("is_sure") & (pl.col("anomalies").list.len() > 0))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from cxr.miner.kit.parallel import process_map, processors
 from cxr.miner.language import load_lexicon
 from cxr.miner.language.analysis import analyse_report
+from cxr.miner.language.coverage import coverage
 from cxr.miner.language.labeler import in_plural, label_evidence
 from cxr.miner.mine.engines.temporal import progression_said
 from cxr.miner.mine.engines.wording import describe, merged
@@ -27,6 +28,8 @@ class Reading(NamedTuple):
     anomalies: tuple[str, ...]
     concepts: tuple[str, ...]
     is_sure: bool
+    understood: bool
+    """Enough was read to take these for all that is abnormal."""
     changes: tuple[tuple[str, str], ...]
     """(finding, progression) of the question findings on which the report states one change."""
 
@@ -50,6 +53,7 @@ def read_report(text: str) -> Reading:
         anomalies=tuple(described),
         concepts=tuple(dict.fromkeys(described.values())),
         is_sure=all(form.certainty is Certainty.CERTAIN for form in forms),
+        understood=coverage(text).understood,
         changes=tuple(_changes(text)),
     )
 

@@ -29,7 +29,21 @@ class Exit(IntEnum):
 
 # The order of the help: first the way of the data, then what reads the store, then what needs none.
 COMMAND_ORDER = (
-    *("demo", "ingest", "images", "ask", "mine", "batch", "score", "filter", "bench", "export", "import"),
+    *(
+        "demo",
+        "ingest",
+        "images",
+        "unread",
+        "ask",
+        "mine",
+        "batch",
+        "score",
+        "filter",
+        "audit",
+        "bench",
+        "export",
+        "import",
+    ),
     *("phantom", "train", "predict", "evaluate", "compare", "report"),
     *("sql", "status", "show", "ui", "prompts"),
     *("judge", "label", "radrscore", "agreement"),

@@ -67,7 +67,21 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
 Tasks = Annotated[tuple[Task, ...], NoDecode, BeforeValidator(_tasks)]
 
 
-STAGES = ("ask", "mine", "score", "judge", "filter", "bench", "export", "train", "predict", "evaluate", "report")
+STAGES = (
+    "ask",
+    "mine",
+    "score",
+    "judge",
+    "filter",
+    "unread",
+    "audit",
+    "bench",
+    "export",
+    "train",
+    "predict",
+    "evaluate",
+    "report",
+)
 """The tables of cxr.toml, and with `CXR_` before them the beginnings of the names in the environment."""
 
 _OTHER_NAMES = ("CXR_DB", "CXR_PACK")

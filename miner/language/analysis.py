@@ -100,6 +100,11 @@ def _finding(text: str, mention: Mention) -> Finding:
     )
 
 
+def tells_of_patient(sentence: str) -> bool:
+    """Return whether a sentence tells who came and why, whatever section it stands in."""
+    return _PATIENT.match(sentence) is not None
+
+
 def _spoken(text: str) -> list[tuple[int, int]]:
     """Return the stretches of a text that can assert something: all but history, comparison and technique."""
     if not any(sign in text for sign in _SECTION_SIGNS) and "." in text:
@@ -156,7 +161,7 @@ class _Reading:
         for begin, stop in split_sentences(self.text, part.start, part.end):
             self.cuts.append((begin, stop))
             sentence = self.text[begin:stop]
-            if _PATIENT.match(sentence):
+            if tells_of_patient(sentence):
                 continue
             read = _pointing(self.text, self.cuts, self.mentions) if self.points else read_sentence(sentence)
             answers = read.said is not None and self.sought.sentences

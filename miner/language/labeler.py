@@ -11,8 +11,8 @@ are its choices where the paper leaves room (`labels.toml`). General ones are:
 - Labels are not passed up a hierarchy: a kind of X does not set X.
 - "likely" and "consistent with" assert; "possible", "may", "suspicious for", "cannot exclude" are uncertain.
   "Borderline" and the two sides of "X or Y", "X versus Y" are 1, and stay uncertain in their normal form.
-- The label that says that there is nothing is 1 where no abnormality is asserted, not even uncertainly; devices and
-  incidental things do not count. Otherwise it is None.
+- The label that says that there is nothing is 1 where no abnormality is asserted, not even uncertainly, and the report
+  was understood (`coverage.py`); devices and incidental things do not count. Otherwise it is None.
 """
 
 import re
@@ -22,6 +22,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from cxr.miner.language.analysis import Analysis, Mention, analyse_report
+from cxr.miner.language.coverage import coverage
 from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.language.tokens import fold
 from cxr.miner.language.version import reader_version
@@ -138,7 +139,7 @@ def label(report: str) -> dict[str, int | None]:
                 labels[finding] = value
         if form.presence is Presence.PRESENT and form.concept in rules.counts_as_finding:
             normal = False
-    if normal and (nothing := pack().nothing) is not None:
+    if normal and (nothing := pack().nothing) is not None and coverage(report).understood:
         labels[nothing] = 1
     return labels
 

@@ -221,6 +221,22 @@ class Abbreviations(Table):
         return {short: words for each in self.list for short, words in each.words.items()}
 
 
+class Ordinary(Table):
+    """`lexicon/ordinary.toml`: words that carry no finding by themselves."""
+
+    words: dict[str, str]
+    """By kind: words with blanks between them."""
+    procedure_endings: Words = ()
+    """How the names of what was done end: they tell what was, and are no finding."""
+    history: Words = ()
+    """Words behind which stands what was done before."""
+
+    @cached_property
+    def all(self) -> frozenset[str]:
+        """All of them."""
+        return frozenset(word for words in self.words.values() for word in words.split())
+
+
 class InsideHeaders(Table):
     """Headings inside a section."""
 

@@ -19,6 +19,7 @@ from cxr.miner.pack.lexicon import (
     Concept,
     CueTable,
     Modifiers,
+    Ordinary,
     SectionHeaders,
     Spelling,
 )
@@ -57,6 +58,7 @@ class Pack(Table):
     compounds: Compounds = Field(alias="lexicon/compounds.toml")
     spelling: Spelling = Field(alias="lexicon/spelling.toml")
     abbreviations: Abbreviations = Field(alias="lexicon/abbreviations.toml")
+    ordinary: Ordinary = Field(alias="lexicon/ordinary.toml")
     section_headers: SectionHeaders = Field(alias="section_headers.toml")
     relations: RelationTables = Field(alias="relations.toml")
     significance: SignificanceTable = Field(alias=_SIGNIFICANCE)

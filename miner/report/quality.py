@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cxr.miner.audit.independent import one_reader
 from cxr.miner.charts.data import Series
 from cxr.miner.charts.figures import dots, shares
 from cxr.miner.judge.reasons import in_plain_words
@@ -36,6 +37,8 @@ def quality_section(store: Store, settings: ReportSettings) -> PageSection:
         note = PageNote("No chain is scored yet; `cxr score` scores them.")
         return PageSection("factuality", "Factuality", intro, [note])
     parts: list[PagePart] = [_by_task(store, settings)]
+    if shared := one_reader(store):
+        parts.append(PageNote(f"{shared[:1].upper()}{shared[1:]}."))
     single: list[str] = []
     for key, source, remark in _GROUPINGS:
         rows = grouped_means(store, settings, key, source, "factuality")

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import duckdb
 
-from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.miner.kit.jsonl import whole_path
+from cxr.miner.kit.settings import nearest
 from cxr.miner.kit.sql import read_sql
+from cxr.miner.language.labeler import LABELER
 from cxr.miner.score.settings import FilterSettings
 from cxr.miner.store import Store
 
@@ -25,6 +27,8 @@ class FilterResult:
     unscored: int
     credentialed: int
     judges: tuple[str, ...]
+    contradicted: int = 0
+    """Chains that were left out although they are factual: a named labeler contradicts their evidence."""
 
 
 def filter_chains(store: Store, settings: FilterSettings, target: Path | None) -> FilterResult:
@@ -35,17 +39,31 @@ def filter_chains(store: Store, settings: FilterSettings, target: Path | None) -
     Raises InputError where the target cannot be written.
     """
     chains = "chains" if settings.all_settings else "current_chains"
+    _demand_labels(store, settings.agree)
+    store.connection.execute(_SQL["contradicted"], {"agree": list(settings.agree)})
     store.connection.execute(_SQL["judged"], {"least": settings.min_factuality, "least_review": MIN_REVIEW})
     if target is not None:
         _write(store, chains, target)
     counted = store.rows(_SQL["counted"], {"chains": chains})
+    contradicted = store.count(_SQL["lost_to_labelers"], {"chains": chains, "least": settings.min_factuality})
     judges = store.rows("select distinct judge || ' ' || judge_version from judged order by 1")
     return FilterResult(
         kept={task: (kept, chains) for task, kept, chains, _, _ in counted},
         unscored=sum(unscored for *_, unscored, _ in counted),
         credentialed=sum(credentialed for *_, credentialed in counted),
         judges=tuple(name for (name,) in judges),
+        contradicted=contradicted,
     )
+
+
+def _demand_labels(store: Store, labelers: tuple[str, ...]) -> None:
+    """Raise SettingsError where a labeler is our own reader, or labeled nothing in the store."""
+    known = [name for (name,) in store.rows("select distinct labeler from labels order by 1") if name != LABELER]
+    for name in labelers:
+        if name not in known:
+            why = "is our own reader, which mined them" if name == LABELER else "labeled nothing in this store"
+            there = ", ".join(known) or "nobody"
+            raise SettingsError(f"filter: --agree {name!r} {why}; other labelers in it: {there}{nearest(name, known)}")
 
 
 def _write(store: Store, chains: str, target: Path) -> None:

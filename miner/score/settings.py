@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from cxr.miner.judge.settings import WeighedSettings
-from cxr.miner.kit.settings import StageSettings
+from cxr.miner.kit.settings import Names, StageSettings
 
 
 class ScoreSettings(WeighedSettings):
@@ -25,3 +25,5 @@ class FilterSettings(StageSettings):
     min_factuality: float = Field(default=1.0, ge=0, le=1)
     all_settings: bool = False
     """Every chain of a question, not the newest alone."""
+    agree: Names = ()
+    """Labelers that must not contradict a chain's evidence."""

@@ -92,6 +92,12 @@ def read_chunk(source: str, members: Iterable[tuple[Any, ...]], *, label: bool =
         return report_table(kept, label=label), failed
 
 
+_UNREAD = pa.struct(
+    {"start": pa.int32(), "end": pa.int32(), "phrase": pa.string(), "asserted": pa.bool_(), "region": pa.string()}
+)
+_COVERAGE = pa.struct({"share": pa.float64(), "understood": pa.bool_(), "unread": pa.list_(_UNREAD)})
+
+
 def report_table(
     reports: Sequence[tuple[str, str]], found: Sequence[Sections] | None = None, *, label: bool = False
 ) -> pa.Table:
@@ -125,10 +131,13 @@ def report_table(
         columns[column] = pa.array(bodies, pa.string())
     columns["text_hash"] = pa.array([sha256(text.encode()).hexdigest()[:32] for text in texts], pa.string())
     if label:
-        from cxr.miner.language.labeler import label as label_report  # noqa: PLC0415 - the lexicon is loaded only when asked for
+        # The lexicon is loaded only when asked for.
+        from cxr.miner.language.coverage import coverage  # noqa: PLC0415
+        from cxr.miner.language.labeler import label as label_report  # noqa: PLC0415
 
-        values = [list(label_report(text).values()) for text in texts]
-        columns["labels"] = pa.array(values, pa.list_(pa.int8()))
+        read = [(list(label_report(text).values()), coverage(text).row()) for text in texts]
+        columns["labels"] = pa.array([values for values, _ in read], pa.list_(pa.int8()))
+        columns["coverage"] = pa.array([row for _, row in read], _COVERAGE)
     return pa.table(columns)
 
 

@@ -9,10 +9,11 @@ _SQL = read_sql("cxr.miner.ingest.write")
 
 
 def forget_labels(store: Store) -> None:
-    """Delete our labels of reports that have other words now."""
+    """Delete our labels of reports that have other words now, and what is known of how they were read."""
     store.connection.execute(
         "delete from labels where labeler = ? and study_id in (select study_id from reworded)", [LABELER]
     )
+    store.connection.execute("delete from coverage where study_id in (select study_id from reworded)")
 
 
 def drop_derived(store: Store) -> int:

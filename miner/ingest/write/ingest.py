@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from cxr.miner.ingest.corpus import REJECTS, Advance, Fingerprint, Ingested, ReportBatch
+from cxr.miner.ingest.write.coverage import coverage_frame, write_coverage
 from cxr.miner.ingest.write.derived import drop_derived, forget_labels
 from cxr.miner.ingest.write.differences import as_rows, has_differences, note_changes, stage
 from cxr.miner.ingest.write.labels import note_relabeled, take_labels, write_labels, write_progressions
@@ -25,6 +26,7 @@ from cxr.miner.ingest.write.provenance import (
 from cxr.miner.ingest.write.result import IngestResult
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.sql import read_sql
+from cxr.miner.language.coverage import coverage
 from cxr.miner.language.labeler import LABELER, label
 from cxr.miner.language.version import reader_version
 from cxr.miner.pack import pack
@@ -179,24 +181,25 @@ def _write_batch(store: Store, read: ReportBatch, result: IngestResult, run: Run
         execute("delete from reports where study_id in (select study_id from delta_batch)")
         execute("insert into reworded select study_id from delta_batch where is_reworded")
     written = execute(
-        "insert into reports by name select columns(lambda c: c <> 'labels'), ? as run_id from batch "
+        "insert into reports by name select columns(lambda c: c not in ('labels', 'coverage')), ? as run_id from batch "
         "where study_id in (select study_id from delta_batch)",
         [run.run_id],
     ).fetchall()
     run.rows_written += written[0][0]
     if "labels" in read.reports.columns:
-        _write_own_labels(store, read.reports.select("study_id", "labels"), result, run)
+        _write_own_labels(store, read.reports.select("study_id", "labels", "coverage"), result, run)
 
 
 def _write_own_labels(store: Store, labeled: pl.DataFrame, result: IngestResult, run: Run) -> None:
-    """Write the labels that the workers derived, for reports that have none by this version of our labeler."""
-    store.replace_temporary("labeled_batch", labeled)
+    """Write what the workers read, for reports that have no labels by this version of our labeler."""
+    store.replace_temporary("labeled_batch", labeled.drop("coverage"))
     ours: dict[str, object] = {"labeler": LABELER, "version": reader_version()}
     store.connection.execute(_SQL["relabel"], ours)
     take_labels(store)
     named = ours | {"findings": list(pack().label_names), "run": run.run_id}
     (written,) = store.rows(_SQL["write_own_labels"], named)[0]
     run.rows_written += written
+    write_coverage(store, labeled.drop("labels").unnest("coverage"), run)
     result.relabeled += note_relabeled(store)
 
 
@@ -211,14 +214,17 @@ def _unlabeled(store: Store, ingested: Ingested) -> pl.DataFrame:
 def _label(store: Store, ingested: Ingested, result: IngestResult, run: Run, advance: Advance) -> None:
     todo = _unlabeled(store, ingested)
     rows: list[tuple[str, str, int | None]] = []
+    covered: list[dict[str, object]] = []
     for done, (study_id, text) in enumerate(todo.iter_rows(), start=1):
         rows += [(study_id, str(finding), value) for finding, value in label(text).items()]
+        covered.append(coverage(text).row())
         advance(done, todo.height)
     frame = pl.DataFrame(rows, schema={"study_id": pl.Utf8, "finding": pl.Utf8, "value": pl.Int8}, orient="row")
     store.replace_temporary("relabel", todo.select("study_id"))
     take_labels(store)
     labels = frame.with_columns(labeler=pl.lit(LABELER), labeler_version=pl.lit(reader_version()))
     run.rows_written += store.insert("labels", as_rows(labels, run.run_id))
+    write_coverage(store, coverage_frame(todo["study_id"], covered), run)
     result.relabeled += note_relabeled(store)
     result.labeled = store.count(
         "select count(distinct study_id) from labels where run_id = ? and labeler = ?", [run.run_id, LABELER]
