@@ -61,8 +61,8 @@ SEEN = [
     ("Pleural Effusion", "Small left effusion. Moderate right effusion.",
      "a small left pleural effusion and a moderate right pleural effusion"),
     ("Lung Lesion", "8 mm nodule in the right upper lobe. 4 mm nodule in the right lower lobe.",
-     "a 0.8 cm lung nodule in the right upper lobe and a 0.4 cm lung nodule in the right lower lobe, "
-     "kinds of lung lesion"),
+     ("a 0.8 cm lung nodule in the right upper lobe and a 0.4 cm lung nodule in the right lower lobe, "
+      "kinds of lung lesion")),
     # a size is said with its thing, and where there are several of one only
     ("Pneumothorax", "Small left apical pneumothorax measuring 9 mm.",
      "a small 0.9 cm pneumothorax in the left lung apex"),
