@@ -100,7 +100,14 @@ def coverage(report: str) -> Coverage:
                 unread.append(each._replace(start=start, end=end))
     missed = sum(each.words for each in unread if each.asserted)
     read = len(analysis.mentions)
+    if not (read or missed) and any(_calls_normal(report[begin:stop]) for begin, stop in analysis.cuts):
+        return Coverage(share=1.0, unread=tuple(unread))
     return Coverage(share=read / (read + missed) if read else 0.0, unread=tuple(unread))
+
+
+def _calls_normal(sentence: str) -> bool:
+    """Return whether a sentence says no more than that all is normal."""
+    return any(entry.state is not None and entry.state.normal for entry in read_items(sentence).entries)
 
 
 @lru_cache(maxsize=32_768)
