@@ -5,12 +5,13 @@ from dataclasses import replace
 from functools import lru_cache
 
 from cxr.miner.language.attributes import Attributes, collect
+from cxr.miner.language.changes import said_changes
 from cxr.miner.language.course import change_behind, leads_to_mention
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
 from cxr.miner.language.positions import hide, position_of, qualities_of
 from cxr.miner.language.readings import Reading, normal_form
-from cxr.miner.language.scopes import Scopes, across_relative, over_relative, read_scopes, subjects
+from cxr.miner.language.scopes import Scopes, read_scopes, subjects
 from cxr.miner.language.sides import sides_behind
 from cxr.miner.language.structures import (
     PASSES,
@@ -26,12 +27,10 @@ from cxr.miner.pack import pack
 from cxr.schemas import Certainty, Change, Presence
 
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
-_PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
 COLON, CHANGE, REMOVAL = map(int, (Role.COLON, Role.CHANGE, Role.REMOVAL))
 _STATES = int(Role.DENY_FORWARD | Role.COPULA | Role.AFFIRM_BACKWARD | Role.WITH)
 _QUALIFIES = int(Role.PREPOSITION | Role.SEVERITY | Role.NUMBER | Role.CHANGE)
 _DENIES = int(Role.DENY_FORWARD | Role.DENY_BACKWARD)
-_ENDS_LIST = int(Role.COPULA | Role.BREAK | Role.WITH | Role.DENY_FORWARD | Role.COLON | Role.CHANGE | Role.PREPOSITION)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _POINTING = frozenset({"this", "these", "those"})
 _NOWHERE: frozenset[str] = frozenset()
@@ -51,37 +50,7 @@ class SentenceReader:
         if statement:
             self.scopes.silent[:] = [False] * len(self.scopes.silent)
         self.readings: list[Reading] = []
-        self.changes = self._changes() if items.union & (CHANGE | REMOVAL) else {}
-
-    def _changes(self) -> dict[int, Change]:
-        """Return a change that is said of several mentions to each ("X and Y have been removed")."""
-        items = self.items
-        changes: dict[int, Change] = {}
-        for index, role in enumerate(items.roles):
-            if role & REMOVAL:
-                taken = subjects(items, index, CONCEPT) or _before_which(items, index)
-                changes |= {at: Change.RESOLVED for at in taken if self._is_device(at)}
-            change = items.entries[index].change
-            if change is None:
-                continue
-            for at in _list_behind(items, index):
-                changes.setdefault(at, change)
-            if not index:
-                continue
-            said = (role | items.roles[index - 1]) & Role.COPULA or items.entries[index].phrase[0] in _PREDICATES
-            if not said:
-                continue
-            named = subjects(items, index, CONCEPT)
-            before = [] if named else _before_which(items, index) or over_relative(items, index, CONCEPT)
-            for subject in named or before:
-                changes.setdefault(subject, change)
-            if change is Change.RESOLVED:
-                for subject in before:  # "on the prior study there was X, which has resolved"
-                    self.scopes.silent[subject] = False
-        return changes
-
-    def _is_device(self, index: int) -> bool:
-        return self.lexicon.concepts[self.items.entries[index].concepts[0]].kind == "device"
+        self.changes = said_changes(items, self.scopes.silent) if items.union & (CHANGE | REMOVAL) else {}
 
     def read(self) -> list[Reading]:
         """Return what the sentence states, in text order."""
@@ -359,31 +328,6 @@ def _asserts(head: list[int], body: list[int]) -> bool:
     """Return whether what stands before a colon is said, and not only named: "a large X in Y: Z or W"."""
     qualified = any(role & _QUALIFIES for role in head) and any(role & CONCEPT for role in head)
     return qualified and not any(role & _DENIES for role in body[:2])
-
-
-def _list_behind(items: Items, index: int) -> list[int]:
-    """Return the mentions that a change before them is said of: "removal of X and Y", "Resolved: X, Y"."""
-    roles = items.roles
-    heads = index + 1 < len(roles) and roles[index + 1] & COLON and not any(role & CONCEPT for role in roles[:index])
-    if not heads and items.entries[index].phrase[-1:] != ("of",):
-        return []
-    found: list[int] = []
-    for at in range(index + 2 if heads else index + 1, len(roles)):
-        if roles[at] & _ENDS_LIST:
-            break
-        if roles[at] & CONCEPT:
-            found.append(at)
-    return found
-
-
-def _before_which(items: Items, index: int) -> list[int]:
-    """Return the mentions that "which is unchanged" speaks of; none where "which" stands for a structure."""
-    targets = [] if items.roles[index] & Role.COPULA else across_relative(items, index, CONCEPT)
-    if not targets:
-        return []
-    between = items.roles[targets[-1] + 1 : index]
-    placed = any(role & Role.PREPOSITION for role in between)  # "X in the left Y, which is stable"
-    return targets if placed or not any(role & PART for role in between) else []
 
 
 def _only_its_course(items: Items, index: int) -> bool:

@@ -1,0 +1,69 @@
+"""Changes that a verb or a heading says of mentions: "X and Y have been removed", "Resolved: X", "removal of X and Y"."""
+
+from cxr.miner.language.items import Items
+from cxr.miner.language.lexicon import Role, load_lexicon
+from cxr.miner.language.scopes import across_relative, over_relative, subjects
+from cxr.schemas import Change
+
+CONCEPT, PART, COLON, REMOVAL = map(int, (Role.CONCEPT, Role.PART, Role.COLON, Role.REMOVAL))
+_PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
+_ENDS_LIST = int(Role.COPULA | Role.BREAK | Role.WITH | Role.DENY_FORWARD | Role.COLON | Role.CHANGE | Role.PREPOSITION)
+
+
+def said_changes(items: Items, silent: list[bool]) -> dict[int, Change]:
+    """Return a change that is said of several mentions to each ("X and Y have been removed").
+
+    What has gone since another day is told, though that day is silent ("on the prior study there was X, which ...").
+    """
+    changes: dict[int, Change] = {}
+    for index, role in enumerate(items.roles):
+        if role & REMOVAL:
+            taken = subjects(items, index, CONCEPT) or _before_which(items, index)
+            changes |= {at: Change.RESOLVED for at in taken if _is_device(items, at)}
+        change = items.entries[index].change
+        if change is None:
+            continue
+        for at in _list_behind(items, index):
+            changes.setdefault(at, change)
+        if not index:
+            continue
+        said = (role | items.roles[index - 1]) & Role.COPULA or items.entries[index].phrase[0] in _PREDICATES
+        if not said:
+            continue
+        named = subjects(items, index, CONCEPT)
+        before = [] if named else _before_which(items, index) or over_relative(items, index, CONCEPT)
+        for subject in named or before:
+            changes.setdefault(subject, change)
+        if change is Change.RESOLVED:
+            for subject in before:
+                silent[subject] = False
+    return changes
+
+
+def _is_device(items: Items, index: int) -> bool:
+    return load_lexicon().concepts[items.entries[index].concepts[0]].kind == "device"
+
+
+def _list_behind(items: Items, index: int) -> list[int]:
+    """Return the mentions that a change before them is said of: "removal of X and Y", "Resolved: X, Y"."""
+    roles = items.roles
+    heads = index + 1 < len(roles) and roles[index + 1] & COLON and not any(role & CONCEPT for role in roles[:index])
+    if not heads and items.entries[index].phrase[-1:] != ("of",):
+        return []
+    found: list[int] = []
+    for at in range(index + 2 if heads else index + 1, len(roles)):
+        if roles[at] & _ENDS_LIST:
+            break
+        if roles[at] & CONCEPT:
+            found.append(at)
+    return found
+
+
+def _before_which(items: Items, index: int) -> list[int]:
+    """Return the mentions that "which is unchanged" speaks of; none where "which" stands for a structure."""
+    targets = [] if items.roles[index] & Role.COPULA else across_relative(items, index, CONCEPT)
+    if not targets:
+        return []
+    between = items.roles[targets[-1] + 1 : index]
+    placed = any(role & Role.PREPOSITION for role in between)  # "X in the left Y, which is stable"
+    return targets if placed or not any(role & PART for role in between) else []
