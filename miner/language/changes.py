@@ -1,4 +1,4 @@
-"""Changes that a verb or a heading says of mentions: "X and Y have been removed", "Resolved: X", "removal of X and Y"."""
+"""Changes that a verb or a heading says of mentions: "X has been removed", "Resolved: X", "removal of X and Y"."""
 
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Role, load_lexicon
