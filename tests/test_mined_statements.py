@@ -60,8 +60,8 @@ SEEN = [
     # two things are two
     ("Pleural Effusion", "Small left effusion. Moderate right effusion.",
      "a small left pleural effusion and a moderate right pleural effusion"),
-    ("Lung Lesion", "8 mm nodule in the right upper lobe. 4 mm nodule in the right lower lobe.",
-     ("a 0.8 cm lung nodule in the right upper lobe and a 0.4 cm lung nodule in the right lower lobe, "
+    ("Lung Lesion", "8 mm nodule in the left apex. 4 mm nodule in the left base.",
+     ("a 0.8 cm lung nodule in the left lung apex and a 0.4 cm lung nodule in the left lung base, "
       "kinds of lung lesion")),
     # a size is said with its thing, and where there are several of one only
     ("Pneumothorax", "Small left apical pneumothorax measuring 9 mm.",
@@ -109,7 +109,6 @@ def test_everything_that_is_seen_is_quoted() -> None:
 @pytest.mark.parametrize(
     ("report", "finding", "statement"),
     [
-        ("No cavitary lesion.", "Lung Lesion", "No cavitary lesion is seen, nor any other sign of a lung lesion."),
         ("No nodules.", "Lung Lesion", "No lung nodule is seen, nor any other sign of a lung lesion."),
         ("No nodule or mass.", "Lung Lesion", "No lung lesion is seen."),
         ("No heart failure.", "Edema", "No congestive heart failure is seen, nor any other sign of edema."),

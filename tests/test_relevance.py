@@ -3,8 +3,8 @@
 import pytest
 
 from cxr.miner.mine.relevance import check_relevance, denies_less, off_topic
-from cxr.miner.mine.unquoted import check_statements, unquoted, without
-from cxr.schemas.reasoning import Evidence
+from cxr.miner.mine.unquoted import check_measured, check_statements, unquoted, without
+from cxr.schemas.reasoning import Chain, ChainStep, Evidence
 from cxr.schemas.text import Quote
 from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason
 
@@ -183,6 +183,21 @@ def test_what_no_quote_says_of_side_degree_number_and_size_is_named(
     rejection = check_statements((_evidence("Pleural Effusion", PRESENT, statement, *quotes),))
     assert (rejection is None) == (missing == ())
     assert rejection is None or all(name in rejection.message for name in missing)
+
+
+@pytest.mark.parametrize(
+    ("step", "fits"),
+    [
+        ("There is a 12 mm nodule.", True),
+        ("There is a 1.2 cm nodule.", True),
+        ("There is a 2 cm nodule.", False),
+        ("There is a nodule.", True),
+    ],
+)
+def test_a_step_gives_no_size_that_no_quote_has(step: str, fits: bool) -> None:
+    evidence = _evidence("Lung Lesion", PRESENT, "There is a nodule.", "A 12 mm nodule")
+    chain = Chain(steps=tuple(ChainStep(step_no=n, text=step, evidence=(1,)) for n in (1, 2)), answer="Yes")
+    assert (check_measured((evidence,), chain) is None) is fits
 
 
 def test_a_phrase_is_said_without_what_is_missing() -> None:

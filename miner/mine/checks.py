@@ -9,7 +9,7 @@ from functools import partial
 
 from cxr.miner.language.grounding import locate
 from cxr.miner.mine.relevance import check_relevance
-from cxr.miner.mine.unquoted import check_statements
+from cxr.miner.mine.unquoted import check_measured, check_statements
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
 from cxr.schemas.rejection import Rejection
@@ -145,7 +145,7 @@ def check_chain(question: Question, evidence: tuple[Evidence, ...], chain: Chain
     unused = sorted({item.finding for item in evidence} - reached)
     if unused:
         return _incomplete(f"no step rests on the evidence on {', '.join(unused)}")
-    return _check_answer(question, chain)
+    return check_measured(evidence, chain) or _check_answer(question, chain)
 
 
 def same_answer(given: str, question: Question) -> bool:

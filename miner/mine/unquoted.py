@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from cxr.miner.mine.words import Words, words_of
-from cxr.schemas.reasoning import Evidence
+from cxr.schemas.reasoning import Chain, Evidence
 from cxr.schemas.rejection import Rejection
 from cxr.schemas.text import Quote
 from cxr.schemas.vocabulary import Presence, RejectReason, Severity, Side
@@ -66,5 +66,28 @@ def check_statements(evidence: tuple[Evidence, ...]) -> Rejection | None:
                 RejectReason.STATEMENT_NOT_QUOTED,
                 f"the statement on {item.finding} says {', '.join(missing)}, which none of its quotes says; quote the "
                 "words that do, or leave it out",
+            )
+    return None
+
+
+def check_measured(evidence: tuple[Evidence, ...], chain: Chain) -> Rejection | None:
+    """Check that no step of a chain gives a size that neither a quote nor a finding asked about has.
+
+    Other attributes are not looked for here: a step may well name what would be large if it were there.
+    """
+    measured = [step for step in chain.steps if "mm" in step.text or "cm" in step.text]
+    if not measured:
+        return None
+    known = {
+        size
+        for item in evidence
+        for text in (item.finding, *(quote.text for quote in item.quotes))
+        for size in words_of(text).sizes_mm
+    }
+    for step in measured:
+        if made_up := sorted(words_of(step.text).sizes_mm - known):
+            return Rejection(
+                RejectReason.STATEMENT_NOT_QUOTED,
+                f"step {step.step_no} says {', '.join(f'{size:g} mm' for size in made_up)}, which no quote says",
             )
     return None
