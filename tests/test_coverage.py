@@ -1,5 +1,6 @@
 """A report that was not read whole is known: it shows no No Finding, and its silence is no absence."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -195,3 +196,18 @@ def test_unread_lists_phrases_with_entries_that_can_be_pasted(cxr: Cli, tmp_path
     )
     assert done.returncode == 0, done.stderr
     assert "3 of 3 reports were understood" in cxr("unread", CXR_PACK="grown").stderr
+
+
+def test_labels_of_a_file_say_how_much_was_read(cxr: Cli, tmp_path: Path) -> None:
+    lines = [json.dumps({"id": name, "report": text}) for name, text in REPORTS.items()]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    assert cxr("label", "in.jsonl", "-o", "out.jsonl").returncode == 0
+    read = {line["id"]: line["read"] for line in map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())}
+    assert read["plain"] == {"share": 1.0, "understood": True}
+    assert not read["strange"]["understood"]
+    assert 0 < read["strange"]["share"] < 0.9
+
+
+@pytest.mark.parametrize("unit", ["glimmerule ", "The left lung is frumious, ", "no glimmerule and ", "(", "x: "])
+def test_coverage_takes_time_in_proportion_to_the_text(unit: str) -> None:
+    assert coverage(unit * 20_000).share == 0  # would not end if it were quadratic

@@ -8,17 +8,18 @@ structure beside it. Linear, and cached by sentence: corpora repeat themselves.
 """
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import NamedTuple
 
 from cxr.miner.language.analysis import analyse_report, tells_of_patient
-from cxr.miner.language.items import Items, asks_or_names, read_items
+from cxr.miner.language.items import asks_or_names, read_items
 from cxr.miner.language.lexicon import Role, load_lexicon
 from cxr.miner.language.reader import read_sentence
 from cxr.miner.language.readings import Reading
-from cxr.miner.language.scopes import Scopes, read_scopes
+from cxr.miner.language.scopes import read_scopes
 from cxr.miner.language.structures import state_concept
 from cxr.miner.language.tokens import fold, fold_compound, lowered
 from cxr.miner.pack import pack
@@ -35,6 +36,8 @@ _SUFFIXES = (
 """How English bends a word, and what stands in its place in a list of words."""
 
 _WORDS = re.compile(r"[^\W\d_]+(?:['\u2019][a-z]+)?")
+_REACH = 30
+"""So many words away nothing is said of a word."""
 _WHY = frozenset({"for", "from", "in"})
 
 LEAST_SHARE = 0.9
@@ -48,8 +51,8 @@ class Unread(NamedTuple):
     end: int
     phrase: str
     """Its words, folded as the lexicon folds them."""
-    words: int
-    """How many of its words could carry a finding."""
+    weight: int
+    """How many of its words could carry a finding; one that the lexicon knows for a finding weighs as two."""
     asserted: bool
     """It could be there: it is neither denied nor hedged, and qualifies no finding that was read."""
     region: str | None
@@ -89,20 +92,36 @@ class Coverage:
 def coverage(report: str) -> Coverage:
     """Return how much of what a report states in the end was read."""
     analysis = analyse_report(report)
-    spans: dict[int, list[tuple[int, int]]] = {}
-    for mention in analysis.mentions:
-        spans.setdefault(mention.sentence, []).append((mention.clause_start, mention.clause_end))
-    unread: list[Unread] = []
-    for number, (begin, stop) in enumerate(analysis.cuts):
-        for each in unread_in(report[begin:stop]):
-            start, end = each.start + begin, each.end + begin
-            if not any(first <= start and end <= last for first, last in spans.get(number, ())):
-                unread.append(each._replace(start=start, end=end))
-    missed = sum(each.words for each in unread if each.asserted)
-    read = len(analysis.mentions)
-    if not (read or missed) and any(_calls_normal(report[begin:stop]) for begin, stop in analysis.cuts):
+    read = _Stretches((mention.clause_start, mention.clause_end) for mention in analysis.mentions)
+    unread = [
+        each._replace(start=each.start + begin, end=each.end + begin)
+        for begin, stop in analysis.cuts
+        for each in unread_in(report[begin:stop])
+        if each.start + begin not in read  # a fragment was read with the sentence before it
+    ]
+    missed = sum(each.weight for each in unread if each.asserted)
+    said = len(analysis.mentions)
+    if not (said or missed) and any(_calls_normal(report[begin:stop]) for begin, stop in analysis.cuts):
         return Coverage(share=1.0, unread=tuple(unread))
-    return Coverage(share=read / (read + missed) if read else 0.0, unread=tuple(unread))
+    return Coverage(share=said / (said + missed) if said else 0.0, unread=tuple(unread))
+
+
+class _Stretches:
+    """Stretches of a text that may overlap; whether a place is in one takes no longer for many of them."""
+
+    def __init__(self, stretches: Iterable[tuple[int, int]]) -> None:
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        for start, end in sorted(stretches):
+            if self.ends and start <= self.ends[-1]:
+                self.ends[-1] = max(self.ends[-1], end)
+            else:
+                self.starts.append(start)
+                self.ends.append(end)
+
+    def __contains__(self, place: int) -> bool:
+        at = bisect_right(self.starts, place) - 1
+        return at >= 0 and place < self.ends[at]
 
 
 def _calls_normal(sentence: str) -> bool:
@@ -116,141 +135,145 @@ def unread_in(sentence: str) -> tuple[Unread, ...]:
     if tells_of_patient(sentence) or asks_or_names(sentence):
         return ()
     readings = read_sentence(sentence).readings
-    if all(_is_read(match, readings) for match in _WORDS.finditer(lowered(sentence))):
+    named = _Stretches((reading.start, reading.end) for reading in readings)
+    if all(_is_harmless(each.group()) or each.start() in named for each in _WORDS.finditer(lowered(sentence))):
         return ()
-    items = read_items(sentence)
-    words = [_word(sentence, start, end) for start, end in zip(items.starts, items.ends, strict=True)]
-    found = [at for at in range(len(words)) if _could_be(items, words, at, readings)]
-    if not found:
-        return ()
-    return tuple(_phrases(items, words, found, readings, read_scopes(items)))
-
-
-def _word(sentence: str, start: int, end: int) -> str:
-    """Return a word in lower case; nothing for one that goes on in digits, which is a code ("AB12")."""
-    return "" if sentence[end : end + 1].isdigit() else lowered(sentence[start:end])
-
-
-def _is_read(match: re.Match[str], readings: tuple[Reading, ...]) -> bool:
-    """Return whether a written word needs no second look: it carries no finding, or it stands in what was read."""
-    if _is_harmless(match.group()):
-        return True
-    return any(reading.clause_start <= match.start() < reading.clause_end for reading in readings)
+    return tuple(_Sentence(sentence, readings, named).phrases())
 
 
 @lru_cache(maxsize=50_000)
 def _is_harmless(word: str) -> bool:
+    """Return whether a written word needs no second look: it carries no finding."""
     entry = load_lexicon().entries.get(fold_compound(word))
     if entry is None:
         return is_ordinary(word)
     return not entry.roles & CONCEPT and (entry.state is None or entry.state.normal)
 
 
-def _could_be(items: Items, words: list[str], at: int, readings: tuple[Reading, ...]) -> bool:
-    """Return whether a word could be a finding: nobody knows it, or the lexicon knows it and nothing was made of it."""
-    start = items.starts[at]
-    if any(reading.clause_start <= start < reading.clause_end for reading in readings):
-        return False
-    if items.entries[at].phrase == _UNKNOWN:
-        return not is_ordinary(words[at])
-    state = items.entries[at].state
-    return bool(items.roles[at] & CONCEPT) or (state is not None and not state.normal)
+class _Sentence:
+    """The second look at a sentence: what of it could be a finding, and whether it asserts one."""
 
+    def __init__(self, sentence: str, readings: tuple[Reading, ...], named: _Stretches) -> None:
+        self.items = read_items(sentence)
+        self.named = named
+        self.clauses = _Stretches((reading.clause_start, reading.clause_end) for reading in readings)
+        self.words = [
+            # A word that goes on in digits is a code ("AB12").
+            "" if sentence[end : end + 1].isdigit() else lowered(sentence[start:end])
+            for start, end in zip(self.items.starts, self.items.ends, strict=True)
+        ]
+        concepts, device = load_lexicon().concepts, pack().roles.device_region
+        self.of_device = any(concepts[reading.form.concept].region == device for reading in readings)
+        self.heading = self._heading(readings)
 
-def _phrases(
-    items: Items, words: list[str], found: list[int], readings: tuple[Reading, ...], scopes: Scopes
-) -> Iterator[Unread]:
-    """Join words that stand side by side, and say of each phrase whether it asserts something."""
-    done = -1
-    for at in found:
-        if at <= done or scopes.silent[at]:
-            continue
-        first, last = _segment(items, at)
-        if _is_past(items, words, first, at):
-            continue
-        if items.entries[at].phrase == _UNKNOWN:
-            done = at
-            while done + 1 in found and done + 1 <= last and items.entries[done + 1].phrase == _UNKNOWN:
-                done += 1
-            weak = scopes.denied[at] or scopes.hedged[at] or _qualifies(items, done + 1, last) or _is_cause(items, at)
-        elif not _counts(items, at, first, last, readings):
-            continue
-        else:
+    def _heading(self, readings: tuple[Reading, ...]) -> int:
+        """Return the index of a colon behind nothing but names of findings, with findings behind it; else 0."""
+        roles = self.items.roles
+        colon = next((at for at, role in enumerate(roles) if role & COLON), 0)
+        if not all(role & _NAMES for role in roles[:colon]):
+            return 0
+        return colon if any(reading.start > self.items.starts[colon] for reading in readings) else 0
+
+    def phrases(self) -> Iterator[Unread]:
+        """Join words that stand side by side, and say of each phrase whether it asserts something."""
+        items = self.items
+        unsure = {at for at in range(len(self.words)) if self._could_be(at)}
+        scopes = read_scopes(items) if unsure else None
+        done = -1
+        for at in sorted(unsure):
+            first, last = self._part(at)
+            if scopes is None or at <= done or scopes.silent[at] or self._is_past(first, at):
+                continue
             done, weak = at, scopes.denied[at]
-        start, end = items.starts[at], items.ends[done]
-        said = list(dict(zip(items.starts[at : done + 1], words[at : done + 1], strict=True)).values())
-        region = _region(items, first, last, at)
-        carries = not weak and _could_set_a_label(region, readings)
-        yield Unread(start, end, " ".join(map(fold, said)), len(said), carries, region)
+            if items.entries[at].phrase == _UNKNOWN:
+                while done + 1 in unsure and items.entries[done + 1].phrase == _UNKNOWN:
+                    done += 1
+                weak = weak or scopes.hedged[at] or self._qualifies(done + 1, last) or self._is_cause(at)
+            elif not self._was_lost(at, first, last):
+                continue
+            said = list(dict(zip(items.starts[at : done + 1], self.words[at : done + 1], strict=True)).values())
+            region = self._region(first, last, at)
+            yield Unread(
+                start=items.starts[at],
+                end=items.ends[done],
+                phrase=" ".join(map(fold, said)),
+                weight=2 if items.roles[at] & CONCEPT else len(said),
+                asserted=not weak and self._could_set_a_label(region),
+                region=region,
+            )
 
+    def _could_be(self, at: int) -> bool:
+        """Return whether a word could be a finding: nobody knows it, or the lexicon does and nothing was made of it."""
+        entry, start = self.items.entries[at], self.items.starts[at]
+        if entry.roles & CONCEPT:
+            return start not in self.named
+        if start in self.clauses:
+            return False
+        if entry.phrase == _UNKNOWN:
+            return not is_ordinary(self.words[at])
+        return entry.state is not None and not entry.state.normal
 
-def _is_cause(items: Items, at: int) -> bool:
-    """Return whether a word says why something else is as it is: "X from Y", "X in Y"."""
-    before = items.entries[at - 1] if at else None
-    return before is not None and bool(before.roles & Role.CAUSE or before.phrase[-1] in _WHY)
+    def _part(self, at: int) -> tuple[int, int]:
+        """Return the first and last item of the part of the sentence that a word stands in, as far as one looks."""
+        roles = self.items.roles
+        first = last = at
+        while first > 0 and at - first < _REACH and not roles[first - 1] & _ENDS:
+            first -= 1
+        while last + 1 < len(roles) and last - at < _REACH and not roles[last + 1] & _ENDS:
+            last += 1
+        return first, last
 
+    def _is_past(self, first: int, at: int) -> bool:
+        """Return whether an unknown word tells what was done before."""
+        if self.items.entries[at].phrase != _UNKNOWN:
+            return False
+        ordinary = pack().ordinary
+        before = (word.rsplit(" ", 1)[-1] for word in self.words[first:at])
+        return self.words[at].endswith(ordinary.procedure_endings) or any(word in ordinary.history for word in before)
 
-def _could_set_a_label(region: str | None, readings: tuple[Reading, ...]) -> bool:
-    """Return whether anything there sets a label, and a word is not one more of a device that was read."""
-    if region is not None:
-        return region in _labeled_regions()
-    concepts, device = load_lexicon().concepts, pack().roles.device_region
-    return not any(concepts[reading.form.concept].region == device for reading in readings)
+    def _qualifies(self, after: int, last: int) -> bool:
+        """Return whether an unknown word only says more of a finding behind it."""
+        items, at = self.items, after
+        while at <= last and (items.entries[at].phrase == _UNKNOWN or items.roles[at] & _QUALIFIES):
+            at += 1
+        return at <= last and bool(items.roles[at] & CONCEPT)
+
+    def _is_cause(self, at: int) -> bool:
+        """Return whether a word says why something else is as it is: "X from Y", "X in Y"."""
+        before = self.items.entries[at - 1] if at else None
+        return before is not None and bool(before.roles & Role.CAUSE or before.phrase[-1] in _WHY)
+
+    def _was_lost(self, at: int, first: int, last: int) -> bool:
+        """Return whether a word of the lexicon that nothing was made of is a finding that was lost.
+
+        A finding that heads a line of findings is none, nor is one that could not be assessed, or an adjective that
+        makes none of its structure.
+        """
+        items = self.items
+        if items.roles[at] & CONCEPT:
+            return at >= self.heading and not items.union & Role.NOT_ASSESSABLE
+        state = items.entries[at].state
+        parts = (entry.part for entry in items.entries[first : last + 1] if entry.part is not None)
+        return state is not None and any(state_concept(part, state) is not None for part in parts)
+
+    def _region(self, first: int, last: int, at: int) -> str | None:
+        """Return the region of the structure that is named nearest."""
+        entries = self.items.entries
+        places = [place for place in range(first, last + 1) if entries[place].part is not None]
+        part = entries[min(places, key=lambda place: abs(place - at))].part if places else None
+        return None if part is None else part.region.id
+
+    def _could_set_a_label(self, region: str | None) -> bool:
+        """Return whether a finding there could set a label, and is not one more word of a device that was read."""
+        return not self.of_device if region is None else region in _labeled_regions()
 
 
 @cache
 def _labeled_regions() -> frozenset[str]:
-    """Return the regions of which a finding sets a label, and those that are all that the image shows."""
+    """Return the regions of which a finding sets a label, and the one that is all that the image shows."""
     concepts = load_lexicon().concepts.values()
     named = {concept.region for concept in concepts if concept.label or concept.label_possible}
     return frozenset({*named, pack().roles.whole_region})
-
-
-def _segment(items: Items, at: int) -> tuple[int, int]:
-    """Return the first and last item of the part of a sentence that a word stands in."""
-    first = next((place + 1 for place in range(at - 1, -1, -1) if items.roles[place] & _ENDS), 0)
-    total = len(items.roles)
-    last = next((place - 1 for place in range(at + 1, total) if items.roles[place] & _ENDS), total - 1)
-    return first, last
-
-
-def _is_past(items: Items, words: list[str], first: int, at: int) -> bool:
-    """Return whether a word tells what was done before."""
-    ordinary = pack().ordinary
-    if items.entries[at].phrase != _UNKNOWN:
-        return False
-    return words[at].endswith(ordinary.procedure_endings) or any(
-        word.rsplit(" ", 1)[-1] in ordinary.history for word in words[first:at]
-    )
-
-
-def _qualifies(items: Items, after: int, last: int) -> bool:
-    """Return whether an unknown word only says more of a finding behind it."""
-    at = after
-    while at <= last and (items.entries[at].phrase == _UNKNOWN or items.roles[at] & _QUALIFIES):
-        at += 1
-    return at <= last and bool(items.roles[at] & CONCEPT)
-
-
-def _counts(items: Items, at: int, first: int, last: int, readings: tuple[Reading, ...]) -> bool:
-    """Return whether a word of the lexicon that nothing was made of is a finding that was lost.
-
-    A finding that alone heads a line of findings is none, and neither is an adjective that makes none of its structure.
-    """
-    if items.roles[at] & CONCEPT:
-        colon = next((place for place in range(at + 1, len(items.roles)) if items.roles[place] & COLON), -1)
-        heads = colon > 0 and all(role & _NAMES for role in items.roles[:colon])
-        return not heads or not any(reading.start > items.starts[colon] for reading in readings)
-    state = items.entries[at].state
-    parts = (items.entries[place].part for place in range(first, last + 1) if items.roles[place] & PART)
-    return state is not None and any(part is not None and state_concept(part, state) is not None for part in parts)
-
-
-def _region(items: Items, first: int, last: int, at: int) -> str | None:
-    """Return the region of the structure that is named nearest."""
-    places = [place for place in range(first, last + 1) if items.entries[place].part is not None]
-    part = items.entries[min(places, key=lambda place: abs(place - at))].part if places else None
-    return None if part is None else part.region.id
 
 
 @cache

@@ -202,11 +202,19 @@ def in_plural(words: str, mention: Mention) -> bool:
 
 
 def label_line(record: dict[str, Any]) -> dict[str, Any]:
-    """Label one record `{"id", "report"}`: it comes back whole, with `labels` by name and who gave them.
+    """Label one record `{"id", "report"}`: it comes back whole, with `labels` by name, who gave them, and `read`.
+
+    That is the share of the report that was read, and whether it was understood.
 
     Raises ValueError, in one sentence, for a record without a report text.
     """
     report = record.get("report")
     if not isinstance(report, str):
         raise ValueError('the line has no "report" that is text; expected {"id", "report"}')
-    return {**record, "labels": label(report), "labeler": {"name": LABELER, "version": reader_version()}}
+    read = coverage(report)
+    return {
+        **record,
+        "labels": label(report),
+        "labeler": {"name": LABELER, "version": reader_version()},
+        "read": {"share": read.share, "understood": read.understood},
+    }
