@@ -48,7 +48,10 @@ def off_topic(quote: Quote, finding: str, presence: Presence, report_text: str) 
 
     What names nothing at all is read with its sentence and the one before.
     """
-    topic, words = topic_of(finding), words_of(quote.text)
+    words = words_of(quote.text)
+    if not words.concepts.isdisjoint(words_of(finding).concepts):
+        return False
+    topic = topic_of(finding)
     if _is_about(words, topic, presence):
         return False
     points_back = words.name_nothing or (not words.concepts and _POINTS_BACK.search(quote.text))

@@ -24,6 +24,8 @@ _SIZE = re.compile(
 _COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _NUMERALS = {word: number for number, word in enumerate(_COUNTS, start=2)}
 _COUNT = re.compile(r"(?<![\w.#-])(\d{1,2})(?![\w.%/]|-|\s*(?:mm|cm|x)\b)")
+_DIGIT = re.compile(r"\d")
+_PLURAL_ENDS = "saei"  # with those from Latin
 _SEVERAL = "multiple"
 
 
@@ -64,13 +66,15 @@ def words_of(text: str) -> Words:
     lower = lowered(text)
     spelled = [word for word, _, _ in tokenise(lower) if word[0].isalnum() and word not in ARTICLES]
     words = [part for word in spelled for part in fold_compound(word)]
-    plurals = [folded for word in spelled if (folded := _singular(word)) is not None]
+    plurals = [folded for word in spelled if word[-1] in _PLURAL_ENDS and (folded := _singular(word)) is not None]
     matched = list(_matches(words))
     named = _longest(matched)
     parts = [entry.part for entry in named if entry.part is not None and not entry.concepts]
-    sized = [number for match in _SIZE.finditer(lower) for number in _millimetres(match)]
     counts = {_NUMERALS[word] for word in words if word in _NUMERALS}
-    counts |= {int(number) for number in _COUNT.findall(lower)}
+    sized: list[float] = []
+    if _DIGIT.search(lower):
+        sized = [number for match in _SIZE.finditer(lower) for number in _millimetres(match)]
+        counts |= {int(number) for number in _COUNT.findall(lower)}
     all_entries = [entry for _, _, entry in matched]
     concepts = {concept for entry in named for concept in entry.concepts}
     return Words(
@@ -165,14 +169,19 @@ def _matches(words: list[str]) -> Iterator[tuple[int, int, Entry]]:
 
 def _longest(matched: list[tuple[int, int, Entry]]) -> list[Entry]:
     """Keep what names something, from left to right, of several that begin at one word the longest."""
-    naming = [match for match in matched if match[2].concepts or match[2].part is not None]
-    kept: list[Entry] = []
+    kept: list[tuple[int, Entry]] = []
     reached = 0
-    for start, stop, entry in sorted(naming, key=lambda match: (match[0], -match[1])):
-        if start >= reached:
-            kept.append(entry)
-            reached = stop
-    return kept
+    for start, stop, entry in matched:  # by start, then by length
+        if not entry.concepts and entry.part is None:
+            continue
+        if kept and kept[-1][0] == start:
+            kept[-1] = (start, entry)
+        elif start >= reached:
+            kept.append((start, entry))
+        else:
+            continue
+        reached = stop
+    return [entry for _, entry in kept]
 
 
 def _millimetres(match: re.Match[str]) -> Iterator[float]:

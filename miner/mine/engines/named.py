@@ -52,8 +52,11 @@ def _present(number: int, finding: str, judged: JudgedFinding, report: str) -> E
         raise against_answer(finding, Presence.PRESENT, in_plain_words(judged.reason))
     name = in_sentence(finding)
     quotes = on_topic(judged.evidence, finding, Presence.PRESENT, report) or judged.evidence
-    kept, missing = with_what_is_missing(name, quotes[:MOST_QUOTES], report)
-    statement = pack().wording.sentences.shows.format(seen=with_article(without(name, missing)))
+    shows = pack().wording.sentences.shows
+    statement = shows.format(seen=with_article(name))
+    kept, missing = with_what_is_missing(statement, quotes[:MOST_QUOTES], report)
+    if missing:
+        statement = shows.format(seen=with_article(without(name, missing)))
     return evidence_of(number, finding, Presence.PRESENT, statement, kept)
 
 
