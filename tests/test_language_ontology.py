@@ -137,7 +137,7 @@ NAMED = [  # PadChest's findings, RadLex, and what reports of other settings cal
     ("Streaky changes at the bases.", "+lung_opacity"),
     ("Patchy streaky density in the lingula.", "+lung_opacity"),
     ("Slight haze at the left base.", "+lung_opacity"),
-    ("Age-appropriate skeleton.", "+ordinary_skeleton !normal_bones"),
+    ("Age-appropriate skeleton.", "+physiologic_skeleton !normal_bones"),
     ("No bony injury.", "-fracture"),
     ("No air leak.", "-pneumothorax"),
 ]
