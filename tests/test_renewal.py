@@ -64,7 +64,8 @@ def test_each_question_is_given_once_by_its_newest_settings_and_more_only_where_
 ) -> None:
     before = cxr("filter", "-o", "before.jsonl")
     assert before.returncode == 1  # an older store is read after the first command that writes
-    assert cxr("mine").returncode == cxr("score").returncode == 0
+    assert cxr("mine").returncode in {0, 4}  # an answer that the report contradicts, as it is read now, is rejected
+    assert cxr("score").returncode == 0
     ((chains, questions),) = sql("select count(*), count(distinct question_id) from factual_chains")
     assert chains == questions
     assert sql("select distinct engine_version from factual_chains") == [(RulesEngine().version,)]
