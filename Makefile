@@ -64,6 +64,7 @@ GOLD ?= ../shared/gold
 .PHONY: bench-judge
 bench-judge: $(VENV)/.dev  ## print how well judge and labeler agree with careful readings, and how fast (GOLD=folder)
 	$(BIN)/python benchmarks/judge.py $(GOLD)
+	$(BIN)/python benchmarks/readings.py $(GOLD)
 	$(BIN)/python benchmarks/radiologists.py
 	$(BIN)/python benchmarks/labels.py $(GOLD)/..
 	$(BIN)/python benchmarks/judge_speed.py $(GOLD)/.. $(if $(MEDSPACY),--medspacy-python $(MEDSPACY))
