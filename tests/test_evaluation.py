@@ -153,11 +153,11 @@ def test_a_rerun_scores_nothing_and_gives_the_same_and_what_was_lost_is_scored_a
     predict(here, wrong_every_third)
     first = evaluate(here, "--format", "json")
     again = evaluate(here, "--format", "json")
-    assert "0 predictions scored" in again.stderr
+    assert "\n0 predictions scored" in again.stderr
     assert again.stdout == first.stdout
     sql(here, "delete from prediction_scores where hash(prediction_id) % 2 = 0")
     third = evaluate(here, "--format", "json")
-    assert "0 predictions scored" not in third.stderr
+    assert "\n0 predictions scored" not in third.stderr
     assert third.stdout == first.stdout
     kept = sql(here, "select count(*), count(distinct (model, task, corpus, split, mode, measure)) from evaluations")
     assert kept[0][0] == kept[0][1] > 0

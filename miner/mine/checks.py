@@ -50,7 +50,7 @@ def check_all(
     """Run every check below on one question's finished reasoning; None if all hold."""
     return (
         check_plan(question, plan)
-        or check_evidence(plan, evidence, report)
+        or check_evidence(plan, evidence, report, compared=question.task is Task.TEMPORAL)
         or check_answer_supported(question, evidence)
         or check_chain(question, evidence, chain)
     )
@@ -75,11 +75,14 @@ def check_plan(question: Question, plan: Plan) -> Rejection | None:
     return None
 
 
-def check_evidence(plan: Plan, evidence: tuple[Evidence, ...], report: Report) -> Rejection | None:
+def check_evidence(
+    plan: Plan, evidence: tuple[Evidence, ...], report: Report, *, compared: bool = False
+) -> Rejection | None:
     """Check that every quote stands in the report, every planned finding is answered, and silence is real.
 
     Silence is not real where an observing section of the report contains the finding's own name. That evidence
-    inferred from silence asserts absence, and that quoted evidence has a quote, the schema guarantees.
+    inferred from silence asserts absence, and that quoted evidence has a quote, the schema guarantees. `compared`: the
+    statements compare with an earlier image, of which these quotes say nothing.
     """
     planned = {_fold(item.finding) for item in plan.items}
     elsewhere = _not_observing(report)
@@ -98,7 +101,11 @@ def check_evidence(plan: Plan, evidence: tuple[Evidence, ...], report: Report) -
     unanswered = [item.finding for item in plan.items if _fold(item.finding) not in answered]
     if unanswered:
         return _incomplete(f"no evidence answers {', '.join(unanswered)}, which the plan asks for")
-    return _check_silence(evidence, report) or check_relevance(evidence, report.text) or check_statements(evidence)
+    return (
+        _check_silence(evidence, report)
+        or check_relevance(evidence, report.text)
+        or check_statements(evidence, compared=compared)
+    )
 
 
 def check_answer_supported(question: Question, evidence: tuple[Evidence, ...]) -> Rejection | None:
@@ -145,7 +152,8 @@ def check_chain(question: Question, evidence: tuple[Evidence, ...], chain: Chain
     unused = sorted({item.finding for item in evidence} - reached)
     if unused:
         return _incomplete(f"no step rests on the evidence on {', '.join(unused)}")
-    return check_measured(evidence, chain) or _check_answer(question, chain)
+    compared = question.task is Task.TEMPORAL  # the sizes of an earlier image stand in no quote
+    return (None if compared else check_measured(evidence, chain)) or _check_answer(question, chain)
 
 
 def same_answer(given: str, question: Question) -> bool:

@@ -58,10 +58,18 @@ def _missing(said: Words, quoted: tuple[Words, ...]) -> tuple[str, ...]:
     return (*missing, *(f"{size:g} mm" for size in sorted(said.sizes_mm - sizes)))
 
 
-def check_statements(evidence: tuple[Evidence, ...]) -> Rejection | None:
-    """Check that what is stated as present has no side, degree, number or size beyond its quotes."""
+def check_statements(evidence: tuple[Evidence, ...], *, compared: bool = False) -> Rejection | None:
+    """Check that what is stated as present has no side, degree, number or size beyond its quotes.
+
+    Where it is compared with an earlier image, only sides are checked: its degree and size then stand in no quote.
+    """
     for item in evidence:
-        if item.presence is Presence.PRESENT and (missing := unquoted(item.statement, item.quotes)):
+        if item.presence is not Presence.PRESENT:
+            continue
+        missing = unquoted(item.statement, item.quotes)
+        if compared:
+            missing = tuple(word for word in missing if word in set(Side))
+        if missing:
             return Rejection(
                 RejectReason.STATEMENT_NOT_QUOTED,
                 f"the statement on {item.finding} says {', '.join(missing)}, which none of its quotes says; quote the "

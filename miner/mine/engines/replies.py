@@ -77,7 +77,8 @@ def check_evidence_reply(reply: EvidenceReply, plan: Plan, report: Report) -> Re
     for number, item in enumerate(reply.items, start=1):
         if rejection := _check_kind(item, number) or _check_quotes(item, number, report):
             return rejection
-    if rejection := check_evidence(plan, to_evidence(reply, plan, report), report):
+    compared = isinstance(reply, TemporalEvidenceReply)
+    if rejection := check_evidence(plan, to_evidence(reply, plan, report), report, compared=compared):
         return rejection
     return check_progressions(reply, report) if isinstance(reply, TemporalEvidenceReply) else None
 
