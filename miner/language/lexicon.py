@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
+from cxr.miner.kit.memory import no_collecting
 from cxr.miner.language.entries import Entry, Node, Part, Ratio, Role
 from cxr.miner.language.tokens import phrase_words
 from cxr.miner.pack import Pack, PackError, pack
@@ -298,7 +299,8 @@ def _add_concepts(builder: _Builder, source: Pack) -> dict[str, Concept]:
 @lru_cache(maxsize=1)
 def load_lexicon() -> Lexicon:
     """Return the lexicon, built and checked once per process; raises `LexiconError` on a contradiction."""
-    return build_lexicon(pack())
+    with no_collecting():
+        return build_lexicon(pack())
 
 
 def build_lexicon(source: Pack) -> Lexicon:

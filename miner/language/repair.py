@@ -8,7 +8,6 @@ from cxr.miner.language.tokens import fold_compound
 
 _SHORTEST = 7
 """Letters: of shorter words too many are one letter apart."""
-_END = 3
 _GLUED = int(Role.DENY_FORWARD | Role.SEVERITY | Role.SIDE)
 
 
@@ -30,20 +29,27 @@ def _vocabulary() -> frozenset[str]:
 
 
 @cache
-def _by_ends() -> dict[str, list[str]]:
-    """Return the words of findings by their first and last letters, of which one slip leaves one end whole."""
+def _by_less() -> dict[str, set[str]]:
+    """Return the words of findings by themselves and by what is left of them without one letter.
+
+    Two words that are one slip apart share such a form, which is asked for in no time (SymSpell, Garbe 2012).
+    """
     entries = load_lexicon().entries.values()
-    found: dict[str, list[str]] = {}
+    found: dict[str, set[str]] = {}
     for word in {word for entry in entries if entry.concepts for word in entry.phrase if len(word) >= _SHORTEST}:
-        for end in (word[:_END], f"-{word[-_END:]}"):
-            found.setdefault(end, []).append(word)
+        for form in _less(word):
+            found.setdefault(form, set()).add(word)
     return found
+
+
+def _less(word: str) -> set[str]:
+    return {word, *(word[:at] + word[at + 1 :] for at in range(len(word)))}
 
 
 def _near(word: str) -> str | None:
     """Return the one word that a word becomes by one letter more, less, other or exchanged; None where several."""
-    alike = {*_by_ends().get(word[:_END], ()), *_by_ends().get(f"-{word[-_END:]}", ())}
-    near = {known for known in alike if _one_slip(word, known)}
+    known = _by_less()
+    near = {one for form in _less(word) for one in known.get(form, ()) if _one_slip(word, one)}
     return near.pop() if len(near) == 1 else None
 
 

@@ -72,8 +72,9 @@ def silence(items: Items, silent: list[bool], sought: list[int]) -> None:
         _seek(items, silent, sought, 0, total)
     seeking = False  # "... was examined for"
     opening = True  # nothing but "Next," so far
+    reasons = "for" in items.words
     for index, role in enumerate(roles):
-        if role & PAST_NEXT or _gives_reason(items, index):
+        if role & PAST_NEXT or (reasons and _gives_reason(items, index)):
             _silence_next(roles, silent, index)
         elif role & NOTHING_BACKWARD:
             start = next((at + 1 for at in range(index - 1, -1, -1) if roles[at] & (COMMA | BREAK)), 0)

@@ -20,8 +20,9 @@ import polars as pl
 
 from cxr.miner.ingest.corpus import Reject, SourceFile, rejects_frame
 from cxr.miner.ingest.read.files import MAX_ARCHIVE_BYTES, MAX_RATIO, find_layout
-from cxr.miner.ingest.read.members import MAX_REPORT_BYTES, no_collecting
+from cxr.miner.ingest.read.members import MAX_REPORT_BYTES
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.memory import no_collecting
 from cxr.schemas.vocabulary import RejectReason, Stage
 
 REPORTS_ZIP = "mimic-cxr-reports.zip"

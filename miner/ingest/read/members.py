@@ -1,7 +1,6 @@
 """Report files to sections, a chunk at a time; runs in worker processes, so it imports little."""
 
 import errno
-import gc
 import mmap
 import os
 import stat
@@ -9,13 +8,13 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from cxr.miner.kit.memory import no_collecting
 from cxr.miner.language.sections import SectionName, trimmed
 from cxr.schemas.vocabulary import RejectReason
 
@@ -62,16 +61,6 @@ class Failed(NamedTuple):
 
 
 Answer = tuple[pa.Table, list[Failed]]
-
-
-@contextmanager
-def no_collecting() -> Iterator[None]:
-    """Leave off looking for cycles: among thousands of small objects without any it takes an eighth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def read_chunk(source: str, members: Iterable[tuple[Any, ...]], *, label: bool = False) -> Answer:
