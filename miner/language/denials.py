@@ -5,37 +5,38 @@ from typing import TYPE_CHECKING
 from cxr.miner.language.conclusions import concludes_anew
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Role, load_lexicon
+from cxr.miner.language.masks import (
+    AFFIRM,
+    BACKWARD,
+    CAUSE,
+    CHANGE,
+    COLON,
+    COMMA,
+    CONCEPT,
+    CONFIRM,
+    CONJUNCTION,
+    COPULA,
+    DENY_BACKWARD,
+    DENY_FORWARD,
+    FORWARD,
+    MENTION,
+    MODIFIER,
+    PART,
+    SEVERITY,
+    STATE,
+    STOP,
+    WITH,
+)
 from cxr.miner.language.references import ANAPHOR, PRONOUNS
 from cxr.miner.language.silence import OPTION
 
 if TYPE_CHECKING:
     from cxr.miner.language.scopes import Scopes
 
-MENTION = int(Role.CONCEPT | Role.GENERIC)
-_STOP = int(Role.BREAK)
-_BACKWARD = int(Role.DENY_BACKWARD | Role.HEDGE_BACKWARD)
-_FORWARD = int(Role.DENY_FORWARD | Role.HEDGE_FORWARD | Role.HEDGE_LIST)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
-_MODIFIER = int(
-    Role.SIDE
-    | Role.SEVERITY
-    | Role.NUMBER
-    | Role.CHANGE
-    | Role.PART
-    | Role.STATE
-    | Role.ACUTE
-    | Role.CHRONIC
-    | Role.WORD
-)
-CONCEPT, PART, STATE, SEVERITY, CHANGE = map(int, (Role.CONCEPT, Role.PART, Role.STATE, Role.SEVERITY, Role.CHANGE))
-COMMA, CONJUNCTION, COPULA, COLON, WITH = map(int, (Role.COMMA, Role.CONJUNCTION, Role.COPULA, Role.COLON, Role.WITH))
-DENY_FORWARD, DENY_BACKWARD = int(Role.DENY_FORWARD), int(Role.DENY_BACKWARD)
-HEDGE_FORWARD, HEDGE_BACKWARD = int(Role.HEDGE_FORWARD), int(Role.HEDGE_BACKWARD)
-AFFIRM = int(Role.AFFIRM_BACKWARD)
-CAUSE = int(Role.CAUSE)
+HEDGE_FORWARD = int(Role.HEDGE_FORWARD)
 _OWN = int(Role.SIDE | Role.NUMBER | Role.CHRONIC)
 """What a member of a denied list does not begin with."""
-CONFIRM = int(Role.CONFIRM)
 _POINTING = PRONOUNS | {"this", "these"}
 _CONCLUDES = int(Role.PROBABLE | Role.HEDGE_FORWARD)
 _ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or"), ("or", "alternatively")})
@@ -50,20 +51,20 @@ def looks_back(items: Items, index: int) -> bool:
     roles = items.roles
     before = roles[index - 1] if index else 0
     last = items.entries[index].phrase[-1]
-    if last in _BARE_DENIALS and index + 1 < len(roles) and not roles[index + 1] & (COMMA | COLON | _STOP):
+    if last in _BARE_DENIALS and index + 1 < len(roles) and not roles[index + 1] & (COMMA | COLON | STOP):
         return False
-    if not before or before & (_STOP | Role.PREPOSITION | COMMA):
+    if not before or before & (STOP | Role.PREPOSITION | COMMA):
         return False
     follows = index + 1
     # "no noticeable X", "no observed X": a participle before its noun is a qualifier
     # and so are two joined ones: "no patchy or streaky X"
     while (
         follows < len(roles)
-        and roles[follows] & (_MODIFIER | AFFIRM | CONJUNCTION)
+        and roles[follows] & (MODIFIER | AFFIRM | CONJUNCTION)
         and not roles[follows] & (PART | STATE)
     ):
         follows += 1
-    ahead = roles[follows] if follows < len(roles) else _STOP
+    ahead = roles[follows] if follows < len(roles) else STOP
     return not ahead & (MENTION | PART | STATE | Role.DENY_FORWARD | HEDGE_FORWARD)
 
 
@@ -75,15 +76,15 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
     for index, role in enumerate(roles):
         if deny_used and role & (_CONCLUDES | CONFIRM) and concludes_anew(items, index, deny):
             deny = -1
-        forward = role & _FORWARD and items.entries[index].phrase != _NON
-        if forward and not (role & _BACKWARD and looks_back(items, index)):
+        forward = role & FORWARD and items.entries[index].phrase != _NON
+        if forward and not (role & BACKWARD and looks_back(items, index)):
             if role & DENY_FORWARD:
                 deny, deny_used = index, False
             else:
                 hedge, hedge_used = index, False
                 lasting = bool(role & Role.HEDGE_LIST)
-                deny = -1 if role & _STOP else deny
-        elif role & _STOP:
+                deny = -1 if role & STOP else deny
+        elif role & STOP:
             deny = hedge = -1
         elif deny_used and _parts_denial(items, index):
             deny = -1
@@ -138,7 +139,7 @@ def _or_follows(items: Items, index: int) -> bool:
     for position in range(index, len(items.roles)):
         if items.entries[position].phrase in _ALTERNATIVE:
             return True
-        if items.roles[position] & (_STOP | COPULA | WITH | DENY_FORWARD):
+        if items.roles[position] & (STOP | COPULA | WITH | DENY_FORWARD):
             return False
     return False
 
@@ -147,7 +148,7 @@ def _leads_to_mention(items: Items, index: int) -> bool:
     for role in items.roles[index + 1 :]:
         if role & MENTION:
             return True
-        if not role & _MODIFIER:
+        if not role & MODIFIER:
             return False
     return False
 
@@ -204,14 +205,14 @@ def _is_affirmed(items: Items, start: int) -> bool:
         said = role & AFFIRM and items.entries[index].phrase[0] in _TO_BE  # "is present" is one phrase
         if said or role & COPULA:
             return bool(said or affirmed(items, index)) and not any(r & DENY_BACKWARD for r in items.roles[index:])
-        if role & (_LIST | _STOP | WITH | DENY_FORWARD):
+        if role & (_LIST | STOP | WITH | DENY_FORWARD):
             return False
     return False
 
 
 def _alternative_follows(items: Items, start: int) -> bool:
     for role, entry in zip(items.roles[start:], items.entries[start:], strict=True):
-        if role & (_STOP | WITH):
+        if role & (STOP | WITH):
             return False
         if entry.phrase in _ALTERNATIVE:
             return True
@@ -223,7 +224,7 @@ def _has_predicate(items: Items, start: int) -> bool:
     saw_part = False
     for index in range(start, len(items.roles)):
         role = items.roles[index]
-        if role & (_LIST | _STOP | WITH | DENY_FORWARD) and not (role & CONJUNCTION and saw_part):
+        if role & (_LIST | STOP | WITH | DENY_FORWARD) and not (role & CONJUNCTION and saw_part):
             return False
         if role & COPULA:
             return not affirmed(items, index)

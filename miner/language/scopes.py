@@ -9,34 +9,30 @@ from dataclasses import dataclass
 from cxr.miner.language.denials import deny_behind_non, looks_back, reach_forward
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Entry, Role
+from cxr.miner.language.masks import (
+    AFFIRM,
+    BACKWARD,
+    COLON,
+    COMMA,
+    CONCEPT,
+    CONJUNCTION,
+    COPULA,
+    DENY_BACKWARD,
+    FORWARD,
+    MENTION,
+    MODIFIER,
+    PART,
+    SEVERITY,
+    STATE,
+    STOP,
+    WITH,
+)
 from cxr.miner.language.options import silence_options
 from cxr.miner.language.references import ANAPHOR, before_aside, is_normal, of_the_above, seen_elsewhere
 from cxr.miner.language.silence import NOTHING_SENTENCE, OPTION, keep_denied, plans, silence
 from cxr.miner.pack import pack
 
-MENTION = int(Role.CONCEPT | Role.GENERIC)
-_STOP = int(Role.BREAK)
-_BACKWARD = int(Role.DENY_BACKWARD | Role.HEDGE_BACKWARD)
-_FORWARD = int(Role.DENY_FORWARD | Role.HEDGE_FORWARD | Role.HEDGE_LIST)
-_MODIFIER = int(
-    Role.SIDE
-    | Role.SEVERITY
-    | Role.NUMBER
-    | Role.CHANGE
-    | Role.PART
-    | Role.STATE
-    | Role.ACUTE
-    | Role.CHRONIC
-    | Role.WORD
-)
-CONCEPT, PART, STATE, SEVERITY, CHANGE = map(int, (Role.CONCEPT, Role.PART, Role.STATE, Role.SEVERITY, Role.CHANGE))
-COMMA, CONJUNCTION, COPULA, COLON, WITH = map(int, (Role.COMMA, Role.CONJUNCTION, Role.COPULA, Role.COLON, Role.WITH))
-DENY_FORWARD, DENY_BACKWARD = int(Role.DENY_FORWARD), int(Role.DENY_BACKWARD)
-HEDGE_FORWARD, HEDGE_BACKWARD = int(Role.HEDGE_FORWARD), int(Role.HEDGE_BACKWARD)
-AFFIRM = int(Role.AFFIRM_BACKWARD)
-CAUSE = int(Role.CAUSE)
 _CHOICE = CONJUNCTION | int(Role.PREPOSITION | Role.PROBABLE | Role.HEDGE_FORWARD | Role.HEDGE_BACKWARD)
-CONFIRM = int(Role.CONFIRM)
 _ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or"), ("or", "alternatively")})
 _RELATIVE = frozenset({("which",), ("but",), ("however",)})
 _WHICH = ("which",)
@@ -76,13 +72,13 @@ def read_scopes(items: Items) -> Scopes:
     union = items.union
     if plans(items):
         silence(items, scopes.silent, scopes.sought)
-    if union & _FORWARD:
+    if union & FORWARD:
         reach_forward(items, scopes)
         if _NON in items.words:
             deny_behind_non(items, scopes)
-    if union & _BACKWARD:
+    if union & BACKWARD:
         for index, roles in enumerate(items.roles):
-            if roles & _BACKWARD and not (roles & _FORWARD and not looks_back(items, index)):
+            if roles & BACKWARD and not (roles & FORWARD and not looks_back(items, index)):
                 _apply_backward(items, scopes, index)
     if union & _CHOICE:
         _alternatives(items, scopes)
@@ -103,7 +99,7 @@ def subjects(items: Items, index: int, wanted: int) -> list[int]:
         role = roles[position]
         if role & Role.PREPOSITION and items.entries[position].phrase in _AWAY:
             found.clear()  # "unchanged from the previous image": a comparison is no subject
-        if role & _STOP or (role & (WITH | COLON) and found):
+        if role & STOP or (role & (WITH | COLON) and found):
             break  # a heading ("Z: Y is normal") is no second subject
         if role & COPULA:
             if found or own_copula:
@@ -118,7 +114,7 @@ def subjects(items: Items, index: int, wanted: int) -> list[int]:
             if not _list_continues(items, position, wanted):
                 break
         elif (
-            role & (_BACKWARD | AFFIRM)
+            role & (BACKWARD | AFFIRM)
             and not role & (STATE | CONCEPT | PART | SEVERITY)
             and position < index - 1
             and found
@@ -142,7 +138,7 @@ def _list_continues(items: Items, position: int, wanted: int) -> bool:
         role = items.roles[index]
         if role & wanted:
             return not role & CONCEPT
-        if role & (COPULA | _STOP | STATE | WITH):
+        if role & (COPULA | STOP | STATE | WITH):
             return False
     return False
 
@@ -178,7 +174,7 @@ def _of_another_day(items: Items, index: int) -> bool:
     for role in items.roles[index + 1 :]:
         if role & Role.ANOTHER_DAY:
             return True
-        if role & (MENTION | COMMA | _STOP | COPULA):
+        if role & (MENTION | COMMA | STOP | COPULA):
             return False
     return False
 
@@ -190,7 +186,7 @@ def _names_something(items: Items, index: int) -> bool:
     for role in items.roles[index + 1 :]:
         if role & PART:
             return True
-        if not role & _MODIFIER:
+        if not role & MODIFIER:
             return False
     return False
 
@@ -251,7 +247,7 @@ def _neighbour(items: Items, index: int, step: int) -> int:
         role = items.roles[position]
         if role & CONCEPT:
             return position
-        if not role & (_MODIFIER | Role.PREPOSITION) or role & COMMA:
+        if not role & (MODIFIER | Role.PREPOSITION) or role & COMMA:
             return -1
         position += step
     return -1
