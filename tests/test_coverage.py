@@ -32,6 +32,8 @@ READ = [
     "Tubes and lines: None. Lungs: clear.",
     "The lungs are clear. A glimmerule in the abdomen.",  # no finding there has a label
     "Endotracheal tube with its mimsy cuff 4 cm above the carina. The lungs are clear.",  # one more word of a device
+    "FINDINGS: nan IMPRESSION: No effusion.",  # what programs write for an empty column
+    "FINDINGS: NULL IMPRESSION: No effusion.",
 ]
 
 
