@@ -55,11 +55,8 @@ def print_reports(judge: RulesJudge, rows: list[Json]) -> None:
         ids, gold, said = zip(*pairs, strict=True)
         found = agreement(gold, said, clusters=ids)
         print(f"{style:16} {found.n:5}  {shown(found.accuracy, '.1%'):24} {shown(found.kappa, '.2f')}")
-    values = [
-        (row["id"], name, value, labels_of(row["report"]).get(name))
-        for row in rows
-        for name, value in row["labels"].items()
-    ]
+    labeled = [(row, labels_of(row["report"])) for row in rows]
+    values = [(row["id"], name, gold, said.get(name)) for row, said in labeled for name, gold in row["labels"].items()]
     exact = agreement(
         [str(each[2]) for each in values], [str(each[3]) for each in values], clusters=[v[0] for v in values]
     )

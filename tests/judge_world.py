@@ -1,4 +1,4 @@
-"""What a scripted model says when it judges: verdicts, and answers to every question of the llm judge."""
+"""Findings in short, and what a scripted model says when it judges: verdicts, and answers to every question."""
 
 import re
 from typing import Any
@@ -8,6 +8,12 @@ from tests.scripted_server import Act, Say, schema_name
 
 REPORT = "FINDINGS: Heart size is normal.\nSmall left pleural  effusion. No focal consolidation."
 EFFUSION = Finding(observation="pleural effusion", status="present")
+
+
+def listed(text: str) -> list[Finding]:
+    """Read "observation | status; observation | status"."""
+    pairs = [item.split("|") for item in text.split(";") if item.strip()]
+    return [Finding(observation=pair[0].strip(), status=pair[1].strip()) for pair in pairs]
 
 
 def verdict(number: int, verdict: str, *quotes: str, extra: bool = False, reason: str = "stated") -> dict[str, Any]:

@@ -3,15 +3,9 @@
 import pytest
 
 from cxr.miner.judge import RulesJudge
-from cxr.schemas import Finding
+from tests.judge_world import listed
 
 JUDGE = RulesJudge()
-
-
-def listed(text: str) -> list[Finding]:
-    """Read "observation | status; observation | status"."""
-    pairs = [item.split("|") for item in text.split(";") if item.strip()]
-    return [Finding(observation=pair[0].strip(), status=pair[1].strip()) for pair in pairs]
 
 
 HELD = [

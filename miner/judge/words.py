@@ -21,7 +21,6 @@ from cxr.schemas import Finding, NormalForm, Presence, Quote, Verdict
 SHARED = 0.66
 _SENTENCE = re.compile(r"[^.;\n]+")
 _QUALIFIERS = Role.PART | Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.STATE
-_NON_COMMITTAL = Role.NOT_ASSESSABLE | Role.QUALITY
 UNKNOWN = "unknown_words"
 
 

@@ -2,6 +2,7 @@
 
 from cxr.miner.language.entries import Role
 from cxr.miner.language.items import Items
+from cxr.miner.language.masks import MENTION, MODIFIER
 from cxr.miner.pack import pack
 from cxr.schemas import Change, Severity
 
@@ -25,8 +26,7 @@ _DEGREES = int(Role.SEVERITY | Role.CHANGE | Role.COURSE | Role.STATE)
 _SAYS_MORE = int(_DEGREES | Role.PART | Role.SIDE | Role.NUMBER)
 _PERHAPS = int(Role.PROBABLE | Role.HEDGE_FORWARD)
 COLON, BREAK = int(Role.COLON), int(Role.BREAK)
-_MENTION, _STOPS = int(Role.CONCEPT | Role.GENERIC), int(Role.BREAK | Role.COLON)
-_MODIFIER = int(QUALIFIER | Role.WORD | Role.ACUTE | Role.CHRONIC)
+_STOPS = int(Role.BREAK | Role.COLON)
 _NEW = int(Role.CONCEPT | Role.GENERIC | Role.STATE | Role.DENY_FORWARD)
 _JOINS = int(Role.COMMA | Role.CONJUNCTION | Role.COPULA)
 _ADDS = frozenset({("but",), ("yet",), ("though",), ("although",), ("which",), ("now",)})
@@ -173,9 +173,9 @@ def leads_to_mention(items: Items, index: int) -> bool:
     """Return whether qualifiers that begin at an item belong to a later mention."""
     for position in range(index, len(items.roles)):
         role = items.roles[position]
-        if role & _MENTION:
+        if role & MENTION:
             return True
-        if not role & _MODIFIER:
+        if not role & MODIFIER:
             return False
     return False
 

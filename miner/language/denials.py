@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cxr.miner.language.conclusions import concludes_anew
+from cxr.miner.language.course import leads_to_mention
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Role, load_lexicon
 from cxr.miner.language.masks import (
@@ -39,7 +40,7 @@ _OWN = int(Role.SIDE | Role.NUMBER | Role.CHRONIC)
 """What a member of a denied list does not begin with."""
 _POINTING = PRONOUNS | {"this", "these"}
 _CONCLUDES = int(Role.PROBABLE | Role.HEDGE_FORWARD)
-_ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or"), ("or", "alternatively")})
+ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or"), ("or", "alternatively")})
 _TO_BE = frozenset({"is", "are"})
 _BARE_DENIALS = frozenset({"no", "not", "0"})
 """They close a statement at its end alone: "X: no", "X not"."""
@@ -99,7 +100,7 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
         scopes.cue[index] = deny if deny >= 0 else hedge
         if role & (MENTION | OPTION | Role.QUALITY):
             deny_used = hedge_used = True
-        elif role & STATE and deny >= 0 and not _leads_to_mention(items, index):
+        elif role & STATE and deny >= 0 and not leads_to_mention(items, index + 1):
             deny_used = True
 
 
@@ -125,7 +126,7 @@ def _runs_on(items: Items, index: int) -> bool:
     state = items.entries[index + 1].state if index + 1 < len(items.roles) else None
     if items.roles[index] & PART and state is not None:
         return True
-    return bool(items.roles[index] & (SEVERITY | CHANGE | Role.SIDE)) and _leads_to_mention(items, index)
+    return bool(items.roles[index] & (SEVERITY | CHANGE | Role.SIDE)) and leads_to_mention(items, index + 1)
 
 
 def _ends_denial(items: Items, index: int) -> bool:
@@ -137,18 +138,9 @@ def _ends_denial(items: Items, index: int) -> bool:
 def _or_follows(items: Items, index: int) -> bool:
     """Return whether a list that a comma continues ends in "or ..."."""
     for position in range(index, len(items.roles)):
-        if items.entries[position].phrase in _ALTERNATIVE:
+        if items.entries[position].phrase in ALTERNATIVE:
             return True
         if items.roles[position] & (STOP | COPULA | WITH | DENY_FORWARD):
-            return False
-    return False
-
-
-def _leads_to_mention(items: Items, index: int) -> bool:
-    for role in items.roles[index + 1 :]:
-        if role & MENTION:
-            return True
-        if not role & MODIFIER:
             return False
     return False
 
@@ -169,7 +161,7 @@ def _begins_statement(items: Items, index: int) -> bool:
     start = index
     alternative = False
     while start < len(roles) and roles[start] & _LIST:
-        alternative = alternative or entries[start].phrase in _ALTERNATIVE
+        alternative = alternative or entries[start].phrase in ALTERNATIVE
         start += 1
     if start >= len(roles):
         return False
@@ -181,7 +173,7 @@ def _begins_statement(items: Items, index: int) -> bool:
     first, state = roles[start], entries[start].state
     if state is not None and state.normal:
         return True
-    own = first & (SEVERITY | CHANGE) or (first & _OWN and _leads_to_mention(items, start - 1))
+    own = first & (SEVERITY | CHANGE) or (first & _OWN and leads_to_mention(items, start))
     if not (own or _turns_to_device(items, start)) or first & DENY_FORWARD:
         return False
     return not _alternative_follows(items, start)  # "no X, small left Y"
@@ -194,7 +186,7 @@ def _turns_to_device(items: Items, start: int) -> bool:
         next((concepts[items.entries[at].concepts[0]].kind for at in span if items.entries[at].concepts), None)
         for span in (range(start - 1, -1, -1), range(start, len(items.roles)))
     ]
-    leads = items.roles[start] & CONCEPT or _leads_to_mention(items, start)
+    leads = items.roles[start] & CONCEPT or leads_to_mention(items, start + 1)
     return bool(leads) and kinds[0] not in {None, "device"} and kinds[1] == "device"
 
 
@@ -214,7 +206,7 @@ def _alternative_follows(items: Items, start: int) -> bool:
     for role, entry in zip(items.roles[start:], items.entries[start:], strict=True):
         if role & (STOP | WITH):
             return False
-        if entry.phrase in _ALTERNATIVE:
+        if entry.phrase in ALTERNATIVE:
             return True
     return False
 

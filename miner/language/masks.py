@@ -1,6 +1,6 @@
 """Roles of words as plain numbers, which scopes are read by at every word: an enum would cost more than the reading."""
 
-from cxr.miner.language.lexicon import Role
+from cxr.miner.language.entries import Role
 
 CONCEPT, PART, STATE, SEVERITY, CHANGE = map(int, (Role.CONCEPT, Role.PART, Role.STATE, Role.SEVERITY, Role.CHANGE))
 COMMA, CONJUNCTION, COPULA, COLON, WITH = map(int, (Role.COMMA, Role.CONJUNCTION, Role.COPULA, Role.COLON, Role.WITH))

@@ -6,7 +6,7 @@ Follows ConText (Harkema et al. 2009): a forward cue reaches to the end of its c
 
 from dataclasses import dataclass
 
-from cxr.miner.language.denials import deny_behind_non, looks_back, reach_forward
+from cxr.miner.language.denials import ALTERNATIVE, deny_behind_non, looks_back, reach_forward
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Entry, Role
 from cxr.miner.language.masks import (
@@ -33,12 +33,11 @@ from cxr.miner.language.silence import NOTHING_SENTENCE, OPTION, keep_denied, pl
 from cxr.miner.pack import pack
 
 _CHOICE = CONJUNCTION | int(Role.PREPOSITION | Role.PROBABLE | Role.HEDGE_FORWARD | Role.HEDGE_BACKWARD)
-_ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or"), ("or", "alternatively")})
 _RELATIVE = frozenset({("which",), ("but",), ("however",)})
 _WHICH = ("which",)
 _AWAY = frozenset({("from",), ("to",), ("than",)})
 PLACING = frozenset({("of",), ("in",), ("within",)})
-_CHOOSES = _ALTERNATIVE | {("over",), ("than",)}
+_CHOOSES = ALTERNATIVE | {("over",), ("than",)}
 _NON = "non"
 _UNDECIDED = frozenset({("versus",), ("vs",)})
 
@@ -228,7 +227,7 @@ def _alternatives(items: Items, scopes: Scopes) -> None:
             right = _neighbour(items, index, 1)
             if right >= 0 and not scopes.denied[right]:
                 scopes.hedged[right] = scopes.alternative[right] = True
-        if entry.phrase not in _ALTERNATIVE:
+        if entry.phrase not in ALTERNATIVE:
             continue
         left = _neighbour(items, index, -1)
         right = _neighbour(items, index, 1)
