@@ -201,7 +201,11 @@ FORMS = [
     ),
     ("Two-lead pacemaker. Left PICC.", "a pacemaker and a left PICC", "+pacemaker"),
     ("Left pacemaker with right ventricular leads.", "a left pacemaker", "+pacemaker left"),
-    ("Right apical and left basal nodules.", "bilateral lung nodules", "+nodule bilateral"),
+    (
+        "Right apical and left basal nodules.",
+        "lung nodules in the right lung apex and lung nodules in the left lung base",
+        "+nodule left lung_base",
+    ),
 ]
 
 
@@ -215,6 +219,47 @@ def test_what_is_said_of_the_image_is_good_english_and_reads_as_the_report(
     said = mined.evidence[0].statement
     assert said.startswith(f"The image shows {words}"), said
     assert meaning in read(said)
+
+
+@pytest.mark.parametrize(
+    ("report", "finding", "statement"),
+    [
+        # What explains a thing lies where the thing does; a place in another organ gives its side alone.
+        (
+            "Patchy right lower lobe opacity compatible with pneumonia.",
+            "Pneumonia",
+            "pneumonia in the right lower lobe.",
+        ),
+        ("Bandlike density at the left base, likely atelectasis.", "Atelectasis", "atelectasis in the left lung base."),
+        (
+            "Left greater than right basal density, probable atelectasis.",
+            "Atelectasis",
+            "atelectasis in both lung bases.",
+        ),
+        (
+            "Right lower lobe airspace disease and small effusion.",
+            "Pleural Effusion",
+            "a small right pleural effusion.",
+        ),
+        # One thing graded twice is said once, with the later degree; two things are two.
+        ("Minimal right effusion. Small right effusion.", "Pleural Effusion", "a small right pleural effusion."),
+        ("Minimally enlarged heart. Mild cardiomegaly.", "Cardiomegaly", "mild cardiomegaly."),
+        (
+            "Small right apical pneumothorax. Large left pneumothorax.",
+            "Pneumothorax",
+            "a small pneumothorax in the right lung apex and a large left pneumothorax.",
+        ),
+        (
+            "Small nodule in the right lung. Large nodule in the right lung.",
+            "Lung Lesion",
+            "a small right lung nodule and",
+        ),
+        ("Complete collapse of the left lung.", "Atelectasis", "complete left lung collapse, a kind of atelectasis."),
+    ],
+)
+def test_a_thing_is_said_once_with_the_place_that_its_sentence_gives(report: str, finding: str, statement: str) -> None:
+    mined = mine_question(RulesEngine(), _binary(finding, "Yes"), _report(f"FINDINGS: {report}"))
+    assert mined.evidence[0].statement.startswith(f"The image shows {statement}")
 
 
 @pytest.mark.parametrize("finding", pack().question_labels)

@@ -50,6 +50,8 @@ class LabelEvidence:
     """Why the finding is uncertain: possible, alternative ("or", "versus") or borderline; empty where certain."""
     several: bool = False
     """The report names it in the plural."""
+    mention: int = 0
+    """Which mention of the report's analysis it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,7 @@ def _evidence(analysis: Analysis, index: int, mention: Mention, value: Value, vi
         via=via,
         hedge=mention.hedge,
         several=in_plural(analysis.text[mention.start : mention.end], mention),
+        mention=index,
     )
 
 

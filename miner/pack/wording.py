@@ -99,6 +99,8 @@ class Phrases(Table):
     """Concepts that have neither: what is measured or graded beside them is something else, such as their shift."""
     unsided: tuple[ConceptId, ...] = ()
     """Concepts of which there is one, in the middle."""
+    one_a_side: tuple[ConceptId, ...] = ()
+    """Concepts of which each side has one: two degrees of it are one thing graded twice."""
     prepositions: dict[ConceptId, Word] = Field(default_factory=dict)
     """What stands between a concept and its place, where "in" and "over" will not do."""
     adjectives: Words

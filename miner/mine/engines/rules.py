@@ -6,11 +6,16 @@ mentions, with their places, become the evidence. Where no mention speaks of a f
 """
 
 from collections.abc import Container, Sequence
+from functools import lru_cache
 
 from cxr.miner.judge import RulesJudge
+from cxr.miner.judge.facts import stated
 from cxr.miner.judge.reasons import in_plain_words
+from cxr.miner.judge.relations import load_relations
 from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject
+from cxr.miner.language import load_lexicon
+from cxr.miner.language.analysis import analyse_report
 from cxr.miner.language.coverage import coverage
 from cxr.miner.language.grounding import MOST_QUOTES
 from cxr.miner.language.labeler import LabelEvidence, label_evidence
@@ -183,7 +188,8 @@ def _asserted(
 
 
 def _present(number: int, finding: str, mentions: Sequence[LabelEvidence], report_text: str) -> Evidence:
-    said_of = merged([(form, mention.several) for mention in mentions for form in mention.finding.normal_forms])
+    placed = _with_shared_places(report_text)
+    said_of = merged([(form, mention.several) for mention in mentions for form in placed[mention.mention]])
     forms = [form for form, _ in said_of]
     words_said = {word for mention in mentions for word in mention.quote.text.lower().split()}
 
@@ -201,6 +207,23 @@ def _present(number: int, finding: str, mentions: Sequence[LabelEvidence], repor
     quotes = on_topic(_telling(mentions, forms), finding, Presence.PRESENT, report_text)
     statement, quotes = backed(say, forms, quotes or [mention.quote for mention in mentions], report_text)
     return evidence_of(number, finding, Presence.PRESENT, statement, quotes, most=len(quotes))
+
+
+@lru_cache(maxsize=256)
+def _with_shared_places(report_text: str) -> dict[int, tuple[NormalForm, ...]]:
+    """Return the forms of each mention with the side and place that its sentence gives to all of one thing.
+
+    A place in another organ ("a left lower lobe X and effusion") gives its side alone.
+    """
+    analysis, lexicon = analyse_report(report_text), load_lexicon()
+    forms: dict[int, tuple[NormalForm, ...]] = {}
+    for index, placed, _ in stated(analysis, load_relations()):
+        form = analysis.mentions[index].form
+        organ = lexicon.concepts[form.concept].region
+        there = form.locations or all(lexicon.parts[place].region.id == organ for place in placed.locations)
+        told = {"side": placed.side, "severity": placed.severity, "locations": placed.locations if there else ()}
+        forms[index] = (*forms.get(index, ()), form.model_copy(update=told))
+    return forms
 
 
 def _telling(mentions: Sequence[LabelEvidence], forms: Sequence[NormalForm]) -> list[Quote]:

@@ -63,7 +63,10 @@ def merged(said: Sequence[tuple[NormalForm, bool]]) -> list[tuple[NormalForm, bo
             if len(fitting) == 1 or any(_says_all_of(kept[two][0], form) for two in fitting):
                 two = next((two for two in fitting if _says_all_of(kept[two][0], form)), fitting[0])
                 other, plural_too = kept[two]
-                kept[two] = (_as_one(other, form), plural_too or (several and other.concept == form.concept))
+                kept[two] = (
+                    _as_one(other, form, later=one > two),
+                    plural_too or (several and other.concept == form.concept),
+                )
                 del kept[one]
                 break
         else:
@@ -75,7 +78,9 @@ def _may_be_one(other: NormalForm, form: NormalForm) -> bool:
     told_apart = [(each.concept, each.presence, each.certainty, each.number) for each in (form, other)]
     if told_apart[0] != told_apart[1] or _says_all_of(other, form):
         return _says_all_of(other, form)
-    known = ((form.side, other.side), (form.severity, other.severity), (form.size_mm, other.size_mm))
+    known: list[tuple[object, object]] = [(form.side, other.side), (form.size_mm, other.size_mm)]
+    if not _is_one_a_side(form) or form.locations != other.locations:
+        known.append((form.severity, other.severity))
     nested = _within(form.locations, other.locations) or _within(other.locations, form.locations)
     return all(mine == theirs or None in {mine, theirs} for mine, theirs in known) and nested
 
@@ -87,11 +92,19 @@ def _within(places: Sequence[str], others: Sequence[str]) -> bool:
     return set(places) <= used
 
 
-def _as_one(other: NormalForm, form: NormalForm) -> NormalForm:
+def _is_one_a_side(form: NormalForm) -> bool:
+    """Return whether two degrees of a form are one thing graded twice: there is one of its kind, or one on its side."""
+    words = pack().wording.phrases
+    return form.concept in words.unsided or (form.concept in words.one_a_side and form.side is not None)
+
+
+def _as_one(other: NormalForm, form: NormalForm, *, later: bool) -> NormalForm:
+    """Return what two forms say together; of two degrees the later one stands, which is the impression's."""
+    first, second = (form, other) if later else (other, form)
     return other.model_copy(
         update={
             "side": other.side or form.side,
-            "severity": other.severity or form.severity,
+            "severity": first.severity or second.severity,
             "size_mm": other.size_mm or form.size_mm,
             "locations": max(other.locations, form.locations, key=len),
         }
