@@ -254,7 +254,7 @@ def test_what_is_said_of_the_image_is_good_english_and_reads_as_the_report(
             "Lung Lesion",
             "a small right lung nodule and",
         ),
-        ("Complete collapse of the left lung.", "Atelectasis", "complete left lung collapse, a kind of atelectasis."),
+        ("Complete collapse of the left lung.", "Atelectasis", "left whole lung collapse, a kind of atelectasis."),
     ],
 )
 def test_a_thing_is_said_once_with_the_place_that_its_sentence_gives(report: str, finding: str, statement: str) -> None:

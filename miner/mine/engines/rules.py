@@ -213,7 +213,7 @@ def _present(number: int, finding: str, mentions: Sequence[LabelEvidence], repor
 def _with_shared_places(report_text: str) -> dict[int, tuple[NormalForm, ...]]:
     """Return the forms of each mention with the side and place that its sentence gives to all of one thing.
 
-    A place in another organ ("a left lower lobe X and effusion") gives its side alone.
+    A place in another organ than its own ("an X of the left lower Z and a Y") gives a Y its side alone.
     """
     analysis, lexicon = analyse_report(report_text), load_lexicon()
     forms: dict[int, tuple[NormalForm, ...]] = {}
