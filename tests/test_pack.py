@@ -31,7 +31,8 @@ finding other normal abnormal abnormality acute chronic change device support st
 midline examination exam right failure cxr
 
 the line size position lower upper middle central low small level outside body base loss clear broken free soft wall
-space angle shift enlarged diffuse healed density segment foreign deviation replacement monitoring marking collapse whole
+space angle shift enlarged diffuse healed density segment foreign deviation replacement monitoring marking collapse
+whole
 
 node port lead colon pad clip generator spine hardware compression
 """
