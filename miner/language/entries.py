@@ -1,6 +1,6 @@
 """What the lexicon is made of, beside the concepts and regions of the pack: roles, places, adjectives, entries."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
 from cxr.miner.pack.lexicon import Region, State
@@ -118,11 +118,3 @@ class Entry:
     """A change, where it stands behind what it is said of."""
     other_side: bool | None = None
     """Whether it names the other of two sides, or the same one, of something before; None where it names neither."""
-
-
-@dataclass(slots=True)
-class Node:
-    """One step of the phrase tree."""
-
-    next: dict[str, "Node"] = field(default_factory=dict)
-    entry: Entry | None = None

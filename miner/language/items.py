@@ -6,7 +6,7 @@ from functools import lru_cache, reduce
 from operator import or_
 from typing import TYPE_CHECKING
 
-from cxr.miner.language.lexicon import Entry, Node, Role, load_lexicon
+from cxr.miner.language.lexicon import Entry, Role, load_lexicon
 from cxr.miner.language.ratios import read_ratio
 from cxr.miner.language.repair import repaired
 from cxr.miner.language.tokens import ARTICLES, fold_compound, lowered, token_pattern
@@ -88,19 +88,11 @@ def _folded(piece: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1)
-def _tree() -> dict[str, Node]:
-    """Return the phrase tree of the lexicon with the signs as phrases of their own."""
-    return load_lexicon().tree | {sign: Node({}, entry) for sign, entry in _SIGNS.items()}
-
-
-@lru_cache(maxsize=1)
 def _alone() -> dict[str, Entry]:
     """Return the words that begin no longer phrase, with what they mean; unknown ones are added as they are seen."""
-    return {
-        word: node.entry
-        for word, node in _tree().items()
-        if node.entry is not None and not node.next and not node.entry.special and word not in _UNITS
-    }
+    entries = load_lexicon().entries
+    single = {word: entries[(word,)] for word, longer in load_lexicon().phrases.lengths.items() if not longer}
+    return {word: entry for word, entry in single.items() if not entry.special and word not in _UNITS} | _SIGNS
 
 
 def _unknown(word: str, alone: dict[str, Entry], *, known: bool) -> Entry:
@@ -182,7 +174,7 @@ def asks_or_names(sentence: str) -> bool:
 
 def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) -> Items:
     """Take the longest phrase at every word."""
-    root, alone = _tree(), _alone()
+    phrases, alone = load_lexicon().phrases, _alone()
     entries: list[Entry] = []
     first_at: list[int] = []
     last_at: list[int] = []
@@ -197,14 +189,8 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
             last_at.append(ends[position])
             position += 1
             continue
-        entry = _WORD
-        stop = probe = position
-        node = root.get(words[position])
-        while node is not None:
-            if node.entry is not None:
-                entry, stop = node.entry, probe
-            probe += 1
-            node = node.next.get(words[probe]) if probe < total else None
+        entry, length = phrases.longest(words, position) or (_WORD, 1)
+        stop = position + length - 1
         if entry.special:
             if entry.ratio is not None and (told := read_ratio(words, stop + 1, entry.ratio)) is not None:
                 entry, stop = told
@@ -215,7 +201,7 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
             if word in _UNITS:
                 _measure(words, position, len(entries), sizes)
             else:
-                entry = _unknown(word, alone, known=word in root)
+                entry = _unknown(word, alone, known=word in phrases.lengths)
         entries.append(entry)
         first_at.append(starts[position])
         last_at.append(ends[stop])
@@ -264,4 +250,3 @@ def _is_number(word: str) -> bool:
     return word.replace(".", "", 1).isdecimal()
 
 
-__all__ = ["Items", "Node", "read_items"]

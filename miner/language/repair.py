@@ -1,6 +1,7 @@
 """Slips of typing and dictation: a word that is nearly one of the lexicon's, and two that are written as one."""
 
 from functools import cache
+from itertools import chain
 
 from cxr.miner.language.entries import Role
 from cxr.miner.language.lexicon import load_lexicon
@@ -25,7 +26,7 @@ def repaired(words: tuple[str, ...], written: str) -> tuple[str, ...]:
 
 @cache
 def _vocabulary() -> frozenset[str]:
-    return frozenset(word for phrase in load_lexicon().entries for word in phrase)
+    return frozenset(chain.from_iterable(load_lexicon().entries))
 
 
 @cache
