@@ -156,7 +156,7 @@ def _is_qualifier(word: str) -> bool:
     return entry is not None and bool(entry.roles & _QUALIFIERS)
 
 
-def _has_phrase(words: Sequence[str], role: Role) -> bool:
+def _has_phrase(words: Sequence[str], role: int) -> bool:
     """Return whether a phrase of that role stands anywhere in the words."""
     phrases = load_lexicon().phrases
     return any(entry.roles & role for start in range(len(words)) for entry, _ in phrases.at(words, start))

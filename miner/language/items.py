@@ -248,5 +248,3 @@ def _measure(words: list[str], unit: int, item: int, sizes: list[tuple[int, floa
 
 def _is_number(word: str) -> bool:
     return word.replace(".", "", 1).isdecimal()
-
-

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import product
 
 from cxr.miner.kit.memory import no_collecting
-from cxr.miner.language.entries import Entry, Part, Ratio, Role
+from cxr.miner.language.entries import ROLES, Entry, Part, Ratio, Role
 from cxr.miner.language.phrases import Phrases
 from cxr.miner.language.tokens import phrase_words
 from cxr.miner.pack import Pack, PackError, pack
@@ -118,7 +118,7 @@ class _Builder:
             found.append(known)
         return found
 
-    def all(self, phrases: Iterable[str], role: Role) -> Iterator[Entry]:
+    def all(self, phrases: Iterable[str], role: int) -> Iterator[Entry]:
         """Give each variant of each phrase a role, and yield its entry."""
         for phrase in phrases:
             for entry in self.entry(phrase):
@@ -214,9 +214,9 @@ def _add_ratios(builder: _Builder, source: Pack) -> None:
 
 def _add_cues(builder: _Builder, source: Pack) -> None:
     for name, table in source.cues.items():
-        if name.upper() not in Role.__members__:
+        if name.upper() not in ROLES:
             raise LexiconError(f"lexicon/cues.toml: there is no kind of cue {name!r}; remove it or correct its name")
-        for _ in builder.all(table.phrases, Role[name.upper()]):
+        for _ in builder.all(table.phrases, ROLES[name.upper()]):
             pass
     for entry in builder.entries.values():
         if entry.roles and not entry.roles & ~_LIGHT:
