@@ -30,16 +30,16 @@ def _vocabulary() -> frozenset[str]:
 
 
 @cache
-def _by_less() -> dict[str, set[str]]:
+def _by_less() -> dict[str, tuple[str, ...]]:
     """Return the words of findings by themselves and by what is left of them without one letter.
 
     Two words that are one slip apart share such a form, which is asked for in no time (SymSpell, Garbe 2012).
     """
     entries = load_lexicon().entries.values()
-    found: dict[str, set[str]] = {}
+    found: dict[str, tuple[str, ...]] = {}
     for word in {word for entry in entries if entry.concepts for word in entry.phrase if len(word) >= _SHORTEST}:
         for form in _less(word):
-            found.setdefault(form, set()).add(word)
+            found[form] = (*found[form], word) if form in found else (word,)
     return found
 
 
