@@ -156,16 +156,7 @@ def _is_qualifier(word: str) -> bool:
     return entry is not None and bool(entry.roles & _QUALIFIERS)
 
 
-def _has_phrase(words: Sequence[str], role: Role) -> bool:
+def _has_phrase(words: Sequence[str], role: int) -> bool:
     """Return whether a phrase of that role stands anywhere in the words."""
-    tree = load_lexicon().tree
-    for start in range(len(words)):
-        level = tree
-        for word in words[start:]:
-            node = level.get(word)
-            if node is None:
-                break
-            if node.entry is not None and node.entry.roles & role:
-                return True
-            level = node.next
-    return False
+    phrases = load_lexicon().phrases
+    return any(entry.roles & role for start in range(len(words)) for entry, _ in phrases.at(words, start))

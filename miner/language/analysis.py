@@ -75,7 +75,7 @@ class Analysis:
 
 
 def _span(start: int, end: int) -> Span:
-    return Span.model_construct(start=start, end=end)
+    return Span(start=start, end=end)
 
 
 def status_of(form: NormalForm) -> str:
@@ -92,7 +92,7 @@ def status_of(form: NormalForm) -> str:
 
 
 def _finding(text: str, mention: Mention) -> Finding:
-    return Finding.model_construct(
+    return Finding(
         observation=" ".join(text[mention.start : mention.end].split()),
         status=status_of(mention.form),
         normal_forms=(mention.form,),
@@ -190,10 +190,13 @@ class _Reading:
         number, sought = len(self.cuts) - 1, self.sought
         if read.supposes and sought.sentences and not sought.asserted:
             return  # "such a finding could be X", of what is only sought
-        self.mentions.extend(_mention(reading, begin, number) for reading in read.readings)
+        self.mentions += [
+            Mention(form, start + begin, end + begin, clause_start + begin, clause_end + begin, number, hedge)
+            for form, start, end, clause_start, clause_end, hedge in read.readings
+        ]
         if sought.sentences or read.sought is not None:
             found = sought.hear(read, number)
-            self.mentions.extend(_mention(reading, self.cuts[of][0], of) for of, reading in found)
+            self.mentions += [_mention(reading, self.cuts[of][0], of) for of, reading in found]
         sought.asserted = bool(read.readings)
 
     def analysis(self) -> Analysis:

@@ -2,11 +2,11 @@
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache, reduce
-from operator import or_
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cxr.miner.language.lexicon import Entry, Node, Role, load_lexicon
+from cxr.miner.language.lexicon import Entry, Role, load_lexicon
+from cxr.miner.language.phrases import Lengths
 from cxr.miner.language.ratios import read_ratio
 from cxr.miner.language.repair import repaired
 from cxr.miner.language.tokens import ARTICLES, fold_compound, lowered, token_pattern
@@ -36,6 +36,7 @@ _PLACED = frozenset({*_DASHES, *_LETTERS_OF_SIDES, *_MARKS, "no", "?"})
 _HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")
 _OPTION = re.compile(r"[\s*\-\"'(]*[A-H][).:]\**\s")
 _WORD = Entry(("",), int(Role.WORD))
+_UNIT = Entry(("",), int(Role.WORD), special=True)
 _CLOSES = re.compile(r"\s*(?:[.,;\n]|$)")
 _NUMBERED = re.compile(r"\.\s*\d")
 _PARTS = re.compile(r"\s[-\u2013\u2014]+[\s>]|[-\u2013\u2014]{2}|[\u2014]")
@@ -88,27 +89,23 @@ def _folded(piece: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1)
-def _tree() -> dict[str, Node]:
-    """Return the phrase tree of the lexicon with the signs as phrases of their own."""
-    return load_lexicon().tree | {sign: Node({}, entry) for sign, entry in _SIGNS.items()}
+def _begins() -> dict[str, tuple[Entry, Lengths | None]]:
+    """Return what each word is alone, and how long the phrases can be that it begins; unknown ones are added when seen.
+
+    None for the lengths of a word that is the same wherever it stands.
+    """
+    found: dict[str, tuple[Entry, Lengths | None]] = {unit: (_UNIT, {}) for unit in _UNITS}
+    for word, (own, longer) in load_lexicon().phrases.begins.items():
+        entry = own or _unknown(word)
+        found[word] = entry, longer if longer or entry.special else None
+    return {**found, **{sign: (entry, None) for sign, entry in _SIGNS.items()}}
 
 
-@lru_cache(maxsize=1)
-def _alone() -> dict[str, Entry]:
-    """Return the words that begin no longer phrase, with what they mean; unknown ones are added as they are seen."""
-    return {
-        word: node.entry
-        for word, node in _tree().items()
-        if node.entry is not None and not node.next and not node.entry.special and word not in _UNITS
-    }
-
-
-def _unknown(word: str, alone: dict[str, Entry], *, known: bool) -> Entry:
-    """Return what a word is that means nothing here; one that the lexicon does not know at all is remembered."""
-    entry = _NUMERAL if word[0] in _DIGITS or word in _ORDINAL_ENDS else _WORD
-    if not known and len(alone) < _MOST_KNOWN:
-        alone[word] = entry
-    return entry
+def _unknown(word: str) -> Entry:
+    """Return what a word is that means nothing here."""
+    if word in _UNITS:
+        return _UNIT
+    return _NUMERAL if word[0] in _DIGITS or word in _ORDINAL_ENDS else _WORD
 
 
 def read_items(sentence: str) -> Items:
@@ -116,13 +113,20 @@ def read_items(sentence: str) -> Items:
     words: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
-    known = _known()
-    for match in token_pattern().finditer(lowered(sentence)):
-        start, end = match.span()
-        piece = match.group()
+    known, single = _known()
+    text, end = lowered(sentence), 0
+    for piece in token_pattern().findall(text):
+        start = text.find(piece, end)  # nothing but blanks stands between two tokens
+        end = start + len(piece)
+        word = single.get(piece)
+        if word is not None:
+            words.append(word)
+            starts.append(start)
+            ends.append(end)
+            continue
         folded = known.get(piece)
         if folded is None:
-            folded = _by_its_place(piece, sentence, start) if piece in _PLACED else _remembered(piece, known)
+            folded = _by_its_place(piece, sentence, start) if piece in _PLACED else _remembered(piece, known, single)
         for word in folded:
             words.append(word)
             starts.append(start)
@@ -131,15 +135,19 @@ def read_items(sentence: str) -> Items:
 
 
 @lru_cache(maxsize=1)
-def _known() -> dict[str, tuple[str, ...]]:
-    """Return the words of the tokens that were seen: a plain dictionary is asked at every word."""
-    return {}
+def _known() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """Return the words of the tokens that were seen, those of one word apart; plain dictionaries are asked fastest."""
+    return {}, {}
 
 
-def _remembered(piece: str, known: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+def _remembered(piece: str, known: dict[str, tuple[str, ...]], single: dict[str, str]) -> tuple[str, ...]:
     """Fold a token, and remember it as long as there is room."""
     folded = _folded(piece)
-    if len(known) < _MOST_KNOWN:
+    if len(known) + len(single) >= _MOST_KNOWN:
+        return folded
+    if len(folded) == 1:
+        single[piece] = folded[0]
+    else:
         known[piece] = folded
     return folded
 
@@ -182,7 +190,7 @@ def asks_or_names(sentence: str) -> bool:
 
 def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) -> Items:
     """Take the longest phrase at every word."""
-    root, alone = _tree(), _alone()
+    begins, phrases = _begins(), load_lexicon().entries
     entries: list[Entry] = []
     first_at: list[int] = []
     last_at: list[int] = []
@@ -190,32 +198,27 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
     placed: list[int] = []
     position, total = 0, len(words)
     while position < total:
-        known = alone.get(words[position])
-        if known is not None:
-            entries.append(known)
-            first_at.append(starts[position])
-            last_at.append(ends[position])
-            position += 1
-            continue
-        entry = _WORD
-        stop = probe = position
-        node = root.get(words[position])
-        while node is not None:
-            if node.entry is not None:
-                entry, stop = node.entry, probe
-            probe += 1
-            node = node.next.get(words[probe]) if probe < total else None
-        if entry.special:
-            if entry.ratio is not None and (told := read_ratio(words, stop + 1, entry.ratio)) is not None:
-                entry, stop = told
-            elif entry.only_at:
-                placed.append(len(entries))
-        if entry is _WORD:
-            word = words[position]
-            if word in _UNITS:
-                _measure(words, position, len(entries), sizes)
-            else:
-                entry = _unknown(word, alone, known=word in root)
+        word = words[position]
+        known = begins.get(word)
+        if known is None:
+            known = _unknown(word), None
+            if len(begins) < _MOST_KNOWN:
+                begins[word] = known
+        entry, longer = known
+        stop = position
+        if longer is not None:
+            for length in longer.get(words[position + 1], ()) if position + 1 < total else ():
+                found = phrases.get(tuple(words[position : position + length]))
+                if found is not None:
+                    entry, stop = found, position + len(found.phrase) - 1
+                    break
+            if entry.special:
+                if entry is _UNIT:
+                    _measure(words, position, len(entries), sizes)
+                elif entry.ratio is not None and (told := read_ratio(words, stop + 1, entry.ratio)) is not None:
+                    entry, stop = told
+                elif entry.only_at:
+                    placed.append(len(entries))
         entries.append(entry)
         first_at.append(starts[position])
         last_at.append(ends[stop])
@@ -223,7 +226,9 @@ def _match(words: list[str], starts: list[int], ends: list[int], sentence: str) 
     if placed:
         _leave_out_of_place(entries, placed)
     roles = [entry.roles for entry in entries]
-    union = reduce(or_, roles, 0)
+    union = 0
+    for role in roles:
+        union |= role
     return Items(
         entries,
         roles,
@@ -262,6 +267,3 @@ def _measure(words: list[str], unit: int, item: int, sizes: list[tuple[int, floa
 
 def _is_number(word: str) -> bool:
     return word.replace(".", "", 1).isdecimal()
-
-
-__all__ = ["Items", "Node", "read_items"]

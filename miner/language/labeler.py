@@ -24,16 +24,18 @@ from typing import Any, Literal
 from cxr.miner.language.analysis import Analysis, Mention, analyse_report
 from cxr.miner.language.coverage import coverage
 from cxr.miner.language.lexicon import load_lexicon
+from cxr.miner.language.sides import ONE_SIDE
 from cxr.miner.language.tokens import fold
 from cxr.miner.language.version import reader_version
 from cxr.miner.pack import pack
-from cxr.schemas import Finding, NormalForm, Presence, Quote, Side
+from cxr.schemas import Finding, NormalForm, Presence, Quote
 
 LABELER = "rules"
 
 Value = Literal[1, 0, -1]
 _RANK = {1: 3, -1: 2, 0: 1}
 _WORDS = re.compile(r"[a-z]+")
+PRESENT = Presence.PRESENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def _explicit(mention: Mention) -> tuple[tuple[str, Value], ...]:
 @lru_cache(maxsize=8192)
 def _labels_named(concept: str, presence: Presence, hedge: str, part: bool) -> tuple[tuple[str, Value], ...]:  # noqa: FBT001
     """Return the labels that a concept sets by itself, each with its value."""
-    return tuple(_each_label(concept, hedge, _rules(), present=presence is Presence.PRESENT, part=part))
+    return tuple(_each_label(concept, hedge, _rules(), present=presence is PRESENT, part=part))
 
 
 def _each_label(
@@ -139,7 +141,7 @@ def label(report: str) -> dict[str, int | None]:
             previous = labels[finding]
             if previous is None or _RANK[value] > _RANK[previous]:
                 labels[finding] = value
-        if form.presence is Presence.PRESENT and form.concept in rules.counts_as_finding:
+        if form.presence is PRESENT and form.concept in rules.counts_as_finding:
             normal = False
     if normal and (nothing := pack().nothing) is not None and coverage(report).understood:
         labels[nothing] = 1
@@ -169,7 +171,7 @@ def label_evidence(report: str) -> dict[str, list[LabelEvidence]]:
 
 def _of_a_part(form: NormalForm) -> bool:
     """Return whether a form speaks of one side, or of a zone of the organ whose zones are told apart."""
-    if form.side in {Side.LEFT, Side.RIGHT}:
+    if form.side in ONE_SIDE:
         return True
     if not form.locations:
         return False
@@ -180,7 +182,7 @@ def _of_a_part(form: NormalForm) -> bool:
 
 def _narrow(form: NormalForm) -> bool:
     """Return whether a form speaks of one side, a place or a degree only, which rules out nothing elsewhere."""
-    return form.side in {Side.LEFT, Side.RIGHT} or bool(form.locations) or form.severity is not None
+    return form.side in ONE_SIDE or bool(form.locations) or form.severity is not None
 
 
 def _evidence(analysis: Analysis, index: int, mention: Mention, value: Value, via: str | None) -> LabelEvidence:

@@ -13,7 +13,8 @@ from functools import lru_cache
 from itertools import product
 
 from cxr.miner.kit.memory import no_collecting
-from cxr.miner.language.entries import Entry, Node, Part, Ratio, Role
+from cxr.miner.language.entries import ROLES, Entry, Part, Ratio, Role
+from cxr.miner.language.phrases import Phrases
 from cxr.miner.language.tokens import phrase_words
 from cxr.miner.pack import Pack, PackError, pack
 from cxr.miner.pack.lexicon import Concept, Region, State
@@ -24,7 +25,6 @@ __all__ = [
     "Entry",
     "Lexicon",
     "LexiconError",
-    "Node",
     "Part",
     "Region",
     "Role",
@@ -49,6 +49,7 @@ _LIGHT = (
     | Role.SEEK
 )
 _CHOICE = re.compile(r"\[([^\]]*)\]")
+_IN_A_WORD = re.compile(r"\S\[|\]\S")
 
 
 class LexiconError(PackError):
@@ -57,13 +58,13 @@ class LexiconError(PackError):
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The loaded lexicon: concepts and places by id, the phrase tree, and the relations in closed form."""
+    """The loaded lexicon: concepts and places by id, phrases, and the relations in closed form."""
 
     concepts: dict[str, Concept]
     parts: dict[str, Part]
     regions: dict[str, Region]
     entries: dict[tuple[str, ...], Entry]
-    tree: dict[str, Node]
+    phrases: Phrases
     ancestors: dict[str, frozenset[str]]
     """Everything that a concept is, itself and its equivalents included."""
     descendants: dict[str, frozenset[str]]
@@ -79,12 +80,25 @@ class Lexicon:
 def variants(phrase: str) -> Iterator[str]:
     """Write out the alternatives of a phrase: "[old|] X" gives "old X" and "X"."""
     if "[" not in phrase:
-        yield " ".join(phrase.split())
+        yield phrase
         return
     pieces = _CHOICE.split(phrase)
     choices = [piece.split("|") if index % 2 else [piece] for index, piece in enumerate(pieces)]
     for combination in product(*choices):
         yield " ".join("".join(combination).split())
+
+
+def _written_out(phrase: str) -> list[tuple[str, ...]]:
+    """Return the words of each variant of a phrase; where its choices are whole words, each is folded once."""
+    if "[" not in phrase:
+        return [phrase_words(phrase)]
+    if _IN_A_WORD.search(phrase):
+        return [phrase_words(text) for text in variants(phrase)]
+    written: list[tuple[str, ...]] = [()]
+    for index, piece in enumerate(_CHOICE.split(phrase)):
+        choices = [phrase_words(choice) for choice in piece.split("|")] if index % 2 else [phrase_words(piece)]
+        written = [before + words for before in written for words in choices]
+    return written
 
 
 class _Builder:
@@ -93,17 +107,18 @@ class _Builder:
     def __init__(self) -> None:
         self.entries: dict[tuple[str, ...], Entry] = {}
 
-    def entry(self, phrase: str) -> Iterator[Entry]:
-        for text in variants(phrase):
-            words = phrase_words(text)
+    def entry(self, phrase: str) -> list[Entry]:
+        entries, found = self.entries, []
+        for words in _written_out(phrase):
             if not words:
                 raise LexiconError(f"the phrase {phrase!r} has no words; write at least one")
-            found = self.entries.get(words)
-            if found is None:
-                found = self.entries[words] = Entry(words)
-            yield found
+            known = entries.get(words)
+            if known is None:
+                known = entries[words] = Entry(words)
+            found.append(known)
+        return found
 
-    def all(self, phrases: Iterable[str], role: Role) -> Iterator[Entry]:
+    def all(self, phrases: Iterable[str], role: int) -> Iterator[Entry]:
         """Give each variant of each phrase a role, and yield its entry."""
         for phrase in phrases:
             for entry in self.entry(phrase):
@@ -199,9 +214,9 @@ def _add_ratios(builder: _Builder, source: Pack) -> None:
 
 def _add_cues(builder: _Builder, source: Pack) -> None:
     for name, table in source.cues.items():
-        if name.upper() not in Role.__members__:
+        if name.upper() not in ROLES:
             raise LexiconError(f"lexicon/cues.toml: there is no kind of cue {name!r}; remove it or correct its name")
-        for _ in builder.all(table.phrases, Role[name.upper()]):
+        for _ in builder.all(table.phrases, ROLES[name.upper()]):
             pass
     for entry in builder.entries.values():
         if entry.roles and not entry.roles & ~_LIGHT:
@@ -229,39 +244,20 @@ def _tail(entry: Entry, entries: dict[tuple[str, ...], Entry]) -> Part | None:
     return None
 
 
-def _inner(entry: Entry, entries: dict[tuple[str, ...], Entry], *, device: bool) -> tuple[Entry, ...]:
+def _inner(entry: Entry, qualifiers: Phrases, *, device: bool) -> tuple[Entry, ...]:
     """Find the qualifiers inside a phrase; a structure that the concept is about anyway is none."""
     words, found, at = entry.phrase, [], 0
-    while at < len(words):
-        for stop in range(len(words), at, -1):
-            part = entries.get(words[at:stop])
-            if part is None or part is entry or not (part.part or part.side):
-                continue
-            place = part.part
-            tells_place = place is not None and place.part_of and place.region.divided
-            if part.side or tells_place:
-                found.append(part)
-            at = stop - 1
-            break
-        at += 1
+    while at < len(words) > 1:
+        here = [each for each in qualifiers.at(words, at) if each[0] is not entry]
+        if not here:
+            at += 1
+            continue
+        part, total = here[-1]
+        place = part.part
+        if part.side or (place is not None and place.part_of and place.region.divided):
+            found.append(part)
+        at += total
     return tuple(part for part in found if part.side) if device else tuple(found)
-
-
-def _tree(entries: dict[tuple[str, ...], Entry]) -> dict[str, Node]:
-    root: dict[str, Node] = {}
-    for words, entry in entries.items():
-        level = root
-        for word in words[:-1]:
-            level = _step(level, word).next
-        _step(level, words[-1]).entry = entry
-    return root
-
-
-def _step(level: dict[str, Node], word: str) -> Node:
-    node = level.get(word)
-    if node is None:
-        node = level[word] = Node()
-    return node
 
 
 def _closure(start: str, step: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
@@ -313,12 +309,13 @@ def build_lexicon(source: Pack) -> Lexicon:
     _add_asides(builder, source)
     _add_cues(builder, source)
     _add_misheard(builder, source)
+    qualifiers = Phrases({words: entry for words, entry in builder.entries.items() if entry.part or entry.side})
     for entry in builder.entries.values():
         if entry.concepts:
             device = concepts[entry.concepts[0]].region == source.roles.device_region
             first = concepts[entry.concepts[0]]
             # The side in the name of something normal is no part of it: "left Z" is where Z belongs.
-            entry.inner = () if first.kind == "normal" else _inner(entry, builder.entries, device=device)
+            entry.inner = () if first.kind == "normal" else _inner(entry, qualifiers, device=device)
             entry.tail = _tail(entry, builder.entries)
             if first.placed:
                 entry.special, entry.only_at = True, frozenset(first.at)
@@ -334,7 +331,7 @@ def build_lexicon(source: Pack) -> Lexicon:
         parts=parts,
         regions=source.anatomy.region,
         entries=builder.entries,
-        tree=_tree(builder.entries),
+        phrases=Phrases(builder.entries),
         ancestors=ancestors,
         descendants=descendants,
         ruled_out={c: _ruled_out(normals, concepts, descendants) for c, normals in also_normal.items()},

@@ -31,7 +31,10 @@ _SIGNS = (
     "addend", "initial", "original", "prelim", "trainee", "resident", "wet", "overnight", "final", "attending", "revis",
     "correct", "amend", "first ", "second ", "updated", "provisional", "pfi", '"', "\u201c",
 )  # fmt: skip
-_NUMBERED = re.compile(r"\d:\d\d|#\d|(?:exam|examination|film|study|image|view) \d")
+# "9:30", "#2", "exam 2": from the digit on, since most texts have none.
+_NUMBERED = re.compile(
+    r"\d(?::\d\d|(?<=#\d)|(?<=exam \d)|(?<=examination \d)|(?<=film \d)|(?<=study \d)|(?<=image \d)|(?<=view \d))"
+)
 _INLINE = re.compile(
     r"(?<=[.!?] )(?:(?P<added>addendum\b(?:[^:\n.]|:\d){0,60})|(?P<revised>(?:final|attending|revised|corrected)\b"
     r"(?: \w+)?)):(?!\d)",
@@ -73,7 +76,7 @@ def read_parts(report: str) -> list[Part]:
     final = final_stretches(report, blocks)
     lowered = report.lower()
     numbered = (":" in lowered or " 1" in lowered or "#" in lowered) and _NUMBERED.search(lowered)
-    if not numbered and not any(sign in lowered for sign in _SIGNS):
+    if not numbered and not any(map(lowered.__contains__, _SIGNS)):
         return [Part(start, end, FINAL) for start, end in final]
     stretches = sorted({*final} | {(block.start, block.end) for block in blocks if _more(report, block)})
     parts = [part for start, end in _apart(stretches) for part in _ranked(report, start, end, blocks)]

@@ -1,6 +1,7 @@
 """Slips of typing and dictation: a word that is nearly one of the lexicon's, and two that are written as one."""
 
 from functools import cache
+from itertools import chain
 
 from cxr.miner.language.entries import Role
 from cxr.miner.language.lexicon import load_lexicon
@@ -25,20 +26,20 @@ def repaired(words: tuple[str, ...], written: str) -> tuple[str, ...]:
 
 @cache
 def _vocabulary() -> frozenset[str]:
-    return frozenset(word for phrase in load_lexicon().entries for word in phrase)
+    return frozenset(chain.from_iterable(load_lexicon().entries))
 
 
 @cache
-def _by_less() -> dict[str, set[str]]:
+def _by_less() -> dict[str, tuple[str, ...]]:
     """Return the words of findings by themselves and by what is left of them without one letter.
 
     Two words that are one slip apart share such a form, which is asked for in no time (SymSpell, Garbe 2012).
     """
     entries = load_lexicon().entries.values()
-    found: dict[str, set[str]] = {}
+    found: dict[str, tuple[str, ...]] = {}
     for word in {word for entry in entries if entry.concepts for word in entry.phrase if len(word) >= _SHORTEST}:
         for form in _less(word):
-            found.setdefault(form, set()).add(word)
+            found[form] = (*found[form], word) if form in found else (word,)
     return found
 
 

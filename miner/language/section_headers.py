@@ -78,6 +78,8 @@ class _Lists(NamedTuple):
     exact: Mapping[str, SectionName]
     in_line: Mapping[str, SectionName]
     """Headers that may stand in the middle of a line; the rest ("report:", "date:", "plan:") is too common in prose."""
+    last_words: frozenset[str]
+    """The words that these end in."""
     inside: frozenset[str]
     inside_words: frozenset[str]
     view_words: frozenset[str]
@@ -96,7 +98,8 @@ def _lists() -> _Lists:
     common = {_key(header) for header in data.not_in_line}
     in_line = {key: name for key, name in exact.items() if name not in _NEVER_IN_LINE and key not in common}
     inside = frozenset(_key(header) for header in data.inside.exact)
-    return _Lists(exact, in_line, inside, frozenset(data.inside.words), frozenset(data.views.words))
+    last_words = frozenset(key.replace("/", " ").split()[-1] for key in in_line if key.strip("/"))
+    return _Lists(exact, in_line, last_words, inside, frozenset(data.inside.words), frozenset(data.views.words))
 
 
 _NEVER_IN_LINE = frozenset({SectionName.OTHER, SectionName.NOTIFICATION, SectionName.NARRATIVE})
@@ -176,6 +179,8 @@ def in_line_header(window: str, *, shouting: bool) -> tuple[int, SectionName] | 
     tokens = window.split()
     if not tokens:
         return None
+    if not _may_end_header(tokens[-1]):
+        return None
     for count in range(min(_LONGEST_IN_LINE, len(tokens)), 0, -1):
         phrase = tokens[-count:]
         if not phrase[0][:1].isalpha():
@@ -187,6 +192,13 @@ def in_line_header(window: str, *, shouting: bool) -> tuple[int, SectionName] | 
         if _is_header(" ".join(phrase), window[:begin], shouting=shouting):
             return begin, name
     return None
+
+
+@lru_cache(maxsize=16_384)
+def _may_end_header(token: str) -> bool:
+    """Return whether a header inside a line may end in a word: most words before a colon are of a sentence."""
+    words = _key(token).replace("/", " ").split()
+    return not words or words[-1] in _lists().last_words
 
 
 def _start_of_last(window: str, phrase: list[str]) -> int:

@@ -34,7 +34,7 @@ def find_marks(text: str) -> tuple[list[Mark], list[Mark]]:
     """Find headers, and apart from them the rules and report titles that divide the text into parts."""
     marks = list(_colon_marks(text))
     rules: list[Mark] = []
-    for match in _LINE_MARK.finditer(text):
+    for match in _LINE_MARK.finditer(text) if "\n" in text else filter(None, [_LINE_MARK.match(text)]):
         if match["rule"] or match["final"]:
             what = HeaderRole.FINAL if match["final"] else SectionName.OTHER
             rules.append(Mark(match.start(), match.end(), what))

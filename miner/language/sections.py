@@ -277,8 +277,7 @@ def _split_context(text: str, blocks: list[Block], name: SectionName, *, least_w
 
 
 def _has_words(text: str, block: Block) -> bool:
-    body = text[block.start : block.end]
-    return any(set(word.upper()) != {"X"} for word in _WORD.findall(body))
+    return _says(text, block.start, block.end)
 
 
 def _first_part_end(text: str, block: Block) -> int | None:
@@ -355,7 +354,7 @@ def _final_spans(text: str, sections: list[tuple[SectionName, int, int]]) -> lis
 
 
 def _says(text: str, start: int, end: int) -> bool:
-    return any(set(word.upper()) != {"X"} for word in _WORD.findall(text, start, end))
+    return any(set(word.group().upper()) != {"X"} for word in _WORD.finditer(text, start, end))
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:

@@ -35,6 +35,8 @@ _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _POINTING = frozenset({"this", "these", "those"})
 _NOWHERE: frozenset[str] = frozenset()
 _REVERSIBLE = frozenset({Change.WORSENED, Change.IMPROVED})
+PRESENT, ABSENT, CERTAIN, UNCERTAIN = Presence.PRESENT, Presence.ABSENT, Certainty.CERTAIN, Certainty.UNCERTAIN
+RESOLVED = Change.RESOLVED
 
 
 class SentenceReader:
@@ -57,7 +59,7 @@ class SentenceReader:
         colon = self._heading_end() if self.items.union & COLON else 0
         roles, silent = self.items.roles, self.scopes.silent
         described: set[int] = set()  # structures whose state is said: "Y is normal"
-        for index, role in enumerate(roles):
+        for index, role in enumerate(roles) if self.items.union & STATE else ():
             if role & STATE and not role & CONCEPT and not silent[index] and index >= colon:
                 described.update(at for at in self._state(index) if roles[at] & PART)
         for index, role in enumerate(roles):
@@ -129,7 +131,7 @@ class SentenceReader:
         change = found.change or self.changes.get(index)
         if denied and change in _REVERSIBLE and scopes_cue_before(self.scopes, index, found.change_at):
             denied, change = False, Change.UNCHANGED  # "no worsening of X"
-        elif change is Change.RESOLVED:
+        elif change is RESOLVED:
             denied = True
         self._add(concept_id, index, found, change, denied=denied, hedged=(hedged or found.hedged) and not denied)
         if found.denied_severity is not None and not denied:
@@ -142,10 +144,10 @@ class SentenceReader:
         items = self.items
         form = normal_form(
             concept_id,
-            Presence.ABSENT if denied else Presence.PRESENT,
-            Certainty.UNCERTAIN if hedged else Certainty.CERTAIN,
-            self._places(concept_id, found),
-            found.side(),
+            ABSENT if denied else PRESENT,
+            UNCERTAIN if hedged else CERTAIN,
+            _places(concept_id, tuple(found.places)) if found.places else (),
+            found.side() if found.sides else None,
             found.severity,
             found.size_mm,
             found.number,
@@ -181,20 +183,6 @@ class SentenceReader:
         if before < 0 or not items.roles[before] & CONCEPT:
             return False
         return self.lexicon.concepts[items.entries[before].concepts[0]].region == pack().roles.device_region
-
-    def _places(self, concept_id: str, found: Attributes) -> tuple[str, ...]:
-        """Leave out the structure that the concept is about anyway, and those that are only named beside it."""
-        if not found.places:
-            return ()
-        region = self.lexicon.regions.get(self.lexicon.concepts[concept_id].region)
-        elsewhere = _NOWHERE if region is None else region.beside
-        parts = self.lexicon.parts
-        named = (place for told in found.places for place in parts[told].stands_for or (told,))
-        return tuple(
-            place
-            for place in dict.fromkeys(named)
-            if not _says_concept(place, concept_id) and parts[place].region.id not in elsewhere
-        )
 
     # ---- "no acute abnormality of Y"
     def _generic(self, index: int) -> None:
@@ -337,9 +325,18 @@ def _only_its_course(items: Items, index: int) -> bool:
 
 
 @lru_cache(maxsize=16_384)
-def _says_concept(place: str, concept_id: str) -> bool:
+def _places(concept_id: str, told: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out the structure that the concept is about anyway, and those that are only named beside it."""
     lexicon = load_lexicon()
-    return says_concept(lexicon.parts[place], concept_id, lexicon.concepts[concept_id].region)
+    parts, within = lexicon.parts, lexicon.concepts[concept_id].region
+    region = lexicon.regions.get(within)
+    elsewhere = _NOWHERE if region is None else region.beside
+    named = dict.fromkeys(place for one in told for place in parts[one].stands_for or (one,))
+    return tuple(
+        place
+        for place in named
+        if not says_concept(parts[place], concept_id, within) and parts[place].region.id not in elsewhere
+    )
 
 
 def scopes_cue_before(scopes: Scopes, index: int, change_at: int) -> bool:

@@ -4,11 +4,15 @@ import re
 
 # A sentence ends at . ? ! before a space, a capital or the end; at a semicolon; or at a line end that ends a paragraph
 # or a list entry. A wrapped line (60 characters or more, as in MIMIC-CXR) does not end it.
-_END = re.compile(r"(?:[.!]|\?(?<=\S\?))[.?!]*(?=[\s\"')\]*]|$|[A-Z])|\.(?<=[a-z]{3}\.)(?=[a-z]{3})|;|\n")
+_END = re.compile(
+    r"[.!?;\n](?:(?<=[;\n])|(?:(?<=[.!])|(?<=\S\?))[.?!]*(?=[\s\"')\]*]|$|[A-Z])|(?<=[a-z]{3}\.)(?=[a-z]{3}))"
+)
 # "X ok / left Y unchanged / no Z": with several in one text they are full stops.
 _END_OR_SLASH = re.compile(f"{_END.pattern}| /(?= )")
 _SLASHES = 3
 _ABBREVIATION = re.compile(r"(?:\b(?:dr|vs|e\.g|i\.e|eg|ie|approx|st|mr|mrs|ms|resp|incl|ca))$", re.IGNORECASE)
+_LAST_LETTERS = frozenset(["dr", "vs", ".g", ".e", "eg", "ie", "ox", "st", "mr", "rs", "ms", "sp", "cl", "ca", "no"])
+"""How these and "no. 2" end."""
 _NUMBERED = re.compile(r"\bno\.\s*\d", re.IGNORECASE)
 _NEW_ENTRY = re.compile(r"[ \t]*(?:[-*+\u2022#>]|\d+[.)]|\d{1,2} +[A-Z]{3}|\(?[A-Ha-h][.)]\s|\n|$)")
 # "X? No." is one statement, with its answer; "X seen.y" lacks a blank.
@@ -54,6 +58,9 @@ def _goes_on(text: str, sign: str, begin: int, match: re.Match[str], stop: int) 
 
 
 def _is_abbreviation(text: str, begin: int, at: int) -> bool:
+    last = text[max(0, at - 2) : at].lower()
+    if last.isascii() and last not in _LAST_LETTERS:
+        return False
     return bool(_ABBREVIATION.search(text, max(begin, at - 8), at) or _NUMBERED.match(text, max(begin, at - 2)))
 
 

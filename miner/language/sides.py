@@ -38,7 +38,7 @@ def resolve_sides(items: Items, last: Side | None) -> None:
 def points_to_a_side(text: str) -> bool:
     """Return whether a text says "that side", "the other side": which one it is was said before."""
     lower = text.lower()
-    return any(phrase in lower for phrase in _pointing())
+    return any(map(lower.__contains__, _pointing()))
 
 
 def last_side(sentence: str) -> Side | None:

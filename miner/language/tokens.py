@@ -2,27 +2,32 @@
 
 import re
 from functools import cache, lru_cache
+from itertools import chain
 
 from cxr.miner.pack import pack
 
 # A word (with an inner apostrophe), a number, a run of line ends, or one other visible character.
+_PLAIN_WORD = r"[a-z]{3,}(?![^\W\d_]|['\u2019])"
 _LONG_WORD = r"[^\W\d_]{3,}(?:['\u2019][a-z]+)?"
 _REST = r"[^\W\d_]+(?:['\u2019][a-z]+)?|\d+(?:\.\d+)?|_{2,}|\n\s*|[^\s\w]|\w"
 
-_PLAIN = re.compile("[a-z ]+")
+_PLAIN = re.compile("[a-z]+")
+_PLAIN_WORDS: dict[str, tuple[str, ...]] = {}
+"""The words of phrases that were folded: a plain dictionary is asked faster than a function that remembers."""
+_MOST_WORDS = 50_000
 ARTICLES = frozenset({"a", "an", "the"})
 """Left out of phrases and sentences alike: they change no meaning here."""
 
 
 @cache
 def token_pattern() -> re.Pattern[str]:
-    """Return what a token is: a long word, an abbreviation with signs in it ("s/p"), any other word, number or sign."""
+    """Return what a token is: a plain or a long word, an abbreviation with signs, any other word, a number, a sign."""
     signed = sorted((short for short in pack().abbreviations.words if not short.isalpha()), key=len, reverse=True)
     closed = "|".join(re.escape(short) for short in signed if short[-1] != "/")
     opened = "|".join(re.escape(short) for short in signed if short[-1] == "/")
     either = [f"(?:{closed})(?![\\w/])" if closed else "", f"(?:{opened})" if opened else ""]
     short = "|".join(filter(None, either))
-    return re.compile("|".join(filter(None, [_LONG_WORD, short and rf"(?<![\w/])(?:{short})", _REST])))
+    return re.compile("|".join(filter(None, [_PLAIN_WORD, _LONG_WORD, short and rf"(?<![\w/])(?:{short})", _REST])))
 
 
 @lru_cache(maxsize=50_000)
@@ -71,12 +76,22 @@ def tokenise(text: str) -> list[tuple[str, int, int]]:
 
 def phrase_words(phrase: str) -> tuple[str, ...]:
     """Fold a lexicon phrase into the words it is matched by; hyphens count as spaces."""
-    if _PLAIN.fullmatch(phrase):  # nearly all phrases are, and there are thousands
-        parts = phrase.split()
-    else:
-        parts = [word for word, _, _ in tokenise(lowered(phrase)) if word[0].isalnum() or word[0] == "_"]
-    words: list[str] = []
-    for part in parts:
-        if part not in ARTICLES:
-            words.extend(fold_compound(part) if len(part) > 1 else (part,))  # a letter is a side in reports alone
-    return tuple(words)
+    written = phrase.split()
+    try:  # nearly all phrases are plain words, and there are thousands
+        return tuple(chain.from_iterable(map(_PLAIN_WORDS.__getitem__, written)))
+    except KeyError:
+        pass
+    if not all(map(_PLAIN.fullmatch, written)):
+        written = [word for word, _, _ in tokenise(lowered(phrase)) if word[0].isalnum() or word[0] == "_"]
+        return tuple(chain.from_iterable(map(_folded, written)))
+    words = list(map(_folded, written))
+    if len(_PLAIN_WORDS) < _MOST_WORDS:
+        _PLAIN_WORDS.update(zip(written, words, strict=True))
+    return tuple(chain.from_iterable(words))
+
+
+def _folded(word: str) -> tuple[str, ...]:
+    """Fold a word of a phrase; a letter is a side in reports alone."""
+    if word in ARTICLES:
+        return ()
+    return fold_compound(word) if len(word) > 1 else (word,)

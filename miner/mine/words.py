@@ -156,15 +156,10 @@ def is_named(phrase: str, words: Words) -> bool:
 
 def _matches(words: list[str]) -> Iterator[tuple[int, int, Entry]]:
     """Yield every phrase of the lexicon that stands in the words, with its first and last place."""
-    tree = load_lexicon().tree
+    phrases = load_lexicon().phrases
     for start in range(len(words)):
-        node = tree.get(words[start])
-        stop = start + 1
-        while node is not None:
-            if node.entry is not None:
-                yield start, stop, node.entry
-            node = node.next.get(words[stop]) if stop < len(words) else None
-            stop += 1
+        for entry, total in phrases.at(words, start):
+            yield start, start + total, entry
 
 
 def _longest(matched: list[tuple[int, int, Entry]]) -> list[Entry]:
