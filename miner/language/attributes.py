@@ -77,6 +77,8 @@ class Attributes:
     states: list[str] = field(default_factory=list)
     size_mm: float | None = None
     qualities: tuple[str, ...] = ()
+    headed: bool = False
+    """Its side or place stands before a colon: "left Y: X"."""
 
     def side(self) -> Side | None:
         """Return the one side; left and right together are bilateral."""
@@ -102,6 +104,7 @@ def collect(items: Items, index: int) -> Attributes:
     if not (items.union & _TELLS or items.entries[index].inner or items.sizes):
         return found  # "no X or Y": most sentences of most reports
     position = _leftward(items, index, found)
+    own_sides = len(found.sides)
     for inner in items.entries[index].inner:
         _take_entry(found, inner)
     _rightward(items, index, found)
@@ -117,15 +120,20 @@ def collect(items: Items, index: int) -> Attributes:
         if found.change is None and before is not None and found.size_mm is not None and before != found.size_mm:
             found.change = Change.IMPROVED if found.size_mm < before else Change.WORSENED
     if found.sides and items.entries[index].concepts:
-        _leave_out_sites(items, index, found)
+        _leave_out_sites(items, index, found, own_sides)
     return found
 
 
-def _leave_out_sites(items: Items, index: int, found: Attributes) -> None:
-    """Drop the sides of structures that a device only ends in, which are no sides of the device."""
+def _leave_out_sites(items: Items, index: int, found: Attributes, own: int) -> None:
+    """Drop the sides of structures that a device only ends in, which are no sides of the device.
+
+    A device that has a side before its name, the first `own` ones, gets none from where it goes: "left X in the right Y".
+    """
     mention = items.entries[index]
     if load_lexicon().concepts[mention.concepts[0]].kind != "device":
         return
+    if own:
+        del found.sides[own:]
     sites = pack().anatomy.device_sites
     if not sites.isdisjoint(mention.phrase):
         for inner in mention.inner:
@@ -155,8 +163,12 @@ def _take_before(items: Items, position: int, found: Attributes) -> None:
     """Take a qualifier that stands before the mention."""
     # "slightly increased" is no size, and "formerly large" none of today
     degree = items.roles[position] & SEVERITY
-    if not (degree and (items.roles[position + 1] & CHANGE or is_past(items, position))):
+    follows = items.entries[position + 1].state
+    trend = follows.change if degree and follows is not None else None  # "mildly increased X" has grown
+    if not (degree and (trend or items.roles[position + 1] & CHANGE or is_past(items, position))):
         _take_entry(found, items.entries[position], position)
+    elif trend is not None and found.change is None:
+        found.change, found.change_at = trend, position + 1
     state = items.entries[position].state
     if state is not None:
         found.states.append(state.id)
@@ -338,7 +350,7 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
             after_copula = after_copula or bool(role & COPULA)
             linked = _MAX_WORDS
         elif role & (PART | SIDE):
-            if linked <= 0 or leads_to_mention(items, position):
+            if linked <= 0 or leads_to_mention(items, position) or (linked == 1 and _called_normal(items, position)):
                 break
             _take_entry(found, items.entries[position])
             found.last = position
@@ -353,6 +365,12 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
         elif role & WORD or (role & STATE and not after_copula):
             break
         position += 1
+
+
+def _called_normal(items: Items, position: int) -> bool:
+    """Return whether a structure is the subject of what follows, without any sign between: "X Y normal"."""
+    state = items.entries[position + 1].state if position + 1 < len(items.entries) else None
+    return state is not None and state.normal and bool(items.roles[position] & PART)
 
 
 def _place_follows(items: Items, index: int) -> bool:

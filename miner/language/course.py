@@ -36,6 +36,7 @@ _TRENDS = frozenset({Change.WORSENED, Change.IMPROVED})
 _THAN = int(Role.PREPOSITION | Role.WORD)
 _RANKS = tuple(Severity)
 _PLACING_WORDS = frozenset({("in",), ("within",), ("at",), ("on",)})
+_WAS = frozenset({("was",), ("were",), ("had", "been")})
 _NOT = ("not",)
 _FROM, _TO, _SINCE = ("from",), ("to",), ("since",)
 _FEW = 6
@@ -117,6 +118,10 @@ def is_past(items: Items, position: int) -> bool:
     if before >= 0 and (items.roles[before] & EARLIER or items.entries[before].phrase == _FROM):
         return True
     after = position + 1
+    if before >= 0 and items.entries[before].phrase in _WAS and any(
+        role & Role.ANOTHER_DAY for role in items.roles[after : after + 2]
+    ):
+        return True
     if after >= len(items.roles) or not items.roles[after] & EARLIER or items.roles[after] & COURSE:
         return False
     return after + 1 == len(items.roles) or bool(items.roles[after + 1] & (COMMA | Role.BREAK | Role.CONJUNCTION))

@@ -322,6 +322,7 @@ def build_lexicon(source: Pack) -> Lexicon:
             entry.tail = _tail(entry, builder.entries)
             if first.placed:
                 entry.special, entry.only_at = True, frozenset(first.at)
+                entry.alone = Entry(entry.phrase, entry.roles, (first.alone,)) if first.alone is not None else None
     _refuse_circles(concepts)
     upward = {c.id: (*c.is_a, *c.equivalent) for c in concepts.values()}
     ancestors = {c: _closure(c, upward) for c in concepts}
