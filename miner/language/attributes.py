@@ -13,6 +13,7 @@ from cxr.miner.language.course import (
     is_past,
     is_present,
     leads_to_mention,
+    tells_change,
 )
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Entry, Role, load_lexicon
@@ -49,6 +50,7 @@ _OF_SIGN = int(
 _OF_ANOTHER = int(Role.CONCEPT | Role.GENERIC | Role.COPULA | Role.STATE)
 _BEFORE_PLACE = int(Role.WORD | Role.PREPOSITION | Role.CHANGE | Role.SEVERITY | Role.CONJUNCTION)
 _PARTS_OFF = int(Role.COMMA | Role.COLON | Role.CONJUNCTION | Role.BREAK | Role.PROBABLE | Role.HEDGE_FORWARD)
+_NON = ("non",)
 _OF = frozenset({("in",), ("of",)})
 _TO_BE = frozenset({"is", "are", "was", "were", "be"})
 _TELLS = _QUALIFIER | CHRONIC | int(Role.COURSE | Role.EARLIER | Role.CURRENTLY | Role.ACUTE)
@@ -170,7 +172,7 @@ def _take_before(items: Items, position: int, found: Attributes) -> None:
     elif trend is not None and found.change is None:
         found.change, found.change_at = trend, position + 1
     state = items.entries[position].state
-    if state is not None:
+    if state is not None and not (position and items.entries[position - 1].phrase == _NON):
         found.states.append(state.id)
         found.hedged = found.hedged or state.hedge
     found.first = position
@@ -315,7 +317,7 @@ def _take_behind(items: Items, position: int, found: Attributes, *, said: bool) 
     if role & SEVERITY and is_past(items, position):
         found.severity_before = items.entries[position].severity
         return position
-    degree_of_change = role & SEVERITY and position + 1 < len(items.roles) and items.roles[position + 1] & CHANGE
+    degree_of_change = role & SEVERITY and position + 1 < len(items.roles) and tells_change(items, position + 1)
     said = said or bool(role & CHANGE) or (bool(role & SEVERITY) and closes(items, position + 1))
     if degree_of_change or not said:
         return position

@@ -149,10 +149,20 @@ def is_present(items: Items, position: int) -> bool:
     return before >= 0 and bool(items.roles[before] & CURRENTLY or items.entries[before].phrase == _TO)
 
 
+def tells_change(items: Items, index: int) -> bool:
+    """Return whether an item says that something changed: "increasing", "increased"."""
+    if index >= len(items.roles):
+        return False
+    state = items.entries[index].state
+    return bool(items.roles[index] & CHANGE) or (state is not None and state.change is not None)
+
+
 def _degree_follows(items: Items, index: int) -> bool:
     """Return whether a degree or a change comes next  of what was before: ", now small", "and is better"."""
     while index < len(items.roles):
         role = items.roles[index]
+        if role & SEVERITY and tells_change(items, index + 1):
+            return closes(items, index + 2)  # ", markedly increased"
         if role & (SEVERITY | COURSE | CHANGE) or course_at(items, index) is not None:
             return closes(items, index + 1)
         if denied_degree(items, index) is not None:
@@ -166,9 +176,11 @@ def _degree_follows(items: Items, index: int) -> bool:
 
 def _attributes_end_it(items: Items, index: int) -> bool:
     """Return whether nothing but attributes follows ("X: right, small")."""
-    for role in items.roles[index:]:
+    for role, entry in zip(items.roles[index:], items.entries[index:], strict=True):
         if role & Role.BREAK:
             break
+        if entry.state is not None and entry.state.change is not None:
+            continue
         if role & _NEW or not role & _ATTRIBUTES:
             return False
     return index < len(items.roles)

@@ -205,7 +205,7 @@ class SentenceReader:
         """Return whether a word is said of a device: "the second D is broken"."""
         items = self.items
         before = index - 1
-        while before >= 0 and items.roles[before] & (PASSES | Role.COPULA) and not items.roles[before] & CONCEPT:
+        while before >= 0 and items.roles[before] & (PASSES | Role.COPULA | COLON) and not items.roles[before] & CONCEPT:
             before -= 1
         if before < 0 or not items.roles[before] & CONCEPT:
             return False
@@ -322,9 +322,12 @@ class SentenceReader:
         under = all(self.scopes.denied[at] for at in targets)
         if not predicative or (under and not any(role & Role.COPULA for role in between)):
             return self.scopes.denied[index]  # "no Y placed high" is no statement on Y with a verb of its own
+        state = self.items.entries[index].state
+        if state is not None and state.normal:  # "Y is not long, within normal limits"
+            comma = max((at for at, role in enumerate(between) if role & Role.COMMA), default=-1)
+            between = between[comma + 1 :] if any(role & STATE for role in between[: comma + 1]) else between
         if any(role & Role.DENY_FORWARD for role in between):
             return True
-        state = self.items.entries[index].state
         if state is None or state.normal:
             return False
         first = min(targets) - 1  # "no Y is enlarged"
