@@ -32,6 +32,7 @@ _GOES_ON = re.compile(
 )
 # A sentence of a report names a dozen things at most; comparing all pairs of hundreds would take quadratic time.
 MOST_IN_SENTENCE = 40
+_WORDS = re.compile("[a-z]+")
 _ONE = ("a ", "an ", "single ", "solitary ")
 
 
@@ -168,7 +169,7 @@ def _graded(form: NormalForm, words: str) -> NormalForm:
     """Take "significant" for what it is of a present thing: emphasis, not a grade on the scale."""
     if form.severity is None or form.presence is not Presence.PRESENT:
         return form
-    stressed = any(word in words for word in pack().modifiers.emphasis)
+    stressed = not {*_WORDS.findall(words)}.isdisjoint(pack().modifiers.emphasis)  # "Y-ly less" is no stress
     return form.model_copy(update={"severity": None}) if stressed else form
 
 
@@ -234,7 +235,8 @@ def _one_thing(form: NormalForm, other: NormalForm, relations: Relations, *, loo
     if loosely:
         return relations.same_region(form.concept, other.concept) or (
             joined
-            and (form.presence, form.certainty) == (Presence.PRESENT, Certainty.CERTAIN)
+            and form.presence is Presence.PRESENT
+            and form.certainty is other.certainty
             and relations.reaches_place_of(form.concept, other)
         )
     if form.presence is Presence.ABSENT:
@@ -247,13 +249,16 @@ def _one_thing(form: NormalForm, other: NormalForm, relations: Relations, *, loo
 
 def _linked(sentence: Sequence[int], analysis: Analysis) -> frozenset[int]:
     """Return the mentions that a word of meaning or cause, or a blank, ties to the mention before them."""
-    mentions = analysis.mentions
-    return frozenset(
-        index
-        for before, index in pairwise(sentence)
-        if _LINK.search(analysis.text, mentions[before].end, mentions[index].start)
-        or _JOINED.fullmatch(analysis.text, mentions[before].end, mentions[index].start)
-    )
+    text, mentions = analysis.text, analysis.mentions
+    found: set[int] = set()
+    goes_on = False  # "X, Y and Z": the list that "and" ends
+    for before, index in reversed([*pairwise(sentence)]):
+        start, end = mentions[before].end, mentions[index].start
+        joined = _JOINED.fullmatch(text, start, end) is not None
+        goes_on = joined or (goes_on and text[start:end].strip() == ",")
+        if goes_on or _LINK.search(text, start, end):
+            found.add(index)
+    return frozenset(found)
 
 
 def _by_sentence(mentions: Sequence[Mention]) -> list[list[int]]:

@@ -13,6 +13,7 @@ from cxr.miner.language.course import (
     is_past,
     is_present,
     leads_to_mention,
+    tells_change,
 )
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Entry, Role, load_lexicon
@@ -49,6 +50,7 @@ _OF_SIGN = int(
 _OF_ANOTHER = int(Role.CONCEPT | Role.GENERIC | Role.COPULA | Role.STATE)
 _BEFORE_PLACE = int(Role.WORD | Role.PREPOSITION | Role.CHANGE | Role.SEVERITY | Role.CONJUNCTION)
 _PARTS_OFF = int(Role.COMMA | Role.COLON | Role.CONJUNCTION | Role.BREAK | Role.PROBABLE | Role.HEDGE_FORWARD)
+_NON = ("non",)
 _OF = frozenset({("in",), ("of",)})
 _TO_BE = frozenset({"is", "are", "was", "were", "be"})
 _TELLS = _QUALIFIER | CHRONIC | int(Role.COURSE | Role.EARLIER | Role.CURRENTLY | Role.ACUTE)
@@ -77,6 +79,8 @@ class Attributes:
     states: list[str] = field(default_factory=list)
     size_mm: float | None = None
     qualities: tuple[str, ...] = ()
+    headed: bool = False
+    """Its side or place stands before a colon: "left Y: X"."""
 
     def side(self) -> Side | None:
         """Return the one side; left and right together are bilateral."""
@@ -102,6 +106,7 @@ def collect(items: Items, index: int) -> Attributes:
     if not (items.union & _TELLS or items.entries[index].inner or items.sizes):
         return found  # "no X or Y": most sentences of most reports
     position = _leftward(items, index, found)
+    own_sides = len(found.sides)
     for inner in items.entries[index].inner:
         _take_entry(found, inner)
     _rightward(items, index, found)
@@ -117,15 +122,20 @@ def collect(items: Items, index: int) -> Attributes:
         if found.change is None and before is not None and found.size_mm is not None and before != found.size_mm:
             found.change = Change.IMPROVED if found.size_mm < before else Change.WORSENED
     if found.sides and items.entries[index].concepts:
-        _leave_out_sites(items, index, found)
+        _leave_out_sites(items, index, found, own_sides)
     return found
 
 
-def _leave_out_sites(items: Items, index: int, found: Attributes) -> None:
-    """Drop the sides of structures that a device only ends in, which are no sides of the device."""
+def _leave_out_sites(items: Items, index: int, found: Attributes, own: int) -> None:
+    """Drop the sides of structures that a device only ends in, which are no sides of the device.
+
+    A device that has a side before its name, the first `own` ones, gets none from where it goes: "left X in the right Y".
+    """
     mention = items.entries[index]
     if load_lexicon().concepts[mention.concepts[0]].kind != "device":
         return
+    if own:
+        del found.sides[own:]
     sites = pack().anatomy.device_sites
     if not sites.isdisjoint(mention.phrase):
         for inner in mention.inner:
@@ -155,10 +165,14 @@ def _take_before(items: Items, position: int, found: Attributes) -> None:
     """Take a qualifier that stands before the mention."""
     # "slightly increased" is no size, and "formerly large" none of today
     degree = items.roles[position] & SEVERITY
-    if not (degree and (items.roles[position + 1] & CHANGE or is_past(items, position))):
+    follows = items.entries[position + 1].state
+    trend = follows.change if degree and follows is not None else None  # "mildly increased X" has grown
+    if not (degree and (trend or items.roles[position + 1] & CHANGE or is_past(items, position))):
         _take_entry(found, items.entries[position], position)
+    elif trend is not None and found.change is None:
+        found.change, found.change_at = trend, position + 1
     state = items.entries[position].state
-    if state is not None:
+    if state is not None and not (position and items.entries[position - 1].phrase == _NON):
         found.states.append(state.id)
         found.hedged = found.hedged or state.hedge
     found.first = position
@@ -303,7 +317,7 @@ def _take_behind(items: Items, position: int, found: Attributes, *, said: bool) 
     if role & SEVERITY and is_past(items, position):
         found.severity_before = items.entries[position].severity
         return position
-    degree_of_change = role & SEVERITY and position + 1 < len(items.roles) and items.roles[position + 1] & CHANGE
+    degree_of_change = role & SEVERITY and position + 1 < len(items.roles) and tells_change(items, position + 1)
     said = said or bool(role & CHANGE) or (bool(role & SEVERITY) and closes(items, position + 1))
     if degree_of_change or not said:
         return position
@@ -338,7 +352,7 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
             after_copula = after_copula or bool(role & COPULA)
             linked = _MAX_WORDS
         elif role & (PART | SIDE):
-            if linked <= 0 or leads_to_mention(items, position):
+            if linked <= 0 or leads_to_mention(items, position) or (linked == 1 and _called_normal(items, position)):
                 break
             _take_entry(found, items.entries[position])
             found.last = position
@@ -353,6 +367,12 @@ def _rightward(items: Items, index: int, found: Attributes) -> None:
         elif role & WORD or (role & STATE and not after_copula):
             break
         position += 1
+
+
+def _called_normal(items: Items, position: int) -> bool:
+    """Return whether a structure is the subject of what follows, without any sign between: "X Y normal"."""
+    state = items.entries[position + 1].state if position + 1 < len(items.entries) else None
+    return state is not None and state.normal and bool(items.roles[position] & PART)
 
 
 def _place_follows(items: Items, index: int) -> bool:

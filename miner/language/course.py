@@ -36,6 +36,7 @@ _TRENDS = frozenset({Change.WORSENED, Change.IMPROVED})
 _THAN = int(Role.PREPOSITION | Role.WORD)
 _RANKS = tuple(Severity)
 _PLACING_WORDS = frozenset({("in",), ("within",), ("at",), ("on",)})
+_WAS = frozenset({("was",), ("were",), ("had", "been")})
 _NOT = ("not",)
 _FROM, _TO, _SINCE = ("from",), ("to",), ("since",)
 _FEW = 6
@@ -117,6 +118,10 @@ def is_past(items: Items, position: int) -> bool:
     if before >= 0 and (items.roles[before] & EARLIER or items.entries[before].phrase == _FROM):
         return True
     after = position + 1
+    if before >= 0 and items.entries[before].phrase in _WAS and any(
+        role & Role.ANOTHER_DAY for role in items.roles[after : after + 2]
+    ):
+        return True
     if after >= len(items.roles) or not items.roles[after] & EARLIER or items.roles[after] & COURSE:
         return False
     return after + 1 == len(items.roles) or bool(items.roles[after + 1] & (COMMA | Role.BREAK | Role.CONJUNCTION))
@@ -144,10 +149,20 @@ def is_present(items: Items, position: int) -> bool:
     return before >= 0 and bool(items.roles[before] & CURRENTLY or items.entries[before].phrase == _TO)
 
 
+def tells_change(items: Items, index: int) -> bool:
+    """Return whether an item says that something changed: "increasing", "increased"."""
+    if index >= len(items.roles):
+        return False
+    state = items.entries[index].state
+    return bool(items.roles[index] & CHANGE) or (state is not None and state.change is not None)
+
+
 def _degree_follows(items: Items, index: int) -> bool:
     """Return whether a degree or a change comes next  of what was before: ", now small", "and is better"."""
     while index < len(items.roles):
         role = items.roles[index]
+        if role & SEVERITY and tells_change(items, index + 1):
+            return closes(items, index + 2)  # ", markedly increased"
         if role & (SEVERITY | COURSE | CHANGE) or course_at(items, index) is not None:
             return closes(items, index + 1)
         if denied_degree(items, index) is not None:
@@ -161,9 +176,11 @@ def _degree_follows(items: Items, index: int) -> bool:
 
 def _attributes_end_it(items: Items, index: int) -> bool:
     """Return whether nothing but attributes follows ("X: right, small")."""
-    for role in items.roles[index:]:
+    for role, entry in zip(items.roles[index:], items.entries[index:], strict=True):
         if role & Role.BREAK:
             break
+        if entry.state is not None and entry.state.change is not None:
+            continue
         if role & _NEW or not role & _ATTRIBUTES:
             return False
     return index < len(items.roles)

@@ -45,6 +45,7 @@ _TO_BE = frozenset({"is", "are"})
 _BARE_DENIALS = frozenset({"no", "not", "0"})
 """They close a statement at its end alone: "X: no", "X not"."""
 _NON = ("non",)
+_LIMITS = frozenset({("only",), ("just",), ("merely",)})
 
 
 def looks_back(items: Items, index: int) -> bool:
@@ -167,6 +168,8 @@ def _begins_statement(items: Items, index: int) -> bool:
         return False
     if alternative or _has_predicate(items, start):
         return _has_predicate(items, start)
+    if entries[start].phrase in _LIMITS and leads_to_mention(items, start):
+        return True  # "no X, only small Y"
     points = roles[start] & ANAPHOR and entries[start].phrase[0] in _POINTING and not roles[start - 1] & CONJUNCTION
     if points or (start == index + 1 and roles[index] & COMMA and _is_affirmed(items, start)):
         return True  # "no X, this Y ..."; "although there is no X, Y is present"
@@ -223,6 +226,8 @@ def _has_predicate(items: Items, start: int) -> bool:
         if role & MENTION:
             saw_part = False
         elif role & PART:
+            if index > start and items.roles[index - 1] & CONCEPT:
+                return False  # "or X Y normal": the predicate is Y's
             saw_part = True
         elif role & STATE and saw_part:
             state = items.entries[index].state

@@ -120,6 +120,8 @@ class Entry:
     ratio: Ratio | None = None
     only_at: frozenset[str] = frozenset()
     """Regions without which it is a plain word."""
+    alone: "Entry | None" = None
+    """What it is then, where nothing else is spoken of."""
     course: Change | None = None
     """A change, where it stands behind what it is said of."""
     other_side: bool | None = None

@@ -31,20 +31,24 @@ _DASHES = "-\u2013\u2014"
 _LETTERS_OF_SIDES = frozenset("lr")
 _MARKS = {"(-)": "negative", "(+)": "positive", "n": "no", "y": "present"}
 """What an answer means behind what it is about."""
-_PLACED = frozenset({*_DASHES, *_LETTERS_OF_SIDES, *_MARKS, "no", "?"})
-"""Tokens whose meaning their surroundings decide."""
 _HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")
 _OPTION = re.compile(r"[\s*\-\"'(]*[A-H][).:]\**\s")
 _WORD = Entry(("",), int(Role.WORD))
 _UNIT = Entry(("",), int(Role.WORD), special=True)
 _CLOSES = re.compile(r"\s*(?:[.,;\n]|$)")
 _NUMBERED = re.compile(r"\.\s*\d")
+_MEASURES = re.compile(r"(?:\d|_)[\s\-]*\Z|\b(?:in|few|several|of)\s\Z", re.IGNORECASE)
+_WORDLESS = re.compile(r"\W*")
 _PARTS = re.compile(r"\s[-\u2013\u2014]+[\s>]|[-\u2013\u2014]{2}|[\u2014]")
 _ASKS = re.compile(
     r"\W*(?:is|are|was|were|do|does|did|has|have|had|can|could|should|would|will|may|might|what|which|where|when|why|how|"
     r"who|if|whether|any|there|so|or|and|but|then|does)\b",
     re.IGNORECASE,
 )
+_HOW = int(
+    Role.CHANGE | Role.COURSE | Role.COPULA | Role.COLON | Role.COMMA | Role.DENY_FORWARD | Role.DENY_BACKWARD
+    | Role.AFFIRM_BACKWARD | Role.NOT_ASSESSABLE
+)  # fmt: skip
 _MOST_KNOWN = 50_000
 _FEW_WORDS = 6
 _NUMERAL = Entry(("",), int(Role.WORD | Role.DIRECTION))
@@ -126,7 +130,7 @@ def read_items(sentence: str) -> Items:
             continue
         folded = known.get(piece)
         if folded is None:
-            folded = _by_its_place(piece, sentence, start) if piece in _PLACED else _remembered(piece, known, single)
+            folded = _by_its_place(piece, sentence, start) if piece in _placed() else _remembered(piece, known, single)
         for word in folded:
             words.append(word)
             starts.append(start)
@@ -138,6 +142,12 @@ def read_items(sentence: str) -> Items:
 def _known() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """Return the words of the tokens that were seen, those of one word apart; plain dictionaries are asked fastest."""
     return {}, {}
+
+
+@lru_cache(maxsize=1)
+def _placed() -> frozenset[str]:
+    """Return the tokens whose meaning their surroundings decide."""
+    return frozenset({*_DASHES, *_LETTERS_OF_SIDES, *_MARKS, *pack().abbreviations.capital, "no", "?"})
 
 
 def _remembered(piece: str, known: dict[str, tuple[str, ...]], single: dict[str, str]) -> tuple[str, ...]:
@@ -166,13 +176,16 @@ def _by_its_place(piece: str, sentence: str, start: int) -> tuple[str, ...]:
         return ("-",) if _PARTS.match(sentence, max(0, start - 1)) else ()
     if piece == "?":
         return _question_mark(sentence, start)
+    short = pack().abbreviations.capital.get(piece)
+    if short is not None and sentence[start:end].isupper() and not _MEASURES.search(sentence, 0, start):
+        return short
     return _folded(piece)
 
 
 def _question_mark(sentence: str, at: int) -> tuple[str, ...]:
     """Return what a question mark does: it doubts what follows, or what stands before it, or waits for an answer."""
     if not sentence[:at].strip() or sentence[at - 1].isspace():
-        return ("?",)
+        return ("?",) if _WORDLESS.fullmatch(sentence, at + 1) is None else ("??",)  # "X: ?"
     return (":",) if sentence[at + 1 :].strip(" *\"')]") else ("??",)
 
 
@@ -248,7 +261,18 @@ def _leave_out_of_place(entries: list[Entry], placed: list[int]) -> None:
     regions = {entry.part.region.id for entry in entries if entry.part is not None}
     for index in placed:
         if regions.isdisjoint(entries[index].only_at):
-            entries[index] = _WORD
+            alone = entries[index].alone
+            entries[index] = alone if alone is not None and _only_how(entries, index) else _WORD
+
+
+def _only_how(entries: list[Entry], index: int) -> bool:
+    """Return whether a sentence says of a word only whether or how it is there: "no Y is seen", "Ys: stable"."""
+    others = [entry for at, entry in enumerate(entries) if at != index]
+    return bool(others) and all(
+        (entry.roles & _HOW or (entry.state is not None and entry.state.normal))
+        and not entry.roles & (Role.CONCEPT | Role.PART)
+        for entry in others
+    )
 
 
 def _measure(words: list[str], unit: int, item: int, sizes: list[tuple[int, float]]) -> None:

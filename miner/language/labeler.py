@@ -127,6 +127,24 @@ def _each_label(
             yield negative, 0
 
 
+def _stated(analysis: Analysis) -> Iterator[tuple[Mention, tuple[tuple[str, Value], ...]]]:
+    """Give each mention the labels that it sets; what only suggests a label that is denied by name does not set it."""
+    rules = _rules()
+    suggested = rules.suggested
+    denied: set[str | None] = set()
+    if any(mention.form.concept in suggested for mention in analysis.mentions):
+        denied = {rules.named.get(form.concept) for form, *_ in analysis.mentions if _denies_all(form)} - {None}
+    for mention in analysis.mentions:
+        pairs = _explicit(mention)
+        if denied and suggested.get(mention.form.concept) in denied:
+            pairs = tuple(pair for pair in pairs if pair[0] not in denied)
+        yield mention, pairs
+
+
+def _denies_all(form: NormalForm) -> bool:
+    return form.presence is Presence.ABSENT and form.severity is None and not _narrow(form)
+
+
 def label(report: str) -> dict[str, int | None]:
     """Return 1, 0, -1 or None for each label of the pack; all None for a report without a reading."""
     rules = _rules()
@@ -135,9 +153,9 @@ def label(report: str) -> dict[str, int | None]:
     if not analysis.cuts:
         return labels
     normal = True
-    for mention in analysis.mentions:
+    for mention, stated in _stated(analysis):
         form = mention.form
-        for finding, value in _explicit(mention):
+        for finding, value in stated:
             previous = labels[finding]
             if previous is None or _RANK[value] > _RANK[previous]:
                 labels[finding] = value
@@ -156,15 +174,14 @@ def label_evidence(report: str) -> dict[str, list[LabelEvidence]]:
     rules = _rules()
     analysis = analyse_report(report)
     evidence: dict[str, list[LabelEvidence]] = {name: [] for name in pack().label_names}
-    for index, mention in enumerate(analysis.mentions):
+    for index, (mention, stated) in enumerate(_stated(analysis)):
         form = mention.form
-        stated = dict(_explicit(mention))
-        for finding, value in stated.items():
+        for finding, value in stated:
             evidence[finding].append(_evidence(analysis, index, mention, value, None))
         normal = form.concept in rules.normals
         if normal is (form.presence is Presence.PRESENT) and not _narrow(form):  # a denial, or an assurance
             for finding in rules.entailed[form.concept]:
-                if finding not in stated:
+                if finding not in dict(stated):
                     evidence[finding].append(_evidence(analysis, index, mention, 0, form.concept))
     return evidence
 

@@ -87,7 +87,9 @@ def _position(items: Items, tips: Tips, phrases: list[_Said], reach: tuple[int, 
     wrong = any(each.name in tips.badly for each in places if each not in own and not _is_past(each, behind))
     distance = _distance(items, surely[-1], start) if surely else None
     placed = placed or (BADLY if wrong else _by_place(surely, tips, distance))
-    spans = tuple((items.word_starts[each.first], items.word_ends[each.last]) for each in places)
+    table = pack().anatomy.positions.place
+    ends = (each for each in places if not table[each.name].sided)
+    spans = tuple((items.word_starts[each.first], items.word_ends[each.last]) for each in ends)
     return Position((*qualities, *([placed] if placed else [])), spans, distance)
 
 

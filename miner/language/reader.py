@@ -18,6 +18,7 @@ ANAPHOR, BREAK, SIDE = int(Role.ANAPHOR), int(Role.BREAK), int(Role.SIDE)
 _MEANINGFUL = CONCEPT | STATE | GENERIC
 _NAMES = CONCEPT | STATE
 _STANDS = frozenset({"one", "none"})
+_NOT = frozenset({"not", "na", "n"})
 _NOTHING = Sentence()
 
 
@@ -32,6 +33,8 @@ def read_sentence(sentence: str, side: Side | None = None) -> Sentence:
     items = read_items(sentence)
     union = items.union
     if not union & (_MEANINGFUL | ALONE):
+        return _NOTHING
+    if union & Role.NOT_ASSESSABLE and _is_left_blank(items):
         return _NOTHING
     if union & SIDE:
         resolve_sides(items, side)
@@ -57,6 +60,15 @@ def read_sentence(sentence: str, side: Side | None = None) -> Sentence:
         return Sentence(tuple(readings), items, describes=describes, said=before, goes_on=goes_on)
     found = settled(_sought(work), said, readings)
     return Sentence(tuple(sorted((*readings, *found), key=_place)), said=before)
+
+
+def _is_left_blank(items: Items) -> bool:
+    """Return whether a line of a form says that it does not apply: "X: N/A", "X: not assessed"."""
+    colon = next((at for at, role in enumerate(items.roles) if role & Role.COLON), len(items.roles))
+    behind = range(colon + 1, len(items.roles))
+    return bool(behind) and all(
+        items.roles[at] & Role.NOT_ASSESSABLE and items.entries[at].phrase[0] in _NOT for at in behind
+    )
 
 
 def _first_sought(items: Items, sought: Sequence[int]) -> int | None:

@@ -6,6 +6,7 @@ from itertools import chain
 from cxr.miner.language.entries import Role
 from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.language.tokens import fold_compound
+from cxr.miner.pack import pack
 
 _SHORTEST = 7
 """Letters: of shorter words too many are one letter apart."""
@@ -19,6 +20,8 @@ def repaired(words: tuple[str, ...], written: str) -> tuple[str, ...]:
     a cue, degree or side that is written together with a finding is cut off ("noX").
     """
     if len(words) != 1 or len(written) < 5 or not written.isalpha() or words[0] in _vocabulary():
+        return words
+    if not {written, words[0]}.isdisjoint(pack().spelling.right):
         return words
     near = _near(words[0]) if len(written) >= _SHORTEST else None
     return (near,) if near is not None else _cut(written) or words

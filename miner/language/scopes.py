@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cxr.miner.language.denials import ALTERNATIVE, deny_behind_non, looks_back, reach_forward
 from cxr.miner.language.items import Items
-from cxr.miner.language.lexicon import Entry, Role
+from cxr.miner.language.lexicon import Entry, Role, load_lexicon
 from cxr.miner.language.masks import (
     AFFIRM,
     BACKWARD,
@@ -38,6 +38,9 @@ _WHICH = ("which",)
 _AWAY = frozenset({("from",), ("to",), ("than",)})
 PLACING = frozenset({("of",), ("in",), ("within",)})
 _CHOOSES = ALTERNATIVE | {("over",), ("than",)}
+_FAVOR = "favor"
+_NOT_CHANGED = frozenset({"no", "without"})
+_INTRODUCES = COLON | int(Role.PROBABLE | Role.HEDGE_FORWARD | Role.CAUSE)
 _NON = "non"
 _UNDECIDED = frozenset({("versus",), ("vs",)})
 
@@ -227,10 +230,15 @@ def _alternatives(items: Items, scopes: Scopes) -> None:
             right = _neighbour(items, index, 1)
             if right >= 0 and not scopes.denied[right]:
                 scopes.hedged[right] = scopes.alternative[right] = True
-        if entry.phrase not in ALTERNATIVE:
+            _assert_favored(items, scopes, index)
+        if entry.phrase not in ALTERNATIVE or _without_change(items, index):
             continue
-        left = _neighbour(items, index, -1)
         right = _neighbour(items, index, 1)
+        for listed in _listed_before(items, index) if right >= 0 and not scopes.denied[right] else ():
+            if not (scopes.denied[listed] or scopes.hedged[listed]):
+                scopes.hedged[listed] = scopes.alternative[listed] = scopes.hedged[right] = True
+                scopes.alternative[right] = True
+        left = _neighbour(items, index, -1)
         undecided = entry.phrase in _UNDECIDED
         if max(left, right) < 0 or (min(left, right) < 0 and not undecided):
             continue  # "X versus something" is undecided even where one of the two has no name
@@ -238,6 +246,54 @@ def _alternatives(items: Items, scopes: Scopes) -> None:
             for side in (left, right):
                 if side >= 0 and not scopes.denied[side] and not scopes.hedged[side]:
                     scopes.hedged[side] = scopes.alternative[side] = True
+
+
+def _assert_favored(items: Items, scopes: Scopes, index: int) -> None:
+    """Assert what is favored over something that is named: "favor X over Y"."""
+    if items.entries[index].phrase != ("over",):
+        return
+    for at in range(index):
+        cue = scopes.cue[at]
+        if scopes.hedged[at] and cue >= 0 and any(word.startswith(_FAVOR) for word in items.entries[cue].phrase):
+            scopes.hedged[at] = False
+
+
+def _without_change(items: Items, index: int) -> bool:
+    """Return whether both sides of "or" are there unchanged: "no change in X or Y"."""
+    for at in range(index - 1, -1, -1):
+        role = items.roles[at]
+        if role & Role.CHANGE and items.entries[at].phrase[0] in _NOT_CHANGED:
+            return True
+        if not role & (CONCEPT | MODIFIER | COMMA | CONJUNCTION):
+            return False
+    return False
+
+
+def _listed_before(items: Items, index: int) -> list[int]:
+    """Return the earlier members of a list that ends in "or": "X, Y, or Z", ": X, Y or Z", "may be X, Y or Z".
+
+    What the others are kinds of is no member, but what they may mean: "opacities, X, or Y".
+    """
+    roles = items.roles
+    oxford = bool(index and roles[index - 1] & COMMA)
+    found: list[int] = []
+    position = index - 2 if oxford else index - 1
+    while position >= 0:
+        role = roles[position]
+        if role & CONCEPT:
+            found.append(position)
+        elif not role & (MODIFIER | COMMA | Role.PREPOSITION) or (role & COMMA and not found):
+            break
+        position -= 1
+    introduced = position >= 0 and roles[position] & _INTRODUCES
+    if not found or not (oxford or (introduced and len(found) > 1)):
+        return []
+    ancestors = load_lexicon().ancestors
+    named = [items.entries[at].concepts[0] for at in found]
+    right = _neighbour(items, index, 1)
+    named.append(items.entries[right].concepts[0] if right >= 0 and items.entries[right].concepts else named[0])
+    wider = {general for name in named for general in ancestors[name] if general != name}
+    return [at for at, name in zip(found, named, strict=False) if name not in wider or introduced]
 
 
 def _neighbour(items: Items, index: int, step: int) -> int:

@@ -7,8 +7,9 @@ from functools import lru_cache
 from cxr.miner.language.attributes import Attributes, collect
 from cxr.miner.language.changes import said_changes
 from cxr.miner.language.course import change_behind, leads_to_mention
+from cxr.miner.language.headings import place_of_heading, take_heading
 from cxr.miner.language.items import Items
-from cxr.miner.language.lexicon import Lexicon, Role, load_lexicon
+from cxr.miner.language.lexicon import Lexicon, Role, State, load_lexicon
 from cxr.miner.language.positions import hide, position_of, qualities_of
 from cxr.miner.language.readings import Reading, normal_form
 from cxr.miner.language.scopes import Scopes, read_scopes, subjects
@@ -32,6 +33,12 @@ _STATES = int(Role.DENY_FORWARD | Role.COPULA | Role.AFFIRM_BACKWARD | Role.WITH
 _QUALIFIES = int(Role.PREPOSITION | Role.SEVERITY | Role.NUMBER | Role.CHANGE)
 _DENIES = int(Role.DENY_FORWARD | Role.DENY_BACKWARD)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
+_GIVES = int(Role.SEVERITY | Role.CHANGE | Role.AFFIRM_BACKWARD | Role.COURSE)
+_PARTED = int(Role.COMMA | Role.BREAK | Role.COLON)
+_EXPLAINS = int(Role.CAUSE | Role.PROBABLE)
+_MODAL = frozenset({"may", "might", "could"})
+_FROM = ("from",)
+_COLON = (":",)
 _POINTING = frozenset({"this", "these", "those"})
 _NOWHERE: frozenset[str] = frozenset()
 _REVERSIBLE = frozenset({Change.WORSENED, Change.IMPROVED})
@@ -52,6 +59,7 @@ class SentenceReader:
         if statement:
             self.scopes.silent[:] = [False] * len(self.scopes.silent)
         self.readings: list[Reading] = []
+        self.headed = place_of_heading(items) if items.union & COLON and not statement else ()
         self.changes = said_changes(items, self.scopes.silent) if items.union & (CHANGE | REMOVAL) else {}
 
     def read(self) -> list[Reading]:
@@ -85,7 +93,7 @@ class SentenceReader:
                 if index == len(roles) - 1:
                     return index
                 body = roles[index + 1 :]
-                if _asserts(roles[:index], body):
+                if _asserts(roles[:index], body) or _is_value(body):
                     return 0
                 has_own = any(r & CONCEPT for r in body) or any(
                     r & PART and any(q & (STATE | GENERIC) for q in body) for r in body
@@ -101,9 +109,11 @@ class SentenceReader:
         if position.spans:
             hide(items, position.spans, index)
         found = collect(items, index)
+        if self.headed and index > len(self.headed):
+            take_heading(found, self.headed)
         if position.spans:
             found.size_mm = position.distance_mm
-        found.qualities = position.qualities or qualities_of(items, index, entry.concepts[0])
+        found.qualities = (*position.qualities, *qualities_of(items, index, entry.concepts[0]))
         for named in entry.concepts:
             for concept_id in self._concepts_here(named, index, found):
                 self._emit(concept_id, index, found, denied=scopes.denied[index], hedged=scopes.hedged[index])
@@ -124,6 +134,8 @@ class SentenceReader:
         regions = [self.lexicon.parts[place].region.id for place in found.places]
         if self._of_device(index):
             regions.insert(0, pack().roles.device_region)
+        elif not regions:
+            regions = self._regions_of_sign(index)
         here = dict.fromkeys(concept.at[region] for region in regions if region in concept.at)
         return here if concept.placed else [*here, concept_id][:1]
 
@@ -162,6 +174,7 @@ class SentenceReader:
             if found.hedged:
                 hedge = "borderline"
         clause_first = min(first, cue) if cue >= 0 and (denied or hedged) else first
+        clause_first = 0 if found.headed else clause_first
         clause_last = max(last, cue) if cue >= 0 and (denied or hedged) else last
         self.readings.append(
             Reading(
@@ -174,11 +187,27 @@ class SentenceReader:
             )
         )
 
+    def _regions_of_sign(self, index: int) -> list[str]:
+        """Return the region of what a mention explains: "X of Y, due to Z" has Z in X's region; none without X."""
+        items, explains = self.items, False
+        for at in range(index - 1, -1, -1):
+            role = items.roles[at]
+            if role & CONCEPT and self.scopes.denied[at]:
+                break
+            if role & CONCEPT and explains:
+                return [self.lexicon.concepts[items.entries[at].concepts[0]].region]
+            phrase = items.entries[at].phrase
+            supposes = role & Role.HEDGE_FORWARD and phrase[0] in _MODAL
+            explains = explains or bool(supposes or role & _EXPLAINS) or phrase == _FROM
+            if role & (Role.BREAK | Role.COPULA) and not explains:
+                break
+        return []
+
     def _of_device(self, index: int) -> bool:
         """Return whether a word is said of a device: "the second D is broken"."""
         items = self.items
         before = index - 1
-        while before >= 0 and items.roles[before] & (PASSES | Role.COPULA) and not items.roles[before] & CONCEPT:
+        while before >= 0 and items.roles[before] & (PASSES | Role.COPULA | COLON) and not items.roles[before] & CONCEPT:
             before -= 1
         if before < 0 or not items.roles[before] & CONCEPT:
             return False
@@ -241,6 +270,8 @@ class SentenceReader:
             concept_id = state_concept(part, state) if part is not None else None
             if concept_id is not None:
                 concepts.setdefault(concept_id, []).append(at)
+        if not concepts and items.union & COLON and (headed := self._structure_of_heading(index, state)) is not None:
+            concepts, targets, predicative = {headed[0]: [headed[1]]}, [headed[1]], True
         if not concepts:
             return []
         denied = self._state_denied(index, targets, predicative=predicative)
@@ -253,6 +284,16 @@ class SentenceReader:
             change = found.change
             self._add(concept_id, index, found, change, denied=denied, hedged=hedged and not denied)
         return targets
+
+    def _structure_of_heading(self, index: int, state: State) -> tuple[str, int] | None:
+        """Return what an adjective behind a colon makes of the structure before it: "Y: upper striping"."""
+        colon = next((at for at, entry in enumerate(self.items.entries[:index]) if entry.phrase == _COLON), 0)
+        for at in range(colon):
+            part = self.items.entries[at].part
+            concept_id = state_concept(part, state) if part is not None else None
+            if concept_id is not None and not any(role & CONCEPT for role in self.items.roles[colon:index]):
+                return concept_id, at
+        return None
 
     def _call_normal(self, index: int) -> None:
         """Deny abnormalities that are called normal ("X appears within normal limits")."""
@@ -269,9 +310,12 @@ class SentenceReader:
         under = all(self.scopes.denied[at] for at in targets)
         if not predicative or (under and not any(role & Role.COPULA for role in between)):
             return self.scopes.denied[index]  # "no Y placed high" is no statement on Y with a verb of its own
+        state = self.items.entries[index].state
+        if state is not None and state.normal:  # "Y is not long, within normal limits"
+            comma = max((at for at, role in enumerate(between) if role & Role.COMMA), default=-1)
+            between = between[comma + 1 :] if any(role & STATE for role in between[: comma + 1]) else between
         if any(role & Role.DENY_FORWARD for role in between):
             return True
-        state = self.items.entries[index].state
         if state is None or state.normal:
             return False
         first = min(targets) - 1  # "no Y is enlarged"
@@ -316,6 +360,11 @@ def _asserts(head: list[int], body: list[int]) -> bool:
     """Return whether what stands before a colon is said, and not only named: "a large X in Y: Z or W"."""
     qualified = any(role & _QUALIFIES for role in head) and any(role & CONCEPT for role in head)
     return qualified and not any(role & _DENIES for role in body[:2])
+
+
+def _is_value(body: list[int]) -> bool:
+    """Return whether a line of a form gives a degree or change of what heads it, and then more: "X: stable, Y less"."""
+    return bool(body[0] & _GIVES and len(body) > 1 and body[1] & _PARTED)
 
 
 def _only_its_course(items: Items, index: int) -> bool:

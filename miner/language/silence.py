@@ -36,6 +36,7 @@ _MEANS = int(Role.HEDGE_FORWARD | Role.PROBABLE | Role.CAUSE)
 _DONE = frozenset({("status", "post"), ("s", "p"), ("after",), ("following",)})
 _SHOWING = ("show", "demonstrat", "reveal")
 _IF = ("if",)
+_DASH = ("-",)
 _FOR = ("for",)
 _WHICH = ("which",)
 _RELATIVES = frozenset({"that", "which"})
@@ -223,6 +224,8 @@ def _clause_start(items: Items, index: int) -> int:
     marks = landmarks(items)
     for at in range(index - 1, 0, -1):
         role = items.roles[at]
+        if items.entries[at].phrase == _DASH:
+            return at  # "X in Y - consider Z"
         if role & BREAK and items.entries[at].phrase != _WHICH:
             return at + 1 if marks.stated_from < at or items.entries[at].phrase in _HENCE else 0
         if (role & _LIST or items.entries[at].phrase == _WHICH) and marks.stated_from < at:

@@ -183,7 +183,11 @@ def _adjusted(reading: Reading, polarity: Polarity, stated: Items, lexicon: Lexi
     normal = lexicon.concepts[form.concept].kind == "normal"
     if presence is Presence.PRESENT and (polarity is Polarity.DENIED or (polarity is Polarity.NORMAL and not normal)):
         presence, certainty = Presence.ABSENT, Certainty.CERTAIN
-    elif polarity is Polarity.AFFIRMED and any(r & Role.AFFIRM_BACKWARD for r in stated.roles):
+    elif (
+        polarity is Polarity.AFFIRMED
+        and reading.hedge != "alternative"  # "X or Y": one of them is there
+        and any(r & Role.AFFIRM_BACKWARD for r in stated.roles)
+    ):
         certainty = Certainty.CERTAIN
     elif polarity is Polarity.HEDGED and presence is Presence.PRESENT:
         certainty = Certainty.UNCERTAIN
@@ -217,7 +221,13 @@ def _first_side(stated: Items) -> Side | None:
 
 
 def _first_severity(stated: Items) -> Severity | None:
-    return next((entry.severity for entry in stated.entries if entry.severity is not None), None)
+    """Return the first degree; "significantly less" is a change and no degree."""
+    entries, roles = [*stated.entries, None], [*stated.roles, 0]
+    for entry, follows, role in zip(stated.entries, entries[1:], roles[1:], strict=True):
+        changes = role & Role.CHANGE or (follows is not None and follows.state is not None and follows.state.change)
+        if entry.severity is not None and not changes:
+            return entry.severity
+    return None
 
 
 def _speaks_of(other: NormalForm, form: NormalForm, lexicon: Lexicon) -> bool:

@@ -129,11 +129,14 @@ def _earlier_subject(items: Items, index: int) -> list[int]:
     if relative:
         return relative
     position = index - 1
-    joined = False
+    joined = described = False
     while position >= 0 and not items.roles[position] & Role.COPULA:
         role = items.roles[position]
+        if role & PART and joined and described:
+            return [position]  # "Y hidden in part but large"
         if role & PART or (role & Role.BREAK and items.entries[position].phrase not in _ADVERSATIVE):
             return []
+        described = described or bool(joined and role & (STATE | CONCEPT | Role.CHANGE | Role.COURSE))
         joined = joined or bool(role & (_LIST | Role.BREAK))
         position -= 1
     return subjects(items, position, PART) if joined and position > 0 else []

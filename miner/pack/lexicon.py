@@ -55,8 +55,12 @@ class Concept:
     """Its denial leaves its label open: other kinds may be there."""
     placed: bool = False
     """It says something only at the places of `at`: a word of common use, as in "Y in the wrong place"."""
+    alone: ConceptId | None = None
+    """What a `placed` word is called where a sentence says no more than how it is: "no Y", "Ys unchanged"."""
     incidental: bool = False
     """Its presence leaves an image without finding, as the corpus's labeler counts."""
+    unsided: bool = False
+    """The side in its name is that of what it is named by, and no side of it."""
     unnamed: bool = False
     """It says that something is wrong and not what: "an abnormality of Y"."""
     phrases: Words
@@ -200,6 +204,13 @@ class Spelling(Table):
     """By a phrase of the lexicon: what speech recognition writes in its place."""
     ends_in_s: frozenset[Word]
     """Words whose -s is no plural."""
+    distinct: str = ""
+    """Words with blanks between them that are no slip, however near they come to a word of the lexicon."""
+
+    @cached_property
+    def right(self) -> frozenset[str]:
+        """The words that are spelled right."""
+        return frozenset(self.distinct.split())
 
 
 class AbbreviationList(Table):
@@ -214,6 +225,8 @@ class Abbreviations(Table):
     """`lexicon/abbreviations.toml`: what is written short."""
 
     list: tuple[AbbreviationList, ...] = ()
+    capital: dict[str, Words] = Field(default_factory=dict)
+    """What is an abbreviation in capitals only, and behind no number: a unit of length otherwise."""
 
     @cached_property
     def words(self) -> dict[str, tuple[str, ...]]:

@@ -13,6 +13,8 @@ class TipPlace(Table):
     """Wider places for the same tip."""
     near: tuple[str, ...] = ()
     """Places that are used for it."""
+    sided: bool = False
+    """The side that it is on is that of a device without another one: "D in the left Y"."""
 
 
 class Tips(Table):
