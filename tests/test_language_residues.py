@@ -14,9 +14,9 @@ from cxr.schemas import Finding
 PLAIN = "FINDINGS: The heart is enlarged.\nNo pneumothorax.\nSmall left pleural effusion."
 """What each of these says."""
 WRITTEN = {
-    "tags": "<p><b>FINDINGS:</b> The heart is enlarged.</p><P id='x'>No pneumothorax.<br/>Small "
-    "left <i>pleural</i> effusion.</P>",
-    "escaped tags": "FINDINGS: The heart is enlarged.&lt;br&gt;No pneumothorax.&lt;br /&gt;Small left pleural effusion.",
+    "tags": "<p><b>FINDINGS:</b> The heart is enlarged.</p><P id='x'>No pneumothorax.<br/>"
+    "Small left <i>pleural</i> effusion.</P>",
+    "escaped tags": "FINDINGS: The heart is enlarged.&lt;br&gt;No pneumothorax.&lt;br/&gt;Small left pleural effusion.",
     "entities": "FINDINGS:&nbsp;The heart&#160;is enlarged.&#10;No&nbsp;pneumothorax.&#x0A;Small&nbsp left pleural&amp;"
     "nbsp;effusion.",
     "rtf": r"{\rtf1\ansi\deff0{\fonttbl{\f0 Heart Arial;}{\f1 Nodule;}}{\*\generator Mass 1.0;}\pard\f0\fs22 FINDINGS: "
@@ -130,7 +130,7 @@ def test_what_was_taken_out_is_no_finding_no_side_and_no_number(masked: str, pla
 @pytest.mark.parametrize(
     "other",
     [
-        "\u041f\u043d\u0435\u0432\u043c\u043e\u0442\u043e\u0440\u0430\u043a\u0441 \u0441\u043f\u0440\u0430\u0432\u0430.",
+        "\u041f\u043d\u0435\u0432\u043c\u043e\u0442\u043e\u0440\u0430\u043a\u0441 \u0435\u0441\u0442\u044c.",
         "\u53f3\u4fa7\u80f8\u8154\u79ef\u6db2\u3002",
         "\u0627\u0646\u0635\u0628\u0627\u0628 \u062c\u0646\u0628\u064a.",
         "\u0397 \u03ba\u03b1\u03c1\u03b4\u03b9\u03ac.",
