@@ -7,6 +7,7 @@ from cxr.miner.language.analysis import Analysis
 from cxr.miner.language.course import course_at
 from cxr.miner.language.items import Items, read_items
 from cxr.miner.language.positions import TIP, position_in
+from cxr.miner.language.residues import readable
 from cxr.miner.pack import pack
 from cxr.schemas import Change, NormalForm, Presence
 
@@ -33,7 +34,7 @@ def tell_on(analysis: Analysis, forms: list[NormalForm]) -> None:
         if not _opening().match(analysis.text, begin, end):
             continue
         # "It has grown with the X": what stands before the first mention of its own is said of the last one before
-        told = _told(forms[last], read_items(analysis.text[begin : first_in.get(number, end)]))
+        told = _told(forms[last], read_items(readable(analysis.text[begin : first_in.get(number, end)]).text))
         if told is not forms[last]:
             forms[last] = told
         last_of.setdefault(number, last)

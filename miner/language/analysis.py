@@ -12,6 +12,7 @@ from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.language.parts import FINAL, Part, read_parts
 from cxr.miner.language.reader import read_fragment, read_sentence
 from cxr.miner.language.readings import Reading, Sentence
+from cxr.miner.language.residues import Readable, readable
 from cxr.miner.language.sections import outline
 from cxr.miner.language.sentences import split_sentences
 from cxr.miner.language.sides import ONE_SIDE, last_side, points_to_a_side
@@ -225,7 +226,9 @@ def analyse(text: str) -> Analysis:
 
     Sections on history, comparison and technique are left out: they assert nothing of this image.
     """
-    return _read(text, [Part(start, end, FINAL) for start, end in _spoken(text)])
+    plain = readable(text)
+    parts = [Part(start, end, FINAL) for start, end in _spoken(plain.text)]
+    return _as_written(_read(plain.text, parts), text, plain)
 
 
 @lru_cache(maxsize=1024)
@@ -234,4 +237,28 @@ def analyse_report(report: str) -> Analysis:
 
     Empty where there is no reading, and for a text that is none ("nan").
     """
-    return _read(report, read_parts(report))
+    plain = readable(report)
+    return _as_written(analyse_plain(plain.text), report, plain)
+
+
+@lru_cache(maxsize=1024)
+def analyse_plain(text: str) -> Analysis:
+    """Return what a report states in the end, of a text that `readable` has given."""
+    return _read(text, read_parts(text))
+
+
+def _as_written(analysis: Analysis, text: str, plain: Readable) -> Analysis:
+    """Return the analysis with its places in the text as it was written."""
+    if not plain.pieces:
+        return analysis
+    mentions = (
+        mention._replace(
+            start=plain.place(mention.start),
+            end=plain.end(mention.end),
+            clause_start=plain.place(mention.clause_start),
+            clause_end=plain.end(mention.clause_end),
+        )
+        for mention in analysis.mentions
+    )
+    cuts = tuple((plain.place(start), plain.end(end)) for start, end in analysis.cuts)
+    return Analysis(text=text, cuts=cuts, mentions=tuple(mentions))

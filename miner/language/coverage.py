@@ -10,15 +10,16 @@ structure beside it. Linear, and cached by sentence: corpora repeat themselves.
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from cxr.miner.language.analysis import analyse_report, tells_of_patient
+from cxr.miner.language.analysis import analyse_plain, tells_of_patient
 from cxr.miner.language.items import asks_or_names, read_items
 from cxr.miner.language.lexicon import Role, load_lexicon
 from cxr.miner.language.reader import read_sentence
 from cxr.miner.language.readings import Reading
+from cxr.miner.language.residues import readable
 from cxr.miner.language.scopes import read_scopes
 from cxr.miner.language.structures import state_concept
 from cxr.miner.language.tokens import fold, fold_compound, lowered
@@ -91,7 +92,14 @@ class Coverage:
 @lru_cache(maxsize=1024)
 def coverage(report: str) -> Coverage:
     """Return how much of what a report states in the end was read."""
-    analysis = analyse_report(report)
+    plain = readable(report)
+    found = _coverage(plain.text)
+    unread = (each._replace(start=plain.place(each.start), end=plain.end(each.end)) for each in found.unread)
+    return replace(found, unread=tuple(unread)) if plain.pieces else found
+
+
+def _coverage(report: str) -> Coverage:
+    analysis = analyse_plain(report)
     read = _Stretches((mention.clause_start, mention.clause_end) for mention in analysis.mentions)
     unread = [
         each._replace(start=each.start + begin, end=each.end + begin)

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from cxr.miner.language.blanks import is_blank
 from cxr.miner.language.sections import Block, SectionName, final_stretches, outline
 
 EARLIER, ORIGINAL, FINAL, REVISED, ADDED, CORRECTING = 0, 50, 100, 200, 300, 400
@@ -51,8 +52,6 @@ _WRONG = re.compile(
     r"\berror|in fact\b|should (?:read|say|be)\b|incorrect|misdictat|mislabel|\bwrong|\binstead\b", re.IGNORECASE
 )
 _CORRECT = re.compile(r"\bshould (?:read|say|be)\b[^\"\u201c]{0,20}$", re.IGNORECASE)
-_SHORT = 40
-_NO_TEXT = re.compile(r"\W*(?:nan|none|n/?a|null|nil|not available|no report|\.+|-+|_+)?\W*", re.IGNORECASE)
 
 
 class Part(NamedTuple):
@@ -63,14 +62,9 @@ class Part(NamedTuple):
     rank: int
 
 
-def is_blank(text: str) -> bool:
-    """Return whether a text is none: blanks, or what programs write for nothing ("nan", "None", "N/A")."""
-    return _NO_TEXT.fullmatch(text) is not None
-
-
 def read_parts(report: str) -> list[Part]:
     """Return what of a report is read, in text order; nothing for a text that is none."""
-    if len(report) < _SHORT and is_blank(report):
+    if is_blank(report):
         return []
     blocks = outline(report)
     final = final_stretches(report, blocks)

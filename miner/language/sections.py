@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from cxr.miner.language.residues import readable
 from cxr.miner.language.section_headers import MAX_HEADER, READINGS, HeaderRole, SectionName, names_examination
 from cxr.miner.language.section_marks import Mark, begins_paragraph, find_marks
 from cxr.schemas.text import Section, Span
@@ -103,6 +104,18 @@ def trimmed(text: str, blocks: Iterable[Block] | None = None) -> list[tuple[Sect
 
 def outline(text: str) -> tuple[Block, ...]:
     """Tile the text with blocks: each begins where the one before ends, the first at 0, the last ends the text."""
+    plain = readable(text)
+    blocks = _outline(plain.text)
+    if not plain.pieces:
+        return blocks
+    begins = [0, *(plain.place(block.header) for block in blocks[1:]), len(text)]
+    return tuple(
+        Block(block.name, begin, max(begin, plain.place(block.start)), end)
+        for block, begin, end in zip(blocks, begins, begins[1:], strict=False)
+    )
+
+
+def _outline(text: str) -> tuple[Block, ...]:
     if not text:
         return ()
     marks, rules = find_marks(text)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from cxr.miner.language.entries import Entry, Role
 from cxr.miner.language.lexicon import load_lexicon
+from cxr.miner.language.residues import readable
 from cxr.miner.language.tokens import ARTICLES, fold, fold_compound, lowered, phrase_words, tokenise
 from cxr.miner.pack import pack
 from cxr.schemas.vocabulary import Change, Severity, Side
@@ -63,7 +64,7 @@ class Words(NamedTuple):
 @lru_cache(maxsize=8192)
 def words_of(text: str) -> Words:
     """Return what a text names. Takes time linear in its length."""
-    lower = lowered(text)
+    lower = lowered(readable(text).text)
     spelled = [word for word, _, _ in tokenise(lower) if word[0].isalnum() and word not in ARTICLES]
     words = [part for word in spelled for part in fold_compound(word)]
     plurals = [folded for word in spelled if word[-1] in _PLURAL_ENDS and (folded := _singular(word)) is not None]

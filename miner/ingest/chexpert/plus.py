@@ -39,6 +39,7 @@ from cxr.miner.ingest.corpus import (
     rejects_frame,
 )
 from cxr.miner.ingest.read.big_csv import REPLACED, BigCsv
+from cxr.miner.ingest.read.blank import reading
 from cxr.miner.ingest.read.files import ROW, source_file
 from cxr.miner.ingest.read.frames import (
     absent_note,
@@ -49,7 +50,7 @@ from cxr.miner.ingest.read.frames import (
     view_of,
     years_of,
 )
-from cxr.miner.ingest.read.members import report_table
+from cxr.miner.ingest.read.members import is_no_report, report_table
 from cxr.miner.ingest.version import files_version
 from cxr.miner.kit.errors import InputError
 from cxr.miner.language.sections import SectionName
@@ -74,6 +75,8 @@ _SECTIONS = (
     ("section_summary", SectionName.SUMMARY),
 )
 _TEXTS = ("report", *(column for column, _ in _SECTIONS))
+_READ = ("report", "section_findings", "section_impression")
+_NO_REPORT = "the study has neither a report nor a findings or impression section; it is kept without a report"
 _DEMOGRAPHICS = ("race", "ethnicity", "interpreter_needed", "insurance_type", "recent_bmi", "deceased")
 _FACTS = (
     "path_to_image", "frontal_lateral", "ap_pa", "patient_report_date_order", "age", "sex", *_DEMOGRAPHICS, "split",
@@ -181,9 +184,8 @@ def _read_rows(table: BigCsv) -> _Rows:
     )
     studies = _named(studies)
     rejects += unreadable_cells(studies, "study", _CELLS, _EXPECTED, table.path.name)
-    message = "the study has neither a report nor a findings or impression section; it is kept without a report"
     rejects += [
-        Reject(study, RejectReason.NO_REPORT, message)
+        Reject(study, RejectReason.NO_REPORT, _NO_REPORT)
         for study in studies.filter(pl.col("report_row").is_null())["study"]
     ]
     return _Rows(rows.select("study", "image", "frontal_lateral", "ap_pa"), studies, rejects)
@@ -200,7 +202,7 @@ def _named(studies: pl.DataFrame) -> pl.DataFrame:
 
 def _facts(batch: pl.DataFrame) -> pl.DataFrame:
     """Keep the facts of each row, and of its words only a fingerprint."""
-    text = pl.any_horizontal(pl.col(n).is_not_null() for n in ("report", "section_findings", "section_impression"))
+    text = pl.any_horizontal(reading(name).is_not_null() for name in _READ)
     image = pl.col("path_to_image").str.strip_chars().str.extract(_IMAGE)
     return batch.select(
         ROW,
@@ -248,13 +250,17 @@ def _placed(rows: pl.DataFrame) -> ReportBatch:
     )
     message = "the report holds bytes that are not UTF-8; its study is kept without it"
     rejects = [Reject(study, RejectReason.NOT_UTF8, message) for study in rows.filter(damaged)["study"]]
-    clean = rows.filter(~damaged).select("study", *(plain_newlines(pl.col(name)).alias(name) for name in _TEXTS))
+    words = rows.filter(~damaged).with_columns(map(reading, _READ))
+    clean = words.select("study", *(plain_newlines(pl.col(name)).alias(name) for name in _TEXTS))
     names = [str(name) for _, name in _SECTIONS]
     placed = [
         (f"chexpert-plus/{study}", made)
         for study, raw, *bodies in clean.iter_rows()
         if (made := place(raw, list(zip(names, bodies, strict=True)))) is not None
     ]
+    silent = {study for study, made in placed if is_no_report(made.text, made.spans)}
+    rejects += [Reject(study.partition("/")[2], RejectReason.NO_REPORT, _NO_REPORT) for study in sorted(silent)]
+    placed = [(study, made) for study, made in placed if study not in silent]
     reports = report_table([(study, made.text) for study, made in placed], [made.spans for _, made in placed])
     return ReportBatch(conform(pl.DataFrame(reports), REPORTS), conform(rejects_frame(rejects), REJECTS))
 

@@ -25,6 +25,7 @@ from cxr.miner.ingest.corpus import (
 )
 from cxr.miner.ingest.csv.images import own_images
 from cxr.miner.ingest.csv.mapping import FIELDS, SECTION_FIELDS, check_name, columns_of, named_fields
+from cxr.miner.ingest.read.blank import reading
 from cxr.miner.ingest.read.files import ROW, read_bytes, read_csv, source_file
 from cxr.miner.ingest.read.frames import (
     LABELS,
@@ -37,8 +38,9 @@ from cxr.miner.ingest.read.frames import (
     unreadable_cells,
     years_of,
 )
-from cxr.miner.ingest.read.members import report_table
+from cxr.miner.ingest.read.members import is_no_report, report_table
 from cxr.miner.kit.errors import InputError
+from cxr.miner.language.sections import trimmed
 from cxr.miner.pack.corpora import Corpus
 from cxr.schemas.vocabulary import FileStatus, Licence, RejectReason
 
@@ -48,6 +50,8 @@ LONGEST_ID = 64
 # Ids become parts of other ids and of file names: a/b will do, /a, ../a, a/./b, a\\b and control characters will not.
 _PATH_PARTS = r"(^|/)\.{0,2}(/|$)|\\|[\x00-\x1f]"
 _EXPECTED_FILE = "a CSV of reports with a header line"
+READ_FIELDS = ("report", "findings", "impression")
+"""What a study says, if it says anything."""
 _IMAGE_FIELDS = ("image", "view")
 # Those that say which number is the month.
 _DATE_FORMATS = (
@@ -85,6 +89,7 @@ def read_csv_corpus(
     table = read_csv(data, path.name, tuple(dict.fromkeys(columns.values())), key=columns["study_id"])
     rows = table.frame.select(pl.col(ROW), *(pl.col(column).alias(field) for field, column in columns.items()))
     rows = conform(rows, {ROW: pl.Int64, **dict.fromkeys((*FIELDS, *_findings(columns)), pl.String)})
+    rows = rows.with_columns(map(reading, READ_FIELDS)).with_columns(_words(pl.col("report")))
     notes: list[str] = []
     if "image" in columns and "image" not in named_fields(mapping) and not _names_files(rows["image"]):
         columns.pop("image")
@@ -134,6 +139,12 @@ def _unknown(columns: Mapping[str, str], images: pl.DataFrame, image_root: Path 
 def _names_files(cells: pl.Series) -> bool:
     """Return whether a column that happens to be called image holds paths; OpenI's holds captions."""
     return bool(cells.drop_nulls().str.contains(r"(?i)\.(png|jpe?g|dcm|dicom)['\"\]\s]*$").any())
+
+
+def _words(report: pl.Expr) -> pl.Expr:
+    """Return a raw report, null where none of its sections says anything."""
+    silent = report.map_elements(lambda text: is_no_report(text, trimmed(text)), return_dtype=pl.Boolean)
+    return pl.when(~silent).then(report).alias("report")
 
 
 def _findings(columns: Mapping[str, str]) -> list[str]:
@@ -239,7 +250,7 @@ def _with_something_to_say(
     studies: pl.DataFrame, columns: Mapping[str, str], name: str
 ) -> tuple[pl.DataFrame, list[Reject]]:
     """Leave out studies with neither a reading nor a label."""
-    said = [pl.col(field).is_not_null() for field in ("report", "findings", "impression", *_findings(columns))]
+    said = [pl.col(field).is_not_null() for field in (*READ_FIELDS, *_findings(columns))]
     silent = studies.filter(~pl.any_horizontal(said)).select("study_id", ROW)
     sectioned = "report" not in columns
     reason = RejectReason.NO_FINDINGS_NOR_IMPRESSION if sectioned else RejectReason.NO_REPORT

@@ -11,6 +11,7 @@ import polars as pl
 
 from cxr.miner.ingest.corpus import REPORTS, conform, rejects_frame
 from cxr.miner.ingest.mimic.tables import table_bytes
+from cxr.miner.ingest.read.blank import reading
 from cxr.miner.ingest.read.files import ROW, read_csv
 from cxr.miner.ingest.read.frames import canonical_texts, csv_header, rejects_where
 from cxr.miner.kit.errors import InputError
@@ -29,6 +30,7 @@ _SECTIONS = (
     ("last_paragraph", "findings"),
     ("impression", "impression"),
 )
+_READINGS = ("findings", "last_paragraph", "impression")
 
 
 def read_sectioned(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -47,6 +49,7 @@ def read_sectioned(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
         raise InputError(f"{path.name} holds no report; expected one row for each below the header")
     number = pl.col(study).str.strip_chars().str.extract(r"^s?(\d{8})(?:\.0+)?$", 1)
     frame = table.frame.with_columns(pl.concat_str(pl.lit("mimic-cxr/s"), number).alias("study_id"))
+    frame = frame.with_columns(reading(column) for column, _ in sections if column in _READINGS)
     frame = canonical_texts(frame, sections)
     problems = (
         (pl.col("study_id").is_null(), RejectReason.BAD_VALUE, "the study is no s and eight digits"),

@@ -38,6 +38,7 @@ from cxr.miner.ingest.openi.layouts import (
     read_tgz,
     read_xml_folder,
 )
+from cxr.miner.ingest.read.blank import cell, reading
 from cxr.miner.ingest.read.files import find_layout
 from cxr.miner.ingest.read.frames import canonical_texts, status_of
 from cxr.miner.kit.errors import InputError
@@ -133,7 +134,7 @@ def _stem(name: str) -> str:
 
 
 def _assemble(raw: Raw, layout: Layout, root: Path, notes: tuple[str, ...]) -> Ingested:
-    reports, rejects = _usable(raw.reports, raw.images)
+    reports, rejects = _usable(raw.reports.with_columns(*map(cell, SECTIONS)), raw.images)
     kept = reports.select(pl.col("number"), pl.format(f"openi/{OPENI.study_prefix}{{}}", "number").alias("study_id"))
     files = _image_files(root)
     images, image_rejects = _usable_images(raw, kept, files)
@@ -155,6 +156,7 @@ def _assemble(raw: Raw, layout: Layout, root: Path, notes: tuple[str, ...]) -> I
 
 def _usable(reports: pl.DataFrame, images: pl.DataFrame) -> tuple[pl.DataFrame, list[Reject]]:
     """Part the reports that can be stored from the rejects."""
+    reports = reports.with_columns(reading("findings"), reading("impression"))
     number, silent = pl.col("number"), pl.col("findings").is_null() & pl.col("impression").is_null()
     reason = (
         pl.when(number.is_null())

@@ -15,6 +15,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from cxr.miner.ingest.corpus import Reject, SourceFile
+from cxr.miner.ingest.read.blank import cell
 from cxr.miner.kit.errors import InputError
 from cxr.schemas.vocabulary import RejectReason
 
@@ -183,7 +184,7 @@ def _damaged(path: Path, count: int, error: Exception) -> InputError:
 
 
 class Table(NamedTuple):
-    """A CSV file as text columns, null where a cell is blank, with each row's number in ROW."""
+    """A CSV file as text columns, null where a cell holds nothing, with each row's number in ROW."""
 
     frame: pl.DataFrame
     rejects: list[Reject]
@@ -213,8 +214,7 @@ def read_csv(data: bytes, name: str, required: Sequence[str], key: str) -> Table
         )
     if ROW not in frame.columns:
         frame = frame.with_row_index(ROW, offset=2)
-    blank = [pl.when(pl.col(c).str.strip_chars() != "").then(pl.col(c)).alias(c) for c in required]
-    return Table(frame.select(pl.col(ROW).cast(pl.Int64), *blank), rejects)
+    return Table(frame.select(pl.col(ROW).cast(pl.Int64), *map(cell, required)), rejects)
 
 
 def _read_row_by_row(data: bytes, name: str, key: str) -> tuple[pl.DataFrame, list[Reject]]:

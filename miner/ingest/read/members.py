@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from cxr.miner.kit.memory import no_collecting
-from cxr.miner.language.sections import SectionName, trimmed
+from cxr.miner.language.blanks import is_blank
+from cxr.miner.language.sections import ASSERTIVE, SectionName, trimmed
 from cxr.schemas.vocabulary import RejectReason
 
 MAX_REPORT_BYTES = 16 * 1024 * 1024
@@ -23,6 +24,7 @@ MAX_REPORT_BYTES = 16 * 1024 * 1024
 
 _BOM = "\ufeff"
 _LOCAL_HEADER = 30
+_READ = ASSERTIVE | {SectionName.ADDENDUM, SectionName.WET_READ}
 
 COLUMNS: tuple[tuple[str, tuple[SectionName, ...]], ...] = (
     ("findings", (SectionName.FINDINGS, SectionName.FINDINGS_AND_IMPRESSION)),
@@ -70,15 +72,20 @@ def read_chunk(source: str, members: Iterable[tuple[Any, ...]], *, label: bool =
     `labels` holds our labeler's values in the order of the pack's labels.
     """
     kept: list[tuple[str, str]] = []
+    found: list[Sections] = []
     failed: list[Failed] = []
     with no_collecting():
         for member, raw in _contents(source, map(Member._make, members)):
             text = raw if isinstance(raw, tuple) else _text(raw)
+            sections = [] if isinstance(text, tuple) else trimmed(text)
+            if isinstance(text, str) and is_no_report(text, sections):
+                text = RejectReason.NO_REPORT, "the report file holds no text; its study is kept without a report"
             if isinstance(text, str):
                 kept.append((member.study_id, text))
+                found.append(sections)
             else:
                 failed.append(Failed(member.name, *text))
-        return report_table(kept, label=label), failed
+        return report_table(kept, found, label=label), failed
 
 
 _UNREAD = pa.struct(
@@ -131,12 +138,18 @@ def report_table(
 
 
 def _body(text: str, spans: dict[str, tuple[int, int]], wanted: tuple[SectionName, ...]) -> str | None:
-    """Return the section's words; of several with one name `spans` holds the last, which is the final read."""
+    """Return the section's words, if any; of several with one name `spans` holds the last, which is the final read."""
     for name in wanted:
         if name in spans:
             start, end = spans[name]
-            return text[start:end]
+            return None if name in _READ and is_blank(text[start:end]) else text[start:end]
     return None
+
+
+def is_no_report(text: str, sections: Sections) -> bool:
+    """Return whether a report says nothing ("nan"): the text, or every section of it that reads the image."""
+    bodies = [text[start:end] for name, start, end in sections if name in _READ] or [text]
+    return all(map(is_blank, bodies))
 
 
 def _text(raw: bytes) -> str | tuple[RejectReason, str]:
@@ -144,8 +157,6 @@ def _text(raw: bytes) -> str | tuple[RejectReason, str]:
         text = raw.decode("utf-8").removeprefix(_BOM)
     except UnicodeDecodeError as error:
         return RejectReason.NOT_UTF8, f"the report is not UTF-8 (byte {error.start}); its study is kept without it"
-    if not text.strip():
-        return RejectReason.NO_REPORT, "the report file is empty; its study is kept without a report"
     return text
 
 
