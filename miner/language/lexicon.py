@@ -315,9 +315,7 @@ def build_lexicon(source: Pack) -> Lexicon:
             device = concepts[entry.concepts[0]].region == source.roles.device_region
             first = concepts[entry.concepts[0]]
             # The side in the name of something normal is no part of it: "left Z" is where Z belongs.
-            entry.inner = (
-                () if first.kind == "normal" or first.unsided else _inner(entry, qualifiers, device=device)
-            )
+            entry.inner = () if first.kind == "normal" or first.unsided else _inner(entry, qualifiers, device=device)
             entry.tail = _tail(entry, builder.entries)
             if first.placed:
                 entry.special, entry.only_at = True, frozenset(first.at)
