@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cxr.miner.language.scopes import Scopes
 
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
-HEDGE_FORWARD = int(Role.HEDGE_FORWARD)
+HEDGE_FORWARD, REPORT, EXAMPLE = int(Role.HEDGE_FORWARD), int(Role.REPORT), int(Role.EXAMPLE)
 _OWN = int(Role.SIDE | Role.NUMBER | Role.CHRONIC)
 """What a member of a denied list does not begin with."""
 _POINTING = PRONOUNS | {"this", "these"}
@@ -75,7 +75,7 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
     deny_used = hedge_used = lasting = False
     roles = items.roles
     for index, role in enumerate(roles):
-        if deny_used and role & (_CONCLUDES | CONFIRM) and concludes_anew(items, index, deny):
+        if deny_used and role & (_CONCLUDES | CONFIRM | REPORT) and concludes_anew(items, index, deny):
             deny = -1
         forward = role & FORWARD and items.entries[index].phrase != _NON
         if forward and not (role & BACKWARD and looks_back(items, index)):
@@ -93,7 +93,8 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
             if deny >= 0 and deny_used and _ends_denial(items, index):
                 deny = -1
             reached = hedge >= 0 and (hedge_used or index - hedge > 1)
-            if reached and role & COMMA and not lasting and not _or_follows(items, index + 1):
+            kept = lasting or _or_follows(items, index + 1) or _gives_example(items, index + 1)
+            if reached and role & COMMA and not kept:
                 hedge = -1
         scopes.denied[index] = deny >= 0
         scopes.hedged[index] = hedge >= 0
@@ -143,6 +144,11 @@ def _or_follows(items: Items, index: int) -> bool:
         if items.roles[position] & (STOP | COPULA | WITH | DENY_FORWARD):
             return False
     return False
+
+
+def _gives_example(items: Items, index: int) -> bool:
+    """Return whether a comma stands before an example of what is hedged: "could be X, such as Y"."""
+    return index < len(items.roles) and bool(items.roles[index] & EXAMPLE)
 
 
 def affirmed(items: Items, index: int) -> bool:
@@ -216,7 +222,7 @@ def _has_predicate(items: Items, start: int) -> bool:
     saw_part = False
     for index in range(start, len(items.roles)):
         role = items.roles[index]
-        if role & (_LIST | STOP | WITH | DENY_FORWARD) and not (role & CONJUNCTION and saw_part):
+        if role & (_LIST | STOP | WITH | DENY_FORWARD | _CONCLUDES) and not (role & CONJUNCTION and saw_part):
             return False
         if role & COPULA:
             return not affirmed(items, index)

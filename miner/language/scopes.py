@@ -39,6 +39,7 @@ _AWAY = frozenset({("from",), ("to",), ("than",)})
 PLACING = frozenset({("of",), ("in",), ("within",)})
 _CHOOSES = ALTERNATIVE | {("over",), ("than",)}
 _NON = "non"
+_MAKES = frozenset({"make", "making", "made", "render", "rendering", "rendered", "deem", "deeming"})
 _UNDECIDED = frozenset({("versus",), ("vs",)})
 
 
@@ -149,6 +150,8 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
     before = items.roles[index - 1] if index else 0
     verb = before_aside(items, index)
     targets = [at for at in subjects(items, verb, MENTION | STATE) if _names_something(items, at)]
+    made = max((at for at in range(verb) if items.entries[at].phrase[-1] in _MAKES), default=-1)
+    targets = [at for at in targets if at > made]  # "a small X makes Y unlikely"
     relative = not targets
     if relative:
         targets = across_relative(items, index, MENTION) or over_relative(items, index, MENTION)
