@@ -222,8 +222,10 @@ def _has_predicate(items: Items, start: int) -> bool:
     saw_part = False
     for index in range(start, len(items.roles)):
         role = items.roles[index]
-        if role & (_LIST | STOP | WITH | DENY_FORWARD | _CONCLUDES) and not (role & CONJUNCTION and saw_part):
+        if role & (_LIST | STOP | WITH | DENY_FORWARD) and not (role & CONJUNCTION and saw_part):
             return False
+        if role & _CONCLUDES and index > start:
+            return False  # "absence of X or Y suggests that ..."
         if role & COPULA:
             return not affirmed(items, index)
         if role & MENTION:

@@ -50,6 +50,8 @@ _NUMERAL = Entry(("",), int(Role.WORD | Role.DIRECTION))
 _DIGITS = frozenset("0123456789")
 _ORDINAL_ENDS = frozenset({"st", "nd", "rd", "th"})
 _QUESTION = re.compile(r"\?[\s*\"')\]]*$")
+_TAG = re.compile(r",\s*(?:is|are|isn't|aren't|does|doesn't|right|correct)\b(?: (?:there|it|they|not))*\s*\?\W*$", re.IGNORECASE)
+"""What makes a question of a statement: "there is an X, is there not?"."""
 _UNITS = {"cm": 10.0, "mm": 1.0, "centimeter": 10.0, "millimeter": 1.0}
 
 
@@ -175,7 +177,7 @@ def asks_or_names(sentence: str) -> bool:
     """
     if _HEADING.match(sentence):
         return True
-    if not _QUESTION.search(sentence):
+    if not _QUESTION.search(sentence) or _TAG.search(sentence):
         return False
     return _ASKS.match(sentence) is not None or sentence.count(" ") >= _FEW_WORDS
 

@@ -35,7 +35,8 @@ def read_sentence(sentence: str, side: Side | None = None) -> Sentence:
         return _NOTHING
     if union & SIDE:
         resolve_sides(items, side)
-    none = complete(items).denied if not _STANDS.isdisjoint(items.words) else ()
+    stands = not (union & PLANS or _STANDS.isdisjoint(items.words))  # of what is looked for, "none" is an answer
+    none = complete(items).denied if stands else ()
     work = SentenceReader(items, load_lexicon(), none=none)
     readings = work.read()
     sought = work.scopes.sought

@@ -29,7 +29,7 @@ from cxr.miner.language.masks import (
 )
 from cxr.miner.language.options import silence_options
 from cxr.miner.language.references import ANAPHOR, before_aside, is_normal, of_the_above, seen_elsewhere
-from cxr.miner.language.silence import NOTHING_SENTENCE, OPTION, keep_denied, plans, silence
+from cxr.miner.language.silence import NONE, NOTHING_SENTENCE, OPTION, keep_denied, plans, silence
 from cxr.miner.pack import pack
 
 _CHOICE = CONJUNCTION | int(Role.PREPOSITION | Role.PROBABLE | Role.HEDGE_FORWARD | Role.HEDGE_BACKWARD)
@@ -160,6 +160,8 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
     if not targets or (roles & STATE and not before & (COPULA | COLON | CONCEPT)):
         return
     for target in targets:
+        if roles & NONE and scopes.sought[target]:
+            continue  # "X was looked for, and none was seen" is an answer
         if roles & DENY_BACKWARD and (seen_elsewhere(items, target, index) or _of_another_day(items, index)):
             continue
         if roles & DENY_BACKWARD:

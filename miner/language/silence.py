@@ -6,9 +6,11 @@ What a plan or a definition names is *sought*: nothing is said of it yet, but a 
 
 from collections.abc import Iterator, Sequence
 
+from cxr.miner.language.generalities import RELATIVES, is_of_a_kind, may_generalise, opens_with_a_kind
 from cxr.miner.language.items import Items
 from cxr.miner.language.landmarks import BRACKETS, landmarks
 from cxr.miner.language.lexicon import Role
+from cxr.miner.language.presupposed import reveal
 
 CONCEPT, PART, STATE = int(Role.CONCEPT), int(Role.PART), int(Role.STATE)
 COMMA, COLON, COPULA, BREAK = int(Role.COMMA), int(Role.COLON), int(Role.COPULA), int(Role.BREAK)
@@ -25,7 +27,8 @@ PAST_NEXT, NOTHING_BACKWARD = int(Role.PAST_NEXT), int(Role.NOTHING_BACKWARD)
 _PAST = PAST_NEXT | NOTHING_BACKWARD
 _MAY_PLAN = PLANS | HEADING
 _ACTS = _MAY_PLAN | SEEK | DESCRIBES | BREAK | COLON
-_ENDS = int(Role.AFFIRM_BACKWARD | Role.DENY_BACKWARD)
+AFFIRM = int(Role.AFFIRM_BACKWARD)
+_ENDS = AFFIRM | int(Role.DENY_BACKWARD)
 _LIST = COMMA | CONJUNCTION
 _SIGNS = COMMA | COLON | CONJUNCTION
 _INTRODUCES = COMMA | BREAK | CONJUNCTION | int(Role.WORD | Role.NUMBER)
@@ -38,7 +41,6 @@ _SHOWING = ("show", "demonstrat", "reveal")
 _IF = ("if",)
 _FOR = ("for",)
 _WHICH = ("which",)
-_RELATIVES = frozenset({"that", "which"})
 _MODAL = frozenset({"may", "might", "could", "would"})
 _AUXILIARY = frozenset({"does", "do", "did", "doesn't", "don't", "didn't"})
 _ADVERSATIVE = frozenset({("but",), ("however",), ("although",), ("though",), ("yet",), ("nevertheless",)})
@@ -56,8 +58,8 @@ _ONLY_AS_WORD = frozenset({("to",)})
 def plans(items: Items) -> bool:
     """Return whether a sentence may plan, define or suppose something; a word like "for" does at its beginning."""
     union = items.union
-    if union & (PLANS | _PAST) or (union & BREAK and "for" in items.words):  # "status post X for Y"
-        return True
+    if union & (PLANS | _PAST) or (union & BREAK and "for" in items.words) or may_generalise(items):
+        return True  # "for" as in "status post X for Y"
     return bool(union & HEADING) and (bool(union & SEEK) or any(role & HEADING for role in items.roles[:3]))
 
 
@@ -65,7 +67,9 @@ def silence(items: Items, silent: list[bool], sought: list[int]) -> None:
     """Mark plans, questions, definitions, advice, history and conditionals, and number what is sought by its plan."""
     roles = items.roles
     total = len(roles)
-    if roles[0] & DEFINITION and (items.union & ENUMERATION or _defines(items)):
+    if (roles[0] & DEFINITION and (items.union & ENUMERATION or _defines(items))) or (
+        may_generalise(items) and opens_with_a_kind(items)
+    ):
         _seek(items, silent, sought, 0, total)
     seeking = False  # "... was examined for"
     opening = True  # nothing but "Next," so far
@@ -93,12 +97,16 @@ def silence(items: Items, silent: list[bool], sought: list[int]) -> None:
             silent[index:stop] = [True] * (stop - index)
         elif role & MEANING:
             _silence_meaning(items, silent, sought, index)
+            if is_of_a_kind(items, index):
+                _seek(items, silent, sought, 0, index)
         elif role & NOTHING_CLAUSE and not role & EXAMPLE:
             _silence_clause(items, silent, sought, index)
         elif seeking and items.entries[index].phrase == _FOR:
             _seek(items, silent, sought, index, _end_of_purpose(items, index))
         seeking = not role & BREAK and (seeking or bool(role & SEEK))
         opening = bool(role & COLON) or (opening and not role & ~_INTRODUCES)  # "Y: look for ..." is a plan, too
+    if items.union & AFFIRM:
+        reveal(items, silent, sought)
 
 
 def _supposes(roles: list[int], index: int) -> bool:
@@ -146,16 +154,27 @@ def _heads(items: Items, index: int) -> bool:
     return bool(role & CONCEPT)
 
 
+def _denies_kinds(items: Items, index: int) -> bool:
+    """Return whether what is denied before an item has no name of its own: "no condition typically seen in ..."."""
+    for role in reversed(items.roles[:index]):
+        if role & (DENY_FORWARD | CONCEPT):
+            return bool(role & DENY_FORWARD)
+    return False
+
+
 def _silence_meaning(items: Items, silent: list[bool], sought: list[int], index: int) -> None:
     """Silence what a thing typically means, and what "which may be X" says of something sought.
 
     Of something asserted it is a hedge, and "no X that would suggest Y" denies Y with X.
     """
     phrase = items.entries[index].phrase
-    of_asserted = phrase[0] in _RELATIVES and not (index and silent[index - 1])
+    of_asserted = phrase[0] in RELATIVES and not (index and silent[index - 1])
     if of_asserted and (_WOULD not in phrase or any(role & DENY_FORWARD for role in items.roles[:index])):
         return
+    denied = _denies_kinds(items, index)
     for at in range(index, _end_of_purpose(items, index)):
+        if denied and items.roles[at] & EXAMPLE:
+            return  # "no condition typically associated with it, such as X"
         silent[at], sought[at] = True, 0
 
 
@@ -292,7 +311,7 @@ def _is_result(items: Items, at: int) -> bool:
 def _reports(items: Items, index: int, at: int) -> bool:
     """Return whether a verb reports what was seen: not one under "whether", "to" or another plan."""
     before = items.entries[at - 1].phrase
-    if before in _ONLY_AS_WORD or before[0] in _RELATIVES or items.roles[at - 1] & (NOTHING_SENTENCE | HEDGE_BACKWARD):
+    if before in _ONLY_AS_WORD or before[0] in RELATIVES or items.roles[at - 1] & (NOTHING_SENTENCE | HEDGE_BACKWARD):
         return False
     if items.roles[at] & IMPERATIVE and items.roles[at - 1] & CONJUNCTION:
         return False  # "to determine X or confirm Y"
