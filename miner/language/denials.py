@@ -77,7 +77,8 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
     for index, role in enumerate(roles):
         if deny_used and role & (_CONCLUDES | CONFIRM | REPORT) and concludes_anew(items, index, deny):
             deny = -1
-        forward = role & FORWARD and items.entries[index].phrase != _NON
+        restricts = deny_used and role & STOP and _restricts(items, index)
+        forward = role & FORWARD and items.entries[index].phrase != _NON and not restricts
         if forward and not (role & BACKWARD and looks_back(items, index)):
             if role & DENY_FORWARD:
                 deny, deny_used = index, False
@@ -85,9 +86,9 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
                 hedge, hedge_used = index, False
                 lasting = bool(role & Role.HEDGE_LIST)
                 deny = -1 if role & STOP else deny
-        elif role & STOP:
+        elif role & STOP and not restricts:
             deny = hedge = -1
-        elif deny_used and _parts_denial(items, index):
+        elif deny_used and not restricts and _parts_denial(items, index):
             deny = -1
         elif role & _LIST:
             if deny >= 0 and deny_used and _ends_denial(items, index):
@@ -144,6 +145,12 @@ def _or_follows(items: Items, index: int) -> bool:
         if items.roles[position] & (STOP | COPULA | WITH | DENY_FORWARD):
             return False
     return False
+
+
+def _restricts(items: Items, index: int) -> bool:
+    """Return whether "which" goes on with what is denied: "no X which suggests Y", but not "no X, which suggests Y"."""
+    phrase = items.entries[index].phrase
+    return phrase[0] == "which" and len(phrase) > 1 and not items.roles[index - 1] & COMMA
 
 
 def _gives_example(items: Items, index: int) -> bool:

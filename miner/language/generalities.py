@@ -1,4 +1,4 @@
-"""What is said of a kind of thing and not of this image: "Xs are often seen in Y", "In X, Y is seen", "Should X be ..."."""
+"""What is said of a kind of thing and not of this image: "Xs are often seen in Y", "In X, Y is seen"."""
 
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Role
@@ -10,15 +10,21 @@ _OF_ONE = COMMA | DENY_FORWARD | int(
 )  # fmt: skip
 """What the subject of a general truth does not have."""
 _QUALIFIES = int(Role.STATE | Role.ACUTE | Role.CHRONIC | Role.WORD)
-_THE = len("the ")
-_IN = frozenset({("in",), ("in", "patient", "with")})
+_NAMES = CONCEPT | int(Role.STATE)
+_AN, _THE = len("a "), len("the ")
+_TO_BE = frozenset({"be", "exist"})
+_CASE = ("in", "case", "of")
+_IN = frozenset({("in",), ("in", "patient", "with"), _CASE})
+_INDICATE, _SIMILAR = "indicate", "similar"
 _SHOULD = "should"
 RELATIVES = frozenset({"that", "which"})
 
 
 def may_generalise(items: Items) -> bool:
     """Return whether a sentence begins like a general truth or a supposition."""
-    return items.entries[0].phrase in _IN or items.words[0] == _SHOULD
+    if not items.entries:
+        return False
+    return items.entries[0].phrase in _IN or items.words[0] == _SHOULD or _INDICATE in items.words
 
 
 def is_of_a_kind(items: Items, index: int) -> bool:
@@ -27,13 +33,24 @@ def is_of_a_kind(items: Items, index: int) -> bool:
     return begins and not any(role & _OF_ONE for role in items.roles[:index])
 
 
-def opens_with_a_kind(items: Items) -> bool:
-    """Return whether a sentence tells of cases like X and denies nothing: "In X, ...", "Should an X be seen, ..."."""
-    if any(role & DENY_FORWARD for role in items.roles):
-        return False
-    kind = next((at for at, role in enumerate(items.roles) if at and not role & _QUALIFIES), 0)
-    if not items.roles[kind] & CONCEPT or kind + 1 == len(items.roles):
+def tells_of_a_kind(items: Items) -> bool:
+    """Return whether a sentence tells of cases like X: "In X, ...", "Should an X be seen, ...", "An X indicates Y".
+
+    One that denies something and does not begin with "a" tells of the image.
+    """
+    if items.starts[0] < _AN and any(role & DENY_FORWARD for role in items.roles):
         return False
     if items.words[0] == _SHOULD:
-        return items.words[items.word_starts.index(items.starts[kind + 1])] in {"be", "exist"}
-    return items.starts[1] - items.ends[0] < _THE and bool(items.roles[kind + 1] & COMMA)
+        return _names_kind(items) and bool(_TO_BE.intersection(items.words))
+    if items.entries[0].phrase in _IN:
+        compares = items.entries[0].phrase != _CASE or _SIMILAR in items.words
+        return compares and _names_kind(items) and items.starts[1] - items.ends[0] <= _THE
+    verb = next((at for at, entry in enumerate(items.entries) if entry.phrase == (_INDICATE,)), 0)
+    return any(role & _NAMES for role in items.roles[:verb]) and is_of_a_kind(items, verb)
+
+
+def _names_kind(items: Items) -> bool:
+    """Return whether the second thing that a sentence names is a finding, set off from what follows."""
+    kind = next((at for at, role in enumerate(items.roles) if at and not role & _QUALIFIES), 0)
+    set_off = items.words[0] == _SHOULD or any(role & COMMA for role in items.roles[kind + 1 : kind + 2])
+    return set_off and bool(items.roles[kind] & CONCEPT)

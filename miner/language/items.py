@@ -50,7 +50,9 @@ _NUMERAL = Entry(("",), int(Role.WORD | Role.DIRECTION))
 _DIGITS = frozenset("0123456789")
 _ORDINAL_ENDS = frozenset({"st", "nd", "rd", "th"})
 _QUESTION = re.compile(r"\?[\s*\"')\]]*$")
-_TAG = re.compile(r",\s*(?:is|are|isn't|aren't|does|doesn't|right|correct)\b(?: (?:there|it|they|not))*\s*\?\W*$", re.IGNORECASE)
+_TAG = re.compile(
+    r",\s*(?:is|are|isn't|aren't|does|doesn't|right|correct)\b(?: (?:there|it|they|not))*\s*\?\W*$", re.IGNORECASE
+)
 """What makes a question of a statement: "there is an X, is there not?"."""
 _UNITS = {"cm": 10.0, "mm": 1.0, "centimeter": 10.0, "millimeter": 1.0}
 

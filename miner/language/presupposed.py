@@ -1,9 +1,12 @@
-"""What a sentence takes for granted where it seems to state nothing: "I recommend Y for the large X that is seen"."""
+"""What a sentence says though it seems to state nothing: "I recommend Y for the large X that is seen"."""
+
+from collections.abc import Sequence
 
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Role
 
-CONCEPT, AFFIRM = int(Role.CONCEPT), int(Role.AFFIRM_BACKWARD)
+CONCEPT, AFFIRM, DENY_FORWARD = int(Role.CONCEPT), int(Role.AFFIRM_BACKWARD), int(Role.DENY_FORWARD)
+NOTHING_SENTENCE, IMPERATIVE = int(Role.NOTHING_SENTENCE), int(Role.IMPERATIVE)
 _QUALIFIES = int(
     Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.STATE | Role.ACUTE | Role.CHRONIC | Role.PART
     | Role.WORD
@@ -43,3 +46,13 @@ def _is_there(items: Items, index: int) -> bool:
 def _begins(items: Items, index: int) -> bool:
     """Return whether an article of four signs, "the", stands before an item: articles are no items."""
     return items.starts[index] - (items.ends[index - 1] if index else -1) >= _THE
+
+
+def keep_denied(items: Items, silent: list[bool], denied: Sequence[bool], cue: Sequence[int]) -> None:
+    """Keep what a sentence denies before it explains: "no X that would suggest Y"."""
+    explains = next((at for at, role in enumerate(items.roles) if role & NOTHING_SENTENCE), -1)
+    if explains <= 0 or items.roles[0] & IMPERATIVE:
+        return
+    for index, is_denied in enumerate(denied):
+        if is_denied and 0 <= cue[index] < explains and items.roles[cue[index]] & DENY_FORWARD:
+            silent[index] = False

@@ -103,9 +103,7 @@ def beside(sought: Iterable[tuple[int, Reading]], readings: Sequence[Reading]) -
         if form.presence is Presence.ABSENT or not _can_be_found(form.concept, lexicon):
             continue
         again = [each for each in readings if each.form.concept == form.concept]
-        named = [
-            each.form.presence for each in again or readings if _same(form.concept, each.form.concept, lexicon)
-        ]
+        named = [each.form.presence for each in again or readings if _same(form.concept, each.form.concept, lexicon)]
         excluded = nothing or any(form.concept in lexicon.ruled_out.get(each.form.concept, ()) for each in readings)
         presence = named[0] if named else Presence.ABSENT if excluded else None
         if presence is not None:

@@ -28,8 +28,9 @@ from cxr.miner.language.masks import (
     WITH,
 )
 from cxr.miner.language.options import silence_options
+from cxr.miner.language.presupposed import keep_denied
 from cxr.miner.language.references import ANAPHOR, before_aside, is_normal, of_the_above, seen_elsewhere
-from cxr.miner.language.silence import NONE, NOTHING_SENTENCE, OPTION, keep_denied, plans, silence
+from cxr.miner.language.silence import NONE, NOTHING_SENTENCE, OPTION, plans, silence
 from cxr.miner.pack import pack
 
 _CHOICE = CONJUNCTION | int(Role.PREPOSITION | Role.PROBABLE | Role.HEDGE_FORWARD | Role.HEDGE_BACKWARD)
@@ -165,6 +166,7 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
         if roles & DENY_BACKWARD and (seen_elsewhere(items, target, index) or _of_another_day(items, index)):
             continue
         if roles & DENY_BACKWARD:
+            scopes.silent[verb:index] = [True] * (index - verb)  # "X, which would suggest Y, is absent"
             scopes.denied[target] = True
             if relative:
                 scopes.silent[target], scopes.sought[target] = False, 0  # "look for X, which is not seen"

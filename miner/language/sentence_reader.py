@@ -217,7 +217,7 @@ class SentenceReader:
             first = min([first, *where])
         denied, hedged = self.scopes.denied[index], self.scopes.hedged[index]
         word, roles = items.entries[index].phrase[0], pack().roles
-        if denied and _only_its_course(items, index):
+        if denied and (_only_its_course(items, index) or (not parts and _has_examples(items, index))):
             return
         if not denied and (not parts or word not in roles.assertable):
             return
@@ -328,6 +328,12 @@ def _asserts(head: list[int], body: list[int]) -> bool:
     """Return whether what stands before a colon is said, and not only named: "a large X in Y: Z or W"."""
     qualified = any(role & _QUALIFIES for role in head) and any(role & CONCEPT for role in head)
     return qualified and not any(role & _DENIES for role in body[:2])
+
+
+def _has_examples(items: Items, index: int) -> bool:
+    """Return whether examples tell what is denied: "no typical findings, such as X"."""
+    behind = [role for role in items.roles[index + 1 : index + 3] if not role & Role.COMMA]
+    return bool(behind) and bool(behind[0] & Role.EXAMPLE)
 
 
 def _only_its_course(items: Items, index: int) -> bool:
