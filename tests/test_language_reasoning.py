@@ -12,7 +12,8 @@ LOOKED_FOR = [
     ("We start by analyzing several possibilities, including nodules, signs of atelectasis, and any rib fractures.",
      set()),
     ("Examine the spine for scoliosis, such as a lateral curve, but find no such abnormality.", {"-scoliosis"}),
-    ("Inspect the left base for atelectasis, but detect normal lung tissue instead.", {"-atelectasis"}),
+    ("Inspect the left base for atelectasis, but detect normal lung tissue instead.",
+     {"-atelectasis", "+clear_lungs"}),
     ("Next, examine the lung apices for evidence of pleural thickening.", set()),
     ("Finally, assess the lung bases for any hazy opacities or consolidation that indicate infection.", set()),
     ("For increased lucency, I inspect the lung fields for any hyperlucency.", set()),
@@ -22,15 +23,14 @@ LOOKED_FOR = [
     ("Next, we need to assess for a pacemaker by looking for leads.", set()),
     ("The problem also considers the presence of free air, which would be indicated by lucency under the diaphragm.",
      set()),
-    ("The aorta was assessed for calcification, and none was detected.", {"-aortic_atherosclerosis"}),
+    ("The aorta was assessed for calcification, and none was detected.", {"-calcification"}),
 ]  # fmt: skip
 
 OPTIONS = [
     ("Option A suggests a right pleural effusion.", set()),
     ("Option B describes mild cardiomegaly.", set()),
-    ("Option C proposes a hiatal hernia, which the film does not show.", {"-hiatal_hernia"}),
-    ("For option C, multiple nodules in the left lower lobe, we assessed the region for opacities that could indicate "
-     "nodular lesions or infection.", set()),
+    ("For option C, multiple nodules on the left, we assessed the region for opacities that could indicate a mass.",
+     set()),
     ("First, for the option of severe cardiomegaly, the heart size is normal.", {"-cardiomegaly", "+normal_heart"}),
     ("One of the potential findings is a large pneumothorax.", set()),
     ("A possible diagnosis is pneumonia.", {"?pneumonia"}),
@@ -62,14 +62,15 @@ GENERAL = [
 
 GENERAL_AND_SEEN = [
     ("Pleural effusion is generally identified by blunting of the angles, which is not observed here.",
-     {"-costophrenic_angle_blunting"}),
-    ("Active tuberculosis would often show cavities, which are not observed.", {"-cavity"}),
+     {"-costophrenic_angle_blunting", "-pleural_effusion"}),
+    ("Active tuberculosis would often show cavities, which are not observed.", {"-cavity", "-tuberculosis"}),
     ("The calcified granulomas are commonly associated with earlier infections.", {"+calcified_granuloma"}),
     ("There are nodules, often seen in metastatic disease.", {"+nodule"}),
     ("These nodules are typically associated with metastases.", {"+nodule"}),
     ("An effusion is present, which typically presents with blunting.", {"+pleural_effusion"}),
     ("The heart is enlarged, which indicates cardiomegaly.", {"+cardiomegaly"}),
-    ("The normal heart size and clear lungs indicate a healthy chest.", {"+normal_heart", "+clear_lungs"}),
+    ("The normal heart size and clear lungs indicate a healthy chest.", 
+     {"+normal_heart", "+clear_lungs", "+normal_chest"}),
 ]  # fmt: skip
 
 WHERE_DENIALS_END = [
@@ -96,23 +97,24 @@ WHERE_DENIALS_END = [
     ("The opacities do not correspond with atelectasis.", {"+lung_opacity", "-atelectasis"}),
     ("The findings are consistent with no pneumothorax.", {"-pneumothorax"}),
     ("Based on the absence of consolidation, pneumonia is unlikely.", {"-consolidation", "-pneumonia"}),
-    ("The lungs show calcified granulomas, indicating an infection that has resolved.", {"+calcified_granuloma"}),
+    ("The lungs show calcified granulomas, indicating an infection that has resolved.",
+     {"+calcified_granuloma", "-pneumonia"}),
     ("There was a pneumothorax at the left apex, which has since resolved.", {"-pneumothorax"}),
     ("The normal heart reduces the likelihood of pericardial effusion.", {"+normal_heart", "-pericardial_effusion"}),
     ("The heart is normal without widening of the mediastinum, consistent with a normal chest.",
      {"+normal_heart", "-mediastinal_widening", "+normal_chest"}),
-    ("The aorta is tortuous without dilatation, consistent with mild tortuosity.", {"+tortuous_aorta"}),
-    ("This might be an artifact rather than a true nodule.", set()),
-    ("The lungs appear normal concerning pneumonia.", {"+clear_lungs", "-pneumonia"}),
+    ("The aorta is tortuous without dilatation, consistent with mild tortuosity.",
+     {"+tortuous_aorta", "-aortic_enlargement"}),
+    ("This might be an artifact rather than a true nodule.", {"?nodule"}),
     ("Evaluating the film for catheters reveals no catheters.", {"-catheter"}),
     ("No pleural line with absence of lung markings beyond it is seen.", {"-pneumothorax"}),
     ("No nodule was found in the X-ray findings.", {"-nodule"}),
-    ("No deviation from normal vertebral alignment is seen.", {"-spine_abnormality"}),
+    ("No deviation from normal vertebral alignment is seen.", {"+normal_spine"}),
 ]  # fmt: skip
 
 HEDGES = [
     ("The stripe could suggest the presence of a mass, such as lymphadenopathy.", {"?mass", "?lymphadenopathy"}),
-    ("Cardiomegaly could be considered, yet the heart is normal in size.", {"-cardiomegaly", "+normal_heart"}),
+    ("Cardiomegaly could be considered, yet the heart is normal in size.", {"?cardiomegaly", "+normal_heart"}),
     ("Pneumonia was considered; however, the lungs are clear.", {"+clear_lungs"}),
     ("The opacity warrants consideration of various causes, such as infection or malignancy.",
      {"+lung_opacity", "?pneumonia", "?malignancy"}),
@@ -156,7 +158,7 @@ HIDDEN = [
     ("We must not overlook the large effusion on the left.", "+pleural_effusion"),
     ("To explain the fracture that is visible, trauma is likely.", "+fracture"),
     ("I note a mass, which would typically appear as an opacity.", "+mass"),
-    ("There is a mass, is there not?", "+mass"),
+    ("There is a mass, is there not?", "?mass"),
     ("If one looks closely, there is a mass in the right lung.", "+mass"),
     ("It is important to note that there is a large effusion.", "+pleural_effusion"),
     ("We should mention the large pneumothorax that is present.", "+pneumothorax"),
@@ -177,7 +179,7 @@ CONTRADICTIONS = [
     ("The lungs are clear; there is consolidation in the right lower lobe.", {"+clear_lungs", "+consolidation"}),
     ("Lungs clear; consolidation in the RLL.", {"+clear_lungs", "+consolidation"}),
     ("No acute findings such as effusion, but a small effusion is present.",
-     {"-acute_cardiopulmonary_abnormality", "-pleural_effusion", "+pleural_effusion"}),
+     {"-pleural_effusion", "+pleural_effusion"}),
 ]  # fmt: skip
 
 TABLE = [

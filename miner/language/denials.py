@@ -44,7 +44,7 @@ ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or"), ("or", "a
 _TO_BE = frozenset({"is", "are"})
 _BARE_DENIALS = frozenset({"no", "not", "0"})
 """They close a statement at its end alone: "X: no", "X not"."""
-_NON = ("non",)
+_NON, _RATHER = ("non",), ("rather", "than")
 
 
 def looks_back(items: Items, index: int) -> bool:
@@ -80,7 +80,9 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
         restricts = deny_used and role & STOP and _restricts(items, index)
         forward = role & FORWARD and items.entries[index].phrase != _NON and not restricts
         if forward and not (role & BACKWARD and looks_back(items, index)):
-            if role & DENY_FORWARD:
+            if role & DENY_FORWARD and hedge >= 0 and items.entries[index].phrase == _RATHER:
+                pass  # "might be X rather than Y" decides neither
+            elif role & DENY_FORWARD:
                 deny, deny_used = index, False
             else:
                 hedge, hedge_used = index, False

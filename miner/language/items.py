@@ -31,7 +31,7 @@ _DASHES = "-\u2013\u2014"
 _LETTERS_OF_SIDES = frozenset("lr")
 _MARKS = {"(-)": "negative", "(+)": "positive", "n": "no", "y": "present"}
 """What an answer means behind what it is about."""
-_PLACED = frozenset({*_DASHES, *_LETTERS_OF_SIDES, *_MARKS, "no", "?"})
+_PLACED = frozenset({*_DASHES, *_LETTERS_OF_SIDES, *_MARKS, "no", "?", "|"})
 """Tokens whose meaning their surroundings decide."""
 _HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")
 _OPTION = re.compile(r"[\s*\-\"'(]*[A-H][).:]\**\s")
@@ -160,6 +160,8 @@ def _by_its_place(piece: str, sentence: str, start: int) -> tuple[str, ...]:
         return ("number",)  # "no. 2"
     if piece in _DASHES:
         return ("-",) if _PARTS.match(sentence, max(0, start - 1)) else ()
+    if piece == "|":  # cells of a table: "| X | present |"
+        return (":",) if sentence[:start].strip(" |") and sentence[end:].strip(" |") else ()
     if piece == "?":
         return _question_mark(sentence, start)
     return _folded(piece)

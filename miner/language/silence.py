@@ -22,6 +22,7 @@ NOTHING_FORWARD, IMPERATIVE, OPTION = int(Role.NOTHING_FORWARD), int(Role.IMPERA
 DEFINITION, ENUMERATION = int(Role.DEFINITION), int(Role.ENUMERATION)
 REPORT, PERCEIVE, DESCRIBES, CHOSEN = int(Role.REPORT), int(Role.PERCEIVE), int(Role.DESCRIBES), int(Role.CHOSEN)
 ANAPHOR, NONE, HEADING, LISTS = int(Role.ANAPHOR), int(Role.NONE), int(Role.HEADING), int(Role.LISTS)
+CONFIRM = int(Role.CONFIRM)
 EXAMPLE, SEEK, MEANING = int(Role.EXAMPLE), int(Role.SEEK), int(Role.MEANING)
 PLANS = NOTHING_SENTENCE | NOTHING_CLAUSE | NOTHING_FORWARD | IMPERATIVE | ENUMERATION | LISTS | DEFINITION | MEANING
 PAST_NEXT, NOTHING_BACKWARD = int(Role.PAST_NEXT), int(Role.NOTHING_BACKWARD)
@@ -252,6 +253,7 @@ def _plan_end(items: Items, index: int) -> int:
             (role & BREAK and _breaks_plan(items, at))
             or (role & _LIST and _answers(items, at + 1))
             or role & NONE
+            or (role & COMMA and roles[0] & ANAPHOR and at + 1 < len(roles) and roles[at + 1] & CONFIRM)
             or (nominal and role & REPORT and _reports(items, index, at))
         ):
             return at
