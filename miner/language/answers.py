@@ -127,8 +127,12 @@ def _said_of(items: Items, scopes: Scopes, index: int, after: int) -> Answer | N
         if role & DENY_BACKWARD and not role & _HEDGES:
             return Answer(Presence.ABSENT)
         state = items.entries[at].state
-        own = any(role & CONCEPT and scopes.denied[by] for by, role in enumerate(items.roles[:index]))
-        if state is not None and state.normal and items.roles[at - 1] & COPULA and not own:
+        if (
+            state is not None
+            and state.normal
+            and items.roles[at - 1] & COPULA
+            and not _denies_its_own(items, scopes, index)
+        ):
             return Answer(Presence.ABSENT)
         fits = role & PROBABLE and option and not _elsewhere(items, at)
         if fits or (role & (AFFIRM | CHOSEN) and not _elsewhere(items, at + 1)):
@@ -138,6 +142,11 @@ def _said_of(items: Items, scopes: Scopes, index: int, after: int) -> Answer | N
     if found is None and index and items.roles[index - 1] & _SHOWS and not _may(items, index - 2):
         return Answer(Presence.PRESENT)
     return found
+
+
+def _denies_its_own(items: Items, scopes: Scopes, index: int) -> bool:
+    """Return whether the sentence names what it denies before "this area is normal"."""
+    return any(role & CONCEPT and scopes.denied[at] for at, role in enumerate(items.roles[:index]))
 
 
 def _may(items: Items, at: int) -> bool:

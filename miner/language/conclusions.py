@@ -26,7 +26,8 @@ def concludes_anew(items: Items, index: int, deny: int) -> bool:
     if items.roles[index] & CONFIRM:
         return apart or not items.entries[index].phrase[0].endswith("ing")  # "no X confirming the presence of Y"
     aside = deny >= 0 and items.entries[deny].phrase[0] in _ASIDE
-    if aside and (_is_finite(items, index) or (apart and items.entries[index].phrase[-1] == "with")):
+    follows = items.entries[index].phrase[-1] == "with" or items.entries[index].phrase[0].endswith("ing")
+    if aside and (_is_finite(items, index) or (apart and follows)):
         return True  # "Y without X suggests Z", "Y without X, consistent with Z"
     if any(role & ANAPHOR for role in items.roles[index + 1 : index + 2]):
         return True  # "the absence of X suggests these Ys are old"

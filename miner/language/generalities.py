@@ -15,6 +15,7 @@ _AN, _THE = len("a "), len("the ")
 _TO_BE = frozenset({"be", "exist"})
 _CASE = ("in", "case", "of")
 _IN = frozenset({("in",), ("in", "patient", "with"), _CASE})
+_NORMAL, _SHOWS = "normal", frozenset({"show", "display", "demonstrate", "exhibit", "reveal"})
 _INDICATE, _SIMILAR = "indicate", "similar"
 _SHOULD = "should"
 RELATIVES = frozenset({"that", "which"})
@@ -24,7 +25,8 @@ def may_generalise(items: Items) -> bool:
     """Return whether a sentence begins like a general truth or a supposition."""
     if not items.entries:
         return False
-    return items.entries[0].phrase in _IN or items.words[0] == _SHOULD or _INDICATE in items.words
+    first = items.words[0]
+    return items.entries[0].phrase in _IN or first in {_SHOULD, _NORMAL} or _INDICATE in items.words
 
 
 def is_of_a_kind(items: Items, index: int) -> bool:
@@ -46,6 +48,8 @@ def tells_of_a_kind(items: Items) -> bool:
         compares = items.entries[0].phrase != _CASE or _SIMILAR in items.words
         return compares and _names_kind(items) and items.starts[1] - items.ends[0] <= _THE
     verb = next((at for at, entry in enumerate(items.entries) if entry.phrase == (_INDICATE,)), 0)
+    if not verb and items.starts[0] == _AN and items.words[0] == _NORMAL:
+        verb = next((at for at, entry in enumerate(items.entries) if entry.phrase[0] in _SHOWS), 0)
     return any(role & _NAMES for role in items.roles[:verb]) and is_of_a_kind(items, verb)
 
 

@@ -247,6 +247,9 @@ class SentenceReader:
         if index and items.roles[index - 1] & Role.COPULA and "normal" in items.entries[index].phrase:
             self._call_normal(index)
         targets, predicative = state_targets(self.items, index)
+        if predicative and self.scopes.denied[index]:
+            inside = [at for at in targets if self.scopes.denied[at]]  # "Z without Y dilatation" says nothing of Z
+            targets = inside or targets
         concepts: dict[str, list[int]] = {}
         for at in targets:
             part = items.entries[at].part or items.entries[at].tail
