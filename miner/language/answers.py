@@ -26,6 +26,7 @@ _ONE = frozenset({("this",), ("it",)})
 _NOTHING = frozenset({"none", "neither", "nothing"})
 _RELATIVE = ("which",)
 _ADVERSATIVE = frozenset({("but",), ("yet",), ("however",), ("instead",)})
+_MODAL = frozenset({"can", "may", "might", "could", "would", "should", "to", "help"})
 _REACH = 6
 """So many items may stand between "these" and what is said of them."""
 
@@ -126,16 +127,31 @@ def _said_of(items: Items, scopes: Scopes, index: int, after: int) -> Answer | N
         if role & DENY_BACKWARD and not role & _HEDGES:
             return Answer(Presence.ABSENT)
         state = items.entries[at].state
-        if state is not None and state.normal and items.roles[at - 1] & COPULA:
+        if (
+            state is not None
+            and state.normal
+            and items.roles[at - 1] & COPULA
+            and not _denies_its_own(items, scopes, index)
+        ):
             return Answer(Presence.ABSENT)
         fits = role & PROBABLE and option and not _elsewhere(items, at)
         if fits or (role & (AFFIRM | CHOSEN) and not _elsewhere(items, at + 1)):
             found = Answer(Presence.PRESENT)
         if role & (_ENDS | CONCEPT | _HEDGES):
             break
-    if found is None and index and items.roles[index - 1] & _SHOWS:
+    if found is None and index and items.roles[index - 1] & _SHOWS and not _may(items, index - 2):
         return Answer(Presence.PRESENT)
     return found
+
+
+def _denies_its_own(items: Items, scopes: Scopes, index: int) -> bool:
+    """Return whether the sentence names what it denies before "this area is normal"."""
+    return any(role & CONCEPT and scopes.denied[at] for at, role in enumerate(items.roles[:index]))
+
+
+def _may(items: Items, at: int) -> bool:
+    """Return whether a verb only may be true: "can confirm this"."""
+    return at >= 0 and items.words[items.word_starts.index(items.starts[at])] in _MODAL
 
 
 def _elsewhere(items: Items, start: int) -> bool:

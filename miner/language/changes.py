@@ -7,6 +7,8 @@ from cxr.schemas import Change
 
 CONCEPT, PART, COLON, REMOVAL = map(int, (Role.CONCEPT, Role.PART, Role.COLON, Role.REMOVAL))
 _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
+_CONCLUDES = int(Role.PROBABLE | Role.HEDGE_FORWARD)
+_THAT = ("that",)
 _ENDS_LIST = int(Role.COPULA | Role.BREAK | Role.WITH | Role.DENY_FORWARD | Role.COLON | Role.CHANGE | Role.PREPOSITION)
 
 
@@ -27,10 +29,11 @@ def said_changes(items: Items, silent: list[bool]) -> dict[int, Change]:
             changes.setdefault(at, change)
         if not index:
             continue
+        attributive = items.roles[index - 1] & _CONCLUDES  # "suggesting a resolved Y" says nothing of X
         said = (role | items.roles[index - 1]) & Role.COPULA or items.entries[index].phrase[0] in _PREDICATES
-        if not said:
+        if not said or attributive:
             continue
-        named = subjects(items, index, CONCEPT)
+        named = _behind_conclusion(items, subjects(items, index, CONCEPT), index)
         before = [] if named else _before_which(items, index) or over_relative(items, index, CONCEPT)
         for subject in named or before:
             changes.setdefault(subject, change)
@@ -38,6 +41,14 @@ def said_changes(items: Items, silent: list[bool]) -> dict[int, Change]:
             for subject in before:
                 silent[subject] = False
     return changes
+
+
+def _behind_conclusion(items: Items, named: list[int], index: int) -> list[int]:
+    """Leave out what stands before a conclusion where "that" stands for the last: "X, indicating Y that has gone"."""
+    if _THAT not in (items.entries[at].phrase for at in range(max(0, index - 2), index)):
+        return named
+    last = max((at for at in range(index) if items.roles[at] & _CONCLUDES), default=-1)
+    return [at for at in named if at > last]
 
 
 def _is_device(items: Items, index: int) -> bool:

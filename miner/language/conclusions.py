@@ -4,14 +4,16 @@ from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Role, load_lexicon
 
 CONCEPT, COMMA, BREAK = int(Role.CONCEPT), int(Role.COMMA), int(Role.BREAK)
-CONFIRM, ANAPHOR = int(Role.CONFIRM), int(Role.ANAPHOR)
+CONFIRM, ANAPHOR, WORD = int(Role.CONFIRM), int(Role.ANAPHOR), int(Role.WORD)
 _MODIFIER = int(
     Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.PART | Role.STATE | Role.ACUTE | Role.CHRONIC
     | Role.WORD
 )  # fmt: skip
 _NEGATIONS = frozenset({"not", "can't", "doesn't", "don't"})
-_ASIDE = frozenset({"without", "with"})
-_FINITE = frozenset({"suggest", "suggested", "indicate", "indicated", "imply", "implied", "support", "confirm"})
+_ASIDE = frozenset({"without", "with", "absence", "lack"})
+_FINITE = frozenset(
+    {"suggest", "suggested", "indicate", "indicated", "imply", "implied", "support", "confirm", "confirmed"}
+)
 _BOUND = frozenset({"to", "that", "which", "not"})
 
 
@@ -20,13 +22,24 @@ def concludes_anew(items: Items, index: int, deny: int) -> bool:
 
     "No X, suggesting normal Y"; "no X, cannot exclude Z"; "no X, confirming the presence of Y".
     """
+    apart = _set_apart(items, index)
     if items.roles[index] & CONFIRM:
-        restricts = items.entries[index].phrase[0].endswith("ing") and not items.roles[index - 1] & (COMMA | BREAK)
-        return not restricts  # "no X confirming the presence of Y" denies both
-    aside = deny >= 0 and items.entries[deny].phrase[0] in _ASIDE and _is_finite(items, index)
-    if aside or any(role & ANAPHOR for role in items.roles[index + 1 : index + 2]):
-        return True  # "Y without X suggests Z"; "the absence of X suggests these Ys are old"
+        return apart or not items.entries[index].phrase[0].endswith("ing")  # "no X confirming the presence of Y"
+    aside = deny >= 0 and items.entries[deny].phrase[0] in _ASIDE
+    follows = items.entries[index].phrase[-1] == "with" or items.entries[index].phrase[0].endswith("ing")
+    if aside and (_is_finite(items, index) or (apart and follows)):
+        return True  # "Y without X suggests Z", "Y without X, consistent with Z"
+    if any(role & ANAPHOR for role in items.roles[index + 1 : index + 2]):
+        return True  # "the absence of X suggests these Ys are old"
     return not _NEGATIONS.isdisjoint(items.entries[index].phrase) or _normal_follows(items, index + 1)
+
+
+def _set_apart(items: Items, index: int) -> bool:
+    """Return whether a comma stands before a conclusion, or before its adverb: ", further supporting Y"."""
+    before = index - 1
+    while before > 0 and not items.roles[before] & ~WORD:
+        before -= 1
+    return bool(items.roles[before] & (COMMA | BREAK))
 
 
 def _normal_follows(items: Items, start: int) -> bool:

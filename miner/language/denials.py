@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cxr.miner.language.scopes import Scopes
 
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
-HEDGE_FORWARD = int(Role.HEDGE_FORWARD)
+HEDGE_FORWARD, REPORT, EXAMPLE = int(Role.HEDGE_FORWARD), int(Role.REPORT), int(Role.EXAMPLE)
 _OWN = int(Role.SIDE | Role.NUMBER | Role.CHRONIC)
 """What a member of a denied list does not begin with."""
 _POINTING = PRONOUNS | {"this", "these"}
@@ -44,7 +44,7 @@ ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or"), ("or", "a
 _TO_BE = frozenset({"is", "are"})
 _BARE_DENIALS = frozenset({"no", "not", "0"})
 """They close a statement at its end alone: "X: no", "X not"."""
-_NON = ("non",)
+_NON, _RATHER = ("non",), ("rather", "than")
 _LIMITS = frozenset({("only",), ("just",), ("merely",)})
 
 
@@ -76,25 +76,29 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
     deny_used = hedge_used = lasting = False
     roles = items.roles
     for index, role in enumerate(roles):
-        if deny_used and role & (_CONCLUDES | CONFIRM) and concludes_anew(items, index, deny):
+        if deny_used and role & (_CONCLUDES | CONFIRM | REPORT) and concludes_anew(items, index, deny):
             deny = -1
-        forward = role & FORWARD and items.entries[index].phrase != _NON
+        restricts = deny_used and role & STOP and _restricts(items, index)
+        forward = role & FORWARD and items.entries[index].phrase != _NON and not restricts
         if forward and not (role & BACKWARD and looks_back(items, index)):
-            if role & DENY_FORWARD:
+            if role & DENY_FORWARD and hedge >= 0 and items.entries[index].phrase == _RATHER:
+                pass  # "might be X rather than Y" decides neither
+            elif role & DENY_FORWARD:
                 deny, deny_used = index, False
             else:
                 hedge, hedge_used = index, False
                 lasting = bool(role & Role.HEDGE_LIST)
                 deny = -1 if role & STOP else deny
-        elif role & STOP:
+        elif role & STOP and not restricts:
             deny = hedge = -1
-        elif deny_used and _parts_denial(items, index):
+        elif deny_used and not restricts and _parts_denial(items, index):
             deny = -1
         elif role & _LIST:
             if deny >= 0 and deny_used and _ends_denial(items, index):
                 deny = -1
             reached = hedge >= 0 and (hedge_used or index - hedge > 1)
-            if reached and role & COMMA and not lasting and not _or_follows(items, index + 1):
+            kept = lasting or _or_follows(items, index + 1) or _gives_example(items, index + 1)
+            if reached and role & COMMA and not kept:
                 hedge = -1
         scopes.denied[index] = deny >= 0
         scopes.hedged[index] = hedge >= 0
@@ -144,6 +148,17 @@ def _or_follows(items: Items, index: int) -> bool:
         if items.roles[position] & (STOP | COPULA | WITH | DENY_FORWARD):
             return False
     return False
+
+
+def _restricts(items: Items, index: int) -> bool:
+    """Return whether "which" goes on with what is denied: "no X which suggests Y", but not "no X, which suggests Y"."""
+    phrase = items.entries[index].phrase
+    return phrase[0] == "which" and len(phrase) > 1 and not items.roles[index - 1] & COMMA
+
+
+def _gives_example(items: Items, index: int) -> bool:
+    """Return whether a comma stands before an example of what is hedged: "could be X, such as Y"."""
+    return index < len(items.roles) and bool(items.roles[index] & EXAMPLE)
 
 
 def affirmed(items: Items, index: int) -> bool:
@@ -221,6 +236,8 @@ def _has_predicate(items: Items, start: int) -> bool:
         role = items.roles[index]
         if role & (_LIST | STOP | WITH | DENY_FORWARD) and not (role & CONJUNCTION and saw_part):
             return False
+        if role & _CONCLUDES and index > start:
+            return False  # "absence of X or Y suggests that ..."
         if role & COPULA:
             return not affirmed(items, index)
         if role & MENTION:

@@ -55,6 +55,10 @@ _NUMERAL = Entry(("",), int(Role.WORD | Role.DIRECTION))
 _DIGITS = frozenset("0123456789")
 _ORDINAL_ENDS = frozenset({"st", "nd", "rd", "th"})
 _QUESTION = re.compile(r"\?[\s*\"')\]]*$")
+_TAG = re.compile(
+    r",\s*(?:is|are|isn't|aren't|does|doesn't|right|correct)\b(?: (?:there|it|they|not))*\s*\?\W*$", re.IGNORECASE
+)
+"""What makes a question of a statement: "there is an X, is there not?"."""
 _UNITS = {"cm": 10.0, "mm": 1.0, "centimeter": 10.0, "millimeter": 1.0}
 
 
@@ -147,7 +151,7 @@ def _known() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
 @lru_cache(maxsize=1)
 def _placed() -> frozenset[str]:
     """Return the tokens whose meaning their surroundings decide."""
-    return frozenset({*_DASHES, *_LETTERS_OF_SIDES, *_MARKS, *pack().abbreviations.capital, "no", "?"})
+    return frozenset({*_DASHES, *_LETTERS_OF_SIDES, *_MARKS, *pack().abbreviations.capital, "no", "?", "|"})
 
 
 def _remembered(piece: str, known: dict[str, tuple[str, ...]], single: dict[str, str]) -> tuple[str, ...]:
@@ -174,6 +178,8 @@ def _by_its_place(piece: str, sentence: str, start: int) -> tuple[str, ...]:
         return ("number",)  # "no. 2"
     if piece in _DASHES:
         return ("-",) if _PARTS.match(sentence, max(0, start - 1)) else ()
+    if piece == "|":  # cells of a table: "| X | present |"
+        return (":",) if sentence[:start].strip(" |") and sentence[end:].strip(" |") else ()
     if piece == "?":
         return _question_mark(sentence, start)
     short = pack().abbreviations.capital.get(piece)
@@ -196,7 +202,7 @@ def asks_or_names(sentence: str) -> bool:
     """
     if _HEADING.match(sentence):
         return True
-    if not _QUESTION.search(sentence):
+    if not _QUESTION.search(sentence) or _TAG.search(sentence):
         return False
     return _ASKS.match(sentence) is not None or sentence.count(" ") >= _FEW_WORDS
 

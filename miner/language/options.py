@@ -8,6 +8,8 @@ COMMA, COLON, COPULA, BREAK = int(Role.COMMA), int(Role.COLON), int(Role.COPULA)
 CONJUNCTION, PREPOSITION, DENY_FORWARD = int(Role.CONJUNCTION), int(Role.PREPOSITION), int(Role.DENY_FORWARD)
 HEDGE_BACKWARD, DENY_BACKWARD = int(Role.HEDGE_BACKWARD), int(Role.DENY_BACKWARD)
 OPTION, CHOSEN, HEADING, REPORT = int(Role.OPTION), int(Role.CHOSEN), int(Role.HEADING), int(Role.REPORT)
+PLACING = frozenset({("of",), ("for",)})
+_SAYS = int(Role.HEDGE_FORWARD | Role.PROBABLE | Role.REPORT)
 ENDS = int(Role.AFFIRM_BACKWARD | Role.DENY_BACKWARD)
 PLANS = int(Role.NOTHING_SENTENCE | Role.NOTHING_CLAUSE | Role.PAST)
 
@@ -55,6 +57,9 @@ def _content_start(items: Items, named: int) -> int:
     at = named + 1
     if at < len(items.roles) and items.ends[at] - items.starts[at] == 1 and items.roles[at] & Role.WORD:
         at += 1
+    says = at < len(items.roles) and bool(items.roles[at] & _SAYS) and not items.roles[at] & ENDS
+    if says or (at == named + 1 and at < len(items.roles) and items.entries[at].phrase in PLACING):
+        return at + 1  # "option A suggests X", "the option of X"
     if at < len(items.roles) and items.roles[at] & (COMMA | COLON | HEADING):
         return at + 1 + bool(at + 1 < len(items.roles) and items.roles[at + 1] & HEADING)
     ends = at >= len(items.roles) or items.roles[at] & (CONJUNCTION | BREAK | PREPOSITION | ENDS | DENY_FORWARD)

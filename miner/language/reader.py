@@ -10,7 +10,7 @@ from cxr.miner.language.lexicon import Role, load_lexicon
 from cxr.miner.language.readings import Reading, Sentence, beside, settled
 from cxr.miner.language.sentence_reader import SentenceReader
 from cxr.miner.language.sides import resolve_sides
-from cxr.miner.language.silence import HEADING, OPTION, PLANS
+from cxr.miner.language.silence import HEADING, NOTHING_SENTENCE, OPTION, PLANS
 from cxr.schemas import Side
 
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
@@ -19,6 +19,7 @@ _MEANINGFUL = CONCEPT | STATE | GENERIC
 _NAMES = CONCEPT | STATE
 _STANDS = frozenset({"one", "none"})
 _NOT = frozenset({"not", "na", "n"})
+_SUCH = ("such",)
 _NOTHING = Sentence()
 
 
@@ -38,7 +39,8 @@ def read_sentence(sentence: str, side: Side | None = None) -> Sentence:
         return _NOTHING
     if union & SIDE:
         resolve_sides(items, side)
-    none = complete(items).denied if not _STANDS.isdisjoint(items.words) else ()
+    stands = not (union & PLANS or _STANDS.isdisjoint(items.words))  # of what is looked for, "none" is an answer
+    none = complete(items).denied if stands else ()
     work = SentenceReader(items, load_lexicon(), none=none)
     readings = work.read()
     sought = work.scopes.sought
@@ -46,7 +48,7 @@ def read_sentence(sentence: str, side: Side | None = None) -> Sentence:
     own = _first_sought(items, sought) if union & (PLANS | HEADING | OPTION) else None
     before = answer(items, work.scopes, stop=own) if alone else None
     if own is None:
-        supposes = bool(items.roles[0] & ANAPHOR and readings) and all(reading.hedge for reading in readings)
+        supposes = bool(items.roles[0] & ANAPHOR) and _supposes(items, readings)
         return Sentence(tuple(readings), said=before, supposes=supposes)
     last = max(index for index, number in enumerate(sought) if number)
     said = answer(items, work.scopes, last + 1) if union & (ANSWERS | BREAK) else None
@@ -56,7 +58,7 @@ def read_sentence(sentence: str, side: Side | None = None) -> Sentence:
             return Sentence(tuple(sorted((*readings, *found), key=_place)), said=before)
     if said is None:
         goes_on = bool(items.roles[0] & ANAPHOR)
-        describes = goes_on and bool(union & Role.DESCRIBES)
+        describes = goes_on and bool(union & Role.DESCRIBES) and _describes(items)
         return Sentence(tuple(readings), items, describes=describes, said=before, goes_on=goes_on)
     found = settled(_sought(work), said, readings)
     return Sentence(tuple(sorted((*readings, *found), key=_place)), said=before)
@@ -74,6 +76,19 @@ def _is_left_blank(items: Items) -> bool:
 def _first_sought(items: Items, sought: Sequence[int]) -> int | None:
     """Return the first item that names something sought."""
     return next((at for at, role in enumerate(items.roles) if sought[at] and role & _NAMES), None)
+
+
+def _supposes(items: Items, readings: Sequence[Reading]) -> bool:
+    """Return whether all that is said of "this" or "such an X" is what it could be."""
+    subject = readings[:1] if readings and items.entries[0].phrase == _SUCH else ()
+    others = [each for each in readings if not (each in subject and each.start == items.starts[1])]
+    return bool(others) and all(each.hedge for each in others)
+
+
+def _describes(items: Items) -> bool:
+    """Return whether "this" is described as it is here, and not as it "typically" is."""
+    first = next(at for at, role in enumerate(items.roles) if role & Role.DESCRIBES)
+    return not any(role & NOTHING_SENTENCE for role in items.roles[:first])
 
 
 def _place(reading: Reading) -> tuple[int, int]:

@@ -66,7 +66,12 @@ def settled(sought: Iterable[tuple[int, Reading]], said: Answer, readings: Seque
         for reading in readings
         if reading.form.presence is said.presence and not lexicon.concepts[reading.form.concept].unnamed
     ]
-    sought = [(number, reading) for number, reading in sought if reading.form.presence is Presence.PRESENT]
+    against = {each.form.concept for each in readings if each.form.presence is not said.presence}
+    sought = [
+        (number, reading)
+        for number, reading in sought
+        if reading.form.presence is Presence.PRESENT and reading.form.concept not in against
+    ]
     first = min((number for number, _ in sought), default=0)
     several = any(number != first for number, _ in sought)
     found = []
@@ -97,8 +102,10 @@ def beside(sought: Iterable[tuple[int, Reading]], readings: Sequence[Reading]) -
         form = reading.form
         if form.presence is Presence.ABSENT or not _can_be_found(form.concept, lexicon):
             continue
-        named = [each.form.presence for each in readings if _same(form.concept, each.form.concept, lexicon)]
-        presence = named[0] if named else Presence.ABSENT if nothing else None
+        again = [each for each in readings if each.form.concept == form.concept]
+        named = [each.form.presence for each in again or readings if _same(form.concept, each.form.concept, lexicon)]
+        excluded = nothing or any(form.concept in lexicon.ruled_out.get(each.form.concept, ()) for each in readings)
+        presence = named[0] if named else Presence.ABSENT if excluded else None
         if presence is not None:
             found.append(reading._replace(form=_with_presence(form, presence)))
     return found

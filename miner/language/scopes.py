@@ -28,8 +28,9 @@ from cxr.miner.language.masks import (
     WITH,
 )
 from cxr.miner.language.options import silence_options
+from cxr.miner.language.presupposed import keep_denied
 from cxr.miner.language.references import ANAPHOR, before_aside, is_normal, of_the_above, seen_elsewhere
-from cxr.miner.language.silence import NOTHING_SENTENCE, OPTION, keep_denied, plans, silence
+from cxr.miner.language.silence import NONE, NOTHING_SENTENCE, OPTION, plans, silence
 from cxr.miner.pack import pack
 
 _CHOICE = CONJUNCTION | int(Role.PREPOSITION | Role.PROBABLE | Role.HEDGE_FORWARD | Role.HEDGE_BACKWARD)
@@ -42,6 +43,7 @@ _FAVOR = "favor"
 _NOT_CHANGED = frozenset({"no", "without"})
 _INTRODUCES = COLON | int(Role.PROBABLE | Role.HEDGE_FORWARD | Role.CAUSE)
 _NON = "non"
+_MAKES = frozenset({"make", "making", "made", "render", "rendering", "rendered", "deem", "deeming"})
 _UNDECIDED = frozenset({("versus",), ("vs",)})
 
 
@@ -152,6 +154,8 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
     before = items.roles[index - 1] if index else 0
     verb = before_aside(items, index)
     targets = [at for at in subjects(items, verb, MENTION | STATE) if _names_something(items, at)]
+    made = max((at for at in range(verb) if items.entries[at].phrase[-1] in _MAKES), default=-1)
+    targets = [at for at in targets if at > made]  # "a small X makes Y unlikely"
     relative = not targets
     if relative:
         targets = across_relative(items, index, MENTION) or over_relative(items, index, MENTION)
@@ -160,9 +164,12 @@ def _apply_backward(items: Items, scopes: Scopes, index: int) -> None:
     if not targets or (roles & STATE and not before & (COPULA | COLON | CONCEPT)):
         return
     for target in targets:
+        if roles & NONE and scopes.sought[target]:
+            continue  # "X was looked for, and none was seen" is an answer
         if roles & DENY_BACKWARD and (seen_elsewhere(items, target, index) or _of_another_day(items, index)):
             continue
         if roles & DENY_BACKWARD:
+            scopes.silent[verb:index] = [True] * (index - verb)  # "X, which would suggest Y, is absent"
             scopes.denied[target] = True
             if relative:
                 scopes.silent[target], scopes.sought[target] = False, 0  # "look for X, which is not seen"

@@ -236,7 +236,7 @@ class SentenceReader:
             first = min([first, *where])
         denied, hedged = self.scopes.denied[index], self.scopes.hedged[index]
         word, roles = items.entries[index].phrase[0], pack().roles
-        if denied and _only_its_course(items, index):
+        if denied and (_only_its_course(items, index) or (not parts and _has_examples(items, index))):
             return
         if not denied and (not parts or word not in roles.assertable):
             return
@@ -266,6 +266,9 @@ class SentenceReader:
         if index and items.roles[index - 1] & Role.COPULA and "normal" in items.entries[index].phrase:
             self._call_normal(index)
         targets, predicative = state_targets(self.items, index)
+        if predicative and self.scopes.denied[index]:
+            inside = [at for at in targets if self.scopes.denied[at]]  # "Z without Y dilatation" says nothing of Z
+            targets = inside or targets
         concepts: dict[str, list[int]] = {}
         for at in targets:
             part = items.entries[at].part or items.entries[at].tail
@@ -367,6 +370,12 @@ def _asserts(head: list[int], body: list[int]) -> bool:
 def _is_value(body: list[int]) -> bool:
     """Return whether a line of a form gives a degree or change of what heads it, and then more: "X: stable, Y less"."""
     return bool(body[0] & _GIVES and len(body) > 1 and body[1] & _PARTED)
+
+
+def _has_examples(items: Items, index: int) -> bool:
+    """Return whether examples tell what is denied: "no typical findings, such as X"."""
+    behind = [role for role in items.roles[index + 1 : index + 3] if not role & Role.COMMA]
+    return bool(behind) and bool(behind[0] & Role.EXAMPLE)
 
 
 def _only_its_course(items: Items, index: int) -> bool:

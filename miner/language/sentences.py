@@ -14,7 +14,7 @@ _ABBREVIATION = re.compile(r"(?:\b(?:dr|vs|e\.g|i\.e|eg|ie|approx|st|mr|mrs|ms|r
 _LAST_LETTERS = frozenset(["dr", "vs", ".g", ".e", "eg", "ie", "ox", "st", "mr", "rs", "ms", "sp", "cl", "ca", "no"])
 """How these and "no. 2" end."""
 _NUMBERED = re.compile(r"\bno\.\s*\d", re.IGNORECASE)
-_NEW_ENTRY = re.compile(r"[ \t]*(?:[-*+\u2022#>]|\d+[.)]|\d{1,2} +[A-Z]{3}|\(?[A-Ha-h][.)]\s|\n|$)")
+_NEW_ENTRY = re.compile(r"[ \t]*(?:[-*+\u2022#>|]|\d+[.)]|\d{1,2} +[A-Z]{3}|\(?[A-Ha-h][.)]\s|\n|$)")
 # "X? No." is one statement, with its answer; "X seen.y" lacks a blank.
 _ANSWER = re.compile(
     r"\s*(?:\(?(?:no|none|neg|negative|nil|absent|yes|present|positive|not seen|n|y)\)?\s*(?=[.,;!\n]|$)|"

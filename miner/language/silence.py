@@ -6,9 +6,12 @@ What a plan or a definition names is *sought*: nothing is said of it yet, but a 
 
 from collections.abc import Iterator, Sequence
 
+from cxr.miner.language.generalities import RELATIVES, is_of_a_kind, may_generalise, tells_of_a_kind
 from cxr.miner.language.items import Items
 from cxr.miner.language.landmarks import BRACKETS, landmarks
 from cxr.miner.language.lexicon import Role
+from cxr.miner.language.past import FOR, silence_past
+from cxr.miner.language.presupposed import reveal
 
 CONCEPT, PART, STATE = int(Role.CONCEPT), int(Role.PART), int(Role.STATE)
 COMMA, COLON, COPULA, BREAK = int(Role.COMMA), int(Role.COLON), int(Role.COPULA), int(Role.BREAK)
@@ -19,13 +22,15 @@ NOTHING_FORWARD, IMPERATIVE, OPTION = int(Role.NOTHING_FORWARD), int(Role.IMPERA
 DEFINITION, ENUMERATION = int(Role.DEFINITION), int(Role.ENUMERATION)
 REPORT, PERCEIVE, DESCRIBES, CHOSEN = int(Role.REPORT), int(Role.PERCEIVE), int(Role.DESCRIBES), int(Role.CHOSEN)
 ANAPHOR, NONE, HEADING, LISTS = int(Role.ANAPHOR), int(Role.NONE), int(Role.HEADING), int(Role.LISTS)
+CONFIRM = int(Role.CONFIRM)
 EXAMPLE, SEEK, MEANING = int(Role.EXAMPLE), int(Role.SEEK), int(Role.MEANING)
 PLANS = NOTHING_SENTENCE | NOTHING_CLAUSE | NOTHING_FORWARD | IMPERATIVE | ENUMERATION | LISTS | DEFINITION | MEANING
 PAST_NEXT, NOTHING_BACKWARD = int(Role.PAST_NEXT), int(Role.NOTHING_BACKWARD)
 _PAST = PAST_NEXT | NOTHING_BACKWARD
 _MAY_PLAN = PLANS | HEADING
 _ACTS = _MAY_PLAN | SEEK | DESCRIBES | BREAK | COLON
-_ENDS = int(Role.AFFIRM_BACKWARD | Role.DENY_BACKWARD)
+AFFIRM = int(Role.AFFIRM_BACKWARD)
+_ENDS = AFFIRM | int(Role.DENY_BACKWARD)
 _LIST = COMMA | CONJUNCTION
 _SIGNS = COMMA | COLON | CONJUNCTION
 _INTRODUCES = COMMA | BREAK | CONJUNCTION | int(Role.WORD | Role.NUMBER)
@@ -33,13 +38,12 @@ _SUSPICION = int(Role.HEDGE_FORWARD) | HEDGE_BACKWARD
 _BEFORE_RESULT = _LIST | BREAK | REPORT | PREPOSITION | int(Role.WITH | Role.WORD | Role.GENERIC)
 _DEGREE = int(Role.SEVERITY | Role.SIDE | Role.NUMBER)
 _MEANS = int(Role.HEDGE_FORWARD | Role.PROBABLE | Role.CAUSE)
-_DONE = frozenset({("status", "post"), ("s", "p"), ("after",), ("following",)})
 _SHOWING = ("show", "demonstrat", "reveal")
 _IF = ("if",)
 _DASH = ("-",)
 _FOR = ("for",)
 _WHICH = ("which",)
-_RELATIVES = frozenset({"that", "which"})
+_GOES_ON = frozenset({("and", "presence", "of"), ("non",)})
 _MODAL = frozenset({"may", "might", "could", "would"})
 _AUXILIARY = frozenset({"does", "do", "did", "doesn't", "don't", "didn't"})
 _ADVERSATIVE = frozenset({("but",), ("however",), ("although",), ("though",), ("yet",), ("nevertheless",)})
@@ -57,8 +61,8 @@ _ONLY_AS_WORD = frozenset({("to",)})
 def plans(items: Items) -> bool:
     """Return whether a sentence may plan, define or suppose something; a word like "for" does at its beginning."""
     union = items.union
-    if union & (PLANS | _PAST) or (union & BREAK and "for" in items.words):  # "status post X for Y"
-        return True
+    if union & (PLANS | _PAST) or (union & BREAK and "for" in items.words) or may_generalise(items):
+        return True  # "for" as in "status post X for Y"
     return bool(union & HEADING) and (bool(union & SEEK) or any(role & HEADING for role in items.roles[:3]))
 
 
@@ -66,17 +70,14 @@ def silence(items: Items, silent: list[bool], sought: list[int]) -> None:
     """Mark plans, questions, definitions, advice, history and conditionals, and number what is sought by its plan."""
     roles = items.roles
     total = len(roles)
-    if roles[0] & DEFINITION and (items.union & ENUMERATION or _defines(items)):
+    if _speaks_of_kinds(items):
         _seek(items, silent, sought, 0, total)
     seeking = False  # "... was examined for"
     opening = True  # nothing but "Next," so far
     reasons = "for" in items.words
     for index, role in enumerate(roles):
-        if role & PAST_NEXT or (reasons and _gives_reason(items, index)):
-            _silence_next(roles, silent, index)
-        elif role & NOTHING_BACKWARD:
-            start = next((at + 1 for at in range(index - 1, -1, -1) if roles[at] & (COMMA | BREAK)), 0)
-            silent[start:index] = [True] * (index - start)
+        if reasons or role & _PAST:
+            silence_past(items, silent, index)
         if not role & _ACTS:
             opening = opening and not role & ~_INTRODUCES
             continue
@@ -96,10 +97,19 @@ def silence(items: Items, silent: list[bool], sought: list[int]) -> None:
             _silence_meaning(items, silent, sought, index)
         elif role & NOTHING_CLAUSE and not role & EXAMPLE:
             _silence_clause(items, silent, sought, index)
-        elif seeking and items.entries[index].phrase == _FOR:
+        elif seeking and items.entries[index].phrase == FOR:
             _seek(items, silent, sought, index, _end_of_purpose(items, index))
         seeking = not role & BREAK and (seeking or bool(role & SEEK))
         opening = bool(role & COLON) or (opening and not role & ~_INTRODUCES)  # "Y: look for ..." is a plan, too
+    if items.union & AFFIRM:
+        reveal(items, silent, sought)
+
+
+def _speaks_of_kinds(items: Items) -> bool:
+    """Return whether a sentence defines, or tells of a kind of thing and not of this image."""
+    if items.roles[0] & DEFINITION and (items.union & ENUMERATION or _defines(items)):
+        return True
+    return may_generalise(items) and tells_of_a_kind(items)
 
 
 def _supposes(roles: list[int], index: int) -> bool:
@@ -113,25 +123,9 @@ def _is_title(roles: list[int], index: int) -> bool:
     return bool(index + 1 < len(roles) and roles[index + 1] & COLON and roles[index] & NOTHING_FORWARD)
 
 
-def _gives_reason(items: Items, index: int) -> bool:
-    """Return whether "for" says why something was done: "status post X for Y"."""
-    return items.entries[index].phrase == _FOR and any(entry.phrase in _DONE for entry in items.entries[:index])
-
-
-def _silence_next(roles: list[int], silent: list[bool], index: int) -> None:
-    """Silence the mention that a word calls past: "recent X"."""
-    for at in range(index + 1, len(roles)):
-        silent[at] = True
-        if roles[at] & CONCEPT:
-            return
-        if roles[at] & (COMMA | BREAK | COPULA):
-            silent[index + 1 : at + 1] = [False] * (at - index)
-            return
-
-
 def _shows(items: Items, index: int) -> bool:
     """Return whether a verb presents what is seen after all: "limited evaluation of Y demonstrates X"."""
-    return bool(items.roles[index] & COPULA) and items.entries[index].phrase[0].startswith(_SHOWING)
+    return bool(items.roles[index] & (COPULA | REPORT)) and items.entries[index].phrase[0].startswith(_SHOWING)
 
 
 def _opens(items: Items, index: int) -> bool:
@@ -147,16 +141,33 @@ def _heads(items: Items, index: int) -> bool:
     return bool(role & CONCEPT)
 
 
+def _denies_kinds(items: Items, index: int) -> bool:
+    """Return whether what is denied before an item has no name of its own: "no condition typically seen in ..."."""
+    for role in reversed(items.roles[:index]):
+        if role & (DENY_FORWARD | CONCEPT):
+            return bool(role & DENY_FORWARD)
+    return False
+
+
 def _silence_meaning(items: Items, silent: list[bool], sought: list[int], index: int) -> None:
     """Silence what a thing typically means, and what "which may be X" says of something sought.
 
     Of something asserted it is a hedge, and "no X that would suggest Y" denies Y with X.
     """
+    if is_of_a_kind(items, index):
+        _seek(items, silent, sought, 0, index)
     phrase = items.entries[index].phrase
-    of_asserted = phrase[0] in _RELATIVES and not (index and silent[index - 1])
-    if of_asserted and (_WOULD not in phrase or any(role & DENY_FORWARD for role in items.roles[:index])):
+    of_asserted = phrase[0] in RELATIVES and not (index and silent[index - 1])
+    if (
+        of_asserted
+        and phrase[-1] != "mimic"
+        and (_WOULD not in phrase or any(role & DENY_FORWARD for role in items.roles[:index]))
+    ):
         return
+    of_kinds = _denies_kinds(items, index)
     for at in range(index, _end_of_purpose(items, index)):
+        if of_kinds and items.roles[at] & EXAMPLE:
+            return  # "no condition typically associated with it, such as X"
         silent[at], sought[at] = True, 0
 
 
@@ -246,6 +257,7 @@ def _plan_end(items: Items, index: int) -> int:
             (role & BREAK and _breaks_plan(items, at))
             or (role & _LIST and _answers(items, at + 1))
             or role & NONE
+            or (role & COMMA and roles[0] & ANAPHOR and at + 1 < len(roles) and roles[at + 1] & CONFIRM)
             or (nominal and role & REPORT and _reports(items, index, at))
         ):
             return at
@@ -295,7 +307,7 @@ def _is_result(items: Items, at: int) -> bool:
 def _reports(items: Items, index: int, at: int) -> bool:
     """Return whether a verb reports what was seen: not one under "whether", "to" or another plan."""
     before = items.entries[at - 1].phrase
-    if before in _ONLY_AS_WORD or before[0] in _RELATIVES or items.roles[at - 1] & (NOTHING_SENTENCE | HEDGE_BACKWARD):
+    if before in _ONLY_AS_WORD or before[0] in RELATIVES or items.roles[at - 1] & (NOTHING_SENTENCE | HEDGE_BACKWARD):
         return False
     if items.roles[at] & IMPERATIVE and items.roles[at - 1] & CONJUNCTION:
         return False  # "to determine X or confirm Y"
@@ -351,7 +363,9 @@ def _end_of_purpose(items: Items, index: int, *, heading: bool = False) -> int:
             continue  # "small, rounded Xs"
         if role & BREAK and entries[at].phrase[0] == _EXISTS and not roles[at - 1] & COMMA:
             continue  # "whether there is X"
-        if role & (COMMA | BREAK | DENY_FORWARD | NONE) or (heading and role & COLON):
+        if role & COMMA or (role & (BREAK | DENY_FORWARD | NONE) and entries[at].phrase not in _GOES_ON):
+            return at
+        if heading and role & COLON:
             return at
         if (lists or heading) and role & REPORT and _reports(items, index, at):
             return at
@@ -372,13 +386,3 @@ def _explains(items: Items, start: int) -> bool:
         return True
     means = items.roles[start] & _MEANS and not items.roles[start] & (CONCEPT | REPORT)
     return bool(means) and not any(role & (DENY_FORWARD | STATE) for role in items.roles[start + 1 : start + 4])
-
-
-def keep_denied(items: Items, silent: list[bool], denied: Sequence[bool], cue: Sequence[int]) -> None:
-    """Keep what a sentence denies before it explains: "no X that would suggest Y"."""
-    explains = next((at for at, role in enumerate(items.roles) if role & NOTHING_SENTENCE), -1)
-    if explains <= 0 or items.roles[0] & IMPERATIVE:
-        return
-    for index, is_denied in enumerate(denied):
-        if is_denied and 0 <= cue[index] < explains and items.roles[cue[index]] & DENY_FORWARD:
-            silent[index] = False
