@@ -135,7 +135,7 @@ def label(report: str) -> dict[str, int | None]:
     normal = True
     for mention in analysis.mentions:
         form = mention.form
-        for finding, value in _explicit(mention):
+        for finding, value in _labels_named(form.concept, form.presence, mention.hedge, _of_a_part(form)):
             previous = labels[finding]
             if previous is None or _RANK[value] > _RANK[previous]:
                 labels[finding] = value
