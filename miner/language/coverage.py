@@ -140,11 +140,12 @@ def _calls_normal(sentence: str) -> bool:
 @lru_cache(maxsize=32_768)
 def unread_in(sentence: str) -> tuple[Unread, ...]:
     """Return the phrases of a sentence that could be a finding and were not read; offsets are in the sentence."""
-    if tells_of_patient(sentence) or asks_or_names(sentence):
+    written = lowered(sentence)
+    if all(map(_is_harmless, _WORDS.findall(written))) or tells_of_patient(sentence) or asks_or_names(sentence):
         return ()
     readings = read_sentence(sentence).readings
     named = _Stretches((reading.start, reading.end) for reading in readings)
-    if all(_is_harmless(each.group()) or each.start() in named for each in _WORDS.finditer(lowered(sentence))):
+    if all(_is_harmless(each.group()) or each.start() in named for each in _WORDS.finditer(written)):
         return ()
     return tuple(_Sentence(sentence, readings, named).phrases())
 

@@ -50,6 +50,7 @@ _HOW = int(
     | Role.AFFIRM_BACKWARD | Role.NOT_ASSESSABLE
 )  # fmt: skip
 _MOST_KNOWN = 50_000
+_LONGEST_KNOWN = 40
 _FEW_WORDS = 6
 _NUMERAL = Entry(("",), int(Role.WORD | Role.DIRECTION))
 _DIGITS = frozenset("0123456789")
@@ -84,6 +85,7 @@ class Items:
     """What is known of the whole sentence (`landmarks.py`), once it was asked for."""
 
 
+@lru_cache(maxsize=_MOST_KNOWN)
 def _folded(piece: str) -> tuple[str, ...]:
     """Return the words that a token stands for: none for an article or an unknown sign, a blank for underscores."""
     first = piece[0]
@@ -121,30 +123,34 @@ def read_items(sentence: str) -> Items:
     words: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
-    known, single = _known()
+    single, several = _known()
     text, end = lowered(sentence), 0
-    for piece in token_pattern().findall(text):
-        start = text.find(piece, end)  # nothing but blanks stands between two tokens
-        end = start + len(piece)
-        word = single.get(piece)
+    for written in [text] if any(map(text.__contains__, _with_blanks())) else text.split():
+        start = text.find(written, end)
+        end = start + len(written)
+        word = single.get(written)
         if word is not None:
             words.append(word)
             starts.append(start)
             ends.append(end)
             continue
-        folded = known.get(piece)
-        if folded is None:
-            folded = _by_its_place(piece, sentence, start) if piece in _placed() else _remembered(piece, known, single)
-        for word in folded:
+        told = several.get(written)
+        for word, begin, stop in _words_of(written, sentence, start) if told is None else told:
             words.append(word)
-            starts.append(start)
-            ends.append(end)
+            starts.append(start + begin)
+            ends.append(start + stop)
     return _match(words, starts, ends, sentence)
 
 
+_Words = tuple[tuple[str, int, int], ...]
+
+
 @lru_cache(maxsize=1)
-def _known() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    """Return the words of the tokens that were seen, those of one word apart; plain dictionaries are asked fastest."""
+def _known() -> tuple[dict[str, str], dict[str, _Words]]:
+    """Return what was seen between two blanks: what is one word, and the words of the rest with their places in it.
+
+    Plain dictionaries are asked fastest.
+    """
     return {}, {}
 
 
@@ -154,16 +160,31 @@ def _placed() -> frozenset[str]:
     return frozenset({*_DASHES, *_LETTERS_OF_SIDES, *_MARKS, *pack().abbreviations.capital, "no", "?", "|"})
 
 
-def _remembered(piece: str, known: dict[str, tuple[str, ...]], single: dict[str, str]) -> tuple[str, ...]:
-    """Fold a token, and remember it as long as there is room."""
-    folded = _folded(piece)
-    if len(known) + len(single) >= _MOST_KNOWN:
-        return folded
-    if len(folded) == 1:
-        single[piece] = folded[0]
-    else:
-        known[piece] = folded
-    return folded
+@lru_cache(maxsize=1)
+def _with_blanks() -> tuple[str, ...]:
+    """Return the abbreviations that have a blank in them, "[ ]"."""
+    return tuple(short for short in pack().abbreviations.words if len(short.split()) > 1)
+
+
+def _words_of(written: str, sentence: str, at: int) -> _Words:
+    """Return the words of what stands between two blanks; remembered where its surroundings change nothing."""
+    found: list[tuple[str, int, int]] = []
+    alone = len(written) <= _LONGEST_KNOWN
+    for match in token_pattern().finditer(written):
+        piece, (begin, stop) = match.group(), match.span()
+        if piece in _placed() and written != "no":  # which is "number" before a full stop alone
+            alone = False
+            folded = _by_its_place(piece, sentence, at + begin)
+        else:
+            folded = _folded(piece)
+        found += [(word, begin, stop) for word in folded]
+    single, several = _known()
+    if alone and len(single) + len(several) < _MOST_KNOWN:
+        if len(found) == 1 and found[0][1:] == (0, len(written)):
+            single[written] = found[0][0]
+        else:
+            several[written] = tuple(found)
+    return tuple(found)
 
 
 def _by_its_place(piece: str, sentence: str, start: int) -> tuple[str, ...]:

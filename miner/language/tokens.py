@@ -7,7 +7,6 @@ from itertools import chain
 from cxr.miner.pack import pack
 
 # A word (with an inner apostrophe), a number, a run of line ends, or one other visible character.
-_PLAIN_WORD = r"[a-z]{3,}(?![^\W\d_]|['\u2019])"
 _LONG_WORD = r"[^\W\d_]{3,}(?:['\u2019][a-z]+)?"
 _REST = r"[^\W\d_]+(?:['\u2019][a-z]+)?|\d+(?:\.\d+)?|_{2,}|\n\s*|[^\s\w]|\w"
 
@@ -21,7 +20,7 @@ ARTICLES = frozenset({"a", "an", "the"})
 
 @cache
 def token_pattern() -> re.Pattern[str]:
-    """Return what a token is: a plain or a long word, an abbreviation with signs, any other word, a number, a sign."""
+    """Return what a token is: a long word, an abbreviation with signs in it ("s/p"), any other word, number or sign."""
     signed = sorted((short for short in pack().abbreviations.words if not short.isalpha()), key=len, reverse=True)
     closed = "|".join(re.escape(short) for short in signed if short[-1] != "/")
     opened = "|".join(re.escape(short) for short in signed if short[-1] == "/")
@@ -30,9 +29,7 @@ def token_pattern() -> re.Pattern[str]:
     first = "|".join(
         rf"\b{re.escape(each)}(?![\w/])" for each in signed if each[:3].isalpha()
     )  # "and/or" begins with a word
-    return re.compile(
-        "|".join(filter(None, [first, _PLAIN_WORD, _LONG_WORD, short and rf"(?<![\w/])(?:{short})", _REST]))
-    )
+    return re.compile("|".join(filter(None, [first, _LONG_WORD, short and rf"(?<![\w/])(?:{short})", _REST])))
 
 
 @lru_cache(maxsize=50_000)
