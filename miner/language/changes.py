@@ -17,7 +17,7 @@ def said_changes(items: Items, silent: list[bool]) -> dict[int, Change]:
     """
     changes: dict[int, Change] = {}
     for index, role in enumerate(items.roles):
-        if role & REMOVAL:
+        if role & REMOVAL and not any(at == index + 1 for at, _ in items.sizes):  # "withdrawn 3 cm"
             taken = subjects(items, index, CONCEPT) or _before_which(items, index)
             changes |= {at: Change.RESOLVED for at in taken if _is_device(items, at)}
         change = items.entries[index].change

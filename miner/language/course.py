@@ -118,8 +118,10 @@ def is_past(items: Items, position: int) -> bool:
     if before >= 0 and (items.roles[before] & EARLIER or items.entries[before].phrase == _FROM):
         return True
     after = position + 1
-    if before >= 0 and items.entries[before].phrase in _WAS and any(
-        role & Role.ANOTHER_DAY for role in items.roles[after : after + 2]
+    if (
+        before >= 0
+        and items.entries[before].phrase in _WAS
+        and any(role & Role.ANOTHER_DAY for role in items.roles[after : after + 2])
     ):
         return True
     if after >= len(items.roles) or not items.roles[after] & EARLIER or items.roles[after] & COURSE:

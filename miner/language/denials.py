@@ -168,10 +168,9 @@ def _begins_statement(items: Items, index: int) -> bool:
         return False
     if alternative or _has_predicate(items, start):
         return _has_predicate(items, start)
-    if entries[start].phrase in _LIMITS and leads_to_mention(items, start):
-        return True  # "no X, only small Y"
     points = roles[start] & ANAPHOR and entries[start].phrase[0] in _POINTING and not roles[start - 1] & CONJUNCTION
-    if points or (start == index + 1 and roles[index] & COMMA and _is_affirmed(items, start)):
+    limited = entries[start].phrase in _LIMITS and leads_to_mention(items, start)  # "no X, only small Y"
+    if points or limited or (start == index + 1 and roles[index] & COMMA and _is_affirmed(items, start)):
         return True  # "no X, this Y ..."; "although there is no X, Y is present"
     first, state = roles[start], entries[start].state
     if state is not None and state.normal:

@@ -164,14 +164,18 @@ def _by_its_place(piece: str, sentence: str, start: int) -> tuple[str, ...]:
         return (_MARKS[piece],)  # "X (-)"
     if piece == "no" and _NUMBERED.match(sentence, end):
         return ("number",)  # "no. 2"
-    if piece in _DASHES:
-        return ("-",) if _PARTS.match(sentence, max(0, start - 1)) else ()
+    if piece in _DASHES or piece == "?":
+        return _sign(piece, sentence, start)
+    if sentence[start:end].isupper() and not _MEASURES.search(sentence, 0, start):
+        return pack().abbreviations.capital.get(piece) or _folded(piece)
+    return _folded(piece)
+
+
+def _sign(piece: str, sentence: str, start: int) -> tuple[str, ...]:
+    """Return the word of a dash or question mark: none for a dash within a word."""
     if piece == "?":
         return _question_mark(sentence, start)
-    short = pack().abbreviations.capital.get(piece)
-    if short is not None and sentence[start:end].isupper() and not _MEASURES.search(sentence, 0, start):
-        return short
-    return _folded(piece)
+    return ("-",) if _PARTS.match(sentence, max(0, start - 1)) else ()
 
 
 def _question_mark(sentence: str, at: int) -> tuple[str, ...]:

@@ -205,7 +205,9 @@ class SentenceReader:
         """Return whether a word is said of a device: "the second D is broken"."""
         items = self.items
         before = index - 1
-        while before >= 0 and items.roles[before] & (PASSES | Role.COPULA | COLON) and not items.roles[before] & CONCEPT:
+        while (
+            before >= 0 and items.roles[before] & (PASSES | Role.COPULA | COLON) and not items.roles[before] & CONCEPT
+        ):
             before -= 1
         if before < 0 or not items.roles[before] & CONCEPT:
             return False
