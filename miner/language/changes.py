@@ -7,6 +7,7 @@ from cxr.schemas import Change
 
 CONCEPT, PART, COLON, REMOVAL = map(int, (Role.CONCEPT, Role.PART, Role.COLON, Role.REMOVAL))
 _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
+_MEANS = int(Role.PROBABLE)
 _ENDS_LIST = int(Role.COPULA | Role.BREAK | Role.WITH | Role.DENY_FORWARD | Role.COLON | Role.CHANGE | Role.PREPOSITION)
 
 
@@ -34,10 +35,25 @@ def said_changes(items: Items, silent: list[bool]) -> dict[int, Change]:
         before = [] if named else _before_which(items, index) or over_relative(items, index, CONCEPT)
         for subject in named or before:
             changes.setdefault(subject, change)
+        if change is Change.RESOLVED and named:
+            changes |= dict.fromkeys(_meant_by(items, index), change)
         if change is Change.RESOLVED:
             for subject in before:
                 silent[subject] = False
     return changes
+
+
+def _meant_by(items: Items, index: int) -> list[int]:
+    """Return what something that has gone is said to have been: "X has cleared, in keeping with Y"."""
+    means = next((at for at in range(index + 1, min(index + 3, len(items.roles))) if items.roles[at] & _MEANS), -1)
+    if means < 0:
+        return []
+    for at in range(means + 1, len(items.roles)):
+        if items.roles[at] & CONCEPT:
+            return [at]
+        if items.roles[at] & _ENDS_LIST:
+            break
+    return []
 
 
 def _is_device(items: Items, index: int) -> bool:

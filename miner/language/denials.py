@@ -34,6 +34,7 @@ from cxr.miner.language.silence import OPTION
 if TYPE_CHECKING:
     from cxr.miner.language.scopes import Scopes
 
+_UNKNOWN = int(Role.WORD)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 HEDGE_FORWARD = int(Role.HEDGE_FORWARD)
 _OWN = int(Role.SIDE | Role.NUMBER | Role.CHRONIC)
@@ -44,6 +45,7 @@ ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or"), ("or", "a
 _TO_BE = frozenset({"is", "are"})
 _BARE_DENIALS = frozenset({"no", "not", "0"})
 """They close a statement at its end alone: "X: no", "X not"."""
+_INCLUDING = ("including",)
 _NON = ("non",)
 _LIMITS = frozenset({("only",), ("just",), ("merely",)})
 
@@ -88,13 +90,13 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
                 deny = -1 if role & STOP else deny
         elif role & STOP:
             deny = hedge = -1
-        elif deny_used and _parts_denial(items, index):
+        elif (deny_used and _parts_denial(items, index)) or (deny >= 0 and _gives_cause(items, deny, index)):
             deny = -1
         elif role & _LIST:
             if deny >= 0 and deny_used and _ends_denial(items, index):
                 deny = -1
             reached = hedge >= 0 and (hedge_used or index - hedge > 1)
-            if reached and role & COMMA and not lasting and not _or_follows(items, index + 1):
+            if reached and role & COMMA and not lasting and not _list_goes_on(items, index + 1):
                 hedge = -1
         scopes.denied[index] = deny >= 0
         scopes.hedged[index] = hedge >= 0
@@ -120,6 +122,12 @@ def _parts_denial(items: Items, index: int) -> bool:
     return bool(role & (WITH | CAUSE | COLON)) or _runs_on(items, index)
 
 
+def _gives_cause(items: Items, deny: int, index: int) -> bool:
+    """Return whether a cause follows of what cannot be said: "Y cannot be judged because of X"."""
+    between = items.entries[deny + 1 : index] if items.roles[index] & CAUSE else []
+    return any(entry.roles == _UNKNOWN for entry in between)
+
+
 def _runs_on(items: Items, index: int) -> bool:
     """Return whether a new statement begins without any sign: "no X small left Y", "no X Y large"."""
     if not items.roles[index - 1] & CONCEPT:
@@ -134,6 +142,12 @@ def _ends_denial(items: Items, index: int) -> bool:
     """Return whether a comma or "and" ends a denial: after "no X is seen", or before a new statement."""
     closed = items.roles[index] & COMMA and index and items.roles[index - 1] & AFFIRM
     return bool(closed) or _begins_statement(items, index)
+
+
+def _list_goes_on(items: Items, index: int) -> bool:
+    """Return whether behind a comma a hedged list goes on: "possible X, Y, or Z", "possible X, including Y"."""
+    names = index < len(items.entries) and items.entries[index].phrase == _INCLUDING
+    return names or _or_follows(items, index)
 
 
 def _or_follows(items: Items, index: int) -> bool:
