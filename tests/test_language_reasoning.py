@@ -69,7 +69,7 @@ GENERAL_AND_SEEN = [
     ("These nodules are typically associated with metastases.", {"+nodule"}),
     ("An effusion is present, which typically presents with blunting.", {"+pleural_effusion"}),
     ("The heart is enlarged, which indicates cardiomegaly.", {"+cardiomegaly"}),
-    ("The normal heart size and clear lungs indicate a healthy chest.", 
+    ("The normal heart size and clear lungs indicate a healthy chest.",
      {"+normal_heart", "+clear_lungs", "+normal_chest"}),
 ]  # fmt: skip
 

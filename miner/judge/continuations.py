@@ -3,6 +3,7 @@
 import re
 from functools import cache
 
+from cxr.miner.judge.qualities import is_position
 from cxr.miner.language.analysis import Analysis
 from cxr.miner.language.course import course_at
 from cxr.miner.language.items import Items, read_items
@@ -43,7 +44,7 @@ def tell_on(analysis: Analysis, forms: list[NormalForm]) -> None:
 def _told(form: NormalForm, items: Items) -> NormalForm:
     """Return a form with the position or the change that a sentence adds."""
     position = position_in(items, form.concept)
-    told = {quality.startswith(TIP) for quality in form.qualities}  # where it ends, how it sits
+    told = {quality.startswith(TIP) for quality in form.qualities if is_position(quality)}  # where it ends, how it sits
     more = tuple(quality for quality in position.qualities if quality.startswith(TIP) not in told)
     if more:
         return form.model_copy(update={"qualities": (*form.qualities, *more)})

@@ -129,7 +129,7 @@ def collect(items: Items, index: int) -> Attributes:
 def _leave_out_sites(items: Items, index: int, found: Attributes, own: int) -> None:
     """Drop the sides of structures that a device only ends in, which are no sides of the device.
 
-    A device that has a side before its name, the first `own` ones, gets none from where it goes: "left X in the right Y".
+    A device with a side before its name (`own` of them) gets none from where it goes: "left X in the right Y".
     """
     mention = items.entries[index]
     if load_lexicon().concepts[mention.concepts[0]].kind != "device":

@@ -9,6 +9,7 @@ CONCEPT, PART, COLON, REMOVAL = map(int, (Role.CONCEPT, Role.PART, Role.COLON, R
 _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
 _CONCLUDES = int(Role.PROBABLE | Role.HEDGE_FORWARD)
 _THAT = ("that",)
+_MEANS = int(Role.PROBABLE)
 _ENDS_LIST = int(Role.COPULA | Role.BREAK | Role.WITH | Role.DENY_FORWARD | Role.COLON | Role.CHANGE | Role.PREPOSITION)
 
 
@@ -19,7 +20,7 @@ def said_changes(items: Items, silent: list[bool]) -> dict[int, Change]:
     """
     changes: dict[int, Change] = {}
     for index, role in enumerate(items.roles):
-        if role & REMOVAL:
+        if role & REMOVAL and not any(at == index + 1 for at, _ in items.sizes):  # "withdrawn 3 cm"
             taken = subjects(items, index, CONCEPT) or _before_which(items, index)
             changes |= {at: Change.RESOLVED for at in taken if _is_device(items, at)}
         change = items.entries[index].change
@@ -37,6 +38,8 @@ def said_changes(items: Items, silent: list[bool]) -> dict[int, Change]:
         before = [] if named else _before_which(items, index) or over_relative(items, index, CONCEPT)
         for subject in named or before:
             changes.setdefault(subject, change)
+        if change is Change.RESOLVED and named:
+            changes |= dict.fromkeys(_meant_by(items, index), change)
         if change is Change.RESOLVED:
             for subject in before:
                 silent[subject] = False
@@ -49,6 +52,19 @@ def _behind_conclusion(items: Items, named: list[int], index: int) -> list[int]:
         return named
     last = max((at for at in range(index) if items.roles[at] & _CONCLUDES), default=-1)
     return [at for at in named if at > last]
+
+
+def _meant_by(items: Items, index: int) -> list[int]:
+    """Return what something that has gone is said to have been: "X has cleared, in keeping with Y"."""
+    means = next((at for at in range(index + 1, min(index + 3, len(items.roles))) if items.roles[at] & _MEANS), -1)
+    if means < 0:
+        return []
+    for at in range(means + 1, len(items.roles)):
+        if items.roles[at] & CONCEPT:
+            return [at]
+        if items.roles[at] & _ENDS_LIST:
+            break
+    return []
 
 
 def _is_device(items: Items, index: int) -> bool:

@@ -34,6 +34,7 @@ from cxr.miner.language.silence import OPTION
 if TYPE_CHECKING:
     from cxr.miner.language.scopes import Scopes
 
+_UNKNOWN = int(Role.WORD)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 HEDGE_FORWARD, REPORT, EXAMPLE = int(Role.HEDGE_FORWARD), int(Role.REPORT), int(Role.EXAMPLE)
 _OWN = int(Role.SIDE | Role.NUMBER | Role.CHRONIC)
@@ -44,6 +45,7 @@ ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or"), ("or", "a
 _TO_BE = frozenset({"is", "are"})
 _BARE_DENIALS = frozenset({"no", "not", "0"})
 """They close a statement at its end alone: "X: no", "X not"."""
+_INCLUDING = ("including",)
 _NON, _RATHER = ("non",), ("rather", "than")
 _LIMITS = frozenset({("only",), ("just",), ("merely",)})
 
@@ -79,11 +81,10 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
         if deny_used and role & (_CONCLUDES | CONFIRM | REPORT) and concludes_anew(items, index, deny):
             deny = -1
         restricts = deny_used and role & STOP and _restricts(items, index)
-        forward = role & FORWARD and items.entries[index].phrase != _NON and not restricts
+        undecided = hedge >= 0 and items.entries[index].phrase == _RATHER  # "might be X rather than Y"
+        forward = role & FORWARD and items.entries[index].phrase != _NON and not (restricts or undecided)
         if forward and not (role & BACKWARD and looks_back(items, index)):
-            if role & DENY_FORWARD and hedge >= 0 and items.entries[index].phrase == _RATHER:
-                pass  # "might be X rather than Y" decides neither
-            elif role & DENY_FORWARD:
+            if role & DENY_FORWARD:
                 deny, deny_used = index, False
             else:
                 hedge, hedge_used = index, False
@@ -91,14 +92,13 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
                 deny = -1 if role & STOP else deny
         elif role & STOP and not restricts:
             deny = hedge = -1
-        elif deny_used and not restricts and _parts_denial(items, index):
+        elif not restricts and _denial_ends(items, deny, index, used=deny_used):
             deny = -1
         elif role & _LIST:
             if deny >= 0 and deny_used and _ends_denial(items, index):
                 deny = -1
             reached = hedge >= 0 and (hedge_used or index - hedge > 1)
-            kept = lasting or _or_follows(items, index + 1) or _gives_example(items, index + 1)
-            if reached and role & COMMA and not kept:
+            if reached and role & COMMA and not lasting and not _list_goes_on(items, index + 1):
                 hedge = -1
         scopes.denied[index] = deny >= 0
         scopes.hedged[index] = hedge >= 0
@@ -124,6 +124,17 @@ def _parts_denial(items: Items, index: int) -> bool:
     return bool(role & (WITH | CAUSE | COLON)) or _runs_on(items, index)
 
 
+def _denial_ends(items: Items, deny: int, index: int, *, used: bool) -> bool:
+    """Return whether an item ends the denial at `deny`, which is `used` once it has found what it denies."""
+    return (used and _parts_denial(items, index)) or (deny >= 0 and _gives_cause(items, deny, index))
+
+
+def _gives_cause(items: Items, deny: int, index: int) -> bool:
+    """Return whether a cause follows of what cannot be said: "Y cannot be judged because of X"."""
+    between = items.entries[deny + 1 : index] if items.roles[index] & CAUSE else []
+    return any(entry.roles == _UNKNOWN for entry in between)
+
+
 def _runs_on(items: Items, index: int) -> bool:
     """Return whether a new statement begins without any sign: "no X small left Y", "no X Y large"."""
     if not items.roles[index - 1] & CONCEPT:
@@ -138,6 +149,12 @@ def _ends_denial(items: Items, index: int) -> bool:
     """Return whether a comma or "and" ends a denial: after "no X is seen", or before a new statement."""
     closed = items.roles[index] & COMMA and index and items.roles[index - 1] & AFFIRM
     return bool(closed) or _begins_statement(items, index)
+
+
+def _list_goes_on(items: Items, index: int) -> bool:
+    """Return whether behind a comma a hedged list goes on: "possible X, Y, or Z", "possible X, including Y"."""
+    names = index < len(items.entries) and items.entries[index].phrase == _INCLUDING
+    return names or _gives_example(items, index) or _or_follows(items, index)
 
 
 def _or_follows(items: Items, index: int) -> bool:
@@ -183,10 +200,9 @@ def _begins_statement(items: Items, index: int) -> bool:
         return False
     if alternative or _has_predicate(items, start):
         return _has_predicate(items, start)
-    if entries[start].phrase in _LIMITS and leads_to_mention(items, start):
-        return True  # "no X, only small Y"
     points = roles[start] & ANAPHOR and entries[start].phrase[0] in _POINTING and not roles[start - 1] & CONJUNCTION
-    if points or (start == index + 1 and roles[index] & COMMA and _is_affirmed(items, start)):
+    limited = entries[start].phrase in _LIMITS and leads_to_mention(items, start)  # "no X, only small Y"
+    if points or limited or (start == index + 1 and roles[index] & COMMA and _is_affirmed(items, start)):
         return True  # "no X, this Y ..."; "although there is no X, Y is present"
     first, state = roles[start], entries[start].state
     if state is not None and state.normal:

@@ -23,10 +23,11 @@ def place_of_heading(items: Items) -> tuple[Entry, ...]:
 
 def take_heading(found: Attributes, heading: tuple[Entry, ...]) -> None:
     """Give a mention the side and place of its line's heading, where it has none of its own."""
-    if found.places or found.sides:
+    if found.sides:
         return
+    placed = bool(found.places)
     for entry in heading:
-        if entry.part is not None and entry.part.part_of:  # a whole organ is no place
+        if entry.part is not None and entry.part.part_of and not placed:  # a whole organ is no place
             found.places.append(entry.part.id)
         if entry.side is not None:
             found.sides.append(entry.side)

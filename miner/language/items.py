@@ -28,6 +28,7 @@ _SIGNS = {
     ">": Entry((">",), int(Role.WORD | Role.CURRENTLY)),  # "mild -> severe"
 }
 _DASHES = "-\u2013\u2014"
+_SIGNS_BY_PLACE = frozenset({*_DASHES, "?", "|"})
 _LETTERS_OF_SIDES = frozenset("lr")
 _MARKS = {"(-)": "negative", "(+)": "positive", "n": "no", "y": "present"}
 """What an answer means behind what it is about."""
@@ -157,7 +158,7 @@ def _known() -> tuple[dict[str, str], dict[str, _Words]]:
 @lru_cache(maxsize=1)
 def _placed() -> frozenset[str]:
     """Return the tokens whose meaning their surroundings decide."""
-    return frozenset({*_DASHES, *_LETTERS_OF_SIDES, *_MARKS, *pack().abbreviations.capital, "no", "?", "|"})
+    return _SIGNS_BY_PLACE.union(_LETTERS_OF_SIDES, _MARKS, pack().abbreviations.capital, ("no",))
 
 
 @lru_cache(maxsize=1)
@@ -197,16 +198,20 @@ def _by_its_place(piece: str, sentence: str, start: int) -> tuple[str, ...]:
         return (_MARKS[piece],)  # "X (-)"
     if piece == "no" and _NUMBERED.match(sentence, end):
         return ("number",)  # "no. 2"
-    if piece in _DASHES:
-        return ("-",) if _PARTS.match(sentence, max(0, start - 1)) else ()
+    if piece in _SIGNS_BY_PLACE:
+        return _sign(piece, sentence, start)
+    if sentence[start:end].isupper() and not _MEASURES.search(sentence, 0, start):
+        return pack().abbreviations.capital.get(piece) or _folded(piece)
+    return _folded(piece)
+
+
+def _sign(piece: str, sentence: str, start: int) -> tuple[str, ...]:
+    """Return the word of a dash, bar or question mark: none for a dash within a word, or a bar at the end of a row."""
     if piece == "|":  # cells of a table: "| X | present |"
-        return (":",) if sentence[:start].strip(" |") and sentence[end:].strip(" |") else ()
+        return (":",) if sentence[:start].strip(" |") and sentence[start + 1 :].strip(" |") else ()
     if piece == "?":
         return _question_mark(sentence, start)
-    short = pack().abbreviations.capital.get(piece)
-    if short is not None and sentence[start:end].isupper() and not _MEASURES.search(sentence, 0, start):
-        return short
-    return _folded(piece)
+    return ("-",) if _PARTS.match(sentence, max(0, start - 1)) else ()
 
 
 def _question_mark(sentence: str, at: int) -> tuple[str, ...]:

@@ -142,7 +142,7 @@ def _stated(analysis: Analysis) -> Iterator[tuple[Mention, tuple[tuple[str, Valu
 
 
 def _denies_all(form: NormalForm) -> bool:
-    return form.presence is Presence.ABSENT and form.severity is None and not _narrow(form)
+    return form.presence is Presence.ABSENT and form.severity is None
 
 
 def label(report: str) -> dict[str, int | None]:

@@ -315,11 +315,13 @@ def build_lexicon(source: Pack) -> Lexicon:
             device = concepts[entry.concepts[0]].region == source.roles.device_region
             first = concepts[entry.concepts[0]]
             # The side in the name of something normal is no part of it: "left Z" is where Z belongs.
-            entry.inner = () if first.kind == "normal" or first.unsided else _inner(entry, qualifiers, device=device)
+            named = first.kind == "normal" or not first.unsided.isdisjoint(entry.phrase)
+            entry.inner = () if named else _inner(entry, qualifiers, device=device)
             entry.tail = _tail(entry, builder.entries)
             if first.placed:
                 entry.special, entry.only_at = True, frozenset(first.at)
-                entry.alone = Entry(entry.phrase, entry.roles, (first.alone,)) if first.alone is not None else None
+                other = None if first.alone is None else Entry(entry.phrase, entry.roles, (first.alone,))
+                entry.alone = other
     _refuse_circles(concepts)
     upward = {c.id: (*c.is_a, *c.equivalent) for c in concepts.values()}
     ancestors = {c: _closure(c, upward) for c in concepts}

@@ -15,6 +15,7 @@ from cxr.schemas import Side
 
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
 ANAPHOR, BREAK, SIDE = int(Role.ANAPHOR), int(Role.BREAK), int(Role.SIDE)
+_NO_ANSWER = int(Role.NOT_ASSESSABLE)
 _MEANINGFUL = CONCEPT | STATE | GENERIC
 _NAMES = CONCEPT | STATE
 _STANDS = frozenset({"one", "none"})
@@ -33,9 +34,7 @@ def read_sentence(sentence: str, side: Side | None = None) -> Sentence:
         return _NOTHING
     items = read_items(sentence)
     union = items.union
-    if not union & (_MEANINGFUL | ALONE):
-        return _NOTHING
-    if union & Role.NOT_ASSESSABLE and _is_left_blank(items):
+    if not union & (_MEANINGFUL | ALONE) or (union & _NO_ANSWER and _is_left_blank(items)):
         return _NOTHING
     if union & SIDE:
         resolve_sides(items, side)

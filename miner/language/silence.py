@@ -40,6 +40,7 @@ _DEGREE = int(Role.SEVERITY | Role.SIDE | Role.NUMBER)
 _MEANS = int(Role.HEDGE_FORWARD | Role.PROBABLE | Role.CAUSE)
 _SHOWING = ("show", "demonstrat", "reveal")
 _IF = ("if",)
+_COLON = (":",)
 _DASH = ("-",)
 _FOR = ("for",)
 _WHICH = ("which",)
@@ -91,7 +92,9 @@ def silence(items: Items, silent: list[bool], sought: list[int]) -> None:
             _seek(items, silent, sought, start, index)
             _seek(items, silent, sought, index, stop)  # the signs of what is defined
         elif role & (NOTHING_FORWARD | LISTS) and not _is_title(roles, index):
-            stop = next((at for at in range(index + 1, total) if _shows(items, at)), total)
+            stop = next(
+                (at for at in range(index + 1, total) if _shows(items, at) or _ends_title(items, at, role)), total
+            )
             silent[index:stop] = [True] * (stop - index)
         elif role & MEANING:
             _silence_meaning(items, silent, sought, index)
@@ -121,6 +124,11 @@ def _supposes(roles: list[int], index: int) -> bool:
 def _is_title(roles: list[int], index: int) -> bool:
     """Return whether a colon follows: "follow up: X has cleared" is a title."""
     return bool(index + 1 < len(roles) and roles[index + 1] & COLON and roles[index] & NOTHING_FORWARD)
+
+
+def _ends_title(items: Items, index: int, role: int) -> bool:
+    """Return whether a colon ends a title and more stands behind it: "follow up of X: it has cleared"."""
+    return items.entries[index].phrase == _COLON and not role & LISTS and index + 1 < len(items.roles)
 
 
 def _shows(items: Items, index: int) -> bool:

@@ -59,8 +59,8 @@ class Concept:
     """What a `placed` word is called where a sentence says no more than how it is: "no Y", "Ys unchanged"."""
     incidental: bool = False
     """Its presence leaves an image without finding, as the corpus's labeler counts."""
-    unsided: bool = False
-    """The side in its name is that of what it is named by, and no side of it."""
+    unsided: frozenset[Word] = frozenset()
+    """A side in a phrase with one of these words is that of what it is named by, and no side of it."""
     unnamed: bool = False
     """It says that something is wrong and not what: "an abnormality of Y"."""
     phrases: Words
