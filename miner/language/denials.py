@@ -78,11 +78,9 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
         if deny_used and role & (_CONCLUDES | CONFIRM | REPORT) and concludes_anew(items, index, deny):
             deny = -1
         restricts = deny_used and role & STOP and _restricts(items, index)
-        forward = role & FORWARD and items.entries[index].phrase != _NON and not restricts
+        forward = role & FORWARD and not restricts and not _decides_nothing(items, index, hedge)
         if forward and not (role & BACKWARD and looks_back(items, index)):
-            if role & DENY_FORWARD and hedge >= 0 and items.entries[index].phrase == _RATHER:
-                pass  # "might be X rather than Y" decides neither
-            elif role & DENY_FORWARD:
+            if role & DENY_FORWARD:
                 deny, deny_used = index, False
             else:
                 hedge, hedge_used = index, False
@@ -95,9 +93,8 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
         elif role & _LIST:
             if deny >= 0 and deny_used and _ends_denial(items, index):
                 deny = -1
-            reached = hedge >= 0 and (hedge_used or index - hedge > 1)
-            kept = lasting or _or_follows(items, index + 1) or _gives_example(items, index + 1)
-            if reached and role & COMMA and not kept:
+            reached = hedge >= 0 and not lasting and role & COMMA and (hedge_used or index - hedge > 1)
+            if reached and not (_or_follows(items, index + 1) or _gives_example(items, index + 1)):
                 hedge = -1
         scopes.denied[index] = deny >= 0
         scopes.hedged[index] = hedge >= 0
@@ -147,6 +144,12 @@ def _or_follows(items: Items, index: int) -> bool:
         if items.roles[position] & (STOP | COPULA | WITH | DENY_FORWARD):
             return False
     return False
+
+
+def _decides_nothing(items: Items, index: int, hedge: int) -> bool:
+    """Return whether a cue denies nothing here: the "non" of "non-X", "might be X rather than Y"."""
+    phrase = items.entries[index].phrase
+    return phrase == _NON or (hedge >= 0 and phrase == _RATHER)
 
 
 def _restricts(items: Items, index: int) -> bool:

@@ -30,8 +30,12 @@ _SIGNS = {
 _DASHES = "-\u2013\u2014"
 _LETTERS_OF_SIDES = frozenset("lr")
 _MARKS = {"(-)": "negative", "(+)": "positive", "n": "no", "y": "present"}
+_TICKS = {
+    "\u274c": "negative", "\u2717": "negative", "\u2718": "negative", "\u2716": "negative",
+    "\u2705": "present", "\u2713": "present", "\u2714": "present",
+}  # fmt: skip
 """What an answer means behind what it is about."""
-_PLACED = frozenset({*_DASHES, *_LETTERS_OF_SIDES, *_MARKS, "no", "?", "|"})
+_PLACED = frozenset({*_DASHES, *_LETTERS_OF_SIDES, *_MARKS, *_TICKS, "no", "?", "|"})
 """Tokens whose meaning their surroundings decide."""
 _HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")
 _OPTION = re.compile(r"[\s*\-\"'(]*[A-H][).:]\**\s")
@@ -158,13 +162,23 @@ def _by_its_place(piece: str, sentence: str, start: int) -> tuple[str, ...]:
         return (_MARKS[piece],)  # "X (-)"
     if piece == "no" and _NUMBERED.match(sentence, end):
         return ("number",)  # "no. 2"
+    return _folded(piece) if piece == "no" else _sign(piece, sentence, start, end)
+
+
+def _sign(piece: str, sentence: str, start: int, end: int) -> tuple[str, ...]:
+    """Return the words of a dash, a tick, the line of a table or a question mark."""
     if piece in _DASHES:
         return ("-",) if _PARTS.match(sentence, max(0, start - 1)) else ()
-    if piece == "|":  # cells of a table: "| X | present |"
-        return (":",) if sentence[:start].strip(" |") and sentence[end:].strip(" |") else ()
-    if piece == "?":
-        return _question_mark(sentence, start)
-    return _folded(piece)
+    if piece in _TICKS or piece == "|":
+        return _tick_or_cell(piece, sentence[:start].strip(" |-*"), sentence[end:].strip(" |"))
+    return _question_mark(sentence, start) if piece == "?" else _folded(piece)
+
+
+def _tick_or_cell(piece: str, before: str, after: str) -> tuple[str, ...]:
+    """Return what a tick or a cross says of what stands beside it; a line between two cells of a table is a colon."""
+    if piece == "|":
+        return (":",) if before and after else ()
+    return (_TICKS[piece],) if before else ("no",) if _TICKS[piece] == "negative" else ()
 
 
 def _question_mark(sentence: str, at: int) -> tuple[str, ...]:

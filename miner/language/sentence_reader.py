@@ -248,7 +248,7 @@ class SentenceReader:
             self._call_normal(index)
         targets, predicative = state_targets(self.items, index)
         if predicative and self.scopes.denied[index]:
-            inside = [at for at in targets if self.scopes.denied[at]]  # "Z without Y dilatation" says nothing of Z
+            inside = [at for at in targets if self.scopes.denied[at]]  # "Z without wide Y" says nothing of Z
             targets = inside or targets
         concepts: dict[str, list[int]] = {}
         for at in targets:
