@@ -285,6 +285,41 @@ STYLES = [
     ("Is the heart enlarged? Yes, it is.", {"+cardiomegaly"}),
 ]  # fmt: skip
 
+READ_LATER = [
+    # found when the reader's answers on other chains were read: the same ways of speaking, in other words
+    ("Evaluation of the vertebrae shows no scoliosis.", {"-scoliosis"}),
+    ("Analysis of the pleura shows no effusion, which supports the absence of heart failure.",
+     {"-pleural_effusion", "-heart_failure"}),
+    ("The assessment for effusion shows no signs such as blunting of the costophrenic angles.",
+     {"-costophrenic_angle_blunting"}),
+    ("No increase in lucency of the ribs is seen.", {"-hyperlucency"}),
+    ("The calcifications support an earlier granulomatous infection, suggesting a resolved response.",
+     {"+calcification", "+granulomatous_disease"}),
+    ("No tortuous aorta is seen, signaling a normal aortic contour.", {"-tortuous_aorta", "+normal_aorta"}),
+    ("This agrees with atelectasis. It typically appears as volume loss.", {"+atelectasis"}),
+    ("The evaluation of edema shows no typical findings, such as septal lines.", {"-edema", "-kerley_lines"}),
+    ("Scoliosis cannot be determined from this image.", set()),
+    ("Signs of cardiomegaly are sought. The cardiac silhouette can confirm this condition.", set()),
+    ("Low lung volumes without consolidation, suggesting hypoinflation.",
+     {"+hypoinflation", "-consolidation", "?hypoinflation"}),
+    ("The lungs are clear without bronchial dilation.", {"+clear_lungs", "-bronchiectasis"}),
+    ("The lack of shift suggests pneumothorax can also be ruled out.", {"-mediastinal_shift", "-pneumothorax"}),
+    ("A normal chest X-ray shows clear lungs.", set()),
+    ("Consolidation is a hallmark of pneumonia.", set()),
+    ("Obstructive lung disease (COPD) may be present.", {"?copd"}),
+    ("There is no abnormality related to granulomatous disease.", {"-abnormality", "-granulomatous_disease"}),
+    ("The silhouette of the heart is observed to be mildly enlarged.", {"+cardiomegaly"}),
+    ("Evaluating for catheters and presence of tubes reveals no catheters and no tubes.", {"-catheter", "-tube"}),
+    ("Fractures, which hint at trauma, are not seen.", {"-fracture"}),
+    ("Such opacities may suggest pneumonia.", {"+lung_opacity", "?pneumonia"}),
+    ("Check for opacities. Such opacities may suggest pneumonia.", set()),
+    ("There are no fractures or other changes that could mimic degenerative changes.", {"-fracture"}),
+    ("Look for osteophytes, which indicate spondylosis.", set()),
+    ("There are osteophytes, which indicate spondylosis.", {"+osteophytes", "+spondylosis"}),
+    ("No opacities which suggest pneumonia are seen.", {"-lung_opacity", "-pneumonia"}),
+    ("No opacities are seen, which suggests clear lungs.", {"-lung_opacity", "?clear_lungs"}),
+]  # fmt: skip
+
 TABLE = [
     *LOOKED_FOR,
     *OPTIONS,
@@ -294,6 +329,7 @@ TABLE = [
     *LISTS,
     *CONTRADICTIONS,
     *STYLES,
+    *READ_LATER,
 ]
 
 

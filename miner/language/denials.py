@@ -44,6 +44,8 @@ ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or"), ("or", "a
 _TO_BE = frozenset({"is", "are"})
 _BARE_DENIALS = frozenset({"no", "not", "0"})
 """They close a statement at its end alone: "X: no", "X not"."""
+_OPEN, _CLOSE = ("(",), (")",)
+_RELATED = "related"
 _NON, _RATHER = ("non",), ("rather", "than")
 
 
@@ -117,6 +119,8 @@ def _parts_denial(items: Items, index: int) -> bool:
     role = items.roles[index]
     if role & COPULA:
         return not affirmed(items, index)
+    if role & CAUSE and items.entries[index].phrase[0] == _RELATED and not items.roles[index - 1] & CONCEPT:
+        return False  # "no abnormality related to X"
     return bool(role & (WITH | CAUSE | COLON)) or _runs_on(items, index)
 
 
@@ -159,8 +163,11 @@ def _restricts(items: Items, index: int) -> bool:
 
 
 def _gives_example(items: Items, index: int) -> bool:
-    """Return whether a comma stands before an example of what is hedged: "could be X, such as Y"."""
-    return index < len(items.roles) and bool(items.roles[index] & EXAMPLE)
+    """Return whether an example or another name of what is hedged follows a comma: "X, such as Y", "X (Y)"."""
+    if index >= len(items.roles):
+        return False
+    bracketed = items.entries[index - 1].phrase == _OPEN and items.entries[index + 1 : index + 2]
+    return bool(items.roles[index] & EXAMPLE or (bracketed and bracketed[0].phrase == _CLOSE))
 
 
 def affirmed(items: Items, index: int) -> bool:

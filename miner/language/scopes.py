@@ -39,7 +39,7 @@ _WHICH = ("which",)
 _AWAY = frozenset({("from",), ("to",), ("than",)})
 PLACING = frozenset({("of",), ("in",), ("within",)})
 _CHOOSES = ALTERNATIVE | {("over",), ("than",)}
-_NON = "non"
+_NON, _OPEN = "non", ("(",)
 _MAKES = frozenset({"make", "making", "made", "render", "rendering", "rendered", "deem", "deeming"})
 _UNDECIDED = frozenset({("versus",), ("vs",)})
 
@@ -111,7 +111,7 @@ def subjects(items: Items, index: int, wanted: int) -> list[int]:
                 found.append(position)
         elif role & CONJUNCTION:
             joined = True
-        elif role & COMMA and found and not joined:
+        elif role & COMMA and found and not joined and items.entries[position].phrase != _OPEN:  # "X (another name)"
             if not _list_continues(items, position, wanted):
                 break
         elif (

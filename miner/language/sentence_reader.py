@@ -334,9 +334,10 @@ def _asserts(head: list[int], body: list[int]) -> bool:
 
 
 def _has_examples(items: Items, index: int) -> bool:
-    """Return whether examples tell what is denied: "no typical findings, such as X"."""
+    """Return whether what follows tells what is denied: "no findings, such as X", "findings consistent with X"."""
     behind = [role for role in items.roles[index + 1 : index + 3] if not role & Role.COMMA]
-    return bool(behind) and bool(behind[0] & Role.EXAMPLE)
+    agrees = items.roles[index + 1] & Role.PROBABLE if index + 1 < len(items.roles) else 0
+    return bool(agrees or (behind and behind[0] & Role.EXAMPLE))
 
 
 def _only_its_course(items: Items, index: int) -> bool:
