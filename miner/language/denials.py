@@ -46,6 +46,8 @@ _TO_BE = frozenset({"is", "are"})
 _BARE_DENIALS = frozenset({"no", "not", "0"})
 """They close a statement at its end alone: "X: no", "X not"."""
 _INCLUDING = ("including",)
+_OPEN, _CLOSE = ("(",), (")",)
+_RELATED = "related"
 _NON, _RATHER = ("non",), ("rather", "than")
 _LIMITS = frozenset({("only",), ("just",), ("merely",)})
 
@@ -81,8 +83,7 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
         if deny_used and role & (_CONCLUDES | CONFIRM | REPORT) and concludes_anew(items, index, deny):
             deny = -1
         restricts = deny_used and role & STOP and _restricts(items, index)
-        undecided = hedge >= 0 and items.entries[index].phrase == _RATHER  # "might be X rather than Y"
-        forward = role & FORWARD and items.entries[index].phrase != _NON and not (restricts or undecided)
+        forward = role & FORWARD and not restricts and not _decides_nothing(items, index, hedge)
         if forward and not (role & BACKWARD and looks_back(items, index)):
             if role & DENY_FORWARD:
                 deny, deny_used = index, False
@@ -97,8 +98,8 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
         elif role & _LIST:
             if deny >= 0 and deny_used and _ends_denial(items, index):
                 deny = -1
-            reached = hedge >= 0 and (hedge_used or index - hedge > 1)
-            if reached and role & COMMA and not lasting and not _list_goes_on(items, index + 1):
+            reached = hedge >= 0 and not lasting and role & COMMA and (hedge_used or index - hedge > 1)
+            if reached and not _list_goes_on(items, index + 1):
                 hedge = -1
         scopes.denied[index] = deny >= 0
         scopes.hedged[index] = hedge >= 0
@@ -121,6 +122,8 @@ def _parts_denial(items: Items, index: int) -> bool:
     role = items.roles[index]
     if role & COPULA:
         return not affirmed(items, index)
+    if role & CAUSE and items.entries[index].phrase[0] == _RELATED and not items.roles[index - 1] & CONCEPT:
+        return False  # "no abnormality related to X"
     return bool(role & (WITH | CAUSE | COLON)) or _runs_on(items, index)
 
 
@@ -167,6 +170,12 @@ def _or_follows(items: Items, index: int) -> bool:
     return False
 
 
+def _decides_nothing(items: Items, index: int, hedge: int) -> bool:
+    """Return whether a cue denies nothing here: the "non" of "non-X", "might be X rather than Y"."""
+    phrase = items.entries[index].phrase
+    return phrase == _NON or (hedge >= 0 and phrase == _RATHER)
+
+
 def _restricts(items: Items, index: int) -> bool:
     """Return whether "which" goes on with what is denied: "no X which suggests Y", but not "no X, which suggests Y"."""
     phrase = items.entries[index].phrase
@@ -174,8 +183,11 @@ def _restricts(items: Items, index: int) -> bool:
 
 
 def _gives_example(items: Items, index: int) -> bool:
-    """Return whether a comma stands before an example of what is hedged: "could be X, such as Y"."""
-    return index < len(items.roles) and bool(items.roles[index] & EXAMPLE)
+    """Return whether an example or another name of what is hedged follows a comma: "X, such as Y", "X (Y)"."""
+    if index >= len(items.roles):
+        return False
+    bracketed = items.entries[index - 1].phrase == _OPEN and items.entries[index + 1 : index + 2]
+    return bool(items.roles[index] & EXAMPLE or (bracketed and bracketed[0].phrase == _CLOSE))
 
 
 def affirmed(items: Items, index: int) -> bool:

@@ -28,10 +28,14 @@ _SIGNS = {
     ">": Entry((">",), int(Role.WORD | Role.CURRENTLY)),  # "mild -> severe"
 }
 _DASHES = "-\u2013\u2014"
-_SIGNS_BY_PLACE = frozenset({*_DASHES, "?", "|"})
 _LETTERS_OF_SIDES = frozenset("lr")
 _MARKS = {"(-)": "negative", "(+)": "positive", "n": "no", "y": "present"}
+_TICKS = {
+    "\u274c": "negative", "\u2717": "negative", "\u2718": "negative", "\u2716": "negative",
+    "\u2705": "present", "\u2713": "present", "\u2714": "present",
+}  # fmt: skip
 """What an answer means behind what it is about."""
+_SIGNS_BY_PLACE = frozenset({*_DASHES, *_TICKS, "?", "|"})
 _HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")
 _OPTION = re.compile(r"[\s*\-\"'(]*[A-H][).:]\**\s")
 _WORD = Entry(("",), int(Role.WORD))
@@ -206,12 +210,19 @@ def _by_its_place(piece: str, sentence: str, start: int) -> tuple[str, ...]:
 
 
 def _sign(piece: str, sentence: str, start: int) -> tuple[str, ...]:
-    """Return the word of a dash, bar or question mark: none for a dash within a word, or a bar at the end of a row."""
-    if piece == "|":  # cells of a table: "| X | present |"
-        return (":",) if sentence[:start].strip(" |") and sentence[start + 1 :].strip(" |") else ()
-    if piece == "?":
-        return _question_mark(sentence, start)
-    return ("-",) if _PARTS.match(sentence, max(0, start - 1)) else ()
+    """Return the words of a dash, a tick, the line of a table or a question mark."""
+    if piece in _DASHES:
+        return ("-",) if _PARTS.match(sentence, max(0, start - 1)) else ()
+    if piece in _TICKS or piece == "|":
+        return _tick_or_cell(piece, sentence[:start].strip(" |-*"), sentence[start + 1 :].strip(" |"))
+    return _question_mark(sentence, start)
+
+
+def _tick_or_cell(piece: str, before: str, after: str) -> tuple[str, ...]:
+    """Return what a tick or a cross says of what stands beside it; a line between two cells of a table is a colon."""
+    if piece == "|":
+        return (":",) if before and after else ()
+    return (_TICKS[piece],) if before else ("no",) if _TICKS[piece] == "negative" else ()
 
 
 def _question_mark(sentence: str, at: int) -> tuple[str, ...]:

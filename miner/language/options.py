@@ -9,6 +9,7 @@ CONJUNCTION, PREPOSITION, DENY_FORWARD = int(Role.CONJUNCTION), int(Role.PREPOSI
 HEDGE_BACKWARD, DENY_BACKWARD = int(Role.HEDGE_BACKWARD), int(Role.DENY_BACKWARD)
 OPTION, CHOSEN, HEADING, REPORT = int(Role.OPTION), int(Role.CHOSEN), int(Role.HEADING), int(Role.REPORT)
 PLACING = frozenset({("of",), ("for",)})
+_LETTER = 2
 _SAYS = int(Role.HEDGE_FORWARD | Role.PROBABLE | Role.REPORT)
 ENDS = int(Role.AFFIRM_BACKWARD | Role.DENY_BACKWARD)
 PLANS = int(Role.NOTHING_SENTENCE | Role.NOTHING_CLAUSE | Role.PAST)
@@ -20,7 +21,8 @@ def silence_options(items: Items, silent: list[bool], sought: list[int], denied:
     What stands before the option, and what is found behind it ("For option A, Y shows no X"), is said as ever.
     """
     if items.option:
-        colon = next((at for at, role in enumerate(items.roles) if role & COLON), len(items.roles))
+        behind = range(_LETTER, len(items.roles))  # "A: X" has its own colon
+        colon = next((at for at in behind if items.roles[at] & COLON), len(items.roles))
         for at in range(colon):
             silent[at] = silent[at] or not denied[at]
         return

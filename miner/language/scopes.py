@@ -42,7 +42,7 @@ _CHOOSES = ALTERNATIVE | {("over",), ("than",)}
 _FAVOR = "favor"
 _NOT_CHANGED = frozenset({"no", "without"})
 _INTRODUCES = COLON | int(Role.PROBABLE | Role.HEDGE_FORWARD | Role.CAUSE)
-_NON = "non"
+_NON, _OPEN = "non", ("(",)
 _MAKES = frozenset({"make", "making", "made", "render", "rendering", "rendered", "deem", "deeming"})
 _UNDECIDED = frozenset({("versus",), ("vs",)})
 
@@ -114,7 +114,7 @@ def subjects(items: Items, index: int, wanted: int) -> list[int]:
                 found.append(position)
         elif role & CONJUNCTION:
             joined = True
-        elif role & COMMA and found and not joined:
+        elif role & COMMA and found and not joined and items.entries[position].phrase != _OPEN:  # "X (another name)"
             if not _list_continues(items, position, wanted):
                 break
         elif (

@@ -267,7 +267,7 @@ class SentenceReader:
             self._call_normal(index)
         targets, predicative = state_targets(self.items, index)
         if predicative and self.scopes.denied[index]:
-            inside = [at for at in targets if self.scopes.denied[at]]  # "Z without Y dilatation" says nothing of Z
+            inside = [at for at in targets if self.scopes.denied[at]]  # "Z without wide Y" says nothing of Z
             targets = inside or targets
         concepts: dict[str, list[int]] = {}
         for at in targets:
@@ -373,9 +373,10 @@ def _is_value(body: list[int]) -> bool:
 
 
 def _has_examples(items: Items, index: int) -> bool:
-    """Return whether examples tell what is denied: "no typical findings, such as X"."""
+    """Return whether what follows tells what is denied: "no findings, such as X", "findings consistent with X"."""
     behind = [role for role in items.roles[index + 1 : index + 3] if not role & Role.COMMA]
-    return bool(behind) and bool(behind[0] & Role.EXAMPLE)
+    agrees = items.roles[index + 1] & Role.PROBABLE if index + 1 < len(items.roles) else 0
+    return bool(agrees or (behind and behind[0] & Role.EXAMPLE))
 
 
 def _only_its_course(items: Items, index: int) -> bool:
