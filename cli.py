@@ -91,6 +91,7 @@ def ask(asking: OptionValues = ASKING, db: Db = DEFAULT_DB) -> None:
     """Turn labels into questions."""
     from cxr.miner.ask import ask as stage
     from cxr.miner.ask.settings import AskSettings
+    from cxr.miner.ask.silence import WHY
     from cxr.miner.kit.console import out, say, table
     from cxr.miner.store import Store
 
@@ -112,11 +113,8 @@ def ask(asking: OptionValues = ASKING, db: Db = DEFAULT_DB) -> None:
             f"{result.removed_chains:,} chains went with them"
         )
     say(f"{sum(result.added.values()):,} questions added, {result.existing:,} were there already")
-    if result.not_understood:
-        say(
-            f"{result.not_understood:,} studies were asked nothing that rests on silence (report_not_understood): too "
-            "little of their reports was read; `cxr unread` says which words"
-        )
+    for reason, count in result.silent.items():
+        say(f"{count:,} studies were asked nothing that rests on silence ({reason}): {WHY[reason]}")
     if result.stale_labels:
         say(
             f"{result.stale_labels:,} studies were asked about by labels of an older version of our labeler; the same "

@@ -171,6 +171,8 @@ class RejectReason(StrEnum):
     NO_REPORT = "no_report"
     REPORT_NOT_UNDERSTOOD = "report_not_understood"
     """Too little of the report was read to take its silence on a finding for the finding's absence."""
+    READING_DOUBTED = "reading_doubted"
+    """Words for a finding stand undenied in the report, and none was read: its silence on others is not believed."""
     QUOTE_NOT_FOUND = "quote_not_found"
     QUOTE_IRRELEVANT = "quote_irrelevant"
     """A quote that names neither its finding, nor a sign of it, nor what is normal in its place."""

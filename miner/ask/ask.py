@@ -4,14 +4,14 @@ Every draw is an order by the MD5 of (seed, study, finding), so that adding a co
 reshuffles the questions of the others.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from cxr.miner.ask.balance import BalanceReport, ceilings_frame, downsample_sets, too_rare
 from cxr.miner.ask.settings import AskSettings
-from cxr.miner.ask.silence import note_silent_studies
+from cxr.miner.ask.silence import note_silent_studies, note_understanding
 from cxr.miner.ask.temporal import ask_temporal
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import SettingsError
@@ -20,7 +20,7 @@ from cxr.miner.language.labeler import LABELER
 from cxr.miner.language.version import reader_version
 from cxr.miner.pack import pack
 from cxr.miner.store import Store
-from cxr.schemas.vocabulary import Task
+from cxr.schemas.vocabulary import RejectReason, Task
 
 _SQL = read_sql("cxr.miner.ask")
 
@@ -50,8 +50,8 @@ class AskResult:
     removed_chains: int = 0
     stale_labels: int = 0
     """Studies that were asked about by labels of an older version of our labeler."""
-    not_understood: int = 0
-    """Studies that were asked nothing whose answer rests on silence: too little of their reports was read."""
+    silent: Mapping[RejectReason, int] = field(default_factory=dict)
+    """Studies that were asked nothing whose answer rests on silence, by reason: their reports were not understood."""
 
 
 def ask(store: Store, settings: AskSettings) -> AskResult:
@@ -94,7 +94,7 @@ def _ask_of_one_study(store: Store, settings: AskSettings, tasks: Sequence[Task]
     result = _write(store, settings, tuple(reports))
     store.connection.execute(_SQL["silent_studies"])
     silent = note_silent_studies(store, "select distinct corpus from picked", settings.model_dump(mode="json"))
-    return replace(result, stale_labels=stale, not_understood=silent)
+    return replace(result, stale_labels=stale, silent=silent)
 
 
 def _ask_from_reports(store: Store, settings: AskSettings, tasks: Sequence[Task]) -> AskResult:
@@ -114,9 +114,11 @@ def _ask_from_reports(store: Store, settings: AskSettings, tasks: Sequence[Task]
     store.replace_temporary("origins", origins)
     reports = ask_report.ask_anomalies(store, settings, readings)
     result = _write(store, settings, tuple(reports))
-    store.replace_temporary("silent_studies", readings.filter(~pl.col("understood")).select("study_id", "corpus"))
+    store.replace_temporary(
+        "silent_studies", readings.filter(pl.col("reason").is_not_null()).select("study_id", "corpus", "reason")
+    )
     silent = note_silent_studies(store, "select distinct corpus from origins", settings.model_dump(mode="json"))
-    return replace(result, retired=retired, removed_chains=removed_chains, not_understood=silent)
+    return replace(result, retired=retired, removed_chains=removed_chains, silent=silent)
 
 
 def _pick_labels(store: Store, settings: AskSettings) -> None:
@@ -133,7 +135,7 @@ def _pick_labels(store: Store, settings: AskSettings) -> None:
     possible = [(label.name, other, False) for label in pack().labels for other in label.may_mean]
     schema = {"shown": pl.Utf8, "other": pl.Utf8, "firmly": pl.Boolean}
     store.replace_temporary("pairs", pl.DataFrame([*implied, *possible], schema=schema, orient="row"))
-    store.connection.execute(_SQL["not_understood"])
+    note_understanding(store)
     store.connection.execute(_SQL["negatives"])
     store.connection.execute(
         "create or replace temporary table origins as select distinct study_id, corpus, split, labeler from picked"

@@ -28,8 +28,8 @@ def read_store(store: Store, settings: AskSettings) -> pl.DataFrame:
     return reports.drop("text").with_columns(
         anomalies=pl.Series([list(reading.anomalies) for reading in readings], dtype=pl.List(pl.String)),
         concepts=pl.Series([list(reading.concepts) for reading in readings], dtype=pl.List(pl.String)),
-        is_sure=pl.Series([reading.is_sure and reading.understood for reading in readings], dtype=pl.Boolean),
-        understood=pl.Series([reading.understood for reading in readings], dtype=pl.Boolean),
+        is_sure=pl.Series([reading.is_sure and reading.reason is None for reading in readings], dtype=pl.Boolean),
+        reason=pl.Series([reading.reason for reading in readings], dtype=pl.String),
         changes=pl.Series(
             [[{"finding": finding, "progression": said} for finding, said in reading.changes] for reading in readings],
             dtype=pl.List(pl.Struct({"finding": pl.String, "progression": pl.String})),

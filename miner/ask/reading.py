@@ -28,8 +28,8 @@ class Reading(NamedTuple):
     anomalies: tuple[str, ...]
     concepts: tuple[str, ...]
     is_sure: bool
-    understood: bool
-    """Enough was read to take these for all that is abnormal."""
+    reason: str | None
+    """Why these may not be all that is abnormal; None where the report was understood."""
     changes: tuple[tuple[str, str], ...]
     """(finding, progression) of the question findings on which the report states one change."""
 
@@ -53,7 +53,7 @@ def read_report(text: str) -> Reading:
         anomalies=tuple(described),
         concepts=tuple(dict.fromkeys(described.values())),
         is_sure=all(form.certainty is Certainty.CERTAIN for form in forms),
-        understood=coverage(text).understood,
+        reason=coverage(text).reason,
         changes=tuple(_changes(text)),
     )
 

@@ -21,9 +21,11 @@ from cxr.miner.language.reader import read_sentence
 from cxr.miner.language.readings import Reading
 from cxr.miner.language.residues import readable
 from cxr.miner.language.scopes import read_scopes
+from cxr.miner.language.second_look import doubted
 from cxr.miner.language.structures import state_concept
 from cxr.miner.language.tokens import fold, fold_compound, lowered
 from cxr.miner.pack import pack
+from cxr.schemas.vocabulary import RejectReason
 
 CONCEPT, PART, STATE, COLON = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.COLON)
 _QUALIFIES = PART | int(Role.SEVERITY | Role.SIDE | Role.NUMBER | Role.CHANGE)
@@ -68,11 +70,20 @@ class Coverage:
     """Of the words that carry a finding, or assert one that nobody knows, how many were read; 0 of none."""
     unread: tuple[Unread, ...]
     """In text order; those that are denied, hedged or only qualify count for nothing in the share."""
+    doubted: tuple[str, ...] = ()
+    """Labels that the report's words assert to a cruder reading (`second_look.py`), and that were not read."""
 
     @property
     def understood(self) -> bool:
-        """Whether enough was read to take the report's silence on a finding for its absence."""
-        return self.share >= LEAST_SHARE
+        """Whether the report's silence on a finding can be taken for its absence."""
+        return self.reason is None
+
+    @property
+    def reason(self) -> RejectReason | None:
+        """Why it cannot: too little was read, or a second look doubts what was; None where it can."""
+        if self.share < LEAST_SHARE:
+            return RejectReason.REPORT_NOT_UNDERSTOOD
+        return RejectReason.READING_DOUBTED if self.doubted else None
 
     def row(self) -> dict[str, object]:
         """Return it as the store keeps it."""
@@ -86,7 +97,12 @@ class Coverage:
             }
             for each in self.unread
         ]
-        return {"share": self.share, "understood": self.understood, "unread": unread}
+        return {
+            "share": self.share,
+            "understood": self.understood,
+            "unread": unread,
+            "doubted": list(self.doubted),
+        }
 
 
 @lru_cache(maxsize=1024)
@@ -111,7 +127,8 @@ def _coverage(report: str) -> Coverage:
     said = len(analysis.mentions)
     if not (said or missed) and any(_calls_normal(report[begin:stop]) for begin, stop in analysis.cuts):
         return Coverage(share=1.0, unread=tuple(unread))
-    return Coverage(share=said / (said + missed) if said else 0.0, unread=tuple(unread))
+    share = said / (said + missed) if said else 0.0
+    return Coverage(share=share, unread=tuple(unread), doubted=doubted(report, analysis))
 
 
 class _Stretches:
@@ -237,7 +254,7 @@ class _Sentence:
         if self.items.entries[at].phrase != _UNKNOWN:
             return False
         ordinary = pack().ordinary
-        before = (word.rsplit(" ", 1)[-1] for word in self.words[first:at])
+        before = (word.rsplit(" ", 1)[-1] for word in self.words[max(0, first - 1) : at])
         return self.words[at].endswith(ordinary.procedure_endings) or any(word in ordinary.history for word in before)
 
     def _qualifies(self, after: int, last: int) -> bool:

@@ -9,6 +9,7 @@ from functools import partial
 
 from cxr.miner.language.grounding import locate
 from cxr.miner.mine.relevance import check_relevance
+from cxr.miner.mine.understood import check_understood
 from cxr.miner.mine.unquoted import check_measured, check_statements
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
@@ -51,6 +52,7 @@ def check_all(
     return (
         check_plan(question, plan)
         or check_evidence(plan, evidence, report, compared=question.task is Task.TEMPORAL)
+        or check_understood(evidence, report)
         or check_answer_supported(question, evidence)
         or check_chain(question, evidence, chain)
     )

@@ -243,6 +243,8 @@ class Ordinary(Table):
     """How the names of what was done end: they tell what was, and are no finding."""
     history: Words = ()
     """Words behind which stands what was done before."""
+    exceptions: frozenset[str] = frozenset()
+    """Words behind a denial that say that what follows is there: "no X, only Y"."""
 
     @cached_property
     def all(self) -> frozenset[str]:

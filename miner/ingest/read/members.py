@@ -91,7 +91,14 @@ def read_chunk(source: str, members: Iterable[tuple[Any, ...]], *, label: bool =
 _UNREAD = pa.struct(
     {"start": pa.int32(), "end": pa.int32(), "phrase": pa.string(), "asserted": pa.bool_(), "region": pa.string()}
 )
-_COVERAGE = pa.struct({"share": pa.float64(), "understood": pa.bool_(), "unread": pa.list_(_UNREAD)})
+_COVERAGE = pa.struct(
+    {
+        "share": pa.float64(),
+        "understood": pa.bool_(),
+        "unread": pa.list_(_UNREAD),
+        "doubted": pa.list_(pa.string()),
+    }
+)
 
 
 def report_table(

@@ -17,6 +17,7 @@ _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "share": pl.Float64,
     "understood": pl.Boolean,
     "unread": pl.List(_UNREAD),
+    "doubted": pl.List(pl.String),
 }
 
 

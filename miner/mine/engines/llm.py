@@ -21,6 +21,7 @@ from cxr.miner.mine.engines.replies import (
     to_plan,
 )
 from cxr.miner.mine.settings import MineSettings
+from cxr.miner.mine.understood import check_understood
 from cxr.miner.pack import pack
 from cxr.prompts import load
 from cxr.prompts.render import TEMPORAL, stage_values
@@ -46,7 +47,7 @@ R = TypeVar("R", bound=Reply)
 # Checks decide which replies are taken; some of them ask our own reader.
 _CODE = (
     *(f"cxr.miner.mine.engines.{name}" for name in ("llm", "change", "replies", "temporal")),
-    *(f"cxr.miner.mine.{name}" for name in ("checks", "assertion", "relevance", "unquoted", "words")),
+    *(f"cxr.miner.mine.{name}" for name in ("checks", "assertion", "relevance", "understood", "unquoted", "words")),
 )
 
 
@@ -180,8 +181,8 @@ def engine_version() -> str:
 
 
 def _supported(reply: EvidenceReply, question: Question, plan: Plan, report: Report) -> tuple[Evidence, ...]:
-    """Return the evidence of a reply; raises MiningReject where it contradicts the answer."""
+    """Return the evidence of a reply; raises MiningReject where it contradicts the answer, or silence says nothing."""
     evidence = to_evidence(reply, plan, report)
-    if rejection := check_answer_reply(reply, question, evidence):
+    if rejection := check_answer_reply(reply, question, evidence) or check_understood(evidence, report):
         raise MiningReject(*rejection)
     return evidence

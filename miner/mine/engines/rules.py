@@ -16,7 +16,6 @@ from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.language import load_lexicon
 from cxr.miner.language.analysis import analyse_report
-from cxr.miner.language.coverage import coverage
 from cxr.miner.language.grounding import MOST_QUOTES
 from cxr.miner.language.labeler import LabelEvidence, label_evidence
 from cxr.miner.language.version import VERSION_LENGTH
@@ -33,13 +32,13 @@ from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
 from cxr.schemas.study import Report
 from cxr.schemas.text import Quote
-from cxr.schemas.vocabulary import Certainty, EvidenceKind, Presence, RejectReason, Task, Verdict
+from cxr.schemas.vocabulary import Certainty, Presence, RejectReason, Task, Verdict
 
 _PARTS = ("rules", "absence", "backing", "named", "nouns", "pieces", "temporal", "wording")
 # Beside the judge, which rests on the reader: how evidence is worded, and which checks it has to pass.
 _CODE = (
     *(f"cxr.miner.mine.engines.{name}" for name in _PARTS),
-    *(f"cxr.miner.mine.{name}" for name in ("checks", "assertion", "relevance", "unquoted", "words")),
+    *(f"cxr.miner.mine.{name}" for name in ("checks", "assertion", "relevance", "understood", "unquoted", "words")),
 )
 
 
@@ -89,7 +88,6 @@ class RulesEngine:
             for number, finding, expected in numbered
             if finding in pack().signs
         ]
-        _demand_understood(report, labeled)
         _demand_silence(report, [piece.finding for piece in labeled if piece.presence is Presence.ABSENT])
         in_words = named.named_evidence(report.text, [each for each in numbered if each[1] not in pack().signs])
         return tuple(sorted([*labeled, *in_words], key=lambda piece: piece.evidence_no))
@@ -263,17 +261,6 @@ def _demand_silence(report: Report, absent: Sequence[str]) -> None:
     for judged in RulesJudge().verdicts(report.text, denials):
         if judged.verdict is Verdict.CONTRADICTED:
             raise against_answer(judged.finding.observation, Presence.ABSENT, in_plain_words(judged.reason))
-
-
-def _demand_understood(report: Report, evidence: Sequence[Evidence]) -> None:
-    """Reject a question that takes silence for absence where too little of the report was read."""
-    silent = [piece.finding for piece in evidence if piece.kind is EvidenceKind.INFERRED_NORMAL]
-    if silent and not coverage(report.text).understood:
-        raise MiningReject(
-            RejectReason.REPORT_NOT_UNDERSTOOD,
-            f"the answer takes {_enumerate(silent)} as absent because the report does not say otherwise, and too "
-            "little of the report was read for that; `cxr unread` says which words",
-        )
 
 
 def _enumerate(phrases: Sequence[str], conjunction: str = "and") -> str:
