@@ -9,7 +9,7 @@ from cxr.miner.language.lexicon import Entry, Role, load_lexicon
 from cxr.miner.language.phrases import Lengths
 from cxr.miner.language.ratios import read_ratio
 from cxr.miner.language.repair import repaired
-from cxr.miner.language.tokens import ARTICLES, fold_compound, lowered, token_pattern
+from cxr.miner.language.tokens import ARTICLES, fold_compound, lowered, tokenise
 from cxr.miner.pack import pack
 
 if TYPE_CHECKING:
@@ -175,8 +175,8 @@ def _words_of(written: str, sentence: str, at: int) -> _Words:
     """Return the words of what stands between two blanks; remembered where its surroundings change nothing."""
     found: list[tuple[str, int, int]] = []
     alone = len(written) <= _LONGEST_KNOWN
-    for match in token_pattern().finditer(written):
-        piece, (begin, stop) = match.group(), match.span()
+    whole = [(written, 0, len(written))] if written.isalpha() else tokenise(written)
+    for piece, begin, stop in whole:
         if piece in _placed() and written != "no":  # which is "number" before a full stop alone
             alone = False
             folded = _by_its_place(piece, sentence, at + begin)
