@@ -141,7 +141,7 @@ def _runs_on(items: Items, index: int) -> bool:
 def _ends_denial(items: Items, index: int) -> bool:
     """Return whether a comma or "and" ends a denial: after "no X is seen", or before a new statement."""
     closed = items.roles[index] & COMMA and index and items.roles[index - 1] & AFFIRM
-    return bool(closed) or _begins_statement(items, index)
+    return bool(closed) or begins_statement(items, index)
 
 
 def _list_goes_on(items: Items, index: int) -> bool:
@@ -170,7 +170,7 @@ def affirmed(items: Items, index: int) -> bool:
     return False
 
 
-def _begins_statement(items: Items, index: int) -> bool:
+def begins_statement(items: Items, index: int) -> bool:
     """Return whether the part after a comma or "and" is a new statement rather than the next in a denied list."""
     roles, entries = items.roles, items.entries
     start = index

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from cxr.miner.language.attributes import Attributes, collect
 from cxr.miner.language.changes import said_changes
+from cxr.miner.language.conclusions import explains
 from cxr.miner.language.course import change_behind, leads_to_mention
 from cxr.miner.language.headings import place_of_heading, take_heading
 from cxr.miner.language.items import Items
@@ -35,9 +36,6 @@ _DENIES = int(Role.DENY_FORWARD | Role.DENY_BACKWARD)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
 _GIVES = int(Role.SEVERITY | Role.CHANGE | Role.AFFIRM_BACKWARD | Role.COURSE)
 _PARTED = int(Role.COMMA | Role.BREAK | Role.COLON)
-_EXPLAINS = int(Role.CAUSE | Role.PROBABLE)
-_MODAL = frozenset({"may", "might", "could"})
-_FROM = ("from",)
 _COLON = (":",)
 _POINTING = frozenset({"this", "these", "those"})
 _NOWHERE: frozenset[str] = frozenset()
@@ -187,19 +185,12 @@ class SentenceReader:
 
     def _regions_of_sign(self, index: int) -> list[str]:
         """Return the region of what a mention explains: "X of Y, due to Z" has Z in X's region; none without X."""
-        items, explains = self.items, False
-        for at in range(index - 1, -1, -1):
-            role = items.roles[at]
-            if role & CONCEPT and self.scopes.denied[at]:
-                break
-            if role & CONCEPT and explains:
-                return [self.lexicon.concepts[items.entries[at].concepts[0]].region]
-            phrase = items.entries[at].phrase
-            supposes = role & Role.HEDGE_FORWARD and phrase[0] in _MODAL
-            explains = explains or bool(supposes or role & _EXPLAINS) or phrase == _FROM
-            if role & (Role.BREAK | Role.COPULA) and not explains:
-                break
-        return []
+        before = explains(self.items, index)
+        told = [
+            reading for reading in self.readings if reading.end <= before and reading.form.presence is Presence.PRESENT
+        ]
+        nearest = max(told, key=lambda reading: reading.end, default=None)
+        return [] if nearest is None else [self.lexicon.concepts[nearest.form.concept].region]
 
     def _of_device(self, index: int) -> bool:
         """Return whether a word is said of a device: "the second D is broken"."""
