@@ -189,10 +189,17 @@ def begins_statement(items: Items, index: int) -> bool:
     first, state = roles[start], entries[start].state
     if state is not None and state.normal:
         return True
-    own = first & (SEVERITY | CHANGE) or (first & _OWN and leads_to_mention(items, start))
+    own = first & (SEVERITY | CHANGE) or (first & _OWN and leads_to_mention(items, start)) or _names_old(items, start)
     if not (own or _turns_to_device(items, start)) or first & DENY_FORWARD:
         return False
     return not _alternative_follows(items, start)  # "no X, small left Y"
+
+
+def _names_old(items: Items, start: int) -> bool:
+    """Return whether the name of a finding begins with "old" or the like: "no acute X, old X"."""
+    entry = items.entries[start]
+    first = load_lexicon().entries.get(entry.phrase[:1]) if entry.concepts else None
+    return first is not None and bool(first.roles & Role.CHRONIC)
 
 
 def _turns_to_device(items: Items, start: int) -> bool:
