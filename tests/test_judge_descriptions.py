@@ -60,6 +60,63 @@ PAIRS = [  # what the report says, the name of it
     ("Lung volumes are low.", "Hypoinflation"),
     ("The inspiratory effort is shallow.", "Low lung volumes"),
 ]
+SIGNS = [  # likewise, after the glossaries of the Fleischner Society
+    ("Free air outlines the undersurface of the right dome.", "Pneumoperitoneum"),
+    ("Both sides of the bowel wall are visible.", "Free intraperitoneal air"),
+    ("Lucency between the liver and the diaphragm.", "Free air under the diaphragm"),
+    ("CTR 0.58.", "Cardiomegaly"),
+    ("The cardiothoracic ratio measures 60 %.", "Enlarged heart"),
+    ("Transverse heart diameter 17 cm in a 30 cm thorax, ratio 0.57.", "Cardiomegaly"),
+    ("The right base shows a meniscus-shaped opacity.", "Right pleural effusion"),
+    ("Dense opacity at the left base with a meniscus laterally.", "Left pleural effusion"),
+    ("Fluid blunts the right costophrenic angle.", "Right pleural effusion"),
+    ("The posterior sulcus on the lateral view is blunted.", "Blunted costophrenic angle"),
+    ("The left angle is no longer sharp.", "Costophrenic angle blunting"),
+    ("Fluid tracks along the horizontal fissure.", "Pleural effusion"),
+    ("There is flow inversion with upper lobe veins larger than those at the bases.", "Cephalization"),
+    ("Upper lobe vessels are distended.", "Vascular redistribution"),
+    ("Pulmonary vascular markings are cephalized.", "Pulmonary venous congestion"),
+    ("Short horizontal lines reach the pleura at both lung bases.", "Kerley B lines"),
+    ("Thin perpendicular lines extend to the pleural surface at the costophrenic angles.", "Septal lines"),
+    ("Thickened interlobular septa at the bases.", "Kerley lines"),
+    ("Butterfly-shaped perihilar opacities.", "Pulmonary edema"),
+    ("Bilateral central airspace opacities in a bat's wing distribution.", "Pulmonary edema"),
+    ("Peribronchial cuffing and hazy vessel margins.", "Peribronchial thickening"),
+    ("The left costophrenic angle is abnormally deep and lucent on this supine film.", "Left pneumothorax"),
+    ("The deep sulcus sign is present on the right.", "Right pneumothorax"),
+    ("A hairline edge of lung is separated from the ribs by 2 cm.", "Pneumothorax"),
+    ("Absent lung markings lateral to a thin line at the left apex.", "Left pneumothorax"),
+    ("Double density along the right heart border.", "Left atrial enlargement"),
+    ("A double right heart border is seen with splaying of the carina.", "Enlarged left atrium"),
+    ("The thymus is lifted by air like a spinnaker sail.", "Pneumomediastinum"),
+    ("Lucent streaks outline the aortic arch and trachea.", "Pneumomediastinum"),
+    ("The diaphragm is seen continuously across the midline below the heart.", "Pneumomediastinum"),
+    ("The right heart border is silhouetted.", "Obscured heart border"),
+    ("Loss of the left hemidiaphragm contour behind the heart.", "Obscured hemidiaphragm"),
+    ("Left lower lobe opacity with silhouette sign of the diaphragm.", "Lung opacity"),
+    ("Linear bands parallel to the diaphragm at the bases.", "Atelectasis"),
+    ("The minor fissure is elevated with increased density above it.", "Displaced fissure"),
+    ("The left lung has shrunk toward the hilum, the mediastinum is drawn across.", "Mediastinal shift"),
+    ("The trachea is deviated toward the left.", "Tracheal deviation"),
+    ("Both hemidiaphragms are flat and low.", "Hyperinflation"),
+    ("Eleven posterior ribs are visible above the diaphragm.", "Hyperinflation"),
+    ("Ring-like shadows and parallel lines in the right lower lobe.", "Bronchiectasis"),
+    ("Finger-in-glove opacities in the left upper lobe.", "Mucus plugging"),
+    ("Flask-shaped enlargement of the cardiac silhouette.", "Pericardial effusion"),
+    ("The mediastinum measures 9 cm at the level of the arch and is wide.", "Widened mediastinum"),
+    ("Loss of vertebral height at T12.", "Vertebral compression"),
+    ("Step-off in the cortex of the right fourth rib.", "Rib fracture"),
+    ("Lateral curve of the thoracic spine, convex right.", "Scoliosis"),
+    ("The left hemidiaphragm is two interspaces higher than the right.", "Elevated left hemidiaphragm"),
+    ("Striated lucencies in the pectoral muscles.", "Subcutaneous emphysema"),
+    ("Opacity with an air crescent in the left apex.", "Aspergilloma"),
+    ("A gas-filled structure with a fluid level lies behind the heart.", "Hiatal hernia"),
+    ("Innumerable tiny 2 mm nodules throughout both lungs.", "Miliary nodules"),
+    ("Homogeneous opacity of the right lung with air bronchograms.", "Consolidation"),
+    ("The pulmonary arteries are large centrally with abrupt tapering.", "Enlarged pulmonary arteries"),
+    ("The ribs are crowded on the left.", "Volume loss"),
+    ("Calcified rind along the left pleura.", "Pleural calcification"),
+]
 NORMALS = [  # what the report says, what it rules out
     ("The cardiothoracic ratio is 0.44.", "Cardiomegaly"),
     ("The heart takes up less than half of the thorax.", "Cardiomegaly"),
@@ -85,7 +142,7 @@ def verdict(report: str, observation: str, status: str) -> Verdict:
     return judged.verdict
 
 
-@pytest.mark.parametrize(("report", "name"), PAIRS)
+@pytest.mark.parametrize(("report", "name"), [*PAIRS, *SIGNS])
 def test_a_description_is_its_name(report: str, name: str) -> None:
     assert verdict(report, name, "present") is Verdict.SUPPORTED
     assert verdict(report, name, "not present") is Verdict.CONTRADICTED

@@ -11,7 +11,10 @@ LOOKED_FOR = [
     ("Check the bases for consolidation; nothing of the sort is visible.", {"-consolidation"}),
     ("We start by analyzing several possibilities, including nodules, signs of atelectasis, and any rib fractures.",
      set()),
-    ("Examine the spine for scoliosis, such as a lateral curve, but find no such abnormality.", {"-scoliosis", "-spinal_curvature"}),
+    (
+        "Examine the spine for scoliosis, such as a lateral curve, but find no such abnormality.",
+        {"-scoliosis", "-spinal_curvature"},
+    ),
     ("Inspect the left base for atelectasis, but detect normal lung tissue instead.",
      {"-atelectasis", "+clear_lungs"}),
     ("Next, examine the lung apices for evidence of pleural thickening.", set()),

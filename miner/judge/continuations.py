@@ -5,13 +5,15 @@ from functools import cache
 
 from cxr.miner.judge.qualities import is_position
 from cxr.miner.language.analysis import Analysis
-from cxr.miner.language.course import course_at
+from cxr.miner.language.course import course_at, tells_change
+from cxr.miner.language.entries import Role
 from cxr.miner.language.items import Items, read_items
 from cxr.miner.language.positions import TIP, position_in
 from cxr.miner.language.residues import readable
 from cxr.miner.pack import pack
 from cxr.schemas import Change, NormalForm, Presence
 
+_NAMES = int(Role.CONCEPT | Role.PART | Role.GENERIC | Role.QUALITY)
 _LONGEST = 160
 """A longer sentence speaks for itself."""
 
@@ -32,13 +34,20 @@ def tell_on(analysis: Analysis, forms: list[NormalForm]) -> None:
         last = last_of.get(number - 1)
         if last is None or end - begin > _LONGEST or forms[last].presence is not Presence.PRESENT:
             continue
-        if not _opening().match(analysis.text, begin, end):
+        goes_on = _opening().match(analysis.text, begin, end) is not None
+        if not goes_on and (number in first_in or not _is_change(read_items(analysis.text[begin:end]))):
             continue
         # "It has grown with the X": what stands before the first mention of its own is said of the last one before
         told = _told(forms[last], read_items(readable(analysis.text[begin : first_in.get(number, end)]).text))
         if told is not forms[last]:
             forms[last] = told
         last_of.setdefault(number, last)
+
+
+def _is_change(items: Items) -> bool:
+    """Return whether a sentence is no more than a change: "Unchanged.", "Decreased from large."."""
+    changes = bool(items.roles) and (tells_change(items, 0) or course_at(items, 0) is not None)
+    return changes and not items.union & _NAMES
 
 
 def _told(form: NormalForm, items: Items) -> NormalForm:

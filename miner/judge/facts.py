@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from cxr.miner.judge.both_sides import by_side
 from cxr.miner.judge.continuations import tell_on
+from cxr.miner.judge.qualities import ACUTE
 from cxr.miner.judge.relations import Relations
 from cxr.miner.language.analysis import Analysis, Mention
 from cxr.miner.language.tokens import fold
@@ -70,6 +71,8 @@ class Facts:
         elif fact.form.presence is Presence.PRESENT:
             for implied in self.relations.implied_by(concept):
                 self.present.setdefault(implied, []).append(fact)
+            if ACUTE in fact.form.qualities and (general := self.relations.acute_at(concept)) is not None:
+                self.present.setdefault(general, []).append(fact)
         else:
             self.absent.setdefault(concept, []).append(fact)
 

@@ -7,6 +7,9 @@ from cxr.miner.language.positions import BADLY, ONE_SIDED, TIP, WELL
 from cxr.miner.pack import pack
 from cxr.schemas import NormalForm, Side
 
+ACUTE = "acute"
+"""The quality of what is not old."""
+
 
 def ends_somewhere(form: NormalForm) -> bool:
     """Return whether a form says where a device ends, or whether it sits well."""

@@ -43,6 +43,7 @@ class Relations:
         self._counted, self._diffuse = frozenset(kinds.counted), frozenset(kinds.diffuse)
         self._little = frozenset(kinds.says_little)
         self._midline = frozenset(kinds.midline)
+        self._acute_at = {name: region.acute for name, region in lexicon.regions.items()}
         self._anywhere = frozenset(table.regions.anywhere)
         self._near_anything = self._anywhere.union(table.regions.near_anything)
         self._border_said = re.compile(table.border.said, re.IGNORECASE) if table.border is not None else None
@@ -224,6 +225,10 @@ class Relations:
     def same_region(self, one: str, other: str) -> bool:
         """Return whether two concepts are at home in the same organ."""
         return bool(self._organ(self._region.get(one, "")) & self._organ(self._region.get(other, "")))
+
+    def acute_at(self, concept: str) -> str | None:
+        """Return what something acute is called in general where a concept is at home."""
+        return self._acute_at.get(self._region.get(concept, ""))
 
     def is_at_home(self, concept: str, region: str) -> bool:
         """Return whether a concept is at home in the organ of a region."""

@@ -51,7 +51,7 @@ def judge_presence(form: NormalForm, facts: Facts) -> Outcome:
     fitting.extend((True, fact) for fact in _lesser(form, facts))
     if not fitting and form.side is Side.BILATERAL:
         fitting = [(False, fact) for fact in _both_sides(conflicting)]
-    if fitting and _denied_in_degree(form, fitting, facts):
+    if fitting and (_denied_in_degree(form, fitting, facts) or _denied_on_side(form, fitting, facts)):
         fitting = []
     if fitting and not _denied_by_name(form, fitting, facts):
         return _supported_presence(form, fitting, facts)
@@ -217,6 +217,16 @@ def _denied_in_degree(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], fa
         return False
     return any(
         fact.form.severity is form.severity and excludes(fact, form, facts)
+        for fact in facts.named_denials(form.concept)
+    )
+
+
+def _denied_on_side(form: NormalForm, fitting: Sequence[tuple[bool, Fact]], facts: Facts) -> bool:
+    """Return whether the report denies the thing on the finding's side, and tells no side of what it has of it."""
+    if form.side not in {Side.LEFT, Side.RIGHT} or any(fact.form.side is not None for _, fact in fitting):
+        return False
+    return any(
+        fact.form.side is form.side and fact.form.severity is None and excludes(fact, form, facts)
         for fact in facts.named_denials(form.concept)
     )
 

@@ -15,6 +15,7 @@ from cxr.miner.language.course import (
     leads_to_mention,
     tells_change,
 )
+from cxr.miner.language.denials import begins_statement
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Entry, Role, load_lexicon
 from cxr.miner.language.scopes import ends_as_adjective
@@ -253,6 +254,8 @@ def _place_of_the_last(items: Items, index: int, found: Attributes) -> None:
                 return
             joined = False
         elif role & (CONJUNCTION | COMMA):
+            if items.union & _DENY and begins_statement(items, position):
+                return  # "no X, small Y at Z"
             joined = True
         elif not role & _IN_LIST or role & (PART | SIDE):
             return

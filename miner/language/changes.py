@@ -1,5 +1,6 @@
 """Changes that a verb or a heading says of mentions: "X has been removed", "Resolved: X", "removal of X and Y"."""
 
+from cxr.miner.language.course import compares_sides
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Role, load_lexicon
 from cxr.miner.language.scopes import across_relative, over_relative, subjects
@@ -24,7 +25,7 @@ def said_changes(items: Items, silent: list[bool]) -> dict[int, Change]:
             taken = subjects(items, index, CONCEPT) or _before_which(items, index)
             changes |= {at: Change.RESOLVED for at in taken if _is_device(items, at)}
         change = items.entries[index].change
-        if change is None:
+        if change is None or compares_sides(items, index):
             continue
         for at in _list_behind(items, index):
             changes.setdefault(at, change)

@@ -14,6 +14,10 @@ _ASIDE = frozenset({"without", "with", "absence", "lack"})
 _FINITE = frozenset(
     {"suggest", "suggested", "indicate", "indicated", "imply", "implied", "support", "confirm", "confirmed"}
 )
+_MEANS = int(Role.CAUSE | Role.PROBABLE)
+_VERB = int(Role.COPULA | Role.DENY_FORWARD)
+_MODAL = frozenset({"may", "might", "could"})
+_FROM = ("from",)
 _BOUND = frozenset({"to", "that", "which", "not"})
 
 
@@ -61,3 +65,15 @@ def _is_finite(items: Items, index: int) -> bool:
     verb = items.entries[index].phrase[0]
     before = items.entries[index - 1].phrase[-1] if index else "to"
     return verb in _FINITE and before not in _BOUND
+
+
+def explains(items: Items, index: int) -> int:
+    """Return where the characters end that a mention explains: the X of "X due to Y", "X may be Y"; -1 for none."""
+    for at in range(index - 1, -1, -1):
+        role, phrase = items.roles[at], items.entries[at].phrase
+        supposes = role & Role.HEDGE_FORWARD and phrase[0] in _MODAL
+        if supposes or role & _MEANS or phrase == _FROM:
+            return items.starts[at]
+        if role & (BREAK | _VERB):
+            break
+    return -1

@@ -50,12 +50,19 @@ def goes_on(items: Items, position: int) -> bool:
     if not items.union & _SAYS_MORE:
         return False
     if role & COLON:
-        return _attributes_end_it(items, follows)
+        return _attributes_end_it(items, follows) or _value_follows(items, follows)
     if role & COMMA:
         return _goes_on_behind_comma(items, follows)
     if role & BREAK and items.entries[position].phrase == _SINCE:
         return _goes_on_behind_comparison(items, follows)
     return (not role & BREAK or items.entries[position].phrase in _RELATIVE) and _degree_follows(items, follows)
+
+
+def _value_follows(items: Items, index: int) -> bool:
+    """Return whether a degree or a change stands between a colon and a comma: "X: stable, Y ..."."""
+    comma = index + 1
+    value = comma < len(items.roles) and items.roles[index] & (SEVERITY | CHANGE) and items.roles[comma] & COMMA
+    return bool(value)
 
 
 def _goes_on_behind_comma(items: Items, index: int) -> bool:

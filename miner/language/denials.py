@@ -151,7 +151,7 @@ def _runs_on(items: Items, index: int) -> bool:
 def _ends_denial(items: Items, index: int) -> bool:
     """Return whether a comma or "and" ends a denial: after "no X is seen", or before a new statement."""
     closed = items.roles[index] & COMMA and index and items.roles[index - 1] & AFFIRM
-    return bool(closed) or _begins_statement(items, index)
+    return bool(closed) or begins_statement(items, index)
 
 
 def _list_goes_on(items: Items, index: int) -> bool:
@@ -200,7 +200,7 @@ def affirmed(items: Items, index: int) -> bool:
     return False
 
 
-def _begins_statement(items: Items, index: int) -> bool:
+def begins_statement(items: Items, index: int) -> bool:
     """Return whether the part after a comma or "and" is a new statement rather than the next in a denied list."""
     roles, entries = items.roles, items.entries
     start = index
@@ -219,10 +219,17 @@ def _begins_statement(items: Items, index: int) -> bool:
     first, state = roles[start], entries[start].state
     if state is not None and state.normal:
         return True
-    own = first & (SEVERITY | CHANGE) or (first & _OWN and leads_to_mention(items, start))
+    own = first & (SEVERITY | CHANGE) or (first & _OWN and leads_to_mention(items, start)) or _names_old(items, start)
     if not (own or _turns_to_device(items, start)) or first & DENY_FORWARD:
         return False
     return not _alternative_follows(items, start)  # "no X, small left Y"
+
+
+def _names_old(items: Items, start: int) -> bool:
+    """Return whether the name of a finding begins with "old" or the like: "no acute X, old X"."""
+    entry = items.entries[start]
+    first = load_lexicon().entries.get(entry.phrase[:1]) if entry.concepts else None
+    return first is not None and bool(first.roles & Role.CHRONIC)
 
 
 def _turns_to_device(items: Items, start: int) -> bool:

@@ -1,11 +1,17 @@
 """What a line of a form says before its colon of all that follows: "left Y: X and Z"."""
 
+from collections.abc import Sequence
+
 from cxr.miner.language.attributes import Attributes
 from cxr.miner.language.entries import Entry, Role
 from cxr.miner.language.items import Items
 from cxr.schemas import Side
 
 _PLACES = int(Role.PART | Role.SIDE | Role.DIRECTION)
+_QUALIFIES = int(Role.PREPOSITION | Role.SEVERITY | Role.NUMBER | Role.CHANGE)
+_DENIES = int(Role.DENY_FORWARD | Role.DENY_BACKWARD)
+_GIVES = int(Role.SEVERITY | Role.CHANGE | Role.AFFIRM_BACKWARD | Role.COURSE)
+_PARTED = int(Role.COMMA | Role.BREAK | Role.COLON)
 _LONGEST = 4
 _COLON = (":",)
 
@@ -32,3 +38,14 @@ def take_heading(found: Attributes, heading: tuple[Entry, ...]) -> None:
         if entry.side is not None:
             found.sides.append(entry.side)
     found.headed = True
+
+
+def is_said(head: Sequence[int], body: Sequence[int]) -> bool:
+    """Return whether what stands before a colon is said, and not only named, by the roles before and behind it.
+
+    "A large X in Y: Z or W"; "X: stable, Y less" gives a degree or change of what heads it, and then more.
+    """
+    qualified = any(role & _QUALIFIES for role in head) and any(role & Role.CONCEPT for role in head)
+    if qualified and not any(role & _DENIES for role in body[:2]):
+        return True
+    return bool(body[0] & _GIVES and len(body) > 1 and body[1] & _PARTED)

@@ -44,7 +44,7 @@ _NOT_CHANGED = frozenset({"no", "without"})
 _INTRODUCES = COLON | int(Role.PROBABLE | Role.HEDGE_FORWARD | Role.CAUSE)
 _NON, _OPEN = "non", ("(",)
 _MAKES = frozenset({"make", "making", "made", "render", "rendering", "rendered", "deem", "deeming"})
-_UNDECIDED = frozenset({("versus",), ("vs",)})
+UNDECIDED = frozenset({("versus",), ("vs",)})
 
 
 @dataclass(slots=True)
@@ -246,7 +246,7 @@ def _alternatives(items: Items, scopes: Scopes) -> None:
                 scopes.hedged[listed] = scopes.alternative[listed] = scopes.hedged[right] = True
                 scopes.alternative[right] = True
         left = _neighbour(items, index, -1)
-        undecided = entry.phrase in _UNDECIDED
+        undecided = entry.phrase in UNDECIDED
         if max(left, right) < 0 or (min(left, right) < 0 and not undecided):
             continue  # "X versus something" is undecided even where one of the two has no name
         if undecided or not (scopes.denied[left] or scopes.denied[right]):

@@ -6,13 +6,14 @@ from functools import lru_cache
 
 from cxr.miner.language.attributes import Attributes, collect
 from cxr.miner.language.changes import said_changes
+from cxr.miner.language.conclusions import explains
 from cxr.miner.language.course import change_behind, leads_to_mention
-from cxr.miner.language.headings import place_of_heading, take_heading
+from cxr.miner.language.headings import is_said, place_of_heading, take_heading
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Lexicon, Role, State, load_lexicon
 from cxr.miner.language.positions import hide, position_of, qualities_of
 from cxr.miner.language.readings import Reading, normal_form
-from cxr.miner.language.scopes import Scopes, read_scopes, subjects
+from cxr.miner.language.scopes import UNDECIDED, Scopes, read_scopes, subjects
 from cxr.miner.language.sides import sides_behind
 from cxr.miner.language.structures import (
     PASSES,
@@ -30,14 +31,7 @@ from cxr.schemas import Certainty, Change, Presence
 CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
 COLON, CHANGE, REMOVAL = map(int, (Role.COLON, Role.CHANGE, Role.REMOVAL))
 _STATES = int(Role.DENY_FORWARD | Role.COPULA | Role.AFFIRM_BACKWARD | Role.WITH)
-_QUALIFIES = int(Role.PREPOSITION | Role.SEVERITY | Role.NUMBER | Role.CHANGE)
-_DENIES = int(Role.DENY_FORWARD | Role.DENY_BACKWARD)
 _LIST = int(Role.COMMA | Role.CONJUNCTION)
-_GIVES = int(Role.SEVERITY | Role.CHANGE | Role.AFFIRM_BACKWARD | Role.COURSE)
-_PARTED = int(Role.COMMA | Role.BREAK | Role.COLON)
-_EXPLAINS = int(Role.CAUSE | Role.PROBABLE)
-_MODAL = frozenset({"may", "might", "could"})
-_FROM = ("from",)
 _COLON = (":",)
 _POINTING = frozenset({"this", "these", "those"})
 _NOWHERE: frozenset[str] = frozenset()
@@ -93,7 +87,7 @@ class SentenceReader:
                 if index == len(roles) - 1:
                     return index
                 body = roles[index + 1 :]
-                if _asserts(roles[:index], body) or _is_value(body):
+                if is_said(roles[:index], body):
                     return 0
                 has_own = any(r & CONCEPT for r in body) or any(
                     r & PART and any(q & (STATE | GENERIC) for q in body) for r in body
@@ -189,19 +183,12 @@ class SentenceReader:
 
     def _regions_of_sign(self, index: int) -> list[str]:
         """Return the region of what a mention explains: "X of Y, due to Z" has Z in X's region; none without X."""
-        items, explains = self.items, False
-        for at in range(index - 1, -1, -1):
-            role = items.roles[at]
-            if role & CONCEPT and self.scopes.denied[at]:
-                break
-            if role & CONCEPT and explains:
-                return [self.lexicon.concepts[items.entries[at].concepts[0]].region]
-            phrase = items.entries[at].phrase
-            supposes = role & Role.HEDGE_FORWARD and phrase[0] in _MODAL
-            explains = explains or bool(supposes or role & _EXPLAINS) or phrase == _FROM
-            if role & (Role.BREAK | Role.COPULA) and not explains:
-                break
-        return []
+        before = explains(self.items, index)
+        told = [
+            reading for reading in self.readings if reading.end <= before and reading.form.presence is Presence.PRESENT
+        ]
+        nearest = max(told, key=lambda reading: reading.end, default=None)
+        return [] if nearest is None else [self.lexicon.concepts[nearest.form.concept].region]
 
     def _of_device(self, index: int) -> bool:
         """Return whether a word is said of a device: "the second D is broken"."""
@@ -278,6 +265,7 @@ class SentenceReader:
         if not concepts and items.union & COLON and (headed := self._structure_of_heading(index, state)) is not None:
             concepts, targets, predicative = {headed[0]: [headed[1]]}, [headed[1]], True
         if not concepts:
+            self._alternative_state(index, state)
             return []
         denied = self._state_denied(index, targets, predicative=predicative)
         for concept_id, ats in concepts.items():
@@ -289,6 +277,18 @@ class SentenceReader:
             change = found.change
             self._add(concept_id, index, found, change, denied=denied, hedged=hedged and not denied)
         return targets
+
+    def _alternative_state(self, index: int, state: State) -> None:
+        """Read an adjective that is weighed against a finding of the same structure: "X versus striping"."""
+        items = self.items
+        if not index or items.entries[index - 1].phrase not in UNDECIDED:
+            return
+        named = next((entry for entry in reversed(items.entries[:index]) if entry.concepts), None)
+        region = None if named is None else self.lexicon.regions.get(self.lexicon.concepts[named.concepts[0]].region)
+        concept_id = None if region is None else region.states.get(state.id)
+        if concept_id is not None:
+            self.scopes.alternative[index] = True
+            self._add(concept_id, index, Attributes(index, index), None, denied=False, hedged=True)
 
     def _structure_of_heading(self, index: int, state: State) -> tuple[str, int] | None:
         """Return what an adjective behind a colon makes of the structure before it: "Y: upper striping"."""
@@ -359,17 +359,6 @@ class SentenceReader:
             found.change = None if state.normal else change_behind(items, found.last)
         found.places = [part.id for at in ats if (part := items.entries[at].part) is not None]
         return found
-
-
-def _asserts(head: list[int], body: list[int]) -> bool:
-    """Return whether what stands before a colon is said, and not only named: "a large X in Y: Z or W"."""
-    qualified = any(role & _QUALIFIES for role in head) and any(role & CONCEPT for role in head)
-    return qualified and not any(role & _DENIES for role in body[:2])
-
-
-def _is_value(body: list[int]) -> bool:
-    """Return whether a line of a form gives a degree or change of what heads it, and then more: "X: stable, Y less"."""
-    return bool(body[0] & _GIVES and len(body) > 1 and body[1] & _PARTED)
 
 
 def _has_examples(items: Items, index: int) -> bool:
