@@ -92,12 +92,12 @@ def ask(asking: OptionValues = ASKING, db: Db = DEFAULT_DB) -> None:
     from cxr.miner.ask import ask as stage
     from cxr.miner.ask.settings import AskSettings
     from cxr.miner.ask.silence import WHY
-    from cxr.miner.kit.console import out, say, table
+    from cxr.miner.kit.console import out, progress, say, table
     from cxr.miner.store import Store
 
     settings = AskSettings.resolve(db, **asking)
-    with Store.write(db) as store:
-        result = stage.ask(store, settings)
+    with Store.write(db) as store, progress("read") as advance:
+        result = stage.ask(store, settings, advance)
     if result.added:
         out().print(table("Questions added", ["task", "questions"], list(result.added.items())))
     for report in result.balance:

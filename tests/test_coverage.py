@@ -165,7 +165,7 @@ def test_what_was_asked_of_a_study_goes_when_it_is_not_understood_any_more(cxr: 
     ward(tmp_path)
     _ingest(cxr)
     with duckdb.connect(str(db)) as connection:  # an older reader thought that it had understood
-        connection.execute("update coverage set understood = true, reader_version = 'older'")
+        connection.execute("update coverage set understood = true")
         connection.execute("update labels set labeler_version = 'older'")
         connection.execute('update runs set settings = json_merge_patch(settings, \'{"settings": {"x": 1}}\')')
     cxr("ask", "--balance", "none")

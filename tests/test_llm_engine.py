@@ -56,6 +56,18 @@ def test_the_chain_step_does_not_show_the_report(tmp_path: Path) -> None:
     assert "Rule out fracture" not in server.asked("ChainReply")[0]["messages"][-1]["content"]
 
 
+def test_silence_of_a_report_that_was_not_understood_is_no_evidence_and_is_not_asked_again(tmp_path: Path) -> None:
+    text = TEXT + " There is a frumious glimmerule at the left base, and a brillig one beside it."
+    report = REPORT.model_copy(update={"text": text, "sections": ()})
+    with engine_on({}, tmp_path) as (engine, server):
+        plan = engine.plan(QUESTION, report)
+        with pytest.raises(MiningReject) as rejected:
+            engine.evidence(QUESTION, plan, report)
+    assert rejected.value.reason is RejectReason.REPORT_NOT_UNDERSTOOD
+    assert "glimmerule" not in rejected.value.message
+    assert len(server.asked("EvidenceReply")) == 1
+
+
 def test_a_wrong_quote_goes_back_with_the_reason_and_the_right_one_is_taken(tmp_path: Path) -> None:
     calls: list[Call] = []
     script = {"EvidenceReply": [Say(evidence_reply("a large left pleural effusion")), Say(evidence_reply())]}

@@ -13,8 +13,10 @@ from cxr.miner.ask.balance import BalanceReport, ceilings_frame, downsample_sets
 from cxr.miner.ask.settings import AskSettings
 from cxr.miner.ask.silence import note_silent_studies, note_understanding
 from cxr.miner.ask.temporal import ask_temporal
+from cxr.miner.ask.understanding import read_coverage
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import SettingsError
+from cxr.miner.kit.parallel import Advance, quiet
 from cxr.miner.kit.sql import read_sql
 from cxr.miner.language.labeler import LABELER
 from cxr.miner.language.version import reader_version
@@ -54,8 +56,8 @@ class AskResult:
     """Studies that were asked nothing whose answer rests on silence, by reason: their reports were not understood."""
 
 
-def ask(store: Store, settings: AskSettings) -> AskResult:
-    """Write the questions of the chosen tasks that the store does not hold yet.
+def ask(store: Store, settings: AskSettings, advance: Advance = quiet) -> AskResult:
+    """Write the questions of the chosen tasks that the store does not hold yet; `advance` counts reports to be read.
 
     Raises SettingsError where the store has no labels, or none of the labeler that was named, or, for temporal
     questions, no progression between two of its studies.
@@ -70,7 +72,7 @@ def ask(store: Store, settings: AskSettings) -> AskResult:
     if settings.source == "report":
         result = _ask_from_reports(store, settings, tasks)
     else:
-        result = _ask_of_one_study(store, settings, of_one_study) if of_one_study else AskResult({}, 0, ())
+        result = _ask_of_one_study(store, settings, of_one_study, advance) if of_one_study else AskResult({}, 0, ())
     if Task.TEMPORAL not in tasks:
         return result
     added, existing, report = ask_temporal(store, settings)
@@ -78,8 +80,8 @@ def ask(store: Store, settings: AskSettings) -> AskResult:
     return replace(result, added=counts, existing=result.existing + existing, balance=(*result.balance, report))
 
 
-def _ask_of_one_study(store: Store, settings: AskSettings, tasks: Sequence[Task]) -> AskResult:
-    _pick_labels(store, settings)
+def _ask_of_one_study(store: Store, settings: AskSettings, tasks: Sequence[Task], advance: Advance) -> AskResult:
+    _pick_labels(store, settings, advance)
     store.connection.execute(_SQL["asked"])
     reports = [
         _ask_task(store, settings, corpus, task)
@@ -121,7 +123,7 @@ def _ask_from_reports(store: Store, settings: AskSettings, tasks: Sequence[Task]
     return replace(result, retired=retired, removed_chains=removed_chains, silent=silent)
 
 
-def _pick_labels(store: Store, settings: AskSettings) -> None:
+def _pick_labels(store: Store, settings: AskSettings, advance: Advance) -> None:
     known = [name for (name,) in store.rows("select distinct labeler from labels order by labeler")]
     if not known:
         raise SettingsError("ask: the store has no labels; `cxr ingest` a corpus first")
@@ -135,6 +137,7 @@ def _pick_labels(store: Store, settings: AskSettings) -> None:
     possible = [(label.name, other, False) for label in pack().labels for other in label.may_mean]
     schema = {"shown": pl.Utf8, "other": pl.Utf8, "firmly": pl.Boolean}
     store.replace_temporary("pairs", pl.DataFrame([*implied, *possible], schema=schema, orient="row"))
+    read_coverage(store, settings.model_dump(mode="json"), advance)
     note_understanding(store)
     store.connection.execute(_SQL["negatives"])
     store.connection.execute(

@@ -30,7 +30,7 @@ def unread(
     say(f"{result.understood:,} of {result.read:,} reports were understood")
     if result.read < result.reports:
         left = result.reports - result.read
-        say(f"{left:,} reports were not read by our labeler; `cxr ingest CORPUS --label` reads them as well")
+        say(f"{left:,} reports were not read yet; `cxr ask` reads those that it asks about, `cxr ingest --label` all")
     if not result.phrases:
         say(f"no phrase that was not read stands in {settings.min_count:,} reports or more")
         return

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cxr.miner.ask.ask import ask
 from cxr.miner.ask.settings import AskSettings
+from cxr.miner.audit.independent import one_reader
 from cxr.miner.ingest.csv.reader import read_csv_corpus
 from cxr.miner.ingest.write.ingest import ingest
 from cxr.miner.judge import RulesJudge
@@ -63,6 +64,7 @@ def run_demo(db: Path) -> None:
         say(f"filter  {sum(kept for kept, _ in kept.kept.values()):,} chains are factual\n")
         funnel = store.frame(_SQL["funnel"])
         out().print(table("Invented studies, from reports to factual chains", funnel.columns, funnel.rows()))
+        say(f"{one_reader(store)}\n")
         ((chain_id,),) = store.rows(_SQL["worth_showing"])
         for part in show_chain(store, chain_id, verdicts=False):
             out().print(part)
