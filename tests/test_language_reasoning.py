@@ -138,6 +138,8 @@ LISTS = [
 ]  # fmt: skip
 
 HIDDEN = [
+    ("There is no effusion and a pneumothorax is present.", "+pneumothorax"),
+    ("No effusion is seen and the mass is visible.", "+mass"),
     ("We can see a large pneumothorax.", "+pneumothorax"),
     ("One can clearly see the effusion on the left.", "+pleural_effusion"),
     ("A mass could be identified on the left.", "+mass"),
@@ -320,6 +322,14 @@ READ_LATER = [
     ("There is no aneurysm, pointing instead to a tortuous aorta.", {"-aortic_aneurysm", "+tortuous_aorta"}),
     ("Expected findings would include opacities and volume loss.", set()),
     ("A normal image would include clear lungs and a normal heart.", set()),
+    ("There is no evidence in the image of effusion or edema.", {"-pleural_effusion", "-edema"}),
+    ("Effusion: no evidence.", {"-pleural_effusion"}),
+    ("The absence of foreign bodies, such as pacemakers, and masses suggests no disease.",
+     {"-foreign_body", "-pacemaker", "-mass", "-abnormality"}),
+    ("No septal lines are seen, which are typical signs of edema.", {"-kerley_lines"}),
+    ("Septal lines are seen, which are typical signs of edema.", {"+kerley_lines"}),
+    ("There is no nodule, supporting a normal chest X-ray.", {"-nodule", "+normal_chest"}),
+    ("No effusion and pneumothorax are present.", {"-pleural_effusion", "-pneumothorax"}),
     ("Such opacities may suggest pneumonia.", {"+lung_opacity", "?pneumonia"}),
     ("Check for opacities. Such opacities may suggest pneumonia.", set()),
     ("There are no fractures or other changes that could mimic degenerative changes.", {"-fracture"}),

@@ -45,7 +45,7 @@ _TO_BE = frozenset({"is", "are"})
 _BARE_DENIALS = frozenset({"no", "not", "0"})
 """They close a statement at its end alone: "X: no", "X not"."""
 _OPEN, _CLOSE = ("(",), (")",)
-_RELATED = "related"
+_RELATED, _AND, _A = "related", ("and",), len(" a ")
 _NON, _RATHER = ("non",), ("rather", "than")
 
 
@@ -136,6 +136,8 @@ def _runs_on(items: Items, index: int) -> bool:
 
 def _ends_denial(items: Items, index: int) -> bool:
     """Return whether a comma or "and" ends a denial: after "no X is seen", or before a new statement."""
+    if _gives_example(items, index + 1):
+        return False
     closed = items.roles[index] & COMMA and index and items.roles[index - 1] & AFFIRM
     return bool(closed) or _begins_statement(items, index)
 
@@ -190,6 +192,8 @@ def _begins_statement(items: Items, index: int) -> bool:
         start += 1
     if start >= len(roles):
         return False
+    if not alternative and _has_article(items, start) and _is_affirmed(items, start):
+        return True  # "no X and a Y is present"
     if alternative or _has_predicate(items, start):
         return _has_predicate(items, start)
     points = roles[start] & ANAPHOR and entries[start].phrase[0] in _POINTING and not roles[start - 1] & CONJUNCTION
@@ -202,6 +206,11 @@ def _begins_statement(items: Items, index: int) -> bool:
     if not (own or _turns_to_device(items, start)) or first & DENY_FORWARD:
         return False
     return not _alternative_follows(items, start)  # "no X, small left Y"
+
+
+def _has_article(items: Items, start: int) -> bool:
+    """Return whether "a" or "the" stood behind "and": articles are no items, but leave room."""
+    return items.entries[start - 1].phrase == _AND and items.starts[start] - items.ends[start - 1] >= _A
 
 
 def _turns_to_device(items: Items, start: int) -> bool:
