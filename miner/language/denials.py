@@ -192,13 +192,12 @@ def _begins_statement(items: Items, index: int) -> bool:
         start += 1
     if start >= len(roles):
         return False
-    if not alternative and _has_article(items, start) and _is_affirmed(items, start):
-        return True  # "no X and a Y is present"
     if alternative or _has_predicate(items, start):
         return _has_predicate(items, start)
     points = roles[start] & ANAPHOR and entries[start].phrase[0] in _POINTING and not roles[start - 1] & CONJUNCTION
-    if points or (start == index + 1 and roles[index] & COMMA and _is_affirmed(items, start)):
-        return True  # "no X, this Y ..."; "although there is no X, Y is present"
+    apart = (start == index + 1 and roles[index] & COMMA) or _has_article(items, start)
+    if points or (apart and _is_affirmed(items, start)):
+        return True  # "no X, this Y ..."; "although there is no X, Y is present"; "no X and a Y is present"
     first, state = roles[start], entries[start].state
     if state is not None and state.normal:
         return True
