@@ -45,6 +45,7 @@ _TO_BE = frozenset({"is", "are"})
 _BARE_DENIALS = frozenset({"no", "not", "0"})
 """They close a statement at its end alone: "X: no", "X not"."""
 _OPEN, _CLOSE = ("(",), (")",)
+_NOUNS = frozenset({"absence", "lack"})
 _RELATED, _AND, _A = "related", ("and",), len(" a ")
 _NON, _RATHER = ("non",), ("rather", "than")
 
@@ -90,7 +91,7 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
                 deny = -1 if role & STOP else deny
         elif role & STOP and not restricts:
             deny = hedge = -1
-        elif deny_used and not restricts and _parts_denial(items, index):
+        elif not restricts and (deny_used or _is_noun(items, deny)) and _parts_denial(items, index):
             deny = -1
         elif role & _LIST:
             if deny >= 0 and deny_used and _ends_denial(items, index):
@@ -150,6 +151,11 @@ def _or_follows(items: Items, index: int) -> bool:
         if items.roles[position] & (STOP | COPULA | WITH | DENY_FORWARD):
             return False
     return False
+
+
+def _is_noun(items: Items, deny: int) -> bool:
+    """Return whether a verb may follow what a cue denies: "the absence of Y is due to X"."""
+    return deny >= 0 and items.entries[deny].phrase[0] in _NOUNS
 
 
 def _decides_nothing(items: Items, index: int, hedge: int) -> bool:
