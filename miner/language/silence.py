@@ -52,6 +52,7 @@ _HENCE = frozenset({("therefore",), ("thus",), ("hence",), ("so",)})
 _ADVERBS = _HENCE | {("then",), ("also",), ("additionally",), ("in", "addition"), ("instead",)}
 _CONSIDERING = ("considering",)
 _ABSENCE = frozenset({"absence", "lack"})
+_IN_GENERAL = frozenset({"mimic", "typical", "common", "classic", "key", "characteristic", "usual"})
 _SUBJECT = 10
 """So many items may stand before the verb that reports a result."""
 _EXISTS, _WOULD = "there", "would"
@@ -165,12 +166,9 @@ def _silence_meaning(items: Items, silent: list[bool], sought: list[int], index:
     if is_of_a_kind(items, index):
         _seek(items, silent, sought, 0, index)
     phrase = items.entries[index].phrase
-    of_asserted = phrase[0] in RELATIVES and not (index and silent[index - 1])
-    if (
-        of_asserted
-        and phrase[-1] != "mimic"
-        and (_WOULD not in phrase or any(role & DENY_FORWARD for role in items.roles[:index]))
-    ):
+    of_asserted = phrase[0] in RELATIVES and not (index and silent[index - 1]) and _IN_GENERAL.isdisjoint(phrase)
+    denied = any(role & DENY_FORWARD for role in items.roles[:index])
+    if of_asserted and (denied or _WOULD not in phrase):
         return
     of_kinds = _denies_kinds(items, index)
     for at in range(index, _end_of_purpose(items, index)):

@@ -68,6 +68,9 @@ def read_statement(observation: str, status: str) -> Statement:
     cut = len(observation)
     named = [_adjusted(r, polarity, stated, lexicon) for r in readings if r.end <= cut]
     restated = [reading.form for reading in readings if reading.end > cut]
+    if polarity is Polarity.DENIED:  # "X": "unlikely given the clear Y"
+        denied = {form.concept for form in named}
+        restated = [form for form in restated if denied.isdisjoint(lexicon.ruled_out.get(form.concept, ()))]
     if not named:
         restated = [_placed(form, observed) for form in restated]
     forms = _merged(named, restated, lexicon)
