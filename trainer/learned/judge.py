@@ -122,7 +122,7 @@ class RulesAndEncoder:
             forms = (own[0],)
         if not forms:
             return answer
-        told, told_by = _facts(self.namer, report)
+        told, told_by = described_facts(self.namer, report)
         outcome = combine([self._outcome(form, report_facts(report), told) for form in forms], forms)
         named = next((told_by[fact.quote] for fact in outcome.facts if fact.quote in told_by), own and own[1])
         if outcome.reason == Reason.NOT_MENTIONED or named is None:
@@ -164,7 +164,7 @@ def described(namer: Namer, analysis: Analysis) -> list[Described]:
 
 
 @lru_cache(maxsize=2048)
-def _facts(namer: Namer, report: str) -> tuple[Facts, Mapping[Quote | None, Named]]:
+def described_facts(namer: Namer, report: str) -> tuple[Facts, Mapping[Quote | None, Named]]:
     """Return what a report describes as facts, and by the sentence of each what the encoder said; cached by text."""
     facts, named = Facts(load_relations(), in_report=True), dict[Quote | None, Named]()
     for each in described(namer, analyse_report(report)):

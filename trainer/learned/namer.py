@@ -61,17 +61,22 @@ class Namer:
         return self.about.version
 
     @cached_property
-    def _rows(self) -> Rows:
+    def rows(self) -> Rows:
         """The examples as unit vectors."""
         given = self._given
         return self.encoder.embed([words for words, _ in self.about.examples]) if given is None else given
+
+    def anew(self, least_similarity: float | None = None) -> "Namer":
+        """Return the same namer with nothing in its cache, or with another least similarity and so another version."""
+        least = self.about.least_similarity if least_similarity is None else least_similarity
+        return Namer(self.encoder, self.about.model_copy(update={"least_similarity": least}), self.rows)
 
     def name(self, sentence: str) -> Named | None:
         """Return what a sentence describes; None where no example is similar enough, or one that states nothing is."""
         return self._name(" ".join(sentence.split()))
 
     def _look(self, sentence: str) -> Named | None:
-        similar = self._rows @ self.encoder.embed([sentence])[0]
+        similar = self.rows @ self.encoder.embed([sentence])[0]
         at = int(np.argmax(similar))
         words, concept = self.about.examples[at]
         if concept is None or similar[at] < self.about.least_similarity:

@@ -47,12 +47,15 @@ def described_form(concept: str, sentence: str) -> NormalForm:
     parts = [entry.part for entry in entries if entry.part is not None]
     denied = bool(items.union & _DENIES)
     hedged = bool(items.union & _HEDGES) and not denied
-    normal = load_lexicon().concepts[concept].kind == "normal"
+    known = load_lexicon().concepts[concept]
+    normal = known.kind == "normal"
+    # Other structures than its own ("a gap between W and Z") are part of the description.
+    places = [part.id for part in parts if part.part_of and part.region.divided and part.region.id == known.region]
     return normal_form(
         concept,
         Presence.ABSENT if denied else Presence.PRESENT,
         Certainty.UNCERTAIN if hedged and not normal else Certainty.CERTAIN,
-        () if normal else tuple(dict.fromkeys(part.id for part in parts if part.part_of and part.region.divided)),
+        () if normal else tuple(dict.fromkeys(places)),
         one_side([entry.side for entry in entries if entry.side is not None]),
         next((entry.severity for entry in entries if entry.severity is not None), None),
         items.sizes[0][1] if len(items.sizes) == 1 else None,
