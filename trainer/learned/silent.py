@@ -16,9 +16,12 @@ MOST_CHARACTERS = 300
 """A longer one describes more than one thing."""
 _DENIES = int(Role.DENY_FORWARD | Role.DENY_BACKWARD)
 _HEDGES = int(Role.HEDGE_FORWARD | Role.HEDGE_BACKWARD | Role.HEDGE_LIST)
-# It asserts nothing, or not of this image.
+# It asserts nothing, or not of this image; and where the rules know a name and made nothing of it, they had a reason.
 _SILENT = int(
-    Role.NOTHING_SENTENCE
+    Role.CONCEPT
+    | Role.PAST
+    | Role.ANOTHER_DAY
+    | Role.NOTHING_SENTENCE
     | Role.NOTHING_CLAUSE
     | Role.NOTHING_FORWARD
     | Role.QUALITY

@@ -16,8 +16,9 @@ import numpy as np
 
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.parallel import Advance, quiet
+from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.pack import pack
-from cxr.trainer.learned.encoder import MiniLM, base_folder, needed
+from cxr.trainer.learned.encoder import Encoder, MiniLM, base_folder, needed
 from cxr.trainer.learned.examples import Example, descriptions, held_out, means, phrases
 from cxr.trainer.learned.namer import FILE, ROWS, NamerFile
 
@@ -25,8 +26,9 @@ EPOCHS, BATCH, RATE, SCALE = 4, 48, 5e-5, 20.0
 FROZEN_LAYERS = 3
 DESCRIPTIONS_SEEN = 2
 """So often in an epoch; a phrase once."""
-LEAST_RIGHT = 0.75
-"""The share of what is named among held-out sentences that has to be right: it decides the least similarity."""
+MOST_FALSE = 0.005
+"""Of all pairs of a held-out sentence and a concept with a label that it does not describe, so many may be granted: it
+decides the least similarity. Fixed before anything was measured."""
 WEIGHTS = "model.safetensors"
 
 
@@ -104,24 +106,25 @@ def _batches(
             yield anchors, others, alike
 
 
-def _least_similarity(encoder: MiniLM, examples: Sequence[Example], held: Sequence[Example]) -> tuple[float, int, int]:
-    """Return the least similarity above which enough of what is named is right, how much is, and how much of it right.
+def _least_similarity(encoder: Encoder, examples: Sequence[Example], held: Sequence[Example]) -> tuple[float, int, int]:
+    """Return the least similarity at which few enough things are granted falsely; how many are named, how many rightly.
 
-    Of two that will do the smaller; 1, which names nothing, where none does.
+    1, which names nothing, where there is none.
     """
+    asked = [concept.id for concept in load_lexicon().concepts.values() if concept.label is not None]
     known = encoder.embed([example.words for example in examples])
     similar = encoder.embed([example.words for example in held]) @ known.T
-    namings = sorted(
-        ((float(row.max()), means(named, example.concept))
-         for row, example in zip(similar, held, strict=True)
-         if (named := examples[int(np.argmax(row))].concept) is not None),
-        reverse=True,
-    )  # fmt: skip
-    best, right = (1.0, 0, 0), 0
-    for count, (similarity, is_right) in enumerate(namings, start=1):
-        right += is_right
-        if right / count >= LEAST_RIGHT:
-            best = (round(similarity, 4), count, right)
+    best, named, right, false = (1.0, 0, 0), 0, 0, 0
+    for row, example in sorted(zip(similar, held, strict=True), key=lambda pair: -float(pair[0].max())):
+        concept = examples[int(np.argmax(row))].concept
+        if concept is None:
+            continue
+        named += 1
+        right += means(concept, example.concept)
+        false += sum(means(concept, other) and not means(example.concept, other) for other in asked)
+        if false > MOST_FALSE * len(held) * len(asked):
+            break
+        best = (round(float(row.max()), 4), named, right)
     return best
 
 
