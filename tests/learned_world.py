@@ -34,7 +34,8 @@ class SharedWords:
         for row, text in zip(rows, texts, strict=True):
             for word in set(text.lower().replace(".", "").split()) - LIGHT:
                 row[self._places.setdefault(word, next(self._next))] += 1
-        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1)
+        lengths: Rows = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1)
+        return rows / lengths
 
 
 class Eager:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import BertConfig, BertModel, BertTokenizer
 
 from cxr.miner.kit.errors import InputError
 from cxr.miner.language.lexicon import load_lexicon
@@ -42,7 +42,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         vocab_size=len(words) + 5, hidden_size=32, num_hidden_layers=4, num_attention_heads=2, intermediate_size=32
     )
     BertModel(config).save_pretrained(folder)
-    BertTokenizerFast(vocab=str(vocabulary)).save_pretrained(folder)
+    BertTokenizer(vocab=str(vocabulary)).save_pretrained(folder)
     return folder
 
 
