@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.kit import SHARED, Json, parser, records
-from cxr.miner.judge import RulesJudge
+from cxr.miner.judge import Judge, RulesJudge
 from cxr.miner.stats.agreement import agreement
 from cxr.miner.stats.resampling import Estimate
 from cxr.schemas import Finding, Verdict
@@ -56,7 +56,7 @@ class Row(NamedTuple):
         return cls(record["id"], words, str(said), str(item[f"gpt4o_{gold}"]), str(judged), reason)
 
 
-def verdict_rows(judge: RulesJudge, gold: Path) -> list[Row]:
+def verdict_rows(judge: Judge, gold: Path) -> list[Row]:
     rows = []
     for record in records(gold / "factuality_dev.jsonl"):
         answers = judge.verdicts(record["report"], findings(record["findings"]))

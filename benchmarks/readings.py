@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.judge import FACTUAL, findings, shown
 from benchmarks.kit import SHARED, Json, parser, records
-from cxr.miner.judge import RulesJudge
+from cxr.miner.judge import Judge, RulesJudge
 from cxr.miner.language.coverage import coverage
 from cxr.miner.language.labeler import label
 from cxr.miner.stats.agreement import agreement
@@ -34,7 +34,7 @@ def labels_of(report: str) -> dict[str, int | None]:
     return {str(name): value for name, value in label(report).items()}
 
 
-def factual_pairs(judge: RulesJudge, rows: list[Json]) -> dict[str, list[Pair]]:
+def factual_pairs(judge: Judge, rows: list[Json]) -> dict[str, list[Pair]]:
     """Return by style whether each finding is factual."""
     pairs: dict[str, list[Pair]] = defaultdict(list)
     for row in rows:

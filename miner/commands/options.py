@@ -47,7 +47,11 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-JUDGE = Options(judge=offered(str, "Who judges: rules (offline) or llm (an OpenAI-compatible server).", "--judge"))
+JUDGE = Options(
+    judge=offered(
+        str, "Who judges: rules (offline), llm (an OpenAI-compatible server), or rules+encoder (an extra).", "--judge"
+    )
+)
 SERVER = Options(
     base_url=offered(str, "Server: its address, e.g. http://127.0.0.1:8000/v1 (vLLM)."),
     concurrency=offered(int, "Server: calls in flight at most."),
@@ -62,7 +66,9 @@ PACED = Options(
     tpm=offered(float, "Server: tokens a minute; likewise."),
 )
 ENTAILMENT = Options(entailment=offered(str, "For rules: rubric, or radiologist, who grants a disease by its signs."))
-JUDGE_MODEL = Options(model=offered(str, "Server: the judge's model there.", "--judge-model"))
+JUDGE_MODEL = Options(
+    model=offered(str, "Server: the judge's model there; rules+encoder: its folder.", "--judge-model")
+)
 JUDGE_OPTIONS = Options(**JUDGE, **ENTAILMENT, **JUDGE_MODEL, **SERVER)
 # In commands that judge, --model would be the model that is judged.
 OLD_MODEL = Options(old_model=offered(str, "What --judge-model was called.", "--model", hidden=True))

@@ -23,7 +23,12 @@ class JudgeClass(Protocol):
 
 
 JUDGES: Door[JudgeClass] = Door(
-    "judge", {"rules": "cxr.miner.judge.rules:RulesJudge", "llm": "cxr.miner.judge.llm:LLMJudge"}
+    "judge",
+    {
+        "rules": "cxr.miner.judge.rules:RulesJudge",
+        "llm": "cxr.miner.judge.llm:LLMJudge",
+        "rules+encoder": "cxr.trainer.learned.judge:RulesAndEncoder",  # an extra, which no stage asks by itself
+    },
 )
 
 check_name = JUDGES.check

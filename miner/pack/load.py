@@ -28,6 +28,7 @@ from cxr.miner.pack.tables import AskedLabel, RegionId, Table, read_toml, what_t
 from cxr.miner.pack.wording import Nouns, Questions, RegionReading, Signs, Wording
 
 if TYPE_CHECKING:
+    from cxr.miner.pack.descriptions import Descriptions
     from cxr.miner.pack.phantom import Phantom
 
 CHOICE = "CXR_PACK"
@@ -36,10 +37,10 @@ CHOICE = "CXR_PACK"
 _ROOT = Path(__file__).parent
 _ABOUT, _DEFAULT, _NORMALS, _PHANTOM = "pack.toml", "default.toml", "lexicon/normals.toml", "phantom.toml"
 # What speaks of the examination itself is never taken from another pack.
-_SIGNIFICANCE = "significance.toml"
-_ITS_OWN = frozenset({_ABOUT, "questions.toml", "wording.toml", _SIGNIFICANCE})
+_SIGNIFICANCE, _DESCRIPTIONS = "significance.toml", "descriptions.toml"
+_ITS_OWN = frozenset({_ABOUT, "questions.toml", "wording.toml", _SIGNIFICANCE, _DESCRIPTIONS})
 # A pack may do without; what it says of another's concepts would say nothing of its own.
-_OPTIONAL = frozenset({_SIGNIFICANCE})
+_OPTIONAL = frozenset({_SIGNIFICANCE, _DESCRIPTIONS})
 
 
 class Pack(Table):
@@ -141,13 +142,29 @@ class Pack(Table):
             raise _refusal(self.folders, error, _PHANTOM) from None
 
     @cached_property
+    def descriptions(self) -> "Descriptions":
+        """Findings in other words than their names; what learns to name them alone asks for it."""
+        from cxr.miner.pack.descriptions import Descriptions  # noqa: PLC0415
+
+        concepts = [name for declared in self.concepts.values() for name in declared]
+        try:
+            return Descriptions.model_validate(_read(self.folders, _DESCRIPTIONS), context={"concept": concepts})
+        except ValidationError as error:
+            raise _refusal(self.folders, error, _DESCRIPTIONS) from None
+
+    @cached_property
     def digest(self) -> str:
         """The SHA-256 of every file of the pack with its name: an edited word may change a reading.
 
-        Files about corpora are left out: they decide what is ingested, which the store keeps.
+        Files about corpora are left out: they decide what is ingested, which the store keeps. So are descriptions,
+        which no rule reads: they are part of the version of what learned from them.
         """
         files = {path.relative_to(folder).as_posix() for folder in self.folders for path in folder.rglob("*.toml")}
-        files = {file for file in files if not file.startswith("corpora/") and _path(self.folders, file).is_file()}
+        files = {
+            file
+            for file in files - {_DESCRIPTIONS}
+            if not file.startswith("corpora/") and _path(self.folders, file).is_file()
+        }
         content = hashlib.sha256()
         for file in sorted(files):
             content.update(file.encode() + b"\0" + _path(self.folders, file).read_bytes() + b"\0")

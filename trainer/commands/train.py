@@ -1,4 +1,4 @@
-"""`cxr train`: the two stages, and the ablation over both."""
+"""`cxr train`: the two stages, the ablation over both, and the encoder of a judge."""
 
 import contextlib
 from pathlib import Path
@@ -122,6 +122,25 @@ def train_ablation(
         same, of = ablation.order_agreement(rows, measure)
         say(f"{measure}: {same} of {of} pairs of variants are ordered as in the paper")
     say(f"the rows, as JSON: {output / 'ablation.json'}")
+
+
+@train_app.command("encoder")
+def train_encoder(
+    output: Annotated[Path, typer.Option("-o", "--output", help="A new folder for the encoder.")],
+    seed: Annotated[int, typer.Option(help="Names the draws; the same seed trains the same encoder.", min=0)] = 0,
+    epochs: Annotated[int, typer.Option(help="How often everything is seen.", min=0, max=100)] = 4,
+) -> None:
+    """Train the encoder of the judge rules+encoder to name what is described, on a CPU, in minutes."""
+    from cxr.miner.kit.console import progress, say
+    from cxr.trainer.learned.training import train_encoder as train_it
+
+    with progress("train encoder") as advance:
+        trained = train_it(output, seed=seed, epochs=epochs, advance=advance)
+    say(
+        f"of {trained.held_out:,} sentences that were held out, {trained.named:,} are named at a similarity of "
+        f"{trained.least_similarity:.2f}, {trained.right:,} of them rightly"
+    )
+    say(f"encoder {trained.version} is in {output}; ask it with --judge rules+encoder --judge-model {output}")
 
 
 def _given(told: OptionValues) -> dict[str, Any]:
