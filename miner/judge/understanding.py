@@ -11,7 +11,7 @@ from cxr.miner.language.course import compares_sides
 from cxr.miner.language.items import read_items
 from cxr.miner.language.statements import read_finding
 from cxr.miner.pack import pack
-from cxr.schemas import Finding, NormalForm, Presence
+from cxr.schemas import Certainty, Finding, NormalForm, Presence
 
 # "Increased X suggesting Y: not present" denies the Y.
 _LINK = re.compile(
@@ -107,7 +107,10 @@ def _without_grounds(status: str) -> str:
 
 
 def _without_implied(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
-    """Drop what another part of the finding asserts more exactly ("X, confirmed as striped")."""
+    """Drop what another part of the finding asserts more exactly ("X, confirmed as striped").
+
+    Of two that are only possible, either may be meant ("X, or a kind of X").
+    """
     relations = load_relations()
     present = [form for form in forms if form.presence is Presence.PRESENT]
     return tuple(
@@ -116,6 +119,7 @@ def _without_implied(forms: tuple[NormalForm, ...]) -> tuple[NormalForm, ...]:
         if form not in present
         or not any(
             form.concept != other.concept
+            and Certainty.CERTAIN in {form.certainty, other.certainty}
             and form.concept in relations.denied_with(other.concept)
             and other.concept not in relations.denied_with(form.concept)
             for other in present
