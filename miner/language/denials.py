@@ -48,6 +48,7 @@ _BARE_DENIALS = frozenset({"no", "not", "0"})
 _INCLUDING = ("including",)
 _OPEN, _CLOSE = ("(",), (")",)
 _NOUNS = frozenset({"absence", "lack"})
+_ASSOCIATED = ("associated", "with")
 _RELATED, _AND, _A = "related", ("and",), len(" a ")
 _NON, _RATHER = ("non",), ("rather", "than")
 _LIMITS = frozenset({("only",), ("just",), ("merely",)})
@@ -83,7 +84,7 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
     for index, role in enumerate(roles):
         if deny_used and role & (_CONCLUDES | CONFIRM | REPORT) and concludes_anew(items, index, deny):
             deny = -1
-        restricts = deny_used and role & STOP and _restricts(items, index)
+        restricts = deny >= 0 and role & STOP and _restricts(items, index, used=deny_used)
         forward = role & FORWARD and not restricts and not _decides_nothing(items, index, hedge)
         if forward and not (role & BACKWARD and looks_back(items, index)):
             if role & DENY_FORWARD:
@@ -186,10 +187,12 @@ def _decides_nothing(items: Items, index: int, hedge: int) -> bool:
     return phrase == _NON or (hedge >= 0 and phrase == _RATHER)
 
 
-def _restricts(items: Items, index: int) -> bool:
-    """Return whether "which" goes on with what is denied: "no X which suggests Y", but not "no X, which suggests Y"."""
-    phrase = items.entries[index].phrase
-    return phrase[0] == "which" and len(phrase) > 1 and not items.roles[index - 1] & COMMA
+def _restricts(items: Items, index: int, *, used: bool) -> bool:
+    """Return whether what is denied goes on: "no X which suggests Y" (not "no X, which ..."), "no condition with Y"."""
+    phrase, before = items.entries[index].phrase, items.roles[index - 1]
+    if phrase == _ASSOCIATED:
+        return bool(before & (Role.SIGN | Role.GENERIC)) and not before & CONCEPT
+    return used and phrase[0] == "which" and len(phrase) > 1 and not before & COMMA
 
 
 def _gives_example(items: Items, index: int) -> bool:
