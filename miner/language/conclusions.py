@@ -13,6 +13,8 @@ _NEGATIONS = frozenset({"not", "can't", "doesn't", "don't"})
 _ASIDE = frozenset({"without", "with"})
 _FINITE = frozenset({"suggest", "suggested", "indicate", "indicated", "imply", "implied", "support", "confirm"})
 _MEANS = int(Role.CAUSE | Role.PROBABLE)
+MEANS = _MEANS | int(Role.HEDGE_FORWARD)
+"""Without any of these, or "from", a mention explains no other."""
 _VERB = int(Role.COPULA | Role.DENY_FORWARD)
 _MODAL = frozenset({"may", "might", "could"})
 _FROM = ("from",)

@@ -44,6 +44,7 @@ _ASKS = re.compile(
     r"who|if|whether|any|there|so|or|and|but|then|does)\b",
     re.IGNORECASE,
 )
+_AND, _OR = "and", ("or",)
 _HOW = int(
     Role.CHANGE | Role.COURSE | Role.COPULA | Role.COLON | Role.COMMA | Role.DENY_FORWARD | Role.DENY_BACKWARD
     | Role.AFFIRM_BACKWARD | Role.NOT_ASSESSABLE
@@ -94,7 +95,12 @@ def _folded(piece: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def _tree() -> dict[str, Node]:
     """Return the phrase tree of the lexicon with the signs as phrases of their own."""
-    return load_lexicon().tree | {sign: Node({}, entry) for sign, entry in _SIGNS.items()}
+    lexicon = load_lexicon()
+    tree = lexicon.tree | {sign: Node({}, entry) for sign, entry in _SIGNS.items()}
+    either = Node({}, lexicon.entries.get(_OR))
+    known = tree.get(_AND, Node())
+    tree[_AND] = Node(known.next | {"/": Node({"or": either})}, known.entry)  # "and/or"
+    return tree
 
 
 @lru_cache(maxsize=1)

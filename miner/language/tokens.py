@@ -22,9 +22,7 @@ def token_pattern() -> re.Pattern[str]:
     opened = "|".join(re.escape(short) for short in signed if short[-1] == "/")
     either = [f"(?:{closed})(?![\\w/])" if closed else "", f"(?:{opened})" if opened else ""]
     short = "|".join(filter(None, either))
-    worded = (each for each in signed if each[:3].isalpha())  # "and/or" begins with a long word
-    first = "|".join(rf"\b{re.escape(each)}(?![\w/])" for each in worded)
-    return re.compile("|".join(filter(None, [first, _LONG_WORD, short and rf"(?<![\w/])(?:{short})", _REST])))
+    return re.compile("|".join(filter(None, [_LONG_WORD, short and rf"(?<![\w/])(?:{short})", _REST])))
 
 
 @lru_cache(maxsize=50_000)
