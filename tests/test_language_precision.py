@@ -35,7 +35,9 @@ TABLE = [
     ("Heart size is at upper limits normal.", ["+normal_heart"]),
     ("Heart size is at the upper limits of normal.", ["+normal_heart"]),
     # undecided even where one of the two has no name
-    ("XXXX pleural effusion versus thickening.", ["?pleural_effusion"]),
+    ("XXXX pleural effusion versus positioning.", ["?pleural_effusion"]),
+    # an adjective that is weighed against a finding is one of the same structure
+    ("XXXX pleural effusion versus thickening.", ["?pleural_effusion", "?pleural_thickening"]),
     # the density of bone is no opacity
     ("Bone density is decreased.", ["+osteopenia"]),
     ("Normal bone density.", ["+normal_bones"]),

@@ -15,6 +15,8 @@ _FINITE = frozenset(
     {"suggest", "suggested", "indicate", "indicated", "imply", "implied", "support", "confirm", "confirmed"}
 )
 _MEANS = int(Role.CAUSE | Role.PROBABLE)
+MEANS = _MEANS | int(Role.HEDGE_FORWARD)
+"""Without any of these, or "from", a mention explains no other."""
 _VERB = int(Role.COPULA | Role.DENY_FORWARD)
 _MODAL = frozenset({"may", "might", "could"})
 _FROM = ("from",)

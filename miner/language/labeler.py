@@ -118,31 +118,10 @@ def _each_label(
     too = rules.named_too.get(concept)
     if too is not None and present:
         yield too, -1 if hedge else 1
-    suggested = rules.suggested.get(concept)
-    if suggested is not None and present:
-        yield suggested, -1
     negatives = rules.absent.get(concept)
     if negatives is not None and present is (concept in rules.rules_out) and not part:
         for negative in negatives:
             yield negative, 0
-
-
-def _stated(analysis: Analysis) -> Iterator[tuple[Mention, tuple[tuple[str, Value], ...]]]:
-    """Give each mention the labels that it sets; what only suggests a label that is denied by name does not set it."""
-    rules = _rules()
-    suggested = rules.suggested
-    denied: set[str | None] = set()
-    if any(mention.form.concept in suggested for mention in analysis.mentions):
-        denied = {rules.named.get(form.concept) for form, *_ in analysis.mentions if _denies_all(form)} - {None}
-    for mention in analysis.mentions:
-        pairs = _explicit(mention)
-        if denied and suggested.get(mention.form.concept) in denied:
-            pairs = tuple(pair for pair in pairs if pair[0] not in denied)
-        yield mention, pairs
-
-
-def _denies_all(form: NormalForm) -> bool:
-    return form.presence is Presence.ABSENT and form.severity is None
 
 
 def label(report: str) -> dict[str, int | None]:
@@ -153,14 +132,20 @@ def label(report: str) -> dict[str, int | None]:
     if not analysis.cuts:
         return labels
     normal = True
-    for mention, stated in _stated(analysis):
+    suggested = []
+    for mention in analysis.mentions:
         form = mention.form
-        for finding, value in stated:
+        for finding, value in _explicit(mention):
             previous = labels[finding]
             if previous is None or _RANK[value] > _RANK[previous]:
                 labels[finding] = value
         if form.presence is PRESENT and form.concept in rules.counts_as_finding:
             normal = False
+        if form.concept in rules.suggested and form.presence is Presence.PRESENT:
+            suggested.append(rules.suggested[form.concept])
+    for finding in suggested:
+        if labels[finding] is None:  # what is denied by name stays so
+            labels[finding] = -1
     if normal and (nothing := pack().nothing) is not None and coverage(report).understood:
         labels[nothing] = 1
     return labels
@@ -174,14 +159,18 @@ def label_evidence(report: str) -> dict[str, list[LabelEvidence]]:
     rules = _rules()
     analysis = analyse_report(report)
     evidence: dict[str, list[LabelEvidence]] = {name: [] for name in pack().label_names}
-    for index, (mention, stated) in enumerate(_stated(analysis)):
+    for index, mention in enumerate(analysis.mentions):
         form = mention.form
-        for finding, value in stated:
+        stated = dict(_explicit(mention))
+        suggested = rules.suggested.get(form.concept)
+        if suggested is not None and form.presence is Presence.PRESENT and label(report)[suggested] != 0:
+            stated[suggested] = -1
+        for finding, value in stated.items():
             evidence[finding].append(_evidence(analysis, index, mention, value, None))
         normal = form.concept in rules.normals
         if normal is (form.presence is Presence.PRESENT) and not _narrow(form):  # a denial, or an assurance
             for finding in rules.entailed[form.concept]:
-                if finding not in dict(stated):
+                if finding not in stated:
                     evidence[finding].append(_evidence(analysis, index, mention, 0, form.concept))
     return evidence
 

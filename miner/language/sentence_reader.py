@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from cxr.miner.language.attributes import Attributes, collect
 from cxr.miner.language.changes import said_changes
-from cxr.miner.language.conclusions import explains
+from cxr.miner.language.conclusions import MEANS, explains
 from cxr.miner.language.course import change_behind, leads_to_mention
 from cxr.miner.language.headings import is_said, place_of_heading, take_heading
 from cxr.miner.language.items import Items
@@ -183,6 +183,8 @@ class SentenceReader:
 
     def _regions_of_sign(self, index: int) -> list[str]:
         """Return the region of what a mention explains: "X of Y, due to Z" has Z in X's region; none without X."""
+        if not self.readings or not (self.items.union & MEANS or "from" in self.items.words):
+            return []  # nearly always
         before = explains(self.items, index)
         told = [
             reading for reading in self.readings if reading.end <= before and reading.form.presence is Presence.PRESENT
