@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.files import whole_file
 
 Precision = Literal["bf16", "fp32"]
 Attention = Literal["sdpa", "flash_attention_2", "eager"]
@@ -132,10 +133,12 @@ def save_processor(processor: Any, folder: Path) -> None:
             "size": _VIDEO_SIZE,
             "video_processor_type": next(f.video_processor for f in FAMILIES.values() if f.processor == kind),
         }
-    path.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+    with whole_file(path) as out:
+        out.write(json.dumps(written, indent=2) + "\n")
     # Where transformers 4 looks, and with it older vLLM.
     older = {**images, "processor_class": type(processor).__name__}
-    (folder / "preprocessor_config.json").write_text(json.dumps(older, indent=2) + "\n", encoding="utf-8")
+    with whole_file(folder / "preprocessor_config.json") as out:
+        out.write(json.dumps(older, indent=2) + "\n")
 
 
 def images_only(kind: str) -> Any:

@@ -6,7 +6,6 @@ In a distributed run each process comes through here; the first of them alone wr
 import contextlib
 import dataclasses
 import logging
-import shutil
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pydantic import ValidationError
 from cxr.miner.benchmark.settings import Existing
 from cxr.miner.judge.settings import JudgeSettings
 from cxr.miner.kit.errors import CxrError, InputError
+from cxr.miner.kit.files import discard, settle, whole_folder
 from cxr.trainer.models.families import load_model, load_processor, save
 from cxr.trainer.reward.process import PROCESS_FACTUALITY
 from cxr.trainer.reward.protocol import RewardRun
@@ -150,7 +150,7 @@ def prepare_output(training: Training, *, is_first: bool = True) -> Path | None:
             "--existing resume, --existing replace, or another -o"
         )
     if training.existing is Existing.REPLACE:
-        shutil.rmtree(output)
+        discard(output)
         output.mkdir()
         return None
     told = record["settings"]
@@ -290,8 +290,11 @@ def _save_final(trainer: Any, processor: Any, training: Training, *, is_first: b
         own = trainer.accelerator.unwrap_model(trainer.model)
         if is_first:
             own.save_pretrained(training.output / ADAPTER)
-            save(own.merge_and_unload(), processor, final)
+            with whole_folder(final) as making:
+                save(own.merge_and_unload(), processor, making)
         return
-    trainer.save_model(str(final))
+    making = training.output / f".{FINAL}.making"  # all processes have a part in it: no process's id can name it
+    trainer.save_model(str(making))
     if is_first:
-        (final / "training_args.bin").unlink(missing_ok=True)
+        (making / "training_args.bin").unlink(missing_ok=True)
+        settle(making, final)
