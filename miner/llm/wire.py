@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -90,10 +90,11 @@ class Wire:
             )
         self.attestations_used.add(attestation.model_dump_json())
 
-    async def complete(self, body: bytes, licence: Licence, leaving: Callable[[], None]) -> WireReply:
+    async def complete(self, body: bytes, licence: Licence, leaving: Callable[[], Awaitable[None]]) -> WireReply:
         """Send one chat completion; raises PolicyError before, WireError where no reply came.
 
-        `leaving` is called when the body goes onto the connection, and not before: from then on it may be charged.
+        `leaving` is awaited when the body is about to go onto the connection, and not before: from then on it may be
+        charged.
         """
         self.allow(licence)
         json_headers = {"content-type": "application/json"}
@@ -113,7 +114,13 @@ class Wire:
         return await self._send(method, path, data=data, headers={"content-type": "application/json"})
 
     async def _send(
-        self, method: str, path: str, *, data: Any, headers: dict[str, str], leaving: Callable[[], None] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        data: Any,
+        headers: dict[str, str],
+        leaving: Callable[[], Awaitable[None]] | None = None,
     ) -> WireReply:
         assert self._session is not None, "use the wire in an `async with`"  # noqa: S101
         try:
@@ -171,4 +178,4 @@ async def _leaving(
 ) -> None:
     """Tell whoever asked that the body is about to go onto the connection."""
     if context.trace_request_ctx is not None:
-        context.trace_request_ctx()
+        await context.trace_request_ctx()
