@@ -17,7 +17,7 @@ from openai.types.chat import ChatCompletion
 from tenacity import AsyncRetrying, retry_if_exception_type
 
 from cxr.miner.kit.console import say
-from cxr.miner.kit.errors import EngineStopped, MiningReject
+from cxr.miner.kit.errors import EngineStopped, MiningReject, PolicyError
 from cxr.miner.kit.machine import utc_now
 from cxr.miner.llm import failures
 from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, rejected, usable
@@ -240,7 +240,7 @@ class Client:
             started = time.monotonic()
             try:
                 completion, ended = await self._send(key, body, asked, call, started)
-            except (Passing, RefusedRequest, EngineStopped) as failure:
+            except (Passing, RefusedRequest, EngineStopped, PolicyError) as failure:
                 ended = _failed(call, failure, time.monotonic() - started)
                 asked.faltered += isinstance(failure, Passing) and not failure.throttled
                 asked.throttled += isinstance(failure, Passing) and failure.throttled
