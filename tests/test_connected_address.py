@@ -157,7 +157,7 @@ def test_a_private_address_gets_a_key_in_clear_where_that_is_said_and_a_public_o
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    said = {"model": "m", "key_in_clear": True, "timeout_s": 5.0}
+    said: dict[str, Any] = {"model": "m", "key_in_clear": True, "timeout_s": 5.0}
     with pytest.raises(Exception, match="connection refused"):
         sent(MineSettings(base_url="http://10.0.0.5:8000/v1", **said), Licence.PUBLIC)
     assert connected == ["10.0.0.5"]
