@@ -1,6 +1,9 @@
 """No file that another may have written runs code: a poisoned one is refused in one sentence, and stays as it was."""
 
+import ast
+import json
 import pickle
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -8,9 +11,12 @@ from typing import Any
 import diskcache  # type: ignore[import-untyped]  # the library ships no types
 import pytest
 
-from cxr.miner.kit.errors import EngineStopped
+from cxr.miner.kit.errors import EngineStopped, InputError
 from cxr.miner.llm.cache import ReplyCache
-from tests.conftest import Cli
+from cxr.trainer.models.families import load_model, load_processor
+from cxr.trainer.train.exact import demand_only_ours
+from tests.conftest import ROOT, Cli
+from tests.prediction_world import make_model
 from tests.scripted_server import ScriptedServer
 from tests.synthetic import REPLIES, write_store
 
@@ -111,3 +117,86 @@ def test_settings_that_diskcache_would_not_have_written_are_refused(tmp_path: Pa
     changed(folder, "insert or replace into Settings values (?, ?)", (name, value))
     with pytest.raises(EngineStopped, match="settings that diskcache does not write"):
         ReplyCache(folder)
+
+
+# --- models and checkpoints -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model, to be copied."""
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    make_model(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "adapter_model.bin"])
+def test_weights_that_are_a_program_are_refused_with_a_sentence(tmp_path: Path, tiny: Path, name: str) -> None:
+    shutil.copytree(tiny, tmp_path / "model")
+    (tmp_path / "model" / "model.safetensors").unlink()
+    (tmp_path / "model" / name).write_bytes(pickle.dumps(Touch(tmp_path / "ran"), 2))
+    with pytest.raises(InputError, match=r"the weights of .* (hold more than numbers|cannot be loaded)"):
+        load_model(str(tmp_path / "model"))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_folder_that_wants_its_own_code_run_is_refused_with_a_sentence(tmp_path: Path, tiny: Path) -> None:
+    shutil.copytree(tiny, tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text(encoding="utf-8"))
+    config |= {
+        "model_type": "mine",
+        "auto_map": {"AutoConfig": "code.Mine", "AutoModelForImageTextToText": "code.Mine"},
+    }
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (tmp_path / "model" / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n", encoding="utf-8")
+    with pytest.raises(InputError):
+        load_model(str(tmp_path / "model"))
+    with pytest.raises(InputError):
+        load_processor(str(tmp_path / "model"))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_checkpoint_of_deepspeed_is_resumed_only_where_nobody_else_could_have_written(tmp_path: Path) -> None:
+    """It is pickled, and DeepSpeed unpickles it."""
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / "states.pt").touch(mode=0o600)
+    tmp_path.chmod(0o755)
+    demand_only_ours(tmp_path)
+    (tmp_path / "state" / "states.pt").chmod(0o620)
+    with pytest.raises(InputError, match=r"states\.pt, which others may write to"):
+        demand_only_ours(tmp_path)
+    (tmp_path / "state" / "states.pt").chmod(0o600)
+    (tmp_path / "state").chmod(0o777)
+    with pytest.raises(InputError, match="others may write to"):
+        demand_only_ours(tmp_path)
+
+
+# --- the whole project ----------------------------------------------------------------------------------------------
+
+RUNS_CODE = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml", "pandas"}
+
+
+def test_no_file_of_ours_is_read_by_what_runs_code() -> None:
+    """Neither modules that unpickle, nor functions that do unless told otherwise."""
+    found = []
+    rooms = ("miner", "trainer", "prompts", "schemas", "cxr")
+    for path in sorted(file for room in rooms for file in (ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [name.name for name in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""] if {name.name for name in node.names} != {"UnpicklingError"} else []
+            if {name.partition(".")[0] for name in names} & RUNS_CODE:
+                found.append(f"{path}:{node.lineno} imports {names}")  # type: ignore[attr-defined]
+            if isinstance(node, ast.Call):
+                called, options = ast.unparse(node.func), {option.arg for option in node.keywords}
+                unsafe = (
+                    (called == "torch.load" and "weights_only" not in options)
+                    or (called in {"np.load", "numpy.load"} and "allow_pickle" in options)
+                    or called in {"eval", "exec"}
+                    or "trust_remote_code" in options
+                )
+                if unsafe:
+                    found.append(f"{path}:{node.lineno} calls {called}")
+    assert found == []

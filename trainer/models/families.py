@@ -8,8 +8,11 @@ load it elsewhere.
 import importlib
 import importlib.util
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Literal
 
 from cxr.miner.kit.errors import InputError
@@ -73,11 +76,24 @@ def load_model(model: str, *, precision: Precision = "fp32", attention: Attentio
     family_of(model)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     try:
-        return AutoModelForImageTextToText.from_pretrained(model, dtype=dtype, attn_implementation=attention)
+        with no_programs(model):
+            return AutoModelForImageTextToText.from_pretrained(model, dtype=dtype, attn_implementation=attention)
     except (OSError, ImportError, ValueError) as error:
         raise InputError(
             f"the weights of {model} cannot be loaded ({str(error).splitlines()[0][:160]}); expected a complete "
             "folder, as written by save_pretrained"
+        ) from None
+
+
+@contextmanager
+def no_programs(folder: str | Path) -> Iterator[None]:
+    """Turn torch's refusal to unpickle more than tensors into an InputError; its own words say how to run the rest."""
+    try:
+        yield
+    except UnpicklingError:
+        raise InputError(
+            f"the weights of {folder} hold more than numbers, which can be a program and is never run; expected "
+            "safetensors, as written by save_pretrained: do not use what is in that folder"
         ) from None
 
 
