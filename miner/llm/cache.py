@@ -180,6 +180,10 @@ class ReplyCache(AbstractContextManager["ReplyCache", None]):
                 "writes there, then move the folder away, or give another --cache, and run the same command again"
             )
 
+    def leave(self) -> None:
+        """Close the connection of this thread, which will read no more."""
+        self._disk.close()
+
     def close(self) -> None:
         """Close the files."""
         self._writer.close()
