@@ -293,7 +293,7 @@ FORMAT = ExportFormat(write)
 
 def test_an_export_that_was_killed_leaves_nothing_in_the_way_of_the_next(world: Path, tmp_path: Path) -> None:
     (tmp_path / "dying.py").write_text(DYING, encoding="utf-8")
-    command = [CXR, "export", "dying:FORMAT", world / "bench", "-o", "out", "--existing", "resume"]
+    command: list[str | Path] = [CXR, "export", "dying:FORMAT", world / "bench", "-o", "out", "--existing", "resume"]
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
     codes = []
     for _ in range(3):
