@@ -52,7 +52,7 @@ for name, group in GROUPS.items():
 app.command("export")(benchmarks.export_)
 for command in (
     *(files.judge, files.label, files.radrscore, files.agreement, pages.report, pages.ui),
-    *(audit.unread, audit.audit),
+    *(ingest.licence, audit.unread, audit.audit),
     *(phantoms.phantom, prediction.predict, evaluation.evaluate, evaluation.compare),
 ):
     app.command()(command)

@@ -6,6 +6,11 @@ from pydantic import Field
 
 from cxr.schemas.base import Frozen
 
+MOST_TOKENS = 10_000_000
+"""Of one request or reply: as many as the longest context there is. Who says more is not believed."""
+MOST_USD = 100_000.0
+"""For one request: MOST_TOKENS at ten times the highest price there is."""
+
 
 class Call(Frozen):
     """One request to a model server, answered, failed or found in the cache; never holds text of a report."""
@@ -25,11 +30,18 @@ class Call(Frozen):
     cache_hit: bool
     batch: bool = Field(default=False, description="answered by the Batch API, at its price")
     prompt_tokens: int | None = Field(
-        default=None, ge=0, description="as the server counted; 0 where it did no work, None where nobody knows"
+        default=None,
+        ge=0,
+        le=MOST_TOKENS,
+        description="as the server counted; 0 where it did no work, None where nobody knows",
     )
-    completion_tokens: int | None = Field(default=None, ge=0, description="likewise")
-    cached_tokens: int | None = Field(default=None, ge=0, description="prompt tokens billed at the cached price")
-    cost_usd: float | None = Field(default=None, ge=0, description="None where the price or the usage is unknown")
-    latency_s: float = Field(ge=0, description="seconds from sending to the whole reply")
+    completion_tokens: int | None = Field(default=None, ge=0, le=MOST_TOKENS, description="likewise")
+    cached_tokens: int | None = Field(
+        default=None, ge=0, le=MOST_TOKENS, description="prompt tokens billed at the cached price"
+    )
+    cost_usd: float | None = Field(
+        default=None, ge=0, le=MOST_USD, description="None where the price or the usage is unknown"
+    )
+    latency_s: float = Field(ge=0, allow_inf_nan=False, description="seconds from sending to the whole reply")
     called_at: datetime = Field(description="when the reply or the failure was there, in UTC without a zone")
     error: str | None = Field(default=None, description="kind of failure and HTTP status; None for a reply")

@@ -8,6 +8,8 @@ from aiohttp import web
 
 from tests.scripted_server import Act, Fail, Say, ScriptedServer, completion
 
+_AS_IT_IS = object()
+
 
 class BatchingServer(ScriptedServer):
     """Answers batches by the same script; `fate` says how the next batches end."""
@@ -20,6 +22,9 @@ class BatchingServer(ScriptedServer):
         self.open_polls = 0
         """How many times a batch is said to be in progress before it ends."""
         self.refuse_creation = 0
+        self.said_of_a_file: object = _AS_IT_IS
+        self.said_in_lines: list[object] = []
+        """What stands in the place of the next lines' responses."""
         self.extra = [
             ("POST", "/v1/files", self._upload),
             ("GET", "/v1/files/{id}/content", self._content),
@@ -36,7 +41,7 @@ class BatchingServer(ScriptedServer):
         assert isinstance(upload, web.FileField)
         name = f"file-{len(self.files) + 1}"
         self.files[name] = upload.file.read()
-        return web.json_response({"id": name})
+        return web.json_response({"id": name} if self.said_of_a_file is _AS_IT_IS else self.said_of_a_file)
 
     async def _create(self, http: web.Request) -> web.Response:
         if self.refuse_creation:
@@ -88,7 +93,10 @@ class BatchingServer(ScriptedServer):
         for line in answered:
             act = self.next_act(line["body"])
             target = good if isinstance(act, Say) else bad
-            target.append(_result(line["custom_id"], line["body"], act))
+            result = _result(line["custom_id"], line["body"], act)
+            if self.said_in_lines:
+                result["response"] = self.said_in_lines.pop()
+            target.append(result)
         if fate == "errors":
             bad += [_result(line["custom_id"], line["body"], Fail(500)) for line in lines[len(answered) :]]
         # Results come in any order.

@@ -181,3 +181,56 @@ def test_collecting_without_batches_says_how_to_send_some(db: Path) -> None:
 
 def test_the_chain_of_the_synthetic_replies_is_a_chain() -> None:
     assert CHAIN["answer"] == "Yes"
+
+
+ABSURD = [-1, 10**30, 1.5, float("nan"), "many", [], {}, [[1]], None]
+
+
+@pytest.mark.parametrize("bad", ABSURD, ids=lambda bad: repr(bad)[:12])
+def test_absurd_numbers_of_a_batch_are_unknown_and_break_nothing(db: Path, bad: object) -> None:
+    with BatchingServer(REPLIES) as server:
+        server.open_polls = 2
+        mine_in_batches(db, settings_of(db, server.url))
+        for batch in server.batches.values():
+            batch["request_counts"] = {"completed": bad, "failed": bad}
+        assert [(row["answered"], row["failed"]) for row in batch_rows(db)] == [(None, None)]
+        for batch in server.batches.values():
+            batch["request_counts"] = bad
+        assert collect(db)[1] == 1
+        rounds(db)
+    assert len(chains(db)) == 11
+
+
+@pytest.mark.parametrize("bad", ABSURD, ids=lambda bad: repr(bad)[:12])
+def test_what_a_server_says_of_a_batch_may_be_of_any_kind(db: Path, bad: object) -> None:
+    with BatchingServer(REPLIES) as server:
+        server.open_polls = 1
+        mine_in_batches(db, settings_of(db, server.url))
+        (batch,) = server.batches.values()
+        batch["status"] = bad
+        assert [row["status"] for row in batch_rows(db)] == ["many" if bad == "many" else "unknown"]
+        batch |= {"status": "failed", "errors": {"data": bad}}
+        with pytest.raises(EngineStopped, match="refused batch"):
+            collect(db)
+
+
+@pytest.mark.parametrize("bad", [{}, {"id": 5}, {"id": "../../v1/models"}, {"id": "a?b"}, {"id": ""}, [], None])
+def test_a_file_or_batch_without_a_plain_id_stops_with_a_sentence(db: Path, bad: object) -> None:
+    with BatchingServer(REPLIES) as server:
+        server.said_of_a_file = bad
+        with pytest.raises(EngineStopped, match="a reply without an id"):
+            mine_in_batches(db, settings_of(db, server.url))
+
+
+@pytest.mark.parametrize(
+    "bad", [None, 5, "x", [], {"status_code": "200 of the report"}, {"status_code": 200, "body": 3}]
+)
+def test_a_line_of_any_kind_is_an_error_of_its_request(db: Path, bad: object) -> None:
+    with BatchingServer(REPLIES) as server:
+        mine_in_batches(db, settings_of(db, server.url))
+        server.said_in_lines = [bad] * 13
+        collect(db)
+        assert rows(db, "select count(*), any_value(cost_usd) from calls where error is not null") == [(13, 0.0)]
+        assert "report" not in str(rows(db, "select error from calls"))
+        rounds(db)
+    assert len(chains(db)) == 11

@@ -20,7 +20,9 @@ from PIL import Image
 from cxr.miner.export.registry import FORMATS
 from tests.benchmarks_world import make_store, read_samples, rows, run_cxr
 from tests.conftest import ROOT
+from tests.forked import CXR
 
+RESUME = ("--existing", "resume")
 REASONED = "Please think step by step, and enclose the answer within <answer></answer> and the reasoning processes within <think></think>."  # noqa: E501 - word for word
 
 
@@ -271,6 +273,52 @@ def test_wrong_use_is_one_sentence_and_writes_nothing(world: Path) -> None:
         assert said in done.stderr
     assert not (world / "x").exists()
     assert run_cxr(world, "export", "sft", "bench", "-o", "sft", "--existing", "replace").returncode == 0
+
+
+DYING = """
+import os, signal
+from cxr.miner.export.jsonl import FORMAT as whole
+from cxr.miner.export.registry import ExportFormat
+
+def write(benchmark, split, folder, settings):
+    written = whole.write(benchmark, split, folder, settings)
+    if not os.path.exists("killed"):
+        open("killed", "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return written
+
+FORMAT = ExportFormat(write)
+"""
+
+
+def test_an_export_that_was_killed_leaves_nothing_in_the_way_of_the_next(world: Path, tmp_path: Path) -> None:
+    (tmp_path / "dying.py").write_text(DYING, encoding="utf-8")
+    command: list[str | Path] = [CXR, "export", "dying:FORMAT", world / "bench", "-o", "out", "--existing", "resume"]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    codes = []
+    for _ in range(3):
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        codes.append(done.returncode)
+        assert (tmp_path / "out").exists() == (done.returncode == 0)
+    assert codes == [-9, 0, 0]
+    assert "were there already in out" in done.stderr
+    assert not list(tmp_path.glob(".*partial"))
+
+
+def test_resume_leaves_the_same_export_and_refuses_another(world: Path, tmp_path: Path) -> None:
+    shutil.copytree(world / "jsonl", tmp_path / "out")
+    before = (tmp_path / "out" / "export.json").stat().st_mtime_ns
+    same = run_cxr(tmp_path, "export", "jsonl", world / "bench", "-o", "out", "--image-root", "/data", *RESUME)
+    assert same.returncode == 0, same.stderr
+    assert (tmp_path / "out" / "export.json").stat().st_mtime_ns == before
+    other = run_cxr(tmp_path, "export", "jsonl", world / "bench", "-o", "out", "--seed", "5", *RESUME)
+    assert other.returncode == 1
+    assert "is an export of another benchmark, format or settings" in other.stderr
+    # What an earlier version left where it was interrupted.
+    (tmp_path / "out" / "export.json").write_text('{"unfinished": true}', encoding="utf-8")
+    again = run_cxr(tmp_path, "export", "jsonl", world / "bench", "-o", "out", "--seed", "5", *RESUME)
+    assert again.returncode == 0, again.stderr
+    assert json.loads((tmp_path / "out" / "export.json").read_bytes())["settings"]["seed"] == 5
 
 
 # --- and back: reviews ----------------------------------------------------------------------------------------------

@@ -84,8 +84,9 @@ def kill_and_restart(
 def test_kills_lose_nothing_double_nothing_and_hide_no_spending(cxr_in: CliIn, tmp_path: Path) -> None:
     counted = kill_and_restart(cxr_in, tmp_path, questions=30, kills=3, concurrency=8, latency_s=0.04, seed=1)
     assert counted["kills"] >= 2
-    # A server does not see a request whose asker dies in the instant of sending; we count it all the same.
-    assert 0 <= counted["ours"] - counted["received"] <= counted["kills"]
+    # A server does not see a request whose asker dies between the line on disk and the sending; we count it all the
+    # same.
+    assert 0 <= counted["ours"] - counted["received"] <= counted["kills"] * 8
     assert counted["tokens"] == 100 * counted["ours"]
     assert counted["unknown"] == 0
     assert counted["duplicates"] == 0

@@ -9,7 +9,8 @@ import pytest
 
 from cxr.miner.kit.errors import BudgetReached, SettingsError
 from cxr.miner.llm.budget import Budget, Spent
-from cxr.miner.llm.pace import Pace, duration_s, retry_after_s
+from cxr.miner.llm.numbers import duration_s, retry_after_s
+from cxr.miner.llm.pace import Pace
 from cxr.miner.llm.prices import price_of
 from cxr.miner.mine.settings import MineSettings
 from tests.clocks import seconds_asked_for
@@ -23,7 +24,7 @@ LOCAL = "http://127.0.0.1:8000/v1"
         ({}, None),
         ({"retry-after": "3"}, 3.0),
         ({"retry-after": "0.5"}, 0.5),
-        ({"retry-after": "-1"}, 0.0),
+        ({"retry-after": "-1"}, None),
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),

@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from cxr.miner.audit.settings import AuditSettings
-from cxr.miner.kit.jsonl import json_line, whole_file
+from cxr.miner.kit.files import whole_file
+from cxr.miner.kit.jsonl import json_line
 from cxr.miner.kit.sql import read_sql
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Licence

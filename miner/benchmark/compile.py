@@ -1,7 +1,6 @@
 """Compile: from a store to a benchmark folder; the manifest comes last, so its presence means a finished build."""
 
 import json
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from cxr.miner.benchmark.selection import Selection, findings, select
 from cxr.miner.benchmark.settings import BenchSettings, Existing
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.kit.files import discard
 from cxr.miner.kit.machine import FILES, versions
 from cxr.miner.kit.parallel import Advance
 from cxr.miner.kit.sql import read_sql
@@ -149,8 +149,8 @@ def _settings(settings: BenchSettings) -> dict[str, Any]:
 
 def _begin(folder: Path, mark: str, existing: Existing) -> dict[str, str]:
     """Make the folder ready and give the hashes of the files that an earlier build of the same samples finished."""
-    if existing is Existing.REPLACE and folder.exists():
-        shutil.rmtree(folder)
+    if existing is Existing.REPLACE:
+        discard(folder)
     folder.mkdir(exist_ok=True)
     unfinished = folder / UNFINISHED
     if not unfinished.is_file():

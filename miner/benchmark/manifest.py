@@ -12,7 +12,7 @@ import duckdb
 from pydantic import Field, ValidationError
 
 from cxr.miner.kit.errors import InputError
-from cxr.miner.kit.jsonl import whole_file
+from cxr.miner.kit.files import whole_file
 from cxr.schemas.base import Frozen
 
 MANIFEST_FORMAT = "cxr-benchmark/1"

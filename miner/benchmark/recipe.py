@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from cxr.miner.benchmark.manifest import Manifest
+from cxr.miner.kit.files import whole_path
 from cxr.miner.kit.sql import read_sql
 from cxr.miner.store import Store
 
@@ -33,9 +34,8 @@ def write_recipe(store: Store, manifest: Manifest, target: Path) -> int:
         "manifest": manifest.model_dump(mode="json", exclude={"findings"}),
         "ask": _ask_settings(store),
     }
-    partial = target.with_name(f".{target.name}.partial")
-    pq.write_table(table.replace_schema_metadata({KEY: json.dumps(about)}), partial, compression="zstd")
-    partial.replace(target)
+    with whole_path(target) as partial:
+        pq.write_table(table.replace_schema_metadata({KEY: json.dumps(about)}), partial, compression="zstd")
     return int(table.num_rows)
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cxr.miner.benchmark.settings import Mode
+from cxr.miner.kit.files import whole_path
 from cxr.miner.kit.sql import read_sql
 from cxr.miner.store import Store
 
@@ -103,6 +104,5 @@ def read_shard(store: Store, split: str, mode: str, first: int, end: int, max_im
 def write_samples(table: pa.Table, path: Path) -> None:
     """Write a Parquet file that appears only when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    pq.write_table(table, partial, compression="zstd", row_group_size=20_000)
-    partial.replace(path)
+    with whole_path(path) as partial:
+        pq.write_table(table, partial, compression="zstd", row_group_size=20_000)

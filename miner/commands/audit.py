@@ -21,7 +21,7 @@ def unread(
     from cxr.miner.audit.settings import UnreadSettings
     from cxr.miner.audit.unread import lexicon_entries, unread_phrases
     from cxr.miner.kit.console import out, say, table
-    from cxr.miner.kit.jsonl import whole_file
+    from cxr.miner.kit.files import whole_file
     from cxr.miner.store import Store
 
     settings = UnreadSettings.resolve(db, limit=limit, min_count=min_count)

@@ -32,6 +32,7 @@ COMMAND_ORDER = (
     *(
         "demo",
         "ingest",
+        "licence",
         "images",
         "unread",
         "ask",

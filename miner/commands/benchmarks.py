@@ -165,7 +165,8 @@ def export_(
         result = export(store, benchmark, output, format_, settings, on_existing, public=public,
                         allowed_because=allowed, advance=advance)  # fmt: skip
     rows = sum(count for _, count in result.files)
-    say(f"{rows:,} rows in {len(result.files):,} files written to {output}; licence tag: {result.licence}")
+    said = "were there already in" if result.was_there else "written to"
+    say(f"{rows:,} rows in {len(result.files):,} files {said} {output}; licence tag: {result.licence}")
 
 
 IMPORTING = Options(

@@ -107,6 +107,30 @@ def _before_polars_loads() -> None:
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
 
 
+def licence(
+    corpus: Annotated[str, typer.Argument(help="A corpus of the store, as `cxr status` names it.")],
+    licence: Annotated[str, typer.Argument(metavar="LICENCE", help="public or credentialed.")],
+    signed_by: Annotated[
+        str | None, typer.Option("--signed-by", metavar="NAME", help="Who answers for it; needed to make it public.")
+    ] = None,
+    allowed: Annotated[
+        str | None, typer.Option("--i-am-allowed", metavar="WHY", help="Why it may be public; likewise.")
+    ] = None,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Put a corpus of the store under another licence; who did it, when and why is noted in `runs`."""
+    from cxr.miner.ingest.write.licence import change_licence
+    from cxr.miner.kit.console import say
+    from cxr.miner.kit.settings import choose
+    from cxr.miner.store import Store
+    from cxr.schemas.vocabulary import Licence
+
+    chosen = choose(Licence, licence, "licence: LICENCE")
+    with Store.write(db) as store:
+        changed = change_licence(store, corpus, chosen, signed_by, allowed)
+    say(f"{corpus} is {chosen} now: {changed:,} studies changed; exports that were made before keep the tag they have")
+
+
 @images_app.command("check")
 def images_check(
     root: Annotated[

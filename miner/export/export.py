@@ -1,7 +1,7 @@
 """`cxr export`: may it go there, what is written, and the note of it in `runs`."""
 
+import json
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from cxr.miner.export.registry import FORMATS, with_pixels
 from cxr.miner.export.rows import Benchmark, splits_of
 from cxr.miner.export.settings import ExportSettings
 from cxr.miner.kit.errors import InputError, PolicyError, SettingsError
+from cxr.miner.kit.files import whole_folder
 from cxr.miner.store import Store
 
 NOTE = "export.json"
@@ -24,6 +25,8 @@ class ExportResult:
 
     files: tuple[tuple[str, int], ...]
     licence: str
+    was_there: bool = False
+    """It had been written before, and was left as it is."""
 
 
 def may_export(licence: str, target: str, *, public: bool, allowed_because: str | None) -> None:
@@ -74,8 +77,6 @@ def export(
         )
     rooted = _rooted(store, settings)
     splits = splits_of(benchmark, rooted)
-    _make_folder(folder, existing)
-    write_json(folder / NOTE, {"unfinished": True, "licence": licence})
     given = settings.model_dump(mode="json")
     made_of = {
         "format": name,
@@ -83,21 +84,26 @@ def export(
         "fingerprint": benchmark.manifest.fingerprint,
         "licence": licence,
     }
-    with store.run("export", {**given, **made_of, "target": str(folder.resolve()), "public": public}) as run:
+    if (finished := _finished(folder, existing, {**made_of, "settings": given})) is not None:
+        return finished
+    with (
+        store.run("export", {**given, **made_of, "target": str(folder.resolve()), "public": public}) as run,
+        whole_folder(folder) as making,
+    ):
         run.attestation = [f"allowed to publish: {allowed_because}"] if allowed_because else None
         written: list[tuple[Path, int]] = []
         for split in splits:
-            written += form.write(benchmark, split, folder, rooted)
+            written += form.write(benchmark, split, making, rooted)
             advance(sum(rows for _, rows in written), None)
         run.rows_written = sum(rows for _, rows in written)
-        files = {str(path.relative_to(folder)): rows for path, rows in written}
+        files = {str(path.relative_to(making)): rows for path, rows in written}
         if not files:
             raise InputError(f"{source} has no reasoning samples, which {name} is made of; see its manifest.json")
-        hashes = {file: hash_file(folder / file) for file in files}
+        hashes = {file: hash_file(making / file) for file in files}
         if form.describe is not None:
-            form.describe(benchmark, folder, hashes, settings)
+            form.describe(benchmark, making, hashes, settings)
         listed = {file: {"rows": rows, "sha256": hashes[file]} for file, rows in files.items()}
-        write_json(folder / NOTE, {**made_of, "settings": given, "files": listed})
+        write_json(making / NOTE, {**made_of, "settings": given, "files": listed})
     return ExportResult(tuple(files.items()), licence)
 
 
@@ -112,15 +118,35 @@ def _rooted(store: Store, settings: ExportSettings) -> ExportSettings:
     return settings.model_copy(update=changes)
 
 
-def _make_folder(folder: Path, existing: Existing) -> None:
+def _finished(folder: Path, existing: Existing, wanted: dict[str, object]) -> ExportResult | None:
+    """Return what a folder holds already where that is what is wanted, None where it is to be written.
+
+    An export takes its name when it is whole, so that there is never a half one to go on with. Raises InputError where
+    the folder may not be written to.
+    """
     if not folder.parent.is_dir():
         raise InputError(f"the folder {folder.parent} for {folder.name} does not exist; create it or give another -o")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; expected a folder to write to")
-    if folder.is_dir() and any(folder.iterdir()):
-        if existing is not Existing.REPLACE:
-            raise InputError(f"{folder} exists; choose --existing replace, or another -o")
-        if not (folder / NOTE).is_file():
-            raise InputError(f"{folder} exists and is no export of cxr; it is left alone: give another -o")
-        shutil.rmtree(folder)
-    folder.mkdir(exist_ok=True)
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return None
+    if existing is Existing.STOP:
+        raise InputError(
+            f"{folder} exists; choose --existing replace, --existing resume (which leaves a finished export of the "
+            "same as it is), or another -o"
+        )
+    note = folder / NOTE
+    if not note.is_file():
+        raise InputError(f"{folder} exists and is no export of cxr; it is left alone: give another -o")
+    try:
+        told = json.loads(note.read_bytes())
+    except ValueError:
+        told = None
+    if existing is Existing.REPLACE or not isinstance(told, dict) or told.get("unfinished"):
+        return None
+    if {key: told.get(key) for key in wanted} != wanted:
+        raise InputError(
+            f"{folder} is an export of another benchmark, format or settings; choose --existing replace, or another -o"
+        )
+    files = {name: entry["rows"] for name, entry in told["files"].items()}
+    return ExportResult(tuple(files.items()), str(told["licence"]), was_there=True)

@@ -1,6 +1,5 @@
 """Imported samples as a benchmark's folder, so that everything that reads a benchmark reads them too."""
 
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +9,14 @@ from typing import Any
 import pyarrow as pa
 
 from cxr.miner.benchmark.compile import check_folder
-from cxr.miner.benchmark.manifest import MANIFEST, UNFINISHED, FileEntry, Manifest, hash_file, write_json
+from cxr.miner.benchmark.manifest import MANIFEST, FileEntry, Manifest, hash_file, write_json
 from cxr.miner.benchmark.samples import SCHEMAS, write_samples
 from cxr.miner.benchmark.settings import Existing, Mode, Split
 from cxr.miner.imports.records import Read, Sample
 from cxr.miner.imports.rejects import by_reason, insert_rejects
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.files import whole_folder
 from cxr.miner.kit.machine import FILES, versions
 from cxr.miner.store import Run, Store
 from cxr.schemas.vocabulary import Licence, Stage
@@ -82,21 +82,17 @@ def _write_rejects(store: Store, what: str, reads: Mapping[Path, Read], run: Run
 
 
 def _write(folder: Path, samples: list[Sample], split: Split, settings: dict[str, Any]) -> Manifest:
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir()
-    write_json(folder / UNFINISHED, {"settings": settings})
     files: dict[str, FileEntry] = {}
-    for mode in Mode:
-        rows = [_row(sample, split, mode) for sample in _asked_in(mode, samples)]
-        if rows:
-            name = f"{split}/{mode}-00000.parquet"
-            path = folder / name
-            write_samples(pa.Table.from_pylist(rows, schema=SCHEMAS[mode]), path)
-            files[name] = FileEntry(sha256=hash_file(path), bytes=path.stat().st_size, rows=len(rows))
-    manifest = _manifest(folder.name, samples, split, settings, files)
-    write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
-    (folder / UNFINISHED).unlink()
+    with whole_folder(folder) as making:
+        for mode in Mode:
+            rows = [_row(sample, split, mode) for sample in _asked_in(mode, samples)]
+            if rows:
+                name = f"{split}/{mode}-00000.parquet"
+                path = making / name
+                write_samples(pa.Table.from_pylist(rows, schema=SCHEMAS[mode]), path)
+                files[name] = FileEntry(sha256=hash_file(path), bytes=path.stat().st_size, rows=len(rows))
+        manifest = _manifest(folder.name, samples, split, settings, files)
+        write_json(making / MANIFEST, manifest.model_dump(mode="json"))
     return manifest
 
 

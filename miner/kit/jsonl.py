@@ -1,17 +1,17 @@
-"""JSON Lines in and out: a bad line is a reject with its number, and output appears whole or not at all."""
+"""JSON Lines in and out: a bad line is a reject with its number."""
 
 import contextlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from pydantic import ValidationError
 
 from cxr.miner.kit.errors import BadRecord, InputError, MiningReject
+from cxr.miner.kit.files import whole_file
 from cxr.miner.kit.parallel import Advance, ordered_map
 from cxr.schemas.vocabulary import RejectReason, Stage
 
@@ -95,35 +95,6 @@ def _outcome(
         identity = record.get("id") if isinstance(record, dict) else None
         reason = error.reason if isinstance(error, MiningReject) else RejectReason.WRONG_FIELDS
         return {}, {"stage": stage, "line": number, "id": identity, "reason": reason, "message": said}
-
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """Open a text file that takes its name only when it is complete; raises InputError where it cannot be made."""
-    with whole_path(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as handle:
-        yield handle
-
-
-@contextlib.contextmanager
-def whole_path(path: Path) -> Iterator[Path]:
-    """Return a name to write to; what is there in the end takes `path`'s name; raises InputError where it cannot."""
-    path = path.resolve()  # through a link to the file that it names, not over the link
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise InputError(f"{path} is a device or a pipe; expected a file name to write to")
-    if not path.parent.is_dir():
-        raise InputError(f"the folder {path.parent} for {path.name} does not exist; create it or write elsewhere")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; expected a file name to write to")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path} cannot be written; check the permissions of its folder")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); check its disk and permissions") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _lines(source: Path) -> Iterator[tuple[int, bytes]]:

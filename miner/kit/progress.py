@@ -16,6 +16,8 @@ from typing import Any
 from rich.table import Table
 
 from cxr.miner.kit.console import Display, table
+from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.files import whole_file
 
 _FILE_EVERY_S = 1.0
 _WINDOW_S = 15.0
@@ -111,10 +113,8 @@ class Live:
 
     def _file(self) -> None:
         # Without room on the disk the run ends soon enough, and says so itself.
-        with contextlib.suppress(OSError):
-            beside = self._path.with_name(f"{self._path.name}.new")
-            beside.write_text(json.dumps(asdict(self.numbers)), encoding="utf-8")
-            beside.replace(self._path)
+        with contextlib.suppress(InputError), whole_file(self._path) as out:
+            out.write(json.dumps(asdict(self.numbers)))
 
 
 @contextlib.contextmanager

@@ -47,6 +47,8 @@ class Asked:
     attempts: int = 0
     faltered: int = 0
     """Tries of the present request that failed; waiting for one's turn at a busy server is no failure."""
+    throttled: int = 0
+    """Tries of the present request that a busy server put off."""
     rejection: Rejection | None = None
 
 

@@ -134,4 +134,4 @@ class BackgroundClient:
     async def _close(self) -> None:
         await self._wire.__aexit__(None, None, None)
         # The cache keeps a connection for each thread; this is where the client's is closed.
-        self._cache.close()
+        self._cache.leave()

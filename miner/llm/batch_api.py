@@ -3,6 +3,7 @@
 Requests are named by their hash, the key of the reply cache: an answer finds its place whichever batch it comes from.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,15 @@ from cxr.schemas.vocabulary import Licence, RejectReason
 MOST_REQUESTS = 50_000
 MOST_BYTES = 190_000_000
 # States in which nothing more will come.
+# An id becomes part of an address.
+_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._:-]{0,199}", re.ASCII)
 ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
+
+
+def id_of(said: object) -> str | None:
+    """Return the id that a server's word on a file or batch names; None where it is none that fits an address."""
+    made = said.get("id") if isinstance(said, dict) else None
+    return made if isinstance(made, str) and _ID.fullmatch(made) else None
 
 
 @dataclass
@@ -106,14 +115,14 @@ class BatchServer:
         """Upload a file and start a batch under our id; give the ids of file and batch."""
         content = part.path.read_bytes()
         sent = await self._tried(lambda: self._wire.upload(f"{our_id}.jsonl", content, part.licence))
-        file_id = str(sent.json()["id"])
+        file_id = self._named(sent.json())
         wanted = {
             "input_file_id": file_id,
             "endpoint": "/v1/chat/completions",
             "completion_window": "24h",
             "metadata": {"cxr_batch": our_id},
         }
-        return file_id, str((await self._said("POST", "/batches", wanted))["id"])
+        return file_id, self._named(await self._said("POST", "/batches", wanted))
 
     async def state(self, remote_id: str) -> dict[str, Any]:
         """Return the server's word on one batch."""
@@ -125,17 +134,33 @@ class BatchServer:
 
     async def recent(self) -> list[dict[str, Any]]:
         """Return the server's latest batches, to find one that was started just before a kill."""
-        return list((await self._said("GET", "/batches?limit=100")).get("data", []))
+        data = (await self._said("GET", "/batches?limit=100")).get("data")
+        return [state for state in data if isinstance(state, dict)] if isinstance(data, list) else []
 
-    async def lines(self, file_id: str | None) -> Iterator[dict[str, Any]]:
+    async def lines(self, file_id: object) -> Iterator[dict[str, Any]]:
         """Return the lines of a result file; none where there is no file. Lines that are no JSON are left out."""
-        if not file_id:
+        if not isinstance(file_id, str) or not _ID.fullmatch(file_id):
             return iter(())
         reply = await self._tried(lambda: self._wire.ask("GET", f"/files/{file_id}/content"))
         return whole_lines(reply.body)
 
     async def _said(self, method: str, path: str, content: Mapping[str, object] | None = None) -> dict[str, Any]:
-        return dict((await self._tried(lambda: self._wire.ask(method, path, content))).json())
+        said = (await self._tried(lambda: self._wire.ask(method, path, content))).json()
+        if not isinstance(said, dict):
+            raise self._stopped("a reply that is no JSON object")
+        return said
+
+    def _named(self, said: object) -> str:
+        """Return the id of what was made."""
+        if (made := id_of(said)) is None:
+            raise self._stopped("a reply without an id")
+        return made
+
+    def _stopped(self, kind: str) -> EngineStopped:
+        return EngineStopped(
+            f"the Batch API of {self._settings.base_url} did not do what was asked ({kind}); see whether "
+            "the server has one, and run the same command again: nothing is lost"
+        )
 
     async def _tried(self, send: Any) -> WireReply:
         tries = AsyncRetrying(
@@ -147,10 +172,7 @@ class BatchServer:
         try:
             reply: WireReply = await tries(self._once, send)
         except (Passing, RefusedRequest) as failure:
-            raise EngineStopped(
-                f"the Batch API of {self._settings.base_url} did not do what was asked ({failure.kind}); see whether "
-                "the server has one, and run the same command again: nothing is lost"
-            ) from None
+            raise self._stopped(failure.kind) from None
         return reply
 
     async def _once(self, send: Any) -> WireReply:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.files import append
 from cxr.miner.kit.jsonl import whole_lines
 from cxr.miner.llm.policy import check_endpoint
 from cxr.miner.llm.settings import ServerSettings
@@ -108,17 +109,17 @@ class FileBooks:
         return () if self.client is None else self.client.attestations_used
 
     def _write(self, call: Call) -> None:
-        with self.log.open("a", encoding="utf-8") as lines:
-            lines.write(call.model_dump_json() + "\n")
+        append(self.log, (call.model_dump_json() + "\n").encode())
 
 
 def _spent_in(log: Path, model: str) -> "Spent":
     """Return what earlier runs for the same output have used of this model; a line cut off by a kill counts nothing."""
     from cxr.miner.llm.budget import Spent
+    from cxr.miner.llm.ledger import call_of
 
     if not log.exists():
         return Spent()
-    calls = whole_lines(log.read_bytes())
-    costs = [call["cost_usd"] for call in calls if call["model"] == model and not call["cache_hit"]]
+    calls = map(call_of, whole_lines(log.read_bytes()))
+    costs = [call.cost_usd for call in calls if call.model == model and not call.cache_hit]
     usd = sum(cost for cost in costs if cost is not None)
     return Spent(usd=usd, calls=len(costs), unknown=sum(cost is None for cost in costs))

@@ -4,6 +4,7 @@ A request goes through `Client._reply`: the cache first, then the budget, then i
 with its policy gate. A reply is in the cache, on disk, before anybody reads it.
 """
 
+import asyncio
 import json
 import os
 import random
@@ -13,18 +14,20 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from openai.types.chat import ChatCompletion
-from pydantic import ValidationError
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from tenacity import AsyncRetrying, retry_if_exception_type
 
-from cxr.miner.kit.errors import EngineStopped, MiningReject
+from cxr.miner.kit.console import say
+from cxr.miner.kit.errors import EngineStopped, MiningReject, PolicyError
 from cxr.miner.kit.machine import utc_now
 from cxr.miner.llm import failures
 from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, rejected, usable
 from cxr.miner.llm.batch_api import BatchFiles
 from cxr.miner.llm.budget import BYTES_PER_TOKEN, Budget
 from cxr.miner.llm.cache import ReplyCache, request_hash
+from cxr.miner.llm.completion import read_completion
 from cxr.miner.llm.failures import Passing, RefusedRequest
 from cxr.miner.llm.ledger import Ledger
+from cxr.miner.llm.numbers import count
 from cxr.miner.llm.pace import LONGEST_PAUSE_S, Pace
 from cxr.miner.llm.prices import billed
 from cxr.miner.llm.settings import ServerSettings
@@ -37,7 +40,10 @@ from cxr.schemas.vocabulary import Licence, RejectReason
 
 R = TypeVar("R", bound=Reply)
 
+_FIRST_WAIT_S = 0.1
 _LONGEST_WAIT_S = 60.0
+# How often the cache is looked into while another process asks what we want to ask.
+_LOOK_AGAIN_S = 0.2
 _FREE: dict[str, object] = {"prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0}
 
 
@@ -75,6 +81,7 @@ class Client:
         self.counters = Counters()
         self._failures_in_row = 0
         self._has_answered = False
+        self._in_flight: dict[str, asyncio.Event] = {}
         self._ids = f"{time.time_ns():x}{os.getpid():x}"
         self._made = 0
         self._model = self.settings.named_model
@@ -146,25 +153,62 @@ class Client:
             "utf-8", "surrogatepass"
         )
         key = request_hash(body)
+        ours = False
+        try:
+            while True:
+                # After the claim we look again: another process may just have been answered.
+                if (cached := self._cached(asked, key)) is not None:
+                    return cached
+                if ours:
+                    return await self._fetch(key, body, asked)
+                self.wire.allow(asked.licence, stored=self.sink is not None)
+                if self.sink is not None:
+                    self.sink.defer(key, body, asked)
+                    raise Deferred
+                ours = await self._turn_to_ask(key)
+        finally:
+            if ours:
+                self.cache.release(key)
+                self._in_flight.pop(key).set()
+
+    def _cached(self, asked: Asked, key: str) -> ChatCompletion | None:
+        """Return the reply from the cache and count it; None where there is none that can be read."""
         stored = self.cache.get(key)
-        if stored is not None:
-            asked.attempts += 1
-            self.counters.cached += 1
-            self.on_call(self._call(asked, key, cache_hit=True))
-            return ChatCompletion.model_validate_json(stored)
-        self.wire.allow(asked.licence, stored=self.sink is not None)
-        if self.sink is not None:
-            self.sink.defer(key, body, asked)
-            raise Deferred
-        return await self._fetch(key, body, asked)
+        if stored is None:
+            return None
+        try:
+            completion = read_completion(stored)
+        except Passing:
+            say(f"the reply cache holds something that is no reply ({key[:12]}); it is asked again and replaced")
+            return None
+        asked.attempts += 1
+        self.counters.cached += 1
+        self.on_call(self._call(asked, key, cache_hit=True))
+        return completion
+
+    async def _turn_to_ask(self, key: str) -> bool:
+        """Return whether we are to send this request; if not, wait until whoever sends it may have been answered.
+
+        Raises Stopping where the run is about to end.
+        """
+        if self.stopping:
+            raise Stopping
+        if (same := self._in_flight.get(key)) is not None:
+            await same.wait()
+            return False
+        if not self.cache.claim(key):
+            await self.pace.nap(_LOOK_AGAIN_S)
+            return False
+        self._in_flight[key] = asyncio.Event()
+        return True
 
     async def _fetch(self, key: str, body: bytes, asked: Asked) -> ChatCompletion:
         """Get a reply from the server, trying again after passing failures."""
-        asked.faltered = 0
+        asked.faltered = asked.throttled = 0
         tries = AsyncRetrying(
             retry=retry_if_exception_type(Passing),
             stop=lambda _: asked.faltered >= self.settings.max_tries,
-            wait=lambda state: _wait(state, asked.faltered),
+            wait=lambda _: _wait(asked),
             sleep=self.pace.nap,
             reraise=True,
         )
@@ -196,9 +240,10 @@ class Client:
             started = time.monotonic()
             try:
                 completion, ended = await self._send(key, body, asked, call, started)
-            except (Passing, RefusedRequest, EngineStopped) as failure:
+            except (Passing, RefusedRequest, EngineStopped, PolicyError) as failure:
                 ended = _failed(call, failure, time.monotonic() - started)
                 asked.faltered += isinstance(failure, Passing) and not failure.throttled
+                asked.throttled += isinstance(failure, Passing) and failure.throttled
                 raise
             return completion
         finally:
@@ -223,8 +268,8 @@ class Client:
         self._has_answered = True
         self.pace.answered(reply.headers)
         text = reply.body.decode("utf-8", "replace")
-        completion = _completion(text)
-        self.cache.put(key, text)
+        completion = read_completion(text)
+        await asyncio.wrap_future(self.cache.put_soon(key, text))
         return completion, self.answered(call, completion, time.monotonic() - started)
 
     def answered(self, call: Call, completion: ChatCompletion, seconds: float) -> Call:
@@ -232,20 +277,20 @@ class Client:
         ended = call.model_copy(update={"latency_s": seconds, "called_at": utc_now()})
         return ended if completion.usage is None else billed(ended, completion.usage, self.budget.price)
 
-    def _begin(self, call: Call) -> None:
-        """Write down that a request leaves now."""
+    async def _begin(self, call: Call) -> None:
+        """Write down that a request leaves now; it is safe on disk when this returns."""
         if self.ledger is not None:
-            self.ledger.begin(call, self.owner)
+            await asyncio.wrap_future(self.ledger.begin(call, self.owner))
 
     def from_batch(self, call: Call, line: Mapping[str, Any]) -> Call:
         """Take in one line of a batch's result file: the reply goes into the cache, and its call is given back."""
-        reply = line.get("response") or {}
-        body = reply.get("body")
-        status = reply.get("status_code")
+        reply = line.get("response")
+        reply = reply if isinstance(reply, dict) else {}
+        body, status = reply.get("body"), count(reply.get("status_code"), 999)
         if status == 200 and isinstance(body, dict):
             text = json.dumps(body)
             try:
-                completion = _completion(text)
+                completion = read_completion(text)
             except Passing as failure:
                 return call.model_copy(update={"error": failure.kind})
             self.cache.put(call.request_hash, text)
@@ -308,17 +353,6 @@ class Client:
         )
 
 
-def _completion(text: str) -> ChatCompletion:
-    """Read a reply's body; raises Passing for one that is no completion, paid or not."""
-    try:
-        completion = ChatCompletion.model_validate_json(text)
-    except ValidationError:
-        raise Passing("a reply that is no completion", billed=None) from None
-    if not completion.choices:
-        raise Passing("a reply without choices", billed=None)
-    return completion
-
-
 def _failed(call: Call, failure: Exception, seconds: float) -> Call:
     """Return a failed attempt's call: free where the server refused, of unknown cost where the line broke."""
     kind = getattr(failure, "kind", None) or str(failure).partition(";")[0]
@@ -328,9 +362,11 @@ def _failed(call: Call, failure: Exception, seconds: float) -> Call:
     return call.model_copy(update=update)
 
 
-def _wait(state: RetryCallState, faltered: int) -> float:
-    """Return the seconds before the next try: random and growing, so that a server that comes back is not stormed."""
-    failure = state.outcome.exception() if state.outcome else None
-    if isinstance(failure, Passing) and failure.throttled:
-        return 0.0  # the pace makes everybody wait
-    return random.uniform(0, min(0.5 * 2**faltered, _LONGEST_WAIT_S))  # noqa: S311 - spreads load, hides nothing
+def _wait(asked: Asked) -> float:
+    """Return the seconds before the next try: random and growing, so that a server that comes back is not stormed.
+
+    After a 429 the pace makes everybody wait; this is the least that one request waits whatever the server says, so
+    that no answer of a server, and no mix of answers, makes us ask it without a rest.
+    """
+    longest = min(_FIRST_WAIT_S * 2.0 ** min(asked.faltered + asked.throttled, 20), _LONGEST_WAIT_S)
+    return random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, hides nothing

@@ -72,9 +72,12 @@ def _permanent(status: int, code: str | None, settings: ServerSettings) -> str |
 
 
 def _code(reply: WireReply) -> str | None:
-    """Return the server's own word for the error if it is one word: anything longer may repeat the request."""
     said = reply.json()
-    error = said.get("error") if isinstance(said, dict) else None
+    return word_of(said.get("error")) if isinstance(said, dict) else None
+
+
+def word_of(error: object) -> str | None:
+    """Return the server's own word for an error if it is one word: anything longer may repeat the request."""
     for name in ("code", "type"):
         word = error.get(name) if isinstance(error, dict) else None
         if isinstance(word, str) and word.isascii() and word.replace("_", "").isalnum() and len(word) <= 40:

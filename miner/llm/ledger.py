@@ -1,23 +1,33 @@
 """Attempts on disk before they are made: what lets a run that was killed still say what it has spent.
 
 One line when a request leaves, one when it has ended, in a file beside the store. A kill between the two leaves a
-line without an end; the next run finds it, looks whether the reply came into the cache, and writes it down.
+line without an end; the next run finds it, looks whether the reply came into the cache, and writes it down. The first
+line is synced to the disk before the request leaves, so that a failure of power is no more than a kill; the second
+follows with the next sync, because a lost end reads as a kill.
 """
 
+import errno
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
-from cxr.miner.kit.errors import EngineStopped
+from pydantic import ValidationError
+
+from cxr.miner.kit.errors import EngineStopped, InputError
+from cxr.miner.kit.files import whole_path
 from cxr.miner.kit.jsonl import whole_lines
+from cxr.miner.kit.together import Together
 from cxr.schemas.call import Call
 
 # The file is cut down to what is still open when it has grown past this.
 _CUT_AT_BYTES = 8_000_000
 KILLED = "killed in flight"
+_UNKNOWN = {"prompt_tokens": None, "completion_tokens": None, "cached_tokens": None, "cost_usd": None, "latency_s": 0.0}
 
 
 class Ledger(AbstractContextManager["Ledger", None]):
@@ -26,17 +36,22 @@ class Ledger(AbstractContextManager["Ledger", None]):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = self._open()
+        self._syncs: Together[None] = Together(self._sync, "cxr-attempts")
         self._lines: dict[str, list[str]] = {}
         """What the store does not have yet, by call."""
         self._size = 0
         self._lock = threading.Lock()
 
-    def begin(self, call: Call, owner: dict[str, str]) -> None:
-        """Write down that a request is about to leave; `owner` names run and settings."""
+    def begin(self, call: Call, owner: dict[str, str]) -> "Future[None]":
+        """Write down that a request is about to leave; it may when the future is done. `owner` names run and settings.
+
+        Raises EngineStopped, here or by the future, where the disk does not take it.
+        """
         line = _line({"begin": call.model_dump(mode="json", exclude_defaults=True), "owner": owner})
         with self._lock:
             self._lines[call.call_id] = [line]
             self._write(line)
+        return self._syncs.put(None)
 
     def end(self, call: Call, owner: dict[str, str]) -> None:
         """Write down how a request ended; one that never left has no beginning."""
@@ -64,6 +79,8 @@ class Ledger(AbstractContextManager["Ledger", None]):
 
     def __exit__(self, *_: object) -> None:
         """Close the file; it stays where a request has no end yet, or the store has not taken all."""
+        self._syncs.put(None)
+        self._syncs.close()
         os.close(self._file)
 
     def _open(self) -> int:
@@ -72,22 +89,39 @@ class Ledger(AbstractContextManager["Ledger", None]):
     def _write(self, line: str) -> None:
         data = line.encode()
         try:
-            os.write(self._file, data)
+            written = os.write(self._file, data)
+            if written < len(data):  # the disk took a part: the next line shall not hang on to it
+                os.write(self._file, b"\n")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            raise EngineStopped(
-                f"{self._path} cannot be written ({error.strerror}), and without it no call may be made; make room "
-                "there and run the same command again"
-            ) from None
+            raise self._full(error) from None
         self._size += len(data)
+
+    def _sync(self, _: Sequence[None]) -> None:
+        with self._lock:
+            file = os.dup(self._file)  # the file may be replaced while the disk is busy
+        try:
+            os.fsync(file)
+        except OSError as error:
+            raise self._full(error) from None
+        finally:
+            os.close(file)
+
+    def _full(self, error: OSError) -> EngineStopped:
+        return EngineStopped(
+            f"{self._path} cannot be written ({error.strerror}), and without it no call may be made; make room "
+            "there and run the same command again"
+        )
 
     def _rewrite(self, lines: Iterable[str]) -> None:
         """Replace the file by one with only these lines, so that a kill leaves the old one or the new one."""
         data = "".join(lines).encode()
-        beside = self._path.with_name(self._path.name + ".new")
-        beside.write_bytes(data)
-        beside.chmod(0o600)
+        try:
+            with whole_path(self._path, private=True) as partial:
+                partial.write_bytes(data)
+        except InputError as error:
+            raise EngineStopped(str(error)) from None
         os.close(self._file)
-        beside.replace(self._path)
         self._file = self._open()
         self._size = len(data)
 
@@ -102,10 +136,18 @@ def recover(path: Path, finish: Callable[[Call], Call]) -> list[tuple[Call, dict
     begun: dict[str, tuple[Call, dict[str, str]]] = {}
     ended: dict[str, tuple[Call, dict[str, str]]] = {}
     for entry in whole_lines(path.read_bytes()):
-        call = Call.model_validate(entry.get("begin") or entry["end"])
+        call = call_of(entry.get("begin") or entry["end"])
         (begun if "begin" in entry else ended)[call.call_id] = (call, entry["owner"])
     lost = [(finish(call), owner) for call_id, (call, owner) in begun.items() if call_id not in ended]
     return [*ended.values(), *lost]
+
+
+def call_of(told: Mapping[str, Any]) -> Call:
+    """Return a call as a file tells it; numbers of usage that cannot be, as an earlier version booked, are unknown."""
+    try:
+        return Call.model_validate(told)
+    except ValidationError:
+        return Call.model_validate({**told, **_UNKNOWN})
 
 
 def _line(entry: dict[str, object]) -> str:

@@ -7,14 +7,11 @@ the rate halves; with every second without one it creeps up again, towards the k
 import asyncio
 import contextlib
 import random
-import re
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+from cxr.miner.llm.numbers import duration_s, left_of, requests_a_minute, retry_after_s, tokens_a_minute
+
 _CREEP_PER_S = 1.05
 _SLOWEST_PER_S = 1 / 60
 # A server without Retry-After gets this much rest after its first 429, twice as much after the next.
@@ -124,51 +121,15 @@ class Pace:
         return len(recent) / max(now - recent[0], 0.05)
 
     def _learn(self, headers: Mapping[str, str], now: float) -> None:
-        if limit := _number(headers.get("x-ratelimit-limit-requests")):
+        if limit := requests_a_minute(headers):
             self._learned_rps = limit / 60 * _HEADROOM
-        if limit := _number(headers.get("x-ratelimit-limit-tokens")):
+        if limit := tokens_a_minute(headers):
             self._learned_tps = limit / 60 * _HEADROOM
         for kind in ("requests", "tokens"):
-            left = _number(headers.get(f"x-ratelimit-remaining-{kind}"))
-            reset = duration_s(headers.get(f"x-ratelimit-reset-{kind}"))
+            left, reset = left_of(kind, headers), duration_s(headers.get(f"x-ratelimit-reset-{kind}"))
             if left is not None and left < 1 and reset:
                 # Nothing is left until one request's worth has come back, not until all of it has.
                 self._closed_until = max(self._closed_until, now + min(reset, 1.0))
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds a server asks to wait, said in milliseconds, seconds or as a date; None if it does not."""
-    if (in_ms := _number(headers.get("retry-after-ms"))) is not None:
-        return max(in_ms / 1000, 0.0)
-    said = headers.get("retry-after")
-    if said is None:
-        return None
-    if (seconds := _number(said)) is not None:
-        return max(seconds, 0.0)
-    try:
-        at = parsedate_to_datetime(said)
-    except ValueError:
-        return None
-    return max((at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)
-
-
-def duration_s(said: str | None) -> float | None:
-    """Return the seconds of a reset header: "120ms", "6m0s", or plain seconds; None for anything else."""
-    if said is None:
-        return None
-    if (plain := _number(said)) is not None:
-        return plain
-    parts = _DURATION.findall(said)
-    if not parts or "".join(number + unit for number, unit in parts) != said.strip():
-        return None
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-
-def _number(said: str | None) -> float | None:
-    try:
-        return None if said is None else float(said)
-    except ValueError:
-        return None
 
 
 def _least(*rates: float | None) -> float | None:

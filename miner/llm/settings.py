@@ -47,6 +47,9 @@ class ServerSettings(StageSettings):
     concurrency: int = Field(default=16, ge=1, le=4096, description="requests in flight at most")
     rpm: float | None = Field(default=None, gt=0, description="requests a minute; None learns it from the server")
     tpm: float | None = Field(default=None, gt=0, description="tokens a minute; None learns it from the server")
+    key_in_clear: bool = Field(
+        default=False, description="send the key over http to a private address, where the network can read it"
+    )
     patience_s: float = Field(default=600.0, ge=0, description="seconds of nothing but HTTP 429 that end the run")
     timeout_s: float = Field(default=120.0, gt=0, description="seconds for one reply")
     price: str | None = Field(default=None, description="INPUT,OUTPUT in USD per million tokens, for unknown models")

@@ -2,25 +2,26 @@
 
 from pathlib import Path
 
-from openai.types.chat import ChatCompletion
-from pydantic import ValidationError
-
 from cxr.miner.llm.budget import Spent
 from cxr.miner.llm.cache import ReplyCache
 from cxr.miner.llm.calls import insert_calls
+from cxr.miner.llm.completion import read_completion
+from cxr.miner.llm.failures import Passing
 from cxr.miner.llm.ledger import KILLED, Ledger, recover
 from cxr.miner.llm.prices import billed, price_of
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.store import Store
-from cxr.schemas.call import Call
+from cxr.schemas.call import MOST_USD, Call
 
 
 def spent_on(store: Store, fingerprint: str) -> Spent:
     """Return what all runs of a job have used; failed attempts count, cache hits do not."""
     ((usd, calls, unknown),) = store.rows(
-        "select coalesce(sum(cost_usd), 0), count(*), count(*) filter (where cost_usd is null) "
+        # An earlier version booked what servers said, a cost below nothing too: that is no known cost.
+        "select coalesce(sum(cost_usd) filter (where cost_usd between 0 and ?), 0), count(*), "
+        "count(*) filter (where coalesce(cost_usd, -1) not between 0 and ?) "
         "from calls where settings_hash = ? and not cache_hit",
-        [fingerprint],
+        [MOST_USD, MOST_USD, fingerprint],
     )
     return Spent(usd=float(usd), calls=int(calls), unknown=int(unknown))
 
@@ -45,8 +46,8 @@ def _finish(call: Call, cache: ReplyCache, settings: ServerSettings) -> Call:
     if stored is None:
         return killed
     try:
-        usage = ChatCompletion.model_validate_json(stored).usage
-    except ValidationError:
+        usage = read_completion(stored).usage
+    except Passing:
         return killed
     return call if usage is None else billed(call, usage, price_of(settings))
 
@@ -71,7 +72,7 @@ def charge_lost(store: Store, fingerprint: str) -> None:
         from (select request_hash, any_value(prompt_tokens) as prompt_tokens,
                      any_value(completion_tokens) as completion_tokens, any_value(cost_usd) as cost_usd
               from calls where settings_hash = $fingerprint and error is null and not cache_hit
-                and prompt_tokens is not null
+                and prompt_tokens >= 0 and coalesce(cost_usd, 0) >= 0
               group by request_hash) as answered
         where calls.request_hash = answered.request_hash and calls.settings_hash = $fingerprint
           and calls.error = $killed and calls.prompt_tokens is null

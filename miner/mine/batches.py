@@ -17,10 +17,12 @@ import polars as pl
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import CxrError, EngineStopped
 from cxr.miner.kit.machine import utc_now
-from cxr.miner.llm.batch_api import ENDED, MOST_REQUESTS, BatchFiles, BatchServer
+from cxr.miner.llm.batch_api import ENDED, MOST_REQUESTS, BatchFiles, BatchServer, id_of
 from cxr.miner.llm.budget import Budget, Spent
 from cxr.miner.llm.calls import insert_calls
 from cxr.miner.llm.client import Client
+from cxr.miner.llm.failures import word_of
+from cxr.miner.llm.numbers import MOST_LINES, count
 from cxr.miner.llm.prices import price_of
 from cxr.miner.llm.spending import spent_on
 from cxr.miner.mine.job import MineResult, count_chains, standing_rejects, unmined
@@ -122,7 +124,7 @@ class _Round(AskedJob):
         ended = 0
         for batch_id, remote_id in self._open():
             state = self._ask(self._server.state(remote_id))
-            if state.get("status") in ENDED:
+            if _status(state) in ENDED:
                 self._take(batch_id, state)
                 ended += 1
             else:
@@ -210,12 +212,12 @@ class _Round(AskedJob):
         )
         if not lost:
             return
-        found = {(state.get("metadata") or {}).get("cxr_batch"): state for state in self._ask(self._server.recent())}
+        found = {_our_id(state): state for state in self._ask(self._server.recent())}
         for (batch_id,) in lost:
-            if state := found.get(batch_id):
+            if (state := found.get(batch_id)) and (named := id_of(state)):
                 self.store.connection.execute(
                     "update batches set remote_id = ?, input_file_id = ? where batch_id = ?",
-                    [state["id"], state.get("input_file_id"), batch_id],
+                    [named, str(state.get("input_file_id")), batch_id],
                 )
             else:
                 self.store.connection.execute(
@@ -236,11 +238,11 @@ class _Round(AskedJob):
         client = Client(self.settings, self.wire, self.account.cache, budget)
         for name in ("output_file_id", "error_file_id"):
             for line in self._ask(self._server.lines(state.get(name))):
-                row = asked.pop(line.get("custom_id"), None)
+                row = asked.pop(str(line.get("custom_id")), None)
                 # A line that we did not ask for, or that comes twice, is not ours to use.
                 if row is not None:
                     calls.append(client.from_batch(_call(row, batch_id, model), line))
-        if state.get("status") == "expired":
+        if _status(state) == "expired":
             calls += [
                 _call(row, batch_id, model).model_copy(update={"error": "batch expired", "cost_usd": 0.0})
                 for row in asked.values()
@@ -254,19 +256,21 @@ class _Round(AskedJob):
             self.store.connection.execute(
                 "update batches set status = ?, answered = ?, failed = ?, message = ?, ended_at = ?, collected_at = ? "
                 "where batch_id = ?",
-                [state.get("status"), counted[True], counted[False], message, utc_now(), utc_now(), batch_id],
+                [_status(state), counted[True], counted[False], message, utc_now(), utc_now(), batch_id],
             )
-        if state.get("status") == "failed":
+        if _status(state) == "failed":
             raise EngineStopped(
                 f"the server refused batch {batch_id} as a whole ({message or 'no reason given'}); mend that and run "
                 "`cxr mine --engine llm --batch` again: nothing was charged"
             )
 
     def _note(self, batch_id: str, state: dict[str, Any]) -> None:
-        counts = state.get("request_counts") or {}
+        counts = state.get("request_counts")
+        counts = counts if isinstance(counts, dict) else {}
+        told = [count(counts.get(name), MOST_LINES) for name in ("completed", "failed")]
         self.store.connection.execute(
             "update batches set status = ?, answered = ?, failed = ? where batch_id = ?",
-            [state.get("status"), counts.get("completed"), counts.get("failed"), batch_id],
+            [_status(state), *told, batch_id],
         )
 
     def _ask(self, asking: Any) -> Any:
@@ -293,8 +297,20 @@ def _call(row: dict[str, Any], batch_id: str, model: str) -> Call:
     )
 
 
+def _status(state: dict[str, Any]) -> str:
+    """Return the server's word for a batch, if it is a word."""
+    return word_of({"code": state.get("status")}) or "unknown"
+
+
+def _our_id(state: dict[str, Any]) -> str | None:
+    metadata = state.get("metadata")
+    said = metadata.get("cxr_batch") if isinstance(metadata, dict) else None
+    return said if isinstance(said, str) else None
+
+
 def _why_failed(state: dict[str, Any]) -> str | None:
     """Return the codes of a refused batch; its messages may repeat what was sent."""
-    errors = (state.get("errors") or {}).get("data") or []
-    codes = sorted({str(error.get("code")) for error in errors if isinstance(error, dict)})
+    errors = state.get("errors")
+    listed = errors.get("data") if isinstance(errors, dict) else None
+    codes = sorted({word_of(error) or "unknown" for error in listed} if isinstance(listed, list) else ())
     return ", ".join(codes) or None

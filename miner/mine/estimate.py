@@ -161,7 +161,8 @@ def _measured(store: Store, model: str, prompt: Prompt) -> _Step | None:
     """Return the means of calls of this model and prompt, if there are enough of them."""
     ((number, sent, replied, seconds),) = store.rows(
         "select count(*), avg(prompt_tokens), avg(completion_tokens), avg(latency_s) from calls "
-        "where model = ? and prompt_hash = ? and not cache_hit and error is null and prompt_tokens is not null",
+        "where model = ? and prompt_hash = ? and not cache_hit and error is null "
+        "and prompt_tokens >= 0 and completion_tokens >= 0",  # an earlier version booked whatever a server said
         [model, prompt.hash],
     )
     if number < _ENOUGH_CALLS:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr.miner.kit.jsonl import whole_path
+from cxr.miner.kit.files import whole_path
 from cxr.miner.report.agreement import agreement_section
 from cxr.miner.report.evaluations import evaluations_section
 from cxr.miner.report.examples import choose_examples

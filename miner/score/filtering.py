@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 
 from cxr.miner.kit.errors import InputError, SettingsError
-from cxr.miner.kit.jsonl import whole_path
+from cxr.miner.kit.files import whole_path
 from cxr.miner.kit.settings import nearest
 from cxr.miner.kit.sql import read_sql
 from cxr.miner.language.labeler import LABELER

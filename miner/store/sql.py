@@ -22,7 +22,7 @@ from rich.console import Console
 
 from cxr.miner.kit.console import PLAIN_WIDTH, out, plain_table, say
 from cxr.miner.kit.errors import CxrError, SettingsError
-from cxr.miner.kit.jsonl import whole_path
+from cxr.miner.kit.files import whole_path
 from cxr.miner.store import Parameters, Store
 
 TABLE_ROWS = 200

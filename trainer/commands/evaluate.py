@@ -147,7 +147,7 @@ def _say_about_counts(result: "CountsResult", path: Path, empty: "Empty", *, sto
 def write_tables(tables: "Sequence[ResultTable]", chosen: "TableFormat", output: Path | None) -> None:
     """Print tables, or write them to a file that appears when it is whole."""
     from cxr.miner.kit.console import say
-    from cxr.miner.kit.jsonl import whole_file
+    from cxr.miner.kit.files import whole_file
     from cxr.trainer.evaluate.formats import render
 
     text = render(tables, chosen)

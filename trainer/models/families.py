@@ -8,11 +8,15 @@ load it elsewhere.
 import importlib
 import importlib.util
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Literal
 
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.files import whole_file
 
 Precision = Literal["bf16", "fp32"]
 Attention = Literal["sdpa", "flash_attention_2", "eager"]
@@ -72,11 +76,24 @@ def load_model(model: str, *, precision: Precision = "fp32", attention: Attentio
     family_of(model)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     try:
-        return AutoModelForImageTextToText.from_pretrained(model, dtype=dtype, attn_implementation=attention)
+        with no_programs(model):
+            return AutoModelForImageTextToText.from_pretrained(model, dtype=dtype, attn_implementation=attention)
     except (OSError, ImportError, ValueError) as error:
         raise InputError(
             f"the weights of {model} cannot be loaded ({str(error).splitlines()[0][:160]}); expected a complete "
             "folder, as written by save_pretrained"
+        ) from None
+
+
+@contextmanager
+def no_programs(folder: str | Path) -> Iterator[None]:
+    """Turn torch's refusal to unpickle more than tensors into an InputError; its own words say how to run the rest."""
+    try:
+        yield
+    except UnpicklingError:
+        raise InputError(
+            f"the weights of {folder} hold more than numbers, which can be a program and is never run; expected "
+            "safetensors, as written by save_pretrained: do not use what is in that folder"
         ) from None
 
 
@@ -132,10 +149,12 @@ def save_processor(processor: Any, folder: Path) -> None:
             "size": _VIDEO_SIZE,
             "video_processor_type": next(f.video_processor for f in FAMILIES.values() if f.processor == kind),
         }
-    path.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+    with whole_file(path) as out:
+        out.write(json.dumps(written, indent=2) + "\n")
     # Where transformers 4 looks, and with it older vLLM.
     older = {**images, "processor_class": type(processor).__name__}
-    (folder / "preprocessor_config.json").write_text(json.dumps(older, indent=2) + "\n", encoding="utf-8")
+    with whole_file(folder / "preprocessor_config.json") as out:
+        out.write(json.dumps(older, indent=2) + "\n")
 
 
 def images_only(kind: str) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import ImageOps
 
 from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.kit.files import whole_file
 from cxr.miner.pack import pack
 from cxr.trainer.phantom.drawing import draw
 from cxr.trainer.phantom.scene import Rng, Scene, by_share, draw_lots, later
@@ -62,7 +63,7 @@ def write_phantom(folder: Path, studies: int = 2000, seed: int = 0, *, size: int
         rows += made
         patients += 1
         pairs += len(made) > 1
-    with (folder / CSV).open("w", encoding="utf-8", newline="") as file:
+    with whole_file(folder / CSV) as file:
         writer = csv.DictWriter(file, (*_COLUMNS, *labels_of(Scene())), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -3,7 +3,6 @@
 The phantoms become training data by the same functions that work on real corpora: ingest, ask, mine, score, export.
 """
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from cxr.miner.ingest.csv.reader import read_csv_corpus
 from cxr.miner.ingest.write.ingest import ingest
 from cxr.miner.judge import RulesJudge
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.files import discard
 from cxr.miner.kit.parallel import quiet
 from cxr.miner.mine.engines.rules import RulesEngine
 from cxr.miner.mine.job import mine
@@ -113,7 +113,7 @@ def make_world(
     world = PhantomWorld(folder, PhantomExports.inside(folder), folder / "model")
     marker = folder / _UNFINISHED
     if marker.is_file():
-        shutil.rmtree(folder)
+        discard(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if world.exports.store.is_file() and (world.model / "config.json").is_file():
             return world

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from cxr.miner.benchmark.manifest import write_json
 from cxr.miner.kit.errors import InputError
-from cxr.miner.kit.jsonl import json_line, whole_path
+from cxr.miner.kit.files import append, whole_path
+from cxr.miner.kit.jsonl import json_line
 from cxr.miner.kit.machine import time_stamp
 from cxr.trainer.predict.samples import Predicted
 
@@ -40,9 +41,8 @@ class PredictionFile:
         """What is there already and stays: every prediction with a text, by sample and mode."""
 
     def append(self, made: Sequence[Predicted]) -> None:
-        """Write predictions to the end of the file; they are on their way to the disk when this returns."""
-        with self.path.open("ab") as file:
-            file.write(b"".join(map(_line, made)))
+        """Write predictions to the end of the file; they are safe on disk when this returns."""
+        append(self.path, b"".join(map(_line, made)))
         self.done.update({_key(one): one for one in made})
 
     def sort(self, order: Iterable[RequestKey]) -> None:

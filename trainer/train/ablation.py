@@ -20,6 +20,7 @@ from pydantic import Field
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import CxrError, SettingsError
+from cxr.miner.kit.files import whole_file
 from cxr.schemas.base import Frozen
 from cxr.schemas.measures import MEAN
 from cxr.trainer.phantom.world import PhantomExports, make_world
@@ -143,7 +144,8 @@ def run_ablation(world: World, predict_options: Sequence[str] = ()) -> list[dict
     evaluation = world.output / "evaluation.json"
     _cxr(["evaluate", str(world.benchmark), "--format", "json", "-o", str(evaluation), "--db", str(world.store)])
     rows = rows_of(json.loads(evaluation.read_text(encoding="utf-8")), done)
-    (world.output / "ablation.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    with whole_file(world.output / "ablation.json") as out:
+        out.write(json.dumps(rows, indent=1) + "\n")
     return rows
 
 

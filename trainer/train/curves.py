@@ -10,7 +10,7 @@ import polars as pl
 
 from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import CxrError, InputError
-from cxr.miner.kit.jsonl import whole_path
+from cxr.miner.kit.files import whole_path
 from cxr.trainer.train.run_record import LOG, read_log, read_record
 
 if TYPE_CHECKING:

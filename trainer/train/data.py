@@ -21,6 +21,7 @@ from cxr.miner.export.export import NOTE
 from cxr.miner.export.registry import FORMATS
 from cxr.miner.images.workers import unusable
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.files import whole_file
 from cxr.miner.kit.parallel import quiet
 from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING
 from cxr.schemas.vocabulary import Stage
@@ -203,7 +204,8 @@ def write_rejects(rejects: Iterable[dict[str, str]], path: Path) -> None:
     """Write what was left out, a line each; no file where nothing was."""
     lines = [json.dumps(reject) + "\n" for reject in rejects]
     if lines:
-        path.write_text("".join(lines), encoding="utf-8")
+        with whole_file(path) as out:
+            out.writelines(lines)
 
 
 def _index(source: TrainingExport, settings: TrainSettings, split: str) -> pl.DataFrame:

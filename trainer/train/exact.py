@@ -7,7 +7,9 @@ both sets of names, and must all match.
 """
 
 import json
+import os
 import shutil
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,20 @@ class Exact:
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """Write none: `run.json` says what a run was, and a card would name the machine's folders."""
+
+
+def demand_only_ours(checkpoint: Path) -> None:
+    """Raise InputError for a checkpoint that anybody but this user could have written a part of.
+
+    DeepSpeed's are pickled and DeepSpeed unpickles them, which runs what stands there; all others are read as weights.
+    """
+    for path in (checkpoint, *checkpoint.rglob("*")):
+        told = path.lstat()
+        if told.st_uid != os.getuid() or told.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or path.is_symlink():
+            raise InputError(
+                f"{checkpoint} holds {path.name}, which others may write to, and DeepSpeed would run what they wrote; "
+                "make it yours alone (chmod -R go-w) if you know what is in it, or start anew with --existing replace"
+            )
 
 
 def last_checkpoint(output: Path) -> Path | None:

@@ -20,6 +20,7 @@ from transformers import TrainingArguments as Arguments
 
 from cxr.miner.kit.console import Display, say
 from cxr.miner.kit.errors import CxrError, SettingsError
+from cxr.miner.kit.files import append
 from cxr.trainer.train.run_record import LOG, LogLine, keep_steps
 from cxr.trainer.train.samples import LastBatch, SampleTable
 
@@ -109,8 +110,7 @@ class TrainingLog(TrainerCallback, AbstractContextManager["TrainingLog"]):  # ty
         if bad is not None:
             line.update(stopped=f"{bad} is no number", sample_ids=list(self.last_batch.sample_ids))
         if state.is_world_process_zero:
-            with self.path.open("a", encoding="utf-8") as handle:
-                handle.write(json.dumps({key: _finite(value) for key, value in line.items()}) + "\n")
+            append(self.path, (json.dumps({key: _finite(value) for key, value in line.items()}) + "\n").encode())
         if bad is not None:
             self._show.stop()
             raise CxrError(

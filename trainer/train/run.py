@@ -6,7 +6,6 @@ In a distributed run each process comes through here; the first of them alone wr
 import contextlib
 import dataclasses
 import logging
-import shutil
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,14 +21,15 @@ from pydantic import ValidationError
 from cxr.miner.benchmark.settings import Existing
 from cxr.miner.judge.settings import JudgeSettings
 from cxr.miner.kit.errors import CxrError, InputError
-from cxr.trainer.models.families import load_model, load_processor, save
+from cxr.miner.kit.files import discard, settle, whole_folder
+from cxr.trainer.models.families import load_model, load_processor, no_programs, save
 from cxr.trainer.reward.process import PROCESS_FACTUALITY
 from cxr.trainer.reward.protocol import RewardRun
 from cxr.trainer.reward.registry import WeightedReward, open_rewards
 from cxr.trainer.train.checks import run_checks, show_checks
 from cxr.trainer.train.curves import write_curves
 from cxr.trainer.train.data import TrainingData, ask_to_reason, find_export, load_rows, patients, write_rejects
-from cxr.trainer.train.exact import check_same_run, last_checkpoint
+from cxr.trainer.train.exact import check_same_run, demand_only_ours, last_checkpoint
 from cxr.trainer.train.launch import accumulation
 from cxr.trainer.train.logs import TrainingLog
 from cxr.trainer.train.memory import lower_memory, weights_precision
@@ -109,7 +109,10 @@ def train(training: Training) -> Trained:
             _check(data, processor, model.config, settings, rewards, processes)
             trainer, log = _trainer(training, model, processor, data, rewards, processes)
             stack.enter_context(log)
-            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            if checkpoint is not None and trainer.is_deepspeed_enabled:
+                demand_only_ours(checkpoint)
+            with no_programs(checkpoint or training.model):
+                trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
             _save_final(trainer, processor, training, is_first=is_first)
         ended = "done"
     except KeyboardInterrupt:
@@ -150,7 +153,7 @@ def prepare_output(training: Training, *, is_first: bool = True) -> Path | None:
             "--existing resume, --existing replace, or another -o"
         )
     if training.existing is Existing.REPLACE:
-        shutil.rmtree(output)
+        discard(output)
         output.mkdir()
         return None
     told = record["settings"]
@@ -290,8 +293,11 @@ def _save_final(trainer: Any, processor: Any, training: Training, *, is_first: b
         own = trainer.accelerator.unwrap_model(trainer.model)
         if is_first:
             own.save_pretrained(training.output / ADAPTER)
-            save(own.merge_and_unload(), processor, final)
+            with whole_folder(final) as making:
+                save(own.merge_and_unload(), processor, making)
         return
-    trainer.save_model(str(final))
+    making = training.output / f".{FINAL}.making"  # all processes have a part in it: no process's id can name it
+    trainer.save_model(str(making))
     if is_first:
-        (final / "training_args.bin").unlink(missing_ok=True)
+        (making / "training_args.bin").unlink(missing_ok=True)
+        settle(making, final)

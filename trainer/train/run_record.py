@@ -12,7 +12,7 @@ from typing import Any
 
 from cxr.miner.benchmark.manifest import hash_file, write_json
 from cxr.miner.kit.errors import InputError
-from cxr.miner.kit.jsonl import whole_file
+from cxr.miner.kit.files import whole_file
 from cxr.miner.kit.machine import MODELS, git_commit, time_stamp, versions
 from cxr.trainer.models.hardware import hardware
 from cxr.trainer.train.settings import preset_hash

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cxr.miner.kit.console import say, table, talk
+from cxr.miner.kit.files import append
 from cxr.schemas.vocabulary import Licence
 from cxr.trainer.reward.protocol import RewardFunction
 from cxr.trainer.reward.rewards import text_of
@@ -99,8 +100,7 @@ class SampleTable:
             ours = {"step": step, "sample_id": sample_ids[index], **told, "completion": completions[index]}
             rows.append({**ours, **given, "advantage": None if advantages is None else advantages[index]})
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as handle:
-            handle.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        append(self.path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
         self._latest = rows
         self._names = tuple(rewards)
 

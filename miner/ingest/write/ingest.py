@@ -15,6 +15,7 @@ from cxr.miner.ingest.write.coverage import coverage_frame, write_coverage
 from cxr.miner.ingest.write.derived import drop_derived, forget_labels
 from cxr.miner.ingest.write.differences import as_rows, has_differences, note_changes, stage
 from cxr.miner.ingest.write.labels import note_relabeled, take_labels, write_labels, write_progressions
+from cxr.miner.ingest.write.licence import demand_no_looser
 from cxr.miner.ingest.write.provenance import (
     has_these_reports,
     is_last,
@@ -66,6 +67,7 @@ def ingest(
             store.connection.execute(f"set memory_limit = '{LARGE_CORPUS_MEMORY}'")
             store.connection.execute("set preserve_insertion_order = false")
         stage(store, ingested)
+        demand_no_looser(store, ingested)
         ingested = replace(ingested, studies=_NONE, images=_NONE, reports=_NONE)  # staged: free a tenth of a gigabyte
         kept = store.count(
             "select (select count(*) from incoming_studies) + (select count(*) from incoming_progressions)"
