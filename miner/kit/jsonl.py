@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from cxr.miner.kit.errors import BadRecord, InputError, MiningReject
 from cxr.miner.kit.parallel import Advance, ordered_map
+from cxr.miner.kit.visible import exact_json
 from cxr.schemas.vocabulary import RejectReason, Stage
 
 JsonObject = dict[str, Any]
@@ -163,6 +164,5 @@ def _is_text(record: object) -> bool:
 
 def json_line(record: JsonObject) -> str:
     """Return a record as one line of text, its end included."""
-    # Some readers take these two separators for line ends, which JSON allows inside a string.
-    line = json.dumps(record, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return line + "\n"
+    # Some readers take two separators for line ends, which JSON allows inside a string; and lines are looked at.
+    return exact_json(json.dumps(record, ensure_ascii=False)) + "\n"
