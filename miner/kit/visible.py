@@ -6,6 +6,7 @@ one they stand in. One character becomes one, so that offsets into the text stay
 """
 
 import re
+from collections.abc import Sequence
 
 # C0 but for tab and line end, DEL, C1; soft hyphen; marks of direction; characters without width, but for the two
 # joiners, which some scripts need; line separators; tags; halves of surrogate pairs (names of files have them).
@@ -37,6 +38,16 @@ def exact_json(line: str) -> str:
 def spreadsheet_cell(text: str) -> str:
     """Return text that no spreadsheet runs: an apostrophe marks what it would take for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+_COLUMN = re.compile(r"[A-Za-z_][\w/().#-]{0,50}( [\w/().#-]{1,30}){0,2}(?<!\.)|")
+
+
+def columns_found(header: Sequence[str]) -> str:
+    """Return for a message what a header holds; a first line that is no header may be a report, and is not shown."""
+    if all(_COLUMN.fullmatch(column) for column in header):
+        return f"found: {', '.join(header[:12])}"
+    return f"its first line holds {len(header)} cells that do not all read as names of columns"
 
 
 def _sign(found: "re.Match[str]") -> str:

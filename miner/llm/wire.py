@@ -5,6 +5,7 @@ licence; the gate (`cxr.miner.llm.policy`) is asked before a byte is sent.
 """
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -14,7 +15,8 @@ from typing import Any, Self
 
 import aiohttp
 
-from cxr.miner.kit.errors import PolicyError, SettingsError
+from cxr.miner.kit import faults
+from cxr.miner.kit.errors import EngineStopped, PolicyError, SettingsError
 from cxr.miner.llm.policy import check_endpoint, is_loopback
 from cxr.miner.llm.settings import ServerSettings
 from cxr.schemas.vocabulary import Licence
@@ -43,7 +45,7 @@ class WireReply:
         """Return the body as JSON, None where it is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
@@ -127,9 +129,11 @@ class Wire:
             raise WireError(f"no whole reply in {self._settings.timeout_s:g} s") from None
         except aiohttp.ClientConnectorError as error:
             # The address is wrong or nothing listens there; a firewall's silence is a time-out instead.
+            _demand_room(error.os_error)
             nobody = isinstance(error.os_error, ConnectionRefusedError | socket.gaierror)
             raise WireError("connection refused", nobody_there=nobody) from None
         except (aiohttp.ClientError, OSError) as error:
+            _demand_room(error)
             raise WireError(f"connection broken ({type(error).__name__})") from None
 
     def _url(self, path: str) -> str:
@@ -162,6 +166,12 @@ class Wire:
         if self._session is not None:
             await self._session.close()
             await asyncio.sleep(0)
+
+
+def _demand_room(error: BaseException) -> None:
+    """Raise EngineStopped where it was not the server that was missing, but room for a connection on this machine."""
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+        raise EngineStopped(str(faults.sentence(OSError(error.errno, "", "connections to the model server")))) from None
 
 
 async def _leaving(
