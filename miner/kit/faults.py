@@ -45,6 +45,8 @@ def _said(error: BaseException) -> str | None:
         return _of_the_system(error)
     if (said := of_a_disk(str(error))) is not None and _is_a_library(error):
         return said
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # what pathlib makes of ELOOP
+        return f"a file: {_BY_NUMBER[errno.ELOOP]}"
     if isinstance(error, ValueError) and "integer string conversion" in str(error):
         return _MANY_DIGITS
     return next((said for kind, said in _BY_KIND.items() if kind in _names(error)), None)
