@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.corpora import openi_rows, write_openi
 from tests.mimic_corpus import STUDIES, write_jpg, write_mimic, write_sectioned, write_temporal, write_tree
-from tests.test_imports import ANSWER_ONLY, BINARY, SINGLE, TEMPORAL, TRAINING
+from tests.test_imports import ANSWER_ONLY, BINARY, CHEXBENCH, SINGLE, TEMPORAL, TRAINING
 from tests.test_ingest_openi import REPORTS_IN, tgz, xml_report
 from tests.trees import chexpert_rows, own_row, plus_rows, write_chexpert, write_own, write_plus, write_rsna, write_siim
 
@@ -92,10 +92,8 @@ def _published(folder: Path) -> None:
 
 
 def _chexbench(folder: Path) -> None:
-    one = {"idx": 1, "image_path": "a.jpg", "question": f"Which? {MARK}", "options": ["edema", "fracture"], "answer": 0}
-    (folder / "data.json").write_text(
-        json.dumps({"Single Disease Identification (CheXpert)": [one], "Findings": [one]})
-    )
+    # Marked as text, since the published file is of every shape.
+    (folder / "data.json").write_text(json.dumps(CHEXBENCH).replace("?", f"? {MARK}"))
 
 
 def _reviews(folder: Path) -> None:

@@ -171,6 +171,9 @@ def _parse(member: Member) -> Element | Reject:
     except DefusedXmlException:
         message = "the XML declares entities or refers to other files, which no OpenI report does; it was not read"
         return Reject(member.name, RejectReason.BROKEN_XML, message)
+    except (LookupError, ValueError):
+        message = "the XML declares an encoding that is none, or that it is not in; expected the XML as NLM ships it"
+        return Reject(member.name, RejectReason.BROKEN_XML, message)
     return root
 
 
