@@ -67,7 +67,6 @@ WRITERS: tuple[Writer, ...] = (
     Writer(("mine",), "asked"),
     Writer(("score",), "mined"),
     Writer(("filter", "-o", "kept.jsonl"), "scored", ("kept.jsonl",)),
-    Writer(("audit", "-o", "sample.jsonl"), "scored", ("sample.jsonl",)),
     Writer(("unread", "-o", "entries.toml", "--min-count", "1"), "scored", ("entries.toml",)),
     Writer(("sql", "select * from chains", "--format", "csv", "-o", "chains.csv"), "scored", ("chains.csv",)),
     Writer(("bench", "compile", "bench", "--images", "optional"), "scored", ("bench",), _REPLACED),
