@@ -30,6 +30,7 @@ ELSEWHERE = {
     "train grpo": "tests/test_train.py ends it and goes on",
     "train ablation": "runs the commands above, each of which goes on",
     "images check": "tests/test_images_check.py; it changes rows in one transaction",
+    "phantom": "tests/test_phantom.py; it refuses a folder that is there, whoever began it",
     "demo": "runs ingest, ask, mine, score and filter on a store of its own",
 }
 """Commands that a kill meets in a test of their own, and which."""
@@ -70,6 +71,7 @@ WRITERS: tuple[Writer, ...] = (
     Writer(("unread", "-o", "entries.toml", "--min-count", "1"), "scored", ("entries.toml",)),
     Writer(("sql", "select * from chains", "--format", "csv", "-o", "chains.csv"), "scored", ("chains.csv",)),
     Writer(("bench", "compile", "bench", "--images", "optional"), "scored", ("bench",), _REPLACED),
+    Writer(("bench", "replay", "recipe.parquet", "-o", "theirs"), "compiled", ("theirs",), _REPLACED),
     Writer(("report", "-o", "page.html"), "scored"),
     Writer(("export", "jsonl", "bench", "-o", "out"), "compiled", ("out",), _REPLACED),
     Writer(("export", "sft", "bench", "-o", "out"), "compiled", ("out",), _REPLACED),
@@ -120,7 +122,7 @@ def make_states(folder: Path, studies: int = 64) -> Callable[[str], Path]:
     keep("asked", by_state["ingested"])
     keep("mined", by_state["asked"])
     keep("scored", by_state["mined"])
-    keep("compiled", ("bench", "compile", "bench", "--images", "optional"))
+    keep("compiled", ("bench", "compile", "bench", "--images", "optional", "--recipe", "recipe.parquet"))
 
     def state(name: str) -> Path:
         if not (folder / name).exists():
