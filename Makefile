@@ -36,6 +36,14 @@ demo: $(VENV)/.installed  ## mine a bundled corpus of invented studies from repo
 test: lint types contracts  ## run the whole check: ruff, mypy --strict, the import contracts, pytest
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev  ## read MUTANTS damaged files with every reader (a long while; SEED names others)
+	$(BIN)/python -m tests.fuzz --mutants $(or $(MUTANTS),20000) --seed $(or $(SEED),1)
+
+.PHONY: chaos
+chaos: $(VENV)/.dev  ## kill every command that writes, KILLS times in all, and let it go on (a long while)
+	$(BIN)/python -m tests.chaos --kills $(or $(KILLS),200)
+
 .PHONY: lint
 lint: $(VENV)/.dev  ## ruff: errors, style and format
 	$(BIN)/ruff check .

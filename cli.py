@@ -246,7 +246,7 @@ def filter_(
 def sql(
     query: Annotated[str, typer.Argument(help="One SQL statement; the store is opened read-only.")],
     format_: Annotated[
-        str, typer.Option("--format", help="table, csv, json (one object a line) or parquet.")
+        str, typer.Option("--format", help="table, csv, json (a line each), parquet, or sheet: csv for a spreadsheet.")
     ] = "table",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write into this file, not to stdout.")] = None,
     db: Db = DEFAULT_DB,
@@ -294,10 +294,10 @@ def status(db: Db = DEFAULT_DB) -> None:
 def show(
     identity: Annotated[str, typer.Argument(metavar="ID", help="A question_id or chain_id.")],
     format_: Annotated[
-        str, typer.Option("--format", help="table to read; csv, json or parquet: a row per chain, nested.")
+        str, typer.Option("--format", help="table to read; csv, json, parquet or sheet: a row per chain, nested.")
     ] = "table",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="For csv, json, parquet: write into this file.")
+        Path | None, typer.Option("-o", "--output", help="For csv, json, parquet, sheet: write into this file.")
     ] = None,
     db: Db = DEFAULT_DB,
 ) -> None:
@@ -310,7 +310,7 @@ def show(
 
     chosen = choose(RowFormat, format_, "show: --format")
     if chosen is RowFormat.TABLE and output is not None:
-        fail("show: -o goes with --format csv, json or parquet; a table is for the screen", Exit.USAGE)
+        fail("show: -o goes with --format csv, json, parquet or sheet; a table is for the screen", Exit.USAGE)
     with Store.read(db) as store:
         if chosen is not RowFormat.TABLE:
             print_chain(store, identity, chosen, output)

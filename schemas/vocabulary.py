@@ -166,6 +166,8 @@ class RejectReason(StrEnum):
     UNREADABLE = "unreadable"
     """A file or folder that cannot be opened, or an archive member that is damaged."""
     BAD_VALUE = "bad_value"
+    GAP = "gap"
+    """No reject: a cell that does not read, whose row is kept without it; it goes to `gaps`."""
     NOT_JSON = "not_json"
     WRONG_FIELDS = "wrong_fields"
     NO_REPORT = "no_report"

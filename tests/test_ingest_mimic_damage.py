@@ -47,10 +47,10 @@ def with_metadata(folder: Path, **cells: object) -> Path:
 @pytest.mark.parametrize(
     ("cells", "reason"),
     [
-        ({"StudyDate": "soon"}, "bad_value"),
-        ({"StudyDate": "21801399"}, "bad_value"),
-        ({"StudyTime": "97812.3"}, "bad_value"),
-        ({"Rows": "tall"}, "bad_value"),
+        ({"StudyDate": "soon"}, "gap"),
+        ({"StudyDate": "21801399"}, "gap"),
+        ({"StudyTime": "97812.3"}, "gap"),
+        ({"Rows": "tall"}, "gap"),
         ({"study_id": ""}, "missing_key"),
         ({"study_id": "fifty"}, "bad_value"),
         ({"dicom_id": ""}, "missing_key"),

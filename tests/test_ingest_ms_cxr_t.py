@@ -55,7 +55,7 @@ def test_the_file_without_quality_columns_and_the_file_itself_are_taken(tmp_path
     [
         ({**PAIR, "edema": "worse"}, ["bad_value"], 0),
         ({**PAIR}, ["bad_value"], 0),
-        ({**PAIR, "edema": "stable", "edema_quality": "nobody"}, ["bad_value"], 1),
+        ({**PAIR, "edema": "stable", "edema_quality": "nobody"}, ["gap"], 1),
         ({"current": LATER, "prior": LATER, "edema": "stable"}, ["bad_value"], 0),
         ({"current": LATER, "prior": EARLIER._replace(study=0), "edema": "stable"}, ["bad_value"], 0),
         ({"current": LATER._replace(study=-1), "prior": EARLIER, "edema": "stable"}, ["missing_key"], 0),

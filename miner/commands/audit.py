@@ -20,7 +20,7 @@ def unread(
     """List the phrases that could be findings and were not read, with lexicon entries to paste."""
     from cxr.miner.audit.settings import UnreadSettings
     from cxr.miner.audit.unread import lexicon_entries, unread_phrases
-    from cxr.miner.kit.console import out, say, table
+    from cxr.miner.kit.console import echo, out, say, table
     from cxr.miner.kit.files import whole_file
     from cxr.miner.store import Store
 
@@ -38,7 +38,7 @@ def unread(
     out().print(table("Not read", columns, [each[:5] for each in result.phrases]))
     entries = lexicon_entries(result.phrases)
     if output is None:
-        typer.echo(entries)
+        echo(entries)
         return
     with whole_file(output) as written:
         written.write(entries)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer._click.exceptions import ClickException
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
@@ -78,7 +79,10 @@ class Commands(TyperGroup):
             # The reader of a pipe has seen enough (`cxr sql ... | head`).
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(Exit.DONE) from None
+        except (typer.Exit, typer.Abort, ClickException):
+            raise
         except Exception as error:
+            from cxr.miner.kit import faults
             from cxr.miner.kit.errors import BudgetReached, CxrError, SettingsError
             from cxr.miner.store import is_interrupt
 
@@ -89,9 +93,11 @@ class Commands(TyperGroup):
                 _interrupted()
             if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get(str(error.name).partition(".")[0])):
                 fail(f"this needs {error.name}, which is not installed; pip install 'cxr[{extra}]'", Exit.FAILED)
-            if isinstance(error, OSError) and error.strerror:
-                fail(f"{error.filename or 'a file'}: {error.strerror}; check space and permissions", Exit.FAILED)
-            raise
+            if (said := faults.sentence(error)) is not None:
+                fail(said, Exit.FAILED)
+            if os.environ.get("CXR_TRACEBACK"):
+                raise
+            fail(faults.defect(error), Exit.FAILED)
 
     def resolve_command(self, ctx: "Context", args: list[str]) -> tuple[str | None, "Command | None", list[str]]:
         """Find the command; say what there is where it does not exist."""
@@ -108,7 +114,9 @@ def _interrupted() -> NoReturn:
 
 def fail(message: str, code: Exit) -> NoReturn:
     """End the command with one sentence on stderr and an exit code."""
-    typer.echo(f"cxr: {message}", err=True)
+    from cxr.miner.kit.visible import one_line
+
+    typer.echo(f"cxr: {one_line(message)}", err=True)
     raise typer.Exit(code)
 
 

@@ -98,6 +98,11 @@ def run_ingest(name: str, db: Path, reader: "Reader", options: dict[str, Any], *
         for note in result.notes:
             say(note)
         say(result.sentence)
+        if result.gaps:
+            say(
+                f"{result.gaps:,} rows were kept without a cell that does not read; "
+                '`cxr sql "select message, count(*) from gaps group by 1"` says which'
+            )
 
 
 @ingest_app.callback()

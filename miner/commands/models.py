@@ -73,9 +73,10 @@ def prompts_show(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Print a prompt file, or with --question the messages as a model would get them."""
+    from cxr.miner.kit.console import echo
     from cxr.miner.mine.prompts import prompt_text
 
-    typer.echo(prompt_text(name, question, db))
+    echo(prompt_text(name, question, db))
 
 
 @prompts_app.command("diff")
@@ -84,6 +85,7 @@ def prompts_diff(
     new: Annotated[str, typer.Argument(help="The prompt and version to compare it with.")],
 ) -> None:
     """Print what changed between two prompts, such as plan.v1 and plan.v2."""
+    from cxr.miner.kit.console import echo
     from cxr.miner.mine.prompts import prompt_diff
 
-    typer.echo(prompt_diff(old, new))
+    echo(prompt_diff(old, new))

@@ -61,13 +61,15 @@ def run_demo(db: Path) -> None:
         say(f"score   {scored.scored:,} chains by judge {scored.judge}, {scored.already:,} were scored already")
     with Store.read(db) as store:
         kept = filter_chains(store, FilterSettings(), None)
-        say(f"filter  {sum(kept for kept, _ in kept.kept.values()):,} chains are factual\n")
+        say(f"filter  {sum(kept for kept, _ in kept.kept.values()):,} chains are factual")
+        say("")
         funnel = store.frame(_SQL["funnel"])
         out().print(table("Invented studies, from reports to factual chains", funnel.columns, funnel.rows()))
         say(f"{one_reader(store)}\n")
         ((chain_id,),) = store.rows(_SQL["worth_showing"])
         for part in show_chain(store, chain_id, verdicts=False):
             out().print(part)
-    say("\nWorth typing next:")
+    say("")
+    say("Worth typing next:")
     for query in WORTH_TYPING:
         say(f'  cxr sql --db {db} "{query}"')

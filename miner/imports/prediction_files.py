@@ -18,6 +18,7 @@ from cxr.miner.imports.rejects import what_is_wrong
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import BadRecord, InputError
 from cxr.miner.kit.jsonl import records
+from cxr.miner.kit.visible import columns_found
 from cxr.schemas.prediction import Prediction
 from cxr.schemas.rejection import Reject
 from cxr.schemas.vocabulary import RejectReason, Task
@@ -78,8 +79,10 @@ def _csv(path: Path) -> Iterator[tuple[int, object]]:
             reader = csv.DictReader(handle, strict=True)
             columns = [name.strip() for name in reader.fieldnames or ()]
             if not {"sample_id", "question_id"} & set(columns) or not set(TEXT_COLUMNS) & set(columns):
-                found = ", ".join(columns)[:200] or "none"
-                raise InputError(f"{path} has columns {found}; expected sample_id or question_id, and text")
+                raise InputError(
+                    f"{path} has not the columns that it needs ({columns_found(columns)}); expected sample_id or "
+                    "question_id, and text"
+                )
             reader.fieldnames = columns
             for row in reader:
                 if None in row or None in row.values():

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from cxr.miner.imports.rejects import what_is_wrong
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import BadRecord, InputError
+from cxr.miner.kit.jsonl import why_not_json
 from cxr.miner.pack.corpora import corpora
 from cxr.schemas.base import Frozen
 from cxr.schemas.rejection import Reject
@@ -90,7 +91,9 @@ def read_json(path: Path) -> object:
         raise InputError(f"{path} cannot be read ({error.strerror}); expected a JSON file") from None
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        if not isinstance(error, json.JSONDecodeError):
+            raise InputError(f"{path} is {why_not_json(error)}; get the file again") from None
         if error.msg == "Extra data":
             return [_line(path, number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
         raise InputError(f"{path} is not JSON: {error.msg} in line {error.lineno}; get the file again") from None
@@ -107,8 +110,8 @@ def read_list(path: Path, wanted: str) -> list[object]:
 def _line(path: Path, number: int, line: str) -> object:
     try:
         return json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} is not JSON: {error.msg} in line {number}; get the file again") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"line {number} of {path} is {why_not_json(error)}; get the file again") from None
 
 
 def corpus_of(name: str) -> str:

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator
 
+import polars as pl
 from rich.table import Table
 
 from cxr.miner.ingest.corpus import Ingested
 from cxr.miner.kit.console import table
+from cxr.schemas.vocabulary import RejectReason
 
 _RELEASE = re.compile(r"(?<!\d)(\d+\.\d+(?:\.\d+)?)(?!\d)")
 
@@ -28,15 +30,19 @@ def dry_run_tables(ingested: Ingested) -> Iterator[Table]:
     yield table("Counts", ["what", "found", "published", "difference"], [_count_row(*count) for count in counts])
     if ingested.missing:
         yield table("Missing", ["file", "so"], ingested.missing)
-    if ingested.rejects.height:
-        reasons = (
-            ingested.rejects.group_by("reason", "message")
-            .len()
-            .sort("len", "reason", "message", descending=[True, True, False])
-        )
-        shown = [(reason, rejected, message) for reason, message, rejected in reasons.head(20).iter_rows()]
+    gaps = ingested.rejects["reason"] == RejectReason.GAP
+    if (rejects := ingested.rejects.filter(~gaps)).height:
         title = "Rejects" if ingested.batches is None else "Rejects so far (reports are read only by a real ingest)"
-        yield table(title, ["reason", "rows", "why"], shown)
+        yield table(title, ["reason", "rows", "why"], _commonest(rejects))
+    if gaps.any():
+        shown = [(rows, message) for _, rows, message in _commonest(ingested.rejects.filter(gaps))]
+        yield table("Gaps: rows that are kept without a cell", ["rows", "why"], shown)
+
+
+def _commonest(rejects: pl.DataFrame) -> list[tuple[str, int, str]]:
+    counted = rejects.group_by("reason", "message").len()
+    first = counted.sort("len", "reason", "message", descending=[True, True, False]).head(20)
+    return [(reason, rows, message) for reason, message, rows in first.iter_rows()]
 
 
 def _count_row(what: str, found: int, published: int | None) -> tuple[str, int, str, str]:

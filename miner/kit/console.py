@@ -1,13 +1,16 @@
-"""What people see: tables and progress on a terminal, plain lines elsewhere; data goes to stdout, talk to stderr."""
+"""What people see: tables and progress on a terminal, plain lines elsewhere; data goes to stdout, talk to stderr.
+
+All of it goes through `Safe`, or `echo` where nothing is laid out: text of a corpus never acts on a terminal.
+"""
 
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,14 +20,35 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from cxr.miner.kit.parallel import Advance
+from cxr.miner.kit.visible import one_line, visible
 
 PLAIN_LINE_EVERY_S = 5.0
 # A file or a pipe has no width of its own; narrower, and tables fold.
 PLAIN_WIDTH = 160
+
+
+class Safe(Console):
+    """A console on which no character of a text acts; colours and movements are those of Rich alone."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; texts are made visible before they are laid out, so that columns stay as wide as they look."""
+        super().print(*(_visible_text(one) if isinstance(one, Text) else one for one in objects), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render; whatever a text came through, this is the last that touches it."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+def _visible_text(text: Text) -> Text:
+    shown = text.copy()
+    shown.plain = visible(text.plain)
+    return shown
 
 
 def out() -> Console:
@@ -39,22 +63,29 @@ def talk() -> Console:
 
 def _console(is_terminal: bool, *, stderr: bool) -> Console:  # noqa: FBT001
     width = None if is_terminal or "COLUMNS" in os.environ else PLAIN_WIDTH
-    return Console(stderr=stderr, highlight=False, soft_wrap=not is_terminal, width=width)
+    return Safe(stderr=stderr, highlight=False, soft_wrap=not is_terminal, width=width)
 
 
 def say(message: str) -> None:
-    """Tell the user something, on stderr; nothing in it is read as markup."""
-    talk().print(Text(message))
+    """Tell the user something, on stderr; nothing in it is read as markup, and it is one line."""
+    talk().print(Text(one_line(message)))
+
+
+def echo(text: str, *, end: str = "\n", exact: bool = False) -> None:
+    """Write text to stdout that is laid out already; `exact` data is changed for eyes at a terminal alone."""
+    print(text if exact and not sys.stdout.isatty() else visible(text), end=end, flush=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """Make a table; numbers stand to the right, floats with three decimals, and nothing is read as markup."""
-    made = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold")
+    made = Table(
+        title=Text(visible(title)) if title else None, title_justify="left", title_style="bold", header_style="bold"
+    )
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float) or row[index] is None for row in rows)
-        made.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
+        made.add_column(Text(visible(column)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(Text(cell(value)) for value in row))
+        made.add_row(*(Text(visible(cell(value))) for value in row))
     return made
 
 

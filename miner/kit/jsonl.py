@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from cxr.miner.kit.errors import BadRecord, InputError, MiningReject
 from cxr.miner.kit.files import whole_file
 from cxr.miner.kit.parallel import Advance, ordered_map
+from cxr.miner.kit.visible import exact_json
 from cxr.schemas.vocabulary import RejectReason, Stage
 
 JsonObject = dict[str, Any]
@@ -72,10 +73,19 @@ def records(source: Path) -> Iterator[tuple[int, JsonObject | tuple[RejectReason
             yield number, (bad.reason, bad.message)
 
 
+def why_not_json(error: ValueError | RecursionError) -> str:
+    """Return in words what `json.loads` stumbled over, without any of the text."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON at column {error.colno} ({error.msg})"
+    if isinstance(error, RecursionError):
+        return "JSON nested too deeply"
+    return "JSON with a number of more than 4,300 digits"
+
+
 def whole_lines(data: bytes) -> Iterator[JsonObject]:
     """Return the objects of JSON Lines; a line that is none, such as one that a kill has cut off, is left out."""
     for line in data.splitlines():
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             if isinstance(entry := json.loads(line), dict):
                 yield entry
 
@@ -111,12 +121,8 @@ def _parse(line: bytes) -> JsonObject:
         record = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise BadRecord(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8; save the file as UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise BadRecord(
-            RejectReason.NOT_JSON, f"not JSON at column {error.colno} ({error.msg}); expected one object a line"
-        ) from None
-    except RecursionError:
-        raise BadRecord(RejectReason.NOT_JSON, "JSON nested too deeply; expected one flat object a line") from None
+    except (ValueError, RecursionError) as error:
+        raise BadRecord(RejectReason.NOT_JSON, f"{why_not_json(error)}; expected one flat object a line") from None
     if b"\\ud" in line.lower() and not _is_text(record):
         raise BadRecord(RejectReason.NOT_UTF8, "half of a surrogate pair (\\ud800 to \\udfff), which is no text")
     if not isinstance(record, dict):
@@ -134,6 +140,5 @@ def _is_text(record: object) -> bool:
 
 def json_line(record: JsonObject) -> str:
     """Return a record as one line of text, its end included."""
-    # Some readers take these two separators for line ends, which JSON allows inside a string.
-    line = json.dumps(record, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return line + "\n"
+    # Some readers take two separators for line ends, which JSON allows inside a string; and lines are looked at.
+    return exact_json(json.dumps(record, ensure_ascii=False)) + "\n"

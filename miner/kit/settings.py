@@ -84,7 +84,7 @@ STAGES = (
 )
 """The tables of cxr.toml, and with `CXR_` before them the beginnings of the names in the environment."""
 
-_OTHER_NAMES = ("CXR_DB", "CXR_PACK")
+_OTHER_NAMES = ("CXR_DB", "CXR_PACK", "CXR_TRACEBACK")
 """Read by the command line itself, and by the loader of packs."""
 
 
@@ -180,7 +180,7 @@ class StageSettings(BaseSettings):
 def _check_toml(toml: Path) -> None:
     """Raise SettingsError for a file that cannot be read, and for a table that no stage would ever look into."""
     try:
-        tables = tomllib.loads(toml.read_text(encoding="utf-8")) if toml.is_file() else {}
+        tables = tomllib.loads(toml.read_bytes().decode("utf-8")) if toml.is_file() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{toml} is not valid TOML ({error}); mend it or move it away") from None
     except OSError as error:

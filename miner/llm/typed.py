@@ -98,5 +98,5 @@ def without_raw_controls(reply: str | None) -> str | None:
         return reply
     try:
         return json.dumps(json.loads(reply, strict=False), ensure_ascii=False)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return reply

@@ -5,6 +5,7 @@ licence; the gate (`cxr.miner.llm.policy`) is asked before a byte is sent.
 """
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -15,7 +16,8 @@ from typing import Any, Self
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from cxr.miner.kit.errors import CxrError, PolicyError, SettingsError
+from cxr.miner.kit import faults
+from cxr.miner.kit.errors import CxrError, EngineStopped, PolicyError, SettingsError
 from cxr.miner.llm.policy import LOCALHOST, check_endpoint, check_key, is_here, is_loopback, is_private
 from cxr.miner.llm.settings import ServerSettings
 from cxr.schemas.vocabulary import Licence
@@ -149,6 +151,7 @@ class Wire:
                     "--base-url"
                 ) from None
             # The address is wrong or nothing listens there; a firewall's silence is a time-out instead.
+            _demand_room(error.os_error)
             nobody = isinstance(error.os_error, ConnectionRefusedError | socket.gaierror)
             raise WireError("connection refused", nobody_there=nobody) from None
         except aiohttp.InvalidURL:
@@ -156,6 +159,7 @@ class Wire:
         except (aiohttp.ClientError, OSError) as error:
             if isinstance(error.__cause__, CxrError):  # of the line that is written before a request leaves
                 raise error.__cause__ from None
+            _demand_room(error)
             raise WireError(f"connection broken ({type(error).__name__})") from None
 
     def _url(self, path: str) -> str:
@@ -239,6 +243,12 @@ async def _body(reply: aiohttp.ClientResponse, most: int) -> bytes:
         if len(body) > most:
             raise WireError(f"a reply of more than {most // 1_000_000} MB")
     return bytes(body)
+
+
+def _demand_room(error: BaseException) -> None:
+    """Raise EngineStopped where it was not the server that was missing, but room for a connection on this machine."""
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+        raise EngineStopped(str(faults.sentence(OSError(error.errno, "", "connections to the model server")))) from None
 
 
 async def _leaving(

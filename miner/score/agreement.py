@@ -15,6 +15,7 @@ from rich.table import Table
 
 from cxr.miner.kit.console import table
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.jsonl import why_not_json
 from cxr.miner.stats.agreement import Agreement, agreement
 from cxr.schemas.vocabulary import Verdict
 
@@ -105,7 +106,11 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
         try:
             record = json.loads(text)
             identity = str(record["id"])
-        except (json.JSONDecodeError, KeyError, TypeError):
+        except (ValueError, RecursionError) as error:
+            raise InputError(
+                f'line {number} of {path} is {why_not_json(error)}; expected an object with an "id"'
+            ) from None
+        except (KeyError, TypeError):
             raise InputError(f'line {number} of {path} is no JSON object with an "id"') from None
         if identity in lines:
             raise InputError(f"line {number} of {path} repeats the id {identity!r}; expected each id once")

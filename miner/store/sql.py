@@ -18,15 +18,19 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich.console import Console
 
-from cxr.miner.kit.console import PLAIN_WIDTH, out, plain_table, say
+from cxr.miner.kit.console import PLAIN_WIDTH, Safe, out, plain_table, say
 from cxr.miner.kit.errors import CxrError, SettingsError
 from cxr.miner.kit.files import whole_path
+from cxr.miner.kit.jsonl import json_line
+from cxr.miner.kit.visible import spreadsheet_cell, visible
 from cxr.miner.store import Parameters, Store
+from cxr.miner.store.damage import damage
 
 TABLE_ROWS = 200
 BATCH_ROWS = 2_000
+_LINE_END = "\r\n"
+"""What `csv` is told, since it quotes a cell with either of the two; what is written is a line feed."""
 
 # These speak of the statement. Others can quote a value, and a value can be a report.
 _ABOUT_THE_STATEMENT = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.SyntaxException)
@@ -39,6 +43,8 @@ class RowFormat(StrEnum):
     CSV = "csv"
     JSON = "json"
     PARQUET = "parquet"
+    SHEET = "sheet"
+    """CSV for a spreadsheet: a cell that it would run as a formula is marked by an apostrophe."""
 
 
 def print_query(store: Store, query: str, chosen: RowFormat, target: Path | None = None) -> None:
@@ -57,6 +63,8 @@ def print_query(store: Store, query: str, chosen: RowFormat, target: Path | None
         if isinstance(error, _ABOUT_THE_STATEMENT):
             first = " ".join(str(error).split("\n\n")[0].split())
             raise CxrError(f"the SQL failed: {first}; `cxr sql 'show all tables'` lists what there is") from None
+        if damage(error, store.path) is not None:
+            raise
         raise CxrError(
             f"the SQL failed while it ran ({type(error).__name__}); the details are withheld, because they can hold "
             "words of a report; try_cast and a where clause find the row"
@@ -137,23 +145,25 @@ def _print(
     sink: TextIO,
     target: Path | None,
 ) -> None:
-    if chosen is RowFormat.CSV:
-        writer = csv.writer(sink, lineterminator="\n")
-        writer.writerow(columns)
+    lines = _Lines(sink)
+    if chosen in (RowFormat.CSV, RowFormat.SHEET):
+        write = _cell if chosen is RowFormat.CSV else _sheet_cell
+        writer = csv.writer(lines, lineterminator=_LINE_END)
+        writer.writerow([write(name) for name in columns])
         for rows in batches:
-            writer.writerows([_cell(value) for value in row] for row in rows)
+            writer.writerows([write(value) for value in row] for row in rows)
     elif chosen is RowFormat.JSON:
         for rows in batches:
             for row in rows:
                 record = {name: _json(value) for name, value in zip(columns, row, strict=True)}
-                sink.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+                lines.write(json_line(record))
     else:
         shown: list[tuple[Any, ...]] = []
         for rows in batches:
             shown += rows
             if len(shown) > TABLE_ROWS:
                 break
-        console = out() if target is None else Console(file=sink, highlight=False, width=PLAIN_WIDTH)
+        console = out() if target is None else Safe(file=sink, highlight=False, width=PLAIN_WIDTH)
         console.print(plain_table(columns, [[_cell(value) for value in row] for row in shown[:TABLE_ROWS]]))
         if len(shown) > TABLE_ROWS:
             say(f"only the first {TABLE_ROWS} rows are shown; --format csv, json or parquet gives all")
@@ -166,6 +176,23 @@ def _cell(value: object) -> str:
     if isinstance(value, dict | list):
         return json.dumps(_json(value), ensure_ascii=False)
     return str(value)
+
+
+def _sheet_cell(value: object) -> str:
+    """Write a value for a spreadsheet; numbers stay numbers, also negative ones."""
+    return _cell(value) if isinstance(value, int | float | Decimal) else spreadsheet_cell(_cell(value))
+
+
+class _Lines:
+    """Lines of data: exact in a file or a pipe, and fit to be looked at where a person does, at a terminal."""
+
+    def __init__(self, sink: TextIO) -> None:
+        self._sink, self._looked_at = sink, sink.isatty()
+
+    def write(self, line: str) -> None:
+        """Write a line; only its very end is ours."""
+        line = line.removesuffix(_LINE_END).removesuffix("\n") + "\n"
+        self._sink.write(visible(line) if self._looked_at else line)
 
 
 def _json(value: Any) -> Any:

@@ -18,6 +18,7 @@ _TITLES = {
     "calls": "Calls to language models",
     "open_batches": "Open batches",
     "rejects": "Rejects",
+    "gaps": "Gaps: rows that were kept without a cell",
     "last_runs": "Last runs",
 }
 

@@ -15,6 +15,7 @@ import polars as pl
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import BudgetReached, CxrError, StoreError, StoreLocked
 from cxr.miner.kit.machine import STORES, utc_now, versions
+from cxr.miner.store.damage import damage, damage_told
 from cxr.miner.store.migrations import MIGRATIONS
 
 # Values that are bound to a statement, by position or by name.
@@ -49,7 +50,7 @@ class Store:
         Raises StoreError where there is no store or the file is something else, StoreLocked while one writes.
         """
         _demand_existing(path)
-        with contextlib.closing(_connect(path, read_only=True)) as connection:
+        with damage_told(path), contextlib.closing(_connect(path, read_only=True)) as connection:
             _check_is_ours(connection, path)
             if _schema_version(connection) < len(MIGRATIONS):
                 raise StoreError(
@@ -69,7 +70,7 @@ class Store:
             _demand_existing(path)
         is_new = not path.exists()
         demand_folder(path)
-        with contextlib.closing(_connect(path, read_only=False)) as connection:
+        with damage_told(path), contextlib.closing(_connect(path, read_only=False)) as connection:
             if not is_new:
                 _check_is_ours(connection, path)
             _migrate(connection)
@@ -196,19 +197,34 @@ def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     except duckdb.Error as error:
         text = str(error)
         if "Conflicting lock" in text:
-            holder = re.search(r"PID (\d+)", text)
-            who = f"process {holder.group(1)}" if holder else "another process"
-            raise StoreLocked(
-                f"{path} is being written by {who}; DuckDB allows one writer, so wait for it to end or stop it"
-            ) from None
+            raise StoreLocked(_held(path, text, for_reading=not read_only and _can_be_read(path))) from None
         if "not a valid DuckDB database" in text or path.is_dir():
             raise StoreError(
                 f"{path} is not a DuckDB file; a cxr store was expected: give another --db, or move that file away"
             ) from None
+        if (said := damage(error, path)) is not None:
+            raise StoreError(said) from None
         first_line = text.splitlines()[0] if text else type(error).__name__
         raise StoreError(f"{path} could not be opened ({first_line}); check its permissions or --db") from None
     connection.execute(f"set memory_limit = '{_MEMORY_LIMIT}'")
     return connection
+
+
+def _held(path: Path, text: str, *, for_reading: bool) -> str:
+    holder = re.search(r"PID (\d+)", text)
+    who = f"process {holder.group(1)}" if holder else "another process"
+    if for_reading:
+        return f"{path} is being read by {who}; DuckDB writes only when nobody reads, so wait for it to end or close it"
+    return f"{path} is being written by {who}; DuckDB allows one writer, so wait for it to end or stop it"
+
+
+def _can_be_read(path: Path) -> bool:
+    """Return whether whoever holds a store reads it, as we then could: a writer keeps all others out."""
+    try:
+        duckdb.connect(str(path), read_only=True).close()
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _schema_version(connection: duckdb.DuckDBPyConnection) -> int:

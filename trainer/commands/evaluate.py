@@ -146,13 +146,13 @@ def _say_about_counts(result: "CountsResult", path: Path, empty: "Empty", *, sto
 
 def write_tables(tables: "Sequence[ResultTable]", chosen: "TableFormat", output: Path | None) -> None:
     """Print tables, or write them to a file that appears when it is whole."""
-    from cxr.miner.kit.console import say
+    from cxr.miner.kit.console import echo, say
     from cxr.miner.kit.files import whole_file
-    from cxr.trainer.evaluate.formats import render
+    from cxr.trainer.evaluate.formats import EXACT, render
 
     text = render(tables, chosen)
     if output is None:
-        typer.echo(text, nl=False)
+        echo(text, end="", exact=chosen in EXACT)
         return
     with whole_file(output) as handle:
         handle.write(text)

@@ -105,7 +105,7 @@ def train_ablation(
     """Train, predict and evaluate the paper's six variants, and print its Fig. 5 as a table."""
     import shlex
 
-    from cxr.miner.kit.console import out, plain_table, say
+    from cxr.miner.kit.console import echo, out, plain_table, say
     from cxr.trainer.train import ablation
 
     world = ablation.find_world(output, preset, data, model, tuple(set_ or ()))
@@ -113,7 +113,7 @@ def train_ablation(
     if dry_run:
         for variant in ablation.read_variants():
             for words in (ablation.train_command(variant, world), ablation.predict_command(variant, world, options)):
-                typer.echo(shlex.join(["cxr", *words]))
+                echo(shlex.join(["cxr", *words]))
         return
     ablation.make_shared(world)
     rows = ablation.run_ablation(world, options)
@@ -154,7 +154,7 @@ def _given(told: OptionValues) -> dict[str, Any]:
 def _train(settings: "SFTSettings | GRPOSettings", told: OptionValues, db: Path, *, show_text: bool = False) -> None:
     """Print the plan, or hand over to `accelerate launch`, or train here."""
     from cxr.miner.benchmark.settings import Existing
-    from cxr.miner.kit.console import out, plain_table, say
+    from cxr.miner.kit.console import echo, out, plain_table, say
     from cxr.miner.kit.settings import choose
     from cxr.trainer.train.launch import is_first, is_launched, launch
     from cxr.trainer.train.run import LEFT_OUT, Training, prepare_output, train
@@ -171,7 +171,7 @@ def _train(settings: "SFTSettings | GRPOSettings", told: OptionValues, db: Path,
     elif told["dry_run"]:
         plan = _planned(training, told)
         out().print(plain_table(["what", "how much"], plan.described()))
-        typer.echo(plan.command_line)  # outside of the table, where it would be folded
+        echo(plan.command_line)  # outside of the table, where it would be folded
         for sentence in plan.lacking:
             say(sentence)
     elif settings.gpus > 1:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cxr.miner.judge.radrscore import Empty
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.visible import columns_found
 from cxr.miner.stats.resampling import bootstrap, random_stream
 from cxr.schemas.measures import ACCURACY, REASONING_MEASURES
 from cxr.schemas.vocabulary import Task
@@ -108,9 +109,8 @@ def read_counts(path: Path) -> Iterator[CountRow]:
 def _check_header(path: Path, header: list[str]) -> None:
     missing = [name for name in COUNT_COLUMNS if name not in header]
     if missing:
-        found = ", ".join(header)[:200] or "nothing"
         raise InputError(
-            f"{path} line 1 lacks {', '.join(missing)} (found {found}); expected {', '.join(COUNT_COLUMNS)}"
+            f"{path} line 1 lacks {', '.join(missing)} ({columns_found(header)}); expected {', '.join(COUNT_COLUMNS)}"
         )
     twice = [name for name in COUNT_COLUMNS if header.count(name) > 1]
     if twice:

@@ -10,6 +10,7 @@ from dataclasses import asdict, astuple, dataclass
 from enum import StrEnum
 from typing import Any
 
+from cxr.miner.kit.visible import spreadsheet_cell
 from cxr.miner.stats.resampling import NO_ESTIMATE, Estimate
 from cxr.trainer.evaluate.measures import ResultLine
 
@@ -23,6 +24,10 @@ class TableFormat(StrEnum):
     LATEX = "latex"
     MARKDOWN = "markdown"
     HTML = "html"
+
+
+EXACT = frozenset({TableFormat.CSV, TableFormat.JSON, TableFormat.LATEX, TableFormat.HTML})
+"""What programs read; the others are for eyes."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +82,13 @@ def _csv(tables: Sequence[ResultTable]) -> str:
     for table in tables:
         for line in table.lines:
             numbers = [number for name in measures for number in astuple(_of(line, name))]
-            writer.writerow([*(line.keys.get(name) for name in columns), *numbers])
+            writer.writerow([*(_sheet(line.keys.get(name)) for name in columns), *numbers])
     return out.getvalue()
+
+
+def _sheet(value: object) -> object:
+    """Write a key for the spreadsheets in which people open these tables; a model may be called anything."""
+    return spreadsheet_cell(value) if isinstance(value, str) else value
 
 
 def cells(table: ResultTable) -> tuple[list[str], list[list[str]]]:

@@ -269,7 +269,10 @@ def _placed(rows: pl.DataFrame) -> ReportBatch:
 
 _CELLS = {
     "patient_report_date_order": (
-        pl.col("patient_report_date_order").str.strip_chars().cast(pl.Float64, strict=False).cast(pl.Int64)
+        pl.col("patient_report_date_order")
+        .str.strip_chars()
+        .cast(pl.Float64, strict=False)
+        .cast(pl.Int64, strict=False)
     ),
     "age": years_of(pl.col("age")),
     "sex": pl.coalesce(sex_of(pl.col("sex")), pl.when(pl.col("sex") == "Unknown").then(pl.lit("Unknown"))),

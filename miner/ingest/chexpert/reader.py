@@ -220,7 +220,7 @@ def _test_images(root: Path, labels: LabelTable) -> pl.DataFrame:
         "study",
         pl.lit("test").alias("folder"),
         patient.alias("patient"),
-        number.cast(pl.Int64).alias("number"),
+        number.cast(pl.Int64, strict=False).alias("number"),
         pl.when(pl.col("name") != "").then(pl.format("test/{}/{}", "study", "name")).alias("image"),
         view.alias("Frontal/Lateral"),
     )

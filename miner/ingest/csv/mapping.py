@@ -12,6 +12,7 @@ from cxr.miner.ingest.read.files import read_bytes
 from cxr.miner.ingest.read.frames import LABELS
 from cxr.miner.ingest.registry import CORPORA
 from cxr.miner.kit.errors import InputError, SettingsError
+from cxr.miner.kit.visible import columns_found
 from cxr.schemas.base import Frozen
 from cxr.schemas.vocabulary import Licence
 
@@ -104,13 +105,14 @@ def columns_of(header: Sequence[str], mapping: Mapping[str, str], name: str) -> 
     Raises InputError where a mapped column or any column for study_id is missing, or where nothing could be asked
     about: no report, no section and no label.
     """
-    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
+    if len(header) == 1 and (marks := [mark for mark in ";\t|" if mark in header[0]]):
         raise InputError(
-            f"{name} has one column, {header[0][:80]!r}; expected commas between columns: save it comma-separated"
+            f"{name} has one column, with {marks[0]!r} in its name; expected commas between columns: save it "
+            "comma-separated"
         )
     missing = sorted(column for column in mapping.values() if column not in header)
     if missing:
-        raise InputError(f"{name} has no column {', '.join(missing)} (found: {', '.join(header[:12])}); check --map")
+        raise InputError(f"{name} has no column {', '.join(missing)} ({columns_found(header)}); check --map")
     mapped = set(mapping.values())
     named = [(field, column) for column in header if column not in mapped and (field := field_named(column))]
     named = [(field, column) for field, column in named if field not in mapping]
@@ -118,12 +120,12 @@ def columns_of(header: Sequence[str], mapping: Mapping[str, str], name: str) -> 
     _refuse_twins(header, named, columns, name)
     if "study_id" not in columns:
         raise InputError(
-            f"{name} has no column study_id (found: {', '.join(header[:12])}); name the one that tells studies "
+            f"{name} has no column study_id ({columns_found(header)}); name the one that tells studies "
             "apart with --map study_id=COLUMN"
         )
     if not any(field in columns for field in ("report", "findings", "impression", *LABELS)):
         raise InputError(
-            f"{name} has no report, findings, impression or label column (found: {', '.join(header[:12])}); name "
+            f"{name} has no report, findings, impression or label column ({columns_found(header)}); name "
             "one with --map report=COLUMN"
         )
     return columns

@@ -15,6 +15,7 @@ from cxr.miner.ingest.mimic.tables import STUDY, read_rows, table_bytes
 from cxr.miner.ingest.read.files import ROW, source_file
 from cxr.miner.ingest.read.frames import csv_header, rejects_where
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.visible import columns_found
 from cxr.miner.pack.corpora import known_corpus
 from cxr.schemas.vocabulary import Progression, RejectReason
 
@@ -39,8 +40,8 @@ def read_ms_cxr_t(
     stated = {word: finding for word, finding in MS_CXR_T.labels.items() if f"{word}_progression" in header}
     if not stated:
         raise InputError(
-            f"{file.name} has no column such as {next(iter(MS_CXR_T.labels))}_progression (found: "
-            f"{', '.join(header[:12])}); expected {_SHIPPED_AS} as PhysioNet ships it"
+            f"{file.name} has no column such as {next(iter(MS_CXR_T.labels))}_progression "
+            f"({columns_found(header)}); expected {_SHIPPED_AS} as PhysioNet ships it"
         )
     quality = {word: name for word in stated if (name := _quality_column(word, header)) is not None}
     rows = read_rows(
@@ -129,7 +130,7 @@ def _one_finding(
     said = said.filter(known)
     rejects.append(rejects_where(said, ~first, RejectReason.DUPLICATE_KEY, name, again))
     said = said.filter(first)
-    rejects.append(rejects_where(said, foreign, RejectReason.BAD_VALUE, name, odd))
+    rejects.append(rejects_where(said, foreign, RejectReason.GAP, name, odd))
     made = said.select(
         pl.col(STUDY).alias("study_id"),
         pl.col("prior").alias("prior_study_id"),

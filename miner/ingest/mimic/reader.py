@@ -32,7 +32,7 @@ from cxr.miner.ingest.mimic.frames import (
     present_files,
     studies_of,
 )
-from cxr.miner.ingest.mimic.reports import Layout, Reports, find_reports, tree_reports, zip_reports
+from cxr.miner.ingest.mimic.reports import Layout, Reports, find_reports, releases, tree_reports, zip_reports
 from cxr.miner.ingest.mimic.sectioned import read_sectioned
 from cxr.miner.ingest.mimic.tables import MIMIC, PATIENT, STUDY, Rows, read_labels, read_metadata, read_split
 from cxr.miner.ingest.read.files import source_file
@@ -41,7 +41,6 @@ from cxr.miner.ingest.version import files_version
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.settings import choose
 
-_RELEASES = ("", "2.1.0", "2.0.0")
 _TABLES = {
     "metadata": "mimic-cxr-*-metadata.csv*",
     "split": "mimic-cxr-*-split.csv*",
@@ -93,8 +92,13 @@ def find_mimic(path: Path, jpg: Path | None = None, layout: Layout = Layout.AUTO
     chosen, place, also = find_reports(path, layout)
     root = path if path.is_dir() else path.parent
     tables = _find_tables([jpg, root] if jpg else [root])
-    image_root = jpg or (tables["metadata"].parent if "metadata" in tables else root)
+    image_root = _images(jpg) if jpg else tables["metadata"].parent if "metadata" in tables else _images(root)
     return MimicFiles(chosen, place, tuple(also), tables, image_root)
+
+
+def _images(folder: Path) -> Path:
+    """Return where the tree of images begins: in a folder, or in a release below it."""
+    return next((place for place in (folder, *releases(folder)) if (place / "files").is_dir()), folder)
 
 
 def mimic_fingerprint(files: MimicFiles, *, label: bool = False) -> Fingerprint:
@@ -180,7 +184,7 @@ def _image_tables(files: MimicFiles) -> tuple[Rows | None, Rows | None]:
 
 def _find_tables(folders: Sequence[Path]) -> dict[str, Path]:
     """Find each CSV in the folders or their release folders; of several releases the latest."""
-    places = [folder / release for folder in folders for release in _RELEASES]
+    places = [place for folder in folders for place in (folder, *releases(folder))]
     found: dict[str, Path] = {}
     for name, pattern in _TABLES.items():
         for place in places:

@@ -32,6 +32,7 @@ TREE = "files"
 _REPORT = r"(?:^|/)p([0-9]{8})/s([0-9]{8})\.txt$"
 _RATIO_MATTERS_FROM = 1024 * 1024
 _ENCRYPTED = 0x1
+_RELEASE = re.compile(r"[0-9]+(\.[0-9]+)+")
 
 
 class Layout(StrEnum):
@@ -76,11 +77,25 @@ def find_reports(path: Path, layout: Layout) -> tuple[Layout, Path, list[Layout]
     return find_layout(
         path,
         layout,
-        _layouts,
+        _layouts_of_release,
         f"the folder of MIMIC-CXR with {REPORTS_ZIP} or files/",
         f"{what}; expected {REPORTS_ZIP}, the unpacked folder files/p10/... or {SECTIONED_CSV}: the reports come from "
         "PhysioNet's mimic-cxr, the images from mimic-cxr-jpg (--jpg)",
     )
+
+
+def _layouts_of_release(path: Path) -> dict[Layout, Path]:
+    """Return the layouts in a folder and in the releases below it; the nearest place of each, the latest release."""
+    there: dict[Layout, Path] = {}
+    for place in (path, *releases(path)):
+        there = there | {layout: found for layout, found in _layouts(place).items() if layout not in there}
+    return there
+
+
+def releases(folder: Path) -> list[Path]:
+    """Return the folders named as releases below a folder, such as 2.1.0, the latest first."""
+    named = [place for place in folder.glob("[0-9]*.[0-9]*") if place.is_dir() and _RELEASE.fullmatch(place.name)]
+    return sorted(named, key=lambda place: tuple(map(int, place.name.split("."))), reverse=True)
 
 
 def _layouts(place: Path) -> dict[Layout, Path]:

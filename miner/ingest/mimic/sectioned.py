@@ -15,6 +15,7 @@ from cxr.miner.ingest.read.blank import reading
 from cxr.miner.ingest.read.files import ROW, read_csv
 from cxr.miner.ingest.read.frames import canonical_texts, csv_header, rejects_where
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.visible import columns_found
 from cxr.schemas.vocabulary import RejectReason
 
 _STUDY_COLUMNS = ("study", "study_id", "dicom_study")
@@ -42,7 +43,7 @@ def read_sectioned(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     sections = [(column, name) for column, name in _SECTIONS if column in columns]
     if study is None or not {"findings", "impression"} & set(columns):
         raise InputError(
-            f"{path.name} is no sectioned CSV of MIMIC-CXR (found: {', '.join(columns[:8])}); expected {expected}"
+            f"{path.name} is no sectioned CSV of MIMIC-CXR ({columns_found(columns)}); expected {expected}"
         )
     table = read_csv(data, path.name, [study, *(column for column, _ in sections)], key=study)
     if table.frame.is_empty() and not table.rejects:

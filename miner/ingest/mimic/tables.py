@@ -131,7 +131,7 @@ def read_metadata(path: Path) -> Rows:
     )
     bad = [
         rejects_where(
-            frame, pl.col(column).is_not_null() & value.is_null() & once, RejectReason.BAD_VALUE, path.name, message
+            frame, pl.col(column).is_not_null() & value.is_null() & once, RejectReason.GAP, path.name, message
         )
         for column, value, once, message in checks
     ]
@@ -162,7 +162,7 @@ def read_split(path: Path) -> Rows:
     bad = rejects_where(
         frame,
         pl.col("known").is_null(),
-        RejectReason.BAD_VALUE,
+        RejectReason.GAP,
         path.name,
         "split is none of train, validate, test; the image is kept without it",
     )

@@ -149,7 +149,8 @@ def _from_xml(members: Iterable[Member | Reject], path: Path, sources: tuple[Sou
             numbers.add(number)
             images.extend((image, number, f"{image}.png", None) for image in _image_ids(root))
     if not seen:
-        raise InputError(f"{path} holds no XML reports; expected those of {REPORTS_TGZ}")
+        why = f": {rejects[0].key} was not read, {rejects[0].message}" if rejects else ""
+        raise InputError(f"{path} holds no XML reports; expected those of {REPORTS_TGZ}{why}")
     columns = dict.fromkeys(("key", "number", *SECTIONS), pl.String)
     frame = pl.DataFrame(reports, schema=columns, orient="row")
     note = "the XML does not say which view an image shows, the CSV layout does: views that the store has stay"
@@ -170,6 +171,9 @@ def _parse(member: Member) -> Element | Reject:
         return Reject(member.name, RejectReason.BROKEN_XML, message)
     except DefusedXmlException:
         message = "the XML declares entities or refers to other files, which no OpenI report does; it was not read"
+        return Reject(member.name, RejectReason.BROKEN_XML, message)
+    except (LookupError, ValueError):
+        message = "the XML declares an encoding that is none, or that it is not in; expected the XML as NLM ships it"
         return Reject(member.name, RejectReason.BROKEN_XML, message)
     return root
 

@@ -17,6 +17,7 @@ from cxr.miner.ingest.read.blank import cell
 from cxr.miner.ingest.read.files import ROW
 from cxr.miner.ingest.read.frames import csv_header
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.visible import columns_found
 from cxr.schemas.vocabulary import RejectReason
 
 BATCH = 5_000
@@ -44,8 +45,7 @@ class BigCsv:
         missing = [column for column in required if column not in self.header]
         if missing:
             raise InputError(
-                f"{path.name} has no column {', '.join(missing)} (found: {', '.join(self.header[:12])}); "
-                f"expected {expected}"
+                f"{path.name} has no column {', '.join(missing)} ({columns_found(self.header)}); expected {expected}"
             )
 
     def each(self, columns: Sequence[str], convert: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:

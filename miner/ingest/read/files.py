@@ -17,6 +17,7 @@ from polars.exceptions import PolarsError
 from cxr.miner.ingest.corpus import Reject, SourceFile
 from cxr.miner.ingest.read.blank import cell
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.visible import columns_found
 from cxr.schemas.vocabulary import RejectReason
 
 MAX_MEMBER_BYTES = 16 * 1024 * 1024
@@ -125,10 +126,7 @@ def read_tar(path: Path, suffix: str) -> Iterator[Member | Reject]:
                     continue
                 unpacked += info.size
                 if unpacked > limit:
-                    raise InputError(
-                        f"{path.name} unpacks to more than {limit:,} bytes, which its size does not explain; "
-                        "expected an archive of reports: check where it comes from"
-                    )
+                    raise _bomb(path.name, info, limit)
                 if (refused := _refuse(info)) is not None:
                     yield refused
                 elif info.name.endswith(suffix):
@@ -139,6 +137,14 @@ def read_tar(path: Path, suffix: str) -> Iterator[Member | Reject]:
                 pass  # to the very end, where a cut gzip file betrays itself
     except (EOFError, zlib.error, tarfile.TarError, OSError) as error:
         raise _damaged(path, count, error) from None
+
+
+def _bomb(name: str, info: tarfile.TarInfo, limit: int) -> InputError:
+    if info.size > MAX_MEMBER_BYTES:
+        found = f"{name} has a member of {info.size:,} bytes ({info.name}); a report has at most {MAX_MEMBER_BYTES:,}"
+    else:
+        found = f"{name} unpacks to more than {limit:,} bytes, which its size does not explain"
+    return InputError(f"{found}; expected an archive of reports: check where it comes from")
 
 
 def _unpacked_limit(path: Path) -> int:
@@ -198,23 +204,36 @@ def read_csv(data: bytes, name: str, required: Sequence[str], key: str) -> Table
     data = data.removeprefix(_BOM)
     if not data.strip():
         raise InputError(f"{name} is empty; expected a CSV with the columns {', '.join(required)}")
+    header = _header(data)
+    if twins := [column for column in required if header.count(column) > 1]:
+        raise InputError(f"{name} names the column {twins[0]} twice; expected it once: rename or remove the other")
     try:
         data.decode("utf-8")
         frame = pl.read_csv(data, infer_schema=False, raise_if_empty=False)
+        frame.columns = _distinct(header)
         rejects: list[Reject] = []
     except (UnicodeDecodeError, PolarsError):
         frame, rejects = _read_row_by_row(data, name, key)
-    frame = frame.rename({column: column.strip() for column in frame.columns})
-    found = [column for column in frame.columns if column != ROW]
     missing = [column for column in required if column not in frame.columns]
     if missing:
         raise InputError(
-            f"{name} has no column {', '.join(missing)} (found: {', '.join(found[:12])}); "
-            f"expected {', '.join(required)}"
+            f"{name} has no column {', '.join(missing)} ({columns_found(header)}); expected {', '.join(required)}"
         )
     if ROW not in frame.columns:
         frame = frame.with_row_index(ROW, offset=2)
     return Table(frame.select(pl.col(ROW).cast(pl.Int64), *map(cell, required)), rejects)
+
+
+def _header(data: bytes) -> list[str]:
+    try:
+        return [name.strip() for name in next(csv.reader(io.StringIO(data.decode("utf-8", "replace"), newline="")), [])]
+    except csv.Error:
+        return []  # reading row by row says why
+
+
+def _distinct(header: Sequence[str]) -> list[str]:
+    """Return names of columns in which a name that comes again has its place behind it: nobody asks for that one."""
+    return [name if name not in header[:place] else f"{name}\n{place}" for place, name in enumerate(header)]
 
 
 def _read_row_by_row(data: bytes, name: str, key: str) -> tuple[pl.DataFrame, list[Reject]]:
@@ -240,9 +259,7 @@ def _read_row_by_row(data: bytes, name: str, key: str) -> tuple[pl.DataFrame, li
         raise InputError(
             f"{name} cannot be read as CSV ({error}); expected comma-separated UTF-8 with a header line"
         ) from None
-    if len(set(header)) < len(header):
-        raise InputError(f"{name} names a column twice in its header; expected each column once")
-    names = [ROW, *(column.encode("utf-8", "replace").decode() for column in header)]
+    names = [ROW, *_distinct([column.encode("utf-8", "replace").decode() for column in header])]
     return pl.DataFrame(kept, schema=dict.fromkeys(names, pl.String) | {ROW: pl.Int64}, orient="row"), rejects
 
 

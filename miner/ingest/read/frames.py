@@ -105,7 +105,7 @@ def rejects_where(
 def unreadable_cells(
     frame: pl.DataFrame, key: str, read: Mapping[str, pl.Expr], expected: Mapping[str, str], name: str
 ) -> list[Reject]:
-    """Return a reject for every cell that holds something which `read` could not make sense of.
+    """Return a gap for every cell that holds something which `read` could not make sense of.
 
     The row itself is kept without that cell. `read` gives per column the value made of it, `expected` says in words
     what would have been right.
@@ -114,7 +114,7 @@ def unreadable_cells(
     for column, value in read.items():
         bad = frame.filter(pl.col(column).is_not_null() & value.is_null())[key]
         message = f"{name}: {column} does not read as {expected[column]}; the study is kept without it"
-        rejects.extend(Reject(f"{study}:{column}", RejectReason.BAD_VALUE, message) for study in bad)
+        rejects.extend(Reject(f"{study}:{column}", RejectReason.GAP, message) for study in bad)
     return rejects
 
 

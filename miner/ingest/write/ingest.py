@@ -81,6 +81,7 @@ def ingest(
             said = last_notes(store, ingested.corpus.slug)
             result.notes = tuple(note for note in result.notes if note not in said)
         result.rejects = _rejects(store, ingested.corpus.slug)
+        result.gaps = _gaps(store, ingested.corpus.slug)
         if not kept:
             result.why = _first_reason(store, ingested.corpus.slug)
     return result
@@ -237,12 +238,12 @@ def _label(store: Store, ingested: Ingested, result: IngestResult, run: Run, adv
 
 
 def _write_rejects(store: Store, ingested: Ingested, run: Run) -> None:
-    corpus = ingested.corpus.slug
-    store.connection.execute("delete from rejects where stage = 'ingest' and corpus = ?", [corpus])
-    (run.rejects,) = store.rows(
-        "insert into rejects by name select *, ? as corpus, ? as run_id from incoming_rejects",
-        [corpus, run.run_id],
-    )[0]
+    """Write the rejects and the gaps, which come together, each into its own table."""
+    of = {"corpus": ingested.corpus.slug, "run": run.run_id}
+    store.connection.execute("delete from rejects where stage = 'ingest' and corpus = ?", [ingested.corpus.slug])
+    store.connection.execute("delete from gaps where stage = 'ingest' and corpus = ?", [ingested.corpus.slug])
+    store.connection.execute(_SQL["write_gaps"], of)
+    (run.rejects,) = store.rows(_SQL["write_rejects"], of)[0]
 
 
 def _rejects(store: Store, corpus: str) -> dict[str, int]:
@@ -253,6 +254,10 @@ def _rejects(store: Store, corpus: str) -> dict[str, int]:
             [corpus],
         )
     )
+
+
+def _gaps(store: Store, corpus: str) -> int:
+    return store.count("select count(*) from gaps where stage = 'ingest' and corpus = ?", [corpus])
 
 
 def _first_reason(store: Store, corpus: str) -> str:
@@ -269,7 +274,8 @@ def _nothing_to_do(store: Store, fingerprint: Fingerprint) -> IngestResult:
     """Say that the store has all this; what the last ingest noted was said then."""
     corpus = fingerprint.corpus
     studies = store.count("select count(*) from studies where corpus = ?", [corpus])
-    result = IngestResult(corpus, fingerprint.layout, unchanged=studies, rejects=_rejects(store, corpus))
+    rejects, gaps = _rejects(store, corpus), _gaps(store, corpus)
+    result = IngestResult(corpus, fingerprint.layout, unchanged=studies, rejects=rejects, gaps=gaps)
     if not studies:
         result.why = _first_reason(store, corpus)
     return result

@@ -20,6 +20,8 @@ class IngestResult:
     wrote: bool = False
     notes: tuple[str, ...] = ()
     rejects: dict[str, int] = field(default_factory=dict)
+    gaps: int = 0
+    """Cells that do not read, whose rows were kept without them."""
     why: str = ""
     """Where nothing could be kept: the commonest reason, and a row that it befell."""
 
