@@ -158,7 +158,7 @@ STYLES = [
      {"+sharp_costophrenic_angles", "-pleural_effusion", "?pleural_effusion"}),
     ("First, I'll look at the lungs. They seem clear, with no opacities.", {"-lung_opacity"}),
     ("Hmm, the left base looks a bit hazy, which could be atelectasis or effusion.",
-     {"?atelectasis", "?pleural_effusion"}),
+     {"+lung_opacity", "?atelectasis", "?pleural_effusion"}),
     ("So the question is asking whether there is edema in the image.", set()),
     ("The user wants to know if the patient has pneumonia.", set()),
     ("I should also double-check for any fractures. The ribs look intact.", {"+normal_bones"}),

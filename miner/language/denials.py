@@ -227,8 +227,9 @@ def begins_statement(items: Items, index: int) -> bool:
         return _has_predicate(items, start)
     points = roles[start] & ANAPHOR and entries[start].phrase[0] in _POINTING and not roles[start - 1] & CONJUNCTION
     limited = entries[start].phrase in _LIMITS and leads_to_mention(items, start)  # "no X, only small Y"
-    if points or limited or (start == index + 1 and roles[index] & COMMA and _is_affirmed(items, start)):
-        return True  # "no X, this Y ..."; "although there is no X, Y is present"
+    apart = (start == index + 1 and roles[index] & COMMA) or _has_article(items, start)
+    if points or limited or (apart and _is_affirmed(items, start)):
+        return True  # "no X, this Y ..."; "although there is no X, Y is present"; "no X and a Y is present"
     first, state = roles[start], entries[start].state
     if state is not None and state.normal:
         return True

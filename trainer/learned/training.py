@@ -28,7 +28,7 @@ DESCRIPTIONS_SEEN = 2
 """So often in an epoch; a phrase once."""
 MOST_FALSE = 0.005
 """Of all pairs of a held-out sentence and a concept with a label that it does not describe, so many may be granted: it
-decides the least similarity. Fixed before anything was measured."""
+decides the least similarity. A choice of ours, not tuned on any figure."""
 WEIGHTS = "model.safetensors"
 
 
