@@ -11,13 +11,13 @@ Intervals: 95 %, bootstrap over reports. `benchmarks/descriptions.toml` are inve
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
 from benchmarks.judge import FACTUAL, factual_rows, findings, shown, verdict_rows
 from benchmarks.kit import SHARED, Json, parser, records
-from benchmarks.readings import POLARITY, denies, factual_pairs, labels_of, place
+from benchmarks.readings import Extract, factual_pairs, labels_of, read_chains
 from cxr.miner.judge import Judge, RulesJudge
 from cxr.miner.judge.rules import report_facts
 from cxr.miner.language.analysis import Mention, analyse_report
@@ -84,28 +84,9 @@ def label_lines(namer: Namer | None, rows: list[Json]) -> Lines:
     yield "reports: positives, recall", f"{counts[True, True] / (counts[True, True] + counts[True, False]):.3f}"
 
 
-def chain_lines(extract: Callable[[str], list[Finding]], rows: list[Json]) -> Lines:
+def chain_lines(extract: Extract, rows: list[Json]) -> Lines:
     """Yield what is extracted from reasoning, as `benchmarks/readings.py` does."""
-    gold: list[str] = []
-    said: list[str] = []
-    ids: list[str] = []
-    found = Counter[bool]()
-    for row in rows:
-        mentions = [(*place(row["text"], m["quote"], m.get("nth", 1)), POLARITY[m["asserts"]]) for m in row["mentions"]]
-        extracted = [
-            (each.span.start, each.span.end, "denied" if denies(each) else "asserted")
-            for each in extract(row["text"])
-            if each.span is not None
-        ]
-        for start, end, polarity in extracted:
-            met = [each for first, last, each in mentions if first < end and start < last]
-            ids.append(row["id"])
-            said.append(polarity)
-            gold.append(polarity if polarity in met else next(iter(met), "not annotated"))
-        for first, last, polarity in mentions:
-            if polarity != "nothing":
-                found[any(p == polarity and s < last and first < e for s, e, p in extracted)] += 1
-    right = agreement(gold, said, clusters=ids)
+    right, gold, found = read_chains(extract, rows)
     yield "chains: extracted", str(right.n)
     yield "chains: right polarity", shown(right.accuracy, ".1%")
     yield (

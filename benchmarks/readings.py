@@ -8,6 +8,7 @@ drawn with replacement for the intervals.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from benchmarks.kit import SHARED, Json, parser, records
 from cxr.miner.judge import Judge, RulesJudge
 from cxr.miner.language.coverage import coverage
 from cxr.miner.language.labeler import label
-from cxr.miner.stats.agreement import agreement
+from cxr.miner.stats.agreement import Agreement, agreement
 from cxr.schemas import Finding, Verdict
 
+Extract = Callable[[str], list[Finding]]
+"""What finds the findings that a text asserts."""
 POLARITY = {
     "present": "asserted",
     "uncertain": "asserted",
@@ -86,14 +89,14 @@ def denies(finding: Finding) -> bool:
     return status in {"absent", "normal", "clear"} or "not " in status or status.startswith("no")
 
 
-def print_chains(judge: RulesJudge, rows: list[Json]) -> None:
-    """Print what is extracted from reasoning: whether a mention at the same place asserts the same."""
+def read_chains(extract: Extract, rows: list[Json]) -> tuple[Agreement, list[str], Counter[bool]]:
+    """Return how what is extracted agrees with mentions at its place, what those assert, and how many were found."""
     said, gold, ids, found = [], [], [], Counter[bool]()
     for row in rows:
         mentions = [(*place(row["text"], m["quote"], m.get("nth", 1)), POLARITY[m["asserts"]]) for m in row["mentions"]]
         extracted = [
             (each.span.start, each.span.end, "denied" if denies(each) else "asserted")
-            for each in judge.mentions(row["text"])
+            for each in extract(row["text"])
             if each.span is not None
         ]
         for start, end, polarity in extracted:
@@ -104,7 +107,12 @@ def print_chains(judge: RulesJudge, rows: list[Json]) -> None:
         for first, last, polarity in mentions:
             if polarity != "nothing":
                 found[any(p == polarity and s < last and first < e for s, e, p in extracted)] += 1
-    right = agreement(gold, said, clusters=ids)
+    return agreement(gold, said, clusters=ids), gold, found
+
+
+def print_chains(judge: RulesJudge, rows: list[Json]) -> None:
+    """Print what is extracted from reasoning: whether a mention at the same place asserts the same."""
+    right, gold, found = read_chains(judge.mentions, rows)
     print(f"\nchains: extracted findings that assert what the text asserts {shown(right.accuracy, '.1%')} of {right.n}")
     for kind in ("nothing", "not annotated"):
         print(f"said of what is {kind}: {gold.count(kind) / len(gold):.1%}")
