@@ -27,6 +27,7 @@ def test_a_damaged_file_is_one_sentence(seed: str, fuzz_world: Path, tmp_path: P
 FOUND = (
     ("openi csv", 3_000_025), ("mimic zip", 3_000_049), ("mimic sectioned", 3_000_033), ("ms-cxr-t", 3_000_013),
     ("chexpert plus", 4_000_015), ("openi tgz", 4_000_128), ("settings", 3_000_048), ("settings", 4_000_030),
+    ("agreement", 11_000_247), ("openi csv", 11_000_328),
 )  # fmt: skip
 
 

@@ -124,7 +124,9 @@ def _judge(records: Any) -> str:
     if len(named) != 1:
         return "several judges"
     (judge,) = named.values()
-    return f"{judge['name']} {judge['version']}" if isinstance(judge, dict) else "readers"
+    return (
+        f"{judge.get('name', 'unnamed')} {judge.get('version', '')}".rstrip() if isinstance(judge, dict) else "readers"
+    )
 
 
 def _pairs(identity: str, left: dict[str, Any], right: dict[str, Any]) -> Iterator[JudgedPair]:
@@ -147,6 +149,11 @@ def _side_by_side(
     first, second = left.get(key, []), right.get(key, [])
     if not (_judged(first) and _judged(second)):
         return
+    if not all(map(_is_finding, (*first, *second))):
+        raise InputError(
+            f'"{key}" of {identity} holds something else than judged findings; expected objects with "observation", '
+            '"status" and a "verdict" as text, or "recalled" as true or false'
+        )
     if [_words(item) for item in first] != [_words(item) for item in second]:
         raise InputError(f'"{key}" of {identity} lists other findings in the two files; expected the same, in order')
     yield from zip(first, second, strict=True)
@@ -156,6 +163,12 @@ def _judged(findings: object) -> bool:
     if not isinstance(findings, list):
         return False
     return any(isinstance(item, dict) and {"verdict", "recalled"} & item.keys() for item in findings)
+
+
+def _is_finding(item: object) -> bool:
+    return isinstance(item, dict) and all(
+        isinstance(item.get(key), str | bool | int | None) for key in ("verdict", "recalled")
+    )
 
 
 def _words(finding: dict[str, Any]) -> str:

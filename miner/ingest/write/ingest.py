@@ -267,7 +267,12 @@ def _first_reason(store: Store, corpus: str) -> str:
         "where stage = 'ingest' and corpus = ? group by reason order by count(*) desc, reason limit 1",
         [corpus],
     )
-    return " ".join(f"{reason} at {key} ({message})" for reason, key, message in found)
+    return " ".join(f"{reason} at {_named(key)} ({message})" for reason, key, message in found)
+
+
+def _named(key: str) -> str:
+    """Return a key where it is an id; where columns are mixed up it may be words of a report."""
+    return "a row whose key is no id" if len(key.split()) > 1 else key
 
 
 def _nothing_to_do(store: Store, fingerprint: Fingerprint) -> IngestResult:
