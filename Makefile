@@ -41,8 +41,13 @@ fuzz: $(VENV)/.dev  ## read MUTANTS damaged files with every reader (a long whil
 	$(BIN)/python -m tests.fuzz --mutants $(or $(MUTANTS),20000) --seed $(or $(SEED),1)
 
 .PHONY: chaos
-chaos: $(VENV)/.dev  ## kill every command that writes, KILLS times in all, and let it go on (a long while)
+chaos: $(VENV)/.dev  ## kill every command that writes, KILLS times in all; count what every command sends (a long while)
+	$(BIN)/python -m tests.chaos.sockets
 	$(BIN)/python -m tests.chaos --kills $(or $(KILLS),200)
+
+.PHONY: offline
+offline: $(VENV)/.dev  ## run the suite in a network that leads nowhere, and count what leaves it (needs namespaces)
+	$(BIN)/python -m tests.chaos.offline
 
 .PHONY: lint
 lint: $(VENV)/.dev  ## ruff: errors, style and format

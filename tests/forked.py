@@ -30,7 +30,7 @@ CXR = Path(sys.executable).with_name("cxr")
 TIMEOUT_S = 120
 Done = subprocess.CompletedProcess[str]
 
-_ASKED_LATE = ("COLUMNS", "PATH", "PYTEST_CURRENT_TEST")
+_ASKED_LATE = ("COLUMNS", "DO_NOT_TRACK", "PATH", "PYTEST_CURRENT_TEST")
 _ASKED_LATE_PREFIXES = ("CXR_", "OPENAI_", "AZURE_")
 """Names in the environment that nobody looks up before a command runs; with any other, the script itself is run."""
 _ASKED_AT_ONCE = "CXR_PACK"

@@ -1,5 +1,8 @@
 """The checks before step 1: sound rows pass, and each planted fault stops with a sentence and sample ids."""
 
+import os
+import socket
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,10 +29,13 @@ from cxr.trainer.train.image_checks import check_image_tokens, check_pixels, che
 pytest.importorskip("torch")
 from datasets import Dataset, Features, List, Value
 from datasets import Image as ImageColumn
+from huggingface_hub import constants
+from huggingface_hub.utils import send_telemetry
 from PIL import Image
 
-from cxr.trainer.models.families import FAMILIES, load_processor
+from cxr.trainer.models.families import FAMILIES, family_of, load_processor
 from cxr.trainer.models.tiny import build_tiny
+from cxr.trainer.train.run import quiet_libraries
 
 OPTIONS = ["A) edema", "B) pleural effusion"]
 PAPERS: list[RewardFunction] = [*reward_functions(ProcessReward())]
@@ -322,3 +328,30 @@ def test_a_reward_of_ones_own_has_to_run_and_may_reward_what_it_likes() -> None:
 
     with pytest.raises(CxrError, match=r"the reward of_text failed with AttributeError at test_train_checks\.py"):
         check_rewards([WeightedReward(of_text)])
+
+
+# --- nobody is told, and no hub is asked ----------------------------------------------------------------------------
+
+
+def test_libraries_tell_their_developers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TRL would tell of every training, from a thread that it starts then."""
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", False)
+    monkeypatch.delenv("DO_NOT_TRACK", raising=False)
+    before = threading.enumerate()
+    quiet_libraries()
+    send_telemetry("trl/SFTTrainer", library_name="trl")
+    assert threading.enumerate() == before
+    assert os.environ["DO_NOT_TRACK"] == "1"
+
+
+@pytest.mark.parametrize("name", ["tny", "./tny", "run/final", "/nowhere/tny", "a/b/c"])
+def test_a_folder_that_is_misspelt_is_not_asked_for_at_a_hub(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path)
+    asked: list[object] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *where, **_: asked.append(where))
+    with pytest.raises(InputError, match=r"there is no folder .*; expected that of a Qwen2-VL"):
+        family_of(name)
+    assert asked == []

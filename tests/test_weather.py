@@ -3,6 +3,7 @@
 import json
 import resource
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -345,7 +346,12 @@ def test_what_an_attestation_allowed_is_in_the_runs_table(tmp_path: Path, monkey
         "signed_by": "A. Researcher",
         "signed_on": "2026-01-02",
     }
-    # No such host: the run stops there, and what would have been allowed is on record.
+
+    def no_such_host(*_: object, **__: object) -> None:
+        raise socket.gaierror
+
+    # The run stops there, and what would have been allowed is on record.
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_host)
     with pytest.raises(CxrError):
         run(db, "https://gateway.invalid/v1", attestations=[attestation], max_tries=1, timeout_s=2)
     ((recorded,),) = rows(db, "select attestation from runs where command = 'mine'")

@@ -1,10 +1,11 @@
-"""Every command that writes, and what it writes: the table that kills, full disks and counted sockets go through.
+"""Every command that writes, and what it writes: the table that kills and full disks go through.
 
-A command that joins `cxr` joins this table, or READ_ONLY; `test_kills.py` fails for one that is in neither.
+A command that joins `cxr` joins this table, or READ_ONLY; `test_kills.py` fails for one that is in neither. Sockets
+are counted over the commands that only read as well: see `every.py`.
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +50,7 @@ class Writer:
     @property
     def name(self) -> str:
         """The command's own words."""
-        groups = {name for name, command in tree().items() if isinstance(command, TyperGroup)}
-        return " ".join(self.command[: 1 + (self.command[0] in groups)])
+        return words_of(self.command)
 
 
 _MAPPED = tuple(word for column in rows(1)[0] for word in ("--map", f"{column}={column}"))
@@ -94,6 +94,11 @@ def tree() -> dict[str, "typer.core.TyperCommand | TyperGroup"]:
     return {name: found for name in root.list_commands(None) if (found := root.get_command(None, name))}  # type: ignore[arg-type, misc]
 
 
+def words_of(command: Sequence[str]) -> str:
+    """Give the words of a command line that name the command."""
+    return " ".join(command[: 1 + isinstance(tree()[command[0]], TyperGroup)])
+
+
 def commands() -> Iterator[str]:
     """Give every command of `cxr` in its own words."""
     for name, command in tree().items():
@@ -103,8 +108,9 @@ def commands() -> Iterator[str]:
             yield name
 
 
-def make_states(folder: Path, studies: int = 64) -> Callable[[str], Path]:
+def make_states(folder: Path, studies: int = 64, licence: str = "public") -> Callable[[str], Path]:
     """Run the main job once, keep what is there after each step, and return where a state lies."""
+    ingest = tuple(licence if word == "public" else word for word in WRITERS[0].command)
 
     def keep(name: str, *commands: tuple[str, ...]) -> None:
         for command in commands:
@@ -117,7 +123,7 @@ def make_states(folder: Path, studies: int = 64) -> Callable[[str], Path]:
     for seed in ("reviews", "predictions"):
         SEEDS[seed].make(folder / "work")
     keep("files")
-    keep("ingested", next(writer.command for writer in WRITERS if writer.begins == "files"))
+    keep("ingested", ingest)
     by_state = {writer.begins: writer.command for writer in WRITERS if writer.begins in {"ingested", "asked", "mined"}}
     keep("asked", by_state["ingested"])
     keep("mined", by_state["asked"])

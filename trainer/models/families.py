@@ -47,10 +47,16 @@ _VIDEO_SIZE = {"shortest_edge": 128 * 28 * 28, "longest_edge": 28 * 28 * 768}
 
 
 def family_of(model: str) -> str:
-    """Return the family of a model folder or hub name; raises InputError where it is none of ours."""
+    """Return the family of a model folder or hub name; raises InputError where it is none of ours.
+
+    A hub is asked for what can only be a hub's name, not for a folder that somebody misspelt.
+    """
+    folder = Path(model)
+    owner, _, name = model.partition("/")
+    if not folder.is_dir() and (not name or "/" in name or Path(owner).exists()):
+        raise InputError(f"there is no folder {model}; expected that of a {_NAMES} model, or a hub name OWNER/NAME")
     from transformers import AutoConfig  # noqa: PLC0415 - only what trains pays for the import
 
-    folder = Path(model)
     if folder.is_dir() and not (folder / "config.json").is_file():
         is_adapter = (folder / "adapter_config.json").is_file()
         hint = "is a LoRA adapter; give the merged model beside it" if is_adapter else "has no config.json"

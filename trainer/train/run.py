@@ -6,12 +6,14 @@ In a distributed run each process comes through here; the first of them alone wr
 import contextlib
 import dataclasses
 import logging
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import torch
 import transformers
 from accelerate import PartialState
@@ -187,7 +189,13 @@ def prepare_data(training: Training) -> TrainingData:
 
 
 def quiet_libraries() -> None:
-    """Keep what libraries say to their own developers off the user's terminal; errors still show."""
+    """Keep what libraries say to their own developers off the user's terminal, and on this machine; errors still show.
+
+    TRL tells Hugging Face of every training (model, GPU, processes), and vLLM its developers, unless they are told not
+    to: `DO_NOT_TRACK` is for what is imported from here on and for worker processes.
+    """
+    os.environ["DO_NOT_TRACK"] = "1"
+    huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY = True
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
