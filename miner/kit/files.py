@@ -6,6 +6,7 @@ process left behind from what a live one is writing.
 """
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -54,7 +55,7 @@ def whole_path(path: Path, *, private: bool = False) -> Iterator[Path]:
         partial.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); check its disk and permissions") from None
+        raise _unwritable(path, error) from None
     finally:
         partial.unlink(missing_ok=True)
 
@@ -73,7 +74,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         yield partial
         settle(partial, path)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); check its disk and permissions") from None
+        raise _unwritable(path, error) from None
     finally:
         if partial.exists():
             shutil.rmtree(partial)
@@ -164,6 +165,13 @@ def _started(pid: int) -> str | None:
     except OSError:
         pass
     return "0"
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    """Return the sentence for a file or folder that the disk does not take."""
+    if error.errno == errno.ENAMETOOLONG:
+        return InputError(f"{path} cannot be written: the name is longer than its disk allows; give a shorter one")
+    return InputError(f"{path} cannot be written ({error.strerror}); check its disk and permissions")
 
 
 def _sync(path: Path) -> None:

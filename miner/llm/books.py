@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from cxr.miner.kit.console import say
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.files import append
-from cxr.miner.kit.jsonl import whole_lines
 from cxr.miner.llm.policy import check_endpoint
 from cxr.miner.llm.settings import ServerSettings
 from cxr.schemas.call import Call
@@ -113,13 +113,21 @@ class FileBooks:
 
 
 def _spent_in(log: Path, model: str) -> "Spent":
-    """Return what earlier runs for the same output have used of this model; a line cut off by a kill counts nothing."""
+    """Return what earlier runs for the same output have used of this model.
+
+    A line that was cut off by a kill, or damaged, is a call of unknown cost, and is said.
+    """
     from cxr.miner.llm.budget import Spent
-    from cxr.miner.llm.ledger import call_of
+    from cxr.miner.llm.ledger import call_of, told_and_broken, unreadable, unreadable_said
 
     if not log.exists():
         return Spent()
-    calls = map(call_of, whole_lines(log.read_bytes()))
+    data = log.read_bytes()
+    if data and not data.endswith(b"\n"):
+        append(log, b"\n")  # so that the next line does not hang on to half a one
+    calls, broken = told_and_broken(data, call_of)
+    if lost := unreadable(broken, {call.call_id for call in calls}):
+        say(unreadable_said(log, lost))
     costs = [call.cost_usd for call in calls if call.model == model and not call.cache_hit]
     usd = sum(cost for cost in costs if cost is not None)
-    return Spent(usd=usd, calls=len(costs), unknown=sum(cost is None for cost in costs))
+    return Spent(usd=usd, calls=len(costs) + lost, unknown=sum(cost is None for cost in costs) + lost)

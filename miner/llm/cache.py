@@ -100,9 +100,7 @@ class ReplyCache(AbstractContextManager["ReplyCache", None]):
             self._disk = diskcache.Cache(str(folder), disk=_TextDisk, **_SETTINGS)
             self._claims = os.open(folder / _CLAIMS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except (OSError, sqlite3.Error) as error:
-            raise EngineStopped(
-                f"the reply cache {folder} cannot be used ({error}); see that there is room and that it may be written"
-            ) from None
+            raise _unusable(folder, error) from None
         self._writer = Together(self._put_all, "cxr-replies", at_end=self._disk.close)
 
     def get(self, key: str) -> str | None:
@@ -115,11 +113,8 @@ class ReplyCache(AbstractContextManager["ReplyCache", None]):
                 "a program and is never read; find out who else writes there, then move the folder away, or give "
                 "another --cache, and run the same command again"
             ) from None
-        except sqlite3.Error as error:
-            raise EngineStopped(
-                f"the reply cache {self._folder} cannot be read ({error}); move it away, or give another --cache, and "
-                "run the same command again"
-            ) from None
+        except (OSError, sqlite3.Error, diskcache.Timeout) as error:
+            raise _unusable(self._folder, error) from None
         return found
 
     def put(self, key: str, reply_json: str) -> None:
@@ -139,6 +134,8 @@ class ReplyCache(AbstractContextManager["ReplyCache", None]):
                 for key, reply_json in replies:
                     self._disk.set(key, reply_json)
         except (OSError, sqlite3.Error, diskcache.Timeout) as error:
+            if _is_damaged(error):
+                raise _unusable(self._folder, error) from None
             raise EngineStopped(
                 f"a reply could not be kept in {self._folder} ({error or 'it is locked'}); make room there and run the "
                 "same command again: what was kept is not paid for twice"
@@ -193,6 +190,28 @@ class ReplyCache(AbstractContextManager["ReplyCache", None]):
     def __exit__(self, *_: object) -> None:
         """Close the files."""
         self.close()
+
+
+def _unusable(folder: Path, error: Exception) -> EngineStopped:
+    """Return the sentence for a folder of replies that cannot be used, and what to do."""
+    if _is_damaged(error):
+        return EngineStopped(
+            f"the reply cache {folder} is damaged ({error}); move it away, or give another --cache, and run the same "
+            "command again: what the store has is kept, and only other replies are paid for once more"
+        )
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return EngineStopped(f"the reply cache {folder} is, or lies below, a file; give a folder with --cache")
+    return EngineStopped(
+        f"the reply cache {folder} cannot be used ({error or 'it is locked'}); see that there is room and that "
+        "everything in it may be written, or give another --cache"
+    )
+
+
+def _is_damaged(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or (
+        # Tables that are not diskcache's, or not there.
+        type(error) is sqlite3.OperationalError and "no such" in str(error)
+    )
 
 
 def _is_plain(value: Any) -> bool:

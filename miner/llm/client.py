@@ -82,6 +82,7 @@ class Client:
         self._failures_in_row = 0
         self._has_answered = False
         self._in_flight: dict[str, asyncio.Event] = {}
+        self._damaged: set[str] = set()
         self._ids = f"{time.time_ns():x}{os.getpid():x}"
         self._made = 0
         self._model = self.settings.named_model
@@ -179,7 +180,9 @@ class Client:
         try:
             completion = read_completion(stored)
         except Passing:
-            say(f"the reply cache holds something that is no reply ({key[:12]}); it is asked again and replaced")
+            if key not in self._damaged:  # which is looked up again before it is asked
+                self._damaged.add(key)
+                say(f"the reply cache holds something that is no reply ({key[:12]}); it is asked again and replaced")
             return None
         asked.attempts += 1
         self.counters.cached += 1

@@ -3,30 +3,38 @@
 One line when a request leaves, one when it has ended, in a file beside the store. A kill between the two leaves a
 line without an end; the next run finds it, looks whether the reply came into the cache, and writes it down. The first
 line is synced to the disk before the request leaves, so that a failure of power is no more than a kill; the second
-follows with the next sync, because a lost end reads as a kill.
+follows with the next sync, because a lost end reads as a kill. A line that was damaged later counts as an attempt of
+unknown cost: a limit on spending errs to the safe side.
 """
 
 import errno
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from cxr.miner.kit.errors import EngineStopped, InputError
 from cxr.miner.kit.files import whole_path
-from cxr.miner.kit.jsonl import whole_lines
+from cxr.miner.kit.jsonl import JsonObject
 from cxr.miner.kit.together import Together
 from cxr.schemas.call import Call
 
 # The file is cut down to what is still open when it has grown past this.
 _CUT_AT_BYTES = 8_000_000
 KILLED = "killed in flight"
+DAMAGED = "in a damaged line"
+_SHORTEST_LINE = 400
+_CALL_ID = re.compile(rb'"call_id":"([^"\\]{1,80})"')
+T = TypeVar("T")
 _UNKNOWN = {"prompt_tokens": None, "completion_tokens": None, "cached_tokens": None, "cost_usd": None, "latency_s": 0.0}
 
 
@@ -90,8 +98,8 @@ class Ledger(AbstractContextManager["Ledger", None]):
         data = line.encode()
         try:
             written = os.write(self._file, data)
-            if written < len(data):  # the disk took a part: the next line shall not hang on to it
-                os.write(self._file, b"\n")
+            if written < len(data):  # the disk took a part: nobody shall take that for a line that was damaged
+                os.ftruncate(self._file, os.fstat(self._file).st_size - written)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise self._full(error) from None
@@ -126,24 +134,72 @@ class Ledger(AbstractContextManager["Ledger", None]):
         self._size = len(data)
 
 
-def recover(path: Path, finish: Callable[[Call], Call]) -> list[tuple[Call, dict[str, str]]]:
-    """Return every attempt of an earlier run with its owner; one without an end goes through `finish`.
+@dataclass(frozen=True)
+class Recovered:
+    """What a ledger tells of an earlier run."""
 
-    Empty where there is no file. A last line that was cut off by the kill is a request that had not left.
-    """
+    attempts: list[tuple[Call, dict[str, str]]]
+    """Each with its owner."""
+    broken: list[bytes]
+    """Lines that are damaged."""
+
+
+def recover(path: Path, finish: Callable[[Call], Call]) -> Recovered:
+    """Return every attempt of an earlier run; one without an end goes through `finish`. Nothing where no file is."""
     if not path.exists():
-        return []
-    begun: dict[str, tuple[Call, dict[str, str]]] = {}
-    ended: dict[str, tuple[Call, dict[str, str]]] = {}
-    for entry in whole_lines(path.read_bytes()):
-        call = call_of(entry.get("begin") or entry["end"])
-        (begun if "begin" in entry else ended)[call.call_id] = (call, entry["owner"])
+        return Recovered([], [])
+    lines, broken = told_and_broken(path.read_bytes(), _attempt)
+    begun, ended = ({call.call_id: (call, owner) for at, call, owner in lines if at == kind} for kind in _KINDS)
     lost = [(finish(call), owner) for call_id, (call, owner) in begun.items() if call_id not in ended]
-    return [*ended.values(), *lost]
+    return Recovered([*ended.values(), *lost], broken)
+
+
+_KINDS = ("begin", "end")
+
+
+def _attempt(entry: JsonObject) -> tuple[str, Call, dict[str, str]]:
+    kind = next(kind for kind in _KINDS if kind in entry)
+    owner = entry["owner"]
+    if not owner.keys() <= {"run_id", "settings_hash"} or not all(isinstance(one, str) for one in owner.values()):
+        raise ValueError("an owner that is none")
+    return kind, call_of(entry[kind]), owner
+
+
+def told_and_broken(data: bytes, read: Callable[[JsonObject], T]) -> tuple[list[T], list[bytes]]:
+    """Return what `read` makes of each line of JSON, and the lines of which it makes nothing."""
+    told: list[T] = []
+    broken: list[bytes] = []
+    for line in data.split(b"\n"):
+        try:
+            if line.strip():
+                told.append(read(json.loads(line)))
+        except (ValueError, RecursionError, LookupError, TypeError, AttributeError, StopIteration):
+            broken.append(line)
+    return told, broken
+
+
+def unreadable(broken: Iterable[bytes], known: AbstractSet[str]) -> int:
+    """Return how many attempts damaged lines may have told of, rather too many than too few, the known ones apart."""
+    count = 0
+    for line in broken:
+        named = {call_id.decode("utf-8", "replace") for call_id in _CALL_ID.findall(line)}
+        count += max(len(named - known), max(len(line) // _SHORTEST_LINE, 1) - len(named & known))
+    return count
+
+
+def unreadable_said(path: Path, count: int) -> str:
+    """Return the sentence about attempts that damaged lines may have told of."""
+    return (
+        f"{path} has lines that are damaged, and what they say of calls cannot be read: they count as {count:,} "
+        f"call{'s' if count > 1 else ''} of unknown cost, and the run goes on"
+    )
 
 
 def call_of(told: Mapping[str, Any]) -> Call:
-    """Return a call as a file tells it; numbers of usage that cannot be, as an earlier version booked, are unknown."""
+    """Return a call as a file tells it; numbers of usage that cannot be, as an earlier version booked, are unknown.
+
+    Raises ValueError for what is no call.
+    """
     try:
         return Call.model_validate(told)
     except ValidationError:

@@ -1,13 +1,16 @@
 """What a job has spent, as the store and the ledger know it."""
 
+from hashlib import sha256
 from pathlib import Path
 
+from cxr.miner.kit.console import say
+from cxr.miner.kit.machine import utc_now
 from cxr.miner.llm.budget import Spent
 from cxr.miner.llm.cache import ReplyCache
 from cxr.miner.llm.calls import insert_calls
 from cxr.miner.llm.completion import read_completion
 from cxr.miner.llm.failures import Passing
-from cxr.miner.llm.ledger import KILLED, Ledger, recover
+from cxr.miner.llm.ledger import DAMAGED, KILLED, Ledger, recover, unreadable, unreadable_said
 from cxr.miner.llm.prices import billed, price_of
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.store import Store
@@ -26,18 +29,50 @@ def spent_on(store: Store, fingerprint: str) -> Spent:
     return Spent(usd=float(usd), calls=int(calls), unknown=int(unknown))
 
 
-def recover_attempts(store: Store, ledger: Ledger, path: Path, cache: ReplyCache, settings: ServerSettings) -> int:
+def recover_attempts(
+    store: Store, ledger: Ledger, path: Path, cache: ReplyCache, settings: ServerSettings, job: str
+) -> int:
     """Bring attempts that an earlier run could not store into `calls`, and give how many they were.
 
     A request that had left without an end in the ledger is looked up in the cache: if its reply is there, tokens and
-    cost are known; if not, it was killed in flight and its cost is unknown until the same request is answered.
+    cost are known; if not, it was killed in flight and its cost is unknown until the same request is answered. What
+    damaged lines may have told of is said, and charged to `job`.
     """
-    attempts = recover(path, lambda call: _finish(call, cache, settings))
-    known = {call_id for (call_id,) in store.rows("select call_id from calls")} if attempts else set()
+    found = recover(path, lambda call: _finish(call, cache, settings))
+    told = bool(found.attempts or found.broken)
+    known = {call_id for (call_id,) in store.rows("select call_id from calls")} if told else set()
+    charged = _charged(path, unreadable(found.broken, known | {call.call_id for call, _ in found.attempts}), settings)
+    attempts = [*found.attempts, *((call, {"settings_hash": job}) for call in charged)]
     with store.transaction():
         recovered = insert_calls(store, ((call, owner) for call, owner in attempts if call.call_id not in known))
     ledger.clear()
     return recovered
+
+
+def _charged(path: Path, lost: int, settings: ServerSettings) -> list[Call]:
+    """Return a call of unknown cost for each attempt that damaged lines of a ledger may have told of, and say so."""
+    if not lost:
+        return []
+    say(unreadable_said(path, lost))
+    content = sha256(path.read_bytes()).hexdigest()  # a kill before `clear` charges nothing twice
+    return [
+        Call(
+            call_id=f"{DAMAGED} {number} {content}",
+            stage=DAMAGED,
+            question_id="",
+            model=settings.named_model,
+            prompt_name="",
+            prompt_version=1,
+            prompt_hash="",
+            request_hash="",
+            attempt=1,
+            cache_hit=False,
+            latency_s=0.0,
+            called_at=utc_now(),
+            error=DAMAGED,
+        )
+        for number in range(lost)
+    ]
 
 
 def _finish(call: Call, cache: ReplyCache, settings: ServerSettings) -> Call:

@@ -52,7 +52,7 @@ class StoreBooks:
         folder = settings.cache if settings.cache is not None else path.with_suffix(".replies")
         place = ledger_path(path)
         with ReplyCache(folder) as cache, Ledger(place) as ledger:
-            recover_attempts(self._store, ledger, place, cache, settings)
+            recover_attempts(self._store, ledger, place, cache, settings, job)
             self._ledger = ledger
             yield Account(cache, spent_on(self._store, job), ledger, self._attempts.append)
 

@@ -23,8 +23,9 @@ from cxr.miner.llm.settings import ServerSettings
 from cxr.schemas.vocabulary import Licence
 
 _CONNECT_S = 15.0
-# Bytes of a reply to one question, and of a batch's result file; more is a server that does not end.
-_LONGEST_REPLY = 32_000_000
+# Bytes of a reply to one question (a chain is some thousands), and of a batch's result file; more is a server that does
+# not end, and each request in flight may take as much memory.
+_LONGEST_REPLY = 8_000_000
 _LONGEST_FILE = 2_000_000_000
 
 

@@ -11,18 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.killing import run
-from tests.chaos.writers import WRITERS, Writer, content, make_states
+from tests.chaos.writers import WRITERS, Writer, content
 from tests.conftest import ROOT
 
 _MOUNT_BYTES = 2 * 1024 * 1024
 _NAMES = {"ask", "mine", "score", "filter", "report", "bench compile", "export"}
 HEAVY = tuple(writer for writer in WRITERS if writer.name in _NAMES)
-
-
-@pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The store and files after each step of the main job."""
-    return make_states(tmp_path_factory.mktemp("states"))
 
 
 def _one_sentence(said: str) -> None:

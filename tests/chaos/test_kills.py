@@ -6,16 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.killing import kill_and_go_on, named
-from tests.chaos.writers import ELSEWHERE, READ_ONLY, WRITERS, commands, make_states
+from tests.chaos.writers import ELSEWHERE, READ_ONLY, WRITERS, commands
 
 IN_THE_SUITE = ("ingest csv", "ask", "mine", "score", "filter", "bench compile", "export")
 """The main job; `make chaos` goes through the whole table."""
-
-
-@pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The store and files after each step of the main job."""
-    return make_states(tmp_path_factory.mktemp("states"))
 
 
 def test_every_command_that_writes_is_in_the_table() -> None:
