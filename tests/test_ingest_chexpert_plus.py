@@ -136,7 +136,7 @@ def test_plus_bad_rows_are_named_and_the_rest_is_kept(tmp_path: Path) -> None:
         STUDY: "bad_value",
         "df_chexpert_plus_240401.csv:5": "bad_value",
         "patient00003/study1": "no_report",
-        "patient00004/study1:patient_report_date_order": "bad_value",
+        "patient00004/study1:patient_report_date_order": "gap",
     }
     assert set(reports_of(read)["study_id"]) == {f"chexpert-plus/{STUDY}", "chexpert-plus/patient00004/study1"}
     assert read.label_reports, "without CheXbert's files our own labeler steps in"

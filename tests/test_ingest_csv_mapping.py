@@ -29,7 +29,7 @@ def test_columns_named_like_a_field_need_no_mapping(tmp_path: Path) -> None:
         ("study_id,report,report", {}, "has several columns named 'report'"),
         ("uid,text,text", {"study_id": "uid", "report": "text"}, "has several columns named 'text'"),
         ("study_id,Study ID,report", {}, r"two columns for study_id, 'study_id' and 'Study ID'; choose with --map"),
-        ("study_id;report", {}, "has one column, 'study_id;report'; expected commas between columns"),
+        ("study_id;report", {}, "has one column, with ';' in its name; expected commas between columns"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(

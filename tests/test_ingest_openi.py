@@ -324,7 +324,9 @@ def write(name: str, data: bytes) -> MakeInput:
         pytest.param(write("r.tgz", whole_tgz()[:300]), "damaged or ends early", id="truncated archive"),
         pytest.param(write("r.tgz", whole_tgz()[:-4]), "damaged or ends early", id="archive without its last bytes"),
         pytest.param(write("r.tgz", tgz({"a.txt": b"x"})), "holds no XML reports", id="archive of something else"),
-        pytest.param(write("r.tgz", tgz({"a.xml": bytes(80_000_000)})), "unpacks to more than", id="archive bomb"),
+        pytest.param(
+            write("r.tgz", tgz({"a.xml": bytes(80_000_000)})), "has a member of 80,000,000 bytes", id="archive bomb"
+        ),
     ],
 )
 def test_unusable_input_is_one_sentence(tmp_path: Path, make: MakeInput, says: str) -> None:
