@@ -30,7 +30,7 @@ pytest.importorskip("torch")
 from datasets import Dataset, Features, List, Value
 from datasets import Image as ImageColumn
 from huggingface_hub import constants
-from huggingface_hub.utils import send_telemetry
+from huggingface_hub.utils import send_telemetry  # type: ignore[attr-defined]
 from PIL import Image
 
 from cxr.trainer.models.families import FAMILIES, family_of, load_processor

@@ -119,7 +119,7 @@ def _spent_in(log: Path, model: str) -> "Spent":
 
     if not log.exists():
         return Spent()
-    calls = map(call_of, whole_lines(log.read_bytes()))
+    calls = filter(None, map(call_of, whole_lines(log.read_bytes())))
     costs = [call.cost_usd for call in calls if call.model == model and not call.cache_hit]
     usd = sum(cost for cost in costs if cost is not None)
     return Spent(usd=usd, calls=len(costs), unknown=sum(cost is None for cost in costs))

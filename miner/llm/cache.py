@@ -100,9 +100,13 @@ class ReplyCache(AbstractContextManager["ReplyCache", None]):
             self._disk = diskcache.Cache(str(folder), disk=_TextDisk, **_SETTINGS)
             self._claims = os.open(folder / _CLAIMS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except (OSError, sqlite3.Error) as error:
-            raise EngineStopped(
-                f"the reply cache {folder} cannot be used ({error}); see that there is room and that it may be written"
-            ) from None
+            broken = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+            todo = (
+                "move it away, or give another --cache"
+                if broken
+                else "see that there is room and that it may be written"
+            )
+            raise EngineStopped(f"the reply cache {folder} cannot be used ({error}); {todo}") from None
         self._writer = Together(self._put_all, "cxr-replies", at_end=self._disk.close)
 
     def get(self, key: str) -> str | None:

@@ -6,15 +6,15 @@ line is synced to the disk before the request leaves, so that a failure of power
 follows with the next sync, because a lost end reads as a kill.
 """
 
+import contextlib
 import errno
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -129,25 +129,31 @@ class Ledger(AbstractContextManager["Ledger", None]):
 def recover(path: Path, finish: Callable[[Call], Call]) -> list[tuple[Call, dict[str, str]]]:
     """Return every attempt of an earlier run with its owner; one without an end goes through `finish`.
 
-    Empty where there is no file. A last line that was cut off by the kill is a request that had not left.
+    Empty where there is no file. A last line that was cut off by the kill is a request that had not left; a line that
+    is damaged, or tells no attempt, is left out.
     """
     if not path.exists():
         return []
     begun: dict[str, tuple[Call, dict[str, str]]] = {}
     ended: dict[str, tuple[Call, dict[str, str]]] = {}
     for entry in whole_lines(path.read_bytes()):
-        call = call_of(entry.get("begin") or entry["end"])
-        (begun if "begin" in entry else ended)[call.call_id] = (call, entry["owner"])
+        call, owner = call_of(entry.get("begin") or entry.get("end")), entry.get("owner")
+        if call is not None and isinstance(owner, dict):
+            (begun if "begin" in entry else ended)[call.call_id] = (call, owner)
     lost = [(finish(call), owner) for call_id, (call, owner) in begun.items() if call_id not in ended]
     return [*ended.values(), *lost]
 
 
-def call_of(told: Mapping[str, Any]) -> Call:
-    """Return a call as a file tells it; numbers of usage that cannot be, as an earlier version booked, are unknown."""
-    try:
-        return Call.model_validate(told)
-    except ValidationError:
-        return Call.model_validate({**told, **_UNKNOWN})
+def call_of(told: object) -> Call | None:
+    """Return a call as a file tells it, None where it tells none.
+
+    Numbers of usage that cannot be, as an earlier version booked, are unknown.
+    """
+    if isinstance(told, dict):
+        for known in (told, {**told, **_UNKNOWN}):
+            with contextlib.suppress(ValidationError):
+                return Call.model_validate(known)
+    return None
 
 
 def _line(entry: dict[str, object]) -> str:
