@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cxr.miner.kit.errors import InputError
+from cxr.miner.kit.files import whole_folder
 from cxr.miner.kit.parallel import Advance, quiet
 from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.pack import pack
@@ -129,17 +130,18 @@ def _least_similarity(encoder: Encoder, examples: Sequence[Example], held: Seque
 
 
 def _write(encoder: MiniLM, examples: Sequence[Example], seed: int, least: float, output: Path) -> NamerFile:
-    output.mkdir(parents=True, exist_ok=True)
+    output.parent.mkdir(parents=True, exist_ok=True)
     tokenizer, model = encoder.parts
-    model.save_pretrained(output)
-    tokenizer.save_pretrained(output)
     rows: Any = encoder.embed([example.words for example in examples])
-    needed("safetensors.numpy").save_file({"rows": rows}, output / ROWS)
-    about = NamerFile(
-        weights=sha256((output / WEIGHTS).read_bytes()).hexdigest(),
-        seed=seed,
-        least_similarity=least,
-        examples=tuple((words, concept) for words, concept in examples),
-    )
-    (output / FILE).write_text(about.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    with whole_folder(output) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        needed("safetensors.numpy").save_file({"rows": rows}, folder / ROWS)
+        about = NamerFile(
+            weights=sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
+            seed=seed,
+            least_similarity=least,
+            examples=tuple((words, concept) for words, concept in examples),
+        )
+        (folder / FILE).write_text(about.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return about
