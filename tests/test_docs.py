@@ -10,7 +10,7 @@ import typer.main
 from cxr.cli import app
 from tests.conftest import ROOT, Cli
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def _commands() -> list[tuple[str, Any]]:

@@ -30,6 +30,7 @@ ELSEWHERE = {
     "train encoder": "tests/test_learned_training.py; its folder appears whole, or not at all",
     "train sft": "tests/test_train.py ends it and goes on bit for bit",
     "train grpo": "tests/test_train.py ends it and goes on",
+    "train encoder": "its folder appears whole (tests/test_durable.py), and begins anew",
     "train ablation": "runs the commands above, each of which goes on",
     "images check": "tests/test_images_check.py; it changes rows in one transaction",
     "phantom": "tests/test_phantom.py; it refuses a folder that is there, whoever began it",
@@ -65,6 +66,7 @@ def _ingest(corpus: str) -> Writer:
 WRITERS: tuple[Writer, ...] = (
     Writer(("ingest", "csv", "own.csv", "--name", "invented", "--licence", "public", *_MAPPED), "files"),
     *map(_ingest, ("openi", "mimic-cxr", "ms-cxr-t", "chexpert", "chexpert-plus", "rsna", "siim")),
+    Writer(("licence", "invented", "credentialed"), "ingested"),
     Writer(("ask", "--balance", "none"), "ingested"),
     Writer(("mine",), "asked"),
     Writer(("score",), "mined"),
