@@ -55,7 +55,9 @@ def build_commands_once(module: ModuleType, builder: str) -> None:
 class ForkedCommands:
     """Starts the server when the first command is run, and asks it for every further one."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: Sequence[str] = ()) -> None:
+        """`prefix` is a command that runs the server in surroundings of its own, and becomes it."""
+        self._prefix = prefix
         self._server: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
         self._environment: dict[str, str] = {}
@@ -80,6 +82,11 @@ class ForkedCommands:
                 raise subprocess.TimeoutExpired(command, TIMEOUT_S, _text(out), _text(err)) from None
             return Done(command, code, _text(out), _text(err))
 
+    def seen(self, path: Path) -> Path:
+        """Give the name from outside of a place in the server's surroundings; it has to run."""
+        assert self._server is not None
+        return Path(f"/proc/{self._server.pid}/root{path}")
+
     def close(self) -> None:
         """End the server."""
         if self._line is not None and self._server is not None:
@@ -91,7 +98,7 @@ class ForkedCommands:
         self._environment = dict(os.environ)
         # -P: the folder of the tests must not be where the server looks for modules.
         self._server = subprocess.Popen(
-            [sys.executable, "-P", __file__, str(theirs.fileno())],
+            [*self._prefix, sys.executable, "-P", __file__, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -70,10 +70,12 @@ class Store:
             _demand_existing(path)
         is_new = not path.exists()
         demand_folder(path)
-        with damage_told(path), contextlib.closing(_connect(path, read_only=False)) as connection:
-            if not is_new:
-                _check_is_ours(connection, path)
-            _migrate(connection)
+        with damage_told(path), contextlib.ExitStack() as opened:
+            with _unmade(path) if is_new else contextlib.nullcontext():
+                connection = opened.enter_context(contextlib.closing(_connect(path, read_only=False)))
+                if not is_new:
+                    _check_is_ours(connection, path, may_be_empty=create)
+                _migrate(connection)
             yield cls(connection, path)
 
     @contextlib.contextmanager
@@ -232,8 +234,24 @@ def _schema_version(connection: duckdb.DuckDBPyConnection) -> int:
     return int(row[0])
 
 
-def _check_is_ours(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+@contextlib.contextmanager
+def _unmade(path: Path) -> Iterator[None]:
+    """Delete a new store that could not be made, as on a full disk: half a file of a store would stop the next run."""
+    try:
+        yield
+    except StoreLocked:  # somebody else has just made it
+        raise
+    except BaseException:
+        for made in (path, path.with_name(f"{path.name}.wal")):
+            with contextlib.suppress(OSError):
+                made.unlink()
+        raise
+
+
+def _check_is_ours(connection: duckdb.DuckDBPyConnection, path: Path, *, may_be_empty: bool = False) -> None:
     tables = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
+    if may_be_empty and not tables:  # whoever was about to make it was killed
+        return
     if "cxr_schema" not in tables:
         raise StoreError(
             f"{path} is a DuckDB file but no cxr store (it holds {len(tables)} other tables); give another --db"

@@ -4,6 +4,7 @@ A command that joins `cxr` joins this table, or READ_ONLY; `test_kills.py` fails
 are counted over the commands that only read as well: see `every.py`.
 """
 
+import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from cxr.cli import app
-from tests.benchmarks_world import make_store, rows, run_cxr
+from tests.benchmarks_world import make_store, read_samples, rows, run_cxr
 from tests.fuzz.seeds import SEEDS
 
 READ_ONLY = frozenset({
@@ -133,6 +134,13 @@ def make_states(folder: Path, studies: int = 64, licence: str = "public") -> Cal
     keep("mined", by_state["asked"])
     keep("scored", by_state["mined"])
     keep("compiled", ("bench", "compile", "bench", "--images", "optional", "--recipe", "recipe.parquet"))
+
+    said = [
+        {key: one[key] for key in ("sample_id", "mode")} for one in read_samples(folder / "work" / "bench").to_dicts()
+    ]
+    lines = (json.dumps({**one, "model": "m", "text": "<answer>Yes</answer>"}) + "\n" for one in said)
+    (folder / "work" / "said.jsonl").write_text("".join(lines))
+    keep("predicted", ("import", "predictions", "said.jsonl", "--benchmark", "bench"))
 
     def state(name: str) -> Path:
         if not (folder / name).exists():
