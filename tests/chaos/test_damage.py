@@ -40,6 +40,14 @@ def store(ingested: Path, tmp_path: Path) -> Path:
     return path
 
 
+def test_a_store_whose_making_was_killed_is_made_by_the_next_ingest(cxr: Cli, tmp_path: Path) -> None:
+    write_openi(tmp_path / "openi")
+    duckdb.connect(str(tmp_path / "cut.duckdb")).close()
+    done = cxr("ingest", "openi", "openi", "--db", "cut.duckdb")
+    assert done.returncode in {0, 4}, done.stderr
+    assert "new studies" in done.stderr
+
+
 def test_a_garbage_block_is_named_and_whole_tables_are_still_read(cxr: Cli, store: Path) -> None:
     with store.open("r+b") as file:
         for start in range(_HEADERS, store.stat().st_size, _BLOCK):

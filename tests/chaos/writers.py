@@ -30,7 +30,7 @@ ELSEWHERE = {
     "predict": "tests/test_predict_mishaps.py kills it",
     "train encoder": "tests/test_learned_training.py; its folder appears whole, or not at all",
     "train sft": "tests/test_train.py ends it and goes on bit for bit",
-    "train encoder": "its folder appears whole (tests/test_durable.py), and begins anew",
+    "train grpo": "tests/test_train.py ends it and goes on",
     "train ablation": "runs the commands above, each of which goes on",
     "images check": "tests/test_images_check.py; it changes rows in one transaction",
     "phantom": "tests/test_phantom.py; it refuses a folder that is there, whoever began it",

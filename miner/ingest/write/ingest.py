@@ -54,7 +54,7 @@ def ingest(
     `fingerprint`, nothing is read.
     """
     if db.exists():
-        with Store.write(db) as store:  # a locked store, or a file that is none, shows before a long read
+        with Store.write(db, create=True) as store:  # a locked store, or a file that is none, shows before a long read
             made_of = fingerprint() if callable(fingerprint) else fingerprint
             if made_of is not None and is_last(store, made_of):
                 return _nothing_to_do(store, made_of)
