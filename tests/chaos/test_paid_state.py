@@ -107,6 +107,8 @@ def test_a_damaged_ledger_is_said_and_counts_no_less_than_was_spent(killed: Path
     assert len(said) == (1 if unknown else 0)
     assert not said or "of unknown cost" in said[0]
     assert "effusion" not in done.stderr
+    if damage != "binary":
+        return
     # Counted once: the next run has nothing to say of it.
     with ScriptedServer(REPLIES) as server:
         done = cxr(*LLM, "--base-url", server.url)
