@@ -130,7 +130,8 @@ def never() -> object:
 
 def test_a_store_that_cannot_be_written_is_found_before_the_corpus_is_read(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign.duckdb"
-    duckdb.connect(str(foreign)).close()
+    with duckdb.connect(str(foreign)) as other:
+        other.execute("create table of_others (n integer)")
     (tmp_path / "notes.duckdb").write_text("no database" * 999)
     for db in (foreign, tmp_path / "notes.duckdb", tmp_path / "nowhere" / "cxr.duckdb"):
         with pytest.raises(StoreError):

@@ -87,9 +87,9 @@ OTHERS: tuple[Command, ...] = (
     Command(("prompts", "diff", "plan.v1", "whole.v1"), "files"),
     Command(("agreement", "gold.jsonl", "judged.jsonl"), "agreement"),
     Command(("phantom", "phantoms", "--studies", "12", "--pixels", "56"), "files"),
-    Command(("evaluate", "bench"), "predicted"),
+    Command(("evaluate", "bench"), "by two models"),
     Command(("evaluate", "--from-counts", "counts.csv"), "counts"),
-    Command(("compare", "oracle", "other", "--benchmark", "bench"), "predicted", before=(("evaluate", "bench"),)),
+    Command(("compare", "oracle", "other", "--benchmark", "bench"), "by two models", before=(("evaluate", "bench"),)),
     # What asks a server asks the one that it was given, and nobody else.
     Command(_MINED, "asked"),
     Command(("batch", "status"), "asked", before=(_BATCH,)),
@@ -98,14 +98,14 @@ OTHERS: tuple[Command, ...] = (
     Command(("score", *_JUDGED), "mined"),
     Command(("judge", "in.jsonl", "-o", "out.jsonl", *_JUDGED), "judge"),
     Command(("radrscore", "in.jsonl", "-o", "out.jsonl", *_JUDGED), "radrscore"),
-    Command(("evaluate", "bench", *_JUDGED), "predicted"),
+    Command(("evaluate", "bench", *_JUDGED), "by two models"),
     Command(_PREDICTED, "compiled"),
     # Credentialed text goes to no other machine: nobody is even looked up.
     *(
         Command(tuple(ELSEWHERE if word == SERVER else word for word in words), begins, _REFUSED, closed=True)
         for words, begins in (
             (_MINED, "asked"), (_BATCH, "asked"), (("score", *_JUDGED), "mined"), (_PREDICTED, "compiled"),
-            (("evaluate", "bench", *_JUDGED), "predicted"),
+            (("evaluate", "bench", *_JUDGED), "by two models"),
             (("judge", "in.jsonl", "-o", "out.jsonl", *_JUDGED), "judge"),
             (("radrscore", "in.jsonl", "-o", "out.jsonl", *_JUDGED), "radrscore"),
         )
@@ -130,7 +130,7 @@ def make_all(folder: Path, licence: str, *, trains: bool = False) -> Callable[[s
         for name in row["image"].split(";"):
             write_picture(folder / "work" / name, seed=1)
     state = make_states(folder, _STUDIES, licence)
-    _predicted(state, folder / "predicted")
+    _predicted(state, folder / "by two models")
     if trains:
         _trainable(state, folder / "trainable")
     return state
