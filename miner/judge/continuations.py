@@ -13,7 +13,7 @@ from cxr.miner.language.residues import readable
 from cxr.miner.pack import pack
 from cxr.schemas import Change, NormalForm, Presence
 
-_NAMES = int(Role.CONCEPT | Role.PART | Role.GENERIC | Role.QUALITY)
+_NAMES = Role.CONCEPT | Role.PART | Role.GENERIC | Role.QUALITY
 _LONGEST = 160
 """A longer sentence speaks for itself."""
 

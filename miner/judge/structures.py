@@ -9,8 +9,8 @@ from cxr.miner.language.items import Items, read_items
 from cxr.miner.language.sides import one_side
 from cxr.schemas import Finding, Side, Verdict
 
-_NAMES = int(Role.PART | Role.SIDE | Role.PREPOSITION | Role.CONJUNCTION | Role.COMMA)
-_AFFIRMS = int(Role.AFFIRM_BACKWARD | Role.COPULA)
+_NAMES = Role.PART | Role.SIDE | Role.PREPOSITION | Role.CONJUNCTION | Role.COMMA
+_AFFIRMS = Role.AFFIRM_BACKWARD | Role.COPULA
 
 
 def judge_structure(finding: Finding, facts: Facts) -> Outcome | None:

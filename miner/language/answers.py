@@ -7,20 +7,20 @@ from cxr.miner.language.lexicon import Role
 from cxr.miner.language.scopes import Scopes
 from cxr.schemas import Presence
 
-CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
+CONCEPT, PART, STATE, GENERIC = Role.CONCEPT, Role.PART, Role.STATE, Role.GENERIC
 COPULA, SIGN, OPTION, NONE, ANAPHOR = (
-    int(Role.COPULA), int(Role.SIGN), int(Role.OPTION), int(Role.NONE), int(Role.ANAPHOR)
+    Role.COPULA, Role.SIGN, Role.OPTION, Role.NONE, Role.ANAPHOR
 )  # fmt: skip
-AFFIRM, DENY_BACKWARD, CHOSEN = int(Role.AFFIRM_BACKWARD), int(Role.DENY_BACKWARD), int(Role.CHOSEN)
+AFFIRM, DENY_BACKWARD, CHOSEN = Role.AFFIRM_BACKWARD, Role.DENY_BACKWARD, Role.CHOSEN
 ALONE = ANAPHOR | NONE | OPTION
 """Sentences may say what came of what was sought, and name nothing themselves."""
 ANSWERS = ALONE | GENERIC
-_HEDGES = int(Role.HEDGE_BACKWARD | Role.HEDGE_FORWARD)
-_ENDS = int(Role.BREAK | Role.COMMA)
+_HEDGES = Role.HEDGE_BACKWARD | Role.HEDGE_FORWARD
+_ENDS = Role.BREAK | Role.COMMA
 _NOUN = SIGN | GENERIC | OPTION
-_QUALIFIES = int(Role.WORD | Role.SEVERITY | Role.CHANGE | Role.ACUTE | Role.CHRONIC | Role.NUMBER | Role.SIDE)
-PROBABLE = int(Role.PROBABLE)
-_SHOWS = PROBABLE | CHOSEN | int(Role.REPORT | Role.CONFIRM | Role.DESCRIBES)
+_QUALIFIES = Role.WORD | Role.SEVERITY | Role.CHANGE | Role.ACUTE | Role.CHRONIC | Role.NUMBER | Role.SIDE
+PROBABLE = Role.PROBABLE
+_SHOWS = PROBABLE | CHOSEN | Role.REPORT | Role.CONFIRM | Role.DESCRIBES
 _SUCH = frozenset({("such",), ("any", "such")})
 _ONE = frozenset({("this",), ("it",)})
 _NOTHING = frozenset({"none", "neither", "nothing"})
@@ -105,7 +105,7 @@ def _anaphor(items: Items, scopes: Scopes, index: int) -> Answer | None:
         if items.roles[after] & (CONCEPT | PART | AFFIRM | DENY_BACKWARD | COPULA | CHOSEN):
             break
         noun = items.roles[after] & _NOUN
-        if not noun and phrase not in _SUCH and not items.roles[after] & ~int(Role.WORD):
+        if not noun and phrase not in _SUCH and not items.roles[after] & ~Role.WORD:
             return None  # "these images": not what was sought
         after += 1
     if after < len(items.roles) and items.roles[after] & (CONCEPT | PART) and not noun:

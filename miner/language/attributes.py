@@ -23,7 +23,7 @@ from cxr.miner.language.sides import one_side
 from cxr.miner.pack import pack
 from cxr.schemas import Change, Severity, Side
 
-_BOUNDARY = int(
+_BOUNDARY = (
     Role.CONCEPT
     | Role.GENERIC
     | Role.BREAK
@@ -35,26 +35,26 @@ _BOUNDARY = int(
     | Role.CAUSE
     | Role.PROBABLE
 )
-CONCEPT, PART, SIDE, COPULA = int(Role.CONCEPT), int(Role.PART), int(Role.SIDE), int(Role.COPULA)
-COMMA, CONJUNCTION, PREPOSITION = int(Role.COMMA), int(Role.CONJUNCTION), int(Role.PREPOSITION)
-SEVERITY, CHANGE, NUMBER, STATE = int(Role.SEVERITY), int(Role.CHANGE), int(Role.NUMBER), int(Role.STATE)
-WORD, CHRONIC, DIRECTION = int(Role.WORD), int(Role.CHRONIC), int(Role.DIRECTION)
-GENERIC = int(Role.GENERIC)
-COLON, EARLIER = int(Role.COLON), int(Role.EARLIER)
+CONCEPT, PART, SIDE, COPULA = Role.CONCEPT, Role.PART, Role.SIDE, Role.COPULA
+COMMA, CONJUNCTION, PREPOSITION = Role.COMMA, Role.CONJUNCTION, Role.PREPOSITION
+SEVERITY, CHANGE, NUMBER, STATE = Role.SEVERITY, Role.CHANGE, Role.NUMBER, Role.STATE
+WORD, CHRONIC, DIRECTION = Role.WORD, Role.CHRONIC, Role.DIRECTION
+GENERIC = Role.GENERIC
+COLON, EARLIER = Role.COLON, Role.EARLIER
 _KIND = PART | SIDE | SEVERITY | NUMBER
-_DENY = int(Role.DENY_FORWARD)
-_IN_LIST = int(Role.SEVERITY | Role.NUMBER | Role.ACUTE | Role.CHRONIC | Role.WORD | Role.PROBABLE)
-_MEANS = int(Role.PROBABLE | Role.HEDGE_FORWARD)
-_OF_SIGN = int(
+_DENY = Role.DENY_FORWARD
+_IN_LIST = Role.SEVERITY | Role.NUMBER | Role.ACUTE | Role.CHRONIC | Role.WORD | Role.PROBABLE
+_MEANS = Role.PROBABLE | Role.HEDGE_FORWARD
+_OF_SIGN = (
     Role.WORD | Role.SEVERITY | Role.NUMBER | Role.ACUTE | Role.CHRONIC | Role.STATE | Role.PREPOSITION | Role.GENERIC
 )
-_OF_ANOTHER = int(Role.CONCEPT | Role.GENERIC | Role.COPULA | Role.STATE)
-_BEFORE_PLACE = int(Role.WORD | Role.PREPOSITION | Role.CHANGE | Role.SEVERITY | Role.CONJUNCTION)
-_PARTS_OFF = int(Role.COMMA | Role.COLON | Role.CONJUNCTION | Role.BREAK | Role.PROBABLE | Role.HEDGE_FORWARD)
+_OF_ANOTHER = Role.CONCEPT | Role.GENERIC | Role.COPULA | Role.STATE
+_BEFORE_PLACE = Role.WORD | Role.PREPOSITION | Role.CHANGE | Role.SEVERITY | Role.CONJUNCTION
+_PARTS_OFF = Role.COMMA | Role.COLON | Role.CONJUNCTION | Role.BREAK | Role.PROBABLE | Role.HEDGE_FORWARD
 _NON = ("non",)
 _OF = frozenset({("in",), ("of",)})
 _TO_BE = frozenset({"is", "are", "was", "were", "be"})
-_TELLS = _QUALIFIER | CHRONIC | int(Role.COURSE | Role.EARLIER | Role.CURRENTLY | Role.ACUTE)
+_TELLS = _QUALIFIER | CHRONIC | Role.COURSE | Role.EARLIER | Role.CURRENTLY | Role.ACUTE
 _MAX_WORDS = 4
 """Unknown words (streaky, rounded, blanks) that may stand between a mention and its qualifier."""
 

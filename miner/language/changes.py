@@ -6,12 +6,12 @@ from cxr.miner.language.lexicon import Role, load_lexicon
 from cxr.miner.language.scopes import across_relative, over_relative, subjects
 from cxr.schemas import Change
 
-CONCEPT, PART, COLON, REMOVAL = map(int, (Role.CONCEPT, Role.PART, Role.COLON, Role.REMOVAL))
+CONCEPT, PART, COLON, REMOVAL = Role.CONCEPT, Role.PART, Role.COLON, Role.REMOVAL
 _PREDICATES = frozenset({"has", "have", "was", "no", "were", "removed", "resolved"})
-_CONCLUDES = int(Role.PROBABLE | Role.HEDGE_FORWARD)
+_CONCLUDES = Role.PROBABLE | Role.HEDGE_FORWARD
 _THAT = ("that",)
-_MEANS = int(Role.PROBABLE)
-_ENDS_LIST = int(Role.COPULA | Role.BREAK | Role.WITH | Role.DENY_FORWARD | Role.COLON | Role.CHANGE | Role.PREPOSITION)
+_MEANS = Role.PROBABLE
+_ENDS_LIST = Role.COPULA | Role.BREAK | Role.WITH | Role.DENY_FORWARD | Role.COLON | Role.CHANGE | Role.PREPOSITION
 
 
 def said_changes(items: Items, silent: list[bool]) -> dict[int, Change]:

@@ -3,21 +3,28 @@
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Role, load_lexicon
 
-CONCEPT, COMMA, BREAK = int(Role.CONCEPT), int(Role.COMMA), int(Role.BREAK)
-CONFIRM, ANAPHOR, WORD = int(Role.CONFIRM), int(Role.ANAPHOR), int(Role.WORD)
-_MODIFIER = int(
-    Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.PART | Role.STATE | Role.ACUTE | Role.CHRONIC
+CONCEPT, COMMA, BREAK = Role.CONCEPT, Role.COMMA, Role.BREAK
+CONFIRM, ANAPHOR, WORD = Role.CONFIRM, Role.ANAPHOR, Role.WORD
+_MODIFIER = (
+    Role.SIDE
+    | Role.SEVERITY
+    | Role.NUMBER
+    | Role.CHANGE
+    | Role.PART
+    | Role.STATE
+    | Role.ACUTE
+    | Role.CHRONIC
     | Role.WORD
-)  # fmt: skip
+)
 _NEGATIONS = frozenset({"not", "can't", "doesn't", "don't"})
 _ASIDE = frozenset({"without", "with", "absence", "lack"})
 _FINITE = frozenset(
     {"suggest", "suggested", "indicate", "indicated", "imply", "implied", "support", "confirm", "confirmed"}
 )
-_MEANS = int(Role.CAUSE | Role.PROBABLE)
-MEANS = _MEANS | int(Role.HEDGE_FORWARD)
+_MEANS = Role.CAUSE | Role.PROBABLE
+MEANS = _MEANS | Role.HEDGE_FORWARD
 """Without any of these, or "from", a mention explains no other."""
-_VERB = int(Role.COPULA | Role.DENY_FORWARD)
+_VERB = Role.COPULA | Role.DENY_FORWARD
 _MODAL = frozenset({"may", "might", "could"})
 _FROM = ("from",)
 _BOUND = frozenset({"to", "that", "which", "not"})

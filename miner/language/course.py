@@ -6,34 +6,44 @@ from cxr.miner.language.masks import MENTION, MODIFIER
 from cxr.miner.pack import pack
 from cxr.schemas import Change, Severity
 
-QUALIFIER = int(Role.PART | Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.STATE)
-CONCEPT, PART, SIDE, COPULA = int(Role.CONCEPT), int(Role.PART), int(Role.SIDE), int(Role.COPULA)
-COMMA, CHANGE, SEVERITY, STATE = int(Role.COMMA), int(Role.CHANGE), int(Role.SEVERITY), int(Role.STATE)
-COURSE, EARLIER, CURRENTLY = int(Role.COURSE), int(Role.EARLIER), int(Role.CURRENTLY)
-_PLACING = int(
+QUALIFIER = Role.PART | Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.STATE
+CONCEPT, PART, SIDE, COPULA = Role.CONCEPT, Role.PART, Role.SIDE, Role.COPULA
+COMMA, CHANGE, SEVERITY, STATE = Role.COMMA, Role.CHANGE, Role.SEVERITY, Role.STATE
+COURSE, EARLIER, CURRENTLY = Role.COURSE, Role.EARLIER, Role.CURRENTLY
+_PLACING = (
     Role.PART | Role.SIDE | Role.PREPOSITION | Role.CONJUNCTION | Role.COMMA | Role.WORD | Role.SEVERITY | Role.BREAK
 )
-_ENDS_PLACES = int(Role.CONCEPT | Role.GENERIC | Role.STATE | Role.COPULA | Role.DENY_FORWARD)
-_ATTRIBUTES = int(
+_ENDS_PLACES = Role.CONCEPT | Role.GENERIC | Role.STATE | Role.COPULA | Role.DENY_FORWARD
+_ATTRIBUTES = (
     _PLACING | Role.NUMBER | Role.CHANGE | Role.COPULA | Role.COLON | Role.ACUTE | Role.CHRONIC | Role.AFFIRM_BACKWARD
 )
-_CLOSING = int(
-    Role.COMMA | Role.BREAK | Role.COLON | Role.SEVERITY | Role.CHANGE | Role.CONJUNCTION | Role.PREPOSITION
-    | Role.COURSE | Role.EARLIER | Role.CURRENTLY | Role.SIDE | Role.CHRONIC
-)  # fmt: skip
-_LEADING = int(Role.WORD | Role.COPULA | Role.CONJUNCTION | Role.PREPOSITION)
-_DEGREES = int(Role.SEVERITY | Role.CHANGE | Role.COURSE | Role.STATE)
-_SAYS_MORE = int(_DEGREES | Role.PART | Role.SIDE | Role.NUMBER)
-_PERHAPS = int(Role.PROBABLE | Role.HEDGE_FORWARD)
-COLON, BREAK = int(Role.COLON), int(Role.BREAK)
-_STOPS = int(Role.BREAK | Role.COLON)
-_NEW = int(Role.CONCEPT | Role.GENERIC | Role.STATE | Role.DENY_FORWARD)
-_JOINS = int(Role.COMMA | Role.CONJUNCTION | Role.COPULA)
+_CLOSING = (
+    Role.COMMA
+    | Role.BREAK
+    | Role.COLON
+    | Role.SEVERITY
+    | Role.CHANGE
+    | Role.CONJUNCTION
+    | Role.PREPOSITION
+    | Role.COURSE
+    | Role.EARLIER
+    | Role.CURRENTLY
+    | Role.SIDE
+    | Role.CHRONIC
+)
+_LEADING = Role.WORD | Role.COPULA | Role.CONJUNCTION | Role.PREPOSITION
+_DEGREES = Role.SEVERITY | Role.CHANGE | Role.COURSE | Role.STATE
+_SAYS_MORE = _DEGREES | Role.PART | Role.SIDE | Role.NUMBER
+_PERHAPS = Role.PROBABLE | Role.HEDGE_FORWARD
+COLON, BREAK = Role.COLON, Role.BREAK
+_STOPS = Role.BREAK | Role.COLON
+_NEW = Role.CONCEPT | Role.GENERIC | Role.STATE | Role.DENY_FORWARD
+_JOINS = Role.COMMA | Role.CONJUNCTION | Role.COPULA
 _ADDS = frozenset({("but",), ("yet",), ("though",), ("although",), ("which",), ("now",)})
 """Words that add a second predicate to a structure."""
 _RELATIVE = frozenset({("which",), ("but",), ("though",), ("although",)})
 _TRENDS = frozenset({Change.WORSENED, Change.IMPROVED})
-_THAN = int(Role.PREPOSITION | Role.WORD)
+_THAN = Role.PREPOSITION | Role.WORD
 _RANKS = tuple(Severity)
 _PLACING_WORDS = frozenset({("in",), ("within",), ("at",), ("on",)})
 _WAS = frozenset({("was",), ("were",), ("had", "been")})

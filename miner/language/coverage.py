@@ -27,10 +27,10 @@ from cxr.miner.language.tokens import fold, fold_compound, lowered
 from cxr.miner.pack import pack
 from cxr.schemas.vocabulary import RejectReason
 
-CONCEPT, PART, STATE, COLON = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.COLON)
-_QUALIFIES = PART | int(Role.SEVERITY | Role.SIDE | Role.NUMBER | Role.CHANGE)
-_ENDS = int(Role.COMMA | Role.BREAK | Role.WITH | Role.COLON | Role.CONJUNCTION)
-_NAMES = CONCEPT | int(Role.CONJUNCTION | Role.COMMA)
+CONCEPT, PART, STATE, COLON = Role.CONCEPT, Role.PART, Role.STATE, Role.COLON
+_QUALIFIES = PART | Role.SEVERITY | Role.SIDE | Role.NUMBER | Role.CHANGE
+_ENDS = Role.COMMA | Role.BREAK | Role.WITH | Role.COLON | Role.CONJUNCTION
+_NAMES = CONCEPT | Role.CONJUNCTION | Role.COMMA
 _UNKNOWN = ("",)
 _SUFFIXES = (
     ("ed", ""), ("ed", "e"), ("ied", "y"), ("d", ""), ("ing", ""), ("ing", "e"), ("ly", ""), ("ily", "y"), ("ally", ""),

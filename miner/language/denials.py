@@ -34,13 +34,13 @@ from cxr.miner.language.silence import OPTION
 if TYPE_CHECKING:
     from cxr.miner.language.scopes import Scopes
 
-_UNKNOWN = int(Role.WORD)
-_LIST = int(Role.COMMA | Role.CONJUNCTION)
-HEDGE_FORWARD, REPORT, EXAMPLE = int(Role.HEDGE_FORWARD), int(Role.REPORT), int(Role.EXAMPLE)
-_OWN = int(Role.SIDE | Role.NUMBER | Role.CHRONIC)
+_UNKNOWN = Role.WORD
+_LIST = Role.COMMA | Role.CONJUNCTION
+HEDGE_FORWARD, REPORT, EXAMPLE = Role.HEDGE_FORWARD, Role.REPORT, Role.EXAMPLE
+_OWN = Role.SIDE | Role.NUMBER | Role.CHRONIC
 """What a member of a denied list does not begin with."""
 _POINTING = PRONOUNS | {"this", "these"}
-_CONCLUDES = int(Role.PROBABLE | Role.HEDGE_FORWARD)
+_CONCLUDES = Role.PROBABLE | Role.HEDGE_FORWARD
 ALTERNATIVE = frozenset({("or",), ("versus",), ("vs",), ("and", "or"), ("or", "alternatively")})
 _TO_BE = frozenset({"is", "are"})
 _BARE_DENIALS = frozenset({"no", "not", "0"})

@@ -5,14 +5,14 @@ from typing import NamedTuple
 from cxr.miner.language.entries import Entry, Role
 from cxr.miner.language.items import Items
 
-CONCEPT, COPULA = int(Role.CONCEPT), int(Role.COPULA)
-_DEGREE = int(Role.SIDE | Role.SEVERITY)
+CONCEPT, COPULA = Role.CONCEPT, Role.COPULA
+_DEGREE = Role.SIDE | Role.SEVERITY
 _ONE, _NONE, _OF = ("one",), ("none",), ("of",)
 _STANDS = frozenset({_ONE, _NONE})
-_QUALIFIES = int(Role.SIDE | Role.SEVERITY | Role.CHANGE)
-_GOES_ON = int(Role.PREPOSITION | Role.SIDE | Role.COPULA | Role.COMMA | Role.BREAK | Role.WITH | Role.CHANGE)
-_NAMES = int(Role.CONCEPT | Role.PART | Role.STATE | Role.GENERIC)
-_APART = int(Role.COMMA | Role.BREAK | Role.CONJUNCTION)
+_QUALIFIES = Role.SIDE | Role.SEVERITY | Role.CHANGE
+_GOES_ON = Role.PREPOSITION | Role.SIDE | Role.COPULA | Role.COMMA | Role.BREAK | Role.WITH | Role.CHANGE
+_NAMES = Role.CONCEPT | Role.PART | Role.STATE | Role.GENERIC
+_APART = Role.COMMA | Role.BREAK | Role.CONJUNCTION
 _LONGEST = 8
 """Items of a fragment: more is a sentence of its own."""
 
@@ -65,12 +65,12 @@ def complete_fragment(items: Items, antecedent: Entry) -> Completed:
 
 def _stands_for(items: Items, index: int) -> bool:
     before = items.roles[index - 1]
-    after = items.roles[index + 1] if index + 1 < len(items.roles) else int(Role.BREAK)
+    after = items.roles[index + 1] if index + 1 < len(items.roles) else Role.BREAK
     if items.entries[index].phrase == _NONE:
-        return bool(before & _APART and after & int(Role.PREPOSITION | Role.SIDE | Role.COPULA))
+        return bool(before & _APART and after & (Role.PREPOSITION | Role.SIDE | Role.COPULA))
     if index + 1 < len(items.roles) and items.entries[index + 1].phrase == _OF:
         return False
-    return bool(after & _GOES_ON and (before & _QUALIFIES or (before & _APART and after & int(Role.PREPOSITION))))
+    return bool(after & _GOES_ON and (before & _QUALIFIES or (before & _APART and after & Role.PREPOSITION)))
 
 
 def _put(items: Items, index: int, antecedent: Entry) -> None:

@@ -3,14 +3,25 @@
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Role
 
-CONCEPT, COMMA, DENY_FORWARD = int(Role.CONCEPT), int(Role.COMMA), int(Role.DENY_FORWARD)
-_OF_ONE = COMMA | DENY_FORWARD | int(
-    Role.BREAK | Role.PREPOSITION | Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.ANAPHOR | Role.REPORT
-    | Role.AFFIRM_BACKWARD | Role.PERCEIVE | Role.WITH
-)  # fmt: skip
+CONCEPT, COMMA, DENY_FORWARD = Role.CONCEPT, Role.COMMA, Role.DENY_FORWARD
+_OF_ONE = (
+    COMMA
+    | DENY_FORWARD
+    | Role.BREAK
+    | Role.PREPOSITION
+    | Role.SIDE
+    | Role.SEVERITY
+    | Role.NUMBER
+    | Role.CHANGE
+    | Role.ANAPHOR
+    | Role.REPORT
+    | Role.AFFIRM_BACKWARD
+    | Role.PERCEIVE
+    | Role.WITH
+)
 """What the subject of a general truth does not have."""
-_QUALIFIES = int(Role.STATE | Role.ACUTE | Role.CHRONIC | Role.WORD)
-_NAMES = CONCEPT | int(Role.STATE)
+_QUALIFIES = Role.STATE | Role.ACUTE | Role.CHRONIC | Role.WORD
+_NAMES = CONCEPT | Role.STATE
 _AN, _THE = len("a "), len("the ")
 _TO_BE = frozenset({"be", "exist"})
 _CASE = ("in", "case", "of")

@@ -7,11 +7,11 @@ from cxr.miner.language.entries import Entry, Role
 from cxr.miner.language.items import Items
 from cxr.schemas import Side
 
-_PLACES = int(Role.PART | Role.SIDE | Role.DIRECTION)
-_QUALIFIES = int(Role.PREPOSITION | Role.SEVERITY | Role.NUMBER | Role.CHANGE)
-_DENIES = int(Role.DENY_FORWARD | Role.DENY_BACKWARD)
-_GIVES = int(Role.SEVERITY | Role.CHANGE | Role.AFFIRM_BACKWARD | Role.COURSE)
-_PARTED = int(Role.COMMA | Role.BREAK | Role.COLON)
+_PLACES = Role.PART | Role.SIDE | Role.DIRECTION
+_QUALIFIES = Role.PREPOSITION | Role.SEVERITY | Role.NUMBER | Role.CHANGE
+_DENIES = Role.DENY_FORWARD | Role.DENY_BACKWARD
+_GIVES = Role.SEVERITY | Role.CHANGE | Role.AFFIRM_BACKWARD | Role.COURSE
+_PARTED = Role.COMMA | Role.BREAK | Role.COLON
 _LONGEST = 4
 _COLON = (":",)
 

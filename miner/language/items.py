@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from cxr.miner.language.landmarks import Landmarks
 
 _SIGNS = {
-    ",": Entry((",",), int(Role.COMMA)),
-    "(": Entry(("(",), int(Role.COMMA)),
-    ")": Entry((")",), int(Role.COMMA)),
-    ":": Entry((":",), int(Role.COLON)),
-    "/": Entry(("/",), int(Role.CONJUNCTION)),
-    ";": Entry((";",), int(Role.BREAK)),
-    "-": Entry(("-",), int(Role.COLON)),  # between two parts of a sentence; within a word it is none
-    "?": Entry(("?",), int(Role.HEDGE_FORWARD)),  # "? X"
-    "??": Entry(("??",), int(Role.HEDGE_BACKWARD)),  # "X?"
-    ">": Entry((">",), int(Role.WORD | Role.CURRENTLY)),  # "mild -> severe"
+    ",": Entry((",",), Role.COMMA),
+    "(": Entry(("(",), Role.COMMA),
+    ")": Entry((")",), Role.COMMA),
+    ":": Entry((":",), Role.COLON),
+    "/": Entry(("/",), Role.CONJUNCTION),
+    ";": Entry((";",), Role.BREAK),
+    "-": Entry(("-",), Role.COLON),  # between two parts of a sentence; within a word it is none
+    "?": Entry(("?",), Role.HEDGE_FORWARD),  # "? X"
+    "??": Entry(("??",), Role.HEDGE_BACKWARD),  # "X?"
+    ">": Entry((">",), Role.WORD | Role.CURRENTLY),  # "mild -> severe"
 }
 _DASHES = "-\u2013\u2014"
 _LETTERS_OF_SIDES = frozenset("lr")
@@ -38,8 +38,8 @@ _TICKS = {
 _SIGNS_BY_PLACE = frozenset({*_DASHES, *_TICKS, "?", "|"})
 _HEADING = re.compile(r"\s*(?:#+\s|\*\*[^*]*\*\*\s*$)")
 _OPTION = re.compile(r"[\s*\-\"'(]*[A-H][).:]\**\s")
-_WORD = Entry(("",), int(Role.WORD))
-_UNIT = Entry(("",), int(Role.WORD), special=True)
+_WORD = Entry(("",), Role.WORD)
+_UNIT = Entry(("",), Role.WORD, special=True)
 _CLOSES = re.compile(r"\s*(?:[.,;\n]|$)")
 _NUMBERED = re.compile(r"\.\s*\d")
 _MEASURES = re.compile(r"(?:\d|_)[\s\-]*\Z|\b(?:in|few|several|of)\s\Z", re.IGNORECASE)
@@ -50,14 +50,21 @@ _ASKS = re.compile(
     r"who|if|whether|any|there|so|or|and|but|then|does)\b",
     re.IGNORECASE,
 )
-_HOW = int(
-    Role.CHANGE | Role.COURSE | Role.COPULA | Role.COLON | Role.COMMA | Role.DENY_FORWARD | Role.DENY_BACKWARD
-    | Role.AFFIRM_BACKWARD | Role.NOT_ASSESSABLE
-)  # fmt: skip
+_HOW = (
+    Role.CHANGE
+    | Role.COURSE
+    | Role.COPULA
+    | Role.COLON
+    | Role.COMMA
+    | Role.DENY_FORWARD
+    | Role.DENY_BACKWARD
+    | Role.AFFIRM_BACKWARD
+    | Role.NOT_ASSESSABLE
+)
 _MOST_KNOWN = 50_000
 _LONGEST_KNOWN = 40
 _FEW_WORDS = 6
-_NUMERAL = Entry(("",), int(Role.WORD | Role.DIRECTION))
+_NUMERAL = Entry(("",), Role.WORD | Role.DIRECTION)
 _DIGITS = frozenset("0123456789")
 _ORDINAL_ENDS = frozenset({"st", "nd", "rd", "th"})
 _QUESTION = re.compile(r"\?[\s*\"')\]]*$")

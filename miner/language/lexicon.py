@@ -204,9 +204,7 @@ def _add_places(builder: _Builder, source: Pack) -> dict[str, Part]:
 
 def _add_ratios(builder: _Builder, source: Pack) -> None:
     for table in source.anatomy.ratio:
-        above, otherwise = (
-            Entry((concept,), int(Role.CONCEPT), (concept,)) for concept in (table.above, table.otherwise)
-        )
+        above, otherwise = (Entry((concept,), Role.CONCEPT, (concept,)) for concept in (table.above, table.otherwise))
         for entry in builder.all(table.phrases, Role.WORD):
             entry.special = True
             entry.ratio = Ratio(table.limit, above, otherwise)
@@ -288,7 +286,7 @@ def _add_concepts(builder: _Builder, source: Pack) -> dict[str, Concept]:
                 builder.concept(phrase, (concept_id,))
     for phrase, concept_ids in source.compounds.phrases.items():
         for entry in builder.entry(phrase):
-            entry.concepts, entry.roles = concept_ids, int(entry.roles | Role.CONCEPT)
+            entry.concepts, entry.roles = concept_ids, entry.roles | Role.CONCEPT
     return concepts
 
 

@@ -4,16 +4,16 @@ from cxr.miner.language.items import Items
 from cxr.miner.language.landmarks import BRACKETS, landmarks
 from cxr.miner.language.lexicon import Role
 
-COMMA, COLON, COPULA, BREAK = int(Role.COMMA), int(Role.COLON), int(Role.COPULA), int(Role.BREAK)
-CONJUNCTION, PREPOSITION, DENY_FORWARD = int(Role.CONJUNCTION), int(Role.PREPOSITION), int(Role.DENY_FORWARD)
-CAUSE = int(Role.CAUSE)
-HEDGE_BACKWARD, DENY_BACKWARD = int(Role.HEDGE_BACKWARD), int(Role.DENY_BACKWARD)
-OPTION, CHOSEN, HEADING, REPORT = int(Role.OPTION), int(Role.CHOSEN), int(Role.HEADING), int(Role.REPORT)
+COMMA, COLON, COPULA, BREAK = Role.COMMA, Role.COLON, Role.COPULA, Role.BREAK
+CONJUNCTION, PREPOSITION, DENY_FORWARD = Role.CONJUNCTION, Role.PREPOSITION, Role.DENY_FORWARD
+CAUSE = Role.CAUSE
+HEDGE_BACKWARD, DENY_BACKWARD = Role.HEDGE_BACKWARD, Role.DENY_BACKWARD
+OPTION, CHOSEN, HEADING, REPORT = Role.OPTION, Role.CHOSEN, Role.HEADING, Role.REPORT
 PLACING = frozenset({("of",), ("for",)})
 _LETTER = 2
-_SAYS = int(Role.HEDGE_FORWARD | Role.PROBABLE | Role.REPORT)
-ENDS = int(Role.AFFIRM_BACKWARD | Role.DENY_BACKWARD)
-PLANS = int(Role.NOTHING_SENTENCE | Role.NOTHING_CLAUSE | Role.PAST)
+_SAYS = Role.HEDGE_FORWARD | Role.PROBABLE | Role.REPORT
+ENDS = Role.AFFIRM_BACKWARD | Role.DENY_BACKWARD
+PLANS = Role.NOTHING_SENTENCE | Role.NOTHING_CLAUSE | Role.PAST
 
 
 def silence_options(items: Items, silent: list[bool], sought: list[int], denied: list[bool]) -> None:
@@ -50,7 +50,7 @@ def _dismissed(items: Items, stop: int) -> bool:
     for role in items.roles[stop:]:
         if role & DENY_BACKWARD:
             return not role & HEDGE_BACKWARD
-        if not role & (COMMA | COPULA | int(Role.WORD)):
+        if not role & (COMMA | COPULA | Role.WORD):
             return False
     return False
 

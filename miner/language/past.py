@@ -3,8 +3,8 @@
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Role
 
-CONCEPT, COMMA, COPULA, BREAK = int(Role.CONCEPT), int(Role.COMMA), int(Role.COPULA), int(Role.BREAK)
-PAST_NEXT, NOTHING_BACKWARD = int(Role.PAST_NEXT), int(Role.NOTHING_BACKWARD)
+CONCEPT, COMMA, COPULA, BREAK = Role.CONCEPT, Role.COMMA, Role.COPULA, Role.BREAK
+PAST_NEXT, NOTHING_BACKWARD = Role.PAST_NEXT, Role.NOTHING_BACKWARD
 FOR = ("for",)
 _DONE = frozenset({("status", "post"), ("s", "p"), ("after",), ("following",)})
 

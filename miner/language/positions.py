@@ -25,9 +25,9 @@ _MOST = 24
 """A device is not spoken of at more length."""
 _NEAR = 4
 """As many words may stand between "formerly" and the place that it speaks of."""
-_CONCEPT = int(Role.CONCEPT)
-_SIDE, _NAMES = int(Role.SIDE), int(Role.CONCEPT | Role.PART)
-_HIDDEN = int(Role.WORD | Role.DIRECTION)
+_CONCEPT = Role.CONCEPT
+_SIDE, _NAMES = Role.SIDE, Role.CONCEPT | Role.PART
+_HIDDEN = Role.WORD | Role.DIRECTION
 
 
 class _Said(NamedTuple):

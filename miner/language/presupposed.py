@@ -5,14 +5,21 @@ from collections.abc import Sequence
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Role
 
-CONCEPT, AFFIRM, DENY_FORWARD = int(Role.CONCEPT), int(Role.AFFIRM_BACKWARD), int(Role.DENY_FORWARD)
-NOTHING_SENTENCE, IMPERATIVE = int(Role.NOTHING_SENTENCE), int(Role.IMPERATIVE)
-_QUALIFIES = int(
-    Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.STATE | Role.ACUTE | Role.CHRONIC | Role.PART
+CONCEPT, AFFIRM, DENY_FORWARD = Role.CONCEPT, Role.AFFIRM_BACKWARD, Role.DENY_FORWARD
+NOTHING_SENTENCE, IMPERATIVE = Role.NOTHING_SENTENCE, Role.IMPERATIVE
+_QUALIFIES = (
+    Role.SIDE
+    | Role.SEVERITY
+    | Role.NUMBER
+    | Role.CHANGE
+    | Role.STATE
+    | Role.ACUTE
+    | Role.CHRONIC
+    | Role.PART
     | Role.WORD
-)  # fmt: skip
-_BEHIND = int(_QUALIFIES | Role.PREPOSITION | Role.COPULA)
-_DOUBTS = int(Role.HEDGE_BACKWARD | Role.HEDGE_FORWARD | Role.DENY_FORWARD | Role.DENY_BACKWARD | Role.PAST)
+)
+_BEHIND = _QUALIFIES | Role.PREPOSITION | Role.COPULA
+_DOUBTS = Role.HEDGE_BACKWARD | Role.HEDGE_FORWARD | Role.DENY_FORWARD | Role.DENY_BACKWARD | Role.PAST
 _OPEN = frozenset({"any", "whether", "if", "would", "could", "might", "may", "should"})
 _THE = len(" the ")
 

@@ -13,9 +13,9 @@ from cxr.miner.language.sides import resolve_sides
 from cxr.miner.language.silence import HEADING, NOTHING_SENTENCE, OPTION, PLANS
 from cxr.schemas import Side
 
-CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
-ANAPHOR, BREAK, SIDE = int(Role.ANAPHOR), int(Role.BREAK), int(Role.SIDE)
-_NO_ANSWER = int(Role.NOT_ASSESSABLE)
+CONCEPT, PART, STATE, GENERIC = Role.CONCEPT, Role.PART, Role.STATE, Role.GENERIC
+ANAPHOR, BREAK, SIDE = Role.ANAPHOR, Role.BREAK, Role.SIDE
+_NO_ANSWER = Role.NOT_ASSESSABLE
 _MEANINGFUL = CONCEPT | STATE | GENERIC
 _NAMES = CONCEPT | STATE
 _STANDS = frozenset({"one", "none"})

@@ -3,13 +3,23 @@
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Role, load_lexicon
 
-ANAPHOR, COMMA, COPULA, BREAK = int(Role.ANAPHOR), int(Role.COMMA), int(Role.COPULA), int(Role.BREAK)
-CONCEPT, PART, AFFIRM = int(Role.CONCEPT), int(Role.PART), int(Role.AFFIRM_BACKWARD)
+ANAPHOR, COMMA, COPULA, BREAK = Role.ANAPHOR, Role.COMMA, Role.COPULA, Role.BREAK
+CONCEPT, PART, AFFIRM = Role.CONCEPT, Role.PART, Role.AFFIRM_BACKWARD
 PRONOUNS = frozenset({"it", "they"})
-_BETWEEN = COPULA | AFFIRM | int(
-    Role.SIGN | Role.GENERIC | Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.STATE | Role.ACUTE
-    | Role.CHRONIC | Role.WORD
-)  # fmt: skip
+_BETWEEN = (
+    COPULA
+    | AFFIRM
+    | Role.SIGN
+    | Role.GENERIC
+    | Role.SIDE
+    | Role.SEVERITY
+    | Role.NUMBER
+    | Role.CHANGE
+    | Role.STATE
+    | Role.ACUTE
+    | Role.CHRONIC
+    | Role.WORD
+)
 
 
 def of_the_above(items: Items, index: int) -> bool:

@@ -10,7 +10,7 @@ from cxr.miner.pack import pack
 
 _SHORTEST = 7
 """Letters: of shorter words too many are one letter apart."""
-_GLUED = int(Role.DENY_FORWARD | Role.SEVERITY | Role.SIDE)
+_GLUED = Role.DENY_FORWARD | Role.SEVERITY | Role.SIDE
 
 
 def repaired(words: tuple[str, ...], written: str) -> tuple[str, ...]:

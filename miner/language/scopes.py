@@ -33,7 +33,7 @@ from cxr.miner.language.references import ANAPHOR, before_aside, is_normal, of_t
 from cxr.miner.language.silence import NONE, NOTHING_SENTENCE, OPTION, plans, silence
 from cxr.miner.pack import pack
 
-_CHOICE = CONJUNCTION | int(Role.PREPOSITION | Role.PROBABLE | Role.HEDGE_FORWARD | Role.HEDGE_BACKWARD)
+_CHOICE = CONJUNCTION | Role.PREPOSITION | Role.PROBABLE | Role.HEDGE_FORWARD | Role.HEDGE_BACKWARD
 _RELATIVE = frozenset({("which",), ("but",), ("however",)})
 _WHICH = ("which",)
 _AWAY = frozenset({("from",), ("to",), ("than",)})
@@ -41,7 +41,7 @@ PLACING = frozenset({("of",), ("in",), ("within",)})
 _CHOOSES = ALTERNATIVE | {("over",), ("than",)}
 _FAVOR = "favor"
 _NOT_CHANGED = frozenset({"no", "without"})
-_INTRODUCES = COLON | int(Role.PROBABLE | Role.HEDGE_FORWARD | Role.CAUSE)
+_INTRODUCES = COLON | Role.PROBABLE | Role.HEDGE_FORWARD | Role.CAUSE
 _NON, _OPEN = "non", ("(",)
 _MAKES = frozenset({"make", "making", "made", "render", "rendering", "rendered", "deem", "deeming"})
 UNDECIDED = frozenset({("versus",), ("vs",)})

@@ -16,8 +16,8 @@ from cxr.miner.language.lexicon import Role, load_lexicon
 from cxr.miner.pack import pack
 from cxr.schemas import Change, Presence
 
-_DENIES = int(Role.DENY_FORWARD | Role.DENY_BACKWARD | Role.NOTHING_BACKWARD | Role.REMOVAL | Role.NONE)
-_ASIDE = int(
+_DENIES = Role.DENY_FORWARD | Role.DENY_BACKWARD | Role.NOTHING_BACKWARD | Role.REMOVAL | Role.NONE
+_ASIDE = (
     Role.NOTHING_CLAUSE
     | Role.NOTHING_FORWARD
     | Role.PAST
@@ -30,11 +30,11 @@ _ASIDE = int(
     | Role.HEDGE_BACKWARD
     | Role.HEDGE_LIST
 )
-_PLAN = int(Role.NOTHING_SENTENCE)
-_HAPPENS = int(Role.CHANGE | Role.CURRENTLY)
+_PLAN = Role.NOTHING_SENTENCE
+_HAPPENS = Role.CHANGE | Role.CURRENTLY
 """Words that no plan has."""
-_ENDS = int(Role.COMMA | Role.BREAK | Role.CONJUNCTION | Role.WITH)
-_CONCEPT, _PART, _STATE = int(Role.CONCEPT), int(Role.PART), int(Role.STATE)
+_ENDS = Role.COMMA | Role.BREAK | Role.CONJUNCTION | Role.WITH
+_CONCEPT, _PART, _STATE = Role.CONCEPT, Role.PART, Role.STATE
 _FAR = 6
 """So many phrases behind a finding, a denial may be another one's."""
 _REACH = 12

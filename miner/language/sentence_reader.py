@@ -28,10 +28,10 @@ from cxr.miner.language.structures import (
 from cxr.miner.pack import pack
 from cxr.schemas import Certainty, Change, Presence
 
-CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
-COLON, CHANGE, REMOVAL = map(int, (Role.COLON, Role.CHANGE, Role.REMOVAL))
-_STATES = int(Role.DENY_FORWARD | Role.COPULA | Role.AFFIRM_BACKWARD | Role.WITH)
-_LIST = int(Role.COMMA | Role.CONJUNCTION)
+CONCEPT, PART, STATE, GENERIC = Role.CONCEPT, Role.PART, Role.STATE, Role.GENERIC
+COLON, CHANGE, REMOVAL = Role.COLON, Role.CHANGE, Role.REMOVAL
+_STATES = Role.DENY_FORWARD | Role.COPULA | Role.AFFIRM_BACKWARD | Role.WITH
+_LIST = Role.COMMA | Role.CONJUNCTION
 _COLON = (":",)
 _POINTING = frozenset({"this", "these", "those"})
 _NOWHERE: frozenset[str] = frozenset()

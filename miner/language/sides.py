@@ -9,11 +9,11 @@ from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.pack import pack
 from cxr.schemas import Side
 
-PART = int(Role.PART)
+PART = Role.PART
 ONE_SIDE = frozenset({Side.LEFT, Side.RIGHT})
 _OPPOSITE: dict[Side | None, Side] = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
 _TOWARDS = frozenset({("to",), ("toward",), ("towards",)})
-_ENDS = int(Role.COMMA | Role.BREAK | Role.WITH | Role.COPULA | Role.CONJUNCTION)
+_ENDS = Role.COMMA | Role.BREAK | Role.WITH | Role.COPULA | Role.CONJUNCTION
 
 
 def one_side(sides: Sequence[Side]) -> Side | None:

@@ -13,31 +13,31 @@ from cxr.miner.language.lexicon import Role
 from cxr.miner.language.past import FOR, silence_past
 from cxr.miner.language.presupposed import reveal
 
-CONCEPT, PART, STATE = int(Role.CONCEPT), int(Role.PART), int(Role.STATE)
-COMMA, COLON, COPULA, BREAK = int(Role.COMMA), int(Role.COLON), int(Role.COPULA), int(Role.BREAK)
-CONJUNCTION, PREPOSITION = int(Role.CONJUNCTION), int(Role.PREPOSITION)
-DENY_FORWARD, HEDGE_BACKWARD = int(Role.DENY_FORWARD), int(Role.HEDGE_BACKWARD)
-NOTHING_SENTENCE, NOTHING_CLAUSE = int(Role.NOTHING_SENTENCE), int(Role.NOTHING_CLAUSE | Role.PAST)
-NOTHING_FORWARD, IMPERATIVE, OPTION = int(Role.NOTHING_FORWARD), int(Role.IMPERATIVE), int(Role.OPTION)
-DEFINITION, ENUMERATION = int(Role.DEFINITION), int(Role.ENUMERATION)
-REPORT, PERCEIVE, DESCRIBES, CHOSEN = int(Role.REPORT), int(Role.PERCEIVE), int(Role.DESCRIBES), int(Role.CHOSEN)
-ANAPHOR, NONE, HEADING, LISTS = int(Role.ANAPHOR), int(Role.NONE), int(Role.HEADING), int(Role.LISTS)
-CONFIRM = int(Role.CONFIRM)
-EXAMPLE, SEEK, MEANING = int(Role.EXAMPLE), int(Role.SEEK), int(Role.MEANING)
+CONCEPT, PART, STATE = Role.CONCEPT, Role.PART, Role.STATE
+COMMA, COLON, COPULA, BREAK = Role.COMMA, Role.COLON, Role.COPULA, Role.BREAK
+CONJUNCTION, PREPOSITION = Role.CONJUNCTION, Role.PREPOSITION
+DENY_FORWARD, HEDGE_BACKWARD = Role.DENY_FORWARD, Role.HEDGE_BACKWARD
+NOTHING_SENTENCE, NOTHING_CLAUSE = Role.NOTHING_SENTENCE, Role.NOTHING_CLAUSE | Role.PAST
+NOTHING_FORWARD, IMPERATIVE, OPTION = Role.NOTHING_FORWARD, Role.IMPERATIVE, Role.OPTION
+DEFINITION, ENUMERATION = Role.DEFINITION, Role.ENUMERATION
+REPORT, PERCEIVE, DESCRIBES, CHOSEN = Role.REPORT, Role.PERCEIVE, Role.DESCRIBES, Role.CHOSEN
+ANAPHOR, NONE, HEADING, LISTS = Role.ANAPHOR, Role.NONE, Role.HEADING, Role.LISTS
+CONFIRM = Role.CONFIRM
+EXAMPLE, SEEK, MEANING = Role.EXAMPLE, Role.SEEK, Role.MEANING
 PLANS = NOTHING_SENTENCE | NOTHING_CLAUSE | NOTHING_FORWARD | IMPERATIVE | ENUMERATION | LISTS | DEFINITION | MEANING
-PAST_NEXT, NOTHING_BACKWARD = int(Role.PAST_NEXT), int(Role.NOTHING_BACKWARD)
+PAST_NEXT, NOTHING_BACKWARD = Role.PAST_NEXT, Role.NOTHING_BACKWARD
 _PAST = PAST_NEXT | NOTHING_BACKWARD
 _MAY_PLAN = PLANS | HEADING
 _ACTS = _MAY_PLAN | SEEK | DESCRIBES | BREAK | COLON
-AFFIRM = int(Role.AFFIRM_BACKWARD)
-_ENDS = AFFIRM | int(Role.DENY_BACKWARD)
+AFFIRM = Role.AFFIRM_BACKWARD
+_ENDS = AFFIRM | Role.DENY_BACKWARD
 _LIST = COMMA | CONJUNCTION
 _SIGNS = COMMA | COLON | CONJUNCTION
-_INTRODUCES = COMMA | BREAK | CONJUNCTION | int(Role.WORD | Role.NUMBER)
-_SUSPICION = int(Role.HEDGE_FORWARD) | HEDGE_BACKWARD
-_BEFORE_RESULT = _LIST | BREAK | REPORT | PREPOSITION | int(Role.WITH | Role.WORD | Role.GENERIC)
-_DEGREE = int(Role.SEVERITY | Role.SIDE | Role.NUMBER)
-_MEANS = int(Role.HEDGE_FORWARD | Role.PROBABLE | Role.CAUSE)
+_INTRODUCES = COMMA | BREAK | CONJUNCTION | Role.WORD | Role.NUMBER
+_SUSPICION = Role.HEDGE_FORWARD | HEDGE_BACKWARD
+_BEFORE_RESULT = _LIST | BREAK | REPORT | PREPOSITION | Role.WITH | Role.WORD | Role.GENERIC
+_DEGREE = Role.SEVERITY | Role.SIDE | Role.NUMBER
+_MEANS = Role.HEDGE_FORWARD | Role.PROBABLE | Role.CAUSE
 _SHOWING = ("show", "demonstrat", "reveal")
 _IF = ("if",)
 _COLON = (":",)
@@ -355,7 +355,7 @@ def _modal_before(items: Items, index: int) -> int:
 def _end_of_purpose(items: Items, index: int, *, heading: bool = False) -> int:
     """Return where "to determine whether ...", "history of ..." ends: at a comma, denial or report outside a list."""
     roles, entries, marks = items.roles, items.entries, landmarks(items)
-    lists = not heading and not roles[index] & int(Role.PAST) and items.entries[index].phrase != _IF
+    lists = not heading and not roles[index] & Role.PAST and items.entries[index].phrase != _IF
     for at in range(index + 1, len(roles)):
         role = roles[at]
         if role & COLON and not marks.last_statement >= at:

@@ -8,12 +8,12 @@ from cxr.miner.language.scopes import PLACING, ends_as_adjective, subjects
 from cxr.miner.pack import pack
 from cxr.miner.pack.lexicon import State
 
-CONCEPT, PART, STATE, GENERIC = int(Role.CONCEPT), int(Role.PART), int(Role.STATE), int(Role.GENERIC)
-_LIST = int(Role.COMMA | Role.CONJUNCTION)
-PASSES = int(Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.WORD | Role.ACUTE | Role.CHRONIC)
+CONCEPT, PART, STATE, GENERIC = Role.CONCEPT, Role.PART, Role.STATE, Role.GENERIC
+_LIST = Role.COMMA | Role.CONJUNCTION
+PASSES = Role.SIDE | Role.SEVERITY | Role.NUMBER | Role.CHANGE | Role.WORD | Role.ACUTE | Role.CHRONIC
 """What may stand between an adjective and its structure."""
 _SHOWING = ("show", "demonstrat", "reveal", "exhibit", "display")
-_QUALIFIER = int(Role.WORD | Role.CHANGE | Role.SEVERITY)
+_QUALIFIER = Role.WORD | Role.CHANGE | Role.SEVERITY
 _ADJECTIVES = 8
 """How far back the structure of the last of several adjectives may stand."""
 _ADVERSATIVE = frozenset({("but",), ("yet",), ("although",), ("though",)})

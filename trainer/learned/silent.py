@@ -14,10 +14,10 @@ FEWEST_WORDS = 3
 """A shorter one is a header, or goes on about the sentence before it."""
 MOST_CHARACTERS = 300
 """A longer one describes more than one thing."""
-_DENIES = int(Role.DENY_FORWARD | Role.DENY_BACKWARD)
-_HEDGES = int(Role.HEDGE_FORWARD | Role.HEDGE_BACKWARD | Role.HEDGE_LIST)
+_DENIES = Role.DENY_FORWARD | Role.DENY_BACKWARD
+_HEDGES = Role.HEDGE_FORWARD | Role.HEDGE_BACKWARD | Role.HEDGE_LIST
 # It asserts nothing, or not of this image; and where the rules know a name and made nothing of it, they had a reason.
-_SILENT = int(
+_SILENT = (
     Role.CONCEPT
     | Role.PAST
     | Role.ANOTHER_DAY
