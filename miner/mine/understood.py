@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from cxr.miner.language.coverage import coverage
+from cxr.miner.mine.engines.nouns import enumerated
 from cxr.schemas.reasoning import Evidence
 from cxr.schemas.rejection import Rejection
 from cxr.schemas.study import Report
@@ -20,7 +21,5 @@ def check_understood(evidence: Sequence[Evidence], report: Report) -> Rejection 
     reason = coverage(report.text).reason if silent else None
     if reason is None:
         return None
-    named = silent[0] if len(silent) == 1 else f"{', '.join(silent[:-1])} and {silent[-1]}"
-    return Rejection(
-        reason, f"the answer takes {named} as absent because the report does not say otherwise, and {_WHY[reason]}"
-    )
+    said = f"the answer takes {enumerated(silent)} as absent because the report does not say otherwise"
+    return Rejection(reason, f"{said}, and {_WHY[reason]}")

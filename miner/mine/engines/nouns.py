@@ -1,5 +1,6 @@
 """Articles, plurals and verbs for the names of findings, and the words for places."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from cxr.miner.pack import pack
@@ -63,6 +64,11 @@ def with_article(phrase: str) -> str:
     if phrase.startswith(_NO_ARTICLE) or not is_counted(phrase):
         return phrase
     return f"{'an' if phrase.startswith(_AN) else 'a'} {phrase}"
+
+
+def enumerated(phrases: Sequence[str], conjunction: str = "and") -> str:
+    """Return the phrases as a list in a sentence: "X, Y and Z"."""
+    return phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} {conjunction} {phrases[-1]}"
 
 
 def noun_of(finding: str) -> str:

@@ -21,7 +21,7 @@ from cxr.miner.language.labeler import LabelEvidence, label_evidence
 from cxr.miner.language.version import VERSION_LENGTH
 from cxr.miner.mine.engines import absence, named, temporal
 from cxr.miner.mine.engines.backing import backed, on_topic
-from cxr.miner.mine.engines.nouns import is_plural, named_as, noun_of, plural, with_article
+from cxr.miner.mine.engines.nouns import enumerated, is_plural, named_as, noun_of, plural, with_article
 from cxr.miner.mine.engines.pieces import against_answer, evidence_of
 from cxr.miner.mine.engines.wording import describe, describe_borderline, merged
 from cxr.miner.mine.job import SyncRunner
@@ -196,7 +196,7 @@ def _present(number: int, finding: str, mentions: Sequence[LabelEvidence], repor
         seen = list(
             dict.fromkeys(_in_words(form, several=several, words_said=words_said) for form, (_, several) in counted)
         )
-        said = _enumerate(seen)
+        said = enumerated(seen)
         names = (noun_of(finding), plural(noun_of(finding)), *pack().wording.phrases.borderline.values())
         if not any(name in phrase for phrase in seen for name in names):
             said += _kind_of(finding, seen)
@@ -263,10 +263,6 @@ def _demand_silence(report: Report, absent: Sequence[str]) -> None:
             raise against_answer(judged.finding.observation, Presence.ABSENT, in_plain_words(judged.reason))
 
 
-def _enumerate(phrases: Sequence[str], conjunction: str = "and") -> str:
-    return phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} {conjunction} {phrases[-1]}"
-
-
 # --- chain -------------------------------------------------------------------------------------------------
 
 _Step = tuple[str, tuple[int, ...]]
@@ -282,7 +278,7 @@ def _observe(question: Question, plan: Plan, evidence: tuple[Evidence, ...]) -> 
         opening = said.open_binary if question.task is Task.BINARY else said.open_temporal
         opening = opening.format(finding=named_as(item.finding), search=_search(item))
         return opening, [(each.statement, (each.evidence_no,)) for each in evidence]
-    names = _enumerate([named_as(item.finding) for item in plan.items])
+    names = enumerated([named_as(item.finding) for item in plan.items])
     steps: list[_Step] = [
         (f"{_turn(number, len(evidence))}, {_search(item)}. {piece.statement}", (piece.evidence_no,))
         for number, (item, piece) in enumerate(zip(plan.items, evidence, strict=True))
@@ -315,8 +311,8 @@ def _region_by_region(plan: Plan, evidence: tuple[Evidence, ...]) -> tuple[str, 
         # What is there comes first, what is not there follows in one breath.
         sentences = [piece.statement for piece in pieces if piece.presence is Presence.PRESENT]
         if absent := [noun_of(piece.finding) for piece in pieces if piece.presence is Presence.ABSENT]:
-            sentences.append(said.none_of.format(findings=_enumerate(absent, "or")))
-        looked_for = _enumerate(list(dict.fromkeys(_looked_for(piece.finding) for piece in pieces)))
+            sentences.append(said.none_of.format(findings=enumerated(absent, "or")))
+        looked_for = enumerated(list(dict.fromkeys(_looked_for(piece.finding) for piece in pieces)))
         step = said.in_region.format(region=region, looked_for=looked_for, seen=" ".join(sentences))
         steps.append((step, tuple(piece.evidence_no for piece in pieces)))
     return said.open_anomaly, steps
@@ -329,7 +325,7 @@ def _conclusion(question: Question) -> str:
     if question.task is Task.BINARY:
         close = said.close_yes if question.answer == "Yes" else said.close_no
         return close.format(finding=named_as(question.findings[0]), answer=question.answer)
-    shown = _enumerate([named_as(finding) for finding in question.answer_findings])
+    shown = enumerated([named_as(finding) for finding in question.answer_findings])
     if question.task is Task.ANOMALY:
         return said.close_anomaly.format(findings=shown)
     return said.close_options.format(findings=shown, answer=question.answer)
