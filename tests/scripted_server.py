@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
+
+from tests.loop_server import LoopServer
 
 # What a server counts for every reply it makes, so that tests can add up.
 PROMPT_TOKENS = 100
@@ -67,12 +67,13 @@ Act = Say | Fail | Raw | HangUp | Hang | Slow
 Script = Mapping[str, Sequence[Act]] | Callable[[dict[str, Any]], Act]
 
 
-class ScriptedServer:
+class ScriptedServer(LoopServer):
     """Answers by the name of the asked schema: the first request gets the first act, the last act repeats."""
 
     def __init__(
         self, script: Script, latency_s: float = 0.0, *, keep_requests: bool = True, held: bool = False
     ) -> None:
+        super().__init__()
         self.script = script
         self.latency_s = latency_s
         self.held = held
@@ -87,10 +88,7 @@ class ScriptedServer:
         self.paid = 0
         self.extra: list[tuple[str, str, Callable[[web.Request], Any]]] = []
         self._asked: dict[str, int] = {}
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
         self._port = 0
-        self._thread = threading.Thread(target=self._serve, daemon=True)
 
     @property
     def url(self) -> str:
@@ -161,12 +159,6 @@ class ScriptedServer:
             http.transport.close()
         return reply
 
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._start())
-        self._ready.set()
-        self._loop.run_forever()
-
     async def _start(self) -> None:
         app = web.Application(client_max_size=2**28)
         app.router.add_post("/v1/chat/completions", self.complete)
@@ -179,24 +171,8 @@ class ScriptedServer:
         await site.start()
         self._port = self._runner.addresses[0][1]
 
-    async def _end(self) -> None:
-        """Close everything; replies that are still slow in coming are dropped."""
+    async def _close(self) -> None:
         await self._runner.cleanup()
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._ready.wait()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
 
 def schema_name(request: dict[str, Any]) -> str:

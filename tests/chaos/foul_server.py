@@ -3,16 +3,15 @@
 import asyncio
 import gzip
 import json
-import threading
 import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from cxr.miner.llm.cache import request_hash
 from tests.fuzz.seeds import MARK
+from tests.loop_server import LoopServer
 from tests.scripted_server import Say, completion, schema_name
 from tests.synthetic import CHAIN, EVIDENCE, PLAN
 
@@ -26,17 +25,15 @@ def _good(request: dict[str, Any]) -> bytes:
     return json.dumps(completion(request, Say(_GOOD[schema_name(request)]))).encode()
 
 
-class FoulServer:
+class FoulServer(LoopServer):
     """Answers each request in the kind of weather that `forecast` names for it."""
 
     def __init__(self, forecast: Callable[[dict[str, Any]], str]) -> None:
+        super().__init__()
         self.forecast = forecast
         self.met: dict[str, str] = {}
         """The kind of weather that each request met, by the hash of its body."""
         self.connections = 0
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -48,30 +45,12 @@ class FoulServer:
             await WEATHERS[kind].writes(writer, request)
         writer.close()
 
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._server = self._loop.run_until_complete(asyncio.start_server(self._answer, "127.0.0.1", 0))
+    async def _start(self) -> None:
+        self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
-        self._ready.set()
-        self._loop.run_forever()
 
-    async def _end(self) -> None:
+    async def _close(self) -> None:
         self._server.close()
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._ready.wait()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
 
 # --- what is written ---------------------------------------------------------------------------------------------

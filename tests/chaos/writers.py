@@ -149,9 +149,6 @@ def make_states(folder: Path, studies: int = 64, licence: str = "public") -> Cal
     return state
 
 
-_TIMES = ("called_at", "created_at", "started_at", "ended_at", "imported_at", "scored_at", "read_at", "modified")
-
-
 def content(folder: Path) -> dict[str, object]:
     """Give what a store holds, run by run details apart, as a number of rows and a digest by table."""
     if not (folder / "cxr.duckdb").exists():
