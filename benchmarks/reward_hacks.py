@@ -1,13 +1,13 @@
 """Texts that try to earn a process reward without reasoning: every one on every report, under both rewards.
 
-    python benchmarks/reward_hacks.py                    # OpenI's chains by GPT-4o, and the invented reports, in ../shared
-    python benchmarks/reward_hacks.py --most 50
-    python benchmarks/reward_hacks.py --chains MINED.jsonl    # lines {"report", "text", "statements"}, e.g. by `cxr sql`
+    python -m benchmarks.reward_hacks             # OpenI's chains by GPT-4o, and the invented reports, in ../shared
+    python -m benchmarks.reward_hacks --most 50
+    python -m benchmarks.reward_hacks --chains MINED.jsonl    # lines {"report", "text", "statements"} of a store
 
-For each hack: its mean reward, the share of reports on which honest reasoning earns more and at least as much, and, where
-it pads honest reasoning, the share on which that raises it. `abnormal` are the reports whose reference states something
-abnormal: where all of the reference is normal, a list of normals says the same as honest reasoning does. Honest reasoning
-is GPT-4o's chain with the findings that were mined from it as reference, or, of invented reports, their findings.
+For each hack: its mean reward, the share of reports on which honest reasoning earns more and at least as much, and,
+where it pads honest reasoning, the share on which that raises it. `abnormal` are the reports whose reference states
+something abnormal: where all of it is normal, a list of normals says the same as honest reasoning does. Honest is
+GPT-4o's chain with the findings that were mined from it as reference, or, of invented reports, their findings.
 """
 
 import statistics
