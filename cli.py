@@ -25,6 +25,7 @@ from cxr.miner.commands.options import (
 from cxr.trainer.commands import evaluate as evaluation
 from cxr.trainer.commands import phantom as phantoms
 from cxr.trainer.commands import predict as prediction
+from cxr.trainer.commands import reward as rewarding
 from cxr.trainer.commands import train
 
 # Nothing heavy is imported up here: `cxr --help` has to be instant, and mining must never load torch.
@@ -53,7 +54,7 @@ app.command("export")(benchmarks.export_)
 for command in (
     *(files.judge, files.label, files.radrscore, files.agreement, pages.report, pages.ui),
     *(ingest.licence, audit.unread, audit.audit),
-    *(phantoms.phantom, prediction.predict, evaluation.evaluate, evaluation.compare),
+    *(phantoms.phantom, rewarding.reward, prediction.predict, evaluation.evaluate, evaluation.compare),
 ):
     app.command()(command)
 

@@ -147,6 +147,7 @@ class Stage(StrEnum):
     JUDGE = "judge"
     LABEL = "label"
     RADRSCORE = "radrscore"
+    REWARD = "reward"
     IMPORT = "import"
     TRAIN = "train"
     EVALUATE = "evaluate"

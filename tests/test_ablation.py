@@ -49,7 +49,7 @@ def test_outcome_based_rl_has_no_process_reward_and_no_reports(tmp_path: Path) -
     }
     for name in ("rl-o", "sft-ro-rl-o", "without-process-reward"):
         assert trained[name] == {"modes=answer_only", "ask=reasoning", "process_reward=none"}
-    assert "process_reward=rules" in trained["full"]
+    assert "process_reward=factuality" in trained["full"]
     assert trained["sft-ro"] == {"modes=reasoning"}
 
 

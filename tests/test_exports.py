@@ -91,6 +91,7 @@ def test_grpo_rows_hold_what_rewards_need_and_no_report_where_there_is_no_proces
     read = pl.read_parquet(world / "grpo" / "data" / "*.parquet")
     for row in read.to_dicts():
         assert (row["report"] is not None) is (row["mode"] == "reasoning")
+        assert bool(row["reference"]) is (row["mode"] == "reasoning")
         letters = [option[:2] for option in row["options"]]
         assert not letters or f"{row['answer']})" in letters
         assert row["prompt"][1]["content"].endswith("</think>." if row["mode"] == "reasoning" else "</answer>")
@@ -171,7 +172,7 @@ def test_verl_rows_have_an_image_mark_per_image_and_its_reward_file_runs_our_rew
         truth = row["reward_model"]["ground_truth"]
         score = reward.compute_score(row["data_source"], f"{think}<answer> {truth} </answer>", truth, extra)
         assert score["score"] == (3 if extra["mode"] == "reasoning" else 2), score
-        assert score["factuality_applies"] == (extra["mode"] == "reasoning")
+        assert score["grounded_applies"] == (extra["mode"] == "reasoning")
         wrong = reward.compute_score(row["data_source"], f"{think}<answer> no idea </answer>", truth, extra)
         assert wrong["accuracy"] == 0
         assert reward.compute_score(row["data_source"], f"the answer is {truth}", truth, extra)["score"] == 0

@@ -150,7 +150,7 @@ def test_it_can_be_sent_to_worker_processes() -> None:
 
 def test_no_stage_and_no_reward_asks_it_unless_it_is_named() -> None:
     assert JudgedSettings().judge == "rules"
-    assert GRPOSettings().process_reward == "rules"
+    assert GRPOSettings().process_judge == "rules"
     assert type(ProcessReward().judge) is RulesJudge
 
 

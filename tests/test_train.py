@@ -106,10 +106,10 @@ def test_grpo_moves_the_weights(sft: Path, grpo: Path) -> None:
 
 def test_each_reward_is_logged_under_its_name_with_the_share_it_applied_to(grpo: Path) -> None:
     line = read_log(grpo / "log.jsonl")[-1]
-    for name in ("format", "accuracy", "process_factuality"):
+    for name in ("format", "accuracy", "process_grounded"):
         assert f"rewards/{name}/mean" in line
     assert line["rewards/format/applied"] == 1.0
-    assert 0 <= line["rewards/process_factuality/applied"] < 1
+    assert 0 <= line["rewards/process_grounded/applied"] < 1
     assert 0 <= line["process_reward_share"] < 1
     assert "kl" in line
     assert "entropy" in line
@@ -120,11 +120,11 @@ def test_the_record_and_the_log_tell_each_reward_with_its_weight(grpo: Path) -> 
     assert {name: (reward["reward"], reward["weight"]) for name, reward in told.items()} == {
         "format": ("format", 2.0),
         "accuracy": ("accuracy", 1.0),
-        "process_factuality": ("process", 1.0),
+        "process_grounded": ("process", 1.0),
         "spared": ("spare_rewards:spared", 0.5),
     }
     assert told["accuracy"]["open_answers"] == "finding_f1"
-    process = told["process_factuality"]
+    process = told["process_grounded"]
     assert (process["judge"]["name"], process["judge_failures"]) == ("rules", 0)
     assert process["judged"] > 0
     line = read_log(grpo / "log.jsonl")[-1]
@@ -157,7 +157,7 @@ def test_the_process_reward_is_for_reasoning_samples_alone(grpo: Path) -> None:
     rows = read_log(grpo / "samples.jsonl")
     modes = {row["mode"] for row in rows}
     assert modes == {"answer_only", "reasoning"}
-    assert all((row["process_factuality"] is None) == (row["mode"] == "answer_only") for row in rows)
+    assert all((row["process_grounded"] is None) == (row["mode"] == "answer_only") for row in rows)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -213,7 +213,7 @@ def test_answer_only_samples_can_be_asked_to_reason(world: World, tmp_path: Path
     assert result.exit_code == 0, result.output
     rows = read_log(output / "samples.jsonl")
     assert {row["mode"] for row in rows} == {"reasoning"}
-    assert all("process_factuality" not in row for row in rows)
+    assert all("process_grounded" not in row for row in rows)
 
 
 def remade(folder: Path, target: Path, change: Any) -> Path:

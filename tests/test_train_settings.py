@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cxr.miner.kit.errors import SettingsError
-from cxr.trainer.train.settings import GRPOSettings, parse_rewards
+from cxr.trainer.train.settings import GRPOSettings, parse_rewards, presets
 
 
 @pytest.mark.parametrize(
@@ -36,15 +36,29 @@ def test_rewards_are_told_beside_the_papers(tmp_path: Path, given: dict[str, Any
         ({"rewards": {"format": float("nan")}}, "expected a finite number"),
         ({"rewards": 1}, "rewards is '1'; expected a valid dictionary"),
         ({"reward_weights": 1}, "it is called 'rewards' now"),
+        ({"process_judge": "gut"}, "process_judge is 'gut'; expected 'rules', 'llm', 'rules+encoder', or your own"),
         (
             {"process_reward": "gut"},
-            "process_reward is 'gut'; expected 'rules', 'llm', 'rules+encoder', or your own as module:name, or",
+            "process_reward is 'gut'; expected 'grounded', 'factuality', 'none', or who judges the paper's factuality",
         ),
     ],
 )
 def test_rewards_that_cannot_be_are_refused(tmp_path: Path, given: dict[str, Any], says: str) -> None:
     with pytest.raises(SettingsError, match=re.escape(says)):
         GRPOSettings.from_preset("tiny", tmp_path / "cxr.duckdb", given)
+
+
+def test_the_papers_preset_has_its_reward_and_all_others_the_grounded_one(tmp_path: Path) -> None:
+    kinds = {name: GRPOSettings.from_preset(name, tmp_path / "cxr.duckdb", {}).process_reward for name in presets()}
+    assert kinds == {"paper": "factuality", "lora": "grounded", "tiny": "grounded"}
+
+
+@pytest.mark.parametrize("judge", ["rules", "llm", "my_judges:mine"])
+def test_a_judge_in_the_place_of_a_kind_judges_factuality_as_it_did_before(tmp_path: Path, judge: str) -> None:
+    settings = GRPOSettings.from_preset("tiny", tmp_path / "cxr.duckdb", {"process_reward": judge})
+    assert (settings.process_reward, settings.process_judge) == ("factuality", judge)
+    recorded = GRPOSettings.as_recorded({"process_reward": judge})
+    assert (recorded.process_reward, recorded.process_judge) == ("factuality", judge)
 
 
 def test_rewards_are_read_from_the_command_line() -> None:

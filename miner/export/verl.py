@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from cxr.miner.export.grpo import ANSWER
+from cxr.miner.export.grpo import ANSWER, REFERENCE_SQL
 from cxr.miner.export.parquet import write_shards
 from cxr.miner.export.registry import ExportFormat
 from cxr.miner.export.rows import Benchmark, Slices
@@ -45,7 +45,7 @@ _SELECT = f"""
              'sample_id': sample_id, 'mode': mode, 'task': task, 'question': question,
              'answer': answer, 'answer_text': answer_text, 'answer_findings': answer_findings,
              'options': list_transform(options, lambda o: o.letter || ') ' || o.text), 'report': report,
-             'licence': licence}} as extra_info
+             'reference': {REFERENCE_SQL}, 'licence': licence}} as extra_info
     from samples
 """
 
@@ -53,12 +53,16 @@ REWARD = '''"""The reward of every sample in this folder, by cxr's own functions
 
     verl: custom_reward_function.path=reward.py custom_reward_function.name=compute_score
 
+The process reward is `grounded`; +custom_reward_function.reward_kwargs.process_reward=factuality gives the paper's.
+
 Needs cxr in the environment of the reward workers (`pip install cxr`); no GPU, no network.
 """
 
-from cxr.trainer.reward.verl import compute_score
+from functools import partial
 
-__all__ = ["compute_score"]
+from cxr.trainer.reward import verl
+
+compute_score = partial(verl.compute_score, process_reward="grounded")
 '''
 
 

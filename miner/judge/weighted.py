@@ -55,17 +55,30 @@ def significance_of(finding: Finding) -> Significance | None:
 
 def weigh(scored: ScoredReasoning, report: str) -> WeightedScore:
     """Weigh a scored reasoning by the significance of its findings and of those it misses."""
+    right, lost = weigh_reference(scored)
+    wrong = [judged for judged in scored.prediction if judged.factual is False]
+    false = sum(weight * share for weight, share in _things([_invented(judged, report) for judged in wrong]))
+    return WeightedScore(right=right, missed=lost, false=false, start=load_significances().weight(Significance.NOTABLE))
+
+
+def weigh_reference(scored: ScoredReasoning, *, normal: float = 0.0) -> tuple[float, float]:
+    """Return the weight of what the reference states and the reasoning holds, and of what it misses.
+
+    `normal` is what each normal and denial weighs, for which the pack has no significance.
+    """
     told = _Prediction([judged.finding for judged in scored.prediction if judged.factual is not None])
-    weights = load_significances()
-    right = lost = false = 0.0
-    stated = zip(scored.reference, scored.recalled, strict=True)
-    shares = [(*_weighed(finding), told.share_missed(finding, recalled=recalled)) for finding, recalled in stated]
+    right = lost = 0.0
+    shares: list[_Told] = []
+    for finding, recalled in zip(scored.reference, scored.recalled, strict=True):
+        if significance_of(finding) is not None:
+            shares.append((*_weighed(finding), told.share_missed(finding, recalled=recalled)))
+        elif recalled:
+            right += normal
+        else:
+            lost += normal
     for weight, share in _things(shares):
         right, lost = right + weight * (1 - share), lost + weight * share
-    wrong = [judged for judged in scored.prediction if judged.factual is False]
-    for weight, share in _things([_invented(judged, report) for judged in wrong]):
-        false += weight * share
-    return WeightedScore(right=right, missed=lost, false=false, start=weights.weight(Significance.NOTABLE))
+    return right, lost
 
 
 _Told = tuple[tuple[NormalForm, ...], float, float]

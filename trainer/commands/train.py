@@ -68,14 +68,18 @@ def train_grpo(
     ] = None,
     process_reward: Annotated[
         str | None,
-        typer.Option(help="Who judges reasoning: rules, llm ([judge] in cxr.toml), your own as module:name, or none."),
+        typer.Option(help="grounded (report and reference), factuality (the paper's: the report alone), or none."),
+    ] = None,
+    process_judge: Annotated[
+        str | None,
+        typer.Option(help="Who judges reasoning: rules, llm ([judge] in cxr.toml), or your own as module:name."),
     ] = None,
     changed: OptionValues = CHANGED,
     show_text: ShowText = False,
     machines: OptionValues = MACHINES,
     db: Db = DEFAULT_DB,
 ) -> None:
-    """Go on from an SFT checkpoint with GRPO: format, accuracy and process factuality as rewards."""
+    """Go on from an SFT checkpoint with GRPO: format, accuracy and a process reward."""
     from cxr.trainer.train.settings import GRPOSettings, parse_rewards
 
     told = asked | changed | machines
@@ -84,6 +88,8 @@ def train_grpo(
         given["rewards"] = given.get("rewards", {}) | parse_rewards(reward)
     if process_reward is not None:
         given["process_reward"] = process_reward
+    if process_judge is not None:
+        given["process_judge"] = process_judge
     _train(GRPOSettings.from_preset(told["preset"], db, given), told, db, show_text=show_text)
 
 

@@ -4,10 +4,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from cxr.miner.judge.settings import JudgeSettings
 from cxr.schemas.vocabulary import Licence
+
+ProcessKind = Literal["grounded", "factuality"]
 
 Completion = str | Sequence[Mapping[str, Any]]
 """Text, or messages: TRL hands over what the prompt was."""
@@ -27,6 +29,8 @@ class RewardRun:
     """Where the run writes."""
     judge: JudgeSettings
     """Who judges reasoning."""
+    process_reward: ProcessKind = "factuality"
+    """What `process` is: the paper's factuality, or grounded, which compares with the reference as well."""
     ratescore: Path | None = None
     """The folder with RaTEScore's two models, for open answers; None compares the findings that they name."""
     licences: Collection[str] = (Licence.CREDENTIALED,)

@@ -1,6 +1,6 @@
 """The three rewards of the paper's equation 9, as plain functions over one completion and as TRL calls them.
 
-    format      1 where the completion has exactly the form of its mode, else 0
+    format      1 where the completion has exactly the form of its mode, with a word in each part, else 0
     accuracy    1 or 0 for options and Yes/No; for open answers the F1 of their findings, or RaTEScore where a scorer
                 with weights is given
     process_factuality      the share of the reasoning's findings that the report supports; reasoning samples only
@@ -10,6 +10,7 @@ within its tags is read as evaluation reads it (`answers.py`), so that what is t
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -25,6 +26,8 @@ from cxr.schemas.vocabulary import Task
 from cxr.trainer.reward.answers import findings_named, parse_completion, read_answer
 from cxr.trainer.reward.protocol import Completion, LogExtra, LogMetric, RewardFunction, RewardRun
 from cxr.trainer.reward.registry import WeightedReward
+
+_WORD = re.compile(r"\w")
 
 REASONING = "reasoning"
 """The value of the column `mode` for samples whose completion reasons before it answers."""
@@ -51,8 +54,10 @@ class JudgedReasoning(NamedTuple):
 
 
 def format_reward(completion: str, *, mode: str) -> float:
-    """Return 1 for exactly the form of the mode, else 0."""
-    return float(parse_completion(completion, reasoning=mode == REASONING)[1] is not None)
+    """Return 1 for exactly the form of the mode with a word between each pair of tags, else 0."""
+    think, answer = parse_completion(completion, reasoning=mode == REASONING)
+    parts = [think, answer] if mode == REASONING else [answer]
+    return float(all(part is not None and _WORD.search(part) for part in parts))
 
 
 def accuracy_reward(completion: str, *, mode: str, **about: Any) -> float:

@@ -169,6 +169,26 @@ def check_answers(rows: "Dataset") -> CheckLine:
     return CheckLine("answers", len(rows), "every right answer earns format 1 and accuracy 1")
 
 
+def check_reference_findings(rows: "Dataset") -> CheckLine:
+    """Check that every sample with a report has the findings of its reference reasoning, which `grounded` asks for.
+
+    Raises InputError for an export of an earlier version.
+    """
+    looked_at = 0
+    if "reference" in rows.column_names:
+        pairs = [(row["report"], row["reference"]) for row in _rows(rows, ("report", "reference"))]
+        looked_at = sum(bool(report) for report, _ in pairs)
+        lacking = sum(bool(report) and not reference for report, reference in pairs)
+    else:
+        lacking = sum(bool(row["report"]) for row in _rows(rows, ("report",)))
+    if lacking:
+        raise InputError(
+            f"{lacking:,} samples have no reference findings, which process_reward=grounded compares with (an export "
+            "of an earlier version has none); export again, or give --process-reward factuality"
+        )
+    return CheckLine("references", looked_at, "every reasoning sample has its reference findings")
+
+
 def _check_references(rows: "Dataset") -> CheckLine:
     lost = [
         row["sample_id"]
@@ -201,6 +221,7 @@ _LOSES = {
     "format": ("nested tags", "doubled tags", "text outside"),
     "accuracy": ("wrong answer",),
     "process_factuality": ("flipped negation",),
+    "process_grounded": ("flipped negation",),
 }
 
 
@@ -220,6 +241,7 @@ def check_rewards(rewards: Sequence[RewardFunction]) -> CheckLine:
         "task": "single",
         "answer": "B",
         "report": example.report,
+        "reference": example.true,
         "answer_text": example.label.lower(),
         "answer_findings": [example.label],
         "options": [f"A) {example.other.lower()}", f"B) {example.label.lower()}"],
@@ -251,7 +273,7 @@ def check_rewards(rewards: Sequence[RewardFunction]) -> CheckLine:
 
 def in_form(answer: str, mode: str) -> str:
     """Return the shortest completion of a mode that holds an answer."""
-    return ("<think> </think>" if mode == REASONING else "") + f"<answer> {answer} </answer>"
+    return ("<think> So. </think>" if mode == REASONING else "") + f"<answer> {answer} </answer>"
 
 
 def _batches(rows: "Dataset", columns: Iterable[str]) -> Iterator[dict[str, list[Any]]]:

@@ -54,6 +54,10 @@ _BEFORE_REWARDS = (
 )
 _AFTER_REWARDS = (
     ("reward", "Sum of rewards", "", {"reward": "mean", "reward_std": "standard deviation in a group"}),
+    ("says", "What reasoning says", _SHARE,
+     {f"completions/reasoning/{name}": name
+      for name in ("factuality", "completeness", "stated", "unmentioned", "contradicted", "silent")}),
+    ("findings", "Findings of a reasoning", "", {"completions/reasoning/findings": "findings"}),
     ("kl", "KL to the reference model", "nats a token", {"kl": "KL"}),
     ("entropy", "Entropy", "nats a token", {"entropy": "entropy"}),
     ("length", "Completion length", "tokens",

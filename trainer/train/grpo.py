@@ -30,6 +30,19 @@ class ExactGRPOTrainer(Exact, GRPOTrainer):
         ids, images, fields = super()._tokenize_prompts(prompts)
         return ids, images and [of_prompt or [] for of_prompt in images], fields
 
+    def _calculate_rewards(self, *given: Any, **named: Any) -> torch.Tensor:
+        """Return the rewards of all processes' completions; one that could not be judged gets its group's mean.
+
+        TRL would count it as 0, the worst of its group.
+        """
+        model: Any = self.model
+        group: Any = self.num_generations if model.training else self.num_generations_eval
+        rewards, filled = with_group_means(super()._calculate_rewards(*given, **named), group)
+        for name, count in zip(self.reward_func_names, filled, strict=True):
+            if count:
+                self._log_metric(f"rewards/{name}/filled", count)
+        return rewards
+
     def _get_per_token_logps_and_entropies(
         self,
         model: Any,
@@ -62,6 +75,16 @@ class ExactGRPOTrainer(Exact, GRPOTrainer):
             None if entropies[0] is None else torch.cat(entropies),
             None if losses[0] is None else torch.stack(losses).mean(),
         )
+
+
+def with_group_means(rewards: torch.Tensor, group: int) -> tuple[torch.Tensor, list[int]]:
+    """Return rewards of (completions, rewards) whose NaN are the mean of their group, and how many each reward had.
+
+    A reward that applies to nothing in a group stays NaN there.
+    """
+    grouped = rewards.view(-1, group, rewards.shape[-1])
+    full = torch.where(grouped.isnan(), grouped.nanmean(dim=1, keepdim=True), grouped).view_as(rewards)
+    return full, (rewards.isnan() & ~full.isnan()).sum(dim=0).tolist()
 
 
 def part_of(start: int, end: int, num_images: Sequence[int], fields: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from transformers import TrainingArguments as Arguments
 from cxr.miner.kit.console import Display, say
 from cxr.miner.kit.errors import CxrError, SettingsError
 from cxr.miner.kit.files import append
+from cxr.trainer.train.gaming import gaming
 from cxr.trainer.train.run_record import LOG, LogLine, keep_steps
 from cxr.trainer.train.samples import LastBatch, SampleTable
 
@@ -58,6 +59,8 @@ class TrainingLog(TrainerCallback, AbstractContextManager["TrainingLog"]):  # ty
         self._has_process_reward = process_seconds is not None
         self._samples = samples
         self._mark = self._busy = self._process_before = 0.0
+        self._lines: list[LogLine] = []
+        self._has_warned = False
         self._steps = self._tokens_offset = self._tokens_before = 0
 
     def __exit__(self, *_: object) -> None:
@@ -79,6 +82,7 @@ class TrainingLog(TrainerCallback, AbstractContextManager["TrainingLog"]):  # ty
         # SFTTrainer counts tokens from 0 again after a resume, GRPOTrainer goes on counting.
         self._tokens_before = int(state.num_input_tokens_seen or 0)
         self._tokens_offset = 0 if self._tokens_before or not kept else int(kept[-1].get("num_tokens") or 0)
+        self._lines = list(kept)
         self._busy, self._steps = 0.0, 0
         self._process_before = self._process_seconds()
         self._mark = time.perf_counter()
@@ -117,7 +121,9 @@ class TrainingLog(TrainerCallback, AbstractContextManager["TrainingLog"]):  # ty
                 f"the {bad} is no number at step {state.global_step} ({self.last_batch.words()}); look at these "
                 "samples, or resume from the last checkpoint with a smaller step, e.g. --set learning_rate=..."
             )
+        self._lines.append({key: value for key, value in line.items() if key.startswith("completions/")})
         if state.is_world_process_zero:
+            self._warn()
             done, total = state.global_step, state.max_steps
             new = done - self._from
             left = (time.monotonic() - self._began) / new * (total - done) if new else None
@@ -128,6 +134,13 @@ class TrainingLog(TrainerCallback, AbstractContextManager["TrainingLog"]):  # ty
     def on_train_end(self, args: Arguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Take the progress line away."""
         self._show.stop()
+
+    def _warn(self) -> None:
+        """Say once that a run looks like one that games its reward."""
+        warning = None if self._has_warned else gaming(self._lines)
+        if warning is not None:
+            self._has_warned = True
+            say(warning)
 
     def _measured(self, logs: Mapping[str, Any]) -> LogLine:
         """Return what we add to the line of a step, for the steps since the last line."""

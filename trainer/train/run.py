@@ -25,10 +25,9 @@ from cxr.miner.judge.settings import JudgeSettings
 from cxr.miner.kit.errors import CxrError, InputError
 from cxr.miner.kit.files import discard, settle, whole_folder
 from cxr.trainer.models.families import load_model, load_processor, no_programs, save
-from cxr.trainer.reward.process import PROCESS_FACTUALITY
 from cxr.trainer.reward.protocol import RewardRun
 from cxr.trainer.reward.registry import WeightedReward, open_rewards
-from cxr.trainer.train.checks import run_checks, show_checks
+from cxr.trainer.train.checks import check_reference_findings, run_checks, show_checks
 from cxr.trainer.train.curves import write_curves
 from cxr.trainer.train.data import TrainingData, ask_to_reason, find_export, load_rows, patients, write_rejects
 from cxr.trainer.train.exact import check_same_run, demand_only_ours, last_checkpoint
@@ -240,16 +239,19 @@ def _check(
         rewards=rewards,
         config=config,
     )
+    if isinstance(settings, GRPOSettings) and settings.process_reward == "grounded" and "process" in settings.weights():
+        results.append(check_reference_findings(data.rows))
     show_checks(results)
 
 
 def _reward_run(training: Training, data: TrainingData, processes: PartialState) -> RewardRun:
     """Return what the rewards may need."""
     settings: Any = training.settings
-    judge = None if settings.process_reward == NOBODY else settings.process_reward
+    kind = settings.process_reward
     return RewardRun(
         training.output,
-        JudgeSettings.resolve(training.store, judge=judge),
+        JudgeSettings.resolve(training.store, judge=None if kind == NOBODY else settings.process_judge),
+        process_reward="factuality" if kind == NOBODY else kind,
         ratescore=settings.ratescore,
         licences=[data.source.licence],
         process_index=processes.process_index,
@@ -287,7 +289,7 @@ def _trainer(
         watch = RewardWatch(last_batch, samples)
         config = grpo_config(settings, output, batches, steps, processes.num_processes)
         made = grpo_trainer(model, processor, data.rows, settings, config, [watch.watch(reward) for reward in rewards])
-        process = next((reward for reward in rewards if reward.__name__ == PROCESS_FACTUALITY), None)
+        process = next((reward for reward in rewards if reward.asked == "process"), None)
         spent = None if process is None else lambda: process.seconds
         log = TrainingLog(output, last_batch, name="grpo", process_seconds=spent, samples=samples)
     log.attach(made)

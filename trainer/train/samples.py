@@ -124,18 +124,30 @@ def advantage(
     rewards: Mapping[str, Sequence[float | None]], weights: Mapping[str, float], group: int | None
 ) -> list[float] | None:
     """Return each completion's advantage within its group of consecutive completions, or None for broken groups."""
-    total = [
-        sum(weights.get(name, 1.0) * value for name, value in zip(rewards, values, strict=True) if value is not None)
-        for values in zip(*rewards.values(), strict=True)
-    ]
-    if not group or group < 2 or len(total) % group:
+    if not group or group < 2 or any(len(values) % group for values in rewards.values()):
         return None
+    filled = {name: _with_group_means(values, group) for name, values in rewards.items()}
+    total = [
+        sum(weights.get(name, 1.0) * value for name, value in zip(filled, values, strict=True) if value is not None)
+        for values in zip(*filled.values(), strict=True)
+    ]
     found: list[float] = []
     for start in range(0, len(total), group):
         of_group = total[start : start + group]
         mean, spread = statistics.fmean(of_group), statistics.stdev(of_group)
         found += [(value - mean) / (spread + 1e-4) for value in of_group]
     return found
+
+
+def _with_group_means(values: Sequence[float | None], group: int) -> list[float | None]:
+    """Return values where a completion without one has the mean of its group, as the trainer takes it."""
+    filled: list[float | None] = []
+    for start in range(0, len(values), group):
+        of_group = values[start : start + group]
+        known = [value for value in of_group if value is not None]
+        mean = statistics.fmean(known) if known else None
+        filled += [mean if value is None else value for value in of_group]
+    return filled
 
 
 class RewardWatch:

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -20,6 +20,7 @@ from cxr.miner.judge.registry import JUDGES
 from cxr.miner.kit.errors import SettingsError
 from cxr.miner.kit.settings import Names, StageSettings
 from cxr.trainer.models.families import Attention, Precision
+from cxr.trainer.reward.protocol import ProcessKind
 from cxr.trainer.reward.registry import PAPERS, REWARDS
 
 Parallel = Literal["none", "ddp", "zero2", "fsdp"]
@@ -31,17 +32,20 @@ MAX_REJECTS = 0.01
 PRESETS = resources.files("cxr.trainer.train") / "presets"
 
 NOBODY = "none"
-"""In the place of a judge: there is no process reward."""
+"""In the place of a kind: there is no process reward."""
 
 
-def _check_judge(name: Any) -> str:
-    try:
-        return NOBODY if name == NOBODY else JUDGES.check(name)
-    except ValueError as error:
-        raise ValueError(f"{error}, or {NOBODY!r}") from None
+def _check_kind(name: Any) -> Any:
+    if name not in KINDS:
+        raise ValueError(f"{', '.join(map(repr, KINDS))}, or who judges the paper's factuality: {_JUDGES}")
+    return name
 
 
-ProcessJudge = Annotated[str, BeforeValidator(_check_judge)]
+KINDS = (*get_args(ProcessKind), NOBODY)
+"""The process rewards by name, and none."""
+_JUDGES = ", ".join(map(repr, JUDGES.names)) + ", or your own as module:name"
+ProcessJudge = Annotated[str, BeforeValidator(JUDGES.check)]
+ProcessReward = Annotated[str, BeforeValidator(_check_kind)]
 RewardName = Annotated[str, AfterValidator(REWARDS.check)]
 Weight = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -159,11 +163,22 @@ class GRPOSettings(TrainSettings):
     ask: Literal["as exported", "reasoning"] = "as exported"
     # Each reward's weight, by its name or as module:function; 0 measures and does not train.
     rewards: dict[RewardName, Weight] = Field(default=PAPERS)
-    process_reward: ProcessJudge = "rules"
+    # grounded, or the paper's factuality; and who judges reasoning for it.
+    process_reward: ProcessReward = "grounded"
+    process_judge: ProcessJudge = "rules"
     ratescore: Path | None = None
     rollouts: Rollouts = "transformers"
     # Completions that a process generates at once; None: those of a whole step.
     rollout_batch: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_judge(cls, values: Any) -> Any:
+        """Read a judge in the place of a kind: before there were kinds, it judged factuality."""
+        named = values.get("process_reward", NOBODY)
+        if named in KINDS or not _is_judge(named):
+            return values
+        return {**values, "process_reward": "factuality", "process_judge": named}
 
     @model_validator(mode="before")
     @classmethod
@@ -185,6 +200,14 @@ class GRPOSettings(TrainSettings):
         """Return the weight of each reward that a run has."""
         left_out = {"process"} if self.process_reward == NOBODY else set()
         return {name: weight for name, weight in self.rewards.items() if name not in left_out}
+
+
+def _is_judge(name: Any) -> bool:
+    try:
+        JUDGES.check(name)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def presets() -> dict[str, str]:
