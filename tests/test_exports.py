@@ -179,6 +179,23 @@ def test_verl_rows_have_an_image_mark_per_image_and_its_reward_file_runs_our_rew
         assert reward.compute_score(row["data_source"], f"the answer is {truth}", truth, extra)["score"] == 0
 
 
+def test_a_full_size_radiograph_of_verl_fits_the_prompt_that_the_docs_state(world: Path, tmp_path: Path) -> None:
+    """Counted as verl's filter counts: the text's tokens, some two a word, and those of the images."""
+    resizing = pytest.importorskip("transformers.models.qwen2_vl.image_processing_pil_qwen2_vl")
+    stated = re.search(r"data\.max_prompt_length=([\d_]+)", (ROOT / "docs/export.md").read_text("utf-8"))
+    assert stated is not None
+    for row in pl.read_parquet(world / "verl" / "*.parquet").to_dicts():
+        bounds = [image["max_pixels"] for image in row["images"]]
+        assert bounds == [448 * 448] * 2
+        grids = [resizing.smart_resize(3056, 2544, max_pixels=bound) for bound in bounds]
+        seen = sum(rows * columns // 28**2 for rows, columns in grids)
+        assert sum(len(turn["content"].split()) * 2 for turn in row["prompt"]) + seen <= int(stated[1])
+    done = run_cxr(world, "export", "verl", "bench", "-o", tmp_path / "verl", "--max-pixels", "1003520")
+    assert done.returncode == 0
+    read = pl.read_parquet(tmp_path / "verl" / "*.parquet")["images"].explode().struct.field("max_pixels")
+    assert set(read) == {1_003_520}
+
+
 def test_jsonl_holds_the_samples_as_they_are(world: Path) -> None:
     samples = {row["sample_id"]: row for row in read_samples(world / "bench").to_dicts()}
     lines = [

@@ -131,6 +131,7 @@ EXPORTING = Options(
         list[str], "Put before image paths; default: where ingest saw images.", "--image-root", metavar="[CORPUS=]PATH"
     ),
     pixels=offered(str, "paths, or embed the image files."),
+    max_pixels=offered(int, "verl: the area to which images are scaled down."),
     seed=offered(int, "Names the order and the draws of --mix."),
 )
 
