@@ -27,7 +27,7 @@ _STUDIES = """
     from range($studies) t(i);
     insert into images (image_id, study_id, path, "view", file_status)
     select study_id || '-' || k, study_id, 'files/' || source_id || '/' || k || '.jpg',
-           if(k = 0, 'frontal', 'lateral'), 'absent'
+           if(k = 0, 'frontal', 'lateral'), 'present'
     from studies, range(2) t(k);
     insert into reports (study_id, text, findings, impression)
     select study_id, 'FINDINGS: ' || words || ' IMPRESSION: ' || ending, words, ending

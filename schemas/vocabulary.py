@@ -149,6 +149,7 @@ class Stage(StrEnum):
     RADRSCORE = "radrscore"
     REWARD = "reward"
     IMPORT = "import"
+    EXPORT = "export"
     TRAIN = "train"
     EVALUATE = "evaluate"
 
@@ -195,3 +196,7 @@ class RejectReason(StrEnum):
     IMAGE_ABSENT = "image_absent"
     IMAGE_TRUNCATED = "image_truncated"
     IMAGE_UNREADABLE = "image_unreadable"
+    IMAGE_SHAPE = "image_shape"
+    """More than 200 times as long as wide, which Qwen's processors refuse."""
+    IMAGE_CONSTANT = "image_constant"
+    """Of one colour: decoded, but there is nothing to see."""

@@ -12,6 +12,7 @@ import polars as pl
 from typer.testing import CliRunner
 
 from cxr.cli import app
+from tests.pictures import picture
 
 # Invented; each text is made distinct below, so that only planted repeats are repeats.
 PATTERNS: tuple[tuple[str, str], ...] = (
@@ -63,12 +64,20 @@ def make_store(
         writer = csv.DictWriter(out, list(corpus[0]))
         writer.writeheader()
         writer.writerows(corpus)
+    write_images(folder, corpus)
     mapping = [part for column in corpus[0] for part in ("--map", f"{column}={column}")]
     steps = [["ingest", "csv", "own.csv", "--name", name, "--licence", licence, *mapping], ["ask", "--balance", "none"]]
     for step in [*steps, *([["mine"], ["score"]] if mined else [])]:
         done = run_cxr(folder, *step, "--db", db)
         assert done.returncode in {0, 4}, (step, done.stderr)
     return folder / db
+
+
+def write_images(folder: Path, corpus: Sequence[dict[str, str]]) -> None:
+    """Write a file for every image that the rows name: a benchmark takes none that is absent."""
+    for path in {folder / path for row in corpus for path in row.get("image", "").split(";") if path}:
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_bytes(picture("PNG"))
 
 
 def run_cxr(folder: Path, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":

@@ -2,7 +2,10 @@
 
 import io
 import random
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 from PIL import Image
 from pydicom import config
 from pydicom.dataset import FileDataset, FileMetaDataset
@@ -38,3 +41,32 @@ def dicom(syntax: UID = ExplicitVRLittleEndian, *, age: str = "061Y") -> bytes:
     buffer = io.BytesIO()
     made.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
+
+
+def dicom_of(pixels: "np.ndarray[Any, Any]", **told: Any) -> bytes:
+    """Give an uncompressed DICOM file of these pixels: (rows, columns), frames of them, or with three channels."""
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = UID("1.2.840.10008.5.1.4.1.1.1"), UID("1.2.3")
+    made = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    is_colour = pixels.shape[-1] == 3
+    frames = pixels.reshape(-1, *(pixels.shape[-3:] if is_colour else pixels.shape[-2:]))
+    made.NumberOfFrames, made.Rows, made.Columns = frames.shape[:3]
+    bits = 8 * pixels.dtype.itemsize
+    made.SamplesPerPixel, made.BitsAllocated, made.BitsStored, made.HighBit = 1, bits, bits, bits - 1
+    made.PixelRepresentation, made.PhotometricInterpretation = 0, "MONOCHROME2"
+    for name, value in told.items():
+        setattr(made, name, value)
+    made.PixelData = pixels.tobytes()
+    made["PixelData"].VR = "OW"
+    buffer = io.BytesIO()
+    made.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def processor_of_size(least: int, most: int) -> Any:
+    """Give what a decoder asks of Qwen's processors: patches of 14 pixels, merged by two."""
+    images = SimpleNamespace(
+        do_resize=True, patch_size=14, merge_size=2, size={"shortest_edge": least, "longest_edge": most}
+    )
+    return SimpleNamespace(image_processor=images)

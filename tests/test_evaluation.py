@@ -13,7 +13,7 @@ from cxr.miner.judge import Judge
 from cxr.trainer.evaluate import judging, scoring
 from cxr.trainer.evaluate.evaluate import evaluate_benchmark
 from cxr.trainer.evaluate.settings import EvaluateSettings
-from tests.benchmarks_world import rows, run_cxr, sql
+from tests.benchmarks_world import rows, run_cxr, sql, write_images
 from tests.predictions_world import completion, evaluate, lines, make_benchmark, predict, samples_of, write_jsonl
 
 REASONING = ("factuality", "completeness", "effectiveness", "radrscore")
@@ -29,6 +29,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer = csv.DictWriter(out, list(made[0]))
         writer.writeheader()
         writer.writerows([row | {"patient_id": "s" + row["patient_id"]} for row in made])
+    write_images(folder, made)
     benchmark = make_benchmark(folder, 96)
     shutil.rmtree(benchmark)
     mapping = [part for column in made[0] for part in ("--map", f"{column}={column}")]

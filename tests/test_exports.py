@@ -1,6 +1,7 @@
 """Every export is read back with the library that its users use, and reviews come back from one."""
 
 import importlib.util
+import io
 import json
 import os
 import re
@@ -12,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from cxr.miner.export.registry import FORMATS
-from tests.benchmarks_world import make_store, read_samples, rows, run_cxr
+from tests.benchmarks_world import make_store, read_samples, rows, run_cxr, sql
 from tests.conftest import ROOT
 from tests.forked import CXR
 
@@ -178,6 +180,23 @@ def test_verl_rows_have_an_image_mark_per_image_and_its_reward_file_runs_our_rew
         assert reward.compute_score(row["data_source"], f"the answer is {truth}", truth, extra)["score"] == 0
 
 
+def test_a_full_size_radiograph_of_verl_fits_the_prompt_that_the_docs_state(world: Path, tmp_path: Path) -> None:
+    """Counted as verl's filter counts: the text's tokens, some two a word, and those of the images."""
+    resizing = pytest.importorskip("transformers.models.qwen2_vl.image_processing_pil_qwen2_vl")
+    stated = re.search(r"data\.max_prompt_length=([\d_]+)", (ROOT / "docs/export.md").read_text("utf-8"))
+    assert stated is not None
+    for row in pl.read_parquet(world / "verl" / "*.parquet").to_dicts():
+        bounds = [image["max_pixels"] for image in row["images"]]
+        assert bounds == [448 * 448] * 2
+        grids = [resizing.smart_resize(3056, 2544, max_pixels=bound) for bound in bounds]
+        seen = sum(rows * columns // 28**2 for rows, columns in grids)
+        assert sum(len(turn["content"].split()) * 2 for turn in row["prompt"]) + seen <= int(stated[1])
+    done = run_cxr(world, "export", "verl", "bench", "-o", tmp_path / "verl", "--max-pixels", "1003520")
+    assert done.returncode == 0
+    read = pl.read_parquet(tmp_path / "verl" / "*.parquet")["images"].explode().struct.field("max_pixels")
+    assert set(read) == {1_003_520}
+
+
 def test_jsonl_holds_the_samples_as_they_are(world: Path) -> None:
     samples = {row["sample_id"]: row for row in read_samples(world / "bench").to_dicts()}
     lines = [
@@ -227,7 +246,7 @@ def test_label_studio_tasks_fit_their_labeling_interface(world: Path) -> None:
         assert all(task["data"][name] for task in tasks)
 
 
-def test_pixels_can_be_embedded_and_a_missing_image_is_named(world: Path, tmp_path: Path) -> None:
+def test_pixels_can_be_embedded_and_only_what_decodes_is(world: Path, tmp_path: Path) -> None:
     for path in {name for row in read_samples(world / "bench")["images"] for name in row}:
         (tmp_path / path).parent.mkdir(exist_ok=True)
         Image.new("L", (8, 8), color=128).save(tmp_path / path)
@@ -239,9 +258,43 @@ def test_pixels_can_be_embedded_and_a_missing_image_is_named(world: Path, tmp_pa
     assert "/" not in image["path"]
     assert run_cxr(tmp_path, "export", "verl", *arguments[2:], "-o", "verl").returncode == 2
     (tmp_path / "images" / "s0_a.png").unlink()
+    cut = tmp_path / "images" / "s1_a.png"
+    cut.write_bytes(cut.read_bytes()[:50])
+    Image.fromarray(np.linspace(0, 60_000, 64, dtype=np.uint16).reshape(8, 8)).save(tmp_path / "images" / "s2_a.png")
+    samples = read_samples(world / "bench").explode("images")
+    spoilt = {f"images/s{number}_a.png": reason for number, reason in ((0, "image_absent"), (1, "image_truncated"))}
+    hit = samples.filter(pl.col("images").is_in(list(spoilt)))
+    assert set(hit["images"]) == set(spoilt)
     done = run_cxr(tmp_path, *arguments, "-o", "again")
+    assert done.returncode == 4
+    assert f"{hit.height} samples rejected: " in done.stderr
+    written = read_samples(tmp_path / "again")
+    assert set(written["sample_id"]) == set(samples["sample_id"]) - set(hit["sample_id"])
+    rejects = sql(tmp_path, "select reject_key, reason from rejects where stage = 'export' order by all")
+    assert rejects == sorted((row["sample_id"], spoilt[row["images"]]) for row in hit.to_dicts())
+    deep = [image for row in written["images"] for image in row if image["path"] == "s2_a.png"]
+    assert deep
+    with Image.open(io.BytesIO(deep[0]["bytes"])) as shown:  # as any reader shows it
+        assert (shown.mode, shown.getextrema()) == ("L", (0, 255))
+    shutil.rmtree(tmp_path / "images")
+    done = run_cxr(tmp_path, *arguments, "-o", "none")
     assert done.returncode == 1
-    assert "s0_a.png cannot be read; say where images lie with --image-root" in done.stderr
+    assert re.search(r"there is no .*; say where images lie with --image-root", done.stderr)
+    assert not (tmp_path / "none").exists()
+
+
+def test_rows_with_an_image_that_is_not_there_are_counted(world: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(world / "images", copy / "images")
+    (copy / "images" / "s0_a.png").unlink()
+    samples = read_samples(world / "bench").explode("images")
+    count = samples.filter(pl.col("images") == "images/s0_a.png")["sample_id"].n_unique()
+    done = run_cxr(world, "export", "sft", "bench", "-o", tmp_path / "sft", "--image-root", copy)
+    assert done.returncode == 0
+    assert f"{count} samples have an image that is not there (the first: {copy}/images/s0_a.png)" in done.stderr
+    assert json.loads((tmp_path / "sft" / "export.json").read_text())["images"] == {"absent": count, "rejected": 0}
+    done = run_cxr(world, "export", "sft", "bench", "-o", tmp_path / "whole")
+    assert "not there" not in done.stderr
 
 
 def test_the_format_of_the_docs_is_written(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,8 +186,8 @@ def test_images_are_prepared_while_the_model_writes(world: World, monkeypatch: p
     ahead: list[int] = []
     shown = total = 0
 
-    def spied(picture: Any, work: Callable[..., Any] = open_picture) -> Any:
-        opened = work(picture)
+    def spied(picture: Any, fit: Any, work: Callable[..., Any] = open_picture) -> Any:
+        opened = work(picture, fit)
         decoded.append(picture)
         return opened
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cxr.miner.images.pictures import open_picture
+from cxr.miner.images.pictures import Within, open_picture
 from cxr.miner.kit.errors import PolicyError
 from cxr.miner.llm.policy import Attestation
 from cxr.trainer.predict.run import PredictJob, requests_for
 from cxr.trainer.predict.samples import ShownSample
-from cxr.trainer.predict.server import check_policy, data_url, image_tokens, within
+from cxr.trainer.predict.server import check_policy, data_url, image_tokens
 from cxr.trainer.predict.settings import PredictSettings
 from tests.benchmarks_world import run_cxr
 from tests.prediction_world import World, header, lines, make_world, stored, write_picture
@@ -162,7 +162,7 @@ def test_images_are_scaled_and_encoded_as_asked(world: World, tmp_path: Path) ->
     sizes = {(image.format, image.size) for request in server.requests for image in pictures(request)}
     assert sizes == {("JPEG", (30, 22))}
     colour = Image.new("RGB", (40, 30), (200, 10, 10))
-    assert within(colour, 1200) is colour
+    assert Within(1200)(40, 30) == (40, 30)
     back = Image.open(io.BytesIO(base64.b64decode(data_url(colour, "png").partition(",")[2])))
     assert back.mode == "RGB"
     assert back.getpixel((3, 3)) == (200, 10, 10)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -21,6 +22,7 @@ from cxr.trainer.train.exact import last_checkpoint  # noqa: E402
 from cxr.trainer.train.run import Training, prepare_output  # noqa: E402
 from cxr.trainer.train.run_record import read_log  # noqa: E402
 from cxr.trainer.train.settings import GRPOSettings, preset_hash  # noqa: E402
+from tests.pictures import dicom_of  # noqa: E402
 from tests.training_world import ONE_STEP, World, make_world, run  # noqa: E402
 
 
@@ -348,6 +350,33 @@ def test_samples_with_unusable_images_are_left_out_and_named(world: World, tmp_p
     assert result.exit_code == 4, result.output
     rejects = [json.loads(line) for line in (tmp_path / "out" / "rejects.jsonl").read_text().splitlines()]
     assert sorted(reject["reason"] for reject in rejects) == ["image_absent", "image_truncated"]
+
+
+def test_odd_and_blank_images_are_left_out_and_deep_and_dicom_ones_trained_on(world: World, tmp_path: Path) -> None:
+    ramp = np.linspace(0, 40_000, 56 * 56, dtype=np.uint16).reshape(56, 56)
+    Image.new("L", (2, 500), 9).save(tmp_path / "odd.png")
+    Image.new("L", (56, 56), 9).save(tmp_path / "blank.png")
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    (tmp_path / "image.dcm").write_bytes(dicom_of(ramp))
+
+    def spoil(rows: pl.DataFrame) -> pl.DataFrame:
+        lists = rows["images"].to_list()
+        for place, name in enumerate(("odd.png", "blank.png", "deep.png", "image.dcm")):
+            lists[place] = [{"bytes": None, "path": str(tmp_path / name)}]
+        return rows.with_columns(pl.Series("images", lists, dtype=rows["images"].dtype))
+
+    for stage, export in (("sft", world.exports.sft), ("grpo", world.exports.grpo)):
+        data = remade(export, tmp_path / stage / "data", spoil)
+        planned = world.train(stage, tmp_path / "dry", "--data", data, *ONE_STEP, "--dry-run")
+        assert "2 samples: 1 image_constant, 1 image_shape" in planned.output
+        output = tmp_path / stage / "out"
+        result = world.train(stage, output, "--data", data, *ONE_STEP, "--set", "max_rejects=0.1")
+        assert result.exit_code == 4, result.output
+        rejects = [json.loads(line) for line in (output / "rejects.jsonl").read_text().splitlines()]
+        assert {Path(reject["path"]).name: reject["reason"] for reject in rejects} == {
+            "odd.png": "image_shape",
+            "blank.png": "image_constant",
+        }
 
 
 def test_a_store_is_compiled_and_exported_on_the_way(world: World, tmp_path: Path) -> None:

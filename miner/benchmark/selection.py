@@ -132,7 +132,13 @@ def images_and_chains(store: Store, settings: BenchSettings) -> None:
     """Make `bench_images` (a study's usable images, best first) and `bench_chains` (a question's best usable chain)."""
     names = [view.name for view in pack().views.view]
     store.connection.execute(
-        _SQL["bench_images"], {"order": list(pack().views.order), "views": names, "last": names[-1]}
+        _SQL["bench_images"],
+        {
+            "order": list(pack().views.order),
+            "views": names,
+            "last": names[-1],
+            "needs_image": settings.images == "required",
+        },
     )
     of_one_engine = "current_chains" if settings.engine is None else "newest_chains"
     store.connection.execute(

@@ -131,6 +131,7 @@ EXPORTING = Options(
         list[str], "Put before image paths; default: where ingest saw images.", "--image-root", metavar="[CORPUS=]PATH"
     ),
     pixels=offered(str, "paths, or embed the image files."),
+    max_pixels=offered(int, "verl: the area to which images are scaled down."),
     seed=offered(int, "Names the order and the draws of --mix."),
 )
 
@@ -166,7 +167,13 @@ def export_(
                         allowed_because=allowed, advance=advance)  # fmt: skip
     rows = sum(count for _, count in result.files)
     said = "were there already in" if result.was_there else "written to"
-    say(f"{rows:,} rows in {len(result.files):,} files {said} {output}; licence tag: {result.licence}")
+    with exit_with_rejects(result.rejects, "samples"):
+        say(f"{rows:,} rows in {len(result.files):,} files {said} {output}; licence tag: {result.licence}")
+        if result.absent:
+            say(
+                f"{result.absent:,} samples have an image that is not there (the first: {result.first_absent}); say "
+                "where images lie with --image-root CORPUS=PATH, or compile again with --images required"
+            )
 
 
 IMPORTING = Options(

@@ -1,20 +1,22 @@
 """`cxr export`: may it go there, what is written, and the note of it in `runs`."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxr.miner.benchmark.manifest import hash_file, write_json
 from cxr.miner.benchmark.settings import Existing
+from cxr.miner.export.images import count_absent, find_undecodable, sample_images, write_rejects
 from cxr.miner.export.parquet import EMBEDDED_SHARD
 from cxr.miner.export.registry import FORMATS, with_pixels
 from cxr.miner.export.rows import Benchmark, splits_of
 from cxr.miner.export.settings import ExportSettings
 from cxr.miner.kit.errors import InputError, PolicyError, SettingsError
 from cxr.miner.kit.files import whole_folder
-from cxr.miner.store import Store
+from cxr.miner.store import Run, Store
 
 NOTE = "export.json"
 
@@ -27,6 +29,11 @@ class ExportResult:
     licence: str
     was_there: bool = False
     """It had been written before, and was left as it is."""
+    absent: int = 0
+    """Samples with the path of an image that is not there."""
+    first_absent: str | None = None
+    rejects: dict[str, int] = field(default_factory=dict)
+    """Samples that were left out for their images, by reason."""
 
 
 def may_export(licence: str, target: str, *, public: bool, allowed_because: str | None) -> None:
@@ -91,6 +98,7 @@ def export(
         whole_folder(folder) as making,
     ):
         run.attestation = [f"allowed to publish: {allowed_because}"] if allowed_because else None
+        benchmark, images = _with_images(store, run, benchmark, splits, rooted)
         written: list[tuple[Path, int]] = []
         for split in splits:
             written += form.write(benchmark, split, making, rooted)
@@ -103,8 +111,28 @@ def export(
         if form.describe is not None:
             form.describe(benchmark, making, hashes, settings)
         listed = {file: {"rows": rows, "sha256": hashes[file]} for file, rows in files.items()}
-        write_json(making / NOTE, {**made_of, "settings": given, "files": listed})
-    return ExportResult(tuple(files.items()), licence)
+        told = {"absent": images.absent, "rejected": sum(images.rejects.values())}
+        write_json(making / NOTE, {**made_of, "settings": given, "images": told, "files": listed})
+    return dataclasses.replace(images, files=tuple(files.items()), licence=licence)
+
+
+def _with_images(
+    store: Store, run: Run, benchmark: Benchmark, splits: list[str], settings: ExportSettings
+) -> tuple[Benchmark, ExportResult]:
+    """Count the samples whose images are not there; where pixels are embedded, leave out those that do not decode."""
+    images = sample_images(benchmark, splits, settings)
+    if settings.pixels == "paths":
+        absent, first = count_absent(images)
+        return benchmark, ExportResult((), "", absent=absent, first_absent=first)
+    bad = find_undecodable(images)
+    if bad and len(bad) == images["sample_id"].n_unique():
+        _, why = next(iter(bad.values()))
+        raise InputError(
+            f"no sample has images that can be embedded ({why.message}); say where images lie with --image-root "
+            "CORPUS=PATH, or export paths only (--pixels paths)"
+        )
+    rejects = write_rejects(store, run, benchmark.manifest.fingerprint, bad)
+    return dataclasses.replace(benchmark, left_out=frozenset(bad)), ExportResult((), "", rejects=rejects)
 
 
 def _rooted(store: Store, settings: ExportSettings) -> ExportSettings:

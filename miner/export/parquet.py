@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from cxr.miner.export.registry import Writer
 from cxr.miner.export.rows import Benchmark, Slices
 from cxr.miner.export.settings import ExportSettings
-from cxr.miner.kit.errors import InputError
+from cxr.miner.images.pictures import plain_bytes
 
 # How `datasets` stores an image: pixels as bytes, or none and a path.
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -80,20 +80,10 @@ def _write_embedded(rows: pa.Table, described: pa.Schema, path: Path) -> None:
 
 
 def _embedded(table: pa.Table) -> pa.Table:
-    """Put the image files' bytes into the table; raises InputError for a file that cannot be read."""
+    """Put the images into the table: their files, or PNGs of those that not every reader shows as we do."""
     pixels = [
-        [{"bytes": _read(image["path"]), "path": Path(image["path"]).name} for image in images]
+        [{"bytes": plain_bytes(image["path"]), "path": Path(image["path"]).name} for image in images]
         for images in table["images"].to_pylist()
     ]
     place = table.schema.get_field_index("images")
     return table.set_column(place, table.schema.field("images"), pa.array(pixels, type=IMAGES))
-
-
-def _read(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError:
-        raise InputError(
-            f"the image {path} cannot be read; say where images lie with --image-root CORPUS=PATH, "
-            "or export paths only (--pixels paths)"
-        ) from None

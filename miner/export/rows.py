@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cxr.miner.benchmark.manifest import Manifest, read_manifest
@@ -38,6 +39,8 @@ class Benchmark:
 
     folder: Path
     manifest: Manifest
+    left_out: frozenset[str] = frozenset()
+    """Samples, by their ids, that an export leaves out."""
 
     @classmethod
     def open(cls, folder: Path) -> "Benchmark":
@@ -98,9 +101,9 @@ class Slices:
         self.count = max(1, -(-int(weighted) // settings.shard_rows))
         self._connection = duckdb.connect()
         self._connection.execute("set memory_limit = '1GB'")
-        roots = settings.image_roots
+        self._left_out = pa.array(sorted(benchmark.left_out), pa.string())
         corpora = [row["corpus"] for row in benchmark.manifest.corpora]
-        rooted = [(corpus, _with_slash(roots.get(corpus, roots.get("*", "")))) for corpus in corpora]
+        rooted = [(corpus, root_of(settings, corpus)) for corpus in corpora]
         weights = [(str(mode), weight) for mode, weight in settings.mix.items()]
         self._make("rooted", pl.DataFrame(rooted, schema=["corpus", "root"], orient="row"))
         self._make("weights", pl.DataFrame(weights, schema=["mode", "weight"], orient="row"))
@@ -116,6 +119,8 @@ class Slices:
             if not frames:
                 continue
             incoming = pa.concat_tables([_completed(frame) for frame in frames])
+            if len(self._left_out):
+                incoming = incoming.filter(pc.invert(pc.is_in(incoming["sample_id"], value_set=self._left_out)))
             self._connection.register("incoming", incoming)
             self._connection.execute(_VIEW.replace("$seed", f"'{self._settings.seed}'"))
             chosen = select.replace("$first", str(first))
@@ -156,5 +161,7 @@ def _completed(table: pa.Table) -> pa.Table:
     return pa.table(columns, schema=REASONING)
 
 
-def _with_slash(root: str) -> str:
+def root_of(settings: ExportSettings, corpus: str) -> str:
+    """Return what stands before the paths of a corpus's images; nothing where they lie is not known."""
+    root = settings.image_roots.get(corpus, settings.image_roots.get("*", ""))
     return root if not root or root.endswith("/") else f"{root}/"

@@ -24,6 +24,8 @@ class ExportSettings(StageSettings):
     mix: dict[Mode, float] = Field(default={Mode.ANSWER_ONLY: 1.0, Mode.REASONING: 1.0})
     image_roots: dict[str, str] = Field(default={})
     pixels: Literal["paths", "embed"] = "paths"
+    # The area to which a reader of `verl` rows scales an image down, by default that of `cxr train`.
+    max_pixels: int = Field(default=448 * 448, ge=56 * 56)
     shard_rows: int = Field(default=100_000, ge=1)
 
 

@@ -26,8 +26,9 @@ SCHEMA = pa.schema(
     [
         ("data_source", pa.string()),
         ("prompt", MESSAGES),
-        # qwen_vl_utils, through which verl reads images, takes a path under this key.
-        ("images", pa.list_(pa.struct([("image", pa.string())]))),
+        # qwen_vl_utils, through which verl reads images, takes a path and a bound on the area under these keys; without
+        # the bound a radiograph of 2,544 x 3,056 pixels is some 9,900 tokens, and verl's filter drops the row.
+        ("images", pa.list_(pa.struct([("image", pa.string()), ("max_pixels", pa.int64())]))),
         ("ability", pa.string()),
         ("reward_model", pa.struct([("style", pa.string()), ("ground_truth", pa.string())])),
         ("extra_info", _EXTRA),
@@ -39,7 +40,7 @@ _SELECT = f"""
            [{{'role': 'system', 'content': '{SYSTEM}'}},
             {{'role': 'user', 'content': repeat('<image>', len(images)) || question || ' ' ||
                 if(mode = 'reasoning', '{ASK_WITH_REASONING}', '{ASK_FOR_ANSWER}')}}] as prompt,
-           list_transform(images, lambda p: {{'image': p}}) as images,
+           list_transform(images, lambda p: {{'image': p, 'max_pixels': $max_pixels}}) as images,
            'radiology' as ability, {{'style': 'rule', 'ground_truth': answer}} as reward_model,
            {{'split': split, 'index': $first + row_number() over (order by sample_id, copy) - 1,
              'sample_id': sample_id, 'mode': mode, 'task': task, 'question': question,
@@ -69,7 +70,8 @@ compute_score = partial(verl.compute_score, process_reward="grounded")
 def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettings) -> list[tuple[Path, int]]:
     """Write `<split>-*.parquet` and `reward.py`."""
     (folder / "reward.py").write_text(REWARD, encoding="utf-8")
-    return write_shards(Slices(benchmark, settings, split), _SELECT, SCHEMA, folder)
+    select = _SELECT.replace("$max_pixels", str(settings.max_pixels))
+    return write_shards(Slices(benchmark, settings, split), select, SCHEMA, folder)
 
 
 FORMAT = ExportFormat(write)

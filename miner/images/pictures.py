@@ -1,77 +1,184 @@
-"""Image files as models want them: eight bits, three channels."""
+"""The one decoder: image files as models want them, eight bits and three channels, for all commands that show any.
+
+Training, prediction, checks and exports see the same array of the same file. The first frame of an animated PNG or a
+DICOM of several is taken; GIF, WebP, TIFF and whatever else is neither PNG, JPEG nor DICOM is refused.
+"""
 
 import io
+import math
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from cxr.miner.images.facts import NO_PYDICOM, has_pydicom, is_dicom
+from cxr.miner.images.dicom import decode_dicom
+from cxr.miner.images.facts import NO_PYDICOM, NOT_AN_IMAGE, has_pydicom, is_dicom
 from cxr.miner.kit.errors import MiningReject
 from cxr.schemas.vocabulary import RejectReason
 
 # An image: a file, or the bytes of one that an export holds.
 Picture = str | bytes
 
+Fit = Callable[[int, int], tuple[int, int]]
+"""Width and height at which an image of a width and height is shown; ValueError where it cannot be shown."""
+
+_DEEP = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I", "F"})
+_WITH_ALPHA = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
+_PLAIN = frozenset({"1", "L", "P", "RGB"})
+
 
 class BadPicture(MiningReject):
     """An image that cannot be shown to a model, and why."""
 
 
-def open_picture(picture: Picture) -> Image.Image:
-    """Decode a PNG, JPEG or DICOM file to RGB; raises BadPicture for one that is missing or damaged.
+@dataclass(frozen=True)
+class Within:
+    """Scales down to an area in pixels; what is smaller stays as it is."""
 
-    More than eight bits are scaled down by the range of what is there, as a viewer's first window does; MONOCHROME1
-    (dense is black) is inverted, so that dense is white in all images (DICOM PS3.3, section C.7.6.3.1.2).
+    max_pixels: int
+
+    def __call__(self, width: int, height: int) -> tuple[int, int]:
+        """Return the width and height at which an image is shown."""
+        scale = min(1.0, math.sqrt(self.max_pixels / (width * height)))
+        return max(1, int(width * scale)), max(1, int(height * scale))
+
+
+def open_picture(picture: Picture, fit: Fit | None = None) -> Image.Image:
+    """Decode a PNG, JPEG or DICOM file to RGB, upright; raises BadPicture for one that is missing, damaged or too odd.
+
+    `fit` says how large the image is shown: what is larger is scaled down to that, a JPEG already while it is decoded
+    (libjpeg's own halving, then bicubic), so a bound costs less than none. More than eight bits are scaled by the
+    range of what is there, as a viewer's first window does; DICOM by its own window. What is transparent is black.
     """
     name = picture if isinstance(picture, str) else "an embedded image"
-    try:
-        data = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise BadPicture(RejectReason.IMAGE_ABSENT, f"there is no {name}") from None
-    except OSError as error:
-        raise BadPicture(RejectReason.IMAGE_UNREADABLE, f"{name}: {error.strerror}") from None
+    data = read_picture(picture)
     if is_dicom(data):
-        return _dicom(data, name)
+        image = _dicom(data, name)
+        size = _target(image.size, fit, name)
+    else:
+        image, size = _decoded(data, name, fit)
+    if size[0] <= image.width and size[1] <= image.height and size != image.size:
+        image = image.resize(size, Image.Resampling.BICUBIC)
+    return image.convert("RGB")
+
+
+def read_picture(picture: Picture) -> bytes:
+    """Return the bytes of an image file; raises BadPicture for one that is missing or cannot be read."""
+    if isinstance(picture, bytes):
+        return picture
+    try:
+        return Path(picture).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise BadPicture(RejectReason.IMAGE_ABSENT, f"there is no {picture}") from None
+    except OSError as error:
+        raise BadPicture(RejectReason.IMAGE_UNREADABLE, f"{picture}: {error.strerror}") from None
+
+
+def plain_bytes(picture: Picture) -> bytes:
+    """Return an image as the bytes of a file that every reader shows as `open_picture` does.
+
+    That is the file itself where it is an upright PNG or JPEG of eight bits, and else a PNG of what is shown.
+    """
+    data = read_picture(picture)
+    if not is_dicom(data):
+        opened = _opened(data, str(picture)[:200])
+        if opened.mode in _PLAIN and "transparency" not in opened.info and _upright(opened) is opened:
+            return data
+    image = open_picture(picture)
+    buffer = io.BytesIO()
+    (image.getchannel(0) if is_grey(image) else image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Return whether the three channels of an image are equal."""
+    red, green, blue = image.split()
+    return red.tobytes() == green.tobytes() == blue.tobytes()
+
+
+def is_constant(image: Image.Image) -> bool:
+    """Return whether an image is of one colour: nothing can be seen in it."""
+    extremes: Any = image.getextrema()
+    return all(low == high for low, high in extremes)
+
+
+def _target(size: tuple[int, int], fit: Fit | None, name: str) -> tuple[int, int]:
+    try:
+        return size if fit is None else fit(*size)
+    except ValueError:
+        width, height = size
+        raise BadPicture(
+            RejectReason.IMAGE_SHAPE, f"{name} is {width:,} x {height:,} pixels, a shape that the model does not take"
+        ) from None
+
+
+def _opened(data: bytes, name: str) -> Image.Image:
+    """Read the header of a PNG or JPEG; raises BadPicture for what is neither."""
     try:
         with warnings.catch_warnings():
             # Medical images are large; a bomb is caught by the error that Pillow raises at twice this size.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            opened = Image.open(io.BytesIO(data))
-            opened.load()
+            return Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
     except UnidentifiedImageError:
-        raise BadPicture(RejectReason.IMAGE_UNREADABLE, f"{name} is neither PNG, JPEG nor DICOM") from None
+        raise BadPicture(RejectReason.IMAGE_UNREADABLE, f"{name} is {NOT_AN_IMAGE}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise BadPicture(RejectReason.IMAGE_TRUNCATED, f"{name} is damaged: it cannot be decoded") from None
-    if opened.mode in {"I;16", "I;16B", "I", "F"}:
-        return _eight_bits(opened)
-    return opened.convert("RGB")
+        raise _damaged(name) from None
 
 
-def _eight_bits(image: Any, *, inverted: bool = False) -> Image.Image:
-    import numpy as np  # noqa: PLC0415 - for rare files only
+def _decoded(data: bytes, name: str, fit: Fit | None) -> tuple[Image.Image, tuple[int, int]]:
+    """Return a PNG or JPEG in eight bits, upright, and the size at which it is shown."""
+    opened = _opened(data, name)
+    width, height = _target(opened.size, fit, name)
+    try:
+        opened.draft(opened.mode, (width, height))  # for a JPEG; a PNG has no such thing
+        opened.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise _damaged(name) from None
+    upright = _upright(opened)
+    return _eight_bits(upright), (width, height) if upright.size == opened.size else (height, width)
 
-    values = np.asarray(image, dtype=np.float32)
+
+def _damaged(name: str) -> BadPicture:
+    return BadPicture(RejectReason.IMAGE_TRUNCATED, f"{name} is damaged: it cannot be decoded")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Return the image turned as its EXIF says; itself where that says nothing, or nothing that can be read."""
+    try:
+        turned = image.getexif().get(0x0112, 1) in range(2, 9)
+    except (SyntaxError, ValueError, TypeError, KeyError, OSError):
+        return image
+    return ImageOps.exif_transpose(image) if turned else image
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Return a decoded file as grey or RGB of eight bits."""
+    if image.mode in _DEEP:
+        import numpy as np  # noqa: PLC0415 - for rare files only
+
+        return _grey(np.asarray(image, dtype=np.float32))
+    if image.mode in _WITH_ALPHA or "transparency" in image.info:
+        shown = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", shown.size, (0, 0, 0, 255)), shown).convert("RGB")
+    return image.convert("L" if image.mode in {"1", "L"} else "RGB")
+
+
+def _grey(values: Any) -> Image.Image:
+    """Return numbers as grey: the smallest black, the largest white."""
+    import numpy as np  # noqa: PLC0415
+
     low, high = float(values.min()), float(values.max())
-    scaled = (values - low) * (255.0 / max(high - low, 1e-6))
-    return Image.fromarray((255.0 - scaled if inverted else scaled).astype(np.uint8)).convert("RGB")
+    return Image.fromarray(((values - low) * (255.0 / max(high - low, 1e-6))).astype(np.uint8))
 
 
 def _dicom(data: bytes, name: str) -> Image.Image:
     if not has_pydicom():
         raise BadPicture(RejectReason.IMAGE_UNREADABLE, f"{name}: {NO_PYDICOM}")
-    import pydicom  # noqa: PLC0415 - an extra
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            read = pydicom.dcmread(io.BytesIO(data))
-            pixels = read.pixel_array
+        pixels = decode_dicom(data)
     except Exception:  # noqa: BLE001 - pydicom and its decoders raise whatever they like for a damaged file
         raise BadPicture(RejectReason.IMAGE_UNREADABLE, f"{name} is a DICOM file that pydicom cannot decode") from None
-    if pixels.ndim == 3 and pixels.shape[-1] == 3:
-        return Image.fromarray(pixels).convert("RGB")
-    return _eight_bits(
-        pixels if pixels.ndim == 2 else pixels[0], inverted=read.PhotometricInterpretation == "MONOCHROME1"
-    )
+    return Image.fromarray(pixels)

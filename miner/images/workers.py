@@ -24,13 +24,24 @@ def all_facts(paths: Sequence[str], advance: Advance = quiet, workers: int | Non
         advance(done, len(paths))
 
 
-def unusable(paths: Sequence[str]) -> dict[str, tuple[RejectReason, str | None]]:
-    """Return the files that are missing, truncated or unreadable, with the reason and what is wrong in them."""
-    return {
-        path: (RejectReason(f"image_{facts.status}"), facts.why)
-        for path, facts in zip(paths, all_facts(paths), strict=True)
-        if facts.status is not FileStatus.PRESENT
-    }
+def unusable(paths: Sequence[str], *, most_odd: int | None = None) -> dict[str, tuple[RejectReason, str | None]]:
+    """Return the files that are missing, truncated or unreadable, with the reason and what is wrong in them.
+
+    With `most_odd` also those that are more than so many times as long as wide.
+    """
+    found = zip(paths, all_facts(paths), strict=True)
+    problems = ((path, _problem(facts, most_odd)) for path, facts in found)
+    return {path: problem for path, problem in problems if problem is not None}
+
+
+def _problem(facts: FileFacts, most_odd: int | None) -> tuple[RejectReason, str | None] | None:
+    if facts.status is not FileStatus.PRESENT:
+        return RejectReason(f"image_{facts.status}"), facts.why
+    if most_odd and facts.width and facts.height:
+        long, short = max(facts.width, facts.height), min(facts.width, facts.height)
+        if long > most_odd * short:
+            return RejectReason.IMAGE_SHAPE, f"{facts.width:,} x {facts.height:,} pixels"
+    return None
 
 
 def read_files(paths: Sequence[str]) -> list[FileFacts]:

@@ -196,9 +196,11 @@ def _planned(training: "Training", told: OptionValues) -> "LaunchPlan":
     from cxr.trainer.train.launch import gpus_here, parse_nodes, plan
     from cxr.trainer.train.memory import memory_of
 
+    rows, unusable = count_rows(training.data, training.settings, look=told["dry_run"])
     return plan(
         training.settings,
-        count_rows(training.data, training.settings),
+        rows,
+        unusable=unusable,
         nodes=parse_nodes(told["nnodes"], told["node_rank"], told["master"]),
         gpus_here=gpus_here(),
         asked=told["nproc"] is not None,

@@ -178,3 +178,28 @@ def images_only(kind: str) -> Any:
         stock.__init__(self, image_processor, tokenizer, None, chat_template=chat_template, **more)
 
     return type(family.processor, (stock,), {"__init__": __init__})
+
+
+@dataclass(frozen=True)
+class ShownSize:
+    """The size to which a processor of ours scales an image, so that a decoder can do so once and early."""
+
+    factor: int
+    min_pixels: int
+    max_pixels: int
+
+    def __call__(self, width: int, height: int) -> tuple[int, int]:
+        """Return the width and height; raises ValueError for an image 200 times as long as wide."""
+        from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize  # noqa: PLC0415
+
+        rows, columns = smart_resize(height, width, self.factor, self.min_pixels, self.max_pixels)
+        return columns, rows
+
+
+def shown_size(processor: Any) -> ShownSize | None:
+    """Return how large a processor shows images; None where it takes them as they are."""
+    images = processor.image_processor
+    if not images.do_resize:
+        return None
+    size = images.size
+    return ShownSize(images.patch_size * images.merge_size, int(size["shortest_edge"]), int(size["longest_edge"]))

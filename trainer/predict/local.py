@@ -21,7 +21,7 @@ from cxr.miner.kit.errors import EngineStopped, SettingsError
 from cxr.miner.kit.parallel import ordered_map
 from cxr.prompts.instructions import SYSTEM
 from cxr.schemas.vocabulary import RejectReason
-from cxr.trainer.models.families import load_model, load_processor
+from cxr.trainer.models.families import load_model, load_processor, shown_size
 from cxr.trainer.predict.naming import model_name
 from cxr.trainer.predict.samples import Predicted, Request
 from cxr.trainer.predict.settings import PredictSettings
@@ -85,6 +85,7 @@ class LocalModel:
         self._fits = settings.batch
         self.speed = speed or Speed()
         self._processor = load_processor(model, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels)
+        self._fit = shown_size(self._processor)
         self._tokenizer = self._processor.tokenizer
         # A fast tokenizer may not be used by two threads at once.
         self._tokenizing = threading.Lock()
@@ -134,11 +135,11 @@ class LocalModel:
         """Decode a request's images and bring them into patches; called from several threads."""
         processor = self._processor
         try:
-            pictures = [open_picture(picture) for picture in request.sample.images]
+            pictures = [open_picture(picture, self._fit) for picture in request.sample.images]
             given = [processor.image_processor(images=[picture], return_tensors="pt") for picture in pictures]
         except BadPicture as bad:
             return bad
-        except ValueError as error:  # such as an image 200 times as wide as high
+        except ValueError as error:  # what another version of the processor may refuse
             return BadPicture(RejectReason.IMAGE_UNREADABLE, f"the model takes no such image ({error})")
         grids = [one["image_grid_thw"] for one in given]
         pieces = self._template(request).split(processor.image_token)

@@ -9,18 +9,17 @@ import hashlib
 import io
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from openai.types.chat import ChatCompletion
-from PIL import Image, ImageChops
+from PIL import Image
 from rich.table import Table
 
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.images.facts import read_facts
-from cxr.miner.images.pictures import BadPicture, Picture, open_picture
+from cxr.miner.images.pictures import Picture, Within, is_grey, open_picture
 from cxr.miner.kit.console import table
 from cxr.miner.kit.errors import EngineStopped, MiningReject
 from cxr.miner.kit.parallel import ordered_map
@@ -123,31 +122,18 @@ class Server:
         tokens = (len(SYSTEM) + len(request.text)) / BYTES_PER_TOKEN
         shown = []
         for picture in request.sample.images:
-            image = within(open_picture(picture), self._max_pixels)
+            image = open_picture(picture, Within(self._max_pixels))
             tokens += image_tokens(*image.size)
             shown.append({"type": "image_url", "image_url": {"url": data_url(image, self._settings.picture)}})
         user = [*shown, {"type": "text", "text": request.text}]
         return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}], tokens
 
 
-def within(image: Image.Image, max_pixels: int) -> Image.Image:
-    """Return the image, scaled down where its area is larger than that."""
-    size = _scaled(*image.size, max_pixels)
-    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
-
-
-def _scaled(width: int, height: int, max_pixels: int) -> tuple[int, int]:
-    scale = min(1.0, math.sqrt(max_pixels / (width * height)))
-    return max(1, int(width * scale)), max(1, int(height * scale))
-
-
 def data_url(image: Image.Image, kind: str) -> str:
     """Encode an image as a `data:` URL of a PNG or JPEG file; three equal channels become one."""
-    red, green, blue = image.split()
-    is_grey = ImageChops.difference(red, green).getbbox() is None and ImageChops.difference(red, blue).getbbox() is None
     buffer = io.BytesIO()
     options = {"quality": 95} if kind == "jpeg" else {}
-    (red if is_grey else image).save(buffer, kind.upper(), **options)
+    (image.getchannel(0) if is_grey(image) else image).save(buffer, kind.upper(), **options)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
@@ -198,13 +184,8 @@ def _expected_tokens(request: Request, max_pixels: int) -> float:
 
 def _size(picture: Picture, max_pixels: int) -> tuple[int, int]:
     """Return width and height as they would be sent; a file that cannot be measured counts as the largest."""
-    width = height = None
-    if isinstance(picture, str):
-        facts = read_facts(picture)
-        width, height = facts.width, facts.height
-    else:
-        with suppress(BadPicture):
-            width, height = open_picture(picture).size
+    facts = read_facts(picture)
+    width, height = facts.width, facts.height
     if not width or not height:
         width = height = math.isqrt(max_pixels)
-    return _scaled(width, height, max_pixels)
+    return Within(max_pixels)(width, height)

@@ -19,12 +19,11 @@ import polars as pl
 from cxr.miner.benchmark.settings import Existing, Mode
 from cxr.miner.export.export import NOTE
 from cxr.miner.export.registry import FORMATS
-from cxr.miner.images.workers import unusable
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.files import whole_file
 from cxr.miner.kit.parallel import quiet
 from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING
-from cxr.schemas.vocabulary import Stage
+from cxr.trainer.train.pictures import ImageRejects, image_rejects
 from cxr.trainer.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class TrainingExport:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The rows that will be trained on, and what was left out."""
+    """The rows that will be trained on, their images still encoded, and what was left out."""
 
     rows: "Dataset"
     source: TrainingExport
@@ -65,9 +64,7 @@ class TrainingData:
 
     def require_images(self) -> None:
         """Raise InputError where a row has no image: processes whose batches differ in that wait for each other."""
-        from datasets import Image, List  # noqa: PLC0415
-
-        encoded = self.rows.select_columns("images").cast_column("images", List(Image(decode=False)))
+        encoded = self.rows.select_columns("images")
         without = sum(not images for batch in encoded.iter(1000) for images in batch["images"])
         if without:
             raise InputError(
@@ -141,8 +138,9 @@ def load_rows(source: TrainingExport, settings: TrainSettings, cache: Path, spli
     from datasets import Dataset, Image, List  # noqa: PLC0415
 
     index = _index(source, settings, split)
-    rejects = _image_rejects(index) if settings.images == "required" else []
-    if len(rejects) > settings.max_rejects * index.height:
+    found = image_rejects(index) if settings.images == "required" else ImageRejects([], 0, 0)
+    rejects = found.rejects
+    if found.more_than(settings.max_rejects, index.height):
         reasons = Counter(reject["reason"] for reject in rejects)
         told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
         raise InputError(
@@ -157,13 +155,19 @@ def load_rows(source: TrainingExport, settings: TrainSettings, cache: Path, spli
     rows = Dataset.from_parquet([str(path) for path in source.paths(split)], cache_dir=str(cache)).select(chosen)
     if settings.images == "none":
         rows = rows.remove_columns("images").add_column("images", [[]] * len(rows))
-    return TrainingData(rows.cast_column("images", List(Image())), source, rejects)
+    return TrainingData(rows.cast_column("images", List(Image(decode=False))), source, rejects)
 
 
-def count_rows(data: Path, settings: TrainSettings) -> int:
-    """Return how many rows a run would take, images not looked at; a store is exported to a passing folder for that."""
+def count_rows(data: Path, settings: TrainSettings, *, look: bool) -> tuple[int, Counter[str]]:
+    """Return how many rows a run would take, and, where it is to `look`, how many of the samples lack an image here.
+
+    The second, by reason, is counted among the rows: another machine may have the images. A store is exported to a
+    passing folder.
+    """
     with tempfile.TemporaryDirectory() as work:
-        return len(choose_rows(_index(find_export(data, Path(work), settings), settings, "train"), settings))
+        index = _index(find_export(data, Path(work), settings), settings, "train")
+    found = image_rejects(index).rejects if look and settings.images == "required" else []
+    return len(choose_rows(index, settings)), Counter(reject["reason"] for reject in found)
 
 
 def choose_rows(index: pl.DataFrame, settings: TrainSettings) -> list[int]:
@@ -218,16 +222,3 @@ def _index(source: TrainingExport, settings: TrainSettings, split: str) -> pl.Da
     if index.is_empty():
         raise InputError(f"{source.folder} has no {' or '.join(settings.modes)} samples to train on; see its {NOTE}")
     return index
-
-
-def _image_rejects(index: pl.DataFrame) -> list[dict[str, str]]:
-    """Name the samples with an image file that is missing, truncated or unreadable; embedded pixels count as read."""
-    flat = index.select("sample_id", "images").explode("images").drop_nulls("images").unnest("images")
-    flat = flat.filter(pl.col("bytes").is_null())
-    paths = flat["path"].unique(maintain_order=True).to_list()
-    bad = unusable(paths)
-    hit = flat.filter(pl.col("path").is_in(list(bad)))
-    return [
-        {"stage": str(Stage.TRAIN), "sample_id": sample, "path": path, "reason": str(bad[path][0])}
-        for sample, path in hit.select("sample_id", "path").unique("sample_id", maintain_order=True).iter_rows()
-    ]

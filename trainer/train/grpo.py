@@ -13,6 +13,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from cxr.miner.kit.errors import SettingsError
 from cxr.trainer.reward.protocol import RewardFunction
 from cxr.trainer.train.exact import Exact
+from cxr.trainer.train.pictures import decoded
 from cxr.trainer.train.settings import GRPOSettings
 from cxr.trainer.train.trl_settings import common, lora
 
@@ -156,7 +157,7 @@ def grpo_trainer(
         model=model,
         reward_funcs=functions,
         args=config,
-        train_dataset=rows,
+        train_dataset=decoded(rows, processor),
         processing_class=processor,
         peft_config=lora(settings),
     )

@@ -1,16 +1,17 @@
 """Checks of images before step 1: whether they can be read and fit, and whether the processor counts them right."""
 
-import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from cxr.miner.images.facts import MOST_ODD, NOT_AN_IMAGE, read_facts
 from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.miner.pack import pack
+from cxr.schemas.vocabulary import FileStatus
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -66,12 +67,11 @@ def check_pixels(sizes: Mapping[str, Sizes], processor: Any) -> CheckLine:
     """Count the images above the pixel budget, which the processor scales down; raises InputError where it cannot."""
     images = processor.image_processor
     budget = int(images.size["longest_edge"])
-    # The processor refuses an image that is more than 200 times as long as it is wide.
-    narrow = [name for name, own in sizes.items() if any(max(size) > 200 * min(size) for size in own)]
+    narrow = [name for name, own in sizes.items() if any(max(size) > MOST_ODD * min(size) for size in own)]
     if narrow:
         raise InputError(
-            f"{len(narrow):,} samples have an image that is more than 200 times as long as wide: {some(narrow)}; "
-            f"expected {pack().about.title}; leave these samples out"
+            f"{len(narrow):,} samples have an image that is more than {MOST_ODD} times as long as wide: "
+            f"{some(narrow)}; expected {pack().about.title}; leave these samples out"
         )
     large = [name for name, own in sizes.items() if any(width * height > budget for width, height in own)]
     if large and not images.do_resize:
@@ -134,17 +134,12 @@ def some(names: Sequence[str]) -> str:
 
 def _size_of(image: Mapping[str, Any]) -> tuple[int, int] | str:
     """Return the width and height of an encoded image, or what is wrong with it."""
-    try:
-        with Image.open(io.BytesIO(image["bytes"]) if image.get("bytes") else image["path"]) as opened:
-            return opened.size
-    except FileNotFoundError:
+    facts = read_facts(image["bytes"] or image["path"])
+    if facts.width and facts.height:
+        return facts.width, facts.height
+    if facts.status is FileStatus.ABSENT:
         return "absent"
-    except UnidentifiedImageError:
-        return "no image"
-    except Image.DecompressionBombError:
-        return "far too large"
-    except (OSError, ValueError, SyntaxError) as error:
-        return type(error).__name__
+    return "no image" if facts.why == NOT_AN_IMAGE else facts.why or "of no size"
 
 
 def check_processor(processor: Any, config: Any) -> CheckLine:

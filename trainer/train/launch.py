@@ -12,8 +12,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -51,6 +51,8 @@ class LaunchPlan:
     """What starts the processes; None where this process trains alone."""
     lacking: tuple[str, ...] = ()
     """What this machine lacks to run the plan, each as a sentence; a dry run says it, a run stops at the first."""
+    unusable: Mapping[str, int] = field(default_factory=dict)
+    """Samples with an image that this machine cannot use, by reason; a run leaves them out."""
 
     @property
     def steps(self) -> int:
@@ -81,6 +83,7 @@ class LaunchPlan:
             ("processes", where if processes > 1 else "1"),
             ("global batch", f"{settings.global_batch:,} {unit} = {made_of}"),
             ("rows", f"{self.rows:,}"),
+            *([("of these without a usable image", self._unusable())] if self.unusable else []),
             ("steps", f"{self.steps:,} ({self.steps / self.steps_per_epoch:.2f} epochs of {self.steps_per_epoch:,})"),
         ]
         if self.memory is not None:
@@ -90,6 +93,10 @@ class LaunchPlan:
         if self.fits is False:  # an estimate stops no run
             rows.append(("which is too much", what_to_lower(settings)))
         return rows
+
+    def _unusable(self) -> str:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(self.unusable.items()))
+        return f"{sum(self.unusable.values()):,} samples: {reasons}"
 
     @property
     def command_line(self) -> str:
@@ -121,6 +128,7 @@ def plan(
     settings: TrainSettings,
     rows: int,
     *,
+    unusable: Mapping[str, int] | None = None,
     nodes: Nodes = Nodes(),
     gpus_here: Sequence[int] = (),
     asked: bool = False,
@@ -155,6 +163,7 @@ def plan(
         gpu_bytes=min(gpus_here) if gpus_here else None,
         command=None if gpus == 1 else command(settings, nodes, arguments, on_gpus=on_gpus),
         lacking=lacking,
+        unusable=unusable or {},
     )
 
 

@@ -8,6 +8,7 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling, SFTTrainer
 
 from cxr.trainer.train.exact import Exact
+from cxr.trainer.train.pictures import decoded
 from cxr.trainer.train.samples import LastBatch
 from cxr.trainer.train.settings import SFTSettings
 from cxr.trainer.train.trl_settings import common, lora
@@ -60,7 +61,7 @@ def sft_trainer(model: Any, processor: Any, rows: Dataset, settings: SFTSettings
     return ExactSFTTrainer(
         model=model,
         args=config,
-        train_dataset=rows.select_columns(_COLUMNS),
+        train_dataset=decoded(rows.select_columns(_COLUMNS), processor),
         processing_class=processor,
         data_collator=Collator(processor=processor, completion_only_loss=True),
         peft_config=lora(settings),
