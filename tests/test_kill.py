@@ -1,5 +1,6 @@
 """A run that is killed at random moments and started again ends as an undisturbed one, and knows what it has spent."""
 
+import json
 import random
 import subprocess
 import time
@@ -8,10 +9,12 @@ from typing import Any
 
 import duckdb
 
-from tests.conftest import CliIn
+from tests.conftest import Cli, CliIn
 from tests.forked import CXR
+from tests.judge_world import answers
 from tests.scripted_server import ScriptedServer
 from tests.synthetic import REPLIES, write_store
+from tests.test_judge_llm_commands import LINES
 
 CONTENT = {
     "chains": "chain_id, question_id, text, answer, plan, evidence, steps",
@@ -91,3 +94,27 @@ def test_kills_lose_nothing_double_nothing_and_hide_no_spending(cxr_in: CliIn, t
     assert counted["unknown"] == 0
     assert counted["duplicates"] == 0
     assert counted["received"] - counted["needed"] <= counted["kills"] * 8
+
+
+def test_a_file_command_that_is_killed_counts_what_was_in_flight(cxr: Cli, tmp_path: Path) -> None:
+    """Four requests leave and are never answered: the next run knows of them, and its limit counts them."""
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES[:4]))
+    with ScriptedServer(answers) as server:
+        options = ("--judge", "llm", "--judge-model", "m", "--base-url", server.url, "--concurrency", "4")
+        judge = ("judge", "in.jsonl", "-o", "out.jsonl", *options)
+        server.held = True
+        with subprocess.Popen([CXR, *judge], cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+            while server.received < 4:
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.kill()
+        server.held_from, server.held = None, False
+        full = cxr(*judge, "--max-calls", "4")
+        assert full.returncode == 3, full.stderr
+        assert "the budget of 4 calls is used up (4 made" in full.stderr
+        assert server.received == 4
+        assert cxr(*judge).returncode == 0
+    calls = [json.loads(line) for line in (tmp_path / "out.jsonl.calls.jsonl").read_text().splitlines()]
+    assert [call["error"] for call in calls[:4]] == ["killed in flight"] * 4
+    assert len({call["call_id"] for call in calls}) == len(calls) == server.received
+    assert not (tmp_path / "out.jsonl.calls.open").exists()

@@ -43,6 +43,16 @@ def test_an_ingest_never_loosens_a_licence(own: Path, db: Path, cxr: Cli, again:
     assert rows(db, "select licence from corpora") == [("credentialed",)]
 
 
+def test_another_name_does_not_loosen_it(own: Path, db: Path, cxr: Cli) -> None:
+    public = ("ingest", "csv", own, "--name", "other", "--map", "report=text", "--licence", "public")
+    done = cxr(*public)
+    assert done.returncode == 1
+    assert "other would be public, and own.csv is what own, credentialed in this store, was read from" in done.stderr
+    assert rows(db, "select distinct corpus from studies") == [("own",)]
+    assert cxr("licence", "own", "public", *SIGNED).returncode == 0
+    assert cxr(*public).returncode == 0
+
+
 def test_a_signed_word_loosens_it_and_is_on_record(own: Path, db: Path, cxr: Cli) -> None:
     done = cxr("licence", "own", "public", *SIGNED)
     assert done.returncode == 0, done.stderr

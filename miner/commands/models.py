@@ -9,6 +9,9 @@ from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, exit_with_rejects
 batch_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Batches of `cxr mine --batch`.")
 prompts_app = typer.Typer(cls=Commands, no_args_is_help=True, help="The prompts that language models get.")
 
+_SHORTEST_WAIT_S = 1.0
+"""However short a wait is asked for: a server is not asked in a loop."""
+
 
 @batch_app.command("status")
 def batch_status(db: Db = DEFAULT_DB) -> None:
@@ -25,7 +28,9 @@ def batch_status(db: Db = DEFAULT_DB) -> None:
 
 @batch_app.command("collect")
 def batch_collect(
-    wait: Annotated[float, typer.Option(help="Look again every so many seconds until nothing is open; 0: once.")] = 0.0,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Look again every so many seconds, 1 or more, until nothing is open; 0: once.")
+    ] = 0.0,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Take in what batches have answered, write finished chains, and send the next round."""
@@ -43,7 +48,7 @@ def batch_collect(
         if not wait:
             break
         if still_open:
-            time.sleep(wait)
+            time.sleep(max(wait, _SHORTEST_WAIT_S))
     with exit_with_rejects({} if still_open else result.rejects, "questions"):
         say(f"{mined:,} chains mined, {still_open:,} batches still open")
 

@@ -7,6 +7,7 @@ failures and kills. Here are the books of file commands; those of a store are in
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -37,7 +38,7 @@ class Account:
 
     cache: "ReplyCache"
     spent: "Spent"
-    ledger: "Ledger | None"
+    ledger: "Ledger"
     write: Callable[[Call], None]
 
 
@@ -73,11 +74,16 @@ def open_client(settings: ServerSettings, books: Books, job: str) -> Iterator["B
 
 
 class FileBooks:
-    """Attempts as lines of `<output>.calls.jsonl`; limits count what earlier runs for the same output have used."""
+    """Attempts as lines of `<output>.calls.jsonl`; limits count what earlier runs for the same output have used.
+
+    While a server is asked, `<output>.calls.open` is the ledger of what is in flight; a run that was killed leaves it,
+    and the next for the same output brings what it tells into the lines.
+    """
 
     def __init__(self, output: Path, licences: Sequence[Licence] = (Licence.CREDENTIALED,)) -> None:
         self._output = output
         self.log = output.with_name(output.name + ".calls.jsonl")
+        self._in_flight = output.with_name(output.name + ".calls.open")
         self.licences = licences
         self.client: BackgroundClient | None = None
 
@@ -89,14 +95,17 @@ class FileBooks:
     def account(self, settings: ServerSettings, job: str) -> Iterator[Account]:  # noqa: ARG002 - see `job`
         """Open the account of the output; raises InputError where its folder does not exist."""
         from cxr.miner.llm.cache import ReplyCache
+        from cxr.miner.llm.ledger import Ledger
 
         if not self._output.parent.is_dir():
             raise InputError(
                 f"the folder {self._output.parent} for {self._output.name} does not exist; create it or write elsewhere"
             )
         folder = settings.cache if settings.cache is not None else self._output.with_name(REPLIES)
-        with ReplyCache(folder) as cache:
-            yield Account(cache, _spent_in(self.log, settings.named_model), None, self._write)
+        with ReplyCache(folder) as cache, Ledger(self._in_flight) as ledger:
+            self._recover(ledger, cache, settings)
+            yield Account(cache, _spent_in(self.log, settings.named_model), ledger, partial(self._write, ledger))
+        self._in_flight.unlink(missing_ok=True)  # every call has ended
 
     @property
     def spending(self) -> str | None:
@@ -108,8 +117,30 @@ class FileBooks:
         """What has allowed credentialed text or images to leave this machine so far, as JSON; empty if none did."""
         return () if self.client is None else self.client.attestations_used
 
-    def _write(self, call: Call) -> None:
+    def _write(self, ledger: "Ledger", call: Call) -> None:
         append(self.log, (call.model_dump_json() + "\n").encode())
+        ledger.stored([call.call_id])
+
+    def _recover(self, ledger: "Ledger", cache: "ReplyCache", settings: ServerSettings) -> None:
+        """Bring what an earlier run left in flight into the lines."""
+        from cxr.miner.llm.spending import unstored
+
+        left = unstored(self._in_flight, cache, settings, lambda: (call.call_id for call in _told_in(self.log)[0]))
+        if left:
+            append(self.log, "".join(f"{call.model_dump_json()}\n" for call, _ in left).encode())
+        ledger.clear()
+
+
+def _told_in(log: Path) -> tuple[list[Call], list[bytes]]:
+    """Return the calls of a log, and the lines that are damaged or were cut off by a kill; its last line is ended."""
+    from cxr.miner.llm.ledger import call_of, told_and_broken
+
+    if not log.exists():
+        return [], []
+    data = log.read_bytes()
+    if data and not data.endswith(b"\n"):
+        append(log, b"\n")  # so that the next line does not hang on to half a one
+    return told_and_broken(data, call_of)
 
 
 def _spent_in(log: Path, model: str) -> "Spent":
@@ -118,14 +149,9 @@ def _spent_in(log: Path, model: str) -> "Spent":
     A line that was cut off by a kill, or damaged, is a call of unknown cost, and is said.
     """
     from cxr.miner.llm.budget import Spent
-    from cxr.miner.llm.ledger import call_of, told_and_broken, unreadable, unreadable_said
+    from cxr.miner.llm.ledger import unreadable, unreadable_said
 
-    if not log.exists():
-        return Spent()
-    data = log.read_bytes()
-    if data and not data.endswith(b"\n"):
-        append(log, b"\n")  # so that the next line does not hang on to half a one
-    calls, broken = told_and_broken(data, call_of)
+    calls, broken = _told_in(log)
     if lost := unreadable(broken, {call.call_id for call in calls}):
         say(unreadable_said(log, lost))
     costs = [call.cost_usd for call in calls if call.model == model and not call.cache_hit]

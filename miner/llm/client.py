@@ -307,9 +307,9 @@ class Client:
         self.counters.prompt_tokens += ended.prompt_tokens or 0
         self.counters.completion_tokens += ended.completion_tokens or 0
         self.budget.settle(reserved, ended.cost_usd, ended.completion_tokens)
-        self.on_call(ended)
         if self.ledger is not None:
             self.ledger.end(ended, self.owner)
+        self.on_call(ended)
 
     def _throttled(self, headers: Mapping[str, str]) -> None:
         """Make everybody wait after a 429; raises EngineStopped where that takes too long."""

@@ -1,5 +1,6 @@
 """What a job has spent, as the store and the ledger know it."""
 
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -38,15 +39,28 @@ def recover_attempts(
     cost are known; if not, it was killed in flight and its cost is unknown until the same request is answered. What
     damaged lines may have told of is said, and charged to `job`.
     """
-    found = recover(path, lambda call: _finish(call, cache, settings))
-    told = bool(found.attempts or found.broken)
-    known = {call_id for (call_id,) in store.rows("select call_id from calls")} if told else set()
-    charged = _charged(path, unreadable(found.broken, known | {call.call_id for call, _ in found.attempts}), settings)
-    attempts = [*found.attempts, *((call, {"settings_hash": job}) for call in charged)]
+    attempts = unstored(path, cache, settings, lambda: (one for (one,) in store.rows("select call_id from calls")))
     with store.transaction():
-        recovered = insert_calls(store, ((call, owner) for call, owner in attempts if call.call_id not in known))
+        recovered = insert_calls(store, ((call, owner or {"settings_hash": job}) for call, owner in attempts))
     ledger.clear()
     return recovered
+
+
+def unstored(
+    path: Path, cache: ReplyCache, settings: ServerSettings, stored: Callable[[], Iterable[str]]
+) -> list[tuple[Call, dict[str, str]]]:
+    """Return the attempts of a ledger, with their owners, whose ids are not among those stored.
+
+    What damaged lines may have told of is said, and among them without an owner.
+    """
+    found = recover(path, lambda call: _finish(call, cache, settings))
+    if not found.attempts and not found.broken:
+        return []
+    known = set(stored())
+    charged = _charged(path, unreadable(found.broken, known | {call.call_id for call, _ in found.attempts}), settings)
+    nobody: dict[str, str] = {}
+    attempts = [*found.attempts, *((call, nobody) for call in charged)]
+    return [(call, owner) for call, owner in attempts if call.call_id not in known]
 
 
 def _charged(path: Path, lost: int, settings: ServerSettings) -> list[Call]:

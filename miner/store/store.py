@@ -15,7 +15,7 @@ import polars as pl
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import BudgetReached, CxrError, StoreError, StoreLocked
 from cxr.miner.kit.machine import STORES, utc_now, versions
-from cxr.miner.store.damage import damage, damage_told
+from cxr.miner.store.damage import damage, damage_told, demand_log
 from cxr.miner.store.migrations import MIGRATIONS
 
 # Values that are bound to a statement, by position or by name.
@@ -189,6 +189,7 @@ def demand_folder(path: Path) -> None:
 
 
 def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    demand_log(path)
     try:
         connection = duckdb.connect(
             str(path),

@@ -57,7 +57,10 @@ def test_a_garbage_block_is_named_and_whole_tables_are_still_read(cxr: Cli, stor
         assert "is damaged" in said(cxr(*command)), command
 
 
-def test_a_damaged_log_of_changes_says_what_is_kept_and_the_store_goes_on_without_it(cxr: Cli, store: Path) -> None:
+@pytest.mark.parametrize("where", ["its middle", "its first sign", "all of it"])
+def test_a_damaged_log_of_changes_says_what_is_kept_and_the_store_goes_on_without_it(
+    cxr: Cli, store: Path, where: str
+) -> None:
     """A writer that died leaves its newest changes in the .wal; here that is damaged as well."""
     dies = (
         "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); "
@@ -66,7 +69,9 @@ def test_a_damaged_log_of_changes_says_what_is_kept_and_the_store_goes_on_withou
     subprocess.run([sys.executable, "-c", dies, store], check=False)
     log = store.with_name(store.name + ".wal")
     data = bytearray(log.read_bytes())
-    data[len(data) // 2] ^= 0xFF
+    middle = len(data) // 2
+    start, end = {"its middle": (middle, middle + 1), "its first sign": (0, 1), "all of it": (0, len(data))}[where]
+    data[start:end] = b"\xff" * (end - start)
     log.write_bytes(data)
     for command in (("status",), ("ask",)):
         sentence = said(cxr(*command))

@@ -12,6 +12,10 @@ from cxr.miner.kit.errors import InputError, PolicyError, SettingsError
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Licence
 
+_SOURCES = (
+    "select corpora.corpus, runs.settings from corpora join runs using (run_id) "
+    "where corpora.licence = 'credentialed' and corpora.corpus <> ? order by corpora.corpus"
+)
 _STRICT = (
     "select count(*) from (select study_id from studies where corpus = $corpus and licence = 'credentialed' "
     "union all select corpus from corpora where corpus = $corpus and licence = 'credentialed')"
@@ -19,19 +23,30 @@ _STRICT = (
 
 
 def demand_no_looser(store: Store, ingested: Ingested) -> None:
-    """Raise PolicyError where a corpus that is credentialed in the store would be written as public.
+    """Raise PolicyError where what is credentialed in the store would be written as public, under any corpus's name.
 
     Needs the temporary tables of the ingest.
     """
     slug = ingested.corpus.slug
     opened = store.count("select count(*) from incoming_studies where licence = 'public'")
-    if (ingested.corpus.licence is Licence.PUBLIC or opened) and store.count(_STRICT, {"corpus": slug}):
+    if ingested.corpus.licence is not Licence.PUBLIC and not opened:
+        return
+    if store.count(_STRICT, {"corpus": slug}):
         studies = store.count("select count(*) from studies where corpus = ? and licence = 'credentialed'", [slug])
         raise PolicyError(
             f"{slug} is credentialed in this store ({studies:,} studies), and an ingest never loosens that: leave the "
             f"licence as it was, or if you may open it say so with `cxr licence {slug} public --signed-by NAME "
             "--i-am-allowed WHY`, which is recorded"
         )
+    hashes = {file.sha256 for file in ingested.sources}
+    for known, settings in store.rows(_SOURCES, [slug]):
+        same = [file["path"] for file in json.loads(settings)["files"] if file["sha256"] in hashes]
+        if same:
+            raise PolicyError(
+                f"{slug} would be public, and {same[0]} is what {known}, credentialed in this store, was read from; "
+                f"ingest it as credentialed, or if you may open it say so of {known} first, with `cxr licence {known} "
+                "public --signed-by NAME --i-am-allowed WHY`"
+            )
 
 
 def change_licence(
