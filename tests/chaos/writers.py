@@ -85,6 +85,7 @@ WRITERS: tuple[Writer, ...] = (
     Writer(("label", "in.jsonl", "-o", "out.jsonl"), "label", ("out.jsonl",)),
     Writer(("judge", "in.jsonl", "-o", "out.jsonl"), "judge", ("out.jsonl",)),
     Writer(("radrscore", "in.jsonl", "-o", "out.jsonl"), "radrscore", ("out.jsonl",)),
+    Writer(("reward", "in.jsonl", "-o", "out.jsonl"), "reward", ("out.jsonl",)),
 )  # fmt: skip
 
 _FILES = {"openi": "openi csv", "mimic-cxr": "mimic zip", "chexpert-plus": "chexpert plus"}

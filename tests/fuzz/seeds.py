@@ -71,6 +71,8 @@ _FINDING = {"observation": f"effusion {MARK}", "status": "present", "verdict": "
 _RECORD = {
     "id": "1", "report": f"There is a small effusion. {MARK}.", "findings": [_FINDING], "text": f"An effusion {MARK}.",
     "prediction": f"There is an effusion. {MARK}.", "reference": [{**_FINDING, "recalled": True}],
+    "completion": f"<think> An effusion. {MARK}. </think><answer> Yes </answer>", "task": "binary", "answer": "Yes",
+    "options": [],
 }  # fmt: skip
 
 
@@ -153,6 +155,7 @@ SEEDS: dict[str, Seed] = {
     "label": Seed(_records, (("label", "in.jsonl", "-o", "out.jsonl"),)),
     "judge": Seed(_records, (("judge", "in.jsonl", "-o", "out.jsonl"),)),
     "radrscore": Seed(_records, (("radrscore", "in.jsonl", "-o", "out.jsonl"),)),
+    "reward": Seed(_records, (("reward", "in.jsonl", "-o", "out.jsonl"),)),
     "agreement": Seed(_two_judgements, (("agreement", "gold.jsonl", "judged.jsonl"),)),
     "radrbench": Seed(_published, (("import", "radrbench", "published.json", "-o", "back", "--existing", "replace"),)),
     "chexbench": Seed(_chexbench, (("import", "chexbench", "data.json", "-o", "back", "--existing", "replace"),)),
