@@ -24,6 +24,7 @@ SHOW_EVERY_S = 60.0
 SHOWN = 4
 SHOWN_CHARACTERS = 240
 _ABOUT: tuple[str, ...] = ("mode", "task", "corpus", "licence")
+_KEPT = (*_ABOUT, "sample_id", "completions", "trainer_state")
 IDS_NAMED = 8
 
 
@@ -131,7 +132,8 @@ class RewardWatch:
 
         def watched(**given: Any) -> Sequence[float | None]:
             self._last_batch.saw(str(sample) for sample in given.get("sample_id") or ())
-            self._given, self._batch[name] = given, reward(**given)
+            self._batch[name] = reward(**given)
+            self._given = {key: given[key] for key in _KEPT if key in given}
             return self._batch[name]
 
         watched.__name__ = name
