@@ -45,13 +45,12 @@ BATCH = [[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [0.0, 0.5]]
 
 
 def test_advantages_of_sequences_under_each_scale_by_hand() -> None:
-    near = {"abs": 1e-4}
     root = 2**0.5
     assert of_sequences(BATCH, "none") == pytest.approx([-1, 1, -0.5, 0.5])
     by_group = [-1 / (root + 1e-4), 1 / (root + 1e-4), -0.5 / (root / 2 + 1e-4), 0.5 / (root / 2 + 1e-4)]
-    assert of_sequences(BATCH, "group") == pytest.approx(by_group, **near)
+    assert of_sequences(BATCH, "group") == pytest.approx(by_group, abs=1e-4)
     whole = spread([1, 3, 0, 1])
-    assert of_sequences(BATCH, "batch") == pytest.approx([-1 / whole, 1 / whole, -0.5 / whole, 0.5 / whole], **near)
+    assert of_sequences(BATCH, "batch") == pytest.approx([-1 / whole, 1 / whole, -0.5 / whole, 0.5 / whole], abs=1e-4)
     # The first reward is equal in each group; the second is -0.707 and 0.707 in each, twice, and so normalized again.
     each = 3**0.5 / 2
     assert of_sequences(BATCH, "normalize_then_sum") == pytest.approx([-each, each, -each, each], abs=1e-3)
