@@ -170,7 +170,7 @@ def shape_of_config(config: Any, *, lora_rank: int = 0, lora_targets: tuple[str,
     adapters = sum(
         lora_rank * (part.in_features + part.out_features)
         for name, part in model.named_modules()
-        if isinstance(part, torch.nn.Linear) and name.rpartition(".")[2] in lora_targets
+        if isinstance(part, torch.nn.Linear) and name.rpartition(".")[2] in lora_targets and ".visual." not in name
     )
     return ModelShape(
         family=config.model_type,
