@@ -50,10 +50,11 @@ def run_checks(
 ) -> list[CheckLine]:
     """Check rows of an export, as they will be trained on, against the processor; give what was looked at.
 
-    Patients are looked up for all rows; the rest is looked at in `MOST_ROWS` of them, spread evenly. `max_length` bounds
-    prompt and reference completion together, in tokens; `max_completion_length` is what GRPO may write. `held_out` are
-    the patients of validation and test. `rewards` are tried on hand-made completions. `config` is the model's
-    configuration, with which the processor has to agree; `image_side` that of the squares as which images are shown.
+    Patients are looked up for all rows; the rest is looked at in `MOST_ROWS` of them, spread evenly. `max_length`
+    bounds prompt and reference completion together, in tokens; `max_completion_length` is what GRPO may write.
+    `held_out` are the patients of validation and test. `rewards` are tried on hand-made completions. `config` is the
+    model's configuration, with which the processor has to agree; `image_side` that of the squares as which images are
+    shown.
     Raises InputError for samples that cannot be trained on, SettingsError for settings that cannot train.
     """
     patients, rows = check_patients(rows, held_out), spread(rows)

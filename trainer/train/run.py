@@ -26,6 +26,7 @@ from cxr.miner.benchmark.settings import Existing
 from cxr.miner.judge.settings import JudgeSettings
 from cxr.miner.kit.errors import CxrError, InputError, SettingsError
 from cxr.miner.kit.files import discard, settle, whole_folder
+from cxr.prompts.instructions import recorded_instructions
 from cxr.trainer.models.families import check_weights, load_model, load_processor, no_programs, save
 from cxr.trainer.models.offline import no_look_ups
 from cxr.trainer.reward.protocol import RewardRun
@@ -205,6 +206,10 @@ def prepare_output(training: Training, *, is_first: bool = True) -> Path | None:
         for recorded in (training.recorded(), told)
     )
     check_same_run(now, before, output)
+    # GRPO measures KL from what it started with, and LoRA's weights are added to that.
+    weights = (record.get("model") or {}).get("weights_sha256")
+    if weights and Path(training.model).is_dir():
+        check_same_run({"weights": start_facts(training.model)["weights_sha256"]}, {"weights": weights}, output)
     return last_checkpoint(output)
 
 
@@ -214,7 +219,12 @@ def prepare_data(training: Training, *, rejects: list[dict[str, str]] | None = N
     source = find_export(training.data, training.output / "data", settings)
     before = read_record(training.output).get("data")
     if before is not None:  # a run that goes on
-        check_same_run({"data": source.note["fingerprint"]}, {"data": before["fingerprint"]}, training.output)
+        asked = recorded_instructions(before)
+        check_same_run(
+            {"data": source.note["fingerprint"], "instructions": source.instructions.sha256},
+            {"data": before["fingerprint"], "instructions": asked.sha256},
+            training.output,
+        )
     data = load_rows(source, settings, training.output / "cache", rejects=rejects)
     if isinstance(settings, GRPOSettings) and settings.ask == "reasoning":
         data = dataclasses.replace(data, rows=ask_to_reason(data.rows, source.instructions))
