@@ -1,4 +1,4 @@
-"""DeepSpeed unpickles its checkpoints, which runs what stands in them: only those that are the user's alone are resumed.
+"""DeepSpeed unpickles its checkpoints, which runs what stands in them: only those of the user alone are resumed.
 
 DeepSpeed itself is not needed for that: what it would be handed is refused, or let through, before it is.
 """
@@ -17,6 +17,8 @@ from cxr.miner.kit.errors import InputError  # noqa: E402
 from cxr.trainer.train import run as training_run  # noqa: E402
 from cxr.trainer.train.exact import demand_only_ours  # noqa: E402
 from tests.training_world import ONE_STEP, World, make_world  # noqa: E402
+
+STATES = "zero_pp_rank_0_mp_rank_00_optim_states.pt"
 
 
 @pytest.fixture
@@ -40,9 +42,7 @@ def test_a_checkpoint_that_nobody_else_can_write_to_is_let_through(checkpoint: P
     demand_only_ours(checkpoint)
 
 
-@pytest.mark.parametrize(
-    "where", [".", "latest", "global_step2", "global_step2/zero_pp_rank_0_mp_rank_00_optim_states.pt"]
-)
+@pytest.mark.parametrize("where", [".", "latest", "global_step2", f"global_step2/{STATES}"])
 @pytest.mark.parametrize("more", [stat.S_IWGRP, stat.S_IWOTH])
 def test_whatever_others_may_write_to_is_refused_by_its_name(checkpoint: Path, where: str, more: int) -> None:
     path = checkpoint / where

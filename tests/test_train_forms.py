@@ -12,11 +12,17 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra cxr[train]")
 
+import huggingface_hub  # noqa: E402
+
 from cxr.miner.images.pictures import open_picture  # noqa: E402
+from cxr.miner.kit.errors import InputError  # noqa: E402
 from cxr.prompts.instructions import RELEASED, read_instructions  # noqa: E402
 from cxr.trainer.models.families import load_model, load_processor  # noqa: E402
 from cxr.trainer.predict.fit import fit_of  # noqa: E402
+from cxr.trainer.train import checks  # noqa: E402
 from cxr.trainer.train import run as training_run  # noqa: E402
+from cxr.trainer.train.data import load_rows, read_export  # noqa: E402
+from cxr.trainer.train.run_record import start_facts  # noqa: E402
 from cxr.trainer.train.settings import SFTSettings, preset_hash  # noqa: E402
 from cxr.trainer.train.sft import sft_config  # noqa: E402
 from cxr.trainer.train.trl_settings import lora  # noqa: E402
@@ -198,3 +204,58 @@ def test_lora_touches_the_language_model_alone(world: World, family: str) -> Non
     assert all(".language_model." in name for name in touched)
     trained = {name for name, value in adapted.named_parameters() if value.requires_grad}
     assert not [name for name in trained if "visual" in name]
+
+
+# --- a million rows -----------------------------------------------------------------------------------------------
+
+
+def test_of_many_rows_some_are_looked_at_evenly_and_every_patient(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = load_rows(read_export(world.exports.sft, "sft"), SFTSettings(), world.folder / "cache").rows
+    monkeypatch.setattr(checks, "MOST_ROWS", 20)
+    looked = checks.spread(rows)
+    step = -(-len(rows) // 20)
+    assert looked["sample_id"] == rows["sample_id"][::step]
+    assert 10 < len(looked) <= 20
+    processor = load_processor(str(world.model()), min_pixels=3136, max_pixels=9216)
+    found = {line.name: line.looked_at for line in checks.run_checks(rows, processor, max_length=4096)}
+    assert (found["lengths"], found["answers"]) == (len(looked), len(looked))
+    unseen = next(row for row in rows.remove_columns("images") if row["sample_id"] not in set(looked["sample_id"]))
+    with pytest.raises(InputError, match=rf"of patients that are also in validation or test: .*{unseen['sample_id']}"):
+        checks.run_checks(rows, processor, max_length=4096, held_out=[unseen["patient_id"]])
+    assert checks.spread(looked) is looked
+
+
+def test_processes_after_the_first_take_its_word_for_what_is_left_out(world: World) -> None:
+    export = read_export(world.exports.sft, "sft")
+    bad = {"sample_id": load_rows(export, SFTSettings(), world.folder / "cache").rows["sample_id"][0], "path": "x"}
+    with patch("cxr.trainer.train.data.image_rejects", side_effect=AssertionError("looked again")):
+        told = load_rows(export, SFTSettings(), world.folder / "cache", rejects=[bad])
+    assert told.rejects == [bad]
+    assert bad["sample_id"] not in told.rows["sample_id"]
+
+
+# --- what a hub's model was ---------------------------------------------------------------------------------------
+
+
+def test_a_hubs_model_is_recorded_by_its_commit_and_its_files_hashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, named, small = "c" * 40, "a" * 64, b"weights"
+    repository = tmp_path / "models--owner--name"
+    snapshot, blobs = repository / "snapshots" / commit, repository / "blobs"
+    for folder in (snapshot, blobs, repository / "refs"):
+        folder.mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    (snapshot / "config.json").write_text("{}")
+    (blobs / named).write_bytes(b"is not read: the hub's client has named it by its hash")
+    (snapshot / "model-1.safetensors").symlink_to(blobs / named)
+    (snapshot / "model-2.safetensors").write_bytes(small)  # as it lies where there are no links
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    facts = start_facts("owner/name")
+    assert (facts["name"], facts["commit"]) == ("owner/name", commit)
+    assert facts["config_sha256"] == hashlib.sha256(b"{}").hexdigest()
+    hashes = {"model-1.safetensors": named, "model-2.safetensors": hashlib.sha256(small).hexdigest()}
+    assert facts["weights_sha256"] == hashes
+    assert start_facts("owner/other") == {"name": "owner/other", "config_sha256": None, "weights_sha256": {}}

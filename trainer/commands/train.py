@@ -24,7 +24,7 @@ ASKED = Options(
     ),
     data=offered(Path, "An export for this stage (`cxr export`), or a store.", "--data", default=...),
     output=offered(Path, "The run's folder: checkpoints, logs, curves, final/.", "-o", "--output", default=...),
-    preset=offered(str, "paper, lora, tiny, or a TOML file of your own.", default="paper"),
+    preset=offered(str, "paper, released, lora, tiny, or a TOML file of your own.", default="paper"),
 )
 CHANGED = Options(
     set_=offered(
@@ -96,7 +96,9 @@ def train_grpo(
 @train_app.command("ablation")
 def train_ablation(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where all runs, predictions and the table go.")],
-    preset: Annotated[str, typer.Option(help="tiny (on phantoms, minutes), paper, lora, or a TOML file.")] = "tiny",
+    preset: Annotated[
+        str, typer.Option(help="tiny (on phantoms, minutes), paper, released, lora, or a TOML file.")
+    ] = "tiny",
     data: Annotated[
         Path | None, typer.Option("--data", help="A store with scored chains; default for tiny: phantoms.")
     ] = None,
