@@ -13,6 +13,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the extra cxr[train]")
 
 import huggingface_hub  # noqa: E402
+from accelerate import PartialState  # noqa: E402
 
 from cxr.miner.images.pictures import open_picture  # noqa: E402
 from cxr.miner.kit.errors import InputError  # noqa: E402
@@ -180,7 +181,7 @@ def test_processes_that_fail_before_there_is_a_record_leave_no_folder(world: Wor
 
 
 def test_processes_wait_for_the_first_ones_checks_as_long_as_they_are_told(world: World, tmp_path: Path) -> None:
-    state = training_run.PartialState
+    state = PartialState
     with patch.object(training_run, "PartialState", side_effect=lambda **given: state(cpu=given["cpu"])) as made:
         assert world.train("sft", tmp_path / "out", *ONE_STEP, "--set", "timeout_hours=9").exit_code == 0
     assert made.call_args.kwargs["timeout"] == timedelta(hours=9)
