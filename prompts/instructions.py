@@ -51,6 +51,11 @@ class Instructions(Frozen):
         """What tells these words from all others; the name is not in it."""
         return hashlib.sha256(f"{self.system}\0{self.reasoning}\0{self.answer_only}".encode()).hexdigest()
 
+    @property
+    def label(self) -> str:
+        """The name with the beginning of the hash: what is compared, as one can read it."""
+        return f"{self.name} {self.sha256[:12]}"
+
     def form(self, mode: str) -> str:
         """Return how a mode is asked, with `{question}` for the question."""
         return self.reasoning if mode == "reasoning" else self.answer_only

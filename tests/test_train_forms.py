@@ -87,7 +87,7 @@ def test_a_model_is_asked_as_it_was_trained_and_anything_else_is_warned_of(
 ) -> None:
     header, said = asked(world, released, tmp_path / "own.jsonl")
     assert header["instructions"] == RELEASED.facts()
-    assert header["identity"]["instructions"] == f"released {RELEASED.sha256[:12]}"
+    assert header["identity"]["instructions"] == RELEASED.label
     assert header["identity"]["image_side"] == 84
     assert "was trained on" not in said
     header, said = asked(world, released, tmp_path / "same.jsonl", "--instructions", "released")
@@ -130,13 +130,13 @@ def test_a_run_goes_on_with_the_words_and_weights_it_began_with(world: World, re
     (output / "run.json").write_text(json.dumps(record | {"settings": {**record["settings"], "instructions": None}}))
     other = world.train("sft", output, *ONE_STEP, *told)
     assert other.exit_code == 1
-    assert f"holds a run with instructions '{RELEASED.sha256}'" in other.output.replace("\n", " ")
+    assert f"holds a run with instructions '{RELEASED.label}'" in other.output.replace("\n", " ")
     record["model"]["weights_sha256"] = {"model.safetensors": "0" * 64}
     (output / "run.json").write_text(json.dumps(record))
     again = ("--data", world.folder / "released", "--set", "instructions=released")
     moved = world.train("sft", output, *ONE_STEP, *told, *again)
     assert moved.exit_code == 1
-    assert "holds a run with weights" in moved.output
+    assert "holds a run with start weights" in moved.output
 
 
 # --- what is left of a run that cannot begin ----------------------------------------------------------------------

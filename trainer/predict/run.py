@@ -179,7 +179,7 @@ def identity(job: PredictJob, source: SampleSource) -> dict[str, Any]:
         "seed": settings["sampling_seed"],
         **{name: settings[name] for name in _OF_THE_OUTPUT},
         # The paper's are not named: files of an earlier version, which had no others, go on.
-        **({"instructions": f"{asked.name} {asked.sha256[:12]}"} if asked.sha256 != PAPER.sha256 else {}),
+        **({"instructions": asked.label} if asked.sha256 != PAPER.sha256 else {}),
     }
     if job.settings.is_server:
         return made | {"served as": job.model, "picture": settings["picture"]}

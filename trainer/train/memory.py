@@ -122,7 +122,7 @@ def memory_of(settings: TrainSettings, model: str) -> Memory:
     step can take, not what it takes on average.
     """
     shape = shape_of(model, lora_rank=settings.lora_rank, lora_targets=tuple(settings.lora_targets))
-    side = math.isqrt(settings.max_pixels)
+    side = settings.image_side or math.isqrt(settings.max_pixels)
     rollout, completion, reference = 0, 0, False
     if isinstance(settings, GRPOSettings):
         completion, reference = settings.max_completion_length, settings.kl > 0

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from cxr.miner.benchmark.settings import Existing
 from cxr.miner.judge.settings import JudgeSettings
+from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import CxrError, InputError, SettingsError
 from cxr.miner.kit.files import discard, settle, whole_folder
 from cxr.prompts.instructions import recorded_instructions
@@ -209,7 +210,11 @@ def prepare_output(training: Training, *, is_first: bool = True) -> Path | None:
     # GRPO measures KL from what it started with, and LoRA's weights are added to that.
     weights = (record.get("model") or {}).get("weights_sha256")
     if weights and Path(training.model).is_dir():
-        check_same_run({"weights": start_facts(training.model)["weights_sha256"]}, {"weights": weights}, output)
+        now, before = (
+            {"start weights": digest(*sorted(hashes.items()), length=12)}
+            for hashes in (start_facts(training.model)["weights_sha256"], weights)
+        )
+        check_same_run(now, before, output)
     return last_checkpoint(output)
 
 
@@ -219,10 +224,12 @@ def prepare_data(training: Training, *, rejects: list[dict[str, str]] | None = N
     source = find_export(training.data, training.output / "data", settings)
     before = read_record(training.output).get("data")
     if before is not None:  # a run that goes on
-        asked = recorded_instructions(before)
+        asks, asked = source.instructions, recorded_instructions(before)
+        if asks.sha256 == asked.sha256:  # by whatever name
+            asks = asked
         check_same_run(
-            {"data": source.note["fingerprint"], "instructions": source.instructions.sha256},
-            {"data": before["fingerprint"], "instructions": asked.sha256},
+            {"data": source.note["fingerprint"], "instructions": asks.label},
+            {"data": before["fingerprint"], "instructions": asked.label},
             training.output,
         )
     data = load_rows(source, settings, training.output / "cache", rejects=rejects)
