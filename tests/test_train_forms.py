@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import polars as pl
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra cxr[train]")
@@ -20,6 +21,9 @@ from cxr.miner.kit.errors import InputError  # noqa: E402
 from cxr.prompts.instructions import RELEASED, read_instructions  # noqa: E402
 from cxr.trainer.models.families import load_model, load_processor  # noqa: E402
 from cxr.trainer.predict.fit import fit_of  # noqa: E402
+from cxr.trainer.predict.local import LocalModel  # noqa: E402
+from cxr.trainer.predict.samples import SampleSource, read_samples, requests_of  # noqa: E402
+from cxr.trainer.predict.settings import PredictSettings  # noqa: E402
 from cxr.trainer.train import checks  # noqa: E402
 from cxr.trainer.train import run as training_run  # noqa: E402
 from cxr.trainer.train.data import load_rows, read_export  # noqa: E402
@@ -102,6 +106,21 @@ def test_a_model_is_asked_as_it_was_trained_and_anything_else_is_warned_of(
     assert header["instructions"] == read_instructions(str(tmp_path / "mine.toml")).facts()
 
 
+def test_a_model_reads_the_same_conversation_as_in_training(world: World, released: Path) -> None:
+    settings = PredictSettings(image_side=84)
+    model = LocalModel(str(released / "final"), settings)
+    shown = read_samples(SampleSource.open(world.folder / "released"), settings)
+    asked = {request.sample.sample_id: model._template(request) for request in requests_of(shown, settings, RELEASED)}
+    (file,) = (world.folder / "released" / "data").glob("test-*.parquet")
+    for row in pl.read_parquet(file).to_dicts():
+        ((turn,), images) = row["prompt"], [{"type": "image"}] * len(row["images"])
+        turns = [{**turn, "content": [*images, {"type": "text", "text": turn["content"]}]}]
+        read = model._processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        assert asked.pop(row["sample_id"]) == read
+        assert "You are a helpful assistant." in read  # the template's own
+    assert not asked
+
+
 def test_a_file_of_predictions_takes_no_other_form(world: World, released: Path, tmp_path: Path) -> None:
     asked(world, released, tmp_path / "own.jsonl")
     other = predicted(world, released, tmp_path / "own.jsonl", "--instructions", "paper")
@@ -178,6 +197,15 @@ def test_processes_that_fail_before_there_is_a_record_leave_no_folder(world: Wor
 
 
 # --- many processes -----------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_says_that_vllm_is_lacking_and_a_run_stops_at_it(world: World, tmp_path: Path) -> None:
+    asked = ("--set", "rollouts=vllm-colocate")
+    dry = world.train("grpo", tmp_path / "out", *asked, "--dry-run")
+    assert (dry.exit_code, "needs vLLM, which is not installed" in dry.output) == (0, True)
+    stopped = world.train("grpo", tmp_path / "out", *asked)
+    assert (stopped.exit_code, "needs vLLM, which is not installed" in stopped.output) == (2, True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_processes_wait_for_the_first_ones_checks_as_long_as_they_are_told(world: World, tmp_path: Path) -> None:
