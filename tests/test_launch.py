@@ -15,7 +15,7 @@ from accelerate.commands import launch as accelerate_launch  # noqa: E402
 from accelerate.commands.config.config_args import load_config_from_file  # noqa: E402
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
-from peft import LoraConfig, get_peft_model  # noqa: E402
+from peft import get_peft_model  # noqa: E402
 
 from cxr.miner.kit.errors import CxrError, InputError, SettingsError  # noqa: E402
 from cxr.trainer.models.families import FAMILIES, load_model  # noqa: E402
@@ -34,6 +34,7 @@ from cxr.trainer.train.memory import (  # noqa: E402
     weights_precision,
 )
 from cxr.trainer.train.settings import GRPOSettings, SFTSettings  # noqa: E402
+from cxr.trainer.train.trl_settings import lora  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
 
 H200 = 141_000_000_000
@@ -205,7 +206,7 @@ def test_parameters_are_counted_and_not_estimated(models: dict[str, str], family
     assert shape.parameters == shape.trainable == sum(value.numel() for value in model.parameters())
     assert shape.vision_parameters == sum(value.numel() for value in model.model.visual.parameters())
     assert 0 < shape.largest_block <= shape.in_blocks < shape.parameters
-    adapted = get_peft_model(model, LoraConfig(r=4, target_modules=list(TARGETS), task_type="CAUSAL_LM"))
+    adapted = get_peft_model(model, lora(SFTSettings(lora_rank=4, lora_targets=TARGETS)))  # type: ignore[arg-type]
     counted = shape_of(models[family], lora_rank=4, lora_targets=TARGETS).trainable
     assert counted == adapted.get_nb_trainable_parameters()[0]
 

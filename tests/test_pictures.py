@@ -97,7 +97,7 @@ def test_training_and_prediction_see_the_same_array(data: bytes, tmp_path: Path)
         "images": [[{"bytes": None, "path": str(path)}], [{"bytes": data, "path": "image"}]],
         "sample_id": ["a", "b"],
     }
-    trained = decoded(Dataset.from_dict(rows, features=features), processor)
+    trained = decoded(Dataset.from_dict(rows, features=features), processor, None)
     predicted = np.asarray(open_picture(str(path), shown_size(processor)))
     for row in trained:
         (image,) = row["images"]

@@ -100,6 +100,28 @@ def test_the_server_gets_the_pixels_and_the_papers_words(world: World) -> None:
     assert stored(world.folder, "sent") == sorted((key, row["mode"], ANSWER, None) for key, row in samples.items())
 
 
+def test_a_server_is_asked_in_the_form_that_is_named(world: World) -> None:
+    with serving() as server:
+        words = ("--instructions", "released", "--image-side", "56", "--limit", "6", "--name", "theirs")
+        done = predict(world, server.url, "theirs.jsonl", *words)
+        assert done.returncode == 0, done.stderr
+        other = predict(world, server.url, "theirs.jsonl", "--limit", "6", "--name", "theirs")
+    assert (other.returncode, "its instructions is released" in other.stderr) == (1, True)
+    asked = {row["question"]: row["mode"] for row in world.samples().values()}
+    suffix = "\nLet's think step by step. Enclose the reasoning within <think></think> and the answer within "
+    for request in server.requests:
+        (user,) = request["messages"]
+        text = user["content"][-1]["text"]
+        question, _, more = text.partition(suffix)
+        assert more in ({"<answer></answer>."} if suffix in text else {""})
+        assert question in asked
+        for part in user["content"][:-1]:
+            data = base64.b64decode(part["image_url"]["url"].partition(";base64,")[2])
+            assert Image.open(io.BytesIO(data)).size == (56, 56)
+    told = header(world.folder / "theirs.jsonl")
+    assert (told["instructions"]["name"], told["identity"]["image_side"]) == ("released", 56)
+
+
 def test_the_key_comes_from_the_environment_and_stays_nowhere(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     with serving() as server:

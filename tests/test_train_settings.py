@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cxr.miner.kit.errors import SettingsError
-from cxr.trainer.train.settings import GRPOSettings, parse_rewards, presets
+from cxr.trainer.train.settings import GRPOSettings, SFTSettings, parse_rewards, presets
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,54 @@ def test_rewards_that_cannot_be_are_refused(tmp_path: Path, given: dict[str, Any
 
 def test_the_papers_preset_has_its_reward_and_all_others_the_grounded_one(tmp_path: Path) -> None:
     kinds = {name: GRPOSettings.from_preset(name, tmp_path / "cxr.duckdb", {}).process_reward for name in presets()}
-    assert kinds == {"paper": "factuality", "lora": "grounded", "tiny": "grounded"}
+    assert kinds == {"paper": "factuality", "released": "factuality", "lora": "grounded", "tiny": "grounded"}
+
+
+def test_the_authors_scripts_are_a_preset_beside_their_paper(tmp_path: Path) -> None:
+    """Facts of MAGIC-AI4Med/ChestX-Reasoner, `sft_config.py` and `run_RL.sh`, against supplementary tables 1 and 2."""
+    store = tmp_path / "cxr.duckdb"
+    paper, released = (SFTSettings.from_preset(name, store, {}) for name in ("paper", "released"))
+    assert (paper.global_batch, paper.steps, paper.epochs, paper.image_side) == (512, 3500, None, None)
+    assert (released.global_batch, released.steps, released.epochs, released.image_side) == (128, None, 5, 448)
+    assert (paper.schedule, released.schedule, paper.warmup, released.warmup) == ("cosine", "cosine", 0.1, 0.1)
+    by_paper, by_code = (GRPOSettings.from_preset(name, store, {}) for name in ("paper", "released"))
+    assert (by_paper.kl, by_paper.entropy, by_paper.steps, by_paper.rollouts) == (1e-4, 1e-4, 400, "transformers")
+    assert (by_code.kl, by_code.entropy, by_code.epochs, by_code.rollouts) == (1e-3, 1e-3, 3, "vllm-colocate")
+    assert (by_code.max_length, by_code.max_completion_length) == (2048, 2048)
+    for made in (by_paper, by_code):
+        assert (made.schedule, made.warmup, made.learning_rate) == ("constant", 0, 5e-7)
+        assert (made.global_batch, made.group) == (256, 8)
+    assert {released.instructions, by_code.instructions, paper.instructions} == {"released", None}
+
+
+@pytest.mark.parametrize(
+    ("preset", "given", "steps"),
+    [
+        ("paper", {}, 3500),
+        ("paper", {"epochs": 2}, 20),
+        ("released", {}, 200),  # 5,120 rows, 128 a step, five times
+        ("released", {"steps": 7}, 7),
+        ("released", {"epochs": 0.5}, 20),
+    ],
+)
+def test_who_says_steps_takes_a_presets_epochs_away(
+    tmp_path: Path, preset: str, given: dict[str, Any], steps: int
+) -> None:
+    assert SFTSettings.from_preset(preset, tmp_path / "cxr.duckdb", given).steps_over(5120) == steps
+
+
+def test_steps_and_epochs_together_are_refused_and_either_may_stand_in_the_toml(tmp_path: Path) -> None:
+    store = tmp_path / "cxr.duckdb"
+    with pytest.raises(SettingsError, match=r"epochs is '2'; expected none beside steps=3"):
+        SFTSettings.from_preset("tiny", store, {"epochs": 2, "steps": 3})
+    (tmp_path / "cxr.toml").write_text("[train.sft]\nepochs = 4\n")
+    made = SFTSettings.from_preset("tiny", store, {})
+    assert (made.steps, made.epochs) == (None, 4)
+
+
+def test_instructions_that_are_not_there_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="there are no instructions 'theirs'; expected paper, released, or a TOML"):
+        SFTSettings.from_preset("tiny", tmp_path / "cxr.duckdb", {"instructions": "theirs"})
 
 
 def test_losses_scales_and_credit_are_told_as_all_else_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

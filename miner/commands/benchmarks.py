@@ -132,6 +132,7 @@ EXPORTING = Options(
     ),
     pixels=offered(str, "paths, or embed the image files."),
     max_pixels=offered(int, "verl: the area to which images are scaled down."),
+    instructions=offered(str, "How prompts ask: paper (the default), released, or a TOML file of your own."),
     seed=offered(int, "Names the order and the draws of --mix."),
 )
 

@@ -17,6 +17,7 @@ from cxr.miner.export.settings import ExportSettings
 from cxr.miner.kit.errors import InputError, PolicyError, SettingsError
 from cxr.miner.kit.files import whole_folder
 from cxr.miner.store import Run, Store
+from cxr.prompts.instructions import read_instructions
 
 NOTE = "export.json"
 
@@ -90,6 +91,7 @@ def export(
         "benchmark": benchmark.manifest.name,
         "fingerprint": benchmark.manifest.fingerprint,
         "licence": licence,
+        "instructions": read_instructions(settings.instructions).facts(),
     }
     if (finished := _finished(folder, existing, {**made_of, "settings": given})) is not None:
         return finished

@@ -1,5 +1,6 @@
 """The rows that every format is made from: slices of a benchmark's samples, mixed, in a fixed order."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from cxr.miner.benchmark.samples import REASONING
 from cxr.miner.benchmark.settings import SPLITS, Mode
 from cxr.miner.export.settings import ExportSettings
 from cxr.miner.kit.errors import InputError
+from cxr.prompts.instructions import QUESTION, Instructions, read_instructions
 
 # What a format reads: the samples of one slice, with images as places on this machine, and the mode's repetitions.
 _VIEW = """
@@ -30,6 +32,16 @@ _VIEW = """
         from incoming join weights using (mode) join rooted using (corpus))
     select * exclude (copies, copy), copy
     from (select *, unnest(range(copies)) as copy from mixed)
+"""
+
+
+# How prompts are made of questions: the user's turn, and the turns around it.
+_MACROS = """
+    create or replace temporary macro asked(mode, question) as
+        replace(if(mode = 'reasoning', $reasoning, $answer_only), $placeholder, question);
+    create or replace temporary macro conversation(content) as
+        list_filter([{'role': 'system', 'content': $system}, {'role': 'user', 'content': content}],
+                    lambda turn: turn.role = 'user' or turn.content <> '')
 """
 
 
@@ -107,6 +119,7 @@ class Slices:
         weights = [(str(mode), weight) for mode, weight in settings.mix.items()]
         self._make("rooted", pl.DataFrame(rooted, schema=["corpus", "root"], orient="row"))
         self._make("weights", pl.DataFrame(weights, schema=["mode", "weight"], orient="row"))
+        self._connection.execute(_macros(read_instructions(settings.instructions)))
 
     def tables(self, select: str) -> Iterator[pa.Table]:
         """Return the rows of a query over the view `samples`, slice by slice; each slice in an order of its own draw.
@@ -146,6 +159,12 @@ class Slices:
                 pieces.append(pq.read_table(path).slice(low, high - low))
             start += rows
         return pa.concat_tables(pieces) if pieces else REASONING.empty_table()
+
+
+def _macros(instructions: Instructions) -> str:
+    """Return the macros for these instructions; a macro takes no parameters but its own."""
+    words = {**instructions.model_dump(include={"system", "reasoning", "answer_only"}), "placeholder": QUESTION}
+    return re.sub(r"\$([a-z_]+)", lambda found: "'" + words[found[1]].replace("'", "''") + "'", _MACROS)
 
 
 def _rows(path: Path) -> int:

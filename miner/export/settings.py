@@ -1,14 +1,27 @@
 """What an export is to hold."""
 
 from collections.abc import Iterable
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from cxr.miner.benchmark.settings import SPLITS, Mode
 from cxr.miner.kit.errors import SettingsError
 from cxr.miner.kit.settings import Names, StageSettings
+from cxr.prompts.instructions import PAPER, read_instructions
+
+
+def _check_instructions(name: str) -> str:
+    try:
+        read_instructions(name)
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
+    return name
+
+
+InstructionsName = Annotated[str, AfterValidator(_check_instructions)]
+"""Those that are named in `cxr.prompts.instructions`, or a file of one's own."""
 
 
 class ExportSettings(StageSettings):
@@ -23,6 +36,8 @@ class ExportSettings(StageSettings):
     # How often a sample of each mode is taken: 2 twice, 0.25 every fourth, by a draw under the seed.
     mix: dict[Mode, float] = Field(default={Mode.ANSWER_ONLY: 1.0, Mode.REASONING: 1.0})
     image_roots: dict[str, str] = Field(default={})
+    # How prompts ask: as the paper says, as the authors' published code does, or as a file of yours.
+    instructions: InstructionsName = PAPER.name
     pixels: Literal["paths", "embed"] = "paths"
     # The area to which a reader of `verl` rows scales an image down, by default that of `cxr train`.
     max_pixels: int = Field(default=448 * 448, ge=56 * 56)

@@ -4,7 +4,6 @@ import pyarrow as pa
 
 from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, mixed
 from cxr.miner.export.registry import ExportFormat
-from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
@@ -13,11 +12,8 @@ ORIGIN = [(name, pa.string()) for name in ("mode", "task", "corpus", "licence", 
 
 SCHEMA = pa.schema([("images", IMAGES), ("prompt", MESSAGES), ("completion", MESSAGES), *ORIGIN])
 
-# The paper's two formats (section 6.2); a reasoning-augmented question is in the benchmark in both modes.
-PROMPT_SQL = (
-    f"[{{'role': 'system', 'content': '{SYSTEM}'}}, {{'role': 'user', 'content': question || ' ' || "
-    f"if(mode = 'reasoning', '{ASK_WITH_REASONING}', '{ASK_FOR_ANSWER}')}}] as prompt"
-)
+# In the form that the settings name (rows.py); a reasoning-augmented question is in the benchmark in both modes.
+PROMPT_SQL = "conversation(asked(mode, question)) as prompt"
 COMPLETION_SQL = (
     "[{'role': 'assistant', 'content': if(mode = 'reasoning', '<think> ' || reasoning || ' </think>', '') "
     "|| '<answer> ' || answer || ' </answer>'}] as completion"

@@ -10,7 +10,6 @@ from cxr.miner.export.registry import ExportFormat
 from cxr.miner.export.rows import Benchmark, Slices
 from cxr.miner.export.settings import ExportSettings
 from cxr.miner.export.sft import MESSAGES
-from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING, SYSTEM
 
 _EXTRA = pa.struct(
     [
@@ -37,9 +36,7 @@ SCHEMA = pa.schema(
 
 _SELECT = f"""
     select corpus || '/' || task as data_source,
-           [{{'role': 'system', 'content': '{SYSTEM}'}},
-            {{'role': 'user', 'content': repeat('<image>', len(images)) || question || ' ' ||
-                if(mode = 'reasoning', '{ASK_WITH_REASONING}', '{ASK_FOR_ANSWER}')}}] as prompt,
+           conversation(repeat('<image>', len(images)) || asked(mode, question)) as prompt,
            list_transform(images, lambda p: {{'image': p, 'max_pixels': $max_pixels}}) as images,
            'radiology' as ability, {{'style': 'rule', 'ground_truth': answer}} as reward_model,
            {{'split': split, 'index': $first + row_number() over (order by sample_id, copy) - 1,

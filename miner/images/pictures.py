@@ -46,10 +46,22 @@ class Within:
         return max(1, int(width * scale)), max(1, int(height * scale))
 
 
+@dataclass(frozen=True)
+class Square:
+    """Scales to a square, up or down and whatever the shape, as some models are trained."""
+
+    side: int
+
+    def __call__(self, width: int, height: int) -> tuple[int, int]:  # noqa: ARG002 - a fit is asked with both
+        """Return the square's width and height."""
+        return self.side, self.side
+
+
 def open_picture(picture: Picture, fit: Fit | None = None) -> Image.Image:
     """Decode a PNG, JPEG or DICOM file to RGB, upright; raises BadPicture for one that is missing, damaged or too odd.
 
-    `fit` says how large the image is shown: what is larger is scaled down to that, a JPEG already while it is decoded
+    `fit` says how large the image is shown: what is larger (for `Square` also what is smaller) is scaled to that, a
+    JPEG already while it is decoded
     (libjpeg's own halving, then bicubic), so a bound costs less than none. More than eight bits are scaled by the
     range of what is there, as a viewer's first window does; DICOM by its own window. What is transparent is black.
     """
@@ -60,7 +72,8 @@ def open_picture(picture: Picture, fit: Fit | None = None) -> Image.Image:
         size = _target(image.size, fit, name)
     else:
         image, size = _decoded(data, name, fit)
-    if size[0] <= image.width and size[1] <= image.height and size != image.size:
+    is_smaller = size[0] <= image.width and size[1] <= image.height
+    if size != image.size and (is_smaller or isinstance(fit, Square)):
         image = image.resize(size, Image.Resampling.BICUBIC)
     return image.convert("RGB")
 

@@ -20,6 +20,9 @@ SAMPLES = Options(
     mode=offered(
         str, "How to ask: reasoning, answer_only, both (each sample twice), or own (as each sample says; default)."
     ),
+    instructions=offered(
+        str, "How the instruction is worded: paper, released, or a TOML file; default: as the model was trained."
+    ),
     samples=offered(str, "Only samples of this mode: reasoning or answer_only."),
     tasks=offered(str, "Only these tasks; separated by commas."),
     limit=offered(int, "At most this many samples; the first of the benchmark."),
@@ -31,6 +34,7 @@ WRITING = Options(
     temperature=offered(float, "0 (the default) takes the likeliest token."),
     sampling_seed=offered(int, "Names the draw where the temperature is above 0.", "--seed"),
     max_pixels=offered(int, "Scale images down to this area."),
+    image_side=offered(int, "Show images as squares of so many pixels a side; default: as the model was trained."),
 )
 HERE = Options(
     batch=offered(int, "Local: samples at once; default 8."),
@@ -66,6 +70,7 @@ def predict(
     """Run a model over a benchmark; the same command goes on where it was stopped."""
     from cxr.miner.export.settings import parse_image_roots
     from cxr.miner.kit.console import out
+    from cxr.trainer.models.offline import no_look_ups
     from cxr.trainer.predict.run import PredictJob, requests_for
     from cxr.trainer.predict.run import predict as run
     from cxr.trainer.predict.settings import PredictSettings
@@ -80,7 +85,7 @@ def predict(
 
         out().print(estimate_table(requests_for(job), settings.model_copy(update={"model": model})))
         return
-    with _shown(job.called) as watch:
+    with _shown(job.called) as watch, no_look_ups(job.model):
         result = run(job, watch)
     _say(job, result)
 

@@ -24,7 +24,7 @@ ASKED = Options(
     ),
     data=offered(Path, "An export for this stage (`cxr export`), or a store.", "--data", default=...),
     output=offered(Path, "The run's folder: checkpoints, logs, curves, final/.", "-o", "--output", default=...),
-    preset=offered(str, "paper, lora, tiny, or a TOML file of your own.", default="paper"),
+    preset=offered(str, "paper, released, lora, tiny, or a TOML file of your own.", default="paper"),
 )
 CHANGED = Options(
     set_=offered(
@@ -96,7 +96,9 @@ def train_grpo(
 @train_app.command("ablation")
 def train_ablation(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where all runs, predictions and the table go.")],
-    preset: Annotated[str, typer.Option(help="tiny (on phantoms, minutes), paper, lora, or a TOML file.")] = "tiny",
+    preset: Annotated[
+        str, typer.Option(help="tiny (on phantoms, minutes), paper, released, lora, or a TOML file.")
+    ] = "tiny",
     data: Annotated[
         Path | None, typer.Option("--data", help="A store with scored chains; default for tiny: phantoms.")
     ] = None,
@@ -158,12 +160,22 @@ def _given(told: OptionValues) -> dict[str, Any]:
 
 
 def _train(settings: "SFTSettings | GRPOSettings", told: OptionValues, db: Path, *, show_text: bool = False) -> None:
-    """Print the plan, or hand over to `accelerate launch`, or train here."""
+    """Train, and ask no host for anything but a hub for its model."""
+    from cxr.trainer.models.offline import no_look_ups
+
+    with no_look_ups(told["model"]):  # before the libraries are imported, which look at the environment once
+        _train_here(settings, told, db, show_text=show_text)
+
+
+def _train_here(
+    settings: "SFTSettings | GRPOSettings", told: OptionValues, db: Path, *, show_text: bool = False
+) -> None:
+    """Print the plan, or hand over to `accelerate launch`, or train in this process."""
     from cxr.miner.benchmark.settings import Existing
     from cxr.miner.kit.console import echo, out, plain_table, say
     from cxr.miner.kit.settings import choose
     from cxr.trainer.train.launch import is_first, is_launched, launch
-    from cxr.trainer.train.run import LEFT_OUT, Training, prepare_output, train
+    from cxr.trainer.train.run import LEFT_OUT, Training, no_orphan, prepare_output, train
 
     existing = choose(Existing, told["existing"], f"{settings.stage}: --existing")
     where = {name: told[name] for name in ASKED}
@@ -182,11 +194,19 @@ def _train(settings: "SFTSettings | GRPOSettings", told: OptionValues, db: Path,
             say(sentence)
     elif settings.gpus > 1:
         plan = _planned(training, told)
-        prepare_output(training)  # what the user can mend is said here, once, and not by each process
-        code = launch(plan)
+        code = 1
+        with contextlib.suppress(_Failed), no_orphan(training.output):
+            prepare_output(training)  # what the user can mend is said here, once, and not by each process
+            code = launch(plan)
+            if code:
+                raise _Failed
         raise typer.Exit(Exit.REJECTS if code == Exit.DONE and (training.output / LEFT_OUT).is_file() else code)
     else:
         _say_trained(training, train(training))
+
+
+class _Failed(Exception):
+    """The processes ended with an error, which they said."""
 
 
 def _planned(training: "Training", told: OptionValues) -> "LaunchPlan":

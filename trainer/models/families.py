@@ -91,6 +91,16 @@ def load_model(model: str, *, precision: Precision = "fp32", attention: Attentio
         ) from None
 
 
+def check_weights(model: str) -> None:
+    """Raise InputError for a model folder without weights, before anything is made for a run of it."""
+    folder = Path(model)
+    if folder.is_dir() and not any(path.suffix in {".safetensors", ".bin"} for path in folder.iterdir()):
+        raise InputError(
+            f"the weights of {model} cannot be loaded (there are none beside its config.json); expected a complete "
+            "folder, as written by save_pretrained"
+        )
+
+
 @contextmanager
 def no_programs(folder: str | Path) -> Iterator[None]:
     """Turn torch's refusal to unpickle more than tensors into an InputError; its own words say how to run the rest."""

@@ -19,9 +19,9 @@ from cxr.miner.kit.console import say
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import EngineStopped, SettingsError
 from cxr.miner.kit.parallel import ordered_map
-from cxr.prompts.instructions import SYSTEM
 from cxr.schemas.vocabulary import RejectReason
-from cxr.trainer.models.families import load_model, load_processor, shown_size
+from cxr.trainer.models.families import load_model, load_processor
+from cxr.trainer.predict.fit import fit_of
 from cxr.trainer.predict.naming import model_name
 from cxr.trainer.predict.samples import Predicted, Request
 from cxr.trainer.predict.settings import PredictSettings
@@ -85,7 +85,7 @@ class LocalModel:
         self._fits = settings.batch
         self.speed = speed or Speed()
         self._processor = load_processor(model, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels)
-        self._fit = shown_size(self._processor)
+        self._fit = fit_of(self._processor, settings.image_side)
         self._tokenizer = self._processor.tokenizer
         # A fast tokenizer may not be used by two threads at once.
         self._tokenizing = threading.Lock()
@@ -154,9 +154,11 @@ class LocalModel:
     def _template(self, request: Request) -> str:
         """Return the conversation as the model reads it: the images come before the question, as in training."""
         shown = [{"type": "image"} for _ in request.sample.images]
+        turns = request.instructions.turns([*shown, {"type": "text", "text": request.text}])
+        # The form that all chat templates read: content as parts.
         messages = [
-            {"role": "system", "content": [{"type": "text", "text": SYSTEM}]},
-            {"role": "user", "content": [*shown, {"type": "text", "text": request.text}]},
+            {**turn, "content": [{"type": "text", "text": turn["content"]}]} if turn["role"] == "system" else turn
+            for turn in turns
         ]
         made: str = self._processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         return made

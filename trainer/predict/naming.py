@@ -22,6 +22,14 @@ def model_name(model: str) -> str:
     return run if folder.name == "final" else f"{run}/{folder.name}"
 
 
+def run_of(model: str) -> Path | None:
+    """Return the folder of the training that a model folder lies in; None where it lies in none."""
+    folder = Path(model)
+    if not folder.is_dir() or not _IN_A_RUN.fullmatch(folder.resolve().name):
+        return None
+    return folder.resolve().parent
+
+
 def weights_hash(model: str) -> str | None:
     """Return a hash that differs between any two trained models, in a second; None for a model on a hub.
 

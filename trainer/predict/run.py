@@ -4,16 +4,20 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cxr.miner.images.workers import unusable
 from cxr.miner.imports.predictions import PredictionsResult, import_predictions
+from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import InputError, StoreError
 from cxr.miner.kit.machine import MODELS, versions
 from cxr.miner.llm.books import FileBooks, open_client
 from cxr.miner.store import Store
+from cxr.prompts.instructions import PAPER
 from cxr.trainer.models.hardware import hardware
+from cxr.trainer.predict.as_trained import Form, form_of
 from cxr.trainer.predict.file import PredictionFile, open_predictions
 from cxr.trainer.predict.naming import model_name, weights_hash
 from cxr.trainer.predict.samples import Request, SampleSource, read_samples, requests_of
@@ -21,7 +25,7 @@ from cxr.trainer.predict.settings import PredictSettings
 from cxr.trainer.predict.speed import Speed
 
 # What can change an output; all else may differ between two runs that write to one file.
-_OF_THE_OUTPUT = ("mode", "temperature", "min_pixels", "max_pixels")
+_OF_THE_OUTPUT = ("mode", "temperature", "min_pixels", "max_pixels", "image_side")
 _SELECTION = {"split", "samples", "tasks", "limit"}
 
 
@@ -41,6 +45,16 @@ class PredictJob:
     def called(self) -> str:
         """The model's name in tables."""
         return self.name or (self.model if self.settings.is_server else model_name(self.model))
+
+    @cached_property
+    def form(self) -> Form:
+        """How the model is asked."""
+        return form_of(self.model, self.settings)
+
+    @property
+    def shown(self) -> PredictSettings:
+        """The settings, with what the form says of images."""
+        return self.settings.model_copy(update={"image_side": self.form.image_side})
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,8 @@ def predict(job: PredictJob, watch: Callable[[Speed], None] = lambda _: None) ->
     that was finished is in the file; the same call then goes on.
     """
     source, settings = SampleSource.open(job.benchmark), job.settings
+    for warning in job.form.warnings:
+        say(warning)
     requests = requests_for(job)
     if settings.is_server:
         from cxr.trainer.predict.server import check_policy  # noqa: PLC0415
@@ -109,7 +125,7 @@ def predict(job: PredictJob, watch: Callable[[Speed], None] = lambda _: None) ->
 def requests_for(job: PredictJob) -> list[Request]:
     """Return everything that a run asks, done or not, with images where they lie on this machine."""
     settings = job.settings.model_copy(update={"image_roots": _roots(job)})
-    return requests_of(read_samples(SampleSource.open(job.benchmark), settings), settings)
+    return requests_of(read_samples(SampleSource.open(job.benchmark), settings), settings, job.form.instructions)
 
 
 def _ask(
@@ -121,7 +137,7 @@ def _ask(
     watch: Callable[[Speed], None],
 ) -> str | None:
     """Ask the model, write down each batch as it comes, and give what a server charged for it."""
-    settings = job.settings
+    settings = job.shown
     if settings.is_server:
         from cxr.trainer.predict.server import Server, licences_of  # noqa: PLC0415
 
@@ -153,7 +169,8 @@ def default_output(job: PredictJob, source: SampleSource) -> Path:
 
 def identity(job: PredictJob, source: SampleSource) -> dict[str, Any]:
     """Return what two runs must share for their predictions to belong together."""
-    settings = job.settings.model_dump(mode="json")
+    settings = job.shown.model_dump(mode="json")
+    asked = job.form.instructions
     made = {
         "benchmark": f"{source.name} {source.fingerprint}",
         "model": job.called,
@@ -161,6 +178,8 @@ def identity(job: PredictJob, source: SampleSource) -> dict[str, Any]:
         "max_new_tokens": settings["max_completion_tokens"],
         "seed": settings["sampling_seed"],
         **{name: settings[name] for name in _OF_THE_OUTPUT},
+        # The paper's are not named: files of an earlier version, which had no others, go on.
+        **({"instructions": asked.label} if asked.sha256 != PAPER.sha256 else {}),
     }
     if job.settings.is_server:
         return made | {"served as": job.model, "picture": settings["picture"]}
@@ -174,6 +193,7 @@ def _about(job: PredictJob, source: SampleSource) -> dict[str, Any]:
         "benchmark": {"name": source.name, "fingerprint": source.fingerprint, "folder": str(source.folder.resolve())},
         "licence": source.licence,
         "model": job.model,
+        "instructions": job.form.instructions.facts(),
         "selection": job.settings.model_dump(mode="json", include=_SELECTION),
         "settings": job.settings.model_dump(mode="json", exclude=_SELECTION | {"attestations"}),
     }

@@ -14,12 +14,9 @@ from cxr.miner.export.registry import FORMATS
 from cxr.miner.export.rows import Benchmark
 from cxr.miner.images.pictures import Picture
 from cxr.miner.kit.errors import InputError
-from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING
+from cxr.prompts.instructions import PAPER, Instructions, recorded_instructions
 from cxr.schemas.prediction import Prediction
 from cxr.trainer.predict.settings import PredictSettings
-
-INSTRUCTIONS = {Mode.REASONING: ASK_WITH_REASONING, Mode.ANSWER_ONLY: ASK_FOR_ANSWER}
-"""What follows the question, word for word as in training (paper, section 6.2)."""
 
 _COLUMNS = ("sample_id", "mode", "task", "corpus", "licence", "images")
 
@@ -43,6 +40,7 @@ class Request:
 
     sample: ShownSample
     mode: Mode
+    instructions: Instructions = PAPER
 
     @property
     def key(self) -> tuple[str, str]:
@@ -52,7 +50,7 @@ class Request:
     @property
     def text(self) -> str:
         """The user's turn: the question and the instruction."""
-        return f"{self.sample.question} {INSTRUCTIONS[self.mode]}"
+        return self.instructions.ask(self.sample.question, self.mode)
 
     def predicted(self, model: str, benchmark: str | None, **said: Any) -> "Predicted":
         """Return what a model of this name wrote (`text`), or why it wrote nothing (`error`)."""
@@ -78,6 +76,8 @@ class SampleSource:
     benchmark: Benchmark | None
     """None for an export."""
     files: tuple[Path, ...]
+    instructions: Instructions = PAPER
+    """How the prompts of an export ask."""
 
     @classmethod
     def open(cls, folder: Path) -> "SampleSource":
@@ -108,7 +108,8 @@ def _export(folder: Path) -> SampleSource:
     files = tuple(folder / name for name in told["files"])
     if missing := [path.name for path in files if not path.is_file()]:
         raise InputError(f"{folder} lacks {missing[0]}, which its {NOTE} names; export again with --existing replace")
-    return SampleSource(folder, str(told["benchmark"]), str(told["fingerprint"]), str(told["licence"]), None, files)
+    name, fingerprint, licence = (str(told[key]) for key in ("benchmark", "fingerprint", "licence"))
+    return SampleSource(folder, name, fingerprint, licence, None, files, recorded_instructions(told))
 
 
 def read_samples(source: SampleSource, settings: PredictSettings) -> list[ShownSample]:
@@ -126,7 +127,7 @@ def read_samples(source: SampleSource, settings: PredictSettings) -> list[ShownS
     if found.is_empty():
         raise InputError(f"{source.folder} has no samples of {_asked_for(settings)}; {_what_there_is(source)}")
     chosen = _fair(found.unique("sample_id", keep="first", maintain_order=True), settings.limit)
-    return [_sample(row, settings.image_roots) for row in chosen.iter_rows(named=True)]
+    return [_sample(row, settings.image_roots, source.instructions) for row in chosen.iter_rows(named=True)]
 
 
 def _fair(found: pl.DataFrame, limit: int | None) -> pl.DataFrame:
@@ -138,9 +139,11 @@ def _fair(found: pl.DataFrame, limit: int | None) -> pl.DataFrame:
     return found[order.head(limit).sort()]
 
 
-def requests_of(samples: Iterable[ShownSample], settings: PredictSettings) -> list[Request]:
+def requests_of(
+    samples: Iterable[ShownSample], settings: PredictSettings, instructions: Instructions = PAPER
+) -> list[Request]:
     """Return what is asked about each sample, in order: once, or with mode `both` with reasoning and without."""
-    return [Request(sample, mode) for sample in samples for mode in _modes(sample, settings)]
+    return [Request(sample, mode, instructions) for sample in samples for mode in _modes(sample, settings)]
 
 
 def _modes(sample: ShownSample, settings: PredictSettings) -> tuple[Mode, ...]:
@@ -158,7 +161,7 @@ def _read(path: Path) -> pl.DataFrame:
         raise InputError(f"{path} cannot be read as samples; `cxr bench verify` says what is wrong with it") from None
 
 
-def _sample(row: Mapping[str, Any], roots: Mapping[str, str]) -> ShownSample:
+def _sample(row: Mapping[str, Any], roots: Mapping[str, str], instructions: Instructions) -> ShownSample:
     corpus = str(row["corpus"])
     root = roots.get(corpus, roots.get("*"))
     return ShownSample(
@@ -167,7 +170,7 @@ def _sample(row: Mapping[str, Any], roots: Mapping[str, str]) -> ShownSample:
         task=str(row["task"]),
         corpus=corpus,
         licence=str(row["licence"]),
-        question=_question(row),
+        question=_question(row, instructions),
         images=tuple(_picture(image, root) for image in row["images"] or ()),
     )
 
@@ -181,12 +184,12 @@ def _picture(image: object, root: str | None) -> Picture:
     return path if root is None else str(Path(root) / path)
 
 
-def _question(row: Mapping[str, Any]) -> str:
-    """Return the question alone; an export's prompt ends with the instruction."""
-    if "question" in row:
+def _question(row: Mapping[str, Any], instructions: Instructions) -> str:
+    """Return the question alone; an export's prompt holds it in the export's own form."""
+    if row.get("question") is not None:
         return str(row["question"])
     asked = next(turn["content"] for turn in row["prompt"] if turn["role"] == "user")
-    return str(asked).removesuffix(INSTRUCTIONS[Mode(row["mode"])]).rstrip(" ")
+    return instructions.question_of(str(asked), row["mode"])
 
 
 def _asked_for(settings: PredictSettings) -> str:

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.images.facts import read_facts
-from cxr.miner.images.pictures import Picture, Within, is_grey, open_picture
+from cxr.miner.images.pictures import Fit, Picture, Square, Within, is_grey, open_picture
 from cxr.miner.kit.console import table
 from cxr.miner.kit.errors import EngineStopped, MiningReject
 from cxr.miner.kit.parallel import ordered_map
@@ -29,9 +29,9 @@ from cxr.miner.llm.background import BackgroundClient
 from cxr.miner.llm.budget import BYTES_PER_TOKEN, seconds_for
 from cxr.miner.llm.policy import check_endpoint
 from cxr.miner.llm.prices import price_of
-from cxr.prompts.instructions import SYSTEM
+from cxr.prompts.instructions import Instructions
 from cxr.schemas.vocabulary import Licence, RejectReason
-from cxr.trainer.predict.samples import INSTRUCTIONS, Predicted, Request
+from cxr.trainer.predict.samples import Predicted, Request
 from cxr.trainer.predict.settings import QWEN_PIXELS, PredictSettings
 from cxr.trainer.predict.speed import Speed
 
@@ -52,9 +52,9 @@ class Instruction:
     version: int = 1
 
     @classmethod
-    def of(cls, mode: Mode) -> "Instruction":
-        """Return the paper's instruction for a mode."""
-        words = f"{SYSTEM}\n{INSTRUCTIONS[mode]}"
+    def of(cls, instructions: Instructions, mode: Mode) -> "Instruction":
+        """Return how a mode is asked."""
+        words = f"{instructions.system}\n{instructions.form(mode)}"
         return cls(f"predict_{mode}", hashlib.sha256(words.encode()).hexdigest())
 
 
@@ -75,7 +75,7 @@ class Server:
     def __init__(self, client: BackgroundClient, settings: PredictSettings) -> None:
         self._client = client
         self._settings = settings
-        self._max_pixels = settings.max_pixels or QWEN_PIXELS
+        self._fit = _fit(settings)
         self._takes_images = False
 
     def predict(
@@ -97,7 +97,7 @@ class Server:
             messages, tokens = self._messages(request)
             reply = self._client.complete(
                 messages,
-                Instruction.of(request.mode),
+                Instruction.of(request.instructions, request.mode),
                 question_id=request.sample.sample_id,
                 licence=Licence(request.sample.licence),
                 prompt_tokens=tokens,
@@ -119,14 +119,14 @@ class Server:
 
     def _messages(self, request: Request) -> tuple[list[dict[str, Any]], float]:
         """Return the conversation, with the images before the question, and how many tokens it is expected to count."""
-        tokens = (len(SYSTEM) + len(request.text)) / BYTES_PER_TOKEN
+        tokens = _text_tokens(request)
         shown = []
         for picture in request.sample.images:
-            image = open_picture(picture, Within(self._max_pixels))
+            image = open_picture(picture, self._fit)
             tokens += image_tokens(*image.size)
             shown.append({"type": "image_url", "image_url": {"url": data_url(image, self._settings.picture)}})
         user = [*shown, {"type": "text", "text": request.text}]
-        return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}], tokens
+        return request.instructions.turns(user), tokens
 
 
 def data_url(image: Image.Image, kind: str) -> str:
@@ -166,7 +166,7 @@ def estimate_table(requests: Sequence[Request], settings: PredictSettings) -> Ta
             continue
         step = max(1, len(chosen) // _SAMPLE)
         sample = chosen[::step]
-        sent = sum(_expected_tokens(request, settings.max_pixels or QWEN_PIXELS) for request in sample) / len(sample)
+        sent = sum(_expected_tokens(request, settings) for request in sample) / len(sample)
         counts = (len(chosen) * sent, len(chosen) * min(_REPLY_TOKENS[mode], settings.max_completion_tokens))
         usd = None if price is None else price.cost(*counts, batch=False)
         seconds = seconds_for(settings, len(chosen), sum(counts), _LATENCY_S)
@@ -176,16 +176,22 @@ def estimate_table(requests: Sequence[Request], settings: PredictSettings) -> Ta
     return table(f"Expected for {settings.model} ({source})", columns, rows)
 
 
-def _expected_tokens(request: Request, max_pixels: int) -> float:
-    return (len(SYSTEM) + len(request.text)) / BYTES_PER_TOKEN + sum(
-        image_tokens(*_size(picture, max_pixels)) for picture in request.sample.images
-    )
+def _expected_tokens(request: Request, settings: PredictSettings) -> float:
+    return _text_tokens(request) + sum(image_tokens(*_size(picture, settings)) for picture in request.sample.images)
 
 
-def _size(picture: Picture, max_pixels: int) -> tuple[int, int]:
+def _text_tokens(request: Request) -> float:
+    return (len(request.instructions.system) + len(request.text)) / BYTES_PER_TOKEN
+
+
+def _fit(settings: PredictSettings) -> Fit:
+    return Within(settings.max_pixels or QWEN_PIXELS) if settings.image_side is None else Square(settings.image_side)
+
+
+def _size(picture: Picture, settings: PredictSettings) -> tuple[int, int]:
     """Return width and height as they would be sent; a file that cannot be measured counts as the largest."""
     facts = read_facts(picture)
     width, height = facts.width, facts.height
     if not width or not height:
-        width = height = math.isqrt(max_pixels)
-    return Within(max_pixels)(width, height)
+        width = height = math.isqrt(settings.max_pixels or QWEN_PIXELS)
+    return _fit(settings)(width, height)

@@ -33,6 +33,9 @@ class PredictSettings(ServerSettings):
 
     # How they are asked; all of this can change an output.
     mode: Ask = "own"
+    # None: as the record of the model's training says, or else as the paper does, with images of their own shape.
+    instructions: str | None = None
+    image_side: int | None = Field(default=None, ge=28, description="show images as squares of so many pixels a side")
     max_completion_tokens: int = Field(default=1024, gt=0, description="the longest output")
     # None leaves what the model's processor says; for a server it is QWEN_PIXELS.
     min_pixels: int | None = Field(default=None, ge=1)

@@ -9,6 +9,9 @@ from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from cxr.miner.kit.console import table, talk
 from cxr.miner.kit.errors import InputError, SettingsError
 from cxr.miner.pack import pack
@@ -30,6 +33,9 @@ from cxr.trainer.train.image_checks import (
 if TYPE_CHECKING:
     from datasets import Dataset
 
+MOST_ROWS = 20_000
+"""Rows whose text, answers and image headers are looked at; all of a million would take an hour."""
+
 
 def run_checks(
     rows: "Dataset",
@@ -40,17 +46,23 @@ def run_checks(
     held_out: Collection[str] = (),
     rewards: Sequence[RewardFunction] = (),
     config: Any = None,
+    image_side: int | None = None,
 ) -> list[CheckLine]:
     """Check rows of an export, as they will be trained on, against the processor; give what was looked at.
 
-    `max_length` bounds prompt and reference completion together, in tokens; `max_completion_length` is what GRPO may
-    write. `held_out` are the patients of validation and test. `rewards` are tried on hand-made completions.
-    `config` is the model's configuration, with which the processor has to agree.
+    Patients are looked up for all rows; the rest is looked at in `MOST_ROWS` of them, spread evenly. `max_length`
+    bounds prompt and reference completion together, in tokens; `max_completion_length` is what GRPO may write.
+    `held_out` are the patients of validation and test. `rewards` are tried on hand-made completions. `config` is the
+    model's configuration, with which the processor has to agree; `image_side` that of the squares as which images are
+    shown.
     Raises InputError for samples that cannot be trained on, SettingsError for settings that cannot train.
     """
+    patients, rows = check_patients(rows, held_out), spread(rows)
     sizes = image_sizes(rows)
+    if image_side is not None:
+        sizes = {name: ((image_side, image_side),) * len(own) for name, own in sizes.items()}
     results = [
-        check_patients(rows, held_out),
+        patients,
         check_padding(processor),
         *([] if config is None else [check_processor(processor, config)]),
         check_pixels(sizes, processor),
@@ -61,6 +73,12 @@ def run_checks(
     return [*results, check_rewards(rewards)] if rewards else results
 
 
+def spread(rows: "Dataset") -> "Dataset":
+    """Return `MOST_ROWS` of the rows, evenly apart, or all where there are no more."""
+    step = -(-len(rows) // MOST_ROWS)
+    return rows if step <= 1 else rows.select(range(0, len(rows), step))
+
+
 def show_checks(results: Sequence[CheckLine]) -> None:
     """Show what the checks found, on stderr."""
     lines = [(result.name, result.looked_at, ("! " if result.warning else "") + result.found) for result in results]
@@ -69,8 +87,10 @@ def show_checks(results: Sequence[CheckLine]) -> None:
 
 def check_patients(rows: "Dataset", held_out: Collection[str]) -> CheckLine:
     """Check that no patient of the rows is held out; raises InputError with the samples of those who are."""
-    held = set(held_out)
-    torn = [row["sample_id"] for row in _rows(rows, ("sample_id", "patient_id")) if row["patient_id"] in held]
+    held = pa.array(sorted(set(held_out)), pa.string())
+    torn: list[str] = []
+    for batch in rows.select_columns(["sample_id", "patient_id"]).with_format("arrow").iter(batch_size=10_000):
+        torn += batch.filter(pc.is_in(batch["patient_id"], value_set=held))["sample_id"].to_pylist()
     if torn:
         raise InputError(
             f"{len(torn):,} samples are of patients that are also in validation or test: {some(torn)}; compile the "

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pyarrow.compute as pc
 
 from cxr.miner.benchmark.settings import Existing, Mode
 from cxr.miner.export.export import NOTE
@@ -22,7 +23,7 @@ from cxr.miner.export.registry import FORMATS
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.files import whole_file
 from cxr.miner.kit.parallel import quiet
-from cxr.prompts.instructions import ASK_FOR_ANSWER, ASK_WITH_REASONING
+from cxr.prompts.instructions import Instructions, read_instructions, recorded_instructions
 from cxr.trainer.train.pictures import ImageRejects, image_rejects
 from cxr.trainer.train.settings import TrainSettings
 
@@ -44,10 +45,16 @@ class TrainingExport:
         """The strictest licence of its rows."""
         return str(self.note["licence"])
 
+    @property
+    def instructions(self) -> Instructions:
+        """How its prompts ask."""
+        return recorded_instructions(self.note)
+
     def facts(self) -> dict[str, Any]:
         """Return what `run.json` holds of it."""
         kept = ("format", "benchmark", "fingerprint", "licence", "files")
-        return {"path": str(self.folder.resolve()), **{key: self.note.get(key) for key in kept}}
+        told = {key: self.note.get(key) for key in kept}
+        return {"path": str(self.folder.resolve()), **told, "instructions": self.instructions.facts()}
 
     def paths(self, split: str) -> list[Path]:
         """Return the Parquet files of a split, in order."""
@@ -64,8 +71,9 @@ class TrainingData:
 
     def require_images(self) -> None:
         """Raise InputError where a row has no image: processes whose batches differ in that wait for each other."""
-        encoded = self.rows.select_columns("images")
-        without = sum(not images for batch in encoded.iter(1000) for images in batch["images"])
+        encoded = self.rows.select_columns("images").with_format("arrow")
+        lengths = (pc.list_value_length(table["images"]) for table in encoded.iter(10_000))
+        without = sum(int(pc.sum(pc.equal(pc.fill_null(length, 0), 0)).as_py()) for length in lengths)
         if without:
             raise InputError(
                 f"{without:,} of {len(self.rows):,} samples of {self.source.folder} have no image, which several "
@@ -76,15 +84,28 @@ class TrainingData:
 def find_export(data: Path, work: Path, settings: TrainSettings) -> TrainingExport:
     """Return the export that `data` is, or make it from the store that `data` is, in the folder `work`.
 
-    Raises InputError where it is neither, or an export for the other stage.
+    Raises InputError where it is neither, or an export for the other stage, or by other instructions than the settings
+    name.
     """
     stage = settings.short_stage()
-    if not data.is_file():
-        return read_export(data, stage)
-    note = work / stage / NOTE
-    if not note.is_file() or "unfinished" in note.read_text(encoding="utf-8"):
-        _export_store(data, work, settings)
-    return read_export(work / stage, stage)
+    if data.is_file():
+        note = work / stage / NOTE
+        if not note.is_file() or "unfinished" in note.read_text(encoding="utf-8"):
+            _export_store(data, work, settings)
+        data = work / stage
+    found = read_export(data, stage)
+    if settings.instructions is not None:
+        _check_instructions(found, settings.instructions)
+    return found
+
+
+def _check_instructions(found: TrainingExport, name: str) -> None:
+    asked, wanted = found.instructions, read_instructions(name)
+    if asked.sha256 != wanted.sha256:
+        raise InputError(
+            f"{found.folder} asks by the instructions {asked.name!r}, and the settings name {wanted.name!r}; export "
+            f"again with --instructions {name}, or train as it asks with --set instructions={asked.name}"
+        )
 
 
 def read_export(folder: Path, stage: str) -> TrainingExport:
@@ -126,21 +147,30 @@ def _export_store(store_path: Path, work: Path, settings: TrainSettings) -> None
     with Store.write(store_path) as store:
         wanted = bench_settings(store_path, (), only=False, images=images)
         compile_benchmark(store, work / "benchmark", wanted, Existing.RESUME, quiet)
-        how = ExportSettings.resolve(store_path)
+        how = ExportSettings.resolve(store_path, instructions=settings.instructions)
         export(store, work / "benchmark", str(work / stage), stage, how, Existing.REPLACE, advance=quiet)
 
 
-def load_rows(source: TrainingExport, settings: TrainSettings, cache: Path, split: str = "train") -> TrainingData:
+def load_rows(
+    source: TrainingExport,
+    settings: TrainSettings,
+    cache: Path,
+    split: str = "train",
+    *,
+    rejects: list[dict[str, str]] | None = None,
+) -> TrainingData:
     """Load a split's rows, those with unusable images left out, in the shares and order that the settings name.
 
-    Raises InputError where nothing is left, or where more is left out than `max_rejects` allows.
+    `rejects` are those that another process has found, so that not every one looks at all files. Raises InputError
+    where nothing is left, or where more is left out than `max_rejects` allows.
     """
     from datasets import Dataset, Image, List  # noqa: PLC0415
 
     index = _index(source, settings, split)
-    found = image_rejects(index) if settings.images == "required" else ImageRejects([], 0, 0)
+    looks = rejects is None and settings.images == "required"
+    found = image_rejects(index) if looks else ImageRejects(rejects or [], 0, 0)
     rejects = found.rejects
-    if found.more_than(settings.max_rejects, index.height):
+    if looks and found.more_than(settings.max_rejects, index.height):
         reasons = Counter(reject["reason"] for reject in rejects)
         told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
         raise InputError(
@@ -184,14 +214,14 @@ def choose_rows(index: pl.DataFrame, settings: TrainSettings) -> list[int]:
     return chosen[: settings.limit]
 
 
-def ask_to_reason(rows: "Dataset") -> "Dataset":
+def ask_to_reason(rows: "Dataset", instructions: Instructions) -> "Dataset":
     """Return answer-only rows the prompt that elicits reasoning; they keep having no report, so no process reward."""
 
     def asked(row: dict[str, Any]) -> dict[str, Any]:
-        prompt = [
-            {**turn, "content": turn["content"].replace(ASK_FOR_ANSWER, ASK_WITH_REASONING)} for turn in row["prompt"]
-        ]
-        return {"prompt": prompt, "mode": str(Mode.REASONING)}
+        *before, user = row["prompt"]
+        question = instructions.question_of(user["content"], row["mode"])
+        turn = {**user, "content": instructions.ask(question, Mode.REASONING)}
+        return {"prompt": [*before, turn], "mode": str(Mode.REASONING)}
 
     return rows.map(asked, keep_in_memory=True)
 

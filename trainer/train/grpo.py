@@ -1,7 +1,6 @@
 """Stage 2: GRPO with format, accuracy and process rewards (paper, equations 8 and 9), by TRL's GRPOTrainer."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ from datasets import Dataset
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-from cxr.miner.kit.errors import SettingsError
 from cxr.trainer.reward.protocol import RewardFunction
 from cxr.trainer.train.exact import Exact
 from cxr.trainer.train.groups import GroupPlan, Groups
@@ -97,15 +95,8 @@ def part_of(start: int, end: int, num_images: Sequence[int], fields: dict[str, A
 
 
 def grpo_config(settings: GRPOSettings, output: Path, accumulation: int, steps: int, processes: int) -> GRPOConfig:
-    """Return TRL's configuration: the plain k3 estimate of KL, loss and scale as told, one update a batch.
-
-    Raises SettingsError for rollouts by vLLM where it is not installed.
-    """
+    """Return TRL's configuration: the plain k3 estimate of KL, loss and scale as told, one update a batch."""
     by_vllm = settings.rollouts != "transformers"
-    if by_vllm and find_spec("vllm") is None:
-        raise SettingsError(
-            f"rollouts={settings.rollouts} needs vLLM, which is not installed; pip install vllm, or leave it out"
-        )
     at_once = settings.rollout_batch or settings.device_batch * accumulation
     return GRPOConfig(
         **{
@@ -146,7 +137,7 @@ def grpo_trainer(
         model=model,
         reward_funcs=functions,
         args=config,
-        train_dataset=decoded(rows, processor),
+        train_dataset=decoded(rows, processor, settings.image_side),
         processing_class=processor,
         peft_config=lora(settings),
     )

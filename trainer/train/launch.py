@@ -148,6 +148,7 @@ def plan(
     if gpus % nodes.count:
         raise SettingsError(f"{gpus} GPUs cannot be divided among {nodes.count} machines; give --nproc GPUs of one")
     lacking = lacking_here(gpus // nodes.count, gpus_here, asked=asked, preset=preset, way=settings.way())
+    lacking = (*lacking, *lacking_rollouts(settings))
     if lacking and not dry:
         raise SettingsError(lacking[0])
     accumulated = accumulation(settings, gpus)
@@ -207,6 +208,14 @@ def lacking_here(needed: int, gpus: Sequence[int], *, asked: bool, preset: str, 
             "parallel zero2 needs DeepSpeed, which is not installed; pip install deepspeed, or --set parallel=fsdp"
         )
     return tuple(found)
+
+
+def lacking_rollouts(settings: TrainSettings) -> tuple[str, ...]:
+    """Return, as a sentence, that vLLM is asked for and not installed; nothing where it is not asked for."""
+    if not isinstance(settings, GRPOSettings) or settings.rollouts == "transformers" or find_spec("vllm") is not None:
+        return ()
+    sentence = f"rollouts={settings.rollouts} needs vLLM, which is not installed; pip install vllm, or leave it out"
+    return (f"{sentence} (--set rollouts=transformers)",)
 
 
 def command(settings: TrainSettings, nodes: Nodes, arguments: Sequence[str], *, on_gpus: bool) -> tuple[str, ...]:

@@ -122,7 +122,7 @@ def memory_of(settings: TrainSettings, model: str) -> Memory:
     step can take, not what it takes on average.
     """
     shape = shape_of(model, lora_rank=settings.lora_rank, lora_targets=tuple(settings.lora_targets))
-    side = math.isqrt(settings.max_pixels)
+    side = settings.image_side or math.isqrt(settings.max_pixels)
     rollout, completion, reference = 0, 0, False
     if isinstance(settings, GRPOSettings):
         completion, reference = settings.max_completion_length, settings.kl > 0
@@ -170,7 +170,7 @@ def shape_of_config(config: Any, *, lora_rank: int = 0, lora_targets: tuple[str,
     adapters = sum(
         lora_rank * (part.in_features + part.out_features)
         for name, part in model.named_modules()
-        if isinstance(part, torch.nn.Linear) and name.rpartition(".")[2] in lora_targets
+        if isinstance(part, torch.nn.Linear) and name.rpartition(".")[2] in lora_targets and ".visual." not in name
     )
     return ModelShape(
         family=config.model_type,

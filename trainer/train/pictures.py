@@ -12,7 +12,7 @@ from cxr.miner.images.workers import unusable
 from cxr.miner.kit.errors import InputError
 from cxr.miner.kit.parallel import ordered_map
 from cxr.schemas.vocabulary import RejectReason, Stage
-from cxr.trainer.models.families import shown_size
+from cxr.trainer.predict.fit import fit_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -67,9 +67,9 @@ def _what_is_seen(path: str) -> RejectReason | None:
         return bad.reason
 
 
-def decoded(rows: "Dataset", processor: Any) -> "Dataset":
+def decoded(rows: "Dataset", processor: Any, image_side: int | None) -> "Dataset":
     """Return rows whose images are decoded when they are asked for, as prediction decodes them for this processor."""
-    return rows.with_transform(Decoder(shown_size(processor)), columns=["images"], output_all_columns=True)
+    return rows.with_transform(Decoder(fit_of(processor, image_side)), columns=["images"], output_all_columns=True)
 
 
 @dataclass(frozen=True)

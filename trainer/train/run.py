@@ -8,8 +8,9 @@ import dataclasses
 import logging
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +18,28 @@ import huggingface_hub
 import torch
 import transformers
 from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 from datasets.utils.logging import disable_progress_bar
 from pydantic import ValidationError
 
 from cxr.miner.benchmark.settings import Existing
 from cxr.miner.judge.settings import JudgeSettings
-from cxr.miner.kit.errors import CxrError, InputError
+from cxr.miner.kit.digest import digest
+from cxr.miner.kit.errors import CxrError, InputError, SettingsError
 from cxr.miner.kit.files import discard, settle, whole_folder
-from cxr.trainer.models.families import load_model, load_processor, no_programs, save
+from cxr.prompts.instructions import recorded_instructions
+from cxr.trainer.models.families import check_weights, load_model, load_processor, no_programs, save
+from cxr.trainer.models.offline import no_look_ups
 from cxr.trainer.reward.protocol import RewardRun
 from cxr.trainer.reward.registry import WeightedReward, open_rewards
-from cxr.trainer.train.checks import check_reference_findings, run_checks, show_checks
+from cxr.trainer.train.checks import check_reference_findings, run_checks, show_checks, spread
 from cxr.trainer.train.curves import write_curves
 from cxr.trainer.train.data import TrainingData, ask_to_reason, find_export, load_rows, patients, write_rejects
 from cxr.trainer.train.exact import check_same_run, demand_only_ours, last_checkpoint
-from cxr.trainer.train.launch import accumulation
+from cxr.trainer.train.launch import accumulation, lacking_rollouts
 from cxr.trainer.train.logs import TrainingLog
 from cxr.trainer.train.memory import lower_memory, weights_precision
-from cxr.trainer.train.run_record import RunRecord, read_record
+from cxr.trainer.train.run_record import RECORD, RunRecord, read_record, start_facts
 from cxr.trainer.train.samples import LastBatch, RewardWatch, SampleTable
 from cxr.trainer.train.settings import NOBODY, GRPOSettings, SFTSettings
 
@@ -79,16 +84,25 @@ def train(training: Training) -> Trained:
 
     Raises a CxrError, with one sentence, for everything that a user can mend.
     """
-    quiet_libraries()
+    with no_look_ups(training.model):
+        quiet_libraries()
+        return _train(training)
+
+
+def _train(training: Training) -> Trained:
     settings, output = training.settings, training.output
-    processes = PartialState(cpu=not torch.cuda.is_available())
+    # What is mistyped is found before there is a folder for the run.
+    for sentence in lacking_rollouts(settings):
+        raise SettingsError(sentence)
+    processor = load_processor(training.model, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels)
+    check_weights(training.model)
+    timeout = timedelta(hours=settings.timeout_hours)
+    processes = PartialState(cpu=not torch.cuda.is_available(), timeout=timeout)
     is_first = processes.is_main_process
-    with processes.main_process_first():
-        checkpoint = prepare_output(training, is_first=is_first)
-        data = prepare_data(training)
+    with no_orphan(output) if is_first else contextlib.nullcontext():
+        checkpoint, data = prepare(training, processes)
     torch.set_num_threads(settings.threads or torch.get_num_threads())
     transformers.set_seed(settings.seed)
-    processor = load_processor(training.model, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels)
     record = _begin(training, data, checkpoint) if is_first else None
     trainer: Any = None
     rewards: Sequence[WeightedReward] = ()
@@ -105,6 +119,7 @@ def train(training: Training) -> Trained:
                 lora_rank=settings.lora_rank,
             )
             model = load_model(training.model, precision=precision, attention=settings.attention)
+            record = record and record.noted(model=start_facts(training.model))  # a hub's model lies here only now
             if settings.freeze_vision:
                 model.model.visual.requires_grad_(requires_grad=False)
             _check(data, processor, model.config, settings, rewards, processes)
@@ -132,6 +147,32 @@ def train(training: Training) -> Trained:
                 told["groups"] = dict(trainer.plan.counts)
             record.end(exit_reason=ended, steps_done=done, extra=told)
     return Trained(output / FINAL, done, len(data.rejects), write_curves(output) if is_first else None)
+
+
+@contextlib.contextmanager
+def no_orphan(output: Path) -> Iterator[None]:
+    """Take away the folder of a run that ends before it has a record, where it was not there before."""
+    was_there = output.exists()
+    try:
+        yield
+    except BaseException:
+        if not was_there and output.is_dir() and not (output / RECORD).exists():
+            discard(output)
+        raise
+
+
+def prepare(training: Training, processes: PartialState) -> tuple[Path | None, TrainingData]:
+    """Return the checkpoint to go on from and the data; the first process looks at the images for all others."""
+    if processes.num_processes == 1:
+        return prepare_output(training), prepare_data(training)
+    found: list[Any] = [None]
+    if processes.is_main_process:
+        checkpoint, data = prepare_output(training), prepare_data(training)
+        found = [data.rejects]
+    broadcast_object_list(found)  # and nobody reads the folder before it is made
+    if not processes.is_main_process:
+        checkpoint, data = prepare_output(training, is_first=False), prepare_data(training, rejects=found[0])
+    return checkpoint, data
 
 
 def prepare_output(training: Training, *, is_first: bool = True) -> Path | None:
@@ -170,19 +211,34 @@ def prepare_output(training: Training, *, is_first: bool = True) -> Path | None:
         for recorded in (training.recorded(), told)
     )
     check_same_run(now, before, output)
+    # GRPO measures KL from what it started with, and LoRA's weights are added to that.
+    weights = (record.get("model") or {}).get("weights_sha256")
+    if weights and Path(training.model).is_dir():
+        now, before = (
+            {"start weights": digest(*sorted(hashes.items()), length=12)}
+            for hashes in (start_facts(training.model)["weights_sha256"], weights)
+        )
+        check_same_run(now, before, output)
     return last_checkpoint(output)
 
 
-def prepare_data(training: Training) -> TrainingData:
+def prepare_data(training: Training, *, rejects: list[dict[str, str]] | None = None) -> TrainingData:
     """Load the rows of the stage; raises InputError for data that cannot be trained on, or go on with."""
     settings = training.settings
     source = find_export(training.data, training.output / "data", settings)
     before = read_record(training.output).get("data")
     if before is not None:  # a run that goes on
-        check_same_run({"data": source.note["fingerprint"]}, {"data": before["fingerprint"]}, training.output)
-    data = load_rows(source, settings, training.output / "cache")
+        asks, asked = source.instructions, recorded_instructions(before)
+        if asks.sha256 == asked.sha256:  # by whatever name
+            asks = asked
+        check_same_run(
+            {"data": source.note["fingerprint"], "instructions": asks.label},
+            {"data": before["fingerprint"], "instructions": asked.label},
+            training.output,
+        )
+    data = load_rows(source, settings, training.output / "cache", rejects=rejects)
     if isinstance(settings, GRPOSettings) and settings.ask == "reasoning":
-        data = dataclasses.replace(data, rows=ask_to_reason(data.rows))
+        data = dataclasses.replace(data, rows=ask_to_reason(data.rows, source.instructions))
     if len(data.rows) < settings.global_batch:
         raise InputError(
             f"{source.folder} gives {len(data.rows):,} samples to train on, and one step takes "
@@ -194,8 +250,7 @@ def prepare_data(training: Training) -> TrainingData:
 def quiet_libraries() -> None:
     """Keep what libraries say to their own developers off the user's terminal, and on this machine; errors still show.
 
-    TRL tells Hugging Face of every training (model, GPU, processes), and vLLM its developers, unless they are told not
-    to: `DO_NOT_TRACK` is for what is imported from here on and for worker processes.
+    `DO_NOT_TRACK` is for what is imported from here on and for worker processes.
     """
     os.environ["DO_NOT_TRACK"] = "1"
     huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY = True
@@ -242,9 +297,10 @@ def _check(
         held_out=patients(data.source, "validate") | patients(data.source, "test"),
         rewards=rewards,
         config=config,
+        image_side=settings.image_side,
     )
     if isinstance(settings, GRPOSettings) and settings.process_reward == "grounded" and "process" in settings.weights():
-        results.append(check_reference_findings(data.rows))
+        results.append(check_reference_findings(spread(data.rows)))
     show_checks(results)
 
 

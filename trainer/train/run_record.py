@@ -5,7 +5,9 @@ The record says what a training was given, what it ran on, and how it ended; a p
 
 import json
 import os
+import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,11 @@ from cxr.trainer.train.settings import preset_hash
 
 RECORD = "run.json"
 LOG = "log.jsonl"
+WEIGHTS = (".safetensors", ".bin")
 LogLine = dict[str, Any]
+
+_HASHED_AT_ONCE = 4
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -74,12 +80,15 @@ class RunRecord:
         write_json(path, content)
         return cls(path, content)
 
-    def end(self, *, exit_reason: str, steps_done: int, extra: Mapping[str, Any] | None = None) -> "RunRecord":
-        """Write how the run ended: `done`, `interrupted`, or the sentence of the error; give the new record."""
-        ended = {"ended": time_stamp(), "exit": exit_reason, "steps_done": steps_done}
-        record = RunRecord(self.path, {**self.content, **(extra or {}), **ended})
+    def noted(self, **facts: Any) -> "RunRecord":
+        """Write what became known since the start; give the new record."""
+        record = RunRecord(self.path, {**self.content, **facts})
         write_json(record.path, record.content)
         return record
+
+    def end(self, *, exit_reason: str, steps_done: int, extra: Mapping[str, Any] | None = None) -> "RunRecord":
+        """Write how the run ended: `done`, `interrupted`, or the sentence of the error; give the new record."""
+        return self.noted(**(extra or {}), ended=time_stamp(), exit=exit_reason, steps_done=steps_done)
 
 
 def read_record(out: Path) -> dict[str, Any]:
@@ -98,11 +107,40 @@ def read_record(out: Path) -> dict[str, Any]:
 
 def model_facts(model: str | Path) -> dict[str, Any]:
     """Return the base model's folder, or name on a hub, with the hash of its config.json where that is a file."""
-    folder = Path(model)
-    if not folder.is_dir():
-        return {"name": str(model), "config_sha256": None}
-    config = folder / "config.json"
-    return {"name": str(folder.resolve()), "config_sha256": hash_file(config) if config.is_file() else None}
+    folder = _folder_of(model)
+    config = None if folder is None else folder / "config.json"
+    facts: dict[str, Any] = {"name": str(Path(model).resolve()) if Path(model).is_dir() else str(model)}
+    if folder is not None and not Path(model).is_dir():
+        facts["commit"] = folder.name
+    return {**facts, "config_sha256": hash_file(config) if config is not None and config.is_file() else None}
+
+
+def start_facts(model: str | Path) -> dict[str, Any]:
+    """Return `model_facts` with the SHA-256 of each file of weights; a hub's model has to be loaded for them."""
+    folder = _folder_of(model)
+    files = [] if folder is None else sorted(path for path in folder.iterdir() if path.suffix in WEIGHTS)
+    with ThreadPoolExecutor(_HASHED_AT_ONCE) as threads:  # hashing lets go of the interpreter
+        hashes = dict(zip((path.name for path in files), threads.map(_sha256, files), strict=True))
+    return {**model_facts(model), "weights_sha256": hashes}
+
+
+def _folder_of(model: str | Path) -> Path | None:
+    """Return the folder of a model, for a hub's that of the commit that was loaded; None where there is none."""
+    if Path(model).is_dir():
+        return Path(model)
+    import huggingface_hub  # noqa: PLC0415 - only a hub's model needs it
+
+    try:
+        found = huggingface_hub.try_to_load_from_cache(str(model), "config.json")
+    except ValueError:  # no name that a hub could have
+        return None
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def _sha256(path: Path) -> str:
+    """Return a file's hash; the hub's client keeps a large file under its hash, so that none is read again."""
+    named = path.resolve().name
+    return named if path.is_symlink() and _SHA256.fullmatch(named) else hash_file(path)
 
 
 def read_log(path: Path) -> list[LogLine]:

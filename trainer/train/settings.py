@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from pydantic_settings import SettingsConfigDict
 
 from cxr.miner.benchmark.settings import Mode
+from cxr.miner.export.settings import InstructionsName
 from cxr.miner.judge.registry import JUDGES
 from cxr.miner.kit.errors import SettingsError
 from cxr.miner.kit.settings import Names, StageSettings
@@ -24,6 +25,7 @@ from cxr.trainer.reward.protocol import ProcessKind
 from cxr.trainer.reward.registry import PAPERS, REWARDS
 
 Parallel = Literal["none", "ddp", "zero2", "fsdp"]
+Schedule = Literal["cosine", "linear", "constant_with_warmup", "constant"]
 Rollouts = Literal["transformers", "vllm-colocate", "vllm-server"]
 Loss = Literal["grpo", "dr_grpo", "dapo", "gspo"]
 Scale = Literal["group", "batch", "none", "normalize_then_sum"]
@@ -65,14 +67,20 @@ class TrainSettings(StageSettings):
     max_rejects: float = Field(default=MAX_REJECTS, ge=0, le=1)
     min_pixels: int = Field(default=56 * 56, ge=1)
     max_pixels: int = Field(default=448 * 448, ge=1)
+    # Show every image as a square of so many pixels to each side, whatever its shape; None keeps the shape.
+    image_side: int | None = Field(default=None, ge=28)
+    # The instructions that the export has to ask by; None: those that it asks by.
+    instructions: InstructionsName | None = None
     max_length: int = Field(default=4096, ge=16)
 
     # Optimization.
+    # As many steps as told, or as often over the rows as `epochs` says; neither: once over the rows.
     steps: int | None = Field(default=None, ge=1)
+    epochs: float | None = Field(default=None, gt=0)
     device_batch: int = Field(default=8, ge=1)
     global_batch: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
-    schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
+    schedule: Schedule = "cosine"
     warmup: float = Field(default=0.1, ge=0, lt=1)
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = Field(default=0.0, ge=0)
@@ -93,6 +101,8 @@ class TrainSettings(StageSettings):
     # Where it runs, and what it leaves.
     parallel: Parallel = "none"
     gpus: int = Field(default=1, ge=1)
+    # How long processes wait for each other, the checks of the first among them included.
+    timeout_hours: float = Field(default=6.0, gt=0, le=10_000)
     threads: int | None = Field(default=None, ge=1)
     workers: int = Field(default=0, ge=0)
     save_steps: int = Field(default=100, ge=1)
@@ -101,6 +111,9 @@ class TrainSettings(StageSettings):
     trackers: Names = ("tensorboard",)
     # Anything else that TRL's configuration takes, by its own name.
     trl: dict[str, Any] = Field(default={})
+
+    _lengths: ClassVar[frozenset[str]] = frozenset({"steps", "epochs"})
+    """Two ways to say how long a run is: who says one takes the other of a preset away."""
 
     @classmethod
     def short_stage(cls) -> str:
@@ -113,8 +126,8 @@ class TrainSettings(StageSettings):
         return self.global_batch
 
     def steps_over(self, rows: int) -> int:
-        """Return how many steps a run has: as many as told, or else once over the rows."""
-        return self.steps or max(1, rows // self.global_batch)
+        """Return how many steps a run has: as many as told, or so often over the rows as `epochs` says, or once."""
+        return self.steps or max(1, int((self.epochs or 1) * rows / self.global_batch))
 
     def way(self) -> Parallel:
         """Return how processes share the work: alone not at all, together at least as copies."""
@@ -122,10 +135,19 @@ class TrainSettings(StageSettings):
             return "none"
         return "ddp" if self.parallel == "none" else self.parallel
 
+    @field_validator("epochs")
+    @classmethod
+    def _check_length(cls, epochs: float | None, info: ValidationInfo) -> float | None:
+        if epochs is not None and info.data.get("steps") is not None:
+            raise ValueError(f"none beside steps={info.data['steps']}: say one of the two")
+        return epochs
+
     @classmethod
     def from_preset(cls, preset: str, store: Path, given: dict[str, Any]) -> Self:
         """Return the settings of a stage; raises SettingsError with one sentence for what cannot be used."""
         values = read_preset(preset).get(cls.short_stage(), {})
+        if cls._lengths & cls.resolve(store, **given).model_fields_set:
+            values = {name: value for name, value in values.items() if name not in cls._lengths}
         bound: type[Self] = type(cls.__name__, (cls,), {"_lowest": values, "__module__": cls.__module__})
         return bound.resolve(store, **given)
 
@@ -156,6 +178,9 @@ class GRPOSettings(TrainSettings):
 
     learning_rate: float = Field(default=5e-7, gt=0)
     global_batch: int = Field(default=256, ge=1)
+    # The paper and its code name a schedule for SFT alone.
+    schedule: Schedule = "constant"
+    warmup: float = Field(default=0.0, ge=0, lt=1)
     group: int = Field(default=8, ge=2)
     max_completion_length: int = Field(default=1024, ge=1)
     temperature: float = Field(default=1.0, gt=0)

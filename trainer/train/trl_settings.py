@@ -31,6 +31,7 @@ def common(settings: TrainSettings, output: Path, accumulation: int, steps: int)
         "use_cpu": on_cpu,
         # Every weight gets a gradient in every batch: several processes train on samples with images alone.
         "ddp_find_unused_parameters": False,
+        "ddp_timeout": round(settings.timeout_hours * 3600),
         "dataloader_num_workers": settings.workers,
         "dataloader_pin_memory": not on_cpu,
         "data_seed": settings.seed,
@@ -54,5 +55,7 @@ def lora(settings: TrainSettings) -> LoraConfig | None:
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
         target_modules=list(settings.lora_targets),
+        # The language model alone: the vision towers of some families have layers of the same names.
+        exclude_modules=r"(.*\.)?visual\..*",
         task_type="CAUSAL_LM",
     )
