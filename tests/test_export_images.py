@@ -160,21 +160,24 @@ def _served(address: str, root: Path, storage: Path) -> Path | None:
     return found if storage in found.parents and root in storage.parents and found.is_file() else None
 
 
-@pytest.fixture
-def odd(tmp_path: Path) -> Path:
-    """A benchmark whose images lie in folders with names that an address cannot hold as they are."""
+def _odd(folder: Path, *, single: int) -> Path:
+    """Make a benchmark whose images lie in folders with names that an address cannot hold as they are.
+
+    Every `single`th study has one image, the others have two.
+    """
     corpus = rows(16)
     for at, row in enumerate(corpus):
         row["image"] = row["image"].replace("images/", "ward a+b/" if at % 2 else "ward #1 & 50%/")
-        if at % 3 == 0:
+        if at % single == 0:
             row["image"] = row["image"].split(";")[0]
-    make_store(tmp_path / "radiographs", corpus)
-    assert run_cxr(tmp_path / "radiographs", "bench", "compile", "bench").returncode == 0
-    return tmp_path / "radiographs"
+    make_store(folder, corpus)
+    assert run_cxr(folder, "bench", "compile", "bench").returncode == 0
+    assert run_cxr(folder, "export", "label-studio", "bench", "-o", "tasks").returncode == 0
+    return folder
 
 
-def test_label_studio_serves_every_image_with_what_the_readme_says_to_set(odd: Path) -> None:
-    assert run_cxr(odd, "export", "label-studio", "bench", "-o", "tasks").returncode == 0
+def test_label_studio_serves_every_image_with_what_the_readme_says_to_set(tmp_path: Path) -> None:
+    odd = _odd(tmp_path / "radiographs", single=3)
     said = (odd / "tasks" / "README.md").read_text("utf-8")
     root = re.search(r"LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=(.*)", said)
     storage = re.search(r"add the folder `(.*)`", said)
@@ -188,6 +191,11 @@ def test_label_studio_serves_every_image_with_what_the_readme_says_to_set(odd: P
         shown = [task[name] for name in ("image", "second_image") if task[name]]
         files = [_served(address, Path(root[1]), Path(storage[1])) for address in shown]
         assert files == [odd / path for path in samples[task["sample_id"]]]
+
+
+def test_label_studio_has_a_place_for_a_second_image_where_there_is_one(tmp_path: Path) -> None:
+    configs = [(_odd(tmp_path / str(single), single=single) / "tasks" / "config.xml").read_text() for single in (1, 3)]
+    assert ["$second_image" in config for config in configs] == [False, True]
 
 
 def test_label_studio_gets_relative_paths_where_nobody_knows_the_folder(world: Path, tmp_path: Path) -> None:

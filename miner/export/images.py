@@ -31,9 +31,9 @@ def sample_images(benchmark: Benchmark, splits: list[str], settings: ExportSetti
     return read.select("sample_id", "corpus", path=pl.when(is_whole).then("images").otherwise(root + pl.col("images")))
 
 
-def folder_of_images(benchmark: Benchmark, splits: list[str], settings: ExportSettings) -> str:
+def folder_of_images(images: pl.DataFrame) -> str:
     """Return the folder that holds all images, empty where not every path is whole."""
-    folders = {Path(path).parent for path in sample_images(benchmark, splits, settings)["path"]}
+    folders = {Path(path).parent for path in images["path"]}
     return os.path.commonpath(folders) if folders and all(folder.is_absolute() for folder in folders) else ""
 
 

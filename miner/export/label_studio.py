@@ -8,20 +8,22 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+import polars as pl
+
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.export.card import short_card
-from cxr.miner.export.images import folder_of_images
+from cxr.miner.export.images import folder_of_images, sample_images
 from cxr.miner.export.jsonl import write_rows_as_json
 from cxr.miner.export.registry import ExportFormat
 from cxr.miner.export.rows import Benchmark, modes_of, splits_of, whole
 from cxr.miner.export.settings import ExportSettings
 
+SECOND = '  <Image name="second" value="$second_image"/>\n'
 # Scores from -10 to 10, as in the paper; chains below 5 on an axis are left out of a benchmark.
-CONFIG = """<View>
+CONFIG = f"""<View>
   <Header value="$corpus, $task"/>
   <Image name="image" value="$image"/>
-  <Image name="second" value="$second_image"/>
-  <Text name="question" value="$question"/>
+{SECOND}  <Text name="question" value="$question"/>
   <Text name="answer" value="$answer"/>
   <Text name="reasoning" value="$reasoning"/>
   <Text name="report" value="$report"/>
@@ -70,8 +72,11 @@ def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettin
     """Write `<split>.json`, a list of tasks, and `config.xml`, the labeling interface."""
     if Mode.REASONING not in modes_of(benchmark, split, settings):
         return []
-    (folder / "config.xml").write_text(CONFIG, encoding="utf-8")
-    root = _served(benchmark, settings)[0].replace("'", "''")
+    images = _images(benchmark, settings)
+    # An image that no task has would be a place with an error in it.
+    some_have_two = images["sample_id"].is_duplicated().any()
+    (folder / "config.xml").write_text(CONFIG if some_have_two else CONFIG.replace(SECOND, ""), encoding="utf-8")
+    root = _served(images)[0].replace("'", "''")
     table = whole(benchmark, split, Mode.REASONING, settings, _SELECT.replace("$root", f"'{root}'"))
     path = folder / f"{split}.json"
     write_rows_as_json(table, path, array=True)
@@ -80,19 +85,23 @@ def write(benchmark: Benchmark, split: str, folder: Path, settings: ExportSettin
 
 def describe(benchmark: Benchmark, folder: Path, hashes: Mapping[str, str], settings: ExportSettings) -> None:
     """Write `README.md`: what to set, so that Label Studio shows the images."""
-    root, images = _served(benchmark, settings)
+    root, images = _served(_images(benchmark, settings))
     files = ", ".join(f"`{name}`" for name in hashes)
     how = _HOW.format(root=shlex.quote(root or "ROOT"), images=images or "ROOT/FOLDER", files=files)
     (folder / "README.md").write_text(short_card(benchmark.manifest, how), encoding="utf-8")
 
 
-def _served(benchmark: Benchmark, settings: ExportSettings) -> tuple[str, str]:
+def _images(benchmark: Benchmark, settings: ExportSettings) -> pl.DataFrame:
+    return sample_images(benchmark, splits_of(benchmark, settings), settings)
+
+
+def _served(images: pl.DataFrame) -> tuple[str, str]:
     """Return the document root and, right below it, the folder of all images: storage has to lie below the root.
 
     Both are empty where paths are relative: then nobody knows where images lie.
     """
-    images = folder_of_images(benchmark, splits_of(benchmark, settings), settings)
-    return str(Path(images).parent) if images else "", images
+    folder = folder_of_images(images)
+    return str(Path(folder).parent) if folder else "", folder
 
 
 FORMAT = ExportFormat(write, modes=(Mode.REASONING,), describe=describe)
