@@ -19,8 +19,6 @@ ANSWER = [
 REFERENCE_SQL = "array_to_string(list_transform(evidence, lambda e: e.statement), ' ')"
 """What the evidence of the mined chain states, which completions are compared with, as `cxr score` reads it."""
 
-OPTIONS_SQL = "list_transform(options, lambda o: o.letter || ') ' || o.text) as options"
-
 SCHEMA = pa.schema(
     [
         ("images", IMAGES),
@@ -34,7 +32,8 @@ SCHEMA = pa.schema(
 
 SELECT = (
     f"select {IMAGES_SQL}, {PROMPT_SQL}, answer, answer_text, answer_findings, "
-    f"{OPTIONS_SQL}, report, {REFERENCE_SQL} as reference, mode, task, corpus, licence, "
+    "list_transform(options, lambda o: o.letter || ') ' || o.text) as options, report, "
+    f"{REFERENCE_SQL} as reference, mode, task, corpus, licence, "
     "sample_id, patient_id from samples"
 )
 

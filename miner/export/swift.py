@@ -5,13 +5,16 @@ from pathlib import Path
 
 from cxr.miner.export.card import short_card
 from cxr.miner.export.chat import ASKED, FINE_TUNING, ORIGIN_SQL, messages_sql, write_chats
-from cxr.miner.export.grpo import ANSWER, OPTIONS_SQL, REFERENCE_SQL
+from cxr.miner.export.grpo import ANSWER, REFERENCE_SQL
 from cxr.miner.export.registry import ExportFormat
 from cxr.miner.export.rows import Benchmark, Slices
 from cxr.miner.export.settings import ExportSettings
 
 # ms-swift hands every column that is none of its own to the rewards, by its name.
-_MADE = {"options": OPTIONS_SQL, "reference": f"{REFERENCE_SQL} as reference"}
+_MADE = {
+    "options": "list_transform(options, lambda o: o.letter || ') ' || o.text) as options",
+    "reference": f"{REFERENCE_SQL} as reference",
+}
 _ANSWER_SQL = ", ".join(_MADE.get(name, name) for name, _ in ANSWER)
 _GRPO = f"select {messages_sql('prompt')}, images, {_ANSWER_SQL}, {ORIGIN_SQL} from {ASKED}"
 
