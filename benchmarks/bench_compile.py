@@ -85,7 +85,7 @@ def main() -> None:
             print(f"    {row['split']} {row['mode']}: {row['reached']:,} of {row['target']:,}")
         wall, peak = compiled.wall_s + exported.wall_s, max(compiled.peak_mb, exported.peak_mb)
         print(f"compile and SFT export: {wall:.1f} s, {peak:,.0f} MB")
-        for form in ("grpo", "hf", "verl", "jsonl"):
+        for form in ("grpo", "hf", "verl", "swift", "llamafactory", "jsonl"):
             timed(folder, "export", form, "radrbench", "-o", form)
         timed(folder, "bench", "verify", "radrbench")
         (folder / "again").mkdir()

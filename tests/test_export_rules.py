@@ -10,7 +10,7 @@ import pytest
 from cxr.miner.export.registry import FORMATS
 from tests.benchmarks_world import make_store, read_samples, rows, run_cxr, sql
 
-PUBLISHED_FORMATS = ("sft", "grpo", "hf", "verl", "jsonl", "radrbench", "label-studio")
+PUBLISHED_FORMATS = ("sft", "grpo", "hf", "verl", "swift", "llamafactory", "jsonl", "radrbench", "label-studio")
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_who_is_allowed_says_why_and_that_is_recorded(closed: Path) -> None:
     assert "Licence tag: credentialed" in (closed / "allowed" / "README.md").read_text()
 
 
-@pytest.mark.parametrize("form", ["sft", "grpo", "hf", "verl", "jsonl", "radrbench"])
+@pytest.mark.parametrize("form", [name for name in PUBLISHED_FORMATS if name != "label-studio"])
 def test_every_export_carries_the_licence_tag_and_is_noted_with_its_place(closed: Path, form: str) -> None:
     done = run_cxr(closed, "export", form, "bench", "-o", f"local-{form}")
     assert done.returncode == 0, done.stderr
@@ -132,6 +132,10 @@ def test_every_export_carries_the_licence_tag_and_is_noted_with_its_place(closed
         columns = pl.read_parquet(path)
         tags = columns["licence"] if "licence" in columns else columns["extra_info"].struct.field("licence")
         assert set(tags) == {"credentialed"}
+    for path in (closed / f"local-{form}").rglob("*.jsonl"):
+        assert {json.loads(line)["licence"] for line in path.read_text("utf-8").splitlines()} == {"credentialed"}
+    for path in (closed / f"local-{form}").glob("README.md"):
+        assert "Licence tag: credentialed" in path.read_text("utf-8")
 
 
 def test_what_a_benchmark_lacks_cannot_be_exported(closed: Path) -> None:

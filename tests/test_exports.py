@@ -1,7 +1,5 @@
 """Every export is read back with the library that its users use, and reviews come back from one."""
 
-import importlib.util
-import io
 import json
 import os
 import re
@@ -13,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from cxr.miner.export.registry import FORMATS
-from tests.benchmarks_world import make_store, read_samples, rows, run_cxr, sql
+from tests.benchmarks_world import make_store, read_samples, rows, run_cxr
 from tests.conftest import ROOT
 from tests.forked import CXR
 
@@ -113,6 +109,11 @@ for mode in ("answer_only", "reasoning"):
     assert set(read) == {{"train", "test"}}, read
     assert isinstance(read["test"].features["images"].feature, datasets.Image)
     assert set(read["test"]["mode"]) == {{mode}}
+for chats in ("swift/sft", "swift/grpo", "llamafactory"):  # which both of them load in this way
+    read = datasets.load_dataset("json", data_files=f"{{root}}/{{chats}}/**/t*-*.jsonl", split="train")
+    assert set(read.features["messages"].feature) == {{"role", "content"}}
+    assert read.features["images"].feature.dtype == "string"
+    print(read.num_rows)
 print(datasets.load_dataset("parquet", data_files=f"{{root}}/verl/*.parquet")["train"].num_rows)
 """
     environment = {
@@ -123,7 +124,7 @@ print(datasets.load_dataset("parquet", data_files=f"{{root}}/verl/*.parquet")["t
     }
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == read_samples(world / "bench").height
+    assert set(map(int, done.stdout.split())) == {read_samples(world / "bench").height}
 
 
 def test_the_card_names_fields_counts_licence_settings_and_limits(world: Path) -> None:
@@ -133,68 +134,6 @@ def test_the_card_names_fields_counts_licence_settings_and_limits(world: Path) -
     for said in ("Licence tag: public", '"seed": 0', "Known limits", "Not for diagnosis", "config_name: reasoning",
                  'path: "answer_only/train-*.parquet"', "| engine | rules"):  # fmt: skip
         assert said in card
-
-
-def test_croissant_names_every_file_with_its_hash_and_every_column(world: Path) -> None:
-    """The properties that Croissant 1.0 demands; the file was also validated with mlcroissant 1.1.1."""
-    described = json.loads((world / "hf" / "croissant.json").read_text())
-    for name in ("@context", "conformsTo", "name", "description", "license", "url", "distribution", "recordSet"):
-        assert described[name]
-    assert described["conformsTo"] == "http://mlcommons.org/croissant/1.0"
-    objects = {part["@id"]: part for part in described["distribution"] if part["@type"] == "cr:FileObject"}
-    sets = {part["@id"]: part for part in described["distribution"] if part["@type"] == "cr:FileSet"}
-    noted = json.loads((world / "hf" / "export.json").read_text())["files"]
-    assert {name: part["sha256"] for name, part in objects.items()} == {n: part["sha256"] for n, part in noted.items()}
-    assert all(inner["@id"] in objects for part in sets.values() for inner in part["containedIn"])
-    for records in described["recordSet"]:
-        columns = pq.read_schema(world / "hf" / records["name"] / "test-00000-of-00001.parquet").names
-        assert [field["name"] for field in records["field"]] == columns
-        for field in records["field"]:
-            assert field["source"]["fileSet"]["@id"] in sets
-            assert field["source"]["extract"]["column"] in columns
-            assert "dataType" in field or "subField" in field
-
-
-def test_verl_rows_have_an_image_mark_per_image_and_its_reward_file_runs_our_rewards(world: Path) -> None:
-    read = pl.read_parquet(world / "verl" / "*.parquet").to_dicts()
-    assert sorted(row["extra_info"]["index"] for row in read if row["extra_info"]["split"] == "train") == list(
-        range(sum(row["extra_info"]["split"] == "train" for row in read))
-    )
-    spec = importlib.util.spec_from_file_location("reward", world / "verl" / "reward.py")
-    assert spec is not None
-    assert spec.loader is not None
-    reward = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(reward)
-    samples = {row["sample_id"]: row for row in read_samples(world / "bench").to_dicts()}
-    for row in read[:60]:
-        extra = row["extra_info"]
-        assert row["prompt"][1]["content"].count("<image>") == len(row["images"]) == 2
-        assert row["data_source"] == f"invented/{extra['task']}"
-        think = f"<think> {samples[extra['sample_id']]['reasoning']} </think>" if extra["mode"] == "reasoning" else ""
-        truth = row["reward_model"]["ground_truth"]
-        score = reward.compute_score(row["data_source"], f"{think}<answer> {truth} </answer>", truth, extra)
-        assert score["score"] == (3 if extra["mode"] == "reasoning" else 2), score
-        assert score["grounded_applies"] == (extra["mode"] == "reasoning")
-        wrong = reward.compute_score(row["data_source"], f"{think}<answer> no idea </answer>", truth, extra)
-        assert wrong["accuracy"] == 0
-        assert reward.compute_score(row["data_source"], f"the answer is {truth}", truth, extra)["score"] == 0
-
-
-def test_a_full_size_radiograph_of_verl_fits_the_prompt_that_the_docs_state(world: Path, tmp_path: Path) -> None:
-    """Counted as verl's filter counts: the text's tokens, some two a word, and those of the images."""
-    resizing = pytest.importorskip("transformers.models.qwen2_vl.image_processing_pil_qwen2_vl")
-    stated = re.search(r"data\.max_prompt_length=([\d_]+)", (ROOT / "docs/export.md").read_text("utf-8"))
-    assert stated is not None
-    for row in pl.read_parquet(world / "verl" / "*.parquet").to_dicts():
-        bounds = [image["max_pixels"] for image in row["images"]]
-        assert bounds == [448 * 448] * 2
-        grids = [resizing.smart_resize(3056, 2544, max_pixels=bound) for bound in bounds]
-        seen = sum(rows * columns // 28**2 for rows, columns in grids)
-        assert sum(len(turn["content"].split()) * 2 for turn in row["prompt"]) + seen <= int(stated[1])
-    done = run_cxr(world, "export", "verl", "bench", "-o", tmp_path / "verl", "--max-pixels", "1003520")
-    assert done.returncode == 0
-    read = pl.read_parquet(tmp_path / "verl" / "*.parquet")["images"].explode().struct.field("max_pixels")
-    assert set(read) == {1_003_520}
 
 
 def test_jsonl_holds_the_samples_as_they_are(world: Path) -> None:
@@ -234,67 +173,6 @@ def test_the_reference_projects_layout_is_written_and_read_back(world: Path, tmp
         assert {name: one[name] for name in same} == {name: other[name] for name in same}
     training = json.loads((world / "radrbench" / "reason_train" / "invented_single.json").read_text())
     assert all(record["process"] and "original_report" not in record for record in training)
-
-
-def test_label_studio_tasks_fit_their_labeling_interface(world: Path) -> None:
-    config = (world / "label-studio" / "config.xml").read_text()
-    tasks = json.loads((world / "label-studio" / "test.json").read_text())
-    chains = set(read_samples(world / "bench").filter(pl.col("split") == "test")["chain_id"].drop_nulls())
-    assert {task["data"]["chain_id"] for task in tasks} == chains
-    for name in ("image", "question", "answer", "reasoning", "report"):
-        assert f"${name}" in config
-        assert all(task["data"][name] for task in tasks)
-
-
-def test_pixels_can_be_embedded_and_only_what_decodes_is(world: Path, tmp_path: Path) -> None:
-    for path in {name for row in read_samples(world / "bench")["images"] for name in row}:
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        Image.new("L", (8, 8), color=128).save(tmp_path / path)
-    shutil.copytree(world / "bench", tmp_path / "bench")
-    arguments = ("export", "hf", "bench", "--pixels", "embed", "--image-root", f"invented={tmp_path}")
-    assert run_cxr(tmp_path, *arguments, "-o", "hf").returncode == 0
-    image = pl.read_parquet(tmp_path / "hf" / "reasoning" / "test-*.parquet")["images"][0][0]
-    assert image["bytes"].startswith(b"\x89PNG")
-    assert "/" not in image["path"]
-    assert run_cxr(tmp_path, "export", "verl", *arguments[2:], "-o", "verl").returncode == 2
-    (tmp_path / "images" / "s0_a.png").unlink()
-    cut = tmp_path / "images" / "s1_a.png"
-    cut.write_bytes(cut.read_bytes()[:50])
-    Image.fromarray(np.linspace(0, 60_000, 64, dtype=np.uint16).reshape(8, 8)).save(tmp_path / "images" / "s2_a.png")
-    samples = read_samples(world / "bench").explode("images")
-    spoilt = {f"images/s{number}_a.png": reason for number, reason in ((0, "image_absent"), (1, "image_truncated"))}
-    hit = samples.filter(pl.col("images").is_in(list(spoilt)))
-    assert set(hit["images"]) == set(spoilt)
-    done = run_cxr(tmp_path, *arguments, "-o", "again")
-    assert done.returncode == 4
-    assert f"{hit.height} samples rejected: " in done.stderr
-    written = read_samples(tmp_path / "again")
-    assert set(written["sample_id"]) == set(samples["sample_id"]) - set(hit["sample_id"])
-    rejects = sql(tmp_path, "select reject_key, reason from rejects where stage = 'export' order by all")
-    assert rejects == sorted((row["sample_id"], spoilt[row["images"]]) for row in hit.to_dicts())
-    deep = [image for row in written["images"] for image in row if image["path"] == "s2_a.png"]
-    assert deep
-    with Image.open(io.BytesIO(deep[0]["bytes"])) as shown:  # as any reader shows it
-        assert (shown.mode, shown.getextrema()) == ("L", (0, 255))
-    shutil.rmtree(tmp_path / "images")
-    done = run_cxr(tmp_path, *arguments, "-o", "none")
-    assert done.returncode == 1
-    assert re.search(r"there is no .*; say where images lie with --image-root", done.stderr)
-    assert not (tmp_path / "none").exists()
-
-
-def test_rows_with_an_image_that_is_not_there_are_counted(world: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(world / "images", copy / "images")
-    (copy / "images" / "s0_a.png").unlink()
-    samples = read_samples(world / "bench").explode("images")
-    count = samples.filter(pl.col("images") == "images/s0_a.png")["sample_id"].n_unique()
-    done = run_cxr(world, "export", "sft", "bench", "-o", tmp_path / "sft", "--image-root", copy)
-    assert done.returncode == 0
-    assert f"{count} samples have an image that is not there (the first: {copy}/images/s0_a.png)" in done.stderr
-    assert json.loads((tmp_path / "sft" / "export.json").read_text())["images"] == {"absent": count, "rejected": 0}
-    done = run_cxr(world, "export", "sft", "bench", "-o", tmp_path / "whole")
-    assert "not there" not in done.stderr
 
 
 def test_the_format_of_the_docs_is_written(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,10 +99,7 @@ def card(manifest: Manifest, columns: Mapping[str, pa.Schema], files: Sequence[s
             (goal["split"], goal["mode"], goal["task"], f"{goal['reached']:,}") for goal in manifest.tasks
             if goal["reached"]
         ]),
-        _table(["corpus", "samples", "studies", "patients", "licence", "terms"], [
-            (row["corpus"], f"{row['samples']:,}", f"{row['studies']:,}", f"{row['patients']:,}", row["licence"],
-             terms_of(row["corpus"])) for row in manifest.corpora
-        ]),
+        _terms(manifest),
         "## Fields",
         _table(["column", "modes", "meaning"], _fields(columns)),
         "## How it was made",
@@ -116,9 +113,35 @@ def card(manifest: Manifest, columns: Mapping[str, pa.Schema], files: Sequence[s
             (row["reason"], row["split"], f"{row['questions']:,}", f"{row['studies']:,}") for row in manifest.excluded
         ]),
         "## Known limits",
-        "\n".join(f"- {limit}" for limit in LIMITS),
+        _limits(),
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def short_card(manifest: Manifest, how: str) -> str:
+    """Return the README of an export whose rows are described elsewhere: `how` they are read, licence, and limits."""
+    parts = [
+        f"# {manifest.name}",
+        f"{about()}, compiled by cxr in the way of RadRBench-CXR (arXiv 2504.20930).",
+        _licence(manifest),
+        how,
+        _terms(manifest),
+        f"Fingerprint `{manifest.fingerprint}`. `export.json` has the settings, and each file's rows and hash.",
+        "## Known limits",
+        _limits(),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _terms(manifest: Manifest) -> str:
+    return _table(["corpus", "samples", "studies", "patients", "licence", "terms"], [
+        (row["corpus"], f"{row['samples']:,}", f"{row['studies']:,}", f"{row['patients']:,}", row["licence"],
+         terms_of(row["corpus"])) for row in manifest.corpora
+    ])  # fmt: skip
+
+
+def _limits() -> str:
+    return "\n".join(f"- {limit}" for limit in LIMITS)
 
 
 def _licence(manifest: Manifest) -> str:

@@ -30,8 +30,13 @@ _CONTEXT = {
 }
 
 
-def croissant(manifest: Manifest, columns: Mapping[str, pa.Schema], hashes: Mapping[str, str]) -> dict[str, Any]:
-    """Describe an export; `columns` by mode, `hashes` are the SHA-256 of its Parquet files by name."""
+def croissant(
+    manifest: Manifest, columns: Mapping[str, pa.Schema], hashes: Mapping[str, str], *, embedded: bool
+) -> dict[str, Any]:
+    """Describe an export; `columns` by mode, `hashes` are the SHA-256 of its Parquet files by name.
+
+    `embedded` says whether they hold the images themselves.
+    """
     terms = sorted({terms_of(row["corpus"]) for row in manifest.corpora})
     return {
         "@context": _CONTEXT,
@@ -44,8 +49,8 @@ def croissant(manifest: Manifest, columns: Mapping[str, pa.Schema], hashes: Mapp
         "isLiveDataset": False,
         "citeAs": "ChestX-Reasoner, arXiv 2504.20930",
         "url": "https://arxiv.org/abs/2504.20930",
-        "distribution": [*_file_objects(hashes), *_file_sets(columns, hashes)],
-        "recordSet": [_record_set(mode, schema) for mode, schema in columns.items()],
+        "distribution": [*_file_objects(hashes), *_file_sets(columns)],
+        "recordSet": [_record_set(mode, schema, embedded=embedded) for mode, schema in columns.items()],
     }
 
 
@@ -63,36 +68,40 @@ def _file_objects(hashes: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def _file_sets(columns: Mapping[str, pa.Schema], hashes: Mapping[str, str]) -> list[dict[str, Any]]:
+def _file_sets(columns: Mapping[str, pa.Schema]) -> list[dict[str, Any]]:
+    """Return the files of each mode as they lie beside the description.
+
+    They are contained in nothing: mlcroissant takes what a set is contained in for an archive, and reads no rows of it.
+    """
     return [
         {
             "@type": "cr:FileSet",
             "@id": f"{mode}-files",
             "name": f"{mode}-files",
-            "containedIn": [{"@id": name} for name in hashes if name.startswith(f"{mode}/")],
             "encodingFormat": "application/x-parquet",
-            "includes": "*.parquet",
+            "includes": f"{mode}/*.parquet",
         }
         for mode in columns
     ]
 
 
-def _record_set(mode: str, schema: pa.Schema) -> dict[str, Any]:
+def _record_set(mode: str, schema: pa.Schema, *, embedded: bool) -> dict[str, Any]:
     return {
         "@type": "cr:RecordSet",
         "@id": mode,
         "name": mode,
         "key": {"@id": f"{mode}/sample_id"},
-        "field": [_field(mode, field) for field in schema],
+        "field": [_field(mode, field, embedded=embedded) for field in schema],
     }
 
 
-def _field(mode: str, field: pa.Field) -> dict[str, Any]:
+def _field(mode: str, field: pa.Field, *, embedded: bool) -> dict[str, Any]:
+    """Describe a column; one of images is the images where they are embedded, and else their paths."""
     kind, repeated = field.type, False
     if pa.types.is_list(kind):
         kind, repeated = kind.value_type, True
     identity = f"{mode}/{field.name}"
-    source = {"fileSet": {"@id": f"{mode}-files"}, "extract": {"column": field.name}}
+    source: dict[str, Any] = {"fileSet": {"@id": f"{mode}-files"}, "extract": {"column": field.name}}
     made: dict[str, Any] = {
         "@type": "cr:Field",
         "@id": identity,
@@ -102,7 +111,10 @@ def _field(mode: str, field: pa.Field) -> dict[str, Any]:
     }
     if repeated:
         made["repeated"] = True
-    if pa.types.is_struct(kind) and kind != IMAGE:
+    if kind == IMAGE:
+        part, made["dataType"] = ("bytes", "sc:ImageObject") if embedded else ("path", "sc:Text")
+        made["source"] = {**source, "transform": {"jsonPath": part}}
+    elif pa.types.is_struct(kind):
         made["subField"] = [
             {
                 "@type": "cr:Field",
@@ -115,5 +127,5 @@ def _field(mode: str, field: pa.Field) -> dict[str, Any]:
             for part in kind
         ]
     else:
-        made["dataType"] = "sc:ImageObject" if kind == IMAGE else "sc:Float" if kind == pa.float64() else "sc:Text"
+        made["dataType"] = "sc:Float" if kind == pa.float64() else "sc:Text"
     return made

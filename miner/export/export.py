@@ -85,6 +85,7 @@ def export(
         )
     rooted = _rooted(store, settings)
     splits = splits_of(benchmark, rooted)
+    rooted = rooted.model_copy(update={"modes": [mode for mode in rooted.modes if mode in form.modes]})
     given = settings.model_dump(mode="json")
     made_of = {
         "format": name,
@@ -111,7 +112,7 @@ def export(
             raise InputError(f"{source} has no reasoning samples, which {name} is made of; see its manifest.json")
         hashes = {file: hash_file(making / file) for file in files}
         if form.describe is not None:
-            form.describe(benchmark, making, hashes, settings)
+            form.describe(benchmark, making, hashes, rooted)
         listed = {file: {"rows": rows, "sha256": hashes[file]} for file, rows in files.items()}
         told = {"absent": images.absent, "rejected": sum(images.rejects.values())}
         write_json(making / NOTE, {**made_of, "settings": given, "images": told, "files": listed})

@@ -35,7 +35,8 @@ def describe(benchmark: Benchmark, folder: Path, hashes: Mapping[str, str], sett
     modes = [mode for mode in settings.modes if any(name.startswith(f"{mode}/") for name in hashes)]
     columns = {mode: schema_of(mode) for mode in modes}
     (folder / "README.md").write_text(card(benchmark.manifest, columns, list(hashes)), encoding="utf-8")
-    write_json(folder / "croissant.json", croissant(benchmark.manifest, columns, hashes))
+    described = croissant(benchmark.manifest, columns, hashes, embedded=settings.pixels == "embed")
+    write_json(folder / "croissant.json", described)
 
 
 FORMAT = ExportFormat(write, pixels=True, describe=describe)

@@ -1,5 +1,6 @@
 """Images of an export: whose files are not there, and which of them do not decode."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -22,10 +23,18 @@ def sample_images(benchmark: Benchmark, splits: list[str], settings: ExportSetti
     """Return a row for each image of the samples to be exported: sample_id, corpus, and path on this machine."""
     files = [path for split in splits for mode in settings.modes for path in benchmark.files(split, mode)]
     columns = ["sample_id", "corpus", "images"]
-    read = pl.concat([pl.read_parquet(path, columns=columns) for path in files]).explode("images").drop_nulls("images")
+    empty = pl.DataFrame(schema={"sample_id": pl.String, "corpus": pl.String, "images": pl.List(pl.String)})
+    read = pl.concat([empty, *(pl.read_parquet(path, columns=columns) for path in files)])
+    read = read.explode("images").drop_nulls("images")
     root = pl.col("corpus").map_elements(lambda corpus: root_of(settings, corpus), return_dtype=pl.String)
     is_whole = pl.col("images").str.starts_with("/")
     return read.select("sample_id", "corpus", path=pl.when(is_whole).then("images").otherwise(root + pl.col("images")))
+
+
+def folder_of_images(images: pl.DataFrame) -> str:
+    """Return the folder that holds all images, empty where not every path is whole."""
+    folders = {Path(path).parent for path in images["path"]}
+    return os.path.commonpath(folders) if folders and all(folder.is_absolute() for folder in folders) else ""
 
 
 def count_absent(images: pl.DataFrame) -> tuple[int, str | None]:

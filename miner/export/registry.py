@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cxr.miner.benchmark.settings import Mode
 from cxr.miner.kit.doors import Door
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ class ExportFormat:
 
     write: Writer
     """Writes a split of a benchmark into a folder, and returns the files with their rows."""
+    modes: tuple[Mode, ...] = tuple(Mode)
+    """What it is made of: samples of other modes are not looked at."""
     pixels: bool = False
     """It can hold the images themselves, not only their paths."""
     stage: str | None = None
@@ -38,6 +41,8 @@ FORMATS: Door[ExportFormat] = Door(
         "grpo": "cxr.miner.export.grpo:FORMAT",
         "hf": "cxr.miner.export.hf:FORMAT",
         "verl": "cxr.miner.export.verl:FORMAT",
+        "swift": "cxr.miner.export.swift:FORMAT",
+        "llamafactory": "cxr.miner.export.llamafactory:FORMAT",
         "jsonl": "cxr.miner.export.jsonl:FORMAT",
         "radrbench": "cxr.miner.export.radrbench:FORMAT",
         "label-studio": "cxr.miner.export.label_studio:FORMAT",

@@ -26,7 +26,7 @@ SCHEMA = pa.schema(
         ("data_source", pa.string()),
         ("prompt", MESSAGES),
         # qwen_vl_utils, through which verl reads images, takes a path and a bound on the area under these keys; without
-        # the bound a radiograph of 2,544 x 3,056 pixels is some 9,900 tokens, and verl's filter drops the row.
+        # the bound an image of 2,544 x 3,056 pixels is some 9,900 tokens, and verl's filter drops the row.
         ("images", pa.list_(pa.struct([("image", pa.string()), ("max_pixels", pa.int64())]))),
         ("ability", pa.string()),
         ("reward_model", pa.struct([("style", pa.string()), ("ground_truth", pa.string())])),

@@ -57,6 +57,9 @@ class Command:
         return [[there.get(word, word) for word in words] for words in (*self.before, self.words)]
 
 
+EXPORTED = ("grpo", "hf", "verl", "llamafactory", "radrbench", "label-studio")
+"""Formats that are not in the table of what writes: they are written in the same way."""
+
 _ASKED = ("--base-url", SERVER, "--price", "1,1")
 _JUDGED = ("--judge", "llm", "--judge-model", "scripted", *_ASKED)
 _MINED = ("mine", "--engine", "llm", "--model", "scripted", *_ASKED)
@@ -81,7 +84,7 @@ OTHERS: tuple[Command, ...] = (
     Command(("audit",), "mimic-cxr", before=(("ingest", "mimic-cxr", ".", "--label"),)),
     Command(("bench", "verify", "bench"), "compiled"),
     Command(("bench", "leakage"), "scored"),
-    *(Command(("export", form, "bench", "-o", "out"), "compiled") for form in ("grpo", "hf", "verl", "label-studio")),
+    *(Command(("export", form, "bench", "-o", "out"), "compiled") for form in EXPORTED),
     Command(("prompts", "list"), "files"),
     Command(("prompts", "show", "plan"), "files"),
     Command(("prompts", "diff", "plan.v1", "whole.v1"), "files"),

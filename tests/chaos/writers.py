@@ -78,6 +78,7 @@ WRITERS: tuple[Writer, ...] = (
     Writer(("report", "-o", "page.html"), "scored"),
     Writer(("export", "jsonl", "bench", "-o", "out"), "compiled", ("out",), _REPLACED),
     Writer(("export", "sft", "bench", "-o", "out"), "compiled", ("out",), _REPLACED),
+    Writer(("export", "swift", "bench", "-o", "out"), "compiled", ("out",), _REPLACED),
     Writer(("import", "radrbench", "published.json", "-o", "back"), "radrbench", ("back",), _REPLACED),
     Writer(("import", "chexbench", "data.json", "-o", "back"), "chexbench", ("back",), _REPLACED),
     Writer(("import", "reviews", "reviews.json"), "scored"),

@@ -39,7 +39,7 @@ def compute_score(
     """
     columns = {name: [value] for name, value in _columns(ground_truth, extra_info or {}).items()}
     told = {"score": 0.0}
-    for reward in _opened(tuple(rewards.items()), judge, process_reward):
+    for reward in opened_until_exit(tuple(rewards.items()), judge, process_reward):
         (value,) = reward(prompts=[None], completions=[solution_str], **columns)
         name = reward.__name__.removeprefix("process_")
         told[name] = value or 0.0
@@ -50,7 +50,7 @@ def compute_score(
 
 
 @cache
-def _opened(weights: tuple[tuple[str, float], ...], judge: str, process: ProcessKind) -> list[WeightedReward]:
+def opened_until_exit(weights: tuple[tuple[str, float], ...], judge: str, process: ProcessKind) -> list[WeightedReward]:
     """Return the rewards, open until the process ends; a judge that asks a server writes into the working folder."""
     stack = ExitStack()
     atexit.register(stack.close)
