@@ -82,6 +82,8 @@ def _why(reasoned: Reasoned) -> Json:
             "of": reasoned.of,
             "stated_factuality": reasoned.compared.stated,
             "completeness": reasoned.compared.completeness,
+            "beside": reasoned.compared.beside,
+            "both_ways": reasoned.compared.both_ways,
         }
     return told
 

@@ -47,13 +47,13 @@ def reason(think: str, report: str, judge: Judge, reference: Reference | None, k
         return Reasoned(value, judged.factuality, claims(think, judged.findings))
     scored: ScoredReasoning = score_reasoning(think, reference.findings, report, judge)
     factuality = share(item.factual for item in scored.prediction) or 0.0
-    compared = grounded(scored)
+    compared = grounded(scored, judge)
     return Reasoned(
         factuality if kind == "factuality" else compared.value,
         factuality,
         claims(think, scored.prediction),
         compared,
-        sum(scored.recalled),
+        compared.recalled,
         len(scored.recalled),
     )
 
