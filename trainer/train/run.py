@@ -140,13 +140,14 @@ def _train(training: Training) -> Trained:
     finally:
         done = 0 if trainer is None else int(trainer.state.global_step)
         if record is not None:
-            told: dict[str, Any] = {}
-            if rewards:
-                told = {"rewards": {reward.__name__: reward.record() for reward in rewards}}
-            if hasattr(trainer, "plan"):
-                told["groups"] = dict(trainer.plan.counts)
-            record.end(exit_reason=ended, steps_done=done, extra=told)
+            record.end(exit_reason=ended, steps_done=done, extra=_told(trainer, rewards))
     return Trained(output / FINAL, done, len(data.rejects), write_curves(output) if is_first else None)
+
+
+def _told(trainer: Any, rewards: Sequence[WeightedReward]) -> dict[str, Any]:
+    """Return what the record says at the end of rewards and of groups that were answered again."""
+    told: dict[str, Any] = {"rewards": {reward.__name__: reward.record() for reward in rewards}} if rewards else {}
+    return {**told, "groups": dict(trainer.plan.counts)} if hasattr(trainer, "plan") else told
 
 
 @contextlib.contextmanager
