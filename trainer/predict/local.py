@@ -97,7 +97,7 @@ class LoadedModel:
             pad_token_id=self._tokenizer.pad_token_id,
         )
         # Newer models want to be told which tokens are an image's.
-        self._marks_images = "mm_token_type_ids" in inspect.signature(model.forward).parameters
+        self._marks_images = "mm_token_type_ids" in inspect.signature(type(model).forward).parameters
         self._model = model
 
     def predict(self, requests: Sequence[Request]) -> Iterator[list[Predicted]]:

@@ -186,14 +186,15 @@ def choose_rows(index: pl.DataFrame, settings: TrainSettings) -> list[int]:
 
 def ask_to_reason(rows: "Dataset") -> "Dataset":
     """Return answer-only rows the prompt that elicits reasoning; they keep having no report, so no process reward."""
+    return rows.map(asked_to_reason, keep_in_memory=True)
 
-    def asked(row: dict[str, Any]) -> dict[str, Any]:
-        prompt = [
-            {**turn, "content": turn["content"].replace(ASK_FOR_ANSWER, ASK_WITH_REASONING)} for turn in row["prompt"]
-        ]
-        return {"prompt": prompt, "mode": str(Mode.REASONING)}
 
-    return rows.map(asked, keep_in_memory=True)
+def asked_to_reason(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the prompt and mode of a row that is asked to reason."""
+    prompt = [
+        {**turn, "content": turn["content"].replace(ASK_FOR_ANSWER, ASK_WITH_REASONING)} for turn in row["prompt"]
+    ]
+    return {"prompt": prompt, "mode": str(Mode.REASONING)}
 
 
 def patients(source: TrainingExport, split: str) -> set[str]:

@@ -59,12 +59,18 @@ def image_rejects(index: pl.DataFrame) -> ImageRejects:
     return ImageRejects(rejects, len(looked_at), len(blank))
 
 
-def _what_is_seen(path: str) -> RejectReason | None:
-    """Decode a file; return what is wrong with its pixels."""
+def what_is_wrong(pictures: Sequence[Picture], fit: Fit | None) -> RejectReason | None:
+    """Decode a sample's images as `fit` shows them; return why they cannot be used, None where they can."""
     try:
-        return RejectReason.IMAGE_CONSTANT if is_constant(open_picture(path, _GLANCE)) else None
+        constant = [is_constant(open_picture(picture, fit)) for picture in pictures]
     except BadPicture as bad:
         return bad.reason
+    return RejectReason.IMAGE_CONSTANT if any(constant) else None
+
+
+def _what_is_seen(path: str) -> RejectReason | None:
+    """Decode a file; return what is wrong with its pixels."""
+    return what_is_wrong([path], _GLANCE)
 
 
 def decoded(rows: "Dataset", processor: Any) -> "Dataset":

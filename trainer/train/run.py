@@ -31,19 +31,23 @@ from cxr.trainer.train.checks import check_reference_findings, run_checks, show_
 from cxr.trainer.train.curves import write_curves
 from cxr.trainer.train.data import TrainingData, ask_to_reason, find_export, load_rows, patients, write_rejects
 from cxr.trainer.train.exact import check_same_run, demand_only_ours, last_checkpoint
+from cxr.trainer.train.held_out import HeldOut, find_held_out
 from cxr.trainer.train.launch import accumulation
 from cxr.trainer.train.logs import TrainingLog
 from cxr.trainer.train.memory import lower_memory, weights_precision
 from cxr.trainer.train.run_record import RunRecord, read_record
 from cxr.trainer.train.samples import LastBatch, RewardWatch, SampleTable
 from cxr.trainer.train.settings import NOBODY, GRPOSettings, SFTSettings
+from cxr.trainer.train.validation import Validation
 
 FINAL = "final"
 ADAPTER = "adapter"
 LEFT_OUT = "rejects.jsonl"
 
 # What may differ between a run and its resumption: none of it changes a loss.
-_FREE = frozenset({"save_steps", "keep_checkpoints", "log_steps", "workers", "trackers", "threads"})
+_FREE = frozenset(
+    {"save_steps", "keep_checkpoints", "log_steps", "workers", "trackers", "threads", "eval_steps", "patience"}
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,8 @@ def train(training: Training) -> Trained:
     torch.set_num_threads(settings.threads or torch.get_num_threads())
     transformers.set_seed(settings.seed)
     processor = load_processor(training.model, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels)
-    record = _begin(training, data, checkpoint) if is_first else None
+    held_out = find_held_out(data.source, settings, training.preset, processor, is_first=is_first)
+    record = _begin(training, data, held_out, checkpoint) if is_first else None
     trainer: Any = None
     rewards: Sequence[WeightedReward] = ()
     ended = "an error that is none of ours"
@@ -110,6 +115,8 @@ def train(training: Training) -> Trained:
             _check(data, processor, model.config, settings, rewards, processes)
             trainer, log = _trainer(training, model, processor, data, rewards, processes)
             stack.enter_context(log)
+            if held_out is not None:
+                Validation(output, held_out, processor, settings, rewards, processes).attach(trainer)
             if checkpoint is not None and trainer.is_deepspeed_enabled:
                 demand_only_ours(checkpoint)
             with no_programs(checkpoint or training.model):
@@ -125,8 +132,7 @@ def train(training: Training) -> Trained:
     finally:
         done = 0 if trainer is None else int(trainer.state.global_step)
         if record is not None:
-            told = {"rewards": {reward.__name__: reward.record() for reward in rewards}} if rewards else {}
-            record.end(exit_reason=ended, steps_done=done, extra=told)
+            record.end(exit_reason=ended, steps_done=done, extra=_found(trainer, rewards))
     return Trained(output / FINAL, done, len(data.rejects), write_curves(output) if is_first else None)
 
 
@@ -203,7 +209,15 @@ def quiet_libraries() -> None:
     logging.getLogger("accelerate").setLevel(logging.ERROR)
 
 
-def _begin(training: Training, data: TrainingData, checkpoint: Path | None) -> RunRecord:
+def _found(trainer: Any, rewards: Sequence[WeightedReward]) -> dict[str, Any]:
+    """Return what run.json says at the end: of the rewards, and of the best checkpoint."""
+    told: dict[str, Any] = {"rewards": {reward.__name__: reward.record() for reward in rewards}} if rewards else {}
+    validation: Validation | None = getattr(trainer, "validation", None)
+    return told if validation is None else {**told, "best": validation.record()}
+
+
+def _begin(training: Training, data: TrainingData, held_out: HeldOut | None, checkpoint: Path | None) -> RunRecord:
+    asked = None if held_out is None else {"samples": len(held_out.rows), "left_out": dict(held_out.left_out)}
     write_rejects(data.rejects, training.output / LEFT_OUT)
     return RunRecord.start(
         training.output,
@@ -213,7 +227,7 @@ def _begin(training: Training, data: TrainingData, checkpoint: Path | None) -> R
         data=data.source.facts(),
         model=training.model,
         resumed_from=None if checkpoint is None else int(checkpoint.name.rpartition("-")[2]),
-        extra={"samples": len(data.rows), "rejects": len(data.rejects)},
+        extra={"samples": len(data.rows), "rejects": len(data.rejects), "validation": asked},
     )
 
 

@@ -19,6 +19,7 @@ from cxr.trainer.train.settings import preset_hash
 
 RECORD = "run.json"
 LOG = "log.jsonl"
+VALIDATION = "validation.jsonl"
 LogLine = dict[str, Any]
 
 

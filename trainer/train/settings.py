@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from cxr.miner.benchmark.settings import Mode
@@ -22,9 +22,12 @@ from cxr.miner.kit.settings import Names, StageSettings
 from cxr.trainer.models.families import Attention, Precision
 from cxr.trainer.reward.protocol import ProcessKind
 from cxr.trainer.reward.registry import PAPERS, REWARDS
+from cxr.trainer.train.trl_keys import refuse_ours
 
 Parallel = Literal["none", "ddp", "zero2", "fsdp"]
 Rollouts = Literal["transformers", "vllm-colocate", "vllm-server"]
+Measure = Literal["accuracy", "factuality", "completeness", "effectiveness", "radrscore", "process"]
+"""What the best checkpoint may be the best by, on held-out samples."""
 
 # How the images of one step may be found wanting before the training stops: one in a hundred.
 MAX_REJECTS = 0.01
@@ -96,8 +99,24 @@ class TrainSettings(StageSettings):
     keep_checkpoints: int = Field(default=2, ge=1)
     log_steps: int = Field(default=1, ge=1)
     trackers: Names = ("tensorboard",)
+
+    # Held-out samples, answered and scored every so many steps, 0: never; the checkpoint of the best is kept. With
+    # `patience` the run ends after so many validations that are no better.
+    eval_steps: int = Field(default=0, ge=0)
+    eval_samples: int = Field(default=64, ge=1)
+    best: Measure = "accuracy"
+    patience: int | None = Field(default=None, ge=1)
+
     # Anything else that TRL's configuration takes, by its own name.
-    trl: dict[str, Any] = Field(default={})
+    trl: Annotated[dict[str, Any], AfterValidator(refuse_ours)] = Field(default={})
+
+    @field_validator("eval_steps")
+    @classmethod
+    def _demand_whole_models(cls, steps: int, told: ValidationInfo) -> int:
+        """Refuse FSDP: a process alone cannot write with its part of a model."""
+        if steps and told.data.get("parallel") == "fsdp" and told.data.get("gpus", 1) > 1:
+            raise ValueError("0 with parallel=fsdp, whose processes hold parts of a model; or give parallel=zero2")
+        return steps
 
     @classmethod
     def short_stage(cls) -> str:

@@ -35,7 +35,8 @@ def common(settings: TrainSettings, output: Path, accumulation: int, steps: int)
         "dataloader_pin_memory": not on_cpu,
         "data_seed": settings.seed,
         "save_strategy": "steps",
-        "save_total_limit": settings.keep_checkpoints,
+        # The best one is kept beside them.
+        "save_total_limit": settings.keep_checkpoints + bool(settings.eval_steps),
         "logging_strategy": "steps",
         "logging_steps": settings.log_steps,
         # transformers would hide a loss that is NaN behind the mean of the others.
