@@ -38,6 +38,7 @@ from cxr.trainer.train.memory import lower_memory, weights_precision
 from cxr.trainer.train.run_record import RunRecord, read_record
 from cxr.trainer.train.samples import LastBatch, RewardWatch, SampleTable
 from cxr.trainer.train.settings import NOBODY, GRPOSettings, SFTSettings
+from cxr.trainer.train.trl_settings import told_to_trl
 from cxr.trainer.train.validation import Validation
 
 FINAL = "final"
@@ -113,7 +114,8 @@ def train(training: Training) -> Trained:
             if settings.freeze_vision:
                 model.model.visual.requires_grad_(requires_grad=False)
             _check(data, processor, model.config, settings, rewards, processes)
-            trainer, log = _trainer(training, model, processor, data, rewards, processes)
+            with told_to_trl(settings):
+                trainer, log = _trainer(training, model, processor, data, rewards, processes)
             stack.enter_context(log)
             if held_out is not None:
                 Validation(output, held_out, processor, settings, rewards, processes).attach(trainer)

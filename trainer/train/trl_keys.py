@@ -53,6 +53,6 @@ def refuse_ours(given: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"expected no trl.{key}: {_NEVER[key]}")
         instead = key if key in _SAME else _INSTEAD.get(key)
         if instead is not None:
-            how = instead if instead.startswith("-") else f"--set {instead}=..."
+            how = instead if instead.startswith("-") else f"--set {instead}"
             raise ValueError(f"expected no trl.{key}, which cxr sets itself: give {how}")
     return given
