@@ -157,7 +157,7 @@ def grpo_trainer(
         model=model,
         reward_funcs=functions,
         args=config,
-        train_dataset=decoded(rows, processor),
+        train_dataset=decoded(rows, processor, settings.image_cache),
         processing_class=processor,
         peft_config=lora(settings),
     )

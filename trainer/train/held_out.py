@@ -109,7 +109,8 @@ def load_held_out(source: TrainingExport, settings: TrainSettings, processor: An
         )
     chosen = spread(index, settings.eval_samples, settings.seed)
     columns = [name for name in (*_COLUMNS, "completion") if name in known]
-    frames = [pl.read_parquet(path, columns=columns).filter(pl.col("sample_id").is_in(chosen)) for path in paths]
+    wanted = [pl.scan_parquet(path).filter(pl.col("sample_id").is_in(chosen)).select(columns) for path in paths]
+    frames = [frame.collect(engine="streaming") for frame in wanted]
     found = {row["sample_id"]: row for row in pl.concat(frames).iter_rows(named=True)}
     rows = [_as_asked(found[name], settings) for name in chosen]
     fit = shown_size(processor)

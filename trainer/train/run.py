@@ -47,7 +47,8 @@ LEFT_OUT = "rejects.jsonl"
 
 # What may differ between a run and its resumption: none of it changes a loss.
 _FREE = frozenset(
-    {"save_steps", "keep_checkpoints", "log_steps", "workers", "trackers", "threads", "eval_steps", "patience"}
+    {"save_steps", "keep_checkpoints", "log_steps", "workers", "trackers", "threads"}
+    | {"eval_steps", "patience", "image_cache"}
 )
 
 

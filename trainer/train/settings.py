@@ -67,6 +67,9 @@ class TrainSettings(StageSettings):
     max_pixels: int = Field(default=448 * 448, ge=1)
     max_length: int = Field(default=4096, ge=16)
 
+    # A folder that keeps images as they are shown, so that large files are decoded once.
+    image_cache: Path | None = None
+
     # Optimization.
     steps: int | None = Field(default=None, ge=1)
     device_batch: int = Field(default=8, ge=1)
