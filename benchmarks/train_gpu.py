@@ -174,7 +174,8 @@ def contestant(name: str, plan: Namespace, model: Any, processor: Any, rows: Dat
     )  # fmt: skip
     config = sft_config(settings, out, plan.accumulation, plan.warmup + plan.steps)
     if name == "ours":
-        return sft_trainer(model, processor, rows, settings, config)
+        encoded = rows.cast_column("images", List(Image(decode=False)))  # ours decodes by itself, as from an export
+        return sft_trainer(model, processor, encoded, settings, config)
     plain = rows.remove_columns("sample_id")
     return SFTTrainer(
         model=model, args=config, train_dataset=plain, processing_class=processor, peft_config=lora(settings)

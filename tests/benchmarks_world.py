@@ -74,10 +74,11 @@ def make_store(
 
 
 def write_images(folder: Path, corpus: Sequence[dict[str, str]]) -> None:
-    """Write a file for every image that the rows name: a benchmark takes none that is absent."""
+    """Write a file for every image that the rows name and nobody drew: a benchmark takes none that is absent."""
     for path in {folder / path for row in corpus for path in row.get("image", "").split(";") if path}:
-        path.parent.mkdir(exist_ok=True, parents=True)
-        path.write_bytes(picture("PNG"))
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True, parents=True)
+            path.write_bytes(picture("PNG"))
 
 
 def run_cxr(folder: Path, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":

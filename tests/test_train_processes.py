@@ -252,6 +252,23 @@ def both_ranks() -> list[dict[str, str]]:
     return [{"RANK": str(rank), "LOCAL_RANK": str(rank), **together} for rank in range(2)]
 
 
+def test_two_processes_answer_what_is_held_out_together(world: World, forks: Forks, tmp_path: Path) -> None:
+    watched = ("--set", "steps=2", "--set", "warmup=0", "--set", "eval_steps=1", "--set", "eval_samples=7")
+    one = world.train("sft", tmp_path / "one", *watched)
+    assert one.exit_code == 0, one.output
+    together = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank), **together} for rank in range(2)]
+    codes, said = forks.run(world.command("sft", tmp_path / "two", *watched, "--nproc", "2"), ranks)
+    assert codes == [0, 0], said
+    assert "".join(said).count("held out, step 2:") == 1
+    samples = [read_log(output / "validation_samples.jsonl") for output in (tmp_path / "one", tmp_path / "two")]
+    assert [row for row in samples[1] if row["step"] == 0] == [row for row in samples[0] if row["step"] == 0]
+    asked = [[(row["step"], row["sample_id"]) for row in rows] for rows in samples]
+    assert asked[0] == asked[1]
+    best = json.loads((tmp_path / "two" / "run.json").read_text())["best"]["step"]
+    assert (tmp_path / "two" / "best").readlink() == Path(f"checkpoint-{best}")
+
+
 def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -18,15 +18,19 @@ from cxr.trainer.phantom.world import PhantomExports, make_exports
 
 TARGETS: Targets = {
     "train": {Mode.ANSWER_ONLY: 60, Mode.REASONING: 30},
+    "validate": {Mode.ANSWER_ONLY: 6, Mode.REASONING: 6},
     "test": {Mode.ANSWER_ONLY: 12, Mode.REASONING: 6},
 }
 SMALL = TinySize(hidden=32, layers=2, heads=2, vision_hidden=16, vision_layers=1, vision_heads=2, vocabulary=900)
 
-# Eight prompts a step, few and short completions: a step takes a tenth of a second.
-QUICK = ("--set", "global_batch=8", "--set", "device_batch=4", "--set", "save_steps=2", "--set", "threads=1")
+# Eight prompts a step, few and short completions, no validation: a step takes a tenth of a second.
+QUICK = (
+    *("--set", "global_batch=8", "--set", "device_batch=4", "--set", "save_steps=2", "--set", "threads=1"),
+    *("--set", "eval_steps=0"),
+)
 QUICK_GRPO = (
     *("--set", "global_batch=4", "--set", "group=2", "--set", "device_batch=4", "--set", "max_completion_length=12"),
-    *("--set", "save_steps=2", "--set", "threads=1"),
+    *("--set", "save_steps=2", "--set", "threads=1", "--set", "eval_steps=0"),
 )
 # The first step moves the weights already.
 ONE_STEP = ("--set", "steps=1", "--set", "warmup=0", "--set", "learning_rate=1e-2")

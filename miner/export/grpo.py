@@ -4,20 +4,7 @@ import pyarrow as pa
 
 from cxr.miner.export.parquet import IMAGES, IMAGES_SQL, mixed
 from cxr.miner.export.registry import ExportFormat
-from cxr.miner.export.sft import MESSAGES, ORIGIN, PROMPT_SQL
-
-ANSWER = [
-    ("answer", pa.string()),
-    ("answer_text", pa.string()),
-    ("answer_findings", pa.list_(pa.string())),
-    ("options", pa.list_(pa.string())),
-    ("report", pa.string()),
-    ("reference", pa.string()),
-]
-"""What rewards need to know."""
-
-REFERENCE_SQL = "array_to_string(list_transform(evidence, lambda e: e.statement), ' ')"
-"""What the evidence of the mined chain states, which completions are compared with, as `cxr score` reads it."""
+from cxr.miner.export.sft import ANSWER, MESSAGES, OPTIONS_SQL, ORIGIN, PROMPT_SQL, REFERENCE_SQL
 
 SCHEMA = pa.schema(
     [
@@ -32,8 +19,7 @@ SCHEMA = pa.schema(
 
 SELECT = (
     f"select {IMAGES_SQL}, {PROMPT_SQL}, answer, answer_text, answer_findings, "
-    "list_transform(options, lambda o: o.letter || ') ' || o.text) as options, report, "
-    f"{REFERENCE_SQL} as reference, mode, task, corpus, licence, "
+    f"{OPTIONS_SQL}, report, {REFERENCE_SQL} as reference, mode, task, corpus, licence, "
     "sample_id, patient_id from samples"
 )
 

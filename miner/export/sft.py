@@ -10,7 +10,23 @@ MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])
 ORIGIN = [(name, pa.string()) for name in ("mode", "task", "corpus", "licence", "sample_id", "patient_id")]
 """Columns of every row for training: where it comes from."""
 
-SCHEMA = pa.schema([("images", IMAGES), ("prompt", MESSAGES), ("completion", MESSAGES), *ORIGIN])
+ANSWER = [
+    ("answer", pa.string()),
+    ("answer_text", pa.string()),
+    ("answer_findings", pa.list_(pa.string())),
+    ("options", pa.list_(pa.string())),
+    ("report", pa.string()),
+    ("reference", pa.string()),
+]
+"""What rewards and validation need to know."""
+
+REFERENCE_SQL = "array_to_string(list_transform(evidence, lambda e: e.statement), ' ')"
+"""What the evidence of the mined chain states, which completions are compared with, as `cxr score` reads it."""
+
+OPTIONS_SQL = "list_transform(options, lambda o: o.letter || ') ' || o.text) as options"
+
+SCHEMA = pa.schema([("images", IMAGES), ("prompt", MESSAGES), ("completion", MESSAGES), *ANSWER, *ORIGIN])
+"""`report` and `reference` are null in the rows of train: only what is held out is judged."""
 
 # In the form that the settings name (rows.py); a reasoning-augmented question is in the benchmark in both modes.
 PROMPT_SQL = "conversation(asked(mode, question)) as prompt"
@@ -20,8 +36,9 @@ COMPLETION_SQL = (
 )
 
 SELECT = (
-    f"select {IMAGES_SQL}, {PROMPT_SQL}, {COMPLETION_SQL}, mode, task, corpus, licence, sample_id, patient_id "
-    "from samples"
+    f"select {IMAGES_SQL}, {PROMPT_SQL}, {COMPLETION_SQL}, answer, answer_text, answer_findings, {OPTIONS_SQL}, "
+    f"if(split = 'train', null, report) as report, if(split = 'train', null, {REFERENCE_SQL}) as reference, "
+    "mode, task, corpus, licence, sample_id, patient_id from samples"
 )
 
 FORMAT = ExportFormat(mixed(SCHEMA, SELECT), pixels=True, stage="sft")

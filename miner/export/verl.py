@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from cxr.miner.export.grpo import ANSWER, REFERENCE_SQL
 from cxr.miner.export.parquet import write_shards
 from cxr.miner.export.registry import ExportFormat
 from cxr.miner.export.rows import Benchmark, Slices
 from cxr.miner.export.settings import ExportSettings
-from cxr.miner.export.sft import MESSAGES
+from cxr.miner.export.sft import ANSWER, MESSAGES, REFERENCE_SQL
 
 _EXTRA = pa.struct(
     [

@@ -34,6 +34,12 @@ def unusable(paths: Sequence[str], *, most_odd: int | None = None) -> dict[str, 
     return {path: problem for path, problem in problems if problem is not None}
 
 
+def reason_of(facts: FileFacts, most_odd: int | None = None) -> RejectReason | None:
+    """Return why an image cannot be used, by its header; None where it can."""
+    problem = _problem(facts, most_odd)
+    return None if problem is None else problem[0]
+
+
 def _problem(facts: FileFacts, most_odd: int | None) -> tuple[RejectReason, str | None] | None:
     if facts.status is not FileStatus.PRESENT:
         return RejectReason(f"image_{facts.status}"), facts.why

@@ -36,6 +36,10 @@ TARGETS: Targets = {
         Mode.ANSWER_ONLY: {Task.BINARY: 2000, Task.SINGLE: 2500},
         Mode.REASONING: {Task.BINARY: 800, Task.SINGLE: 800},
     },
+    "validate": {
+        Mode.ANSWER_ONLY: {Task.BINARY: 32, Task.SINGLE: 32},
+        Mode.REASONING: {Task.BINARY: 32, Task.SINGLE: 32},
+    },
     "test": {
         Mode.ANSWER_ONLY: {Task.BINARY: 300, Task.SINGLE: 300},
         Mode.REASONING: {Task.BINARY: 200, Task.SINGLE: 200},

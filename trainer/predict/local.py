@@ -58,49 +58,47 @@ class _Batch:
     errors: list[tuple[Request, str]]
 
 
-class LocalModel:
+class LoadedModel:
     """A model and its processor, ready to write."""
 
     def __init__(
         self,
-        model: str,
+        model: Any,
+        processor: Any,
         settings: PredictSettings,
         *,
+        device: torch.device,
+        name: str,
         benchmark: str | None = None,
-        name: str | None = None,
         speed: Speed | None = None,
     ) -> None:
-        """Load a model folder or hub name.
+        """Take a model that lies on `device` in evaluation mode, and give it generation settings of ours.
 
         `benchmark` is the fingerprint and `name` the model's name that the predictions carry; `speed` is told how busy
-        the device is. Raises InputError where the folder holds no model of ours, SettingsError for a missing device.
+        the device is.
         """
-        transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-        transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self.settings = settings
-        self.device = pick_device(settings.device)
-        self.precision = settings.precision or ("bf16" if self.device.type == "cuda" else "fp32")
-        self.name = name or model_name(model)
+        self.device = device
+        self.name = name
         self._benchmark = benchmark
         self._fits = settings.batch
         self.speed = speed or Speed()
-        self._processor = load_processor(model, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels)
-        self._fit = fit_of(self._processor, settings.image_side)
+        self._processor = processor
+        self._fit = fit_of(processor, settings.image_side)
         self._tokenizer = self._processor.tokenizer
         # A fast tokenizer may not be used by two threads at once.
         self._tokenizing = threading.Lock()
-        loaded = load_model(model, precision=self.precision, attention=settings.attention)
-        self._ends = _ends(loaded, self._tokenizer)
+        self._ends = _ends(model, self._tokenizer)
         # Not the folder's own: Qwen's asks for sampling and a repetition penalty.
-        loaded.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
+        model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
             do_sample=False,
             max_new_tokens=settings.max_completion_tokens,
             eos_token_id=sorted(self._ends),
             pad_token_id=self._tokenizer.pad_token_id,
         )
         # Newer models want to be told which tokens are an image's.
-        self._marks_images = "mm_token_type_ids" in inspect.signature(loaded.forward).parameters
-        self._model = loaded.eval().to(self.device)
+        self._marks_images = "mm_token_type_ids" in inspect.signature(type(model).forward).parameters
+        self._model = model
 
     def predict(self, requests: Sequence[Request]) -> Iterator[list[Predicted]]:
         """Return the predictions of one batch after the other; batches ahead are prepared meanwhile.
@@ -206,7 +204,8 @@ class LocalModel:
             drawn.append(Draw(self.settings.temperature, self.settings.sampling_seed or 0, requests, self.device))
         try:
             placed = {name: value.to(self.device, non_blocking=True) for name, value in inputs.items()}
-            with torch.inference_mode():
+            # Not in inference mode: a model in training keeps what is computed here, and could not go on with it.
+            with torch.no_grad():
                 written = self._model.generate(**placed, logits_processor=drawn)
             return written[:, inputs["input_ids"].shape[1] :].cpu()
         except torch.OutOfMemoryError:
@@ -228,6 +227,36 @@ class LocalModel:
             finish, tokens = ("length", len(row)) if length is None else ("stop", length + 1)
             made.append(request.predicted(self.name, self._benchmark, text=text, finish=finish, tokens=tokens))
         return made
+
+
+class LocalModel(LoadedModel):
+    """A model folder or hub name, loaded to write."""
+
+    def __init__(
+        self,
+        model: str,
+        settings: PredictSettings,
+        *,
+        benchmark: str | None = None,
+        name: str | None = None,
+        speed: Speed | None = None,
+    ) -> None:
+        """Load the model; raises InputError where the folder holds none of ours, SettingsError for a missing device."""
+        transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+        transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        device = pick_device(settings.device)
+        self.precision = settings.precision or ("bf16" if device.type == "cuda" else "fp32")
+        processor = load_processor(model, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels)
+        loaded = load_model(model, precision=self.precision, attention=settings.attention).eval().to(device)
+        super().__init__(
+            loaded,
+            processor,
+            settings,
+            device=device,
+            name=name or model_name(model),
+            benchmark=benchmark,
+            speed=speed,
+        )
 
 
 class Draw(LogitsProcessor):

@@ -44,16 +44,16 @@ class WeightedReward:
         """How the settings name it: by its name here, or as `module:function`."""
         self.seconds = 0.0
         """Spent in it so far."""
-        self._function = function
+        self.function = function
 
     def record(self) -> dict[str, Any]:
         """Return what run.json says of it."""
-        more: Callable[[], dict[str, Any]] = getattr(self._function, "record", dict)
+        more: Callable[[], dict[str, Any]] = getattr(self.function, "record", dict)
         return {"reward": self.asked, "weight": self.weight, **more()}
 
     def steps(self) -> Sequence[Steps | None]:
         """Return the wrong sentences of each completion of the last call; none where the reward does not tell."""
-        told: Sequence[Steps | None] = getattr(self._function, "steps", ())
+        told: Sequence[Steps | None] = getattr(self.function, "steps", ())
         return told
 
     def __call__(self, **given: Any) -> list[float | None]:
@@ -86,7 +86,7 @@ class WeightedReward:
 
     def _values(self, given: Mapping[str, Any]) -> list[float | None]:
         try:
-            values: Any = self._function(**given)
+            values: Any = self.function(**given)
             if inspect.iscoroutine(values):  # TRL takes asynchronous functions as well
                 values = asyncio.run(values)
             return [None if value is None else float(value) for value in values]

@@ -169,10 +169,10 @@ def check_lengths(
 def check_answers(rows: "Dataset") -> CheckLine:
     """Check that the right completion of every sample earns the full format and accuracy reward.
 
-    Without answers (an SFT export) its reference completion must be in the form of its mode, with an answer in it.
+    Where it has a reference completion (an SFT export), that must be in the form of its mode, with an answer in it.
     Raises InputError with the samples whose answer cannot be reached.
     """
-    if "answer" not in rows.column_names:
+    if "completion" in rows.column_names:
         return _check_references(rows)
     lost = []
     about = ("mode", "task", "answer", "options", "answer_findings")

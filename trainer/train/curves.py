@@ -1,4 +1,4 @@
-"""OUT/curves.png out of OUT/log.jsonl: every curve with its raw values behind a smoothed line."""
+"""OUT/curves.png out of OUT/log.jsonl and OUT/validation.jsonl: curves with raw values behind a smoothed line."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ import polars as pl
 from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import CxrError, InputError
 from cxr.miner.kit.files import whole_path
-from cxr.trainer.train.run_record import LOG, read_log, read_record
+from cxr.trainer.train.run_record import LOG, VALIDATION, read_log, read_record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,6 +73,15 @@ _AFTER_REWARDS = (
     ("tokens", "Speed", "tokens/s", {"tokens_per_s": "tokens/s"}),
     ("process", "Process reward", "share of step time", {"process_reward_share": "process reward"}),
 )  # fmt: skip
+# Of validations, whose lines stand beside the log's under this name.
+_HELD_OUT = "held_out/"
+_VALIDATED = (
+    ("held-out-accuracy", "Held-out accuracy", _SHARE,
+     {"held_out/accuracy": "all", "held_out/accuracy/answer_only": "answer only",
+      "held_out/accuracy/reasoning": "reasoning"}),
+    ("held-out-reasoning", "Held-out reasoning", _SHARE,
+     {f"held_out/{name}": name for name in ("radrscore", "factuality", "completeness", "effectiveness", "process")}),
+)  # fmt: skip
 _EXACT = frozenset({"learning_rate"})
 """Set, not measured: smoothing would only bend it."""
 
@@ -84,12 +93,18 @@ def panels(lines: Sequence[Mapping[str, Any]]) -> tuple[Panel, ...]:
     shares = {f"rewards/{name}/applied": name for name in names}
     planned = (
         *_BEFORE_REWARDS,
+        *_VALIDATED,
         ("rewards", "Rewards, where they apply", "mean", means),
         ("shares", "Samples that a reward applied to", _SHARE, shares),
         *_AFTER_REWARDS,
     )
     found = (Panel(name, title, unit, _curves(lines, keys)) for name, title, unit, keys in planned)
     return tuple(panel for panel in found if panel.curves)
+
+
+def held_out(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a validation's line as one beside those of the log."""
+    return {name if name == "step" else _HELD_OUT + name: value for name, value in line.items()}
 
 
 def _curves(lines: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> tuple[Curve, ...]:
@@ -118,8 +133,9 @@ def write_curves(out: Path) -> Path | None:
 
     Raises InputError where OUT has no log of a step.
     """
-    found = panels(read_log(out / LOG))
-    if not found:
+    lines = read_log(out / LOG)
+    found = panels([*lines, *(held_out(line) for line in read_log(out / VALIDATION))])
+    if not lines or not found:
         raise InputError(f"{out / LOG} holds no step; expected the log of `cxr train`")
     try:
         from cxr.miner.charts import svg  # noqa: F401, PLC0415 - says what to install where matplotlib is missing

@@ -30,7 +30,7 @@ from cxr.trainer.train.settings import TrainSettings
 if TYPE_CHECKING:
     from datasets import Dataset
 
-_SMALL = ("sample_id", "mode", "patient_id", "licence", "images")
+_SMALL = ("sample_id", "mode", "patient_id", "licence")
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def load_rows(
 
     index = _index(source, settings, split)
     looks = rejects is None and settings.images == "required"
-    found = image_rejects(index) if looks else ImageRejects(rejects or [], 0, 0)
+    found = image_rejects(index, source.paths(split)) if looks else ImageRejects(rejects or [], 0, 0)
     rejects = found.rejects
     if looks and found.more_than(settings.max_rejects, index.height):
         reasons = Counter(reject["reason"] for reject in rejects)
@@ -195,8 +195,10 @@ def count_rows(data: Path, settings: TrainSettings, *, look: bool) -> tuple[int,
     passing folder.
     """
     with tempfile.TemporaryDirectory() as work:
-        index = _index(find_export(data, Path(work), settings), settings, "train")
-    found = image_rejects(index).rejects if look and settings.images == "required" else []
+        source = find_export(data, Path(work), settings)
+        index = _index(source, settings, "train")
+        looked_at = look and settings.images == "required"
+        found = image_rejects(index, source.paths("train")).rejects if looked_at else []
     return len(choose_rows(index, settings)), Counter(reject["reason"] for reject in found)
 
 
@@ -216,14 +218,15 @@ def choose_rows(index: pl.DataFrame, settings: TrainSettings) -> list[int]:
 
 def ask_to_reason(rows: "Dataset", instructions: Instructions) -> "Dataset":
     """Return answer-only rows the prompt that elicits reasoning; they keep having no report, so no process reward."""
+    return rows.map(asked_to_reason, fn_kwargs={"instructions": instructions}, keep_in_memory=True)
 
-    def asked(row: dict[str, Any]) -> dict[str, Any]:
-        *before, user = row["prompt"]
-        question = instructions.question_of(user["content"], row["mode"])
-        turn = {**user, "content": instructions.ask(question, Mode.REASONING)}
-        return {"prompt": [*before, turn], "mode": str(Mode.REASONING)}
 
-    return rows.map(asked, keep_in_memory=True)
+def asked_to_reason(row: dict[str, Any], instructions: Instructions) -> dict[str, Any]:
+    """Return the prompt and mode of a row that is asked to reason."""
+    *before, user = row["prompt"]
+    question = instructions.question_of(user["content"], row["mode"])
+    turn = {**user, "content": instructions.ask(question, Mode.REASONING)}
+    return {"prompt": [*before, turn], "mode": str(Mode.REASONING)}
 
 
 def patients(source: TrainingExport, split: str) -> set[str]:
@@ -247,7 +250,12 @@ def _index(source: TrainingExport, settings: TrainSettings, split: str) -> pl.Da
     paths = source.paths(split)
     if not paths:
         raise InputError(f"{source.folder} has no samples of split {split}; see its {NOTE}")
-    index = pl.concat([pl.read_parquet(path, columns=list(_SMALL)) for path in paths]).with_row_index("row")
+    # Of images that lie in the rows, only that they do: all pixels of an export do not fit into memory.
+    image = pl.element().struct
+    outline = pl.struct(path=image.field("path"), embedded=image.field("bytes").is_not_null())
+    small = [*_SMALL, pl.col("images").list.eval(outline)]
+    frames = [pl.scan_parquet(path).select(small).collect(engine="streaming") for path in paths]
+    index = pl.concat(frames).with_row_index("row")
     index = index.filter(pl.col("mode").is_in([str(mode) for mode in settings.modes]))
     if index.is_empty():
         raise InputError(f"{source.folder} has no {' or '.join(settings.modes)} samples to train on; see its {NOTE}")

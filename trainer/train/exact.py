@@ -24,6 +24,15 @@ STATE = "trainer_state.json"
 class Exact:
     """Mixed into a trainer before TRL's class."""
 
+    validation: Any = None
+    """What answers held-out samples where a step asks for it (`validation.Validation`)."""
+
+    def _evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Answer held-out samples; transformers would take the loss on them."""
+        trainer: Any = self
+        measures: dict[str, float] = self.validation.run(trainer.control)
+        return measures
+
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         folder = Path(resume_from_checkpoint)
         trainer: Any = self

@@ -137,7 +137,7 @@ def grpo_trainer(
         model=model,
         reward_funcs=functions,
         args=config,
-        train_dataset=decoded(rows, processor, settings.image_side),
+        train_dataset=decoded(rows, processor, settings.image_side, settings.image_cache),
         processing_class=processor,
         peft_config=lora(settings),
     )

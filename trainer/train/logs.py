@@ -35,7 +35,7 @@ class TrainingLog(TrainerCallback, AbstractContextManager["TrainingLog"]):  # ty
 
     A line holds what transformers and TRL log, under their names (`step`, `epoch`, `loss`, `grad_norm`,
     `learning_rate`, `rewards/<name>/mean`, `kl`, `entropy`, `completions/mean_length`, ...), and of ours
-    `step_seconds` (wall-clock time of a step, without saving), `tokens_per_s`, `num_tokens` counted on
+    `step_seconds` (wall-clock time of a step, without saving and validation), `tokens_per_s`, `num_tokens` counted on
     over a resume, and `process_reward_share` (of the step's time, 0 to 1) where `process_seconds` gives the seconds
     that the process reward has taken so far. What is no number is null.
 
@@ -101,6 +101,10 @@ class TrainingLog(TrainerCallback, AbstractContextManager["TrainingLog"]):  # ty
 
     def on_save(self, args: Arguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Leave the time of saving out of the next step."""
+        self._mark = time.perf_counter()
+
+    def on_evaluate(self, args: Arguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Leave the time of a validation out of it, too."""
         self._mark = time.perf_counter()
 
     def on_log(

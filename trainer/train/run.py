@@ -36,19 +36,25 @@ from cxr.trainer.train.checks import check_reference_findings, run_checks, show_
 from cxr.trainer.train.curves import write_curves
 from cxr.trainer.train.data import TrainingData, ask_to_reason, find_export, load_rows, patients, write_rejects
 from cxr.trainer.train.exact import check_same_run, demand_only_ours, last_checkpoint
+from cxr.trainer.train.held_out import HeldOut, find_held_out
 from cxr.trainer.train.launch import accumulation, lacking_rollouts
 from cxr.trainer.train.logs import TrainingLog
 from cxr.trainer.train.memory import lower_memory, weights_precision
 from cxr.trainer.train.run_record import RECORD, RunRecord, read_record, start_facts
 from cxr.trainer.train.samples import LastBatch, RewardWatch, SampleTable
 from cxr.trainer.train.settings import NOBODY, GRPOSettings, SFTSettings
+from cxr.trainer.train.trl_settings import told_to_trl
+from cxr.trainer.train.validation import Validation
 
 FINAL = "final"
 ADAPTER = "adapter"
 LEFT_OUT = "rejects.jsonl"
 
 # What may differ between a run and its resumption: none of it changes a loss.
-_FREE = frozenset({"save_steps", "keep_checkpoints", "log_steps", "workers", "trackers", "threads"})
+_FREE = frozenset(
+    {"save_steps", "keep_checkpoints", "log_steps", "workers", "trackers", "threads"}
+    | {"eval_steps", "patience", "image_cache"}
+)
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,8 @@ def _train(training: Training) -> Trained:
         checkpoint, data = prepare(training, processes)
     torch.set_num_threads(settings.threads or torch.get_num_threads())
     transformers.set_seed(settings.seed)
-    record = _begin(training, data, checkpoint) if is_first else None
+    held_out = find_held_out(data.source, settings, training.preset, processor, is_first=is_first)
+    record = _begin(training, data, held_out, checkpoint) if is_first else None
     trainer: Any = None
     rewards: Sequence[WeightedReward] = ()
     ended = "an error that is none of ours"
@@ -123,8 +130,11 @@ def _train(training: Training) -> Trained:
             if settings.freeze_vision:
                 model.model.visual.requires_grad_(requires_grad=False)
             _check(data, processor, model.config, settings, rewards, processes)
-            trainer, log = _trainer(training, model, processor, data, rewards, processes)
+            with told_to_trl(settings):
+                trainer, log = _trainer(training, model, processor, data, rewards, processes)
             stack.enter_context(log)
+            if held_out is not None:
+                Validation(output, held_out, processor, settings, rewards, processes).attach(trainer)
             if checkpoint is not None and trainer.is_deepspeed_enabled:
                 demand_only_ours(checkpoint)
             with no_programs(checkpoint or training.model):
@@ -145,9 +155,12 @@ def _train(training: Training) -> Trained:
 
 
 def _told(trainer: Any, rewards: Sequence[WeightedReward]) -> dict[str, Any]:
-    """Return what the record says at the end of rewards and of groups that were answered again."""
+    """Return what run.json says at the end: of rewards, of groups answered again, and of the best checkpoint."""
     told: dict[str, Any] = {"rewards": {reward.__name__: reward.record() for reward in rewards}} if rewards else {}
-    return {**told, "groups": dict(trainer.plan.counts)} if hasattr(trainer, "plan") else told
+    if hasattr(trainer, "plan"):
+        told["groups"] = dict(trainer.plan.counts)
+    validation: Validation | None = getattr(trainer, "validation", None)
+    return told if validation is None else {**told, "best": validation.record()}
 
 
 @contextlib.contextmanager
@@ -263,7 +276,8 @@ def quiet_libraries() -> None:
     logging.getLogger("accelerate").setLevel(logging.ERROR)
 
 
-def _begin(training: Training, data: TrainingData, checkpoint: Path | None) -> RunRecord:
+def _begin(training: Training, data: TrainingData, held_out: HeldOut | None, checkpoint: Path | None) -> RunRecord:
+    asked = None if held_out is None else {"samples": len(held_out.rows), "left_out": dict(held_out.left_out)}
     write_rejects(data.rejects, training.output / LEFT_OUT)
     return RunRecord.start(
         training.output,
@@ -273,7 +287,7 @@ def _begin(training: Training, data: TrainingData, checkpoint: Path | None) -> R
         data=data.source.facts(),
         model=training.model,
         resumed_from=None if checkpoint is None else int(checkpoint.name.rpartition("-")[2]),
-        extra={"samples": len(data.rows), "rejects": len(data.rejects)},
+        extra={"samples": len(data.rows), "rejects": len(data.rejects), "validation": asked},
     )
 
 

@@ -22,6 +22,7 @@ from cxr.trainer.train.settings import preset_hash
 RECORD = "run.json"
 LOG = "log.jsonl"
 WEIGHTS = (".safetensors", ".bin")
+VALIDATION = "validation.jsonl"
 LogLine = dict[str, Any]
 
 _HASHED_AT_ONCE = 4

@@ -23,6 +23,7 @@ from cxr.miner.kit.settings import Names, StageSettings
 from cxr.trainer.models.families import Attention, Precision
 from cxr.trainer.reward.protocol import ProcessKind
 from cxr.trainer.reward.registry import PAPERS, REWARDS
+from cxr.trainer.train.trl_keys import refuse_ours
 
 Parallel = Literal["none", "ddp", "zero2", "fsdp"]
 Schedule = Literal["cosine", "linear", "constant_with_warmup", "constant"]
@@ -30,6 +31,8 @@ Rollouts = Literal["transformers", "vllm-colocate", "vllm-server"]
 Loss = Literal["grpo", "dr_grpo", "dapo", "gspo"]
 Scale = Literal["group", "batch", "none", "normalize_then_sum"]
 Credit = Literal["sequence", "step"]
+Measure = Literal["accuracy", "factuality", "completeness", "effectiveness", "radrscore", "process"]
+"""What the best checkpoint may be the best by, on held-out samples."""
 
 # How the images of one step may be found wanting before the training stops: one in a hundred.
 MAX_REJECTS = 0.01
@@ -73,6 +76,9 @@ class TrainSettings(StageSettings):
     instructions: InstructionsName | None = None
     max_length: int = Field(default=4096, ge=16)
 
+    # A folder that keeps images as they are shown, so that large files are decoded once.
+    image_cache: Path | None = None
+
     # Optimization.
     # As many steps as told, or as often over the rows as `epochs` says; neither: once over the rows.
     steps: int | None = Field(default=None, ge=1)
@@ -109,8 +115,24 @@ class TrainSettings(StageSettings):
     keep_checkpoints: int = Field(default=2, ge=1)
     log_steps: int = Field(default=1, ge=1)
     trackers: Names = ("tensorboard",)
+
+    # Held-out samples, answered and scored every so many steps, 0: never; the checkpoint of the best is kept. With
+    # `patience` the run ends after so many validations that are no better.
+    eval_steps: int = Field(default=0, ge=0)
+    eval_samples: int = Field(default=64, ge=1)
+    best: Measure = "accuracy"
+    patience: int | None = Field(default=None, ge=1)
+
     # Anything else that TRL's configuration takes, by its own name.
-    trl: dict[str, Any] = Field(default={})
+    trl: Annotated[dict[str, Any], AfterValidator(refuse_ours)] = Field(default={})
+
+    @field_validator("eval_steps")
+    @classmethod
+    def _demand_whole_models(cls, steps: int, told: ValidationInfo) -> int:
+        """Refuse FSDP: a process alone cannot write with its part of a model."""
+        if steps and told.data.get("parallel") == "fsdp" and told.data.get("gpus", 1) > 1:
+            raise ValueError("0 with parallel=fsdp, whose processes hold parts of a model; or give parallel=zero2")
+        return steps
 
     _lengths: ClassVar[frozenset[str]] = frozenset({"steps", "epochs"})
     """Two ways to say how long a run is: who says one takes the other of a preset away."""

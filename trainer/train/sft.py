@@ -61,7 +61,7 @@ def sft_trainer(model: Any, processor: Any, rows: Dataset, settings: SFTSettings
     return ExactSFTTrainer(
         model=model,
         args=config,
-        train_dataset=decoded(rows.select_columns(_COLUMNS), processor, settings.image_side),
+        train_dataset=decoded(rows.select_columns(_COLUMNS), processor, settings.image_side, settings.image_cache),
         processing_class=processor,
         data_collator=Collator(processor=processor, completion_only_loss=True),
         peft_config=lora(settings),

@@ -1,15 +1,20 @@
 """Our settings in the words of transformers, TRL and PEFT."""
 
 import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig
 
+from cxr.miner.kit.errors import CxrError, SettingsError
 from cxr.trainer.train.logs import report_to
 from cxr.trainer.train.settings import TrainSettings
 
+_UNKNOWN = re.compile(r"unexpected keyword argument '(\w+)'")
 _SAME = ("learning_rate", "weight_decay", "max_grad_norm", "gradient_checkpointing", "save_steps", "seed")
 """What they call as we do."""
 
@@ -36,7 +41,8 @@ def common(settings: TrainSettings, output: Path, accumulation: int, steps: int)
         "dataloader_pin_memory": not on_cpu,
         "data_seed": settings.seed,
         "save_strategy": "steps",
-        "save_total_limit": settings.keep_checkpoints,
+        # The best one is kept beside them.
+        "save_total_limit": settings.keep_checkpoints + bool(settings.eval_steps),
         "logging_strategy": "steps",
         "logging_steps": settings.log_steps,
         # transformers would hide a loss that is NaN behind the mean of the others.
@@ -44,6 +50,22 @@ def common(settings: TrainSettings, output: Path, accumulation: int, steps: int)
         "report_to": report_to(settings.trackers),
         "disable_tqdm": True,
     }
+
+
+@contextmanager
+def told_to_trl(settings: TrainSettings) -> Iterator[None]:
+    """Turn what TRL says of settings that it does not take into a SettingsError, where some are the user's."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if not settings.trl or isinstance(error, CxrError):
+            raise
+        unknown = _UNKNOWN.search(str(error))
+        if unknown:
+            raise SettingsError(f"TRL takes no trl.{unknown[1]}; leave it out, or look up its name") from None
+        given = ", ".join(f"trl.{name}" for name in settings.trl)
+        what = str(error).splitlines()[0][:160].rstrip(".")
+        raise SettingsError(f"TRL does not take these settings ({given}): {what}; change or leave them out") from None
 
 
 def lora(settings: TrainSettings) -> LoraConfig | None:
