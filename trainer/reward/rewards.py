@@ -27,7 +27,7 @@ from cxr.trainer.reward.answers import findings_named, parse_completion, read_an
 from cxr.trainer.reward.protocol import Completion, LogExtra, LogMetric, RewardFunction, RewardRun
 from cxr.trainer.reward.registry import WeightedReward
 
-_WORD = re.compile(r"\w")
+_WORD = re.compile(r"[^\W_]")
 
 REASONING = "reasoning"
 """The value of the column `mode` for samples whose completion reasons before it answers."""
@@ -112,6 +112,11 @@ def rules_judge() -> RulesJudge:
 def is_open(task: str, options: Sequence[str] | None) -> bool:
     """Return whether a question is answered in its own words: an anomaly question without options."""
     return task == Task.ANOMALY and not options
+
+
+def options_of(options: Sequence[str] | None, answer: str) -> Sequence[str] | None:
+    """Return the options of a question; where nobody gave their words, a letter as the answer is still a letter."""
+    return options or ([f"{letter})" for letter in "ABCDEFGH"] if len(answer) == 1 else None)
 
 
 def finding_f1(named: Iterable[str], true: Iterable[str]) -> float:
