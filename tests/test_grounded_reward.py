@@ -68,6 +68,43 @@ def test_one_safe_normal_is_worth_nothing_and_a_contradiction_holds_neither_side
     assert of(f"{EFFUSION} There is no pleural effusion.").value == 0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Right tension pneumothorax. No pneumothorax.",
+        "There is no pneumothorax. There is a right tension pneumothorax.",
+        "Mild left pleural effusion. Moderate left pleural effusion. Severe left pleural effusion.",
+        "The heart is normal in size. There is cardiomegaly.",
+    ],
+)
+def test_what_is_said_both_ways_is_held_neither_way(text: str) -> None:
+    assert of(text).value == 0
+    assert of(f"{SPINE} {text}").value < of(SPINE).value
+
+
+def test_an_opposite_of_another_side_or_in_vague_words_is_none() -> None:
+    for more in ("There is no left pneumothorax.", "There is no large left pleural effusion."):
+        assert of(f"{REFERENCE} {more}").value == 1
+
+
+def test_two_normals_that_nobody_asked_for_are_free_and_a_list_of_them_thins_out_what_is_right() -> None:
+    normals = ["The trachea is midline.", "The diaphragm is smooth.", "No hiatal hernia.", "No lung abscess."]
+    worth = [of(" ".join([REFERENCE, *normals[:count]])) for count in range(5)]
+    assert [one.beside for one in worth] == [0, 0, 0, 1, 2]
+    assert [one.stated for one in worth] == pytest.approx([1, 1, 1, 4 / 5, 4 / 6])
+
+
+def test_a_normal_that_only_follows_from_wider_words_is_held_by_half() -> None:
+    report = "FINDINGS: The lungs are clear. IMPRESSION: No acute cardiopulmonary abnormality."
+    for named, implied in [
+        ("No edema is seen.", "No acute cardiopulmonary abnormality."),
+        ("There is no consolidation.", "The lungs are clear."),
+    ]:
+        assert of(named, named, report).value == 1
+        assert of(implied, named, report)[:3] == pytest.approx((2 / 3, 1, 1 / 2))
+    assert of("No cardiomegaly.", "The heart is normal in size.", "The heart is normal in size.").value == 1
+
+
 def test_nobody_is_asked_for_what_the_report_contradicts() -> None:
     read = read_reference(f"{EFFUSION} There is cardiomegaly.", FULL, JUDGE)
     assert (len(read.findings), read.contradicted) == (1, 1)
@@ -182,6 +219,14 @@ def test_a_file_comes_back_with_rewards_and_why(cxr: Cli, tmp_path: Path) -> Non
         ({"mode": "loud"}, '"mode" is unknown'),
         ({"task": "essay"}, '"task" is unknown'),
         ({"options": "A"}, '"options" is no list of texts'),
+        ({"options": [{"letter": 1, "text": "edema"}]}, '"letter" is no text'),
+        ({"answer": 2}, '"answer" is no text'),
+        ({"answer": " "}, '"answer" is empty'),
+        ({"answer": "2"}, '"answer" is none of the options; expected one of A, B'),
+        ({"answer": "2", "options": []}, '"answer" is none of the options'),
+        ({"reference": [""]}, "states no finding"),
+        ({"reference": [{"observation": "edema", "status": 1}]}, '"reference" is no reference'),
+        ({"answer_findings": [1]}, '"answer_findings" is no list of texts'),
     ],
 )
 def test_a_bad_line_is_one_reject_without_its_text(cxr: Cli, tmp_path: Path, change: Any, says: str) -> None:
@@ -190,6 +235,18 @@ def test_a_bad_line_is_one_reject_without_its_text(cxr: Cli, tmp_path: Path, cha
     assert [reject["id"] for reject in rejects] == ["x"]
     assert says in rejects[0]["message"]
     assert "tension" not in rejects[0]["message"]
+
+
+def test_a_broken_line_is_one_reject_and_the_rest_is_kept_whatever_its_ids(cxr: Cli, tmp_path: Path) -> None:
+    odd = [LINE, LINE, LINE | {"id": ""}, LINE | {"id": None, "score": float("nan")}, LINE | {"options": []}]
+    bad = ['{"id": "cut', "[1]", "null", '{"id": 1' + "0" * 5000 + "}", '{"id": "s", "completion": "\\ud800"}']
+    (tmp_path / "in.jsonl").write_text("\n".join([*map(json.dumps, odd), *bad]))
+    done = cxr("reward", "in.jsonl", "-o", "out.jsonl")
+    assert done.returncode == 4, done.stderr
+    kept = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [(line["id"], line["total"]) for line in kept] == [("a", 3), ("a", 3), ("", 3), (None, 3), ("a", 3)]
+    rejects = [json.loads(line) for line in (tmp_path / "out.jsonl.rejects.jsonl").read_text().splitlines()]
+    assert [reject["line"] for reject in rejects] == [6, 7, 8, 9, 10]
 
 
 def test_a_judge_that_fails_on_a_line_costs_that_line(cxr: Cli, tmp_path: Path) -> None:

@@ -49,7 +49,9 @@ _SELECT = f"""
 REWARD = '''"""The reward of every sample in this folder, by cxr's own functions.
 
     verl: custom_reward_function.path=reward.py custom_reward_function.name=compute_score
+    with reward_model.reward_manager=batch: custom_reward_function.name=compute_scores
 
+The second sees all completions of a step, so that a reasoning that could not be judged gets the mean of its group.
 The process reward is `grounded`; +custom_reward_function.reward_kwargs.process_reward=factuality gives the paper's.
 
 Needs cxr in the environment of the reward workers (`pip install cxr`); no GPU, no network.
@@ -60,6 +62,7 @@ from functools import partial
 from cxr.trainer.reward import verl
 
 compute_score = partial(verl.compute_score, process_reward="grounded")
+compute_scores = partial(verl.compute_scores, process_reward="grounded")
 '''
 
 

@@ -17,6 +17,9 @@ from cxr.schemas.vocabulary import Progression, Task
 
 # Models vary case and blanks in tags; the strict form does not allow for it, and the robust reading does.
 TAG = re.compile(r"<\s{0,2}(/?)\s{0,2}(think|answer)\s{0,2}>", re.IGNORECASE)
+# What is no tag to that and looks like one to somebody else's parser: with attributes, more blanks, other brackets.
+_LIKE_TAG = re.compile(r"[<\u2039\u27e8\u3008]\s*/?\s*(?:think|answer)\b", re.IGNORECASE)
+_ANY_BRACKET = re.compile(r"[<\u2039\u27e8\u3008\ufe64\uff1c]")
 _REASONED = ("<think>", "</think>", "<answer>", "</answer>")
 _ANSWERED = ("<answer>", "</answer>")
 
@@ -137,7 +140,16 @@ def parse_completion(text: str, *, reasoning: bool) -> tuple[str | None, str | N
     if any(part.strip() for part in outside):
         return None, None
     answer = text[tags[-2].end() : tags[-1].start()].strip()
-    return (text[tags[0].end() : tags[1].start()].strip() if reasoning else None), answer
+    think = text[tags[0].end() : tags[1].start()].strip() if reasoning else None
+    return (None, None) if _hides_a_tag(answer) or _hides_a_tag(think or "") else (think, answer)
+
+
+def _hides_a_tag(part: str) -> bool:
+    """Return whether there is a tag in a part that only looks like one: in full-width letters, with invisible ones."""
+    if not _ANY_BRACKET.search(part):
+        return False
+    seen = "".join(sign for sign in unicodedata.normalize("NFKC", part) if unicodedata.category(sign) != "Cf")
+    return _LIKE_TAG.search(seen) is not None
 
 
 def read_answer(text: str, task: str, options: Sequence[str] | None = ()) -> Answer:

@@ -6,11 +6,11 @@ from typing import Any
 from cxr.miner.judge import Judge
 from cxr.miner.kit.errors import CxrError
 from cxr.schemas.vocabulary import Task
-from cxr.trainer.reward.answers import parse_completion
+from cxr.trainer.reward.answers import letters_of, parse_completion
 from cxr.trainer.reward.grounded import held, read_reference
 from cxr.trainer.reward.protocol import ProcessKind
 from cxr.trainer.reward.reasoning import Reasoned, reason
-from cxr.trainer.reward.rewards import REASONING, accuracy_reward, format_reward
+from cxr.trainer.reward.rewards import REASONING, accuracy_reward, format_reward, options_of
 
 Json = dict[str, Any]
 _MODES = (REASONING, "answer_only")
@@ -31,7 +31,8 @@ def reward_line(record: object, judge: Judge, *, process_reward: ProcessKind = "
     if mode not in _MODES:
         raise ValueError(f'"mode" is unknown; expected {" or ".join(_MODES)}')
     completion, answer = _text(record, "completion"), _text(record, "answer")
-    about = {"task": _task(record), "answer": answer, "options": _options(record)}
+    about = {"task": _task(record), "answer": answer, "options": options_of(_options(record), answer)}
+    _check_answer(answer, about["options"])
     parts: dict[str, float | None] = {
         "format": format_reward(completion, mode=mode),
         "accuracy": accuracy_reward(completion, mode=mode, answer_findings=_names(record, "answer_findings"), **about),
@@ -95,6 +96,15 @@ def _text(record: Json, key: str) -> str:
     return value
 
 
+def _check_answer(answer: str, options: Any) -> None:
+    """Raise ValueError for an answer that no completion could give."""
+    if not answer.strip():
+        raise ValueError('"answer" is empty; expected a letter, Yes or No, or findings')
+    letters = letters_of(options or ())
+    if letters and answer.upper() not in letters:
+        raise ValueError(f'"answer" is none of the options; expected one of {", ".join(letters)}')
+
+
 def _task(record: Json) -> str:
     task = _text(record, "task")
     if task not in set(Task):
@@ -105,8 +115,8 @@ def _task(record: Json) -> str:
 def _options(record: Json) -> list[str] | None:
     """Return options as "A) ..."; they may come with `letter` and `text`, as benchmarks hold them."""
     given = record.get("options")
-    if isinstance(given, list) and all(isinstance(one, dict) and {"letter", "text"} <= one.keys() for one in given):
-        return [f"{one['letter']}) {one['text']}" for one in given]
+    if isinstance(given, list) and all(isinstance(one, dict) for one in given):
+        return [f"{_text(one, 'letter')}) {_text(one, 'text')}" for one in given]
     return _names(record, "options")
 
 

@@ -115,6 +115,11 @@ def is_open(task: str, options: Sequence[str] | None) -> bool:
     return task == Task.ANOMALY and not options
 
 
+def options_of(options: Sequence[str] | None, answer: str) -> Sequence[str] | None:
+    """Return the options of a question; where nobody gave their words, a letter as the answer is still a letter."""
+    return options or ([f"{letter})" for letter in "ABCDEFGH"] if len(answer) == 1 else None)
+
+
 def finding_f1(named: Iterable[str], true: Iterable[str]) -> float:
     """Return the F1 of two sets of findings; two empty sets are equal, which is 1.
 
