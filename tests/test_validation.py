@@ -18,7 +18,7 @@ from cxr.trainer.train.held_out import spread  # noqa: E402
 from cxr.trainer.train.run_record import read_log, read_record  # noqa: E402
 from cxr.trainer.train.settings import GRPOSettings  # noqa: E402
 from cxr.trainer.train.validation import best_of, stalled  # noqa: E402
-from tests.training_world import World, make_world  # noqa: E402
+from tests.training_world import World, make_world, run  # noqa: E402
 
 WATCHED = ("--set", "eval_steps=2", "--set", "eval_samples=6")
 UNWATCHED = ("--set", "eval_steps=0")
@@ -287,3 +287,19 @@ def test_the_best_is_the_first_of_equals_and_a_warning_tells_a_fall_from_standin
     assert best_of(lines, "process") is None
     assert "stands still at 0.800 since step 2" in stalled(lines[2], lines[1], "accuracy", 3)
     assert "fell from 0.800 to 0.500" in stalled(lines[0], lines[1], "accuracy", 3)
+
+
+def test_what_is_validated_is_what_predict_says_of_the_checkpoint(
+    world: World, runs: tuple[str, Path, Path, str], tmp_path: Path
+) -> None:
+    stage, watched, _, _ = runs
+    told = tmp_path / "said.jsonl"
+    asked = ("--split", "validate", "--max-new-tokens", "12", "-o", told, "--db", tmp_path / "cxr.duckdb")
+    done = run("predict", getattr(world.exports, stage), "--model", watched / "final", *asked)
+    assert done.exit_code == 0, done.output
+    predicted = {line["sample_id"]: line["text"] for line in map(json.loads, told.read_text().splitlines())}
+    rows = [row for row in read_log(watched / "validation_samples.jsonl") if row["step"] == 4]
+    assert rows
+    for row in rows:
+        said = predicted[row["sample_id"]]
+        assert row["completion"] == said if stage == "grpo" else row["completion"].startswith(said)

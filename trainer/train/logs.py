@@ -104,8 +104,10 @@ class TrainingLog(TrainerCallback, AbstractContextManager["TrainingLog"]):  # ty
         self._mark = time.perf_counter()
 
     def on_evaluate(self, args: Arguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Leave the time of a validation out of it, too."""
+        """Leave the time of a validation out of it, too, and one before the first step out of the time that is left."""
         self._mark = time.perf_counter()
+        if state.global_step == self._from:
+            self._began = time.monotonic()
 
     def on_log(
         self, args: Arguments, state: TrainerState, control: TrainerControl, logs: LogLine | None = None, **_: Any
