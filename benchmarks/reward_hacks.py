@@ -28,7 +28,7 @@ from cxr.miner.judge.weighted import significance_of
 from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.pack import pack
 from cxr.trainer.reward.answers import parse_completion
-from cxr.trainer.reward.grounded import held, read_reference
+from cxr.trainer.reward.grounded import Reference, held, read_reference
 from cxr.trainer.reward.reasoning import reason
 
 KINDS = ("factuality", "grounded")
@@ -208,7 +208,7 @@ Table = dict[str, dict[str, Measured]]
 
 
 def measure(cases: list[Case], texts: dict[str, str]) -> tuple[Table, float]:
-    """Return what each hack earns, and what a completion cost beyond the rules judge, in milliseconds."""
+    """Return what each hack earns, and what honest reasoning cost beyond the rules judge, in milliseconds."""
     judge, values = RulesJudge(), {kind: defaultdict[str, list[float]](list) for kind in KINDS}
     abnormal: list[bool] = []
     complete: list[bool] = []
@@ -221,20 +221,25 @@ def measure(cases: list[Case], texts: dict[str, str]) -> tuple[Table, float]:
         words = " ".join(sorted(set(report.split())))
         for name, text in texts.items():
             think = text.replace("{steps}", honest).replace("{words}", words)
-            judge.verdicts(report, judge.extract(think))  # so that both sides below find the reading in the cache
-            started = time.process_time()
-            judge.verdicts(report, judge.extract(think))
-            alone = time.process_time()
             told = reason(think, report, judge, reference, "grounded")
-            beyond.append(time.process_time() - alone - (alone - started))
             values["grounded"][name].append(told.value or 0.0)
             values["factuality"][name].append(told.factuality)
             if name == HONEST:
                 complete.append(told.compared is not None and told.compared.completeness == 1)
+                beyond.append(took(report, think, judge, reference))
     return {
         name: {kind: measured(values[kind][HONEST], values[kind][name], abnormal, complete) for kind in KINDS}
         for name in texts
     }, statistics.mean(beyond) * 1000
+
+
+def took(report: str, think: str, judge: RulesJudge, reference: Reference) -> float:
+    """Return the seconds of processor time that the reward takes beyond the judge, which has read the text before."""
+    started = time.process_time()
+    judge.verdicts(report, judge.extract(think))
+    judged = time.process_time()
+    reason(think, report, judge, reference, "grounded")
+    return time.process_time() - judged - (judged - started)
 
 
 def measured(honest: list[float], other: list[float], abnormal: list[bool], complete: list[bool]) -> Measured:
@@ -330,8 +335,8 @@ def main() -> None:
     if given.docs is not None:
         before, _, rest = given.docs.read_text(encoding="utf-8").partition(MARKS[0])
         after = rest.partition(MARKS[1])[2]
-        table = f"{MARKS[0]}\n\n{in_docs(tables)}\n\n{MARKS[1]}"
-        given.docs.write_text(before + table + after, encoding="utf-8")
+        drawn = f"{MARKS[0]}\n\n{in_docs(tables)}\n\n{MARKS[1]}"
+        given.docs.write_text(before + drawn + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

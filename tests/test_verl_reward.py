@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ def test_what_could_not_be_judged_has_the_mean_of_its_group_and_is_counted(
         (FALSE, "b"),
         ("A riddle.", "b"),
     ]
-    asked: dict[str, object] = {"judge": "verl_judges:Odd", "process_reward": "grounded"}
+    asked: dict[str, Any] = {"judge": "verl_judges:Odd", "process_reward": "grounded"}
     texts = [f"<think> {think} </think><answer> Yes </answer>" for think, _ in thinks]
     rows = [{**extra, "sample_id": sample} for _, sample in thinks]
     told = compute_scores(

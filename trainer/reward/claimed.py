@@ -19,15 +19,20 @@ def both_ways(findings: Sequence[Finding]) -> list[bool]:
     Only a denial in so many words opposes what is there, and only of a thing that nobody has several of: "clear lungs"
     with an old scar, or "no opacity" of another place than the one that is told, is how people write.
     """
-    read = [understood(finding) for finding in findings]
-    present, denied = _facts(read, _is_present), _facts(read, _is_plain_denial)
-    degrees = _in_two_degrees(read)
-    return [
-        at in degrees
-        or (bool(denied.absent) and _is_opposed(filter(_is_present, finding.normal_forms), denied))
-        or (bool(present.present) and _is_opposed(filter(_is_plain_denial, finding.normal_forms), present))
-        for at, finding in enumerate(read)
-    ]
+    relations, read = load_relations(), [understood(finding) for finding in findings]
+    forms = [form for finding in read for form in finding.normal_forms]
+    denials = {form.concept for form in forms if _is_plain_denial(form)}
+    kinds = {kind for form in forms if _is_present(form) for kind in relations.denied_with(form.concept)} & denials
+    opposed = _in_two_degrees(read)
+    if kinds:
+        present, denied = _facts(read, _is_present), _facts(read, _is_plain_denial)
+        for at, finding in enumerate(read):
+            for form in finding.normal_forms:
+                if not kinds.isdisjoint(relations.denied_with(form.concept)):
+                    against = denied if _is_present(form) else present if _is_plain_denial(form) else None
+                    if against is not None and judge_form(form, against).reason in _OPPOSITES:
+                        opposed.add(at)
+    return [at in opposed for at in range(len(read))]
 
 
 def forms_of(findings: Iterable[Finding]) -> list[NormalForm]:
@@ -69,10 +74,6 @@ def _is_plain_denial(form: NormalForm) -> bool:
     relations, concept = load_relations(), form.concept
     vague = concept in relations.normals or relations.is_broad(concept) or relations.says_little(concept)
     return not vague and not asserts_presence(form)
-
-
-def _is_opposed(forms: Iterable[NormalForm], facts: Facts) -> bool:
-    return any(judge_form(form, facts).reason in _OPPOSITES for form in forms)
 
 
 def _in_two_degrees(findings: Sequence[Finding]) -> set[int]:
