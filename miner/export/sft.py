@@ -26,7 +26,7 @@ REFERENCE_SQL = "array_to_string(list_transform(evidence, lambda e: e.statement)
 
 OPTIONS_SQL = "list_transform(options, lambda o: o.letter || ') ' || o.text) as options"
 
-SCHEMA = pa.schema([("images", IMAGES), ("prompt", MESSAGES), ("completion", MESSAGES), *ANSWER, *ORIGIN])
+SCHEMA = pa.schema([("images", IMAGES), ("prompt", MESSAGES), ("completion", MESSAGES), *ORIGIN, *ANSWER])
 """`report` and `reference` are null in the rows of train: only what is held out is judged."""
 
 # The paper's two formats (section 6.2); a reasoning-augmented question is in the benchmark in both modes.
