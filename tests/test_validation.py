@@ -284,6 +284,22 @@ def test_what_cannot_be_told_trl_is_one_sentence(world: World, tmp_path: Path, g
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize(
+    ("stage", "given", "says"),
+    [
+        ("sft", ("modes=answer_only", "best=radrscore"), "best=radrscore cannot be measured: no held-out sample has a"),
+        ("grpo", ("process_reward=none", "best=process"), "best=process cannot be measured: the run has no process"),
+    ],
+)
+def test_what_would_never_be_measured_is_refused(
+    world: World, tmp_path: Path, stage: str, given: tuple[str, ...], says: str
+) -> None:
+    told = [word for setting in given for word in ("--set", setting)]
+    result = world.train(stage, tmp_path / "out", *FOUR, *WATCHED, *told)
+    assert result.exit_code == 1, result.output
+    assert says in " ".join(result.output.split())
+
+
 def test_parts_of_a_model_are_not_validated(tmp_path: Path) -> None:
     apart = {"parallel": "fsdp", "gpus": 8, "eval_steps": 10}
     with pytest.raises(SettingsError, match="eval_steps is '10'; expected 0 with parallel=fsdp"):

@@ -24,7 +24,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState
 from transformers import TrainingArguments as Arguments
 
 from cxr.miner.kit.console import say
-from cxr.miner.kit.files import append, whole_folder
+from cxr.miner.kit.files import append, discard, whole_folder
 from cxr.trainer.models.families import load_model, save
 from cxr.trainer.predict.local import LoadedModel
 from cxr.trainer.predict.settings import PredictSettings
@@ -148,6 +148,7 @@ class Validation(TrainerCallback):  # type: ignore[misc, unused-ignore]
         best = self.best()
         step = int(self._trainer.state.global_step)
         folder = None if best is None else self._out / f"checkpoint-{best['step']}"
+        discard(self._out / MERGED)  # of a run that this one goes on from
         if best is None or best["step"] == step or folder is None or not folder.is_dir():
             return
         frozen = next(part.dtype for part in self._trainer.model.parameters() if not part.requires_grad)
@@ -184,10 +185,11 @@ class Validation(TrainerCallback):  # type: ignore[misc, unused-ignore]
         settings = self._settings
         longest = self._held_out.longest
         if isinstance(settings, GRPOSettings):
-            most = settings.max_completion_length
+            most, at_once = settings.max_completion_length, settings.rollout_batch or settings.device_batch
         else:
             most = 2 * longest + _SPARE if longest else PredictSettings().max_completion_tokens
-        return PredictSettings(max_completion_tokens=most, batch=settings.device_batch)
+            at_once = 2 * settings.device_batch  # nothing is kept for a backward pass
+        return PredictSettings(max_completion_tokens=most, batch=at_once)
 
     def _judge(self, line: LogLine, state: TrainerState, control: TrainerControl) -> None:
         """Keep the best model, and say or end it where nothing gets better any more."""
