@@ -175,6 +175,31 @@ def test_lora_and_checkpointed_gradients_are_lent_and_given_back(world: World, t
     assert [line["step"] for line in read_log(tmp_path / "watched" / "validation.jsonl")] == [0, 2, 4]
 
 
+def test_what_lora_trained_best_is_a_model(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted(monkeypatch, [0.1, 0.9, 0.2, 0.3])
+    how = ("--set", "steps=3", "--set", "warmup=0", "--set", "learning_rate=1e-2", "--set", "lora_rank=4", *WATCHED)
+    result = world.train("sft", tmp_path / "out", *how, "--set", "eval_steps=1")
+    assert result.exit_code == 0, result.output
+    asked = ("--split", "validate", "--max-new-tokens", "12", "--db", tmp_path / "cxr.duckdb")
+    for name, step in (("best-merged", 1), ("final", 3)):
+        told = tmp_path / f"{name}.jsonl"
+        done = run("predict", world.exports.sft, "--model", tmp_path / "out" / name, *asked, "-o", told)
+        assert done.exit_code == 0, done.output
+        said = {line["sample_id"]: line["text"] for line in map(json.loads, told.read_text().splitlines())}
+        rows = [row for row in read_log(tmp_path / "out" / "validation_samples.jsonl") if row["step"] == step]
+        same = [row["completion"].startswith(said[row["sample_id"]]) for row in rows]
+        # A merged model rounds otherwise than a model with an adapter.
+        assert sum(same) >= len(rows) - 1
+
+
+def test_a_store_is_compiled_with_held_out_samples(world: World, tmp_path: Path) -> None:
+    store = tmp_path / "cxr.duckdb"
+    shutil.copy(world.exports.store, store)
+    result = world.train("sft", tmp_path / "out", "--data", store, "--db", store, *FOUR, *WATCHED)
+    assert result.exit_code == 0, result.output
+    assert read_log(tmp_path / "out" / "validation.jsonl")[-1]["samples"] == 6
+
+
 def changed(folder: Path, target: Path, change: Any) -> Path:
     """Copy an export with its held-out rows changed, or without them."""
     shutil.copytree(folder, target)
@@ -257,6 +282,22 @@ def test_what_cannot_be_told_trl_is_one_sentence(world: World, tmp_path: Path, g
     assert result.exit_code == 2, result.output
     assert says in " ".join(result.output.split())
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("stage", "given", "says"),
+    [
+        ("sft", ("modes=answer_only", "best=radrscore"), "best=radrscore cannot be measured: no held-out sample has a"),
+        ("grpo", ("process_reward=none", "best=process"), "best=process cannot be measured: the run has no process"),
+    ],
+)
+def test_what_would_never_be_measured_is_refused(
+    world: World, tmp_path: Path, stage: str, given: tuple[str, ...], says: str
+) -> None:
+    told = [word for setting in given for word in ("--set", setting)]
+    result = world.train(stage, tmp_path / "out", *FOUR, *WATCHED, *told)
+    assert result.exit_code == 1, result.output
+    assert says in " ".join(result.output.split())
 
 
 def test_parts_of_a_model_are_not_validated(tmp_path: Path) -> None:

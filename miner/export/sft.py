@@ -25,7 +25,7 @@ REFERENCE_SQL = "array_to_string(list_transform(evidence, lambda e: e.statement)
 
 OPTIONS_SQL = "list_transform(options, lambda o: o.letter || ') ' || o.text) as options"
 
-SCHEMA = pa.schema([("images", IMAGES), ("prompt", MESSAGES), ("completion", MESSAGES), *ANSWER, *ORIGIN])
+SCHEMA = pa.schema([("images", IMAGES), ("prompt", MESSAGES), ("completion", MESSAGES), *ORIGIN, *ANSWER])
 """`report` and `reference` are null in the rows of train: only what is held out is judged."""
 
 # In the form that the settings name (rows.py); a reasoning-augmented question is in the benchmark in both modes.

@@ -146,6 +146,9 @@ def _export_store(store_path: Path, work: Path, settings: TrainSettings) -> None
     images = "required" if settings.images == "required" else "optional"
     with Store.write(store_path) as store:
         wanted = bench_settings(store_path, (), only=False, images=images)
+        if settings.eval_steps and "validate" not in wanted.targets:
+            held_out = dict.fromkeys(Mode, settings.eval_samples)
+            wanted = wanted.model_copy(update={"targets": {**wanted.targets, "validate": held_out}})
         compile_benchmark(store, work / "benchmark", wanted, Existing.RESUME, quiet)
         how = ExportSettings.resolve(store_path, instructions=settings.instructions)
         export(store, work / "benchmark", str(work / stage), stage, how, Existing.REPLACE, advance=quiet)

@@ -22,7 +22,7 @@ from cxr.trainer.reward.process import ProcessReward
 from cxr.trainer.reward.rewards import rules_judge
 from cxr.trainer.train.data import TrainingExport, asked_to_reason
 from cxr.trainer.train.pictures import what_is_wrong
-from cxr.trainer.train.settings import GRPOSettings, TrainSettings, read_preset
+from cxr.trainer.train.settings import NOBODY, GRPOSettings, TrainSettings, read_preset
 
 SPLIT = "validate"
 OF_REASONING = ("factuality", "completeness", "effectiveness", "radrscore", "process")
@@ -113,9 +113,21 @@ def load_held_out(source: TrainingExport, settings: TrainSettings, processor: An
             f"{rows[0]['sample_id']}, {left_out[rows[0]['sample_id']]}); export again, or --set eval_steps=0"
         )
     usable = tuple(row for row in rows if row["sample_id"] not in left_out)
+    _demand_measured(usable, settings)
     written = [row["completion"][-1]["content"] for row in usable if "completion" in row]
     lengths = [len(ids) for ids in processor.tokenizer(written)["input_ids"]] if written else []
     return HeldOut(usable, left_out, max(lengths, default=None), source.instructions)
+
+
+def _demand_measured(rows: Sequence[Row], settings: TrainSettings) -> None:
+    """Raise InputError where what the best checkpoint is to be the best by would never be measured."""
+    lacks = None
+    if settings.best != "accuracy" and not any(row["report"] for row in rows):
+        lacks = "no held-out sample has a reasoning to compare with"
+    elif settings.best == "process" and isinstance(settings, GRPOSettings) and settings.process_reward == NOBODY:
+        lacks = "the run has no process reward"
+    if lacks is not None:
+        raise InputError(f"best={settings.best} cannot be measured: {lacks}; give --set best=accuracy")
 
 
 def spread(index: pl.DataFrame, count: int, seed: int) -> list[str]:

@@ -384,6 +384,8 @@ def _save_final(trainer: Any, processor: Any, training: Training, *, is_first: b
             own.save_pretrained(training.output / ADAPTER)
             with whole_folder(final) as making:
                 save(own.merge_and_unload(), processor, making)
+            if trainer.validation is not None:
+                trainer.validation.merge_best(training.model)
         return
     making = training.output / f".{FINAL}.making"  # all processes have a part in it: no process's id can name it
     trainer.save_model(str(making))

@@ -1,8 +1,8 @@
 """Validation while training: held-out samples, answered and scored every so many steps, and the best checkpoint kept.
 
 OUT/validation.jsonl has a line for each validation, OUT/validation_samples.jsonl the completions with their scores, and
-OUT/best leads to the checkpoint of the best one. A run with validation has the losses of one without: generation is
-greedy, and what it touches of the model and of random numbers is put back.
+OUT/best leads to the checkpoint of the best one (with LoRA OUT/best-merged is the model). A run with validation has the
+losses of one without: generation is greedy, and what it touches of the model and of random numbers is put back.
 """
 
 # ruff: noqa: ARG002 - transformers calls every method of a callback with the same arguments
@@ -19,11 +19,13 @@ import numpy as np
 import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
+from peft import PeftModel
 from transformers import TrainerCallback, TrainerControl, TrainerState
 from transformers import TrainingArguments as Arguments
 
 from cxr.miner.kit.console import say
-from cxr.miner.kit.files import append
+from cxr.miner.kit.files import append, discard, whole_folder
+from cxr.trainer.models.families import load_model, save
 from cxr.trainer.predict.local import LoadedModel
 from cxr.trainer.predict.settings import PredictSettings
 from cxr.trainer.reward.process import GroundedReward, ProcessReward
@@ -34,6 +36,8 @@ from cxr.trainer.train.settings import GRPOSettings, TrainSettings
 
 COMPLETIONS = "validation_samples.jsonl"
 BEST = "best"
+MERGED = "best-merged"
+"""What LoRA trained best, as a model: its checkpoints are adapters."""
 
 STALLED = 3
 """Validations without a better one, after which it is said."""
@@ -136,6 +140,22 @@ class Validation(TrainerCallback):  # type: ignore[misc, unused-ignore]
         """Return the line of the best validation so far that a step came before; None where there is none."""
         return best_of([line for line in self._lines if line["step"]], self._settings.best)
 
+    def merge_best(self, model: str) -> None:
+        """Write what LoRA trained best as a model of its own, where that is not what it trained last.
+
+        `model` is the one that the run started from. Raises InputError where it cannot be loaded.
+        """
+        best = self.best()
+        step = int(self._trainer.state.global_step)
+        folder = None if best is None else self._out / f"checkpoint-{best['step']}"
+        discard(self._out / MERGED)  # of a run that this one goes on from
+        if best is None or best["step"] == step or folder is None or not folder.is_dir():
+            return
+        frozen = next(part.dtype for part in self._trainer.model.parameters() if not part.requires_grad)
+        base = load_model(model, precision="bf16" if frozen == torch.bfloat16 else "fp32")
+        with whole_folder(self._out / MERGED) as making:
+            save(PeftModel.from_pretrained(base, str(folder)).merge_and_unload(), self._processor, making)
+
     def record(self) -> dict[str, Any] | None:
         """Return what run.json says: the best checkpoint with its measure and value, and the value before step 1."""
         best = self.best()
@@ -165,10 +185,11 @@ class Validation(TrainerCallback):  # type: ignore[misc, unused-ignore]
         settings = self._settings
         longest = self._held_out.longest
         if isinstance(settings, GRPOSettings):
-            most = settings.max_completion_length
+            most, at_once = settings.max_completion_length, settings.rollout_batch or settings.device_batch
         else:
             most = 2 * longest + _SPARE if longest else PredictSettings().max_completion_tokens
-        return PredictSettings(max_completion_tokens=most, batch=settings.device_batch, image_side=settings.image_side)
+            at_once = 2 * settings.device_batch  # nothing is kept for a backward pass
+        return PredictSettings(max_completion_tokens=most, batch=at_once, image_side=settings.image_side)
 
     def _judge(self, line: LogLine, state: TrainerState, control: TrainerControl) -> None:
         """Keep the best model, and say or end it where nothing gets better any more."""
