@@ -207,8 +207,8 @@ Table = dict[str, dict[str, Measured]]
 """What was measured, by hack and reward."""
 
 
-def measure(cases: list[Case], texts: dict[str, str]) -> tuple[Table, float]:
-    """Return what each hack earns, and what honest reasoning cost beyond the rules judge, in milliseconds."""
+def measure(cases: list[Case], texts: dict[str, str]) -> tuple[Table, int, float]:
+    """Return what each hack earns, the number of reports, and the milliseconds of honest reasoning beyond the judge."""
     judge, values = RulesJudge(), {kind: defaultdict[str, list[float]](list) for kind in KINDS}
     abnormal: list[bool] = []
     complete: list[bool] = []
@@ -227,10 +227,11 @@ def measure(cases: list[Case], texts: dict[str, str]) -> tuple[Table, float]:
             if name == HONEST:
                 complete.append(told.compared is not None and told.compared.completeness == 1)
                 beyond.append(took(report, think, judge, reference))
-    return {
+    table = {
         name: {kind: measured(values[kind][HONEST], values[kind][name], abnormal, complete) for kind in KINDS}
         for name in texts
-    }, statistics.mean(beyond) * 1000
+    }
+    return table, len(complete), statistics.mean(beyond) * 1000
 
 
 def took(report: str, think: str, judge: RulesJudge, reference: Reference) -> float:
@@ -325,10 +326,9 @@ def main() -> None:
     columns = ("hack", *(f"{kind}: {which}" for kind in KINDS for which in what))
     tables = {}
     for name, found in sets.items():
-        cases = list(islice(found, given.most))
-        table, beyond = measure(cases, hacks(given.shared))
-        tables[f"{name} ({len(cases)})"] = table
-        print(f"\n{name}, {len(cases)} reports; {beyond:.2f} ms a completion beyond the judge\n")
+        table, count, beyond = measure(list(islice(found, given.most)), hacks(given.shared))
+        tables[f"{name} ({count})"] = table
+        print(f"\n{name}, {count} reports; {beyond:.2f} ms a completion beyond the judge\n")
         print(markdown(columns, [row(hack, of) for hack, of in table.items()]))
     earned = [name for name, text in PARSER.items() if parse_completion(text, reasoning=True)[0]]
     print(f"\nof {len(PARSER)} hacks of the form, these have their reasoning read: {', '.join(earned) or 'none'}")
