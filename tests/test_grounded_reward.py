@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from cxr.miner.judge import RulesJudge
 from cxr.miner.judge.radrscore import score_reasoning
@@ -215,21 +214,6 @@ def test_another_kind_of_reward_is_refused(cxr: Cli, tmp_path: Path) -> None:
     done = cxr("reward", "in.jsonl", "-o", "out.jsonl", "--process-reward", "kind")
     assert done.returncode == 2
     assert "choose from grounded, factuality" in done.stderr
-
-
-def test_what_could_not_be_judged_has_the_mean_of_its_group() -> None:
-    from cxr.trainer.train.grpo import with_group_means  # noqa: PLC0415 - TRL loads for seconds
-    from cxr.trainer.train.samples import advantage  # noqa: PLC0415
-
-    nan = float("nan")
-    rewards = torch.tensor([[1.0, 1.0], [0.0, nan], [1.0, 0.5], [1.0, nan], [0.0, nan], [1.0, nan]])
-    full, filled = with_group_means(rewards, 3)
-    assert full[:3, 1].tolist() == [1, 0.75, 0.5]
-    assert full[3:, 1].isnan().all()
-    assert filled == [0, 1]
-    told = advantage({"process": [1.0, None, 0.5, 0.75]}, {}, 4)
-    assert told is not None
-    assert told[1] == pytest.approx(0)
 
 
 def test_training_on_rows_without_reference_is_refused_before_step_one() -> None:

@@ -145,7 +145,8 @@ def test_a_run_of_before_rewards_had_names_goes_on(grpo: Path, tmp_path: Path) -
     settings = GRPOSettings.as_recorded(told | {"rewards": {}})
     training = Training(settings, told["model"], tmp_path, output, "tiny", Existing.RESUME)
     weighed = dataclasses.replace(training, settings=GRPOSettings.as_recorded(told | {"rewards": {"process": 2.0}}))
-    del told["rewards"]
+    for name in ("rewards", "loss", "scale", "credit", "resample"):
+        del told[name]
     told |= {"reward_weights": [1.0, 1.0, 1.0], "sample_steps": 10}
     (output / "run.json").write_text(json.dumps(record))
     found = prepare_output(training)

@@ -25,7 +25,7 @@ STEPS = ("--set", "steps=4", "--set", "learning_rate=3e-3")
 # itself, so that it has no threads, which a fork would lose.
 SERVER = """
 import json, os, signal, sys
-import cxr.trainer.train.run, cxr.trainer.train.sft
+import cxr.trainer.train.run, cxr.trainer.train.sft, cxr.trainer.train.grpo
 from cxr.cli import app
 from cxr.trainer.train.logs import TrainingLog
 
@@ -41,6 +41,7 @@ def train(job):
     os.environ.update(job["environment"])
     said = os.open(job["said"], os.O_WRONLY | os.O_CREAT)
     os.dup2(said, 1), os.dup2(said, 2)
+    exec(job["first"], {})
     app(job["words"])
 
 def forked(job):
@@ -72,12 +73,26 @@ class Forks:
         )
 
     def run(
-        self, words: Sequence[str], environments: Sequence[dict[str, str]] = ({},), *, kill_after: int | None = None
+        self,
+        words: Sequence[str],
+        environments: Sequence[dict[str, str]] = ({},),
+        *,
+        kill_after: int | None = None,
+        first: str = "",
     ) -> tuple[list[int], list[str]]:
-        """Run a command once in each environment, all at once; give their exit codes and what they said."""
+        """Run a command once in each environment, all at once; give their exit codes and what they said.
+
+        Each process runs the Python text `first` before.
+        """
         places = [self._folder / f"said-{number}" for number in range(len(environments))]
         jobs = [
-            {"words": list(words), "environment": environment, "said": str(place), "kill_after": kill_after}
+            {
+                "words": list(words),
+                "environment": environment,
+                "said": str(place),
+                "kill_after": kill_after,
+                "first": first,
+            }
             for environment, place in zip(environments, places, strict=True)
         ]
         assert self._server.stdin is not None
@@ -176,9 +191,7 @@ def test_a_killed_run_goes_on_where_it_was(world: World, forks: Forks, alone: Pa
 
 
 def test_two_processes_take_the_steps_that_one_takes(world: World, forks: Forks, alone: Path, tmp_path: Path) -> None:
-    together = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank), **together} for rank in range(2)]
-    codes, said = forks.run(world.command("sft", tmp_path / "two", *STEPS, "--nproc", "2"), ranks)
+    codes, said = forks.run(world.command("sft", tmp_path / "two", *STEPS, "--nproc", "2"), both_ranks())
     assert codes == [0, 0], said
     values = [[loss for _, loss in losses(output)] for output in (alone, tmp_path / "two")]
     assert len(values[0]) == 4
@@ -186,6 +199,57 @@ def test_two_processes_take_the_steps_that_one_takes(world: World, forks: Forks,
     assert "".join(said).count("4 steps of sft done") == 1
     assert (tmp_path / "two" / "final" / "model.safetensors").is_file()
     assert json.loads((tmp_path / "two" / "run.json").read_text())["world_size"] == 2
+
+
+# What the model says, call by call, in each of two processes, and in one. The second group of the first process is
+# equal, and answered again; the second process answers one of its own as well, which is thrown away.
+SCRIPT = """
+import os
+from cxr.trainer.train.grpo import ExactGRPOTrainer
+
+right, no = "<think> The trachea is midline. </think><answer> Yes </answer>", "no"
+wrong = "<think> The trachea is midline. There is a right rib fracture. </think><answer> No </answer>"
+first, second = [[right, wrong, no, no], [right, wrong]], [[wrong, no, right, wrong], [no, no]]
+calls = [first[0] + second[0], first[1]]
+if "RANK" in os.environ:
+    calls = [first, second][int(os.environ["RANK"])]
+calls = iter(calls)
+
+def generate(self, prompt_ids, *_, **__):
+    said, tokenizer = next(calls), self.processing_class.tokenizer
+    assert len(said) == len(prompt_ids)
+    return [[*tokenizer(text)["input_ids"], tokenizer.eos_token_id] for text in said], None
+
+ExactGRPOTrainer._generate_single_turn = generate
+"""
+
+
+def test_two_processes_pay_steps_and_answer_groups_again_as_one_does(
+    world: World, forks: Forks, tmp_path: Path
+) -> None:
+    given = {"steps": 1, "warmup": 0, "credit": "step", "resample": 1, "modes": "reasoning"}
+    how = ["--process-reward", "factuality"]
+    how += [word for name, value in given.items() for word in ("--set", f"{name}={value}")]
+    codes, said = forks.run(world.command("grpo", tmp_path / "one", *how), first=SCRIPT)
+    assert codes == [0], said
+    codes, said = forks.run(world.command("grpo", tmp_path / "two", *how, "--nproc", "2"), both_ranks(), first=SCRIPT)
+    assert codes == [0, 0], said
+    one, two = (read_log(tmp_path / name / "log.jsonl")[0] for name in ("one", "two"))
+    same = ("loss", "grad_norm", "reward", "credit/wrong_tokens", "groups/resampled", "frac_reward_zero_std")
+    assert [two[name] for name in same] == pytest.approx([one[name] for name in same], rel=1e-4, abs=1e-6)
+    assert (one["groups/resampled"], one["frac_reward_zero_std"]) == (0.25, 0)
+    rows = [read_log(tmp_path / name / "samples.jsonl") for name in ("one", "two")]
+    for own, row in zip(rows[0], rows[1], strict=False):
+        assert row["completion"] == own["completion"]
+        assert (row["advantage"], row["advantage_wrong"]) == pytest.approx((own["advantage"], own["advantage_wrong"]))
+    counts = [json.loads((tmp_path / name / "run.json").read_text())["groups"] for name in ("one", "two")]
+    assert counts == [{"groups": 4, "resampled": 1, "equal": 0}] * 2
+
+
+def both_ranks() -> list[dict[str, str]]:
+    """Give the environments of two processes."""
+    together = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    return [{"RANK": str(rank), "LOCAL_RANK": str(rank), **together} for rank in range(2)]
 
 
 def free_port() -> int:

@@ -53,6 +53,16 @@ def test_the_papers_preset_has_its_reward_and_all_others_the_grounded_one(tmp_pa
     assert kinds == {"paper": "factuality", "lora": "grounded", "tiny": "grounded"}
 
 
+def test_losses_scales_and_credit_are_told_as_all_else_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cxr.toml").write_text('[train.grpo]\nloss = "dapo"\nscale = "batch"\nresample = 1\n')
+    monkeypatch.setenv("CXR_TRAIN_GRPO_CREDIT", "step")
+    monkeypatch.setenv("CXR_TRAIN_GRPO_SCALE", "none")
+    told = GRPOSettings.from_preset("tiny", tmp_path / "cxr.duckdb", {"resample": 2})
+    assert (told.loss, told.scale, told.credit, told.resample) == ("dapo", "none", "step", 2)
+    papers = GRPOSettings.as_recorded({})
+    assert (papers.loss, papers.scale, papers.credit, papers.resample) == ("grpo", "group", "sequence", 0)
+
+
 @pytest.mark.parametrize("judge", ["rules", "llm", "my_judges:mine"])
 def test_a_judge_in_the_place_of_a_kind_judges_factuality_as_it_did_before(tmp_path: Path, judge: str) -> None:
     settings = GRPOSettings.from_preset("tiny", tmp_path / "cxr.duckdb", {"process_reward": judge})

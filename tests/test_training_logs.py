@@ -20,7 +20,7 @@ from cxr.miner.kit.errors import CxrError, InputError, SettingsError  # noqa: E4
 from cxr.trainer.train.curves import panels, smoothed, window_of, write_curves  # noqa: E402
 from cxr.trainer.train.logs import TrainingLog, report_to, words  # noqa: E402
 from cxr.trainer.train.run_record import RunRecord, keep_steps, read_log, read_record  # noqa: E402
-from cxr.trainer.train.samples import LastBatch, RewardWatch, SampleTable, advantage  # noqa: E402
+from cxr.trainer.train.samples import LastBatch, RewardWatch, SampleTable  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -165,7 +165,7 @@ def test_networked_trackers_are_never_on_unless_asked_for() -> None:
 
 
 def sampled(out: Path, licence: str, **more: Any) -> SampleTable:
-    table = SampleTable(out, num_generations=2, **more)
+    table = SampleTable(out, **more)
     rewards: dict[str, list[float | None]] = {"format": [1.0, 0.0], "process_factuality": [0.5, None]}
     table.add(
         1, ["s1", "s1"], ["A \u2028secret\x1b[2J text", "other"], rewards, columns={"licence": [licence, licence]}
@@ -202,21 +202,7 @@ def test_the_first_group_of_a_large_batch_is_kept(tmp_path: Path) -> None:
     assert [row["sample_id"] for row in read_log(tmp_path / "samples.jsonl")] == ["a", "b", "c"]
 
 
-def test_advantage_is_the_sum_of_weighted_rewards_normalized_in_its_group() -> None:
-    rewards: dict[str, list[float | None]] = {
-        "format": [1.0, 0.0, 1.0, 1.0],
-        "process_factuality": [0.5, 0.25, None, None],
-    }
-    total = torch.tensor([[1.0 + 0.5 * 2, 0.25 * 2], [1.0, 1.0]])
-    expected = (total - total.mean(1, keepdim=True)) / (total.std(1, keepdim=True) + 1e-4)
-    given = advantage(rewards, {"process_factuality": 2.0}, 2)
-    assert given == pytest.approx(expected.flatten().tolist())
-    assert given is not None
-    assert given[2:] == [0.0, 0.0]
-    assert advantage(rewards, {}, 3) is None
-
-
-def test_the_watch_hands_on_a_batch_when_all_rewards_are_there(tmp_path: Path) -> None:
+def test_the_watch_hands_on_a_batch_with_the_advantages_that_were_used(tmp_path: Path) -> None:
     last = LastBatch()
     watch = RewardWatch(last, SampleTable(tmp_path))
 
@@ -228,12 +214,18 @@ def test_the_watch_hands_on_a_batch_when_all_rewards_are_there(tmp_path: Path) -
 
     one, two = watch.watch(form), watch.watch(process_factuality)
     assert (one.__name__, two.__name__) == ("form", "process_factuality")
-    batch = {"completions": [[{"role": "assistant", "content": "yes"}]], "sample_id": ["s1"], "mode": ["reasoning"]}
-    one(**batch)
+    first, again = (
+        {"completions": [[{"role": "assistant", "content": text}]], "sample_id": ["s1"], "mode": ["reasoning"]}
+        for text in ("no", "yes")
+    )
+    for batch in (first, again):  # answered twice, and the second answer is kept
+        one(**batch)
+        two(**batch)
     assert not (tmp_path / "samples.jsonl").exists()
-    two(**batch)
+    watch.used([0.5], [-0.25])
     (row,) = read_log(tmp_path / "samples.jsonl")
     assert (row["completion"], row["form"], row["process_factuality"], row["mode"]) == ("yes", 1.0, None, "reasoning")
+    assert (row["advantage"], row["advantage_wrong"]) == (0.5, -0.25)
     assert last.sample_ids == ("s1",)
 
 

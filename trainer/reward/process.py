@@ -5,7 +5,7 @@ of `cxr judge`, so that a resumed run pays for nothing twice. Either way a compl
 process reward (None) and is counted, and too many of those end the run.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -19,8 +19,9 @@ from cxr.schemas.vocabulary import Licence
 from cxr.trainer.reward.answers import parse_completion
 from cxr.trainer.reward.grounded import Given, Reference, held, read_reference
 from cxr.trainer.reward.protocol import Completion, LogExtra, LogMetric, ProcessKind, RewardRun
-from cxr.trainer.reward.reasoning import Reasoned, measures, reason, words_of
+from cxr.trainer.reward.reasoning import Reasoned, measures, reason, reason_by_steps, words_of
 from cxr.trainer.reward.rewards import REASONING, rules_judge, text_of
+from cxr.trainer.reward.steps import Steps
 
 MOST_FAILED = 0.01
 """The share of completions that may stay unjudged: above it the run stops."""
@@ -52,13 +53,16 @@ class ProcessReward:
 
     kind: ClassVar[ProcessKind] = "factuality"
 
-    def __init__(self, judge: Judge | None = None) -> None:
+    def __init__(self, judge: Judge | None = None, *, by_steps: bool = False) -> None:
         self.__name__ = f"process_{self.kind}"
         self.judge: Judge = judge or rules_judge()
         self.judged = 0
         """Completions that went to the judge so far, failures among them."""
         self.failed: list[str] = []
         """The sample of every completion that could not be judged."""
+        self.steps: list[Steps | None] = []
+        """The wrong sentences of each completion of the last call, where it was judged by steps and has any."""
+        self._reason = reason_by_steps if by_steps else reason
 
     @classmethod
     @contextmanager
@@ -80,7 +84,8 @@ class ProcessReward:
         run.folder.mkdir(parents=True, exist_ok=True)
         books = FileBooks(run.folder / f"process_reward-{run.process_index}", [licence])
         with open_judge(run.judge.model_copy(update=part), books) as judge:
-            yield (GroundedReward if run.process_reward == GroundedReward.kind else cls)(judge)
+            kind = GroundedReward if run.process_reward == GroundedReward.kind else cls
+            yield kind(judge, by_steps=run.by_steps)
 
     def record(self) -> dict[str, Any]:
         """Return what run.json says of it: whose judgement it was, and how often there was none."""
@@ -125,6 +130,7 @@ class ProcessReward:
         found = dict(zip(jobs, self._judge(list(jobs.values())), strict=True))
         for at, result in found.items():
             values[at] = None if result is None else result.value
+        self.steps = [_placed(text_of(text), jobs, found, at) for at, text in enumerate(completions)]
         if log_metric is not None:
             if self.judged:
                 log_metric(f"rewards/{self.__name__}/failed", len(self.failed) / self.judged)
@@ -175,7 +181,7 @@ class ProcessReward:
         if self.kind == GroundedReward.kind and reference is None:
             return None
         judge = self.judge.bound(job.sample_id, job.licence)
-        return self._unless_it_fails(job, lambda: reason(job.think, job.report, judge, reference, self.kind))
+        return self._unless_it_fails(job, lambda: self._reason(job.think, job.report, judge, reference, self.kind))
 
     def _unless_it_fails(self, job: _Job, ask: Callable[[], _Answer]) -> _Answer | None:
         try:
@@ -211,6 +217,14 @@ class GroundedReward(ProcessReward):
                 "the rows hold no `reference` (an export of an earlier version has none), which the grounded process "
                 "reward compares with; export again, or take process_reward=factuality"
             )
+
+
+def _placed(completion: str, jobs: Mapping[int, _Job], found: Mapping[int, Reasoned | None], at: int) -> Steps | None:
+    """Return the wrong sentences of a completion where they stand in it, not in its reasoning alone."""
+    judged = found.get(at)
+    if judged is None or judged.steps is None:
+        return None
+    return judged.steps.moved(completion.index(jobs[at].think, completion.index("<think>") + len("<think>")))
 
 
 def _tally(judged: Reasoned | None) -> str | None:

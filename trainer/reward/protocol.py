@@ -33,6 +33,8 @@ class RewardRun:
     """What `process` is: the paper's factuality, or grounded, which compares with the reference as well."""
     ratescore: Path | None = None
     """The folder with RaTEScore's two models, for open answers; None compares the findings that they name."""
+    by_steps: bool = False
+    """Whether the process reward is to say which sentences are wrong, and what the others earn without them."""
     licences: Collection[str] = (Licence.CREDENTIALED,)
     """Of the training data."""
     process_index: int = 0

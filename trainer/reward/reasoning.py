@@ -9,6 +9,7 @@ from cxr.schemas import JudgedFinding
 from cxr.trainer.reward.grounded import Claims, Grounded, Reference, claims, grounded
 from cxr.trainer.reward.protocol import Completion, ProcessKind
 from cxr.trainer.reward.rewards import judge_reasoning, text_of
+from cxr.trainer.reward.steps import Steps, without, wrong_sentences
 
 
 class Reasoned(NamedTuple):
@@ -24,6 +25,8 @@ class Reasoned(NamedTuple):
     recalled: int = 0
     of: int = 0
     """How many findings the reference has."""
+    steps: Steps | None = None
+    """Its wrong sentences, where it was judged by steps and has some that can be found."""
 
     @classmethod
     def nothing(cls, *, compared: bool) -> "Reasoned":
@@ -53,6 +56,17 @@ def reason(think: str, report: str, judge: Judge, reference: Reference | None, k
         sum(scored.recalled),
         len(scored.recalled),
     )
+
+
+def reason_by_steps(think: str, report: str, judge: Judge, reference: Reference | None, kind: ProcessKind) -> Reasoned:
+    """Judge a reasoning, and once more without its wrong sentences, if it has any; raises what the judge raises."""
+    whole = reason(think, report, judge, reference, kind)
+    spans = wrong_sentences(think, whole.findings)
+    if whole.value is None or not spans:
+        return whole
+    left = without(think, spans)
+    value = reason(left, report, judge, reference, kind).value if left.strip() else None
+    return whole._replace(steps=Steps(spans, max(whole.value, value or 0.0)))
 
 
 def measures(

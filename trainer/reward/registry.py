@@ -8,7 +8,7 @@ import inspect
 import math
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from cxr.miner.kit.doors import Door
 from cxr.miner.kit.errors import CxrError, SettingsError
 from cxr.trainer.reward.protocol import LogMetric, OpenedReward, RewardFunction, RewardRun
+from cxr.trainer.reward.steps import Steps
 
 REWARDS: Door[RewardFunction | OpenedReward] = Door(
     "reward",
@@ -49,6 +50,11 @@ class WeightedReward:
         """Return what run.json says of it."""
         more: Callable[[], dict[str, Any]] = getattr(self._function, "record", dict)
         return {"reward": self.asked, "weight": self.weight, **more()}
+
+    def steps(self) -> Sequence[Steps | None]:
+        """Return the wrong sentences of each completion of the last call; none where the reward does not tell."""
+        told: Sequence[Steps | None] = getattr(self._function, "steps", ())
+        return told
 
     def __call__(self, **given: Any) -> list[float | None]:
         """Return one value per completion; raises CxrError for a reward that fails or gives something else.

@@ -27,7 +27,8 @@ from cxr.trainer.reward.answers import findings_named, parse_completion, read_an
 from cxr.trainer.reward.protocol import Completion, LogExtra, LogMetric, RewardFunction, RewardRun
 from cxr.trainer.reward.registry import WeightedReward
 
-_WORD = re.compile(r"\w")
+# A letter or digit that can be seen: the four fillers are letters by their category, and blank.
+_WORD = re.compile(r"[^\W_\u115f\u1160\u3164\uffa0]")
 
 REASONING = "reasoning"
 """The value of the column `mode` for samples whose completion reasons before it answers."""

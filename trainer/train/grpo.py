@@ -13,15 +13,26 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from cxr.miner.kit.errors import SettingsError
 from cxr.trainer.reward.protocol import RewardFunction
 from cxr.trainer.train.exact import Exact
+from cxr.trainer.train.groups import GroupPlan, Groups
 from cxr.trainer.train.pictures import decoded
-from cxr.trainer.train.settings import GRPOSettings
+from cxr.trainer.train.settings import GRPOSettings, Loss, Scale
 from cxr.trainer.train.trl_settings import common, lora
 
 # What the model's forward pass takes of images; absent where a batch has none.
 _OF_IMAGES = ("pixel_values", "image_grid_thw", "num_images")
 
+# Our names of losses and scales in TRL's words.
+_LOSSES: dict[Loss, dict[str, str]] = {
+    **{loss: {"loss_type": loss, "importance_sampling_level": "token"} for loss in ("grpo", "dr_grpo", "dapo")},
+    "gspo": {"loss_type": "grpo", "importance_sampling_level": "sequence"},
+}
+_SCALES: dict[Scale, dict[str, str]] = {
+    **{scale: {"scale_rewards": scale} for scale in ("group", "batch", "none")},
+    "normalize_then_sum": {"multi_objective_aggregation": "normalize_then_sum"},
+}
 
-class ExactGRPOTrainer(Exact, GRPOTrainer):
+
+class ExactGRPOTrainer(Groups, Exact, GRPOTrainer):
     """TRL's trainer, for batches in which some prompts have no image, one or two."""
 
     _name = "GRPO"
@@ -30,19 +41,6 @@ class ExactGRPOTrainer(Exact, GRPOTrainer):
         # TRL marks a prompt without images with None, which the processor does not take; it takes an empty list.
         ids, images, fields = super()._tokenize_prompts(prompts)
         return ids, images and [of_prompt or [] for of_prompt in images], fields
-
-    def _calculate_rewards(self, *given: Any, **named: Any) -> torch.Tensor:
-        """Return the rewards of all processes' completions; one that could not be judged gets its group's mean.
-
-        TRL would count it as 0, the worst of its group.
-        """
-        model: Any = self.model
-        group: Any = self.num_generations if model.training else self.num_generations_eval
-        rewards, filled = with_group_means(super()._calculate_rewards(*given, **named), group)
-        for name, count in zip(self.reward_func_names, filled, strict=True):
-            if count:
-                self._log_metric(f"rewards/{name}/filled", count)
-        return rewards
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -78,16 +76,6 @@ class ExactGRPOTrainer(Exact, GRPOTrainer):
         )
 
 
-def with_group_means(rewards: torch.Tensor, group: int) -> tuple[torch.Tensor, list[int]]:
-    """Return rewards of (completions, rewards) whose NaN are the mean of their group, and how many each reward had.
-
-    A reward that applies to nothing in a group stays NaN there.
-    """
-    grouped = rewards.view(-1, group, rewards.shape[-1])
-    full = torch.where(grouped.isnan(), grouped.nanmean(dim=1, keepdim=True), grouped).view_as(rewards)
-    return full, (rewards.isnan() & ~full.isnan()).sum(dim=0).tolist()
-
-
 def part_of(start: int, end: int, num_images: Sequence[int], fields: dict[str, Any]) -> dict[str, Any]:
     """Return the keyword arguments of some rows of a batch: pixels and grids are stored image after image."""
     here = num_images[start:end]
@@ -109,7 +97,7 @@ def part_of(start: int, end: int, num_images: Sequence[int], fields: dict[str, A
 
 
 def grpo_config(settings: GRPOSettings, output: Path, accumulation: int, steps: int, processes: int) -> GRPOConfig:
-    """Return TRL's configuration: the plain k3 estimate of KL, advantages in groups, one update a batch.
+    """Return TRL's configuration: the plain k3 estimate of KL, loss and scale as told, one update a batch.
 
     Raises SettingsError for rollouts by vLLM where it is not installed.
     """
@@ -132,8 +120,8 @@ def grpo_config(settings: GRPOSettings, output: Path, accumulation: int, steps: 
             "epsilon": settings.clip,
             # TRL corrects the KL term for stale samples by default; the paper's is GRPO's own (equation 8).
             "use_bias_correction_kl": False,
-            "loss_type": "grpo",
-            "scale_rewards": "group",
+            **_LOSSES[settings.loss],
+            **_SCALES[settings.scale],
             "reward_weights": list(settings.weights().values()),
             "log_completions": False,
             "use_vllm": by_vllm,
@@ -150,10 +138,11 @@ def grpo_trainer(
     settings: GRPOSettings,
     config: GRPOConfig,
     rewards: Sequence[RewardFunction],
+    plan: GroupPlan | None = None,
 ) -> ExactGRPOTrainer:
     """Return a trainer that is ready for `train()`; `rewards` are logged under their names."""
     functions: list[Any] = list(rewards)  # TRL's type wants lists of values where it takes any sequence
-    return ExactGRPOTrainer(
+    trainer = ExactGRPOTrainer(
         model=model,
         reward_funcs=functions,
         args=config,
@@ -161,3 +150,5 @@ def grpo_trainer(
         processing_class=processor,
         peft_config=lora(settings),
     )
+    trainer.plan = plan or GroupPlan()
+    return trainer

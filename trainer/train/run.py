@@ -125,7 +125,11 @@ def train(training: Training) -> Trained:
     finally:
         done = 0 if trainer is None else int(trainer.state.global_step)
         if record is not None:
-            told = {"rewards": {reward.__name__: reward.record() for reward in rewards}} if rewards else {}
+            told: dict[str, Any] = {}
+            if rewards:
+                told = {"rewards": {reward.__name__: reward.record() for reward in rewards}}
+            if hasattr(trainer, "plan"):
+                told["groups"] = dict(trainer.plan.counts)
             record.end(exit_reason=ended, steps_done=done, extra=told)
     return Trained(output / FINAL, done, len(data.rejects), write_curves(output) if is_first else None)
 
@@ -253,6 +257,7 @@ def _reward_run(training: Training, data: TrainingData, processes: PartialState)
         JudgeSettings.resolve(training.store, judge=None if kind == NOBODY else settings.process_judge),
         process_reward="factuality" if kind == NOBODY else kind,
         ratescore=settings.ratescore,
+        by_steps=settings.credit == "step",
         licences=[data.source.licence],
         process_index=processes.process_index,
         processes=processes.num_processes,
@@ -277,19 +282,22 @@ def _trainer(
         made.last_batch = last_batch
         log = TrainingLog(output, last_batch, name="sft")
     else:
+        from cxr.trainer.train.groups import GroupPlan  # noqa: PLC0415
         from cxr.trainer.train.grpo import grpo_config, grpo_trainer  # noqa: PLC0415
 
         samples = SampleTable(
             output,
-            num_generations=settings.group,
-            weights={reward.__name__: reward.weight for reward in rewards},
             show_text=training.show_text,
             write=processes.is_main_process,
         )
         watch = RewardWatch(last_batch, samples)
         config = grpo_config(settings, output, batches, steps, processes.num_processes)
-        made = grpo_trainer(model, processor, data.rows, settings, config, [watch.watch(reward) for reward in rewards])
         process = next((reward for reward in rewards if reward.asked == "process"), None)
+        plan = GroupPlan(resample=settings.resample, told=watch.used)
+        if settings.credit == "step" and process is not None:
+            plan = dataclasses.replace(plan, process=process.__name__, steps=process.steps)
+        watched = [watch.watch(reward) for reward in rewards]
+        made = grpo_trainer(model, processor, data.rows, settings, config, watched, plan)
         spent = None if process is None else lambda: process.seconds
         log = TrainingLog(output, last_batch, name="grpo", process_seconds=spent, samples=samples)
     log.attach(made)

@@ -5,7 +5,6 @@ terminal only completions to public samples are shown, unless the user asks for 
 """
 
 import json
-import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ SHOW_EVERY_S = 60.0
 SHOWN = 4
 SHOWN_CHARACTERS = 240
 _ABOUT: tuple[str, ...] = ("mode", "task", "corpus", "licence")
+_KEPT = (*_ABOUT, "sample_id", "completions", "trainer_state")
 IDS_NAMED = 8
 
 
@@ -49,25 +49,18 @@ class LastBatch:
 class SampleTable:
     """Collects completions and the rewards they got, batch by batch.
 
-    `num_generations` is the size of a group; with it, and a batch that holds whole groups, `advantage` is what GRPO
-    takes it to be: the sum of the weighted rewards, minus its group's mean, over its standard deviation + 1e-4
-    (TRL's `scale_rewards="group"`). Otherwise it is null. Nothing is written where `write` is false (a process that
-    is not the first).
+    Nothing is written where `write` is false (a process that is not the first).
     """
 
     def __init__(
         self,
         out: Path,
         *,
-        num_generations: int | None = None,
-        weights: Mapping[str, float] | None = None,
         keep: int = KEEP,
         show_text: bool = False,
         write: bool = True,
     ) -> None:
         self.path = out / SAMPLES
-        self._group = num_generations
-        self._weights = dict(weights or {})
         self._keep = keep
         self._show_text = show_text
         self._write = write
@@ -89,16 +82,15 @@ class SampleTable:
         *,
         columns: Mapping[str, Sequence[object]] | None = None,
     ) -> None:
-        """Write the first completions of a batch; `columns` (mode, task, corpus, licence) go along as they are."""
+        """Write the first completions of a batch; `columns` (mode, task, advantage, ...) go along as they are."""
         if not self._write:
             return
-        advantages = advantage(rewards, self._weights, self._group)
         rows: list[dict[str, Any]] = []
         for index in range(min(self._keep, len(completions))):
             told = {name: values[index] for name, values in (columns or {}).items()}
             given = {name: values[index] for name, values in rewards.items()}
             ours = {"step": step, "sample_id": sample_ids[index], **told, "completion": completions[index]}
-            rows.append({**ours, **given, "advantage": None if advantages is None else advantages[index]})
+            rows.append({**ours, **given})
         self.path.parent.mkdir(parents=True, exist_ok=True)
         append(self.path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
         self._latest = rows
@@ -120,69 +112,46 @@ class SampleTable:
         talk().print(table("Sampled completions", ["step", "sample", "completion", *self._names], rows))
 
 
-def advantage(
-    rewards: Mapping[str, Sequence[float | None]], weights: Mapping[str, float], group: int | None
-) -> list[float] | None:
-    """Return each completion's advantage within its group of consecutive completions, or None for broken groups."""
-    if not group or group < 2 or any(len(values) % group for values in rewards.values()):
-        return None
-    filled = {name: _with_group_means(values, group) for name, values in rewards.items()}
-    total = [
-        sum(weights.get(name, 1.0) * value for name, value in zip(filled, values, strict=True) if value is not None)
-        for values in zip(*filled.values(), strict=True)
-    ]
-    found: list[float] = []
-    for start in range(0, len(total), group):
-        of_group = total[start : start + group]
-        mean, spread = statistics.fmean(of_group), statistics.stdev(of_group)
-        found += [(value - mean) / (spread + 1e-4) for value in of_group]
-    return found
-
-
-def _with_group_means(values: Sequence[float | None], group: int) -> list[float | None]:
-    """Return values where a completion without one has the mean of its group, as the trainer takes it."""
-    filled: list[float | None] = []
-    for start in range(0, len(values), group):
-        of_group = values[start : start + group]
-        known = [value for value in of_group if value is not None]
-        mean = statistics.fmean(known) if known else None
-        filled += [mean if value is None else value for value in of_group]
-    return filled
-
-
 class RewardWatch:
     """Watches the rewards of a run: on which samples, and what each gave.
 
     `watch(reward)` gives a function of the same name to hand to GRPOTrainer. It tells the `LastBatch` the sample ids,
-    and hands each batch with all its rewards to the `SampleTable`.
+    and keeps the batch with all its rewards until the trainer says by `used` what advantages it made of them: then it
+    is handed to the `SampleTable`. A batch that is answered again, or evaluated, is not.
     """
 
     def __init__(self, last_batch: LastBatch, samples: SampleTable) -> None:
         self._last_batch = last_batch
         self._samples = samples
-        self._names: list[str] = []
+        self._given: dict[str, Any] = {}
         self._batch: dict[str, Sequence[float | None]] = {}
 
     def watch(self, reward: RewardFunction) -> RewardFunction:
         """Wrap a reward function."""
         name = reward.__name__
-        self._names.append(name)
 
         def watched(**given: Any) -> Sequence[float | None]:
-            ids = [str(sample) for sample in given.get("sample_id") or ()]
-            self._last_batch.saw(ids)
-            self._batch[name] = values = reward(**given)
-            if len(self._batch) == len(self._names):  # the last reward of this batch
-                batch, self._batch = {name: self._batch[name] for name in self._names}, {}
-                completions = [text_of(completion) for completion in given["completions"]]
-                state = given.get("trainer_state")
-                step = 0 if state is None else int(state.global_step) + 1  # the step that these completions are for
-                about = {key: given[key] for key in _ABOUT if key in given}
-                self._samples.add(step, ids or [""] * len(completions), completions, batch, columns=about)
-            return values
+            self._last_batch.saw(str(sample) for sample in given.get("sample_id") or ())
+            self._batch[name] = reward(**given)
+            self._given = {key: given[key] for key in _KEPT if key in given}
+            return self._batch[name]
 
         watched.__name__ = name
+        self._batch[name] = ()  # rewards stand in the order in which they are watched
         return watched
+
+    def used(self, advantages: Sequence[float], of_wrong: Sequence[float | None]) -> None:
+        """Hand on the batch that was rewarded last, with its advantages; `of_wrong` are those in wrong sentences."""
+        given, count = self._given, len(advantages)
+        state = given.get("trainer_state")
+        about = {key: given[key] for key in _ABOUT if key in given}
+        self._samples.add(
+            0 if state is None else int(state.global_step) + 1,  # the step that these completions are for
+            [str(sample) for sample in given.get("sample_id") or [""] * count],
+            [text_of(completion) for completion in given["completions"]],
+            self._batch,
+            columns={**about, "advantage": advantages, "advantage_wrong": of_wrong},
+        )
 
 
 def _short(text: str) -> str:

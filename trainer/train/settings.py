@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from cxr.miner.benchmark.settings import Mode
@@ -25,6 +25,9 @@ from cxr.trainer.reward.registry import PAPERS, REWARDS
 
 Parallel = Literal["none", "ddp", "zero2", "fsdp"]
 Rollouts = Literal["transformers", "vllm-colocate", "vllm-server"]
+Loss = Literal["grpo", "dr_grpo", "dapo", "gspo"]
+Scale = Literal["group", "batch", "none", "normalize_then_sum"]
+Credit = Literal["sequence", "step"]
 
 # How the images of one step may be found wanting before the training stops: one in a hundred.
 MAX_REJECTS = 0.01
@@ -170,6 +173,31 @@ class GRPOSettings(TrainSettings):
     rollouts: Rollouts = "transformers"
     # Completions that a process generates at once; None: those of a whole step.
     rollout_batch: int | None = Field(default=None, ge=1)
+    # What is summed: grpo, the mean of each completion's tokens (the paper's); dapo, of all tokens alike, so that long
+    # completions count by their length; dr_grpo, the same over a length that is always the longest, so that none gains
+    # by being short or long; gspo, as grpo, with one ratio to the old policy a completion (take a clip of about 3e-4).
+    loss: Loss = "grpo"
+    # What an advantage is measured in: group, its group's spread (the paper's); batch, all groups', where easy and hard
+    # prompts should not count alike; none, for dr_grpo; normalize_then_sum, each reward in its group's before they are
+    # summed, where one reward drowns another.
+    scale: Scale = "group"
+    # How often a group whose rewards are all equal, which teaches nothing, is answered again.
+    resample: int = Field(default=0, ge=0)
+    # step: tokens of a sentence with a wrong finding have their own advantage. It is checked against what stands above.
+    credit: Credit = "sequence"
+
+    @field_validator("credit")
+    @classmethod
+    def _check_credit(cls, credit: Credit, told: ValidationInfo) -> Credit:
+        """Refuse step credit where nothing would come of it."""
+        others, trl = told.data, told.data.get("trl", {})
+        if credit == "sequence":
+            return credit
+        if others.get("loss") == "gspo" or trl.get("importance_sampling_level") == "sequence":
+            raise ValueError("'sequence' with loss=gspo, where one ratio gives all tokens of a completion one gradient")
+        if others.get("process_reward") == NOBODY or not others.get("rewards", PAPERS).get("process"):
+            raise ValueError("'sequence' without a process reward of some weight, which is what steps are paid by")
+        return credit
 
     @model_validator(mode="before")
     @classmethod
