@@ -45,33 +45,42 @@ BATCH = [[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [0.0, 0.5]]
 
 
 def test_advantages_of_sequences_under_each_scale_by_hand() -> None:
-    near = {"abs": 1e-4}
     root = 2**0.5
     assert of_sequences(BATCH, "none") == pytest.approx([-1, 1, -0.5, 0.5])
     by_group = [-1 / (root + 1e-4), 1 / (root + 1e-4), -0.5 / (root / 2 + 1e-4), 0.5 / (root / 2 + 1e-4)]
-    assert of_sequences(BATCH, "group") == pytest.approx(by_group, **near)
+    assert of_sequences(BATCH, "group") == pytest.approx(by_group, abs=1e-4)
     whole = spread([1, 3, 0, 1])
-    assert of_sequences(BATCH, "batch") == pytest.approx([-1 / whole, 1 / whole, -0.5 / whole, 0.5 / whole], **near)
+    assert of_sequences(BATCH, "batch") == pytest.approx([-1 / whole, 1 / whole, -0.5 / whole, 0.5 / whole], abs=1e-4)
     # The first reward is equal in each group; the second is -0.707 and 0.707 in each, twice, and so normalized again.
     each = 3**0.5 / 2
     assert of_sequences(BATCH, "normalize_then_sum") == pytest.approx([-each, each, -each, each], abs=1e-3)
 
 
 def test_advantages_of_steps_under_group_by_hand() -> None:
-    """One completion of two has a wrong sentence, a quarter of its tokens: format 1, process 0.5 of which 0.8 is left.
+    """One completion of two has a wrong sentence, a quarter of its tokens: format 1, process 0.5 of which 0.9 is left.
 
-    Its other tokens have 1.8, the wrong ones 1; the other completion has 1 + 0.2.
+    Its other tokens have 1.9, the wrong ones 1; the other completion has 1 + 0.2.
     """
     rewards = torch.tensor([[1.0, 0.5], [1.0, 0.2]])
-    given = Rewards.of_steps(rewards, 1, torch.tensor([0.25, 0.0]), torch.tensor([0.8, 0.0]))
-    mean = (0.75 * 1.8 + 0.25 * 1.0 + 1.2) / 2
-    width = (0.75 * (1.8 - mean) ** 2 + 0.25 * (1 - mean) ** 2 + (1.2 - mean) ** 2) ** 0.5 + 1e-4
+    given = Rewards.of_steps(rewards, 1, torch.tensor([0.25, 0.0]), torch.tensor([0.9, 0.0]))
+    mean = (0.75 * 1.9 + 0.25 * 1.0 + 1.2) / 2
+    width = (((1.9 - mean) ** 2 + (1 - mean) ** 2) / 2 + (1.2 - mean) ** 2) ** 0.5 + 1e-4
     found = advantages(given, torch.ones(2), 2, "group")
-    assert found[0].tolist() == pytest.approx([(1.8 - mean) / width, (1 - mean) / width])
+    assert found[0].tolist() == pytest.approx([(1.9 - mean) / width, (1 - mean) / width])
+    assert found[0].tolist() == pytest.approx([0.908, -0.859], abs=1e-3)
     assert found[1, 0].item() == pytest.approx((1.2 - mean) / width)
     assert 0.75 * found[0, 0] + 0.25 * found[0, 1] + found[1, 0] == pytest.approx(0, abs=1e-6)
     unscaled = advantages(given, torch.ones(2), 2, "none")
-    assert unscaled[0].tolist() == pytest.approx([1.8 - mean, 1 - mean])
+    assert unscaled[0].tolist() == pytest.approx([1.9 - mean, 1 - mean])
+
+
+@pytest.mark.parametrize("share", [0.5, 0.01, 1e-6])
+def test_a_single_wrong_sentence_has_a_bounded_advantage_however_short(share: float) -> None:
+    rewards = torch.ones(8, 1)
+    shares = torch.tensor([share] + [0.0] * 7)
+    found = advantages(Rewards.of_steps(rewards, 0, shares, torch.ones(8)), torch.ones(1), 8, "group")
+    assert -(14**0.5) < found[0, 1] < -2
+    assert (found[1:, 0] >= 0).all()
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -5,13 +5,15 @@
 
 With step credit a completion has two totals. `wrong`, for the tokens of its wrong sentences, has a process reward of 0;
 `others`, for all other tokens, has the process reward that the reasoning would earn without these sentences. Both are
-taken against one baseline and one spread of the group, in which each counts by its share of the completion's tokens:
+taken less one mean and over one spread of the group:
 
     mean    = 1/n * sum over completions of (1 - share) * others + share * wrong
-    spread  = root of 1/(n-1) * sum over completions of (1 - share) * (others - mean)^2 + share * (wrong - mean)^2
+    spread  = root of 1/(n-1) * sum over completions of ((others - mean)^2 + (wrong - mean)^2) / 2
 
-So the mean advantage of a group's completions stays 0 and their spread 1, and a group without a wrong sentence (share
-0, `others` the completion's own total) gets what sequence credit gives it.
+where the share is that of the completion's tokens in wrong sentences, so that a group's mean advantage stays 0. The
+spread does not count by tokens: a single short wrong sentence would have an advantage without bound. So none is beyond
+the root of 2 (n-1), where sequence credit's is within that of n-1. A group without a wrong sentence (share 0, both
+totals the completion's own) gets what sequence credit gives it.
 """
 
 from typing import NamedTuple
@@ -116,9 +118,12 @@ def _parts(rewards: Rewards) -> torch.Tensor:
 
 
 def _mean_and_spread(values: torch.Tensor, parts: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return mean and standard deviation of values that count by their part of a completion; NaN count for nothing."""
-    counted = parts * ~values.isnan()
-    count = counted.sum(dim=dim, keepdim=True)
-    mean = (counted * values.nan_to_num()).sum(dim=dim, keepdim=True) / count
-    squares = (counted * (values - mean).nan_to_num() ** 2).sum(dim=dim, keepdim=True)
+    """Return the mean of pairs of values that count by their part, and their spread around it, halves of a pair alike.
+
+    NaN count for nothing.
+    """
+    known = ~values.isnan()
+    mean = (parts * values.nan_to_num()).sum(dim=dim, keepdim=True) / (parts * known).sum(dim=dim, keepdim=True)
+    squares = (values - mean).nan_to_num().square().sum(dim=dim, keepdim=True) / 2
+    count = known.sum(dim=dim, keepdim=True) / 2
     return mean, (squares / (count - 1).clamp(min=1)).sqrt()
