@@ -58,6 +58,7 @@ class Checkpoint:
 CHECKPOINTS = {
     "sft": Checkpoint("sft"),
     "grpo": Checkpoint("grpo", "sft"),
+    "grpo-step-credit": Checkpoint("grpo", "sft", ("--set", "credit=step")),
     "grpo-without-process-reward": Checkpoint("grpo", "sft", ("--process-reward", "none")),
     "hacked": Checkpoint("sft", "sft", ("--set", "steps=150", "--set", "learning_rate=1e-3"), is_hacked=True),
     "grpo-from-hacked": Checkpoint("grpo", "hacked"),
