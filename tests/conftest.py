@@ -3,6 +3,7 @@
 import functools
 import gc
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,8 @@ CliIn = Cli
 def pytest_configure() -> None:
     """Nothing that the suite imports is ever thrown away, so that the collector need not look for it."""
     gc.disable()
+    # A shell that starts the suite in the background ignores interrupts for it and for every command that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     build_commands_once(typer.testing, "_get_command")
 
 

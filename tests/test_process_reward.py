@@ -150,7 +150,7 @@ THINKS = ["A pleural effusion.", "A pleural effusion and a pneumothorax.", "A pn
 def test_the_llm_judge_rewards_many_at_once_skips_what_it_cannot_and_pays_once(tmp_path: Path) -> None:
     with ScriptedServer(careful, latency_s=0.05) as server:
         with asking(server.url, tmp_path) as reward:
-            threads = threading.active_count() + 1  # the one that writes replies begins with the first
+            threads = threading.active_count() + 2  # those that write replies and attempts begin with the first
             assert reward(**batch(THINKS)) == [1, 0.5, 0, None, 0]
             assert (reward.judged, reward.failed) == (5, ["q3"])
             asked = server.received

@@ -85,7 +85,8 @@ def export(
         )
     rooted = _rooted(store, settings)
     splits = splits_of(benchmark, rooted)
-    rooted = rooted.model_copy(update={"modes": [mode for mode in rooted.modes if mode in form.modes]})
+    if form.modes is not None:
+        rooted = rooted.model_copy(update={"modes": [mode for mode in rooted.modes if mode in form.modes]})
     given = settings.model_dump(mode="json")
     made_of = {
         "format": name,

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr.miner.benchmark.settings import Mode
 from cxr.miner.kit.doors import Door
 
 if TYPE_CHECKING:
+    from cxr.miner.benchmark.settings import Mode
     from cxr.miner.export.rows import Benchmark
     from cxr.miner.export.settings import ExportSettings
 
@@ -24,8 +24,8 @@ class ExportFormat:
 
     write: Writer
     """Writes a split of a benchmark into a folder, and returns the files with their rows."""
-    modes: tuple[Mode, ...] = tuple(Mode)
-    """What it is made of: samples of other modes are not looked at."""
+    modes: "tuple[Mode, ...] | None" = None
+    """What it is made of, None: of all; samples of other modes are not looked at."""
     pixels: bool = False
     """It can hold the images themselves, not only their paths."""
     stage: str | None = None

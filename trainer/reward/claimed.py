@@ -16,8 +16,8 @@ _OPPOSITES = {Reason.OPPOSITE_STATED, Reason.KIND_PRESENT, Reason.DENIED_IN_GENE
 def both_ways(findings: Sequence[Finding]) -> list[bool]:
     """Return which findings of one text its other findings oppose: denied as well as asserted, or in two degrees.
 
-    Only a denial in so many words opposes what is there, and only of a thing that nobody has several of: "clear lungs"
-    with an old scar, or "no opacity" of another place than the one that is told, is how people write.
+    Only a denial in so many words opposes what is there, and only of a thing that nobody has several of: a normal in
+    general beside an old trace, or a denial of another place than the one that is told, is how people write.
     """
     relations, read = load_relations(), [understood(finding) for finding in findings]
     forms = [form for finding in read for form in finding.normal_forms]
