@@ -12,8 +12,8 @@ The paper's factuality (equation 9) is the share of findings that the report doe
 safe normal. Here one or two normals that nobody asked for are neither credit nor debt, as an honest reading has them; a
 list of them is no reasoning, and thins out what is right. (With the normals that the report states as credit and the
 others free, "ten standard normals" earns at least as much as honest reasoning on one report of OpenI in six.) What is
-said twice is right once. A normal of the reference that is not named, only implied by wider words ("nothing
-acute" for the denial of one thing), is held by half. What the reasoning says both ways, denied as well as asserted, or in two
+said twice is right once. A normal of the reference that is not named, only implied by wider words ("nothing acute" for
+the denial of one thing), is held by half. What the reasoning says both ways, denied as well as asserted, or in two
 degrees, it does not hold: neither way is credit, and what the report says against one of them stays wrong.
 """
 
