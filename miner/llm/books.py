@@ -123,7 +123,7 @@ class FileBooks:
 
     def _recover(self, ledger: "Ledger", cache: "ReplyCache", settings: ServerSettings) -> None:
         """Bring what an earlier run left in flight into the lines."""
-        from cxr.miner.llm.spending import unstored
+        from cxr.miner.llm.unstored import unstored
 
         left = unstored(self._in_flight, cache, settings, lambda: (call.call_id for call in _told_in(self.log)[0]))
         if left:
