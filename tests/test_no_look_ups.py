@@ -3,6 +3,7 @@
 Libraries with telemetry leave it out where `CI` is set, or one of their own switches: none of them is set here.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -31,32 +32,56 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return made
 
 
-def calls_of(words: list[str], place: Path, *, code: str | None = None) -> list[tuple[str, str]]:
-    """Run a command in a watched process without any switch, in a home of its own; give whom it called."""
+# All in one process: what takes long are the libraries.
+RUN = """
+import json, sys
+from cxr.cli import app
+
+for words in json.loads(sys.stdin.read()):
+    sys.argv = ["cxr", *words]
+    try:
+        app()
+    except SystemExit as ended:
+        assert not ended.code, words
+"""
+ASK = """
+import socket, time
+from huggingface_hub.utils import send_telemetry
+
+def look_up(host, *_, **__):
+    asked.append(host)
+    raise socket.gaierror("nobody is asked in a test")
+
+asked, socket.getaddrinfo = [], look_up
+send_telemetry("trl/SFTTrainer")
+until = time.monotonic() + 30
+while not asked and time.monotonic() < until:
+    time.sleep(0.05)
+assert "huggingface.co" in asked, asked
+"""
+
+
+def run_as_users_do(code: str, place: Path, given: str = "") -> list[tuple[str, str]]:
+    """Run Python in a watched process without any switch, in a home of its own; give whom it called."""
     seen = place / "seen"
     clean = {name: value for name, value in watched(seen).items() if name not in SWITCHES}
     clean |= {"HF_HOME": str(place / "hub"), "HOME": str(place)}  # no registry is at hand from an earlier run
-    started = [sys.executable, "-P", *(("-c", code) if code else ("-m", "cxr")), *words]
-    done = subprocess.run(started, env=clean, cwd=place, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, env=clean, cwd=place, input=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return list(called(seen))
 
 
-def test_without_our_care_the_libraries_do_call(tmp_path: Path) -> None:
-    """Or the tests below would show nothing."""
-    code = "from huggingface_hub.utils import send_telemetry as s; import time; s('trl/SFTTrainer'); time.sleep(3)"
-    assert ("look-up", "huggingface.co") in calls_of([], tmp_path, code=code)
+def test_without_our_care_the_libraries_would_call(tmp_path: Path) -> None:
+    """Or the test below would show nothing."""
+    assert run_as_users_do(ASK, tmp_path) == []
 
 
-@pytest.mark.parametrize("stage", ["sft", "grpo"])
-def test_local_training_calls_nobody(world: World, tmp_path: Path, stage: str) -> None:
-    assert calls_of(world.command(stage, tmp_path / "run", *ONE_STEP), tmp_path) == []
-
-
-def test_local_prediction_calls_nobody(world: World, tmp_path: Path) -> None:
-    words = ["predict", str(world.exports.benchmark), "--model", str(world.model()), "-o", "told.jsonl"]
-    more = ["--image-root", str(world.folder / "corpus"), "--limit", "2", "--max-new-tokens", "4"]
-    assert calls_of([*words, *more], tmp_path) == []
+def test_local_training_and_prediction_call_nobody(world: World, tmp_path: Path) -> None:
+    asked = ["predict", str(world.exports.benchmark), "--model", str(world.model()), "-o", "told.jsonl"]
+    asked += ["--image-root", str(world.folder / "corpus"), "--limit", "2", "--max-new-tokens", "4"]
+    trained = [world.command(stage, tmp_path / stage, *ONE_STEP) for stage in ("sft", "grpo")]
+    assert run_as_users_do(RUN, tmp_path, json.dumps([*trained, asked])) == []
 
 
 @contextmanager
