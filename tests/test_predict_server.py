@@ -239,7 +239,7 @@ def test_money_is_reserved_for_an_images_tokens_and_not_for_its_bytes(world: Wor
     with serving() as server:
         done = predict(
             world, server.url, "money.jsonl", "--image-root", root, "--limit", "6",
-            "--price", "2.50,10", "--max-usd", "0.05",
+            "--price", "2.50,10", "--max-usd", "0.05", "--concurrency", "4",
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert image_tokens(600, 600) == 85 + 4 * 170
