@@ -23,7 +23,7 @@ from cxr.trainer.train.run import Training, prepare_output  # noqa: E402
 from cxr.trainer.train.run_record import read_log  # noqa: E402
 from cxr.trainer.train.settings import GRPOSettings, preset_hash  # noqa: E402
 from tests.pictures import dicom_of  # noqa: E402
-from tests.training_world import ONE_STEP, World, make_world, run  # noqa: E402
+from tests.training_world import ONE_STEP, World, make_world, remade, run  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -217,14 +217,6 @@ def test_answer_only_samples_can_be_asked_to_reason(world: World, tmp_path: Path
     rows = read_log(output / "samples.jsonl")
     assert {row["mode"] for row in rows} == {"reasoning"}
     assert all("process_grounded" not in row for row in rows)
-
-
-def remade(folder: Path, target: Path, change: Any) -> Path:
-    """Copy an export with its training rows changed."""
-    shutil.copytree(folder, target)
-    for path in (target / "data").glob("train-*.parquet"):
-        change(pl.read_parquet(path)).write_parquet(path)
-    return target
 
 
 @pytest.mark.parametrize("stage", ["sft", "grpo"])

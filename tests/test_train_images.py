@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from PIL import Image  # noqa: E402
 from cxr.miner.images.pictures import Within, open_picture  # noqa: E402
 from cxr.trainer.train.image_cache import ImageCache  # noqa: E402
 from cxr.trainer.train.run_record import read_log  # noqa: E402
-from tests.training_world import ONE_STEP, World, make_world  # noqa: E402
+from tests.training_world import ONE_STEP, World, make_world, remade  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +45,16 @@ CASES: dict[str, tuple[bytes, str | None]] = {
 }
 
 
-def remade(world: World, stage: str, target: Path, image: Callable[[str], dict[str, Any]]) -> Path:
+def with_cases(world: World, stage: str, target: Path, image: Callable[[str], dict[str, Any]]) -> Path:
     """Copy an export whose first training rows have the images of the cases."""
-    shutil.copytree(getattr(world.exports, stage), target)
-    for path in (target / "data").glob("train-*.parquet"):
-        rows = pl.read_parquet(path)
+
+    def change(rows: pl.DataFrame) -> pl.DataFrame:
         lists = rows["images"].to_list()
         for place, name in enumerate(CASES):
             lists[place] = [image(name)]
-        rows.with_columns(pl.Series("images", lists, dtype=rows["images"].dtype)).write_parquet(path)
-    return target
+        return rows.with_columns(pl.Series("images", lists, dtype=rows["images"].dtype))
+
+    return remade(getattr(world.exports, stage), target, change)
 
 
 @pytest.mark.parametrize("embedded", [False, True], ids=["files", "embedded"])
@@ -69,7 +68,7 @@ def test_images_that_cannot_be_used_are_left_out_and_counted(
     def image(name: str) -> dict[str, Any]:
         return {"bytes": CASES[name][0] if embedded else None, "path": name if embedded else str(tmp_path / name)}
 
-    spoilt = remade(world, stage, tmp_path / "data", image)
+    spoilt = with_cases(world, stage, tmp_path / "data", image)
     wrong = {name: reason for name, (_, reason) in CASES.items() if reason is not None}
     planned = world.train(stage, tmp_path / "dry", "--data", spoilt, *ONE_STEP, "--dry-run")
     assert planned.exit_code == 0, planned.output

@@ -18,7 +18,7 @@ from cxr.trainer.train.held_out import spread  # noqa: E402
 from cxr.trainer.train.run_record import read_log, read_record  # noqa: E402
 from cxr.trainer.train.settings import GRPOSettings  # noqa: E402
 from cxr.trainer.train.validation import best_of, stalled  # noqa: E402
-from tests.training_world import World, make_world, run  # noqa: E402
+from tests.training_world import World, make_world, remade, run  # noqa: E402
 
 WATCHED = ("--set", "eval_steps=2", "--set", "eval_samples=6")
 UNWATCHED = ("--set", "eval_steps=0")
@@ -200,13 +200,10 @@ def test_a_store_is_compiled_with_held_out_samples(world: World, tmp_path: Path)
     assert read_log(tmp_path / "out" / "validation.jsonl")[-1]["samples"] == 6
 
 
-def changed(folder: Path, target: Path, change: Any) -> Path:
-    """Copy an export with its held-out rows changed, or without them."""
-    shutil.copytree(folder, target)
+def without_held_out(export: Path, target: Path) -> Path:
+    """Copy an export without its held-out rows."""
+    shutil.copytree(export, target)
     for path in (target / "data").glob("validate-*.parquet"):
-        if change is not None:
-            change(pl.read_parquet(path)).write_parquet(path)
-            continue
         path.unlink()
         note = json.loads((target / "export.json").read_text())
         note["files"] = {name: told for name, told in note["files"].items() if Path(name).name != path.name}
@@ -215,7 +212,7 @@ def changed(folder: Path, target: Path, change: Any) -> Path:
 
 
 def test_an_export_without_held_out_samples_is_told_of(world: World, tmp_path: Path) -> None:
-    data = changed(world.exports.sft, tmp_path / "data", None)
+    data = without_held_out(world.exports.sft, tmp_path / "data")
     asked = world.train("sft", tmp_path / "asked", "--data", data, *WATCHED)
     assert asked.exit_code == 1
     assert "has no samples of split validate, which eval_steps=2 asks; export a benchmark" in asked.output
@@ -226,7 +223,7 @@ def test_an_export_without_held_out_samples_is_told_of(world: World, tmp_path: P
 
 
 def test_an_export_that_does_not_say_what_is_judged_is_refused(world: World, tmp_path: Path) -> None:
-    data = changed(world.exports.sft, tmp_path / "data", lambda rows: rows.drop("reference"))
+    data = remade(world.exports.sft, tmp_path / "data", lambda rows: rows.drop("reference"), "validate")
     result = world.train("sft", tmp_path / "out", "--data", data, *WATCHED)
     assert result.exit_code == 1
     assert "has no column reference, which held-out completions are judged with" in result.output
@@ -234,9 +231,8 @@ def test_an_export_that_does_not_say_what_is_judged_is_refused(world: World, tmp
 
 def test_a_patient_of_train_among_the_held_out_stops_before_step_1(world: World, tmp_path: Path) -> None:
     trained = pl.read_parquet(sorted((world.exports.sft / "data").glob("train-*.parquet")))["patient_id"][0]
-    data = changed(
-        world.exports.sft, tmp_path / "data", lambda rows: rows.with_columns(patient_id=pl.lit(trained, pl.String))
-    )
+    of_train = pl.lit(trained, pl.String)
+    data = remade(world.exports.sft, tmp_path / "data", lambda rows: rows.with_columns(patient_id=of_train), "validate")
     result = world.train("sft", tmp_path / "out", "--data", data, *WATCHED)
     assert result.exit_code == 1
     assert re.search(r"samples are of patients that are also in validation or test: \w+", result.output)
@@ -249,7 +245,7 @@ def test_held_out_samples_without_a_usable_image_are_left_out_and_counted(world:
         lists[0] = [{"bytes": None, "path": str(tmp_path / "gone.png")}]
         return rows.with_columns(pl.Series("images", lists, dtype=rows["images"].dtype))
 
-    data = changed(world.exports.sft, tmp_path / "data", spoil)
+    data = remade(world.exports.sft, tmp_path / "data", spoil, "validate")
     everything = (*FOUR, *WATCHED, "--set", "eval_samples=100")
     result = world.train("sft", tmp_path / "out", "--data", data, *everything)
     assert result.exit_code == 0, result.output
@@ -257,9 +253,10 @@ def test_held_out_samples_without_a_usable_image_are_left_out_and_counted(world:
     assert read_log(tmp_path / "out" / "validation.jsonl")[-1]["left_out"] == 1
     assert list(read_record(tmp_path / "out")["validation"]["left_out"].values()) == ["image_absent"]
 
-    blind = changed(
-        world.exports.sft, tmp_path / "blind", lambda rows: spoil(rows.head(1)).with_columns(sample_id=pl.lit("s"))
-    )
+    def keep_one(rows: pl.DataFrame) -> pl.DataFrame:
+        return spoil(rows.head(1)).with_columns(sample_id=pl.lit("s"))
+
+    blind = remade(world.exports.sft, tmp_path / "blind", keep_one, "validate")
     none = world.train("sft", tmp_path / "none", "--data", blind, *everything)
     assert none.exit_code == 1
     assert "none of the 1 chosen samples of split validate has images that can be used (the first: s" in none.output

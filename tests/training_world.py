@@ -1,6 +1,7 @@
 """A phantom corpus with its exports and a tiny random model, for tests that train a few steps."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,14 @@ QUICK_GRPO = (
 )
 # The first step moves the weights already.
 ONE_STEP = ("--set", "steps=1", "--set", "warmup=0", "--set", "learning_rate=1e-2")
+
+
+def remade(export: Path, target: Path, change: Callable[[pl.DataFrame], pl.DataFrame], split: str = "train") -> Path:
+    """Copy an export with the rows of a split changed."""
+    shutil.copytree(export, target)
+    for path in (target / "data").glob(f"{split}-*.parquet"):
+        change(pl.read_parquet(path)).write_parquet(path)
+    return target
 
 
 @dataclass(frozen=True)

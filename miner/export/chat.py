@@ -4,14 +4,12 @@ from pathlib import Path
 
 from cxr.miner.export.jsonl import write_rows_as_json
 from cxr.miner.export.rows import Slices
-from cxr.miner.export.sft import COMPLETION_SQL, PROMPT_SQL
+from cxr.miner.export.sft import COMPLETION_SQL, ORIGIN_SQL, PROMPT_SQL
 
 MARK = "<image>"
 
 ASKED = f"(select *, {PROMPT_SQL}, {COMPLETION_SQL} from samples)"
 """What to select from: samples with `prompt` and `completion` as `cxr export sft` has them."""
-
-ORIGIN_SQL = "mode, task, corpus, licence, sample_id, patient_id"
 
 
 def messages_sql(turns: str) -> str:

@@ -23,7 +23,16 @@ ANSWER = [
 REFERENCE_SQL = "array_to_string(list_transform(evidence, lambda e: e.statement), ' ')"
 """What the evidence of the mined chain states, which completions are compared with, as `cxr score` reads it."""
 
-OPTIONS_SQL = "list_transform(options, lambda o: o.letter || ') ' || o.text) as options"
+OPTIONS_SQL = "list_transform(options, lambda o: o.letter || ') ' || o.text)"
+
+ORIGIN_SQL = ", ".join(name for name, _ in ORIGIN)
+
+
+def answer_sql(**made: str) -> str:
+    """Return SQL for the columns of ANSWER; `made` says how some of them are made instead."""
+    made = {"options": OPTIONS_SQL, "reference": REFERENCE_SQL, **made}
+    return ", ".join(f"{made.get(name, name)} as {name}" for name, _ in ANSWER)
+
 
 SCHEMA = pa.schema([("images", IMAGES), ("prompt", MESSAGES), ("completion", MESSAGES), *ORIGIN, *ANSWER])
 """`report` and `reference` are null in the rows of train: only what is held out is judged."""
@@ -35,10 +44,9 @@ COMPLETION_SQL = (
     "|| '<answer> ' || answer || ' </answer>'}] as completion"
 )
 
-SELECT = (
-    f"select {IMAGES_SQL}, {PROMPT_SQL}, {COMPLETION_SQL}, answer, answer_text, answer_findings, {OPTIONS_SQL}, "
-    f"if(split = 'train', null, report) as report, if(split = 'train', null, {REFERENCE_SQL}) as reference, "
-    "mode, task, corpus, licence, sample_id, patient_id from samples"
-)
+_HELD_OUT = {
+    name: f"if(split = 'train', null, {made})" for name, made in (("report", "report"), ("reference", REFERENCE_SQL))
+}
+SELECT = f"select {IMAGES_SQL}, {PROMPT_SQL}, {COMPLETION_SQL}, {answer_sql(**_HELD_OUT)}, {ORIGIN_SQL} from samples"
 
 FORMAT = ExportFormat(mixed(SCHEMA, SELECT), pixels=True, stage="sft")

@@ -4,19 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cxr.miner.export.card import short_card
-from cxr.miner.export.chat import ASKED, FINE_TUNING, ORIGIN_SQL, messages_sql, write_chats
+from cxr.miner.export.chat import ASKED, FINE_TUNING, messages_sql, write_chats
 from cxr.miner.export.registry import ExportFormat
 from cxr.miner.export.rows import Benchmark, Slices
 from cxr.miner.export.settings import ExportSettings
-from cxr.miner.export.sft import ANSWER, OPTIONS_SQL, REFERENCE_SQL
+from cxr.miner.export.sft import ORIGIN_SQL, answer_sql
 
 # ms-swift hands every column that is none of its own to the rewards, by its name.
-_MADE = {
-    "options": OPTIONS_SQL,
-    "reference": f"{REFERENCE_SQL} as reference",
-}
-_ANSWER_SQL = ", ".join(_MADE.get(name, name) for name, _ in ANSWER)
-_GRPO = f"select {messages_sql('prompt')}, images, {_ANSWER_SQL}, {ORIGIN_SQL} from {ASKED}"
+_GRPO = f"select {messages_sql('prompt')}, images, {answer_sql()}, {ORIGIN_SQL} from {ASKED}"
 
 REWARD = '''"""cxr's rewards for ms-swift.
 

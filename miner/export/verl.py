@@ -8,7 +8,7 @@ from cxr.miner.export.parquet import write_shards
 from cxr.miner.export.registry import ExportFormat
 from cxr.miner.export.rows import Benchmark, Slices
 from cxr.miner.export.settings import ExportSettings
-from cxr.miner.export.sft import ANSWER, MESSAGES, REFERENCE_SQL
+from cxr.miner.export.sft import ANSWER, MESSAGES, OPTIONS_SQL, REFERENCE_SQL
 
 _EXTRA = pa.struct(
     [
@@ -41,7 +41,7 @@ _SELECT = f"""
            {{'split': split, 'index': $first + row_number() over (order by sample_id, copy) - 1,
              'sample_id': sample_id, 'mode': mode, 'task': task, 'question': question,
              'answer': answer, 'answer_text': answer_text, 'answer_findings': answer_findings,
-             'options': list_transform(options, lambda o: o.letter || ') ' || o.text), 'report': report,
+             'options': {OPTIONS_SQL}, 'report': report,
              'reference': {REFERENCE_SQL}, 'licence': licence}} as extra_info
     from samples
 """

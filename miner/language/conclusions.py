@@ -2,20 +2,10 @@
 
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Role, load_lexicon
+from cxr.miner.language.masks import MODIFIER
 
 CONCEPT, COMMA, BREAK = Role.CONCEPT, Role.COMMA, Role.BREAK
 CONFIRM, ANAPHOR, WORD = Role.CONFIRM, Role.ANAPHOR, Role.WORD
-_MODIFIER = (
-    Role.SIDE
-    | Role.SEVERITY
-    | Role.NUMBER
-    | Role.CHANGE
-    | Role.PART
-    | Role.STATE
-    | Role.ACUTE
-    | Role.CHRONIC
-    | Role.WORD
-)
 _NEGATIONS = frozenset({"not", "can't", "doesn't", "don't"})
 _ASIDE = frozenset({"without", "with", "absence", "lack"})
 _FINITE = frozenset(
@@ -64,7 +54,7 @@ def _normal_follows(items: Items, start: int) -> bool:
             return concepts[entry.concepts[0]].kind == "normal"
         if entry.state is not None:
             normal = entry.state.normal
-        if not role & _MODIFIER:
+        if not role & MODIFIER:
             break
     return normal
 

@@ -4,21 +4,11 @@ from collections.abc import Sequence
 
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Role
+from cxr.miner.language.masks import MODIFIER
 
 CONCEPT, AFFIRM, DENY_FORWARD = Role.CONCEPT, Role.AFFIRM_BACKWARD, Role.DENY_FORWARD
 NOTHING_SENTENCE, IMPERATIVE = Role.NOTHING_SENTENCE, Role.IMPERATIVE
-_QUALIFIES = (
-    Role.SIDE
-    | Role.SEVERITY
-    | Role.NUMBER
-    | Role.CHANGE
-    | Role.STATE
-    | Role.ACUTE
-    | Role.CHRONIC
-    | Role.PART
-    | Role.WORD
-)
-_BEHIND = _QUALIFIES | Role.PREPOSITION | Role.COPULA
+_BEHIND = MODIFIER | Role.PREPOSITION | Role.COPULA
 _DOUBTS = Role.HEDGE_BACKWARD | Role.HEDGE_FORWARD | Role.DENY_FORWARD | Role.DENY_BACKWARD | Role.PAST
 _OPEN = frozenset({"any", "whether", "if", "would", "could", "might", "may", "should"})
 _THE = len(" the ")
@@ -33,7 +23,7 @@ def reveal(items: Items, silent: list[bool], sought: list[int]) -> None:
 
 def _is_there(items: Items, index: int) -> bool:
     first = index
-    while first and items.roles[first - 1] & (_QUALIFIES | AFFIRM) and not _begins(items, first):
+    while first and items.roles[first - 1] & (MODIFIER | AFFIRM) and not _begins(items, first):
         first -= 1
     if not _begins(items, first):
         return False

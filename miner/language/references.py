@@ -2,24 +2,12 @@
 
 from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Role, load_lexicon
+from cxr.miner.language.masks import MODIFIER
 
 ANAPHOR, COMMA, COPULA, BREAK = Role.ANAPHOR, Role.COMMA, Role.COPULA, Role.BREAK
 CONCEPT, PART, AFFIRM = Role.CONCEPT, Role.PART, Role.AFFIRM_BACKWARD
 PRONOUNS = frozenset({"it", "they"})
-_BETWEEN = (
-    COPULA
-    | AFFIRM
-    | Role.SIGN
-    | Role.GENERIC
-    | Role.SIDE
-    | Role.SEVERITY
-    | Role.NUMBER
-    | Role.CHANGE
-    | Role.STATE
-    | Role.ACUTE
-    | Role.CHRONIC
-    | Role.WORD
-)
+_BETWEEN = COPULA | AFFIRM | Role.SIGN | Role.GENERIC | (MODIFIER & ~PART)
 
 
 def of_the_above(items: Items, index: int) -> bool:

@@ -6,7 +6,7 @@ The record says what a training was given, what it ran on, and how it ended; a p
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,10 +159,15 @@ def read_log(path: Path) -> list[LogLine]:
     return lines
 
 
+def as_lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return rows as a log or a table of samples holds them."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
 def keep_steps(path: Path, last: int) -> list[LogLine]:
     """Drop the lines of a log after step `last`, whole or not at all; give those that stay."""
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = [line for line in read_log(path) if line["step"] <= last and "stopped" not in line]
     with whole_file(path) as out:
-        out.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in kept)
+        out.write(as_lines(kept))
     return kept

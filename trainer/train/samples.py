@@ -4,7 +4,6 @@ Completions speak about a report's findings, so those of credentialed corpora st
 terminal only completions to public samples are shown, unless the user asks for all.
 """
 
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from cxr.miner.kit.files import append
 from cxr.schemas.vocabulary import Licence
 from cxr.trainer.reward.protocol import RewardFunction
 from cxr.trainer.reward.rewards import text_of
-from cxr.trainer.train.run_record import keep_steps
+from cxr.trainer.train.run_record import as_lines, keep_steps
 
 SAMPLES = "samples.jsonl"
 KEEP = 8
@@ -92,7 +91,7 @@ class SampleTable:
             ours = {"step": step, "sample_id": sample_ids[index], **told, "completion": completions[index]}
             rows.append({**ours, **given})
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        append(self.path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+        append(self.path, as_lines(rows).encode())
         self._latest = rows
         self._names = tuple(rewards)
 

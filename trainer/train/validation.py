@@ -7,7 +7,6 @@ losses of one without: generation is greedy, and what it touches of the model an
 
 # ruff: noqa: ARG002 - transformers calls every method of a callback with the same arguments
 
-import json
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +30,7 @@ from cxr.trainer.predict.settings import PredictSettings
 from cxr.trainer.reward.process import GroundedReward, ProcessReward
 from cxr.trainer.reward.registry import WeightedReward
 from cxr.trainer.train.held_out import HeldOut, Row, measures_of, score_rows
-from cxr.trainer.train.run_record import VALIDATION, LogLine, keep_steps, read_log
+from cxr.trainer.train.run_record import VALIDATION, LogLine, as_lines, keep_steps, read_log
 from cxr.trainer.train.settings import GRPOSettings, TrainSettings
 
 COMPLETIONS = "validation_samples.jsonl"
@@ -128,8 +127,8 @@ class Validation(TrainerCallback):  # type: ignore[misc, unused-ignore]
         }
         self._lines.append(line)
         if self._processes.is_main_process:
-            append(self._out / COMPLETIONS, _as_lines([{"step": step, **row} for row in scored]))
-            append(self._out / VALIDATION, _as_lines([line]))
+            append(self._out / COMPLETIONS, as_lines({"step": step, **row} for row in scored).encode())
+            append(self._out / VALIDATION, as_lines([line]).encode())
         self._judge(line, trainer.state, control)
         told = {f"eval_{name}": value for name, value in measures.items()}
         trainer.callback_handler.on_log(trainer.args, trainer.state, control, dict(told))
@@ -275,7 +274,3 @@ def as_it_was(model: Any) -> Iterator[None]:
         torch.set_rng_state(states[2])
         if on_gpus:
             torch.cuda.set_rng_state_all(on_gpus)
-
-
-def _as_lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
