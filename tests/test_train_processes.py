@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra cxr[train]")
 
-from cxr.trainer.train.launch import plan  # noqa: E402
+from cxr.trainer.train.launch import meeting_place, plan  # noqa: E402
 from cxr.trainer.train.run_record import read_log  # noqa: E402
 from cxr.trainer.train.settings import SFTSettings  # noqa: E402
 from tests.training_world import World, make_world  # noqa: E402
@@ -144,7 +143,7 @@ def test_several_processes_are_started_by_accelerate_with_the_same_words(
     (programs / "accelerate").symlink_to(Path(sys.executable).with_name("accelerate"))
     (programs / "cxr").write_text(
         "import json, os, pathlib, sys\n"
-        "told = {name: os.environ[name] for name in ('LOCAL_RANK', 'WORLD_SIZE')}\n"
+        "told = {name: os.environ[name] for name in ('LOCAL_RANK', 'WORLD_SIZE', 'PROCESSES_RENDEZVOUS')}\n"
         "pathlib.Path(f\"{sys.argv[0]}-{os.environ['RANK']}.json\").write_text(json.dumps([sys.argv[1:], told]))\n"
     )
     words = world.command("sft", tmp_path / "out", "--nproc", "2")
@@ -153,7 +152,10 @@ def test_several_processes_are_started_by_accelerate_with_the_same_words(
     result = world.train("sft", tmp_path / "out", "--nproc", "2")
     assert result.exit_code == 0, result.output
     started = [json.loads((programs / f"cxr-{rank}.json").read_text()) for rank in range(2)]
+    places = {told.pop("PROCESSES_RENDEZVOUS") for _, told in started}
     assert started == [[words, {"LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}] for rank in range(2)]
+    (place,) = places  # they meet in one file, which is gone when they are
+    assert not Path(place).parent.exists()
 
 
 def test_ending_the_command_ends_what_it_started(tmp_path: Path) -> None:
@@ -191,7 +193,7 @@ def test_a_killed_run_goes_on_where_it_was(world: World, forks: Forks, alone: Pa
 
 
 def test_two_processes_take_the_steps_that_one_takes(world: World, forks: Forks, alone: Path, tmp_path: Path) -> None:
-    codes, said = forks.run(world.command("sft", tmp_path / "two", *STEPS, "--nproc", "2"), both_ranks())
+    codes, said = forks.run(world.command("sft", tmp_path / "two", *STEPS, "--nproc", "2"), both_ranks(tmp_path))
     assert codes == [0, 0], said
     values = [[loss for _, loss in losses(output)] for output in (alone, tmp_path / "two")]
     assert len(values[0]) == 4
@@ -232,7 +234,9 @@ def test_two_processes_pay_steps_and_answer_groups_again_as_one_does(
     how += [word for name, value in given.items() for word in ("--set", f"{name}={value}")]
     codes, said = forks.run(world.command("grpo", tmp_path / "one", *how), first=SCRIPT)
     assert codes == [0], said
-    codes, said = forks.run(world.command("grpo", tmp_path / "two", *how, "--nproc", "2"), both_ranks(), first=SCRIPT)
+    codes, said = forks.run(
+        world.command("grpo", tmp_path / "two", *how, "--nproc", "2"), both_ranks(tmp_path), first=SCRIPT
+    )
     assert codes == [0, 0], said
     one, two = (read_log(tmp_path / name / "log.jsonl")[0] for name in ("one", "two"))
     same = ("loss", "grad_norm", "reward", "credit/wrong_tokens", "groups/resampled", "frac_reward_zero_std")
@@ -246,9 +250,9 @@ def test_two_processes_pay_steps_and_answer_groups_again_as_one_does(
     assert counts == [{"groups": 4, "resampled": 1, "equal": 0}] * 2
 
 
-def both_ranks() -> list[dict[str, str]]:
-    """Give the environments of two processes."""
-    together = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+def both_ranks(folder: Path) -> list[dict[str, str]]:
+    """Give the environments of two processes, which meet in files: nobody says at which address or port."""
+    together = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", **meeting_place(str(folder))}
     return [{"RANK": str(rank), "LOCAL_RANK": str(rank), **together} for rank in range(2)]
 
 
@@ -256,9 +260,7 @@ def test_two_processes_answer_what_is_held_out_together(world: World, forks: For
     watched = ("--set", "steps=2", "--set", "warmup=0", "--set", "eval_steps=1", "--set", "eval_samples=7")
     one = world.train("sft", tmp_path / "one", *watched)
     assert one.exit_code == 0, one.output
-    together = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank), **together} for rank in range(2)]
-    codes, said = forks.run(world.command("sft", tmp_path / "two", *watched, "--nproc", "2"), ranks)
+    codes, said = forks.run(world.command("sft", tmp_path / "two", *watched, "--nproc", "2"), both_ranks(tmp_path))
     assert codes == [0, 0], said
     assert "".join(said).count("held out, step 2:") == 1
     samples = [read_log(output / "validation_samples.jsonl") for output in (tmp_path / "one", tmp_path / "two")]
@@ -267,9 +269,3 @@ def test_two_processes_answer_what_is_held_out_together(world: World, forks: For
     assert asked[0] == asked[1]
     best = json.loads((tmp_path / "two" / "run.json").read_text())["best"]["step"]
     assert (tmp_path / "two" / "best").readlink() == Path(f"checkpoint-{best}")
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

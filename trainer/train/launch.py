@@ -11,11 +11,13 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import SettingsError
@@ -24,6 +26,7 @@ from cxr.trainer.train.settings import GRPOSettings, Parallel, TrainSettings
 
 CONFIGURATIONS = Path(__file__).parent / "accelerate"
 PORT = 29500
+_RENDEZVOUS = "PROCESSES_RENDEZVOUS"  # not CXR_..., which are settings
 
 
 @dataclass(frozen=True)
@@ -231,7 +234,8 @@ def command(settings: TrainSettings, nodes: Nodes, arguments: Sequence[str], *, 
         *("--mixed_precision", "bf16" if settings.precision == "bf16" and on_gpus else "no"),
     ]
     if nodes.host is None:
-        words += ["--main_process_port", "0"]  # any free one: two runs on a machine do not meet
+        # Processes of one machine meet in a file (see `meeting_place`), and none asks what the machine is called.
+        words += ["--main_process_port", "0", "--rdzv_backend", "c10d", "--rdzv_conf", "store_type=file"]
     else:
         words += ["--main_process_ip", nodes.host, "--main_process_port", str(nodes.port)]
     return (*words, str(here.with_name("cxr")), *arguments)
@@ -254,6 +258,27 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def meeting_place(folder: str) -> dict[str, str]:
+    """Return the environment in which the processes of one machine meet in files of a folder.
+
+    Where they meet at a port, torch asks the name server what the other end of each connection is called.
+    """
+    return {
+        _RENDEZVOUS: str(Path(folder, "processes")),
+        "PET_RDZV_ENDPOINT": str(Path(folder, "launcher")),
+        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
+    }
+
+
+def rendezvous() -> dict[str, Any]:
+    """Return what this process tells `init_process_group` of where the others are; nothing where torch knows."""
+    place = os.environ.get(_RENDEZVOUS)
+    if place is None or not is_launched():
+        return {}
+    rank, processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    return {"init_method": Path(place).as_uri(), "rank": rank, "world_size": processes}
+
+
 def launch(plan: LaunchPlan) -> int:
     """Run the plan's command to its end and give its exit code.
 
@@ -273,7 +298,12 @@ def launch(plan: LaunchPlan) -> int:
     # starts after that end.
     before = signal.signal(signal.SIGTERM, end)
     try:
-        with subprocess.Popen(plan.command) as process:  # noqa: S603 - our own command
+        with (
+            tempfile.TemporaryDirectory(prefix="cxr-") as folder,
+            subprocess.Popen(  # noqa: S603 - our own command
+                plan.command, env=os.environ | (meeting_place(folder) if plan.nodes.count == 1 else {})
+            ) as process,
+        ):
             started.append(process)
             if ended.is_set():
                 process.terminate()

@@ -37,7 +37,7 @@ from cxr.trainer.train.curves import write_curves
 from cxr.trainer.train.data import TrainingData, ask_to_reason, find_export, load_rows, patients, write_rejects
 from cxr.trainer.train.exact import check_same_run, demand_only_ours, last_checkpoint
 from cxr.trainer.train.held_out import HeldOut, find_held_out
-from cxr.trainer.train.launch import accumulation, lacking_rollouts
+from cxr.trainer.train.launch import accumulation, lacking_rollouts, rendezvous
 from cxr.trainer.train.logs import TrainingLog
 from cxr.trainer.train.memory import lower_memory, weights_precision
 from cxr.trainer.train.run_record import RECORD, RunRecord, read_record, start_facts
@@ -103,7 +103,7 @@ def _train(training: Training) -> Trained:
     processor = load_processor(training.model, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels)
     check_weights(training.model)
     timeout = timedelta(hours=settings.timeout_hours)
-    processes = PartialState(cpu=not torch.cuda.is_available(), timeout=timeout)
+    processes = PartialState(cpu=not torch.cuda.is_available(), timeout=timeout, **rendezvous())
     is_first = processes.is_main_process
     with no_orphan(output) if is_first else contextlib.nullcontext():
         checkpoint, data = prepare(training, processes)
