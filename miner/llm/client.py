@@ -30,6 +30,7 @@ from cxr.miner.llm.ledger import Ledger
 from cxr.miner.llm.numbers import count
 from cxr.miner.llm.pace import LONGEST_PAUSE_S, Pace
 from cxr.miner.llm.prices import billed
+from cxr.miner.llm.reading import Unread, ended
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.typed import typed
 from cxr.miner.llm.wire import Wire, WireError
@@ -122,12 +123,13 @@ class Client:
             return asked.rejection
 
         for _ in range(self.settings.max_reasks + 1):
-            completion = usable(await self._reply(request, asked), asked)
+            completion = usable(ended(await self._reply(request, asked)), asked)
             asked.rejection = None
             try:
                 reply: R = form.parse(completion, checked)
                 return reply
-            except ValueError as error:
+            except Unread as error:
+                asked.fault = error.fault
                 request = form.ask_again(request, completion, error)
         raise rejected(asked)
 
