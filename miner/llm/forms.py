@@ -16,6 +16,8 @@ from cxr.miner.llm.cache import request_hash
 from cxr.miner.llm.capabilities import NOT_SENT, Takes
 from cxr.prompts.schema_words import in_words
 
+BAREST = Takes("plain", "user", NOT_SENT, NOT_SENT, NOT_SENT)
+"""The form that every server takes which serves chat completions at all."""
 # A reply that is cut off sooner is worth nothing: with less room than this the server shall say that it is too long.
 LEAST_REPLY = 256
 # Tokens of a prompt are guessed here, and cost nothing where the guess is too high by as much.
@@ -36,6 +38,11 @@ class Written(NamedTuple):
             request = put(request, Takes(response_format=response_format))
         body = as_json(request)
         return cls(request, body, request_hash(body))
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it holds nothing that could be said otherwise, so that a refusal teaches nothing."""
+        return as_json(put(self.request, BAREST)) == self.body
 
     def sent(self, takes: Takes, room: int | None = None, prompt_tokens: float | None = None) -> "Sent":
         """Return the request as it leaves for a server; `room` is the longest reply that is known to fit."""

@@ -16,7 +16,7 @@ from cxr.miner.kit.errors import EngineStopped
 from cxr.miner.llm.asked import Asked
 from cxr.miner.llm.capabilities import NOT_SENT, Takes
 from cxr.miner.llm.failures import Passing, RefusedRequest
-from cxr.miner.llm.forms import Sent, Written
+from cxr.miner.llm.forms import BAREST, Sent, Written
 from cxr.miner.llm.serving import Adapted, Serving, Unexplained
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.typed import typed
@@ -28,7 +28,6 @@ MOST_PROBES = 3
 _MOST_FORMS = 16
 # A reasoning model thinks before it writes; the reply itself is twenty tokens.
 _LONGEST = 1024
-BAREST = Takes("plain", "user", NOT_SENT, NOT_SENT, NOT_SENT)
 _MIDDLE = Takes("json_schema", "system", "max_tokens", NOT_SENT, NOT_SENT)
 _SYSTEM = "You sort words. Answer with one JSON object of the given schema and nothing else."
 _USER = 'One of these words names a colour: "blue", "run". Which one, and how many letters does it have?'
@@ -115,6 +114,8 @@ async def answered(
     Raises what `ask` raises, but for what can be put otherwise, and EngineStopped where nothing is taken.
     """
     room: int | None = None
+    if not serving.settled and written.is_bare:
+        return await ask(written.sent(serving.takes), asked)
     async with serving.turn():
         for _ in range(_MOST_FORMS):
             takes = serving.takes
