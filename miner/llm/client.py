@@ -156,7 +156,7 @@ class Client:
 
     async def probe(self) -> Probed:
         """Find out with a few tiny requests what the server takes; raises what `ask` raises."""
-        return await probe(self.serving, self.settings, self._once)
+        return await probe(self.serving, self.settings, self.once)
 
     async def _reply(self, request: Mapping[str, Any], asked: Asked) -> ChatCompletion:
         """Return the reply to one request, from the cache or the server."""
@@ -224,7 +224,7 @@ class Client:
             reraise=True,
         )
         try:
-            reply: ChatCompletion = await tries(answered, self.serving, self.settings, self._once, written, asked)
+            reply: ChatCompletion = await tries(answered, self.serving, self.settings, self.once, written, asked)
         except Passing as failure:
             raise self._no_reply(asked, f"{failure.kind}, {self.settings.max_tries} tries") from None
         except RefusedRequest as failure:
@@ -232,7 +232,7 @@ class Client:
         self._failures_in_row = 0
         return reply
 
-    async def _once(self, sent: Sent, asked: Asked) -> ChatCompletion:
+    async def once(self, sent: Sent, asked: Asked) -> ChatCompletion:
         """Make one request and write it down, whatever comes of it."""
         if self.stopping:
             raise Stopping

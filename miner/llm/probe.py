@@ -27,7 +27,7 @@ MOST_PROBES = 3
 # Forms that one request is put into at most: each refusal takes one away, and there are no more.
 _MOST_FORMS = 16
 # A reasoning model thinks before it writes; the reply itself is twenty tokens.
-_LONGEST = 1024
+LONGEST_PROBE = 1024
 _MIDDLE = Takes("json_schema", "system", "max_tokens", NOT_SENT, NOT_SENT)
 _SYSTEM = "You sort words. Answer with one JSON object of the given schema and nothing else."
 _USER = 'One of these words names a colour: "blue", "run". Which one, and how many letters does it have?'
@@ -53,7 +53,7 @@ class Probed(NamedTuple):
     answered: bool
 
 
-_PROBE = _Words()
+PROBE = _Words()
 Ask = Callable[[Sent, Asked], Awaitable[ChatCompletion]]
 """Makes one request, books it, and gives the reply."""
 
@@ -62,7 +62,7 @@ def tiny(settings: ServerSettings) -> dict[str, Any]:
     """Return the request of a probe, written for a server that takes everything."""
     form = typed(ProbeReply, "tools" if settings.response_format == "tools" else "json_schema")
     messages = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _USER}]
-    longest = {"max_completion_tokens": min(_LONGEST, settings.max_completion_tokens)}
+    longest = {"max_completion_tokens": min(LONGEST_PROBE, settings.max_completion_tokens)}
     return {"messages": messages, "model": settings.named_model, **form.request, **settings.sampling(), **longest}
 
 
@@ -79,7 +79,7 @@ async def probe(serving: Serving, settings: ServerSettings, ask: Ask, most: int 
     for number in range(1, most + 1):
         sent = written.sent(takes)
         try:
-            reply = await ask(sent, Asked("-", _PROBE, Licence.PUBLIC))
+            reply = await ask(sent, Asked("-", PROBE, Licence.PUBLIC))
         except Adapted:
             # The last one shall say whether anything works.
             takes = serving.takes if number + 1 < most else _plainest(serving.takes)
@@ -92,6 +92,7 @@ async def probe(serving: Serving, settings: ServerSettings, ask: Ask, most: int 
             takes = BAREST
             continue
         if takes == BAREST and number < most:
+            serving.replied(reply, request, takes)
             takes, barest = _MIDDLE, True
             continue
         if takes in {BAREST, _MIDDLE}:

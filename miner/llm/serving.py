@@ -172,27 +172,27 @@ class Serving:
                 self.know(longest_reply=longest)
                 say(f"{self._named} writes {longest:,} tokens at most, and is asked for no more ({words})")
             elif way != WAYS[part][-1] and (part, way) not in self._fresh:
-                self.refuse(part, way, words)
-        return self.takes != takes
+                # The role developer is a name that only some of OpenAI's models know.
+                also = ("developer",) if way == "system" and "developer" not in words else ()
+                self.refuse(part, way, *also, words=words)
+        return bool(parts) and self.takes != takes
 
     def adopt(self, takes: Takes) -> None:
         """Ask in a form that was answered, where better ones were refused without a word."""
         for part in Part:
-            while self.takes.way(part) != takes.way(part) and (part, self.takes.way(part)) not in self._fresh:
-                self.refuse(part, self.takes.way(part), "refused without a reason; without it there is an answer")
+            better = WAYS[part][: WAYS[part].index(takes.way(part))]
+            if self.takes.way(part) in better:
+                self.refuse(part, *better, words="it refuses more than that without a reason")
 
-    def refuse(self, part: Part, way: str, words: str) -> None:
-        """Note that a way was refused; what earlier runs had found of this part has changed, and is forgotten."""
-        gone = [way]
-        if way == "system" and "developer" not in words:
-            gone.append("developer")  # a name that only some of OpenAI's models know
-        self._fresh |= {(part, one) for one in gone}
+    def refuse(self, part: Part, *ways: str, words: str) -> None:
+        """Note that ways were refused; what earlier runs had found of this part has changed, and is forgotten."""
+        self._fresh |= {(part, way) for way in ways}
         kept = [
             one
             for one in self.capabilities.refused
-            if one.way not in gone and (one.part is not part or (part, one.way) in self._fresh)
+            if one.way not in ways and (one.part is not part or (part, one.way) in self._fresh)
         ]
-        new = [Refused(part=part, way=one, said=words, on=today()) for one in gone]
+        new = [Refused(part=part, way=way, said=words, on=today()) for way in ways]
         self.know(refused=(*kept, *new))
         say(f"{self._named} {_MEANS[part][self.takes.way(part)]} from now on ({words})")
 
@@ -235,24 +235,32 @@ class Serving:
         told: dict[str, Any] = {"usage": usage is not None}
         if usage is not None and usage.prompt_tokens_details is not None:
             told["cached_tokens"] = True
-        required = _required(request)
-        form = takes.response_format
-        if (
-            required is not None
-            and known.replied_in != form
-            and form != "plain"
-            and not self._is_set("response_format")
-        ):
-            followed = follows(completion, required, form)
-            if followed is False and (Part.RESPONSE_FORMAT, form) not in self._fresh:
-                self.know(**told)
-                self.refuse(Part.RESPONSE_FORMAT, form, f"the reply was not in the shape that {form} asks for")
-                return
-            if followed:
-                told["replied_in"] = form
+        if (asked := request.get("max_completion_tokens")) is not None and usage is not None:
+            self._is_kept_short(usage.completion_tokens, asked, takes)
+        followed = self._followed(completion, request, takes.response_format)
+        if followed is False:
+            self.know(**told)
+            words = f"the reply was not in the shape that {takes.response_format} asks for"
+            self.refuse(Part.RESPONSE_FORMAT, takes.response_format, words=words)
+            return
+        if followed:
+            told["replied_in"] = takes.response_format
         self.settle()
         if any(getattr(known, name) != value for name, value in told.items()):
             self.know(**told)
+
+    def _followed(self, completion: ChatCompletion, request: Mapping[str, Any], form: str) -> bool | None:
+        """Return whether a reply came in the shape that was asked for; None where that is known, or none was asked."""
+        required = _required(request)
+        known = form in ("plain", self.capabilities.replied_in) or (Part.RESPONSE_FORMAT, form) in self._fresh
+        if required is None or known or self._is_set("response_format"):
+            return None
+        return follows(completion, required, form)
+
+    def _is_kept_short(self, tokens: int, asked: int, takes: Takes) -> None:
+        """Say the longest reply under its other name where the server did not heed it under this one."""
+        if takes.length == "max_completion_tokens" and tokens > asked + asked // 16 and not self._fresh_of(Part.LENGTH):
+            self.refuse(Part.LENGTH, takes.length, words=f"a reply of {tokens:,} tokens where {asked:,} were asked for")
 
     # ---- what is known
 
@@ -262,6 +270,9 @@ class Serving:
         self.takes = self._best()
         if self._file is not None:
             self._file.keep(self.capabilities)
+
+    def _fresh_of(self, part: Part) -> bool:
+        return any(one is part for one, _ in self._fresh)
 
     def _best(self) -> Takes:
         """Return how requests are put now: what the user has set stands, the rest is the best that is taken."""
