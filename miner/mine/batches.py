@@ -89,6 +89,7 @@ def _jobs(store: Store, db: Path) -> Iterator[MineSettings]:
         # What is as it would be unsaid counts as unsaid: a server that does not take it is asked without it.
         fields = {name: field.default for name, field in MineSettings.model_fields.items()}
         given = {name: named[name] for name, default in fields.items() if named.get(name, default) != default}
+        given.pop("probe", None)
         yield MineSettings.resolve(db, **given)
 
 
@@ -138,6 +139,7 @@ class _Round(AskedJob):
             answered = self._ask(client.probe()).answered
         except Passing:
             answered = False
+        self.settings = settings.model_copy(update={"probe": "once"})
         if not answered:
             say(
                 f"{settings.base_url} answers no request outside of batches, so it is not known what it takes; batches "
