@@ -13,11 +13,11 @@ from cxr.miner.kit.errors import EngineStopped, MiningReject, SettingsError
 from cxr.miner.llm.capabilities import Remembered, unknown
 from cxr.miner.llm.forms import put
 from cxr.miner.mine.batches import collect, mine_in_batches
+from cxr.miner.mine.many import mine_llm
 from cxr.miner.mine.settings import MineSettings
 from cxr.schemas.call import Call
 from tests.asking import GOOD, PLAN, QUESTION, REPORT, Asking
 from tests.batch_server import BatchingServer
-from tests.conftest import Cli
 from tests.scripted_server import Act, Raw, Refuse, Say, ScriptedServer, completion, schema_name
 from tests.synthetic import REPLIES, write_store
 
@@ -448,12 +448,11 @@ def test_a_batch_can_be_preceded_by_a_probe(db: Path) -> None:
         assert not any(b'"seed"' in file for file in server.files.values())
 
 
-def test_a_run_records_what_its_server_took(db: Path, cxr: Cli) -> None:
+def test_a_run_records_what_its_server_took(db: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_store(db, 2)
     with ScriptedServer(lambda request: gpt5(request) or REPLIES[schema_name(request)][0]) as server:
-        done = cxr("mine", "--engine", "llm", "--model", "scripted", "--base-url", server.url, "--probe", "again")
-    assert done.returncode == 0, done.stderr
-    assert "is sent no temperature from now on (Unsupported value" in " ".join(done.stderr.split())
+        mine_llm(db, MineSettings.resolve(db, engine="llm", model="scripted", base_url=server.url))
+    assert "is sent no temperature from now on (Unsupported value" in " ".join(capsys.readouterr().err.split())
     with duckdb.connect(str(db), read_only=True) as connection:
         ((settings,),) = connection.execute("select settings from runs where command = 'mine'").fetchall()
     known = json.loads(settings)["capabilities"]

@@ -50,8 +50,9 @@ def found(cxr: Cli, server: ScriptedServer, *more: str, code: int = 0) -> dict[s
 
 
 def test_a_server_that_takes_everything(cxr: Cli, tmp_path: Path) -> None:
-    with BatchingServer(well) as server:
-        server.extra.append(listing({"id": "other"}, {"id": "scripted", "max_model_len": 32_768}))
+    server = BatchingServer(well)
+    server.extra.append(listing({"id": "other"}, {"id": "scripted", "max_model_len": 32_768}))
+    with server:
         said = found(cxr, server, "--price", "1,2")
     assert said["refused"] == []
     assert said["sends"] == {
@@ -113,14 +114,15 @@ def test_where_nothing_works_the_exit_code_says_so(cxr: Cli, act: Act, sentence:
 
 
 def test_a_model_that_is_not_there_and_a_short_context_are_named(cxr: Cli) -> None:
-    with ScriptedServer(well) as server:
-        server.extra = [listing({"id": "scripted-7b"})]
-        (other,) = found(cxr, server)["change"]
-    assert "lists no model 'scripted' but scripted-7b; did you mean 'scripted-7b'?" in other
-    with ScriptedServer(well) as server:
-        server.extra = [listing({"id": "scripted", "meta": {"n_ctx": 4096}})]
-        (short,) = found(cxr, server)["change"]
-    assert "a context of 4,096 tokens is short" in short
+    for model, sentence in (
+        ({"id": "scripted-7b"}, "lists no model 'scripted' but scripted-7b; did you mean 'scripted-7b'?"),
+        ({"id": "scripted", "meta": {"n_ctx": 4096}}, "a context of 4,096 tokens is short"),
+    ):
+        server = ScriptedServer(well)
+        server.extra = [listing(model)]
+        with server:
+            (change,) = found(cxr, server)["change"]
+        assert sentence in change
 
 
 def test_nobody_is_asked_where_the_key_would_be_read_or_no_model_is_named(cxr: Cli) -> None:
