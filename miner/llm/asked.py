@@ -65,15 +65,17 @@ def usable(completion: ChatCompletion, asked: Asked) -> ChatCompletion:
     return completion
 
 
-def _invalid(asked: Asked, what: str) -> MiningReject:
+def _invalid(asked: Asked, what: str, attempts: str = "") -> MiningReject:
+    step = asked.prompt.name
     return MiningReject(
         RejectReason.MODEL_OUTPUT_INVALID,
-        f"the reply to the {asked.prompt.name} step of question {asked.question_id} {what}",
+        f"the reply to the {step} step of question {asked.question_id} {what}{attempts}",
+        f"the {step} reply {what}",
     )
 
 
 def rejected(asked: Asked) -> MiningReject:
-    """Return why the last reply was not taken: the check that failed, or that it was no JSON of the schema."""
+    """Return why the last reply was not taken: the check that failed, or the field that does not fit."""
     if asked.rejection is not None:
         return MiningReject(asked.rejection.reason, f"{asked.prompt.name} step: {asked.rejection.message}")
-    return _invalid(asked, f"does not fit its schema ({asked.fault}), {asked.attempts} attempts included")
+    return _invalid(asked, f"does not fit its schema ({asked.fault})", f", {asked.attempts} attempts included")

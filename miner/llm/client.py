@@ -25,6 +25,7 @@ from cxr.miner.llm.batch_api import BatchFiles
 from cxr.miner.llm.budget import BYTES_PER_TOKEN, Budget
 from cxr.miner.llm.cache import ReplyCache
 from cxr.miner.llm.completion import read_completion
+from cxr.miner.llm.course import Course
 from cxr.miner.llm.failures import Passing, RefusedRequest
 from cxr.miner.llm.forms import Sent, Written, told
 from cxr.miner.llm.ledger import Ledger
@@ -32,7 +33,7 @@ from cxr.miner.llm.numbers import count
 from cxr.miner.llm.pace import LONGEST_PAUSE_S, Pace
 from cxr.miner.llm.prices import billed
 from cxr.miner.llm.probe import Probed, answered, probe
-from cxr.miner.llm.reading import Unread, ended
+from cxr.miner.llm.reading import Unread, ended, text_of
 from cxr.miner.llm.serving import Serving
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.typed import typed
@@ -83,6 +84,7 @@ class Client:
         """Start counting."""
         self.pace = Pace(self.settings.rpm, self.settings.tpm, self.settings.concurrency)
         self.counters = Counters()
+        self.course = Course(self.settings)
         self._failures_in_row = 0
         self._has_answered = False
         self._in_flight: dict[str, asyncio.Event] = {}
@@ -97,6 +99,7 @@ class Client:
     def stop(self) -> None:
         """Send nothing new from now on; who wants to gets Stopping."""
         self.stopping = True
+        self.course.open()
         self.pace.wake()
 
     async def ask(
@@ -114,10 +117,19 @@ class Client:
         Raises MiningReject if it never does or no reply comes, EngineStopped if no request can succeed, BudgetReached
         if none may, and PolicyError before anything is sent where the licence forbids it.
         """
-        asked = Asked(question_id, prompt, licence)
+        with self.course.question(question_id):
+            return await self._typed(Asked(question_id, prompt, licence), prompt.messages(values), reply_type, check)
+
+    async def _typed(
+        self,
+        asked: Asked,
+        messages: Sequence[Mapping[str, Any]],
+        reply_type: type[R],
+        check: Callable[[R], Rejection | None],
+    ) -> R:
         form = typed(reply_type, "tools" if self._form == "tools" else "json_schema")
         request: dict[str, Any] = {
-            "messages": prompt.messages(values),
+            "messages": messages,
             "model": self._model,
             **form.request,
             **self._sampling,
@@ -154,7 +166,13 @@ class Client:
         reply says.
         """
         asked = Asked(question_id, worded, licence, prompt_tokens)
-        return await self._reply({"messages": messages, "model": self._model, **self._sampling}, asked)
+        try:
+            completion = await self._reply({"messages": messages, "model": self._model, **self._sampling}, asked)
+        except BaseException:
+            self.course.ended(question_id)
+            raise
+        (self.course.made if text_of(completion) else self.course.empty)(question_id)
+        return completion
 
     async def probe(self) -> Probed:
         """Find out with a few tiny requests what the server takes; raises what `ask` raises."""
@@ -226,13 +244,17 @@ class Client:
             reraise=True,
         )
         try:
-            reply: ChatCompletion = await tries(answered, self.serving, self.settings, self.once, written, asked)
+            reply: ChatCompletion = await tries(self._in_turn, written, asked)
         except Passing as failure:
             raise self._no_reply(asked, f"{failure.kind}, {self.settings.max_tries} tries") from None
         except RefusedRequest as failure:
             raise self._no_reply(asked, failure.kind) from None
         self._failures_in_row = 0
         return reply
+
+    async def _in_turn(self, written: Written, asked: Asked) -> ChatCompletion:
+        async with self.course.turn(asked.question_id):
+            return await answered(self.serving, self.settings, self.once, written, asked)
 
     async def once(self, sent: Sent, asked: Asked) -> ChatCompletion:
         """Make one request and write it down, whatever comes of it."""
@@ -318,6 +340,7 @@ class Client:
         self.counters.prompt_tokens += ended.prompt_tokens or 0
         self.counters.completion_tokens += ended.completion_tokens or 0
         self.budget.settle(reserved, ended.cost_usd, ended.completion_tokens)
+        self.course.settled(ended)
         if self.ledger is not None:
             self.ledger.end(ended, self.owner)
         self.on_call(ended)
@@ -342,6 +365,7 @@ class Client:
         return MiningReject(
             RejectReason.MODEL_CALL_FAILED,
             f"the {asked.prompt.name} step of question {asked.question_id} got no reply ({what})",
+            f"no reply ({what})",
         )
 
     def _call(self, asked: Asked, key: str, *, cache_hit: bool = False) -> Call:
