@@ -9,6 +9,7 @@ from functools import partial
 
 from cxr.miner.language.grounding import locate
 from cxr.miner.language.sentences import split_sentences
+from cxr.miner.mine.details import check_details
 from cxr.miner.mine.relevance import assures_all, check_relevance, topic_of
 from cxr.miner.mine.talk import talk_of_a_report
 from cxr.miner.mine.understood import check_understood
@@ -149,8 +150,9 @@ def check_chain(question: Question, evidence: tuple[Evidence, ...], chain: Chain
     unused = sorted({item.finding for item in evidence} - reached)
     if unused:
         return _incomplete(f"no step rests on the evidence on {', '.join(unused)}")
-    # The sizes of an earlier image stand in no quote.
-    return (None if compared else check_measured(evidence, chain)) or _check_answer(question, chain)
+    # The sizes and degrees of an earlier image stand in no quote.
+    said_more = None if compared else check_measured(evidence, chain) or check_details(question, evidence, chain)
+    return said_more or _check_answer(question, chain)
 
 
 def same_answer(given: str, question: Question) -> bool:

@@ -49,7 +49,7 @@ _CODE = (
     *(f"cxr.miner.mine.engines.{name}" for name in ("llm", "change", "replies", "temporal")),
     *(
         f"cxr.miner.mine.{name}"
-        for name in ("checks", "assertion", "relevance", "talk", "understood", "unquoted", "words")
+        for name in ("checks", "assertion", "details", "relevance", "talk", "understood", "unquoted", "words")
     ),
 )
 
