@@ -28,7 +28,7 @@ _EDGE = "\x00"
 
 # Where what is said before no longer governs what follows.
 _CLAUSE_END = re.compile(
-    r"[.;:!?](?=[\"')\]}>*\u2019\u201d\u00bb]*\s)|(?<=[a-z]):(?=[A-Za-z])"
+    r"[.;:!?](?=[\"')\]}>*\u2019\u201d\u00bb]*(?:\s|$))|(?<=[a-z]):(?=[a-z]|$)"
     r"|\n\s*\n|\b(?:but|however|although|though)\b",
     re.IGNORECASE,
 )

@@ -4,6 +4,7 @@ Only what a step asserts of a finding with evidence of presence is compared: it 
 if it were there, and details of signs that nobody asked about are left to the judge.
 """
 
+import re
 from collections.abc import Iterator
 
 from cxr.miner.language import analyse, load_lexicon
@@ -18,6 +19,10 @@ from cxr.schemas.rejection import Rejection
 from cxr.schemas.vocabulary import Certainty, Presence, RejectReason
 
 _NOTHING = words_of("")
+# What a sentence supposes is not what is there: "a large X would shift the Y".
+_SUPPOSES = re.compile(
+    r"\b(?:would|could|might|may|should|can|if|whether|typically|usually|often|option|choice)\b", re.IGNORECASE
+)
 
 
 def check_details(question: Question, evidence: tuple[Evidence, ...], chain: Chain) -> Rejection | None:
@@ -45,10 +50,11 @@ def check_details(question: Question, evidence: tuple[Evidence, ...], chain: Cha
 
 def _asserted(text: str, concepts: frozenset[str]) -> Iterator[Words]:
     """Return the attributes that a text gives to each mention of these concepts as surely present."""
-    for mention in analyse(text).mentions:
-        form = mention.form
+    analysis = analyse(text)
+    for mention in analysis.mentions:
+        form, (start, end) = mention.form, analysis.cuts[mention.sentence]
         is_sure = form.presence is Presence.PRESENT and form.certainty is not Certainty.UNCERTAIN
-        if is_sure and form.concept in concepts:
+        if is_sure and form.concept in concepts and not _SUPPOSES.search(text, start, end):
             yield _attributes(form, words_of(text[mention.clause_start : mention.clause_end]))
 
 

@@ -94,6 +94,7 @@ _COMPARED = re.compile(
     r"|\b(?:previously|formerly|earlier)\s(?:seen|noted|identified|observed|demonstrated|visuali[sz]ed|shown|present)\b"
     r"|\b(?:again|still)\s(?:seen|noted|demonstrated|identified|shown|visuali[sz]ed)\b"
     r"|\bcompar(?:ed|ison)\s(?:to|with)\s(?:the\s)?(?:prior|previous|earlier|last|old)\b"
+    r"|\binterval\s(?:change|increase|decrease|development|improvement|worsening|progression|resolution|enlargement)\b"
     r"|\bno\s(?:prior\s|previous\s)?(?:comparisons?|priors?)\b|\bcomparison\s(?:is|was)\s(?:made|available|unavailable)\b",
     re.IGNORECASE,
 )
