@@ -20,20 +20,23 @@ from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import EngineStopped, MiningReject, PolicyError
 from cxr.miner.kit.machine import utc_now
 from cxr.miner.llm import failures
-from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, rejected, usable
+from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, cut_off, rejected, usable
 from cxr.miner.llm.batch_api import BatchFiles
 from cxr.miner.llm.budget import BYTES_PER_TOKEN, Budget
 from cxr.miner.llm.cache import ReplyCache, request_hash
 from cxr.miner.llm.completion import read_completion
 from cxr.miner.llm.failures import Passing, RefusedRequest
+from cxr.miner.llm.guided import keywords_taken, room_for, with_room
 from cxr.miner.llm.ledger import Ledger
 from cxr.miner.llm.numbers import count
 from cxr.miner.llm.pace import LONGEST_PAUSE_S, Pace
 from cxr.miner.llm.prices import billed
+from cxr.miner.llm.reasks import mended, reason, shortened, thought
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.typed import typed
 from cxr.miner.llm.wire import Wire, WireError
 from cxr.prompts import Prompt, Reply
+from cxr.prompts.guide import Guide
 from cxr.schemas.call import Call
 from cxr.schemas.rejection import Rejection
 from cxr.schemas.vocabulary import Licence, RejectReason
@@ -80,7 +83,7 @@ class Client:
         self.pace = Pace(self.settings.rpm, self.settings.tpm, self.settings.concurrency)
         self.counters = Counters()
         self._failures_in_row = 0
-        self._has_answered = False
+        self._has_answered = self._thinks = False
         self._in_flight: dict[str, asyncio.Event] = {}
         self._damaged: set[str] = set()
         self._ids = f"{time.time_ns():x}{os.getpid():x}"
@@ -102,8 +105,12 @@ class Client:
         *,
         question_id: str,
         licence: Licence,
+        guide: Guide | None = None,
     ) -> R:
         """Ask one step until the reply fits its type and passes the check, at most `max_reasks` times again.
+
+        A reply that was cut off is asked for once more, shorter. A `guide` bounds the reply, in its schema and in its
+        tokens, by what its question allows.
 
         Raises MiningReject if it never does or no reply comes, EngineStopped if no request can succeed, BudgetReached
         if none may, and PolicyError before anything is sent where the licence forbids it.
@@ -113,8 +120,9 @@ class Client:
         request: dict[str, Any] = {
             "messages": prompt.messages(values),
             "model": self._model,
-            **form.request,
+            **(form.request if guide is None else form.request_for(guide, keywords_taken(self.settings))),
             **self._sampling,
+            **room_for(guide, self.settings),
         }
 
         def checked(reply: R) -> Rejection | None:
@@ -122,13 +130,19 @@ class Client:
             return asked.rejection
 
         for _ in range(self.settings.max_reasks + 1):
-            completion = usable(await self._reply(request, asked), asked)
+            completion = await self._reply(request, asked)
+            self._thinks = self._thinks or thought(completion)
+            if cut_off(completion) and not asked.shortened:
+                asked.shortened = True
+                room = self.settings.max_completion_tokens if thought(completion) else None
+                completion = await self._reply(shortened(request, room), asked)
+            usable(completion, asked)
             asked.rejection = None
             try:
                 reply: R = form.parse(completion, checked)
                 return reply
             except ValueError as error:
-                request = form.ask_again(request, completion, error)
+                request = mended(request, reason(error, asked.rejection))
         raise rejected(asked)
 
     async def complete(
@@ -150,10 +164,10 @@ class Client:
 
     async def _reply(self, request: Mapping[str, Any], asked: Asked) -> ChatCompletion:
         """Return the reply to one request, from the cache or the server."""
-        body = json.dumps(request, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode(
-            "utf-8", "surrogatepass"
-        )
+        body = _body(request)
         key = request_hash(body)
+        if self._thinks:  # whose key stays the same: what was asked before we knew is found
+            body = _body(with_room(request, self.settings))
         ours = False
         try:
             while True:
@@ -354,6 +368,12 @@ class Client:
             latency_s=0.0,
             called_at=utc_now(),
         )
+
+
+def _body(request: Mapping[str, Any]) -> bytes:
+    """Return a request as JSON, the same for the same request."""
+    text = json.dumps(request, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _failed(call: Call, failure: Exception, seconds: float) -> Call:

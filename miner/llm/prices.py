@@ -70,12 +70,14 @@ def _given(words: str) -> Price:
 def billed(call: Call, usage: "CompletionUsage", price: Price | None) -> Call:
     """Return a call with the tokens that its reply reports and what they cost; the cost is null without a price."""
     cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
+    thought = usage.completion_tokens_details.reasoning_tokens if usage.completion_tokens_details else None
     counts = (usage.prompt_tokens, usage.completion_tokens, cached or 0)
     return call.model_copy(
         update={
             "prompt_tokens": usage.prompt_tokens,
             "completion_tokens": usage.completion_tokens,
             "cached_tokens": cached,
+            "reasoning_tokens": thought,
             "cost_usd": None if price is None else price.cost(*counts, batch=call.batch),
         }
     )

@@ -22,6 +22,7 @@ class MineSettings(ServerSettings):
     calls: Literal[1, 3] = Field(
         default=3, description="requests a question: plan, evidence and chain apart, or joined"
     )
+    guide: bool = Field(default=True, description="the schema and the length of a reply are made for its question")
     limit: int | None = Field(default=None, ge=1)
     tasks: Tasks | None = None
     plan_version: int | None = Field(default=None, ge=1, description="None takes the newest prompt")
@@ -31,4 +32,4 @@ class MineSettings(ServerSettings):
 
     def of_the_output(self) -> dict[str, object]:
         """Return what can change a chain; prompts are told by their hashes."""
-        return {**super().of_the_output(), "calls": self.calls}
+        return {**super().of_the_output(), "calls": self.calls, "guide": self.guide}

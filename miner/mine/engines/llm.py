@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject, SettingsError
 from cxr.miner.language.version import VERSION_LENGTH, reader_version
+from cxr.miner.llm.guided import keywords_taken
 from cxr.miner.mine.engines import Reasoning
 from cxr.miner.mine.engines.replies import (
     check_answer_reply,
@@ -24,6 +25,7 @@ from cxr.miner.mine.settings import MineSettings
 from cxr.miner.mine.understood import check_understood
 from cxr.miner.pack import pack
 from cxr.prompts import load
+from cxr.prompts.guide import WHOLE, Guide, guide_for
 from cxr.prompts.render import TEMPORAL, stage_values
 from cxr.prompts.replies import (
     ChainReply,
@@ -172,6 +174,23 @@ class LLMEngine:
             check,
             question_id=question.question_id,
             licence=report.licence,
+            guide=self._guide(prompt.name, question, len(evidence) or None),
+        )
+
+    def _guide(self, name: str, question: Question, observations: int | None) -> Guide | None:
+        """Return what the question allows in a reply; None where replies are not guided.
+
+        A server elsewhere keeps and compiles every schema that it is sent. The names of our labels may stand there;
+        findings in the words of a report stay in the message, which is what an attestation speaks of.
+        """
+        if not self._settings.guide:
+            return None
+        here = keywords_taken(self._settings) == WHOLE
+        return guide_for(
+            name,
+            question,
+            observations,
+            named=here or all(pack().label_called(finding) is not None for finding in question.findings),
         )
 
 
