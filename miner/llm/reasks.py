@@ -18,9 +18,9 @@ _MOST = 3
 # Characters of a text where the first reply ran over its end; every prompt asks for one sentence or two.
 _SHORT = 200
 _WARMER = 0.5
-_NOT_TAKEN = "Your last reply to this was not accepted: {why}. Answer again, with the whole object, and mend that."
+_NOT_TAKEN = "An earlier reply to this was not accepted: {why}. Answer again, with the whole object, and mend that."
 _CUT = (
-    "Your last reply to this was cut off, because it was longer than there is room for. Answer again, with the whole "
+    "An earlier reply to this was cut off, because it was longer than there is room for. Answer again, with the whole "
     f"object: every text one short sentence of at most {_SHORT} characters, nothing said twice, and then the end."
 )
 

@@ -24,7 +24,7 @@ from cxr.miner.mine.job import Job, load, unmined
 from cxr.miner.mine.settings import MineSettings
 from cxr.miner.store import Store
 from cxr.prompts import Prompt
-from cxr.prompts.render import TEMPORAL, stage_values
+from cxr.prompts.render import TEMPORAL
 from cxr.schemas.question import Question
 from cxr.schemas.study import Report
 from cxr.schemas.vocabulary import Task
@@ -131,7 +131,7 @@ def _counted(prompt: Prompt, reasoned: list[tuple[Question, Report, Reasoning]])
     sent = replied = 0
     step = prompt.name.removesuffix(TEMPORAL)
     for question, report, (plan, evidence, chain) in reasoned:
-        values = stage_values(prompt.name, question, report.text, plan.items, evidence, report.prior)
+        values = prompt.values(question, report.text, plan.items, evidence, report.prior)
         sent += _size(prompt.messages(values))
         parts = {
             "plan": plan.model_dump(mode="json"),

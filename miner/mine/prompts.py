@@ -10,7 +10,7 @@ from cxr.miner.mine.job import load as load_questions
 from cxr.miner.pack import pack
 from cxr.miner.store import Store
 from cxr.prompts import Prompt, available, load, source
-from cxr.prompts.render import TEMPORAL, stage_values
+from cxr.prompts.render import TEMPORAL
 from cxr.schemas.vocabulary import Task
 
 _NAME = re.compile(r"^(?P<name>[a-z_]+)(?:\.v(?P<version>[1-9]\d*))?$")
@@ -51,7 +51,7 @@ def prompt_text(name: str, question_id: str | None, db: Path) -> str:
     plan = engine.plan(question, report)
     shows_evidence = prompt.name.removesuffix(TEMPORAL) == "chain"
     evidence = engine.evidence(question, plan, report) if shows_evidence else ()
-    values = stage_values(prompt.name, question, report.text, plan.items, evidence, report.prior)
+    values = prompt.values(question, report.text, plan.items, evidence, report.prior)
     messages = prompt.messages(values)
     return "\n\n".join(f"--- {message['role']}\n{message['content']}" for message in messages)
 
