@@ -16,7 +16,7 @@ from cxr.schemas.finding import Finding
 from cxr.schemas.question import Option, Question
 from cxr.schemas.study import Report
 from cxr.schemas.vocabulary import Licence, Task, Verdict
-from tests.replying import as_first_asked
+from tests.replying import what_is_asked
 from tests.scripted_server import Act, Fail, Say, ScriptedServer, schema_name
 
 _LETTER = re.compile(r"^(?:option )?([A-Z])[).:]\s*", re.IGNORECASE)
@@ -142,11 +142,11 @@ class Replay(ScriptedServer):
                 prompt = load(step)
                 values = prompt.values(item.question, item.report.text, plan.items, evidence)
                 shown = prompt.messages(values)[-1]["content"]
-                self._known[f"{step.capitalize()}Reply", shown] = json.dumps(said)
+                self._known[f"{step.capitalize()}Reply", what_is_asked(shown)] = json.dumps(said)
 
     def _act(self, request: dict[str, Any]) -> Act:
         for message in reversed(request["messages"]):
-            asked = as_first_asked(message["content"])
+            asked = what_is_asked(message["content"])
             if message["role"] == "user" and (said := self._known.get((schema_name(request), asked))):
                 return Say(said)
         return Fail(400)

@@ -85,7 +85,7 @@ class Model:
     def __call__(self, request: dict[str, Any]) -> Act:
         name = schema_name(request)
         for message in reversed(request["messages"]):
-            asked = as_first_asked(message["content"])
+            asked = what_is_asked(message["content"])
             if message["role"] == "user" and (reply := self.known.get((name, asked))) is not None:
                 return Say(reply)
         return Fail(400)
@@ -97,9 +97,9 @@ def _shown(step: str, question: Question, report: Report) -> str:
     plan = to_plan(PlanReply.model_validate_json(json.dumps(made["PlanReply"])), question)
     evidence = to_evidence(EvidenceReply.model_validate_json(json.dumps(made["EvidenceReply"])), plan, report)
     prompt = load(step)
-    return prompt.messages(prompt.values(question, report.text, plan.items, evidence))[-1]["content"]
+    return what_is_asked(prompt.messages(prompt.values(question, report.text, plan.items, evidence))[-1]["content"])
 
 
-def as_first_asked(content: str) -> str:
-    """Give the words of a message without what was wrong with earlier replies to it."""
-    return content.partition("\n\nAn earlier reply to this ")[0]
+def what_is_asked(content: str) -> str:
+    """Give the words of a message without the voice, and without what was wrong with earlier replies to it."""
+    return content.partition("\n\nAn earlier reply to this ")[0].partition("\n\nVoice: ")[0]

@@ -45,6 +45,13 @@ def test_an_estimate_shows_one_call_and_three_and_asks_nobody(db: Path, cxr: Cli
     assert done.returncode == 0, done.stderr
     assert "whole" in done.stdout
     assert "list price of" in done.stderr
+    assert "of them cached" in " ".join(done.stdout.split())
+
+
+def test_an_estimate_asks_for_the_price_of_a_model_that_nobody_knows(db: Path, cxr: Cli) -> None:
+    done = cxr("mine", "--engine", "llm", "--model", "gpt-99", "--estimate", "--db", db)
+    assert done.returncode == 0
+    assert "the price of gpt-99 at https://api.openai.com/v1 is not known; give --price" in done.stderr
 
 
 def test_an_estimate_takes_the_counts_of_calls_that_are_on_record(db: Path) -> None:

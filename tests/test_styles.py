@@ -54,10 +54,10 @@ def test_the_chain_is_asked_for_in_its_voice_after_everything_else(tmp_path: Pat
 def test_one_voice_can_be_chosen_and_version_1_has_none(tmp_path: Path) -> None:
     one = LLMEngine(MineSettings(**HERE, styles="weighing"))
     assert one.style_of(QUESTION) == load_styles()["weighing"]
-    assert one.settings()["styles"] == [load_styles()["weighing"].named]
+    assert one.settings()["voices"] == [load_styles()["weighing"].named]
     old = LLMEngine(MineSettings(**HERE, chain_version=1))
     assert old.style_of(QUESTION) is None
-    assert old.settings()["styles"] == []
+    assert old.settings()["voices"] == []
     with engine_on({}, tmp_path, chain_version=1) as (engine, server):
         mine(engine)
     assert "Voice: " not in json.dumps(server.asked("ChainReply"))

@@ -173,10 +173,10 @@ def standing_rejects(store: Store, fingerprint: str) -> dict[str, int]:
 
 
 def unmined(store: Store, settings: MineSettings, fingerprint: str) -> pl.DataFrame:
-    """Return id, task and licence of the questions that are neither mined nor rejected, studies together."""
+    """Return id, task, study and licence of the questions that are neither mined nor rejected, studies together."""
     return store.frame(
         """
-        select question_id, task, """
+        select question_id, task, questions.study_id, """
         + _LICENCE
         + """
         from questions join reports using (study_id) join studies using (study_id)
@@ -301,8 +301,8 @@ def _reject_row(rejected: Rejected, job: Job, run: Run) -> dict[str, object]:
 def _prompts(question: Question, settings: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the prompts that a chain was made with, and the voice that was drawn for it."""
     prompts = settings.get("temporal_prompts" if question.task is Task.TEMPORAL else "prompts", [])
-    styles = settings.get("styles")
-    return [*prompts, drawn(question.question_id, settings.get("sampling_seed"), styles)] if styles else prompts
+    voices = settings.get("voices")
+    return [*prompts, drawn(question.question_id, settings.get("sampling_seed"), voices)] if voices else prompts
 
 
 def _row(mined: Mined, job: Job, run: Run) -> dict[str, object]:

@@ -103,7 +103,7 @@ class LLMEngine:
             **self._settings.of_the_output(),
             "prompts": [prompt.named for prompt in self.prompts.values()],
             "temporal_prompts": [prompt.named for prompt in self.temporal_prompts.values()],
-            "styles": [style.named for style in self._styles],
+            "voices": [style.named for style in self._styles],
             "reply_schemas_hash": self._schemas_hash,
         }
 
