@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,12 +32,15 @@ class Style(Frozen):
         return {"name": f"style {self.name}", "version": str(VERSION), "hash": said}
 
 
+def styles_file(of: Path | None = None) -> Traversable:
+    """Return the file of the styles: a pack's own where there is one."""
+    return of / FILE if of is not None and (of / FILE).is_file() else resources.files("cxr.prompts").joinpath(FILE)
+
+
 @cache
 def load_styles(of: Path | None = None) -> dict[str, Style]:
-    """Return every style by its name, from a pack's own file where there is one."""
-    ours = resources.files("cxr.prompts").joinpath(FILE)
-    file = of / FILE if of is not None and (of / FILE).is_file() else ours
-    tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    """Return every style by its name."""
+    tables = tomllib.loads(styles_file(of).read_text(encoding="utf-8"))
     return {name: Style(name=name, **table) for name, table in tables.items()}
 
 

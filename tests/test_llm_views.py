@@ -29,6 +29,9 @@ def test_prompts_are_listed_shown_and_compared(cxr: Cli) -> None:
     assert {"plan", "evidence", "chain", "whole"} <= {str(row[0]) for row in prompt_rows()}
     assert "## system" in prompt_text("plan", None, Path("none"))
     assert prompt_diff("plan.v1", "whole.v1").startswith("--- plan.v1\n+++ whole.v1")
+    assert "+{{report}}" in prompt_diff("evidence.v1", "evidence.v2").splitlines()
+    assert {"style brief", "style aloud"} <= {str(row[0]) for row in prompt_rows()}
+    assert "[weighing]" in prompt_text("styles", None, Path("none"))
     assert cxr("prompts", "show", "plans").returncode == 1
 
 

@@ -50,6 +50,8 @@ def reason(error: Exception, rejection: Rejection | None) -> str:
     """Return why a reply was not taken: the check that it fails, or the fields that do not fit; never its own words."""
     if rejection is not None:
         return rejection.message
+    if (fault := getattr(error, "fault", None)) is not None:
+        return str(fault)
     found: BaseException | None = error
     while found is not None and not isinstance(found, ValidationError):
         found = found.__cause__ or found.__context__

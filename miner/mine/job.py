@@ -262,7 +262,7 @@ def load(store: Store, batch: pl.DataFrame) -> Iterator[tuple[Question, Report]]
 
     The report of a temporal question's prior study comes with it, if the store has that.
     """
-    store.replace_temporary("batch", batch.with_row_index("place"))
+    store.replace_temporary("batch", batch.select("question_id").with_row_index("place"))
     rows = store.frame(
         """
         select questions.*, reports.text as report, reports.sections, prior_reports.text as prior, """
