@@ -15,13 +15,13 @@ from cxr.miner.mine.relevance import topic_of
 from cxr.miner.mine.unquoted import called, unquoted, without
 from cxr.miner.mine.words import words_of
 from cxr.prompts import load
-from cxr.prompts.render import stage_values
 from cxr.prompts.replies import EvidenceReply, PlanReply
 from cxr.schemas.finding import Finding
 from cxr.schemas.question import Option, Question
 from cxr.schemas.study import Report
 from cxr.schemas.text import Quote
 from cxr.schemas.vocabulary import Licence, Task, Verdict
+from tests.replying import what_is_asked
 from tests.scripted_server import Act, Fail, Say, ScriptedServer, schema_name
 
 _LETTER = re.compile(r"^(?:option )?([A-Z])[).:]\s*", re.IGNORECASE)
@@ -176,12 +176,14 @@ class Replay(ScriptedServer):
             reply = EvidenceReply.model_validate_json(json.dumps(item.evidence))
             evidence = to_evidence(reply, plan, item.report)
             for step, said in (("plan", item.plan), ("evidence", item.evidence), ("chain", item.chain)):
-                values = stage_values(step, item.question, item.report.text, plan.items, evidence)
-                shown = load(step).messages(values)[-1]["content"]
-                self._known[f"{step.capitalize()}Reply", shown] = json.dumps(said)
+                prompt = load(step)
+                values = prompt.values(item.question, item.report.text, plan.items, evidence)
+                shown = prompt.messages(values)[-1]["content"]
+                self._known[f"{step.capitalize()}Reply", what_is_asked(shown)] = json.dumps(said)
 
     def _act(self, request: dict[str, Any]) -> Act:
         for message in reversed(request["messages"]):
-            if message["role"] == "user" and (said := self._known.get((schema_name(request), message["content"]))):
+            asked = what_is_asked(message["content"])
+            if message["role"] == "user" and (said := self._known.get((schema_name(request), asked))):
                 return Say(said)
         return Fail(400)

@@ -150,7 +150,7 @@ def test_two_images_may_be_compared_and_one_may_not() -> None:
         OPENING, ("Compared with the prior image, the heart is as large.", (1,)), ("So it is stable: B.", ())
     )
     assert check_chain(temporal, EVIDENCE[:1], compared) is None
-    told = chain(OPENING, ("The prior report describes it.", (1,)), end)
+    told = chain(OPENING, ("The prior report describes it.", (1,)), ("So it is stable: B.", ()))
     assert check_chain(temporal, EVIDENCE[:1], told) is not None
     one = chain(OPENING, ("It is as large as on the prior image.", (1,)), ("The answer is yes.", ()), answer="Yes")
     assert check_chain(BINARY, EVIDENCE[:1], one) is not None

@@ -20,25 +20,28 @@ from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import EngineStopped, MiningReject, PolicyError
 from cxr.miner.kit.machine import utc_now
 from cxr.miner.llm import failures
-from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, rejected, usable
+from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, cut_off, rejected, usable
 from cxr.miner.llm.batch_api import BatchFiles
 from cxr.miner.llm.budget import BYTES_PER_TOKEN, Budget
 from cxr.miner.llm.cache import ReplyCache
 from cxr.miner.llm.completion import read_completion
 from cxr.miner.llm.course import Course
 from cxr.miner.llm.failures import Passing, RefusedRequest
-from cxr.miner.llm.forms import Sent, Written, told
+from cxr.miner.llm.forms import Sent, Written
+from cxr.miner.llm.guided import keywords_taken, room_for, with_room
 from cxr.miner.llm.ledger import Ledger
 from cxr.miner.llm.numbers import count
 from cxr.miner.llm.pace import LONGEST_PAUSE_S, Pace
 from cxr.miner.llm.prices import billed
 from cxr.miner.llm.probe import Probed, answered, probe
 from cxr.miner.llm.reading import Unread, ended, text_of
+from cxr.miner.llm.reasks import mended, reason, shortened, thought
 from cxr.miner.llm.serving import Serving
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.typed import typed
 from cxr.miner.llm.wire import Wire, WireError
 from cxr.prompts import Prompt, Reply
+from cxr.prompts.guide import Guide
 from cxr.schemas.call import Call
 from cxr.schemas.rejection import Rejection
 from cxr.schemas.vocabulary import Licence, RejectReason
@@ -86,7 +89,7 @@ class Client:
         self.counters = Counters()
         self.course = Course(self.settings)
         self._failures_in_row = 0
-        self._has_answered = False
+        self._has_answered = self._thinks = False
         self._in_flight: dict[str, asyncio.Event] = {}
         self._damaged: set[str] = set()
         self._ids = f"{time.time_ns():x}{os.getpid():x}"
@@ -111,14 +114,19 @@ class Client:
         *,
         question_id: str,
         licence: Licence,
+        guide: Guide | None = None,
     ) -> R:
         """Ask one step until the reply fits its type and passes the check, at most `max_reasks` times again.
+
+        A reply that was cut off is asked for once more, shorter. A `guide` bounds the reply, in its schema and in its
+        tokens, by what its question allows.
 
         Raises MiningReject if it never does or no reply comes, EngineStopped if no request can succeed, BudgetReached
         if none may, and PolicyError before anything is sent where the licence forbids it.
         """
         with self.course.question(question_id):
-            return await self._typed(Asked(question_id, prompt, licence), prompt.messages(values), reply_type, check)
+            asked, messages = Asked(question_id, prompt, licence), prompt.messages(values)
+            return await self._typed(asked, messages, reply_type, check, guide)
 
     async def _typed(
         self,
@@ -126,13 +134,15 @@ class Client:
         messages: Sequence[Mapping[str, Any]],
         reply_type: type[R],
         check: Callable[[R], Rejection | None],
+        guide: Guide | None,
     ) -> R:
         form = typed(reply_type, "tools" if self._form == "tools" else "json_schema")
         request: dict[str, Any] = {
             "messages": messages,
             "model": self._model,
-            **form.request,
+            **(form.request if guide is None else form.request_for(guide, keywords_taken(self.settings))),
             **self._sampling,
+            **room_for(guide, self.settings),
         }
 
         def checked(reply: R) -> Rejection | None:
@@ -140,16 +150,25 @@ class Client:
             return asked.rejection
 
         for _ in range(self.settings.max_reasks + 1):
-            completion = usable(ended(await self._reply(request, asked)), asked)
-            completion = completion if self._form == "tools" else told(completion)
+            completion = usable(await self._whole(request, asked), asked)
             asked.rejection = None
             try:
                 reply: R = form.parse(completion, checked)
                 return reply
             except Unread as error:
                 asked.fault = error.fault
-                request = form.ask_again(request, completion, error)
+                request = mended(request, reason(error, asked.rejection))
         raise rejected(asked)
+
+    async def _whole(self, request: Mapping[str, Any], asked: Asked) -> ChatCompletion:
+        """Return the reply to one request; one that was cut off is asked for once more, to be shorter."""
+        completion = ended(await self._reply(request, asked))
+        self._thinks = self._thinks or thought(completion)
+        if cut_off(completion) and not asked.shortened:
+            asked.shortened = True
+            room = self.settings.max_completion_tokens if thought(completion) else None
+            completion = ended(await self._reply(shortened(request, room), asked))
+        return completion
 
     async def complete(
         self,
@@ -182,6 +201,8 @@ class Client:
         """Return the reply to one request, from the cache or the server."""
         written = Written.of(request, self._form)
         key = written.key
+        if self._thinks:  # whose key stays the same: what was asked before we knew is found
+            written = Written.of(with_room(request, self.settings), self._form)._replace(key=key)
         ours = False
         try:
             while True:
@@ -389,6 +410,12 @@ class Client:
             latency_s=0.0,
             called_at=utc_now(),
         )
+
+
+def _body(request: Mapping[str, Any]) -> bytes:
+    """Return a request as JSON, the same for the same request."""
+    text = json.dumps(request, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _failed(call: Call, failure: Exception, seconds: float) -> Call:

@@ -4,10 +4,11 @@ Here is the mining of engines that answer at once (`rules`), and what they share
 (`many.py`): which questions are left to do, and how chains, rejects and calls enter the store.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from rich.table import Table
@@ -20,6 +21,7 @@ from cxr.miner.mine.checks import check_all
 from cxr.miner.mine.engines import Described, Engine, Reasoning
 from cxr.miner.mine.settings import MineSettings
 from cxr.miner.store import Run, Store
+from cxr.prompts.styles import drawn
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
 from cxr.schemas.study import Report
@@ -171,10 +173,10 @@ def standing_rejects(store: Store, fingerprint: str) -> dict[str, int]:
 
 
 def unmined(store: Store, settings: MineSettings, fingerprint: str) -> pl.DataFrame:
-    """Return id, task and licence of the questions that are neither mined nor rejected, studies together."""
+    """Return id, task, study and licence of the questions that are neither mined nor rejected, studies together."""
     return store.frame(
         """
-        select question_id, task, """
+        select question_id, task, questions.study_id, """
         + _LICENCE
         + """
         from questions join reports using (study_id) join studies using (study_id)
@@ -260,7 +262,7 @@ def load(store: Store, batch: pl.DataFrame) -> Iterator[tuple[Question, Report]]
 
     The report of a temporal question's prior study comes with it, if the store has that.
     """
-    store.replace_temporary("batch", batch.with_row_index("place"))
+    store.replace_temporary("batch", batch.select("question_id").with_row_index("place"))
     rows = store.frame(
         """
         select questions.*, reports.text as report, reports.sections, prior_reports.text as prior, """
@@ -296,6 +298,13 @@ def _reject_row(rejected: Rejected, job: Job, run: Run) -> dict[str, object]:
     }
 
 
+def _prompts(question: Question, settings: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the prompts that a chain was made with, and the voice that was drawn for it."""
+    prompts = settings.get("temporal_prompts" if question.task is Task.TEMPORAL else "prompts", [])
+    voices = settings.get("voices")
+    return [*prompts, drawn(question.question_id, settings.get("sampling_seed"), voices)] if voices else prompts
+
+
 def _row(mined: Mined, job: Job, run: Run) -> dict[str, object]:
     dumped = mined.chain.model_dump(mode="json")
     return {
@@ -306,7 +315,7 @@ def _row(mined: Mined, job: Job, run: Run) -> dict[str, object]:
         "engine": job.engine,
         "engine_version": job.version,
         "model": job.settings.get("model"),
-        "prompts": job.settings.get("temporal_prompts" if mined.question.task is Task.TEMPORAL else "prompts", []),
+        "prompts": _prompts(mined.question, job.settings),
         "settings_hash": job.fingerprint,
         "plan": mined.plan.model_dump(mode="json")["items"],
         "evidence": [piece.model_dump(mode="json") for piece in mined.evidence],

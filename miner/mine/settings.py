@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_settings import SettingsConfigDict
 
-from cxr.miner.kit.settings import Tasks
+from cxr.miner.kit.settings import Names, Tasks
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.mine.engines import check_name
 
@@ -22,6 +22,11 @@ class MineSettings(ServerSettings):
     calls: Literal[1, 3] = Field(
         default=3, description="requests a question: plan, evidence and chain apart, or joined"
     )
+    guide: bool = Field(default=True, description="the schema and the length of a reply are made for its question")
+    blind_plan: bool = Field(
+        default=False, description="leave out of the plan's report what states the findings that are asked about"
+    )
+    styles: Names | None = Field(default=None, description="voices of chains to draw from; None draws from all")
     limit: int | None = Field(default=None, ge=1)
     tasks: Tasks | None = None
     plan_version: int | None = Field(default=None, ge=1, description="None takes the newest prompt")
@@ -31,4 +36,4 @@ class MineSettings(ServerSettings):
 
     def of_the_output(self) -> dict[str, object]:
         """Return what can change a chain; prompts are told by their hashes."""
-        return {**super().of_the_output(), "calls": self.calls}
+        return {**super().of_the_output(), "calls": self.calls, "guide": self.guide, "blind_plan": self.blind_plan}
