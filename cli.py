@@ -192,6 +192,8 @@ def score(judging: OptionValues = JUDGING, weighing: OptionValues = WEIGHTS, db:
             if result.errors:
                 out().print(table("In what findings are wrong", ["error", "findings", "chains"], result.errors))
         say(f"{result.scored:,} chains scored by {result.judge}, {result.already:,} were already")
+        if result.second:
+            say(result.second)
         if result.renewed:
             say(f"{result.renewed:,} of them had been scored by another version of this judge")
         with Store.read(db) as store:

@@ -5,8 +5,8 @@
 
 Findings that careful readers judged (factual or not) come from `factuality_dev` and `readings/reports_dev`, which lie
 beside the repository, in ../shared/gold. Every sureness in the tables is of a report that its weights were not measured
-on (ten parts of whole reports, each in turn). Both files were looked at while the rules were written, but for `dev-hold`,
-half of the first: there the figures flatter least.
+on (ten parts of whole reports, each in turn). Both files were looked at while the rules were written, but for
+`dev-hold`, half of the first: there the figures flatter least.
 """
 
 import hashlib

@@ -129,10 +129,12 @@ class CascadeJudge:
     def verdicts(self, report: str, findings: Sequence[Finding]) -> list[JudgedFinding]:
         """Return one verdict per finding, in order; `first_verdict` is set where the second judge was asked."""
         first = self._first(report, findings)
-        missing = self._doubtful(first, self._seconds.of(report))
-        if missing:
-            self._seconds.add(report, self._second.verdicts(report, missing))
         told = self._seconds.of(report)
+        missing = [finding for finding in self._doubtful(first) if _words(finding) not in told]
+        if missing:
+            answers = self._second.verdicts(report, missing)
+            self._seconds.add(report, answers)
+            told |= {_words(answer.finding): answer for answer in answers}
         judged = [_last(answer, told.get(_words(answer.finding)), self.sure) for answer in first]
         self._seconds.count(judged)
         return judged
@@ -163,23 +165,25 @@ class CascadeJudge:
             for answer in self.rules.verdicts(report, findings)
         ]
 
-    def _doubtful(self, first: Iterable[JudgedFinding], known: Iterable[_Words]) -> list[Finding]:
-        """Return the findings, each once, that are not sure and not yet asked about."""
+    def _doubtful(self, first: Iterable[JudgedFinding]) -> list[Finding]:
+        """Return the findings that are not sure, each once."""
         found = {
             _words(answer.finding): answer.finding
             for answer in first
             if answer.sureness is not None and answer.sureness < self.sure
         }
-        return [finding for words, finding in found.items() if words not in set(known)]
+        return list(found.values())
 
     def _ask_ahead(self, asked: AskedAhead) -> None:
         read = [finding for text in asked.texts for finding in self.rules.extract(text)]
-        missing = self._doubtful(self._first(asked.report, read), self._seconds.of(asked.report))
-        if not missing:
+        doubtful = self._doubtful(self._first(asked.report, read))
+        known = self._seconds.of(asked.report)
+        # All of them or none: a request does not depend on what was asked before, so that its reply is found again.
+        if all(_words(finding) in known for finding in doubtful):
             return
         second = self._second.bound(asked.sample_id, asked.licence)
         try:
-            self._seconds.add(asked.report, second.verdicts(asked.report, missing))
+            self._seconds.add(asked.report, second.verdicts(asked.report, doubtful))
         except MiningReject:
             return
 

@@ -1,8 +1,8 @@
 """How sure a verdict of the rules judge is: the chance that a careful reader would give the same, factual or not.
 
 It is 0 where the report was not understood, or nothing was read of the finding. Else it rests on the kind of rule that
-gave the verdict and on the words of the finding; what each of these is worth is in `sureness.toml`, measured on readings
-(`benchmarks/cascade.py`; docs/judge.md has the table).
+gave the verdict and on the words of the finding; what each of these is worth is in `sureness.toml`, measured on
+readings (`benchmarks/cascade.py`; docs/judge.md has the table).
 """
 
 import math
