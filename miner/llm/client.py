@@ -102,8 +102,11 @@ class Client:
         *,
         question_id: str,
         licence: Licence,
+        sampling: Mapping[str, object] | None = None,
     ) -> R:
         """Ask one step until the reply fits its type and passes the check, at most `max_reasks` times again.
+
+        `sampling` is how this request is sampled otherwise than the settings say.
 
         Raises MiningReject if it never does or no reply comes, EngineStopped if no request can succeed, BudgetReached
         if none may, and PolicyError before anything is sent where the licence forbids it.
@@ -115,6 +118,7 @@ class Client:
             "model": self._model,
             **form.request,
             **self._sampling,
+            **(sampling or {}),
         }
 
         def checked(reply: R) -> Rejection | None:

@@ -1,8 +1,8 @@
 """The process reward of GRPO: what each reasoning says, against its report and reference, judged batch by batch.
 
 The `rules` judge answers at once; `llm` and `cascade` ask a server, many completions in flight, through the cached
-client of `cxr judge`, so that a resumed run pays for nothing twice. Either way a completion that cannot be judged has no
-process reward (None) and is counted, and too many of those end the run.
+client of `cxr judge`, so that a resumed run pays for nothing twice. Either way a completion that cannot be judged has
+no process reward (None) and is counted, and too many of those end the run.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,6 +11,7 @@ from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject, SettingsError
 from cxr.miner.language.version import VERSION_LENGTH, reader_version
 from cxr.miner.mine.engines import Reasoning
+from cxr.miner.mine.engines.repair import repair_values
 from cxr.miner.mine.engines.replies import (
     check_answer_reply,
     check_chain_reply,
@@ -34,6 +36,7 @@ from cxr.prompts.replies import (
     TemporalWholeReply,
     WholeReply,
 )
+from cxr.schemas import JudgedFinding
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
 from cxr.schemas.rejection import Rejection
@@ -78,6 +81,8 @@ class LLMEngine:
             self.prompts = {name: load(name, getattr(settings, f"{name}_version"), of) for name in steps}
         except LookupError as error:
             raise SettingsError(str(error)) from error
+        self.repair_prompt = load("repair", of=of)
+        self._sampling: dict[str, object] = {}
         self.temporal_prompts = {name: load(f"{name}{TEMPORAL}", of=of) for name in steps}
 
     @property
@@ -94,6 +99,7 @@ class LLMEngine:
             "prompts": [prompt.named for prompt in self.prompts.values()],
             "temporal_prompts": [prompt.named for prompt in self.temporal_prompts.values()],
             "reply_schemas_hash": self._schemas_hash,
+            **({"repair_prompt": self.repair_prompt.named} if self._settings.repair else {}),
         }
 
     @cached_property
@@ -110,6 +116,12 @@ class LLMEngine:
     def attestations_used(self) -> tuple[str, ...]:
         """The attestations, as JSON, that let text of a credentialed corpus leave this machine so far; for `runs`."""
         return () if self._client is None else tuple(sorted(self._client.wire.attestations_used))
+
+    def sampled(self, sampling: Mapping[str, object]) -> "LLMEngine":
+        """Return the engine as it would ask with other sampling options, such as another seed."""
+        other = copy(self)
+        other._sampling = dict(sampling)
+        return other
 
     async def reason(self, question: Question, report: Report) -> Reasoning:
         """Return plan, evidence and chain, in one call or three."""
@@ -144,6 +156,27 @@ class LLMEngine:
 
         return to_chain(await self._ask("chain", ChainReply, check, question, report, plan, evidence), question)
 
+    async def repaired(
+        self,
+        question: Question,
+        plan: Plan,
+        evidence: tuple[Evidence, ...],
+        chain: Chain,
+        against: Sequence[JudgedFinding],
+        report: Report,
+    ) -> Chain:
+        """Ask once for the chain without the claims that were found not to be borne out; no report is shown."""
+        assert self._client is not None, "an engine that shall be asked needs a client"  # noqa: S101
+        reply = await self._client.ask(
+            self.repair_prompt,
+            repair_values(question, plan, evidence, chain, against),
+            ChainReply,
+            lambda reply: check_chain_reply(reply, question, evidence),
+            question_id=question.question_id,
+            licence=report.licence,
+        )
+        return to_chain(reply, question)
+
     async def _whole(self, question: Question, report: Report) -> Reasoning:
         form = TemporalWholeReply if question.task is Task.TEMPORAL else WholeReply
         reply = await self._ask(
@@ -172,6 +205,7 @@ class LLMEngine:
             check,
             question_id=question.question_id,
             licence=report.licence,
+            sampling=self._sampling,
         )
 
 
