@@ -1,5 +1,6 @@
-"""Several chains a question, judged, the best kept and all recorded; repair; chains that are alike; what factual ones cost."""
+"""Several chains a question, the best kept and all recorded; repair; chains that are alike; what factual ones cost."""
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,12 +10,18 @@ import duckdb
 import pytest
 
 from cxr.miner.judge.settings import JudgeSettings
-from cxr.miner.kit.alike import alike, groups
-from cxr.miner.kit.errors import SettingsError
-from cxr.miner.mine.candidates import sampling_of
+from cxr.miner.kit.alike import NEAR, _shared, alike, groups, shingles
+from cxr.miner.kit.errors import BudgetReached, PolicyError, SettingsError
+from cxr.miner.llm.asked import Deferred
+from cxr.miner.mine.candidates import _all_of, sampling_of
 from cxr.miner.mine.choosing import job_of
+from cxr.miner.mine.job import MineResult
 from cxr.miner.mine.many import mine_llm
 from cxr.miner.mine.settings import MineSettings
+from cxr.miner.score.filtering import filter_chains
+from cxr.miner.score.score import score_chains
+from cxr.miner.score.settings import FilterSettings, ScoreSettings
+from cxr.miner.store import Store
 from tests.conftest import Cli
 from tests.judge_world import generic
 from tests.scripted_server import Act, Fail, Say, ScriptedServer, schema_name
@@ -26,7 +33,7 @@ LLM = ("mine", "--engine", "llm", "--model", "m", "--price", "1,1")
 
 
 def chain(*middle: str) -> dict[str, Any]:
-    first, _, last = CHAIN["steps"]  # type: ignore[misc]
+    first, _, last = CHAIN["steps"]
     return {**CHAIN, "steps": [first, *({"text": text, "evidence": [1]} for text in middle), last]}
 
 
@@ -65,22 +72,25 @@ def db(tmp_path: Path) -> Path:
     return write_store(tmp_path / "cxr.duckdb", 2)
 
 
+def mined(db: Path, server: ScriptedServer, **more: Any) -> MineResult:
+    settings = MineSettings.resolve(db, engine="llm", model="m", price="1,1", base_url=server.url, **more)
+    return mine_llm(db, settings)
+
+
 def texts(said: dict[str, Any]) -> str:
     return " ".join(step["text"] for step in said["steps"])
 
 
 @pytest.mark.parametrize("calls", [3, 1])
-def test_the_best_of_several_is_kept_and_all_are_recorded_with_why(cxr: Cli, db: Path, calls: int) -> None:
+def test_the_best_of_several_is_kept_and_all_are_recorded_with_why(db: Path, calls: int) -> None:
     with ScriptedServer(model(WORST, WORSE, GOOD, NO_CHAIN)) as server:
-        options = ("--best-of", "4", "--calls", str(calls), "--base-url", server.url)
-        done = cxr(*LLM, *options)
-        assert done.returncode == 0, done.stderr
+        notes = " ".join(mined(db, server, best_of=4, calls=calls).notes)
         first = server.received
         # A chain that fails its check is asked for three times; plan and evidence once.
         assert first == 2 * ((2 if calls == 3 else 0) + 3 + 3)
-        assert "8 chains drawn for 2 questions; for 2 another one than the first is kept" in done.stderr
-        assert "2 of 2 chains judged by rules are factual (100.0%), about $" in done.stderr
-        assert cxr(*LLM, *options).returncode == 0
+        assert "8 chains drawn for 2 questions; for 2 another one than the first is kept" in notes
+        assert "2 of 2 chains judged by rules are factual (100.0%), about $" in notes
+        assert mined(db, server, best_of=4, calls=calls).already == 2
         assert server.received == first
     assert {text for (text,) in rows(db, "select text from chains")} == {texts(GOOD)}
     recorded = rows(
@@ -90,7 +100,7 @@ def test_the_best_of_several_is_kept_and_all_are_recorded_with_why(cxr: Cli, db:
     )
     assert [row[:4] for row in recorded] == [
         (1, False, "less factual", pytest.approx(1 / 3)),
-        (2, False, "less factual", 0.5),
+        (2, False, "less factual", pytest.approx(2 / 3)),
         (3, True, "kept", 1.0),
         (4, False, "no chain", None),
     ]
@@ -102,29 +112,27 @@ def test_the_best_of_several_is_kept_and_all_are_recorded_with_why(cxr: Cli, db:
     assert [one["verdict"] for one in said] == ["contradicted"]
 
 
-def test_the_first_candidate_is_todays_request_so_that_its_reply_is_found(cxr: Cli, db: Path) -> None:
+def test_the_first_candidate_is_todays_request_so_that_its_reply_is_found(db: Path) -> None:
     with ScriptedServer(model(WORSE, GOOD)) as server:
-        assert cxr(*LLM, "--base-url", server.url).returncode == 0
+        mined(db, server)
         assert server.received == 6
-        assert cxr(*LLM, "--best-of", "2", "--base-url", server.url).returncode == 0
+        mined(db, server, best_of=2)
         assert server.received == 8  # one more chain for each question
     # Both jobs have their chains, and the newer one counts.
     assert rows(db, "select text from current_chains") == [(texts(GOOD),)] * 2
     assert rows(db, "select count(*) from chains") == [(4,)]
 
 
-def test_until_factual_draws_no_more_than_it_needs(cxr: Cli, db: Path) -> None:
+def test_until_factual_draws_no_more_than_it_needs(db: Path) -> None:
     with ScriptedServer(model(WORSE, GOOD, WORST)) as server:
-        done = cxr(*LLM, "--best-of", "3", "--until-factual", "--base-url", server.url)
-        assert done.returncode == 0, done.stderr
+        mined(db, server, best_of=3, until_factual=True)
         assert server.received == 2 * 4
     assert rows(db, "select count(*), count(*) filter (where kept) from candidates") == [(4, 2)]
 
 
-def test_a_question_without_any_chain_is_a_reject_and_its_candidates_are_kept(cxr: Cli, db: Path) -> None:
+def test_a_question_without_any_chain_is_a_reject_and_its_candidates_are_kept(db: Path) -> None:
     with ScriptedServer(model(NO_CHAIN, NO_CHAIN)) as server:
-        done = cxr(*LLM, "--best-of", "2", "--base-url", server.url)
-    assert done.returncode == 4, done.stderr
+        assert mined(db, server, best_of=2).rejects == {"answer_mismatch": 2}
     assert rows(db, "select reason, count(*) from rejects group by 1") == [("answer_mismatch", 2)]
     assert rows(db, "select why, reason, count(*) from candidates group by all") == [("no chain", "answer_mismatch", 4)]
 
@@ -157,33 +165,31 @@ def test_claims_that_are_not_borne_out_go_back_once_and_the_better_is_kept(cxr: 
 
 @pytest.mark.parametrize(("repaired", "why"), [(WORST, "less factual"), (NO_CHAIN, "no chain")])
 def test_a_repair_that_makes_it_no_better_is_recorded_and_not_kept(
-    cxr: Cli, db: Path, repaired: dict[str, Any], why: str
+    db: Path, repaired: dict[str, Any], why: str
 ) -> None:
     with ScriptedServer(model(WORSE, repaired=repaired)) as server:
-        assert cxr(*LLM, "--repair", "--limit", "1", "--base-url", server.url).returncode == 0
+        mined(db, server, repair=True, limit=1)
     assert rows(db, "select candidate_no, kept, why from candidates order by 1") == [(1, True, "kept"), (2, False, why)]
     assert rows(db, "select text from chains") == [(texts(WORSE),)]
 
 
-def test_a_factual_chain_is_not_sent_back(cxr: Cli, db: Path) -> None:
+def test_a_factual_chain_is_not_sent_back(db: Path) -> None:
     with ScriptedServer(model(GOOD)) as server:
-        assert cxr(*LLM, "--repair", "--base-url", server.url).returncode == 0
+        mined(db, server, repair=True)
         assert server.received == 6
 
 
-def test_what_was_paid_before_a_limit_is_not_paid_again(cxr: Cli, db: Path) -> None:
+def test_what_was_paid_before_a_limit_is_not_paid_again(db: Path) -> None:
     with ScriptedServer(model(WORST, WORSE, GOOD)) as server:
-        options = ("--best-of", "3", "--base-url", server.url, "--concurrency", "1")
-        stopped = cxr(*LLM, *options, "--max-calls", "8")
-        assert stopped.returncode == 3, stopped.stderr
+        with pytest.raises(BudgetReached):
+            mined(db, server, best_of=3, concurrency=1, max_calls=8)
         assert server.received == 8
-        done = cxr(*LLM, *options)
-        assert done.returncode == 0, done.stderr
+        mined(db, server, best_of=3, concurrency=1)
         assert server.received == 10
     assert rows(db, "select count(*) from candidates") == [(6,)]
 
 
-def test_a_judge_that_asks_a_server_chooses_and_its_calls_are_booked(cxr: Cli, db: Path) -> None:
+def test_a_judge_that_asks_a_server_chooses_and_its_calls_are_booked(db: Path) -> None:
     script = model(WORSE, GOOD)
 
     def both(request: dict[str, Any]) -> Act:
@@ -192,15 +198,14 @@ def test_a_judge_that_asks_a_server_chooses_and_its_calls_are_booked(cxr: Cli, d
 
     with ScriptedServer(both) as server:
         (db.parent / "cxr.toml").write_text(f'[judge]\nmodel = "j"\nbase_url = "{server.url}"\nprice = "1,1"\n')
-        done = cxr(*LLM, "--best-of", "2", "--judge", "llm", "--limit", "1", "--base-url", server.url)
-        assert done.returncode == 0, done.stderr
+        notes = mined(db, server, best_of=2, judge="llm", limit=1).notes
         assert rows(db, "select count(*) from calls where not cache_hit") == [(server.received,)]
-    assert "the judge: " in done.stderr
+    assert any(note.startswith("the judge: ") for note in notes)
     assert rows(db, "select distinct judge from candidates") == [("llm",)]
     assert rows(db, "select count(*) filter (where model = 'j') > 0, count(distinct run_id) from calls") == [(True, 1)]
 
 
-def test_candidates_that_cannot_be_judged_come_last_and_are_counted(cxr: Cli, db: Path) -> None:
+def test_candidates_that_cannot_be_judged_come_last_and_are_counted(db: Path) -> None:
     script = model(WORSE, GOOD)
 
     def both(request: dict[str, Any]) -> Act:
@@ -208,32 +213,26 @@ def test_candidates_that_cannot_be_judged_come_last_and_are_counted(cxr: Cli, db
 
     with ScriptedServer(both) as server:
         (db.parent / "cxr.toml").write_text(f'[judge]\njudge = "llm"\nmodel = "j"\nbase_url = "{server.url}"\n')
-        done = cxr(*LLM, "--best-of", "2", "--limit", "1", "--base-url", server.url)
-    assert done.returncode == 0, done.stderr
-    assert "2 candidates could not be judged" in done.stderr
+        assert "2 candidates could not be judged" in mined(db, server, best_of=2, limit=1).notes
     assert rows(db, "select candidate_no, why, reason from candidates order by 1") == [
         (1, "kept", "model_call_failed"),
         (2, "not judged", "model_call_failed"),
     ]
 
 
-def test_text_that_may_not_go_to_the_judge_stops_the_run_before_anything_is_sent(cxr: Cli, tmp_path: Path) -> None:
-    write_store(tmp_path / "cxr.duckdb", 1, licence="credentialed")
+def test_text_that_may_not_go_to_the_judge_stops_the_run_before_anything_is_sent(tmp_path: Path) -> None:
+    db = write_store(tmp_path / "cxr.duckdb", 1, licence="credentialed")
     (tmp_path / "cxr.toml").write_text('[judge]\njudge = "llm"\nmodel = "j"\nbase_url = "http://192.0.2.1/v1"\n')
     with ScriptedServer(model(GOOD)) as server:
-        done = cxr(*LLM, "--repair", "--base-url", server.url)
-        assert (done.returncode, server.received) == (1, 0)
-    assert "may not be sent to 192.0.2.1" in done.stderr
+        with pytest.raises(PolicyError, match=r"may not be sent to 192\.0\.2\.1"):
+            mined(db, server, repair=True)
+        assert server.received == 0
 
 
 def test_what_cannot_be_chosen_is_one_sentence(cxr: Cli, db: Path) -> None:
     done = cxr("mine", "--best-of", "2")
     assert done.returncode == 2
     assert "rules gives a question one chain" in " ".join(done.stderr.split())
-    (db.parent / "cxr.toml").write_text('[mine]\nsampling_seed = "none"\n')
-    done = cxr(*LLM, "--best-of", "2")
-    assert done.returncode == 2
-    assert "sampling_seed tells apart" in done.stderr
 
 
 def test_candidates_are_sampled_apart_and_only_then_is_a_job_another_one(tmp_path: Path) -> None:
@@ -243,41 +242,35 @@ def test_candidates_are_sampled_apart_and_only_then_is_a_job_another_one(tmp_pat
     jobs = {
         job_of(MineSettings(engine="llm", model="m", **more), db).fingerprint
         for more in ({}, {"best_of": 2}, {"best_of": 3}, {"repair": True}, {"best_of": 2, "until_factual": True})
-    }  # type: ignore[arg-type]
+    }
     assert len(jobs) == 5
     assert sampling_of(plain, 1) == {}
     assert sampling_of(plain, 3) == {"seed": 2, "temperature": 0.7}
     warm = MineSettings(engine="llm", model="m", temperature=1.0, sampling_seed=5)
     assert sampling_of(warm, 2) == {"seed": 6, "temperature": 1.0}
     assert sampling_of(MineSettings(engine="llm", model="m", temperature=None), 2) == {"seed": 1}
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError, match="sampling_seed tells apart"):
         job_of(MineSettings(engine="llm", model="m", best_of=2, sampling_seed=None), db)
     assert JudgeSettings.resolve(db).judge == "rules"
 
 
-def test_a_batch_asks_for_all_candidates_in_one_round(cxr: Cli, db: Path) -> None:
-    # The third round holds the chains: they do not wait for each other.
-    from cxr.miner.llm.asked import Deferred  # noqa: PLC0415
-    from cxr.miner.mine.candidates import _all_of  # noqa: PLC0415
-
+def test_candidates_do_not_wait_for_each_other_so_that_a_batch_has_them_all() -> None:
     asked: list[int] = []
 
     async def deferred(number: int) -> Any:
         asked.append(number)
         raise Deferred
 
-    import asyncio  # noqa: PLC0415
-
     with pytest.raises(Deferred):
         asyncio.run(_all_of([deferred(1), deferred(2)]))
     assert asked == [1, 2]
 
 
-WORDS = ["the", "heart", "is", "of", "normal", "size", "and", "both", "costophrenic", "angles", "are", "sharp", "on", "this", "image", "of", "the", "chest", "today"]
+WORDS = "the heart is of normal size and both costophrenic angles are sharp on this image of the chest today"
 
 
 def vary(*changed: int) -> str:
-    return " ".join("other" if at in changed else word for at, word in enumerate(WORDS))
+    return " ".join("other" if at in changed else word for at, word in enumerate(WORDS.split()))
 
 
 def test_texts_are_alike_that_share_four_fifths_of_their_trigrams() -> None:
@@ -292,8 +285,6 @@ def test_texts_are_alike_that_share_four_fifths_of_their_trigrams() -> None:
 
 
 def brute(texts: Sequence[str]) -> list[int | None]:
-    from cxr.miner.kit.alike import NEAR, _shared, shingles  # noqa: PLC0415
-
     firsts: list[int] = []
     found: list[int | None] = []
     for at, text in enumerate(texts):
@@ -313,12 +304,12 @@ def test_the_search_finds_what_comparing_all_with_all_finds() -> None:
 def test_chains_that_say_the_same_are_told_and_left_out_only_if_asked(cxr: Cli, tmp_path: Path) -> None:
     db = write_store(tmp_path / "cxr.duckdb", 6)
     with ScriptedServer(model(GOOD)) as server:
-        done = cxr(*LLM, "--base-url", server.url)
-        assert done.returncode == 0, done.stderr
-    assert "5 of 6 chains say nearly the words of another one" in done.stderr
+        notes = mined(db, server).notes
+    assert any("5 of 6 chains say nearly the words of another one" in note for note in notes)
     assert rows(db, "select count(*), count(distinct group_id), min(similarity) from near_duplicates") == [(6, 1, 1.0)]
-    assert cxr("score").returncode == 0
-    assert "6 chains written" in cxr("filter", "-o", "all.jsonl").stderr
+    score_chains(db, ScoreSettings(), lambda *_: None)
+    with Store.read(db) as store:
+        assert filter_chains(store, FilterSettings(), None).kept == {"binary": (6, 6)}
     fewer = cxr("filter", "--drop-duplicates", "-o", "fewer.jsonl")
     assert fewer.returncode == 0, fewer.stderr
     assert "1 chains written" in fewer.stderr
@@ -332,8 +323,7 @@ def test_yield_and_cost_of_a_factual_chain_are_estimated_from_what_was_scored_an
     db = write_store(tmp_path / "cxr.duckdb", 6)
     with ScriptedServer(model(GOOD)) as server:
         options = (*LLM, "--base-url", server.url)
-        assert "are factual is not known" in cxr(*options, "--estimate").stderr
-        assert cxr(*options, "--limit", "5").returncode == 0
+        mined(db, server, limit=5)
         scored = cxr("score")
         assert "a factual chain cost $" in scored.stderr
         told = cxr(*options, "--estimate")
@@ -349,18 +339,10 @@ def test_yield_and_cost_of_a_factual_chain_are_estimated_from_what_was_scored_an
 
 def test_show_tells_a_question_its_candidates(cxr: Cli, db: Path) -> None:
     with ScriptedServer(model(WORSE, GOOD)) as server:
-        assert cxr(*LLM, "--best-of", "2", "--limit", "1", "--base-url", server.url).returncode == 0
+        mined(db, server, best_of=2, limit=1)
     ((question,),) = rows(db, "select question_id from chains")
     shown = cxr("show", question)
     assert "Candidates" in shown.stdout
     assert "less factual" in shown.stdout
     (row,) = map(json.loads, cxr("show", question, "--format", "json").stdout.splitlines())
     assert [each["why"] for each in row["candidates"]] == ["less factual", "kept"]
-
-
-def test_mining_with_candidates_from_python_gives_the_same(db: Path) -> None:
-    with ScriptedServer(model(WORSE, GOOD)) as server:
-        settings = MineSettings(engine="llm", model="m", base_url=server.url, best_of=2)
-        result = mine_llm(db, settings)
-    assert result.mined == 2
-    assert any("drawn for 2 questions" in note for note in result.notes)

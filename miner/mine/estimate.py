@@ -67,9 +67,7 @@ def estimate_tables(db: Path, settings: MineSettings) -> list[Table]:
         columns = ["calls", "questions", "factual chains", "USD a factual chain"]
         found.append(table("Expected to be factual, as of those that are scored", columns, expected))
     else:
-        say(
-            f"how many chains of {settings.model} are factual is not known; mine some with --limit, and `cxr score` them"
-        )
+        say(say(f"how many chains of {settings.model} are factual is not known; `cxr score` some that were mined"))
     return found
 
 

@@ -34,8 +34,8 @@ def yield_parts(store: Store) -> list[PagePart]:
     repeats = store.rows(_SQL["repeated_chains"])
     parts += [
         PageNote(
-            f"{repeated:,} of {chains:,} chains by {engine} say nearly the words of another chain of the same job, task "
-            "and answer; `cxr filter --drop-duplicates` leaves them out."
+            f"{repeated:,} of {chains:,} chains by {engine} say nearly the words of another chain of the same job, "
+            "task and answer; `cxr filter --drop-duplicates` leaves them out."
         )
         for engine, repeated, chains in repeats
         if repeated
