@@ -18,7 +18,7 @@ from cxr.schemas.vocabulary import Licence
 
 EVERY = [load(name, version) for name, versions in available().items() for version in versions]
 # The steps of mining have worked studies as examples; a judge's prompts carry theirs in their words.
-STEPS = [prompt for prompt in EVERY if not prompt.name.startswith("judge_")]
+STEPS = [prompt for prompt in EVERY if not prompt.name.startswith("judge_") and prompt.name != "repair"]
 CASES = sorted({case.name: case for prompt in EVERY for case in prompt.examples}.items())
 
 # What these versions said when they were published. An improvement is a new file, never an edit.
@@ -32,6 +32,7 @@ PUBLISHED = {
     ("judge_extract", 1): "1ef716250581800540bc2756e93454bb63867635bc26d58b269d4ce5617dd1cd",
     ("judge_support", 1): "2e3e7b6956e66d16e2045ac1b4b90712ca90a7a5e24074db8aab05d270b25fa5",
     ("evidence", 1): "ede1f23eacf3e677435fb8e882dc29d9252f8709c3d1d6387ce8558fc45fccfb",
+    ("repair", 1): "c00c1e13c59a2af6cb6fa3c1cbf91debad1e85e3ad829f8a293eae37a64bb96d",
     ("plan", 1): "3c4fa0f9294f9169747f401589699c1aacc8a3b2166952ece35002261e455449",
     ("whole", 1): "f02d40b5bbea7cefa5c7ad8b5b9720ae3c2f50e1c8a91969a078e261862be01e",
 }

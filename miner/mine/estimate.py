@@ -67,7 +67,7 @@ def estimate_tables(db: Path, settings: MineSettings) -> list[Table]:
         columns = ["calls", "questions", "factual chains", "USD a factual chain"]
         found.append(table("Expected to be factual, as of those that are scored", columns, expected))
     else:
-        say(say(f"how many chains of {settings.model} are factual is not known; `cxr score` some that were mined"))
+        say(f"how many chains of {settings.model} are factual is not known; `cxr score` some that were mined")
     return found
 
 

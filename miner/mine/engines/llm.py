@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Reply)
 # Checks decide which replies are taken; some of them ask our own reader.
 _CODE = (
-    *(f"cxr.miner.mine.engines.{name}" for name in ("llm", "change", "replies", "temporal")),
+    *(f"cxr.miner.mine.engines.{name}" for name in ("llm", "change", "repair", "replies", "temporal")),
     *(f"cxr.miner.mine.{name}" for name in ("checks", "assertion", "relevance", "understood", "unquoted", "words")),
 )
 
