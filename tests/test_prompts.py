@@ -19,7 +19,7 @@ from cxr.schemas.vocabulary import Licence
 
 EVERY = [load(name, version) for name, versions in available().items() for version in versions]
 # The steps of mining have worked studies as examples; a judge's prompts carry theirs in their words.
-STEPS = [prompt for prompt in EVERY if not prompt.name.startswith("judge_")]
+STEPS = [prompt for prompt in EVERY if not prompt.name.startswith("judge_") and prompt.name != "repair"]
 CASES = sorted({case.name: case for prompt in EVERY for case in prompt.examples}.items())
 
 # What these versions said when they were published. An improvement is a new file, never an edit.
@@ -33,6 +33,7 @@ PUBLISHED = {
     ("judge_extract", 1): "1ef716250581800540bc2756e93454bb63867635bc26d58b269d4ce5617dd1cd",
     ("judge_support", 1): "2e3e7b6956e66d16e2045ac1b4b90712ca90a7a5e24074db8aab05d270b25fa5",
     ("evidence", 1): "ede1f23eacf3e677435fb8e882dc29d9252f8709c3d1d6387ce8558fc45fccfb",
+    ("repair", 1): "c00c1e13c59a2af6cb6fa3c1cbf91debad1e85e3ad829f8a293eae37a64bb96d",
     ("plan", 1): "3c4fa0f9294f9169747f401589699c1aacc8a3b2166952ece35002261e455449",
     ("chain", 2): "1a9dd5a25e4ee6800817ce77c7df4ec7c5a83217b5c07a5121d359b4c576ea2b",
     ("chain_temporal", 2): "829b0c172d6c90e004a1e622bc9a1eb4fe48977ae4b47fced5520952ef70e30e",

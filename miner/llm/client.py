@@ -38,7 +38,7 @@ from cxr.miner.llm.reading import Unread, ended, text_of
 from cxr.miner.llm.reasks import mended, reason, shortened, thought
 from cxr.miner.llm.serving import Serving
 from cxr.miner.llm.settings import ServerSettings
-from cxr.miner.llm.typed import typed
+from cxr.miner.llm.typed import Typed, typed
 from cxr.miner.llm.wire import Wire, WireError
 from cxr.prompts import Prompt, Reply
 from cxr.prompts.guide import Guide
@@ -115,35 +115,42 @@ class Client:
         question_id: str,
         licence: Licence,
         guide: Guide | None = None,
+        sampling: Mapping[str, object] | None = None,
     ) -> R:
         """Ask one step until the reply fits its type and passes the check, at most `max_reasks` times again.
 
         A reply that was cut off is asked for once more, shorter. A `guide` bounds the reply, in its schema and in its
-        tokens, by what its question allows.
+        tokens, by what its question allows. `sampling` is how this request is sampled otherwise than the settings say.
 
         Raises MiningReject if it never does or no reply comes, EngineStopped if no request can succeed, BudgetReached
         if none may, and PolicyError before anything is sent where the licence forbids it.
         """
         with self.course.question(question_id):
-            asked, messages = Asked(question_id, prompt, licence), prompt.messages(values)
-            return await self._typed(asked, messages, reply_type, check, guide)
+            request: dict[str, Any] = {
+                "messages": prompt.messages(values),
+                "model": self._model,
+                **self._shape(reply_type, guide),
+                **self._sampling,
+                **(sampling or {}),
+                **room_for(guide, self.settings),
+            }
+            return await self._typed(Asked(question_id, prompt, licence), request, reply_type, check)
+
+    def _form_of(self, reply_type: type[R]) -> Typed[R]:
+        return typed(reply_type, "tools" if self._form == "tools" else "json_schema")
+
+    def _shape(self, reply_type: type[R], guide: Guide | None) -> dict[str, Any]:
+        form = self._form_of(reply_type)
+        return form.request if guide is None else form.request_for(guide, keywords_taken(self.settings))
 
     async def _typed(
         self,
         asked: Asked,
-        messages: Sequence[Mapping[str, Any]],
+        request: dict[str, Any],
         reply_type: type[R],
         check: Callable[[R], Rejection | None],
-        guide: Guide | None,
     ) -> R:
-        form = typed(reply_type, "tools" if self._form == "tools" else "json_schema")
-        request: dict[str, Any] = {
-            "messages": messages,
-            "model": self._model,
-            **(form.request if guide is None else form.request_for(guide, keywords_taken(self.settings))),
-            **self._sampling,
-            **room_for(guide, self.settings),
-        }
+        form = self._form_of(reply_type)
 
         def checked(reply: R) -> Rejection | None:
             asked.rejection = check(reply)

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-
 from cxr.miner.llm.budget import BYTES_PER_TOKEN
 from cxr.miner.llm.cache import request_hash
 from cxr.miner.llm.capabilities import NOT_SENT, Takes

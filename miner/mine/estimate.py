@@ -19,11 +19,13 @@ from cxr.miner.kit.errors import MiningReject
 from cxr.miner.kit.progress import clock
 from cxr.miner.llm.budget import BYTES_PER_TOKEN, seconds_for
 from cxr.miner.llm.prices import Price, price_of
+from cxr.miner.mine.choosing import job_of
 from cxr.miner.mine.engines import Reasoning
 from cxr.miner.mine.engines.llm import LLMEngine
 from cxr.miner.mine.engines.rules import RulesEngine
-from cxr.miner.mine.job import Job, load, unmined
+from cxr.miner.mine.job import load, unmined
 from cxr.miner.mine.settings import MineSettings
+from cxr.miner.mine.yields import share_of_model
 from cxr.miner.store import Store
 from cxr.prompts import Prompt
 from cxr.prompts.render import TEMPORAL
@@ -57,6 +59,7 @@ def estimate_tables(db: Path, settings: MineSettings) -> list[Table]:
     with Store.read(db) as store:
         for calls in (3, 1):
             rows += _rows_of(store, settings.model_copy(update={"calls": calls}), price)
+        expected = _yield_rows(store, settings, rows)
     if price is None:
         where = f"{settings.model} at {settings.base_url}"
         say(f"the price of {where} is not known; give --price INPUT,OUTPUT to see costs")
@@ -65,12 +68,48 @@ def estimate_tables(db: Path, settings: MineSettings) -> list[Table]:
     if getattr(settings, "reasoning_effort", None) is not None:
         say("thoughts are paid for as reply tokens are; they count here once calls of the model are on record")
     columns = [*("calls", "step", "requests", "prompt tokens", "of them cached", "reply tokens"), *_COSTS]
-    return [table(f"Expected for {settings.model}, questions that are not mined yet", columns, rows)]
+    found = [table(f"Expected for {settings.model}, questions that are not mined yet", columns, rows)]
+    if expected:
+        columns = ["calls", "questions", "factual chains", "USD a factual chain"]
+        found.append(table("Expected to be factual, as of those that are scored", columns, expected))
+    else:
+        say(f"how many chains of {settings.model} are factual is not known; `cxr score` some that were mined")
+    return found
+
+
+def _yield_rows(store: Store, settings: MineSettings, rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """Return for each number of calls how many factual chains to expect, and their cost; none where nothing is scored.
+
+    `rows` are those of the main table, of which the last for a number of calls is the sum.
+    """
+    made: list[tuple[object, ...]] = []
+    for calls, row in {row[0]: row for row in rows}.items():
+        known = share_of_model(store, settings.named_model, int(str(calls)))
+        questions = unmined(store, settings.model_copy(update={"calls": calls}), _job(store, settings, calls)).height
+        if known is None or not questions:
+            continue
+        share, sentence = known
+        if not made:
+            say(sentence)
+        usd = row[6]
+        each = f"{usd / (questions * share):.4f}" if isinstance(usd, float) and share else None
+        made.append((calls, questions, round(questions * share), each))
+    return made
+
+
+def _job(store: Store, settings: MineSettings, calls: object) -> str:
+    return job_of(settings.model_copy(update={"calls": calls}), store.path).fingerprint
+
+
+def _times(settings: MineSettings, prompt: str) -> int:
+    """Return how often a step is asked for each question: candidates have a chain, or a whole reply, of their own."""
+    drawn = prompt.removesuffix(TEMPORAL) in {"chain", "whole"}
+    return settings.best_of if drawn else 1
 
 
 def _rows_of(store: Store, settings: MineSettings, price: Price | None) -> list[tuple[object, ...]]:
     engine = LLMEngine(settings)
-    todo = unmined(store, settings, Job.of(engine).fingerprint)
+    todo = unmined(store, settings, job_of(settings, store.path).fingerprint)
     if not todo.height:
         return [(settings.calls, "nothing to do", 0, 0, 0, 0, 0.0, 0.0, "", "")]
     temporal = pl.col("task") == str(Task.TEMPORAL)
@@ -81,7 +120,7 @@ def _rows_of(store: Store, settings: MineSettings, price: Price | None) -> list[
     rows: list[tuple[object, ...]] = []
     totals = [0.0] * 6
     for step, questions, sampled in steps:
-        requests = questions * _REASKS
+        requests = questions * _REASKS * _times(settings, step.name)
         sent, replied, cached = (
             requests * count for count in (step.prompt_tokens, step.completion_tokens, step.cached_tokens)
         )

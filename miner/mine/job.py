@@ -18,6 +18,7 @@ from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import MiningReject, SettingsError
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.mine.checks import check_all
+from cxr.miner.mine.duplicates import note_duplicates
 from cxr.miner.mine.engines import Described, Engine, Reasoning
 from cxr.miner.mine.settings import MineSettings
 from cxr.miner.store import Run, Store
@@ -62,6 +63,8 @@ class Mined:
     plan: Plan
     evidence: tuple[Evidence, ...]
     chain: Chain
+    candidates: tuple[dict[str, object], ...] = ()
+    """Rows of all chains that were made for the question, where one was chosen."""
 
 
 def mine_question(engine: Engine, question: Question, report: Report) -> Mined:
@@ -92,6 +95,11 @@ class SyncRunner:
     def mine(self, db: Path, settings: MineSettings) -> MineResult:
         """Mine what is missing."""
         engine = self.make()
+        if settings.chooses:
+            raise SettingsError(
+                f"--best-of and --repair are for engines that ask a model, such as --engine llm; {settings.engine} "
+                "gives a question one chain, and there is nothing to choose"
+            )
         with Store.write(db) as store, progress(f"mine with {engine.name}") as advance:
             return mine(store, engine, settings, advance)
 
@@ -126,6 +134,8 @@ def mine(store: Store, engine: Engine, settings: MineSettings, advance: Callable
                 result.mined += chains
                 result.new_rejects += rejects
                 advance(result.mined + result.new_rejects, todo.height)
+            if repeated := note_duplicates(store, job.fingerprint, run):
+                result.notes.append(repeated)
     result.rejects = standing_rejects(store, job.fingerprint)
     return result
 
@@ -159,6 +169,7 @@ class Rejected:
 
     question: Question
     reject: MiningReject
+    candidates: tuple[dict[str, object], ...] = ()
 
 
 def standing_rejects(store: Store, fingerprint: str) -> dict[str, int]:
@@ -230,15 +241,20 @@ def _outcome(engine: Engine, question: Question, report: Report) -> Mined | Reje
 
 
 def commit(
-    store: Store, job: Job, run: Run, outcomes: Sequence[Mined | Rejected], books: StoreBooks | None = None
+    store: Store, job: Job, run: Run, outcomes: Sequence[Mined | Rejected], *books: StoreBooks
 ) -> tuple[int, int]:
     """Write outcomes, and what the books gathered, in one transaction; return the numbers of chains and rejects."""
     chains = [_row(outcome, job, run) for outcome in outcomes if isinstance(outcome, Mined)]
     rejects = [_reject_row(outcome, job, run) for outcome in outcomes if isinstance(outcome, Rejected)]
+    candidates = [row for outcome in outcomes for row in outcome.candidates]
     with store.transaction():
         if outcomes:
             ids = pl.DataFrame({"question_id": [outcome.question.question_id for outcome in outcomes]})
             store.replace_temporary("finished", ids)
+            store.connection.execute(
+                "delete from candidates where settings_hash = ? and question_id in (select question_id from finished)",
+                [job.fingerprint],
+            )
             store.connection.execute(
                 """
                 delete from rejects where stage = 'mine' and reject_key in (select question_id from finished)
@@ -250,10 +266,11 @@ def commit(
             )
         run.rows_written += store.insert("chains", pl.DataFrame(chains, infer_schema_length=None))
         run.rejects += store.insert("rejects", pl.DataFrame(rejects, infer_schema_length=None))
-        if books is not None:
-            books.insert()
-    if books is not None:
-        books.committed()
+        store.insert("candidates", pl.DataFrame(candidates, infer_schema_length=None))
+        for each in books:
+            each.insert()
+    for each in books:
+        each.committed()
     return len(chains), len(rejects)
 
 

@@ -43,8 +43,13 @@ def prompt_text(name: str, question_id: str | None, db: Path) -> str:
     prompt = _find(name)
     if question_id is None:
         return source(prompt.name, prompt.version, pack().prompts)
-    if prompt.name.startswith("judge_"):
-        raise InputError(f"{prompt.name} is asked by the llm judge, not of a question; show it without --question")
+    if prompt.name.startswith("judge_") or prompt.name == "repair":
+        why = (
+            "holds a chain that was judged"
+            if prompt.name == "repair"
+            else "is asked by the llm judge, not of a question"
+        )
+        raise InputError(f"{prompt.name} {why}; show it without --question")
     with Store.read(db) as store:
         ids = store.frame("select question_id from questions where question_id = $id", {"id": question_id})
         if ids.is_empty():

@@ -8,6 +8,7 @@ from typing import get_args, get_type_hints
 import polars as pl
 
 from cxr.miner.judge import Judge
+from cxr.miner.judge.protocol import AsksAhead
 from cxr.miner.judge.significance import weights_version
 from cxr.miner.judge.weights import Weights
 from cxr.miner.kit.digest import code_digest, digest
@@ -37,6 +38,8 @@ class ScoringResult:
     judge_version: str
     scored: int = 0
     already: int = 0
+    second: str = ""
+    """What a second judge was asked and changed, as a sentence."""
     rejects: dict[str, int] = field(default_factory=dict)
 
 
@@ -78,6 +81,7 @@ def score_predictions(
             scoring = _Scoring(store, benchmark, judge, run, books, ratescore, weights)
             scoring.all(total, settings.processes, advance)
             result.scored = run.rows_written
+            result.second = judge.told() if isinstance(judge, AsksAhead) else ""
     result.rejects = dict(
         store.rows(
             "select reason, count(*) from rejects where stage = 'evaluate' and settings_hash = ? and reject_key in "

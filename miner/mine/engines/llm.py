@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -13,6 +14,7 @@ from cxr.miner.language.version import VERSION_LENGTH, reader_version
 from cxr.miner.llm.guided import keywords_taken
 from cxr.miner.mine.blind import blinded
 from cxr.miner.mine.engines import Reasoning
+from cxr.miner.mine.engines.repair import repair_values
 from cxr.miner.mine.engines.replies import (
     check_answer_reply,
     check_chain_reply,
@@ -39,6 +41,7 @@ from cxr.prompts.replies import (
     WholeReply,
 )
 from cxr.prompts.styles import Style, drawn, load_styles
+from cxr.schemas import JudgedFinding
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
 from cxr.schemas.rejection import Rejection
@@ -51,7 +54,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Reply)
 # Checks decide which replies are taken; some of them ask our own reader.
 _CODE = (
-    *(f"cxr.miner.mine.engines.{name}" for name in ("llm", "change", "replies", "temporal")),
+    *(f"cxr.miner.mine.engines.{name}" for name in ("llm", "change", "repair", "replies", "temporal")),
     *(
         f"cxr.miner.mine.{name}"
         for name in ("blind", "checks", "assertion", "details", "relevance", "talk", "understood", "unquoted", "words")
@@ -89,6 +92,8 @@ class LLMEngine:
         self.temporal_prompts = {name: _twin(prompt, of) for name, prompt in self.prompts.items()}
         voiced = any("style" in prompt.shows for prompt in self.prompts.values())
         self._styles = _styles(settings.styles, of) if voiced else ()
+        self.repair_prompt = load("repair", of=of)
+        self._sampling: dict[str, object] = {}
 
     @property
     def version(self) -> str:
@@ -105,6 +110,7 @@ class LLMEngine:
             "temporal_prompts": [prompt.named for prompt in self.temporal_prompts.values()],
             "voices": [style.named for style in self._styles],
             "reply_schemas_hash": self._schemas_hash,
+            **({"repair_prompt": self.repair_prompt.named} if self._settings.repair else {}),
         }
 
     def style_of(self, question: Question) -> Style | None:
@@ -125,6 +131,12 @@ class LLMEngine:
     def attestations_used(self) -> tuple[str, ...]:
         """The attestations, as JSON, that let text of a credentialed corpus leave this machine so far; for `runs`."""
         return () if self._client is None else tuple(sorted(self._client.wire.attestations_used))
+
+    def sampled(self, sampling: Mapping[str, object]) -> "LLMEngine":
+        """Return the engine as it would ask with other sampling options, such as another seed."""
+        other = copy(self)
+        other._sampling = dict(sampling)
+        return other
 
     async def reason(self, question: Question, report: Report) -> Reasoning:
         """Return plan, evidence and chain, in one call or three."""
@@ -159,6 +171,27 @@ class LLMEngine:
 
         return to_chain(await self._ask("chain", ChainReply, check, question, report, plan, evidence), question)
 
+    async def repaired(
+        self,
+        question: Question,
+        plan: Plan,
+        evidence: tuple[Evidence, ...],
+        chain: Chain,
+        against: Sequence[JudgedFinding],
+        report: Report,
+    ) -> Chain:
+        """Ask once for the chain without the claims that were found not to be borne out; no report is shown."""
+        assert self._client is not None, "an engine that shall be asked needs a client"  # noqa: S101
+        reply = await self._client.ask(
+            self.repair_prompt,
+            repair_values(question, plan, evidence, chain, against),
+            ChainReply,
+            lambda reply: check_chain_reply(reply, question, evidence),
+            question_id=question.question_id,
+            licence=report.licence,
+        )
+        return to_chain(reply, question)
+
     async def _whole(self, question: Question, report: Report) -> Reasoning:
         form = TemporalWholeReply if question.task is Task.TEMPORAL else WholeReply
         reply = await self._ask(
@@ -189,6 +222,7 @@ class LLMEngine:
             question_id=question.question_id,
             licence=report.licence,
             guide=self._guide(prompt.name, question, len(evidence) or None),
+            sampling=self._sampling,
         )
 
     def _guide(self, name: str, question: Question, observations: int | None) -> Guide | None:
