@@ -78,9 +78,10 @@ def checked(question: Question, reasoning: Reasoning, report: Report) -> Mined:
 
 @dataclass(frozen=True)
 class SyncRunner:
-    """Runs an engine that answers at once."""
+    """Runs an engine that answers at once; `told` makes one that has settings of its own."""
 
     make: Callable[[], Engine]
+    told: Callable[[MineSettings], Engine] | None = None
 
     @property
     def version(self) -> str:
@@ -89,7 +90,7 @@ class SyncRunner:
 
     def mine(self, db: Path, settings: MineSettings) -> MineResult:
         """Mine what is missing."""
-        engine = self.make()
+        engine = self.told(settings) if self.told else self.make()
         with Store.write(db) as store, progress(f"mine with {engine.name}") as advance:
             return mine(store, engine, settings, advance)
 

@@ -9,6 +9,7 @@ from cxr.miner.kit.settings import Tasks
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.mine.engines import check_name
 
+Wording = Literal["varied", "plain"]
 EngineName = Annotated[str, BeforeValidator(check_name)]
 
 
@@ -22,6 +23,10 @@ class MineSettings(ServerSettings):
     calls: Literal[1, 3] = Field(
         default=3, description="requests a question: plan, evidence and chain apart, or joined"
     )
+    wording: Wording = Field(
+        default="varied", description="of the rules engine: drawn for each question, or one wording for all"
+    )
+    wording_seed: int = Field(default=0, description="names the draw of the wording")
     limit: int | None = Field(default=None, ge=1)
     tasks: Tasks | None = None
     plan_version: int | None = Field(default=None, ge=1, description="None takes the newest prompt")
