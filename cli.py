@@ -127,6 +127,8 @@ MINING = Options(
     engine=offered(str, "rules (offline) or llm (an OpenAI-compatible server)."),
     model=offered(str, "Server: the model's name there."),
     calls=offered(int, "Server: 3 calls a question, or 1 for all three steps."),
+    wording=offered(str, "For rules: varied (drawn for each question), or plain (one wording for all)."),
+    wording_seed=offered(int, "For rules: names the draw of the wording."),
     **SERVER,
     **PACED,
 )
