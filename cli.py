@@ -131,6 +131,8 @@ MINING = Options(
     until_factual=offered(bool, "With --best-of: draw no more once a chain is wholly factual.", "--until-factual"),
     repair=offered(bool, "Server: claims that the judge finds not borne out go back once.", "--repair"),
     judge=offered(str, "Who judges for these two: that of [judge] in cxr.toml; default rules."),
+    wording=offered(str, "For rules: varied (drawn for each question), or plain (one wording for all)."),
+    wording_seed=offered(int, "For rules: names the draw of the wording."),
     **SERVER,
     **PACED,
 )

@@ -83,9 +83,10 @@ def checked(question: Question, reasoning: Reasoning, report: Report) -> Mined:
 
 @dataclass(frozen=True)
 class SyncRunner:
-    """Runs an engine that answers at once."""
+    """Runs an engine that answers at once; `told` makes one that has settings of its own."""
 
     make: Callable[[], Engine]
+    told: Callable[[MineSettings], Engine] | None = None
 
     @property
     def version(self) -> str:
@@ -94,12 +95,12 @@ class SyncRunner:
 
     def mine(self, db: Path, settings: MineSettings) -> MineResult:
         """Mine what is missing."""
-        engine = self.make()
         if settings.chooses:
             raise SettingsError(
                 f"--best-of and --repair are for engines that ask a model, such as --engine llm; {settings.engine} "
                 "gives a question one chain, and there is nothing to choose"
             )
+        engine = self.told(settings) if self.told else self.make()
         with Store.write(db) as store, progress(f"mine with {engine.name}") as advance:
             return mine(store, engine, settings, advance)
 

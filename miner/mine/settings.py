@@ -10,6 +10,7 @@ from cxr.miner.kit.settings import Names, Tasks
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.mine.engines import check_name
 
+Wording = Literal["varied", "plain"]
 EngineName = Annotated[str, BeforeValidator(check_name)]
 
 
@@ -28,6 +29,10 @@ class MineSettings(ServerSettings):
         default=False, description="leave out of the plan's report what states the findings that are asked about"
     )
     styles: Names | None = Field(default=None, description="voices of chains to draw from; None draws from all")
+    wording: Wording = Field(
+        default="varied", description="of the rules engine: drawn for each question, or one wording for all"
+    )
+    wording_seed: int = Field(default=0, description="names the draw of the wording")
     limit: int | None = Field(default=None, ge=1)
     tasks: Tasks | None = None
     plan_version: int | None = Field(default=None, ge=1, description="None takes the newest prompt")
