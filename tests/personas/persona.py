@@ -8,8 +8,6 @@ Request = dict[str, Any]
 Message = dict[str, Any]
 Completion = dict[str, Any]
 
-NOT_SENT: frozenset[str] = frozenset()
-
 
 @dataclass(frozen=True)
 class Refusal:
@@ -70,6 +68,10 @@ class Persona:
     """The number of requests after which it is another persona."""
     ends: Mapping[str, str] = field(default_factory=dict)
     """For each command that cannot succeed a pattern of the sentence that its user needs; `*` stands for all three."""
+    may_pay_more: int = 0
+    """Replies that are paid for and cannot be read, of a server that succeeds."""
+    may_succeed: bool = False
+    """Whether a command that finds its own way out is as good as the sentence."""
 
     def sentence(self, command: str) -> str | None:
         """Return the pattern of the sentence that ends a command, None where it succeeds."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tests.personas.persona import Persona, Refusal, Request
+from tests.personas.persona import Refusal, Request
 
 When = Callable[[Request], bool]
 
@@ -48,6 +48,11 @@ def in_schema(keyword: str) -> When:
 def longer_than(characters: int) -> When:
     """Whether the messages are longer than a window."""
     return lambda request: len(json.dumps(request["messages"])) > characters
+
+
+def longest(tokens: int) -> When:
+    """Whether a reply of more tokens is asked for, or one of any length."""
+    return lambda request: request.get("max_completion_tokens", request.get("max_tokens", 10**9)) > tokens
 
 
 def always(_: Request) -> bool:
@@ -115,4 +120,4 @@ def only(*ways: str) -> frozenset[str]:
 
 
 PLAIN: frozenset[str] = frozenset()
-__all__ = ["PLAIN", "Persona", "Refusal"]
+"""No way of asking for JSON binds the model."""
