@@ -10,7 +10,8 @@ import polars as pl
 
 from cxr.miner.mine.job import load
 from cxr.miner.store import Store
-from tests.benchmarks_world import make_store, rows, run_cxr, sql
+from tests.benchmarks_world import make_store, run_cxr, sql
+from tests.corpora import INVENTED
 from tests.personas.model import ANSWER, STEPS, KnowingModel
 from tests.personas.persona import Persona
 from tests.personas.server import Log, PersonaServer
@@ -19,7 +20,6 @@ from tests.prediction_world import lines, write_picture
 FEW = 3
 MOST_PROBES = 3
 MOST_PAID_FOR_NOTHING = 12
-STUDIES = 12
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,17 @@ class World:
 
 def make_world(folder: Path) -> World:
     """Ask questions of a few invented studies; those are kept that a good model can answer, one of each wording."""
-    corpus = rows(STUDIES)
+    corpus = [
+        {
+            "study_id": f"s{number}",
+            "findings": findings,
+            "impression": impression,
+            "split": "test",
+            "image": f"images/{number}.png",
+        }
+        for number, (findings, impression) in enumerate(INVENTED)
+    ]
     for number, row in enumerate(corpus):
-        row["image"] = row["image"].partition(";")[0]
         write_picture(folder / row["image"], number)
     db = make_store(folder, corpus, mined=False)
     targets = ("--only", "--images", "optional", "--target", f"test.answer_only={FEW}")
