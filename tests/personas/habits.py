@@ -6,10 +6,11 @@ import json
 import re
 from typing import Any
 
-from tests.personas.persona import Completion, Message, Persona, Request
+from tests.personas.persona import FEW, Completion, Message, Persona, Request
 from tests.personas.refusing import (
     PLAIN,
     always,
+    ending_with_assistant,
     form,
     has,
     not_alternating,
@@ -472,4 +473,42 @@ SHAPES = (
     ),
 )
 
-HABITS = (*WORDINGS, *WRAPPINGS, *PASSING, *CHANGING, *STOPPING, *ADDRESSES, *SHAPES)
+ERRING = (
+    Persona(
+        "errs-once",
+        "models in general",
+        "quotes wrongly, and rightly when it is asked again",
+        "M",
+        "asks again",
+        errs=True,
+        may_pay_more=FEW,
+    ),
+    Persona(
+        "errs-once-alternating",
+        "Mistral's templates",
+        "likewise; roles have to take turns and the user has the last word",
+        f"D {_GH}/kubeai-project/kubeai/issues/499",
+        "asks again as the user",
+        refuses=(
+            refuse(not_alternating, vllm("After the optional system message, conversation roles must alternate.")),
+            refuse(ending_with_assistant, vllm("Expected last role User or Tool for serving but got assistant")),
+        ),
+        errs=True,
+        may_pay_more=FEW,
+    ),
+    Persona(
+        "errs-once-no-tool-role",
+        "servers with tools and no role `tool`",
+        "likewise; only tools bind, and the role `tool` is refused",
+        "M",
+        "asks again as the user",
+        refuses=(
+            _REFUSES_SCHEMA,
+            refuse(role("tool"), vllm("Only user, assistant and system roles are supported!")),
+        ),
+        errs=True,
+        may_pay_more=FEW,
+    ),
+)
+
+HABITS = (*ERRING, *WORDINGS, *WRAPPINGS, *PASSING, *CHANGING, *STOPPING, *ADDRESSES, *SHAPES)

@@ -2,12 +2,12 @@
 
 import json
 
-from tests.personas.persona import Completion, Message, Persona, Request
+from tests.personas.persona import FEW, Completion, Message, Persona, Request
 from tests.personas.refusing import (
     PLAIN,
     always,
+    bare_tool_calls,
     extra_forbidden,
-    forced_tool,
     form,
     has,
     in_schema,
@@ -19,6 +19,7 @@ from tests.personas.refusing import (
     role,
     unsupported_parameter,
     unsupported_value,
+    with_image,
 )
 
 _GH = "https://github.com"
@@ -330,7 +331,7 @@ CLOUDS = (
         "deepseek",
         "DeepSeek",
         "refuses `json_schema` and, as a reasoner, a forced tool; `json_object` needs the word JSON",
-        f"D {_GH}/bytedance/deer-flow/issues/545; tool M",
+        f"D {_GH}/bytedance/deer-flow/issues/545, {_GH}/deepseek-ai/DeepSeek-R1/issues/836",
         does="asks for `json_object`, the schema in words",
         refuses=(
             refuse(
@@ -338,7 +339,7 @@ CLOUDS = (
                 openai("This response_format type is unavailable now", None, "invalid_request_error"),
             ),
             refuse(
-                forced_tool,
+                has("tool_choice"),
                 openai("deepseek-reasoner does not support this tool_choice", None, "invalid_request_error"),
             ),
             refuse(
@@ -362,6 +363,48 @@ CLOUDS = (
                 content_type="text/plain",
             ),
         ),
+    ),
+    Persona(
+        "deepseek-no-images",
+        "DeepSeek",
+        "takes no images",
+        "M",
+        does="stops `cxr predict` and says so",
+        refuses=(
+            refuse(
+                with_image,
+                {
+                    "error": {
+                        "message": "Failed to deserialize the JSON body into the target type: messages[1]: unknown "
+                        "variant `image_url`, expected `text` at line 1 column 912",
+                        "type": "invalid_request_error",
+                        "param": None,
+                        "code": "invalid_request_error",
+                    }
+                },
+            ),
+        ),
+        ends={"predict": "takes no images"},
+    ),
+    Persona(
+        "deepseek-wants-its-thoughts",
+        "DeepSeek, thinking with tools",
+        "a tool call that is sent back needs the thoughts that led to it",
+        f"D {_GH}/abhigyanpatwari/GitNexus/issues/43",
+        does="sends them back, or the error alone",
+        refuses=(
+            refuse(
+                has("response_format"),
+                openai("This response_format type is unavailable now", None, "invalid_request_error"),
+            ),
+            refuse(
+                bare_tool_calls,
+                openai("Missing `reasoning_content` field in the assistant message at message index 2."),
+            ),
+        ),
+        message=lambda message: message | {"reasoning_content": "Let me look at the report."},
+        errs=True,
+        may_pay_more=FEW,
     ),
     Persona(
         "groq-small",

@@ -16,6 +16,7 @@ from tests.personas.refusing import (
     role,
     vllm,
     vllm_new,
+    with_image,
 )
 
 _GH = "https://github.com"
@@ -221,7 +222,7 @@ VLLM = (
         "vllm-no-tool-parser",
         "vLLM without a tool parser, no guided decoding",
         "refuses tools; ignores `response_format`",
-        "D https://docs.vllm.ai/en/latest/features/tool_calling.html; words M",
+        f"D {_GH}/vllm-project/vllm/issues/9986",
         does="reads the JSON out of fences",
         refuses=(
             refuse(
@@ -349,10 +350,18 @@ DESKTOP = (
         ),
     ),
     Persona(
+        "llama-cpp-ignores-json-object",
+        "llama.cpp's server",
+        "ignores `json_object` and answers free text; `json_schema` binds",
+        f"D {_GH}/ggml-org/llama.cpp/issues/24096",
+        does="asks with `json_schema`",
+        binds=only("json_schema", "tools"),
+    ),
+    Persona(
         "llama-cpp-python-old",
         "llama-cpp-python",
         "refuses `json_schema` with pydantic's list, without `error`",
-        f"D {_GH}/abetlen/llama-cpp-python/issues/1580; body M",
+        f"D {_GH}/abetlen/llama-cpp-python/pull/1122; body M",
         does="asks through tools",
         refuses=(
             refuse(
@@ -389,10 +398,35 @@ DESKTOP = (
         body=_bare,
     ),
     Persona(
+        "tgi-own-format",
+        "text-generation-inference",
+        "`response_format` has a form of its own: others are HTTP 422, as text",
+        f"D {_GH}/huggingface/huggingface_hub/issues/2744",
+        does="asks through tools",
+        refuses=(
+            refuse(
+                has("response_format"),
+                "Failed to deserialize the JSON body into the target type: response_format: missing field `value` at "
+                "line 1 column 168",
+                422,
+                content_type="text/plain",
+            ),
+        ),
+    ),
+    Persona(
+        "vllm-no-images",
+        "vLLM with a text model",
+        "takes no images",
+        "D https://docs.vllm.ai/en/latest/features/multimodal_inputs.html; words M",
+        does="stops `cxr predict` and says so",
+        refuses=(refuse(with_image, vllm_new("At most 0 image(s) may be provided in one prompt.")),),
+        ends={"predict": "takes no images"},
+    ),
+    Persona(
         "tgi-too-long",
         "text-generation-inference",
         "input and reply are longer than it takes: HTTP 422",
-        f"D {_GH}/huggingface/text-generation-inference; words M",
+        f"D {_GH}/huggingface/text-generation-inference/issues/628, {_GH}/huggingface/transformers/issues/28523",
         does="asks for less, or names `max_completion_tokens`",
         refuses=(
             refuse(

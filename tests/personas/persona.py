@@ -7,6 +7,8 @@ from typing import Any
 Request = dict[str, Any]
 Message = dict[str, Any]
 Completion = dict[str, Any]
+FEW = 3
+"""Questions, chains or samples that a persona is met with."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Persona:
     body: Callable[[Completion, Request], object] = lambda completion, _: completion
     """What becomes of the whole completion; an object is sent as JSON, bytes and strings as they are."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    errs: bool = False
+    """Whether its model quotes wrongly when it is first asked for evidence, and rightly when it is asked again."""
     drips: bool = False
     """Whether a body comes in many small pieces."""
     path: str = "/v1"

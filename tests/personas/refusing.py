@@ -40,6 +40,26 @@ def not_alternating(request: Request) -> bool:
     return any(role != ("user", "assistant")[number % 2] for number, role in enumerate(roles))
 
 
+def with_image(request: Request) -> bool:
+    """Whether a message holds an image."""
+    return any(
+        part.get("type") == "image_url"
+        for message in request["messages"]
+        if isinstance(message.get("content"), list)
+        for part in message["content"]
+    )
+
+
+def bare_tool_calls(request: Request) -> bool:
+    """Whether a tool call of the assistant is repeated without the thoughts that led to it."""
+    return any(message.get("tool_calls") and "reasoning_content" not in message for message in request["messages"])
+
+
+def ending_with_assistant(request: Request) -> bool:
+    """Whether the last word is the assistant's."""
+    return bool(request["messages"][-1]["role"] == "assistant")
+
+
 def in_schema(keyword: str) -> When:
     """Whether a schema that is sent, in whichever way, has this keyword."""
     return lambda request: f'"{keyword}":' in json.dumps([request.get("response_format"), request.get("tools")])

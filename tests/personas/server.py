@@ -1,6 +1,7 @@
 """The server that behaves as a persona does; it notes what it was asked and what it charged for."""
 
 import asyncio
+import dataclasses
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,6 +59,7 @@ class PersonaServer(LoopServer):
         """Become a persona; gives the address that its user would type."""
         self._persona, self.log = persona, Log()
         self._refused: dict[int, int] = {}
+        self._erred: set[str] = set()
         return f"http://127.0.0.1:{self._port}{persona.path if persona.base is None else persona.base}"
 
     async def _answer(self, http: web.Request) -> web.StreamResponse:
@@ -78,6 +80,9 @@ class PersonaServer(LoopServer):
                 body = refusal.body(request) if callable(refusal.body) else refusal.body
                 return _response(body, refusal.status, dict(refusal.headers))
         asked.status = 200
+        if persona.errs and reply.step == "evidence" and reply.text not in self._erred:
+            self._erred.add(reply.text)
+            reply = dataclasses.replace(reply, text=misquoted(reply.text))
         made = persona.body(completion(persona, request, reply), request)
         if not persona.drips:
             return _response(made, 200, dict(persona.headers))
@@ -93,6 +98,14 @@ class PersonaServer(LoopServer):
 
     async def _close(self) -> None:
         await self._runner.cleanup()
+
+
+def misquoted(text: str) -> str:
+    """Return evidence with quotes that stand in no report."""
+    said = json.loads(text)
+    for item in said["items"]:
+        item["quotes"] = ["a large unicorn"] if item["quotes"] else []
+    return json.dumps(said)
 
 
 def completion(persona: Persona, request: Request, reply: Reply) -> Completion:

@@ -13,11 +13,10 @@ from cxr.miner.store import Store
 from tests.benchmarks_world import make_store, run_cxr, sql
 from tests.corpora import INVENTED
 from tests.personas.model import ANSWER, STEPS, KnowingModel
-from tests.personas.persona import Persona
+from tests.personas.persona import FEW, Persona
 from tests.personas.server import Log, PersonaServer
 from tests.prediction_world import lines, write_picture
 
-FEW = 3
 MOST_PROBES = 3
 MOST_PAID_FOR_NOTHING = 12
 
