@@ -19,6 +19,8 @@ from tests.prediction_world import lines, write_picture
 
 MOST_PROBES = 3
 MOST_PAID_FOR_NOTHING = 12
+MORE = 8
+"""Chains or samples where nothing can come of them: a run is stopped after five failures."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def make_world(folder: Path) -> World:
     for number, row in enumerate(corpus):
         write_picture(folder / row["image"], number)
     db = make_store(folder, corpus, mined=False)
-    targets = ("--only", "--images", "optional", "--target", f"test.answer_only={FEW}")
+    targets = ("--only", "--images", "optional", "--target", f"test.answer_only={MORE}")
     assert run_cxr(folder, "bench", "compile", "bench", *targets).returncode == 0
     shutil.copy(db, folder / "unmined.duckdb")
     assert run_cxr(folder, "mine").returncode in {0, 4}
@@ -58,8 +60,9 @@ def make_world(folder: Path) -> World:
     shutil.copy(folder / "unmined.duckdb", db)
     sql(folder, f"delete from questions where question_id not in ({', '.join(map(repr, kept))})")
     shutil.copy(db, folder / "asked.duckdb")
-    assert run_cxr(folder, "mine", "--limit", str(FEW)).returncode == 0
-    shutil.copy(db, folder / "mined.duckdb")
+    for name, more in (("few", FEW), ("more", MORE - FEW)):
+        assert run_cxr(folder, "mine", "--limit", str(more)).returncode == 0
+        shutil.copy(db, folder / f"{name}.duckdb")
     return World(folder)
 
 
@@ -124,7 +127,8 @@ def mine(world: World, persona: Persona, server: PersonaServer, folder: Path) ->
 
 def score(world: World, persona: Persona, server: PersonaServer, folder: Path) -> Outcome:
     """Score a few chains."""
-    shutil.copy(world.folder / "mined.duckdb", folder / "cxr.duckdb")
+    chains = "more" if persona.sentence("score") else "few"
+    shutil.copy(world.folder / f"{chains}.duckdb", folder / "cxr.duckdb")
     done = run_cxr(
         folder, "score", "--judge", "llm", "--judge-model", persona.name, "--base-url", server.be(persona),
     )  # fmt: skip
@@ -135,10 +139,11 @@ def score(world: World, persona: Persona, server: PersonaServer, folder: Path) -
 def predict(world: World, persona: Persona, server: PersonaServer, folder: Path) -> Outcome:
     """Ask a few samples of a benchmark."""
     shutil.copy(world.folder / "asked.duckdb", folder / "cxr.duckdb")
+    limit = MORE if persona.sentence("predict") else FEW
     done = run_cxr(
         folder, "predict", world.folder / "bench", "--model", persona.name, "--base-url", server.be(persona),
         "-o", "out.jsonl", "--cache", "out.replies", "--db", "cxr.duckdb", "--image-root", world.folder,
-        *persona.options,
+        "--limit", str(limit), *persona.options,
     )  # fmt: skip
     out = folder / "out.jsonl"
     texts = [str(line["text"]) for line in lines(out) if line["text"]] if out.exists() else []
