@@ -293,7 +293,13 @@ CHANGING = tuple(
         ("then-no-schema", "refuses `json_schema`", "asks through tools from then on", _THEN_NO_SCHEMA, {}),
         ("then-fenced", "ignores `response_format`", "reads the JSON out of fences", _THEN_FENCED, {}),
         ("then-no-system", "refuses the role `system`", "puts it into the user's message", _THEN_NO_SYSTEM, {}),
-        ("then-bad-key", "refuses the key", "stops; what is done is kept", _THEN_BAD_KEY, {"mine": "OPENAI_API_KEY"}),
+        (
+            "then-bad-key",
+            "refuses the key",
+            "stops; what is done is kept",
+            _THEN_BAD_KEY,
+            {"mine": "OPENAI_API_KEY", "score": "OPENAI_API_KEY"},
+        ),
     )
 )
 

@@ -238,7 +238,7 @@ CLOUDS = (
         ),
         path="/openai/deployments/azure-old-version",
         base="",
-        options=("--api", "azure"),
+        api="azure",
     ),
     Persona(
         "azure-filters-prompts",
@@ -259,7 +259,7 @@ CLOUDS = (
         ),
         path="/openai/deployments/azure-filters-prompts",
         base="",
-        options=("--api", "azure"),
+        api="azure",
         ends={"*": "content.?filter"},
     ),
     Persona(

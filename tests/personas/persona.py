@@ -66,8 +66,8 @@ class Persona:
     """Where it serves /chat/completions."""
     base: str | None = None
     """The address that the user gives, where it is another one than that."""
-    options: tuple[str, ...] = ()
-    """What the user gives besides."""
+    api: str = "openai"
+    """What the user says of the address in `cxr.toml`."""
     then: "tuple[int, Persona] | None" = None
     """The number of requests after which it is another persona."""
     ends: Mapping[str, str] = field(default_factory=dict)

@@ -113,13 +113,21 @@ class Outcome:
         return " / ".join(self.said.strip().splitlines()[-2:])[:400]
 
 
+def _store(world: World, name: str, persona: Persona, folder: Path) -> None:
+    """Give the folder a copy of a store, and the settings that the persona's user would write."""
+    shutil.copy(world.folder / f"{name}.duckdb", folder / "cxr.duckdb")
+    if persona.api != "openai":
+        tables = (f'[{command}]\napi = "{persona.api}"\n' for command in COMMANDS)
+        (folder / "cxr.toml").write_text("".join(tables))
+
+
 def mine(world: World, persona: Persona, server: PersonaServer, folder: Path) -> Outcome:
     """Mine a few questions, or all where nothing can come of it."""
-    shutil.copy(world.folder / "asked.duckdb", folder / "cxr.duckdb")
+    _store(world, "asked", persona, folder)
     limit = () if persona.sentence("mine") else ("--limit", str(FEW))
     done = run_cxr(
         folder, "mine", "--engine", "llm", "--model", persona.name, "--base-url", server.be(persona), *limit,
-        *persona.options,
+       
     )  # fmt: skip
     made: int = sql(folder, "select count(*) from chains")[0][0]
     return Outcome(persona, "mine", done.returncode, done.stderr + done.stdout, server.log, made)
@@ -128,7 +136,7 @@ def mine(world: World, persona: Persona, server: PersonaServer, folder: Path) ->
 def score(world: World, persona: Persona, server: PersonaServer, folder: Path) -> Outcome:
     """Score a few chains."""
     chains = "more" if persona.sentence("score") else "few"
-    shutil.copy(world.folder / f"{chains}.duckdb", folder / "cxr.duckdb")
+    _store(world, chains, persona, folder)
     done = run_cxr(
         folder, "score", "--judge", "llm", "--judge-model", persona.name, "--base-url", server.be(persona),
     )  # fmt: skip
@@ -138,12 +146,12 @@ def score(world: World, persona: Persona, server: PersonaServer, folder: Path) -
 
 def predict(world: World, persona: Persona, server: PersonaServer, folder: Path) -> Outcome:
     """Ask a few samples of a benchmark."""
-    shutil.copy(world.folder / "asked.duckdb", folder / "cxr.duckdb")
+    _store(world, "asked", persona, folder)
     limit = MORE if persona.sentence("predict") else FEW
     done = run_cxr(
         folder, "predict", world.folder / "bench", "--model", persona.name, "--base-url", server.be(persona),
         "-o", "out.jsonl", "--cache", "out.replies", "--db", "cxr.duckdb", "--image-root", world.folder,
-        "--limit", str(limit), *persona.options,
+        "--limit", str(limit),
     )  # fmt: skip
     out = folder / "out.jsonl"
     texts = [str(line["text"]) for line in lines(out) if line["text"]] if out.exists() else []
