@@ -127,7 +127,7 @@ def mine(world: World, persona: Persona, server: PersonaServer, folder: Path) ->
     limit = () if persona.sentence("mine") else ("--limit", str(FEW))
     done = run_cxr(
         folder, "mine", "--engine", "llm", "--model", persona.name, "--base-url", server.be(persona), *limit,
-       
+
     )  # fmt: skip
     made: int = sql(folder, "select count(*) from chains")[0][0]
     return Outcome(persona, "mine", done.returncode, done.stderr + done.stdout, server.log, made)
