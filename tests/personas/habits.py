@@ -263,6 +263,7 @@ PASSING = (
         f"D {_GH}/decolua/9router/issues/2727",
         "tries again",
         refuses=(refuse(always, {"id": None, "object": "chat.completion", "choices": None}, 200, times=2),),
+        may_pay_more=2,
     ),
     Persona(
         "repeats-once",
@@ -323,7 +324,7 @@ STOPPING = tuple(
             {"error": "model is overloaded with regret"},
             400,
             "application/json",
-            "HTTP 400",
+            "HTTP 400|refuses every request",
         ),
         (
             "detail-string",
@@ -334,7 +335,7 @@ STOPPING = tuple(
             {"detail": "Only text models are served here"},
             400,
             "application/json",
-            "HTTP 400",
+            "HTTP 400|refuses every request",
         ),
         (
             "too-large",

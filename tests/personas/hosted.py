@@ -510,6 +510,7 @@ ROUTERS = (
             ),
         ),
         body=_routed,
+        may_pay_more=2,
     ),
     Persona(
         "openrouter-no-credit",

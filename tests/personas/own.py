@@ -459,6 +459,7 @@ DESKTOP = (
         "M",
         does="asks through tools",
         binds=only("tools"),
+        may_pay_more=1,
         loose=lambda text: f"Sure! The result is: {text} — I hope that this helps.",
     ),
 )

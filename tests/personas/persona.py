@@ -73,7 +73,7 @@ class Persona:
     ends: Mapping[str, str] = field(default_factory=dict)
     """For each command that cannot succeed a pattern of the sentence that its user needs; `*` stands for all three."""
     may_pay_more: int = 0
-    """Replies that are paid for and cannot be read, of a server that succeeds."""
+    """Replies of HTTP 200 that cannot be used, of a server that succeeds."""
     may_succeed: bool = False
     """Whether a command that finds its own way out is as good as the sentence."""
 

@@ -18,9 +18,11 @@ from tests.personas.server import Log, PersonaServer
 from tests.prediction_world import lines, write_picture
 
 MOST_PROBES = 3
+MOST = 20
+"""Questions where nothing can come of them."""
 MOST_PAID_FOR_NOTHING = 12
 MORE = 8
-"""Chains or samples where nothing can come of them: a run is stopped after five failures."""
+"""Chains or samples likewise: a run is stopped after five failures."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class Outcome:
     log: Log
     made: int
     """Chains, scores or predictions that arrived."""
+    wanted: int
+    """How many there could be."""
 
     @property
     def fault(self) -> str | None:
@@ -86,8 +90,8 @@ class Outcome:
         sentence = self.persona.sentence(self.command)
         if sentence is not None and not (self.persona.may_succeed and self.code == 0):
             return self._stopped_otherwise(sentence)
-        if self.made != FEW or self.code != 0:
-            return f"{self.made} of {FEW} arrived, exit {self.code}: {self._last}"
+        if self.made != self.wanted or self.code != 0:
+            return f"{self.made} of {self.wanted} arrived, exit {self.code}: {self._last}"
         needed = self.needed + self.persona.may_pay_more
         paid = len(self.log.paid) - len([one for one in self.log.probes if one.status == 200])
         if needed and paid > needed:
@@ -97,7 +101,7 @@ class Outcome:
     @property
     def needed(self) -> int:
         """How many replies the command needs; 0 where it depends on what the judge finds."""
-        return {"mine": (len(STEPS) - 1) * FEW, "predict": FEW}.get(self.command, 0)
+        return {"mine": (len(STEPS) - 1) * self.wanted, "predict": self.wanted}.get(self.command, 0)
 
     def _stopped_otherwise(self, sentence: str) -> str | None:
         if self.code == 0:
@@ -124,24 +128,25 @@ def _store(world: World, name: str, persona: Persona, folder: Path) -> None:
 def mine(world: World, persona: Persona, server: PersonaServer, folder: Path) -> Outcome:
     """Mine a few questions, or all where nothing can come of it."""
     _store(world, "asked", persona, folder)
-    limit = () if persona.sentence("mine") else ("--limit", str(FEW))
+    limit = MOST if persona.sentence("mine") else FEW
     done = run_cxr(
-        folder, "mine", "--engine", "llm", "--model", persona.name, "--base-url", server.be(persona), *limit,
+        folder, "mine", "--engine", "llm", "--model", persona.name, "--base-url", server.be(persona),
+        "--limit", str(limit),
 
     )  # fmt: skip
     made: int = sql(folder, "select count(*) from chains")[0][0]
-    return Outcome(persona, "mine", done.returncode, done.stderr + done.stdout, server.log, made)
+    return Outcome(persona, "mine", done.returncode, done.stderr + done.stdout, server.log, made, limit)
 
 
 def score(world: World, persona: Persona, server: PersonaServer, folder: Path) -> Outcome:
     """Score a few chains."""
-    chains = "more" if persona.sentence("score") else "few"
-    _store(world, chains, persona, folder)
+    limit = MORE if persona.sentence("score") else FEW
+    _store(world, "few" if limit == FEW else "more", persona, folder)
     done = run_cxr(
         folder, "score", "--judge", "llm", "--judge-model", persona.name, "--base-url", server.be(persona),
     )  # fmt: skip
     made: int = sql(folder, "select count(*) from scores")[0][0]
-    return Outcome(persona, "score", done.returncode, done.stderr + done.stdout, server.log, made)
+    return Outcome(persona, "score", done.returncode, done.stderr + done.stdout, server.log, made, limit)
 
 
 def predict(world: World, persona: Persona, server: PersonaServer, folder: Path) -> Outcome:
@@ -156,7 +161,7 @@ def predict(world: World, persona: Persona, server: PersonaServer, folder: Path)
     out = folder / "out.jsonl"
     texts = [str(line["text"]) for line in lines(out) if line["text"]] if out.exists() else []
     made = sum(ANSWER.partition("<answer>")[2] in text for text in texts)
-    return Outcome(persona, "predict", done.returncode, done.stderr + done.stdout, server.log, made)
+    return Outcome(persona, "predict", done.returncode, done.stderr + done.stdout, server.log, made, limit)
 
 
 COMMANDS: dict[str, Callable[[World, Persona, PersonaServer, Path], Outcome]] = {
