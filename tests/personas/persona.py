@@ -7,6 +7,8 @@ from typing import Any
 Request = dict[str, Any]
 Message = dict[str, Any]
 Completion = dict[str, Any]
+Change = Callable[[Message], Message]
+Wrap = Callable[[Completion, Request], object]
 FEW = 3
 """Questions, chains or samples that a persona is met with."""
 
@@ -54,8 +56,8 @@ class Persona:
     """How the model words an object where nothing binds it."""
     words: Callable[[str], str] = as_it_is
     """What becomes of everything that the model says."""
-    message: Callable[[Message], Message] = as_it_is
-    body: Callable[[Completion, Request], object] = lambda completion, _: completion
+    message: Change = as_it_is
+    body: Wrap = lambda completion, _: completion
     """What becomes of the whole completion; an object is sent as JSON, bytes and strings as they are."""
     headers: Mapping[str, str] = field(default_factory=dict)
     errs: bool = False

@@ -94,7 +94,7 @@ class Outcome:
             return f"{self.made} of {self.wanted} arrived, exit {self.code}: {self._last}"
         needed = self.needed + self.persona.may_pay_more
         paid = len(self.log.paid) - len([one for one in self.log.probes if one.status == 200])
-        if needed and paid > needed:
+        if self.needed and paid > needed:
             return f"{paid} paid requests where {needed} are needed"
         return None
 

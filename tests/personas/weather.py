@@ -1,14 +1,11 @@
-"""Habits that no vendor owns: how models word JSON, how gateways wrap completions, and what passes by itself."""
+"""What passes by itself, what changes in the middle of a run, and what ends it."""
 
 import dataclasses
-import gzip
 import json
-import re
-from typing import Any
 
-from tests.personas.persona import FEW, Completion, Message, Persona, Request
+from tests.personas.persona import FEW, Completion, Persona, Request
 from tests.personas.refusing import (
-    PLAIN,
+    NOTHING,
     always,
     ending_with_assistant,
     form,
@@ -24,106 +21,9 @@ from tests.personas.refusing import (
 )
 
 _GH = "https://github.com"
+
+
 _HTML = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr>nginx</body></html>"
-
-
-def _trailing_commas(text: str) -> str:
-    return re.sub(r"([}\]\"\w])([}\]])", r"\1,\2", text)
-
-
-def _wrapped(text: str) -> str:
-    """Put the object into another one, under the name of its type or of a common field."""
-    names = {"plan": "WholeReply", "steps": "ChainReply", "findings": "ExtractReply"}
-    said = json.loads(text)
-    return json.dumps({next((name for key, name in names.items() if key in said), "Reply"): said})
-
-
-def _capitals(text: str) -> str:
-    """Write the words of enumerations in capitals."""
-    words = ("quoted", "inferred_normal", "present", "absent", "supported", "contradicted", "unmentioned_normal")
-    for word in words:
-        text = text.replace(f': "{word}"', f': "{word.upper() if word != "quoted" else "Quoted"}"')
-    return text
-
-
-def _pythonic(text: str) -> str:
-    return repr(json.loads(text))
-
-
-def _with_nan(text: str) -> str:
-    said = json.loads(text)
-    return json.dumps(said | {"confidence": float("nan")}) if isinstance(said, dict) else text
-
-
-def _commented(text: str) -> str:
-    return text.replace("{", "{ // the answer\n", 1)
-
-
-def _raw_newlines(text: str) -> str:
-    """Break lines inside of strings, as some guided decoding lets through."""
-    return text.replace(". ", ".\n")
-
-
-def _streamed(completion: Completion, _: Request) -> str:
-    """Send server-sent events, though nobody asked for a stream."""
-    (choice,) = completion["choices"]
-    text = choice["message"].get("content") or ""
-    head: dict[str, Any] = {key: completion[key] for key in ("id", "model", "created")}
-    head["object"] = "chat.completion.chunk"
-    calls = choice["message"].get("tool_calls")
-    first = {"role": "assistant"} | ({"tool_calls": [{"index": 0, **call} for call in calls]} if calls else {})
-    deltas: list[dict[str, Any]] = [first, *({"content": text[at : at + 90]} for at in range(0, len(text), 90))]
-    chunks: list[dict[str, Any]] = [
-        head | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas
-    ]
-    chunks.append(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]})
-    chunks.append(head | {"choices": [], "usage": completion["usage"]})
-    return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
-
-
-def _finish(word: object) -> object:
-    def change(completion: Completion, _: Request) -> Completion:
-        completion["choices"][0]["finish_reason"] = word
-        return completion
-
-    return change
-
-
-def _usage(said: object) -> object:
-    return lambda completion, _: completion | {"usage": said}
-
-
-def _other_model(completion: Completion, _: Request) -> Completion:
-    return completion | {"model": "somebody-else-7b-instruct-awq"}
-
-
-def _arguments_as_object(message: Message) -> Message:
-    for call in message.get("tool_calls") or ():
-        call["function"]["arguments"] = json.loads(call["function"]["arguments"])
-        del call["id"]
-    return message
-
-
-def _called_twice(message: Message) -> Message:
-    if calls := message.get("tool_calls"):
-        message["tool_calls"] = calls * 2
-    return message
-
-
-def _as_function_call(message: Message) -> Message:
-    """Answer with the field that tools replaced."""
-    calls = message.pop("tool_calls", None)
-    return message | ({"function_call": calls[0]["function"]} if calls else {})
-
-
-def _as_text(completion: Completion, _: Request) -> Completion:
-    """Answer in the form of the older endpoint."""
-    (choice,) = completion["choices"]
-    return completion | {"choices": [{"index": 0, "text": choice["message"]["content"], "finish_reason": "stop"}]}
-
-
-def _gzip(completion: Completion, _: Request) -> bytes:
-    return gzip.compress(json.dumps(completion).encode())
 
 
 def _repeats(completion: Completion, _: Request) -> Completion:
@@ -139,103 +39,6 @@ _REFUSES_SCHEMA = refuse(
     form("json_schema"), openai("response_format of type json_schema is not supported", "response_format")
 )
 
-WORDINGS = tuple(
-    Persona(name, "models in general", differs, source, does, binds=PLAIN, loose=loose)
-    for name, differs, loose, source, does in (
-        ("bare-fence", "JSON in a fence, nothing else", lambda text: f"```json\n{text}\n```", "M", "read"),
-        ("open-fence", "a fence that is never closed", lambda text: f"```json\n{text}", "M", "read"),
-        ("prose-before", "a sentence before the JSON", lambda text: f"Sure, here it is:\n{text}", "M", "read"),
-        (
-            "braces-in-prose",
-            "prose with braces before and after",
-            lambda text: f"As {{asked}}: the object is\n\n{text}\n\nI used the form {{...}} of your schema.",
-            "M",
-            "read",
-        ),
-        ("twice", "the object twice", lambda text: f"{text}\n{text}", "M", "the first that fits"),
-        ("tagged", "the object in tags", lambda text: f"<json>{text}</json>", "M", "read"),
-        ("trailing-commas", "trailing commas", _trailing_commas, "M", "read"),
-        ("wrapped", "another object around it", _wrapped, "M", "unwrapped"),
-        ("in-a-list", "a list around it", lambda text: f"[{text}]", "M", "unwrapped"),
-        ("as-a-string", "the JSON as a JSON string", json.dumps, "M", "read"),
-        ("capitals", "`Quoted` for `quoted`", _capitals, "M", "read"),
-        ("pythonic", "single quotes, as Python prints", _pythonic, "M", "read"),
-        ("commented", "a comment in the JSON", _commented, "M", "read"),
-        ("raw-newlines", "raw line ends in strings", _raw_newlines, "D shared/stack.md: measured on vLLM", "read"),
-        ("byte-order-mark", "a byte order mark at the start", lambda text: f"\ufeff{text}", "M", "read"),
-        ("extra-field", "a field that nobody asked for, with NaN", _with_nan, "M", "left out"),
-    )
-)
-
-WRAPPINGS = (
-    *(
-        Persona(name, "gateways", differs, source, "read", body=body)  # type: ignore[arg-type]
-        for name, differs, body, source in (
-            ("finish-null", "`finish_reason` null", _finish(None), "M"),
-            ("finish-eos", "`finish_reason` `eos_token`", _finish("eos_token"), "D text-generation-inference"),
-            ("finish-end-turn", "`finish_reason` `end_turn`", _finish("end_turn"), "D Anthropic's own API"),
-            ("finish-capitals", "`finish_reason` `STOP`", _finish("STOP"), "D Gemini's own API"),
-            ("usage-null", "`usage` null", _usage(None), "M"),
-            ("usage-words", "counts as strings", _usage({"prompt_tokens": "100", "completion_tokens": "10"}), "M"),
-            ("usage-absurd", "10^30 tokens, and -5", _usage({"prompt_tokens": 10**30, "completion_tokens": -5}), "M"),
-            (
-                "other-model",
-                "another model's name in the reply",
-                _other_model,
-                "D https://openrouter.ai/docs/api-reference/overview",
-            ),
-            ("streams", "server-sent events, not asked for", _streamed, "M"),
-            (
-                "error-null",
-                "`error: null` beside the choices",
-                lambda completion, _: {"error": None, **completion},
-                "M",
-            ),
-            (
-                "older-endpoint",
-                "`text` in place of `message`",
-                _as_text,
-                "D https://platform.openai.com/docs/api-reference/completions",
-            ),
-            (
-                "bom-body",
-                "a byte order mark before the body",
-                lambda completion, _: b"\xef\xbb\xbf" + json.dumps(completion).encode(),
-                "M",
-            ),
-        )
-    ),
-    Persona(
-        "arguments-object",
-        "gateways before Ollama",
-        "a tool's arguments are an object, its call has no id",
-        "D https://docs.ollama.com/capabilities/tool-calling",
-        "read",
-        refuses=(_REFUSES_SCHEMA,),
-        message=_arguments_as_object,
-    ),
-    Persona(
-        "calls-twice",
-        "models in general",
-        "calls the tool twice",
-        "M",
-        "reads the first",
-        refuses=(_REFUSES_SCHEMA,),
-        message=_called_twice,
-    ),
-    Persona(
-        "function-call",
-        "older gateways",
-        "`function_call` in place of `tool_calls`",
-        "D https://platform.openai.com/docs/api-reference/chat/object",
-        "read",
-        refuses=(_REFUSES_SCHEMA,),
-        message=_as_function_call,
-    ),
-    Persona("drips", "slow gateways", "a body in many small chunks", "M", "read", drips=True),
-    Persona("gzip", "proxies", "a compressed body", "M", "read", body=_gzip, headers={"content-encoding": "gzip"}),
-    Persona("text-plain", "gateways", "JSON as text/plain", "M", "read", headers={"content-type": "text/plain"}),
-)
 
 PASSING = (
     Persona(
@@ -276,16 +79,28 @@ PASSING = (
     ),
 )
 
+
 _GOOD = Persona("good", "", "", "M")
+
+
 _THEN_NO_TEMPERATURE = dataclasses.replace(
     _GOOD, refuses=(refuse(not_default_temperature, unsupported_value("temperature")),)
 )
+
+
 _THEN_NO_SCHEMA = dataclasses.replace(_GOOD, refuses=(_REFUSES_SCHEMA,))
-_THEN_FENCED = dataclasses.replace(_GOOD, binds=PLAIN)
+
+
+_THEN_FENCED = dataclasses.replace(_GOOD, binds=NOTHING)
+
+
 _THEN_NO_SYSTEM = dataclasses.replace(_GOOD, refuses=(refuse(role("system"), vllm("System role not supported")),))
+
+
 _THEN_BAD_KEY = dataclasses.replace(
     _GOOD, refuses=(refuse(always, openai("Incorrect API key provided", None, "invalid_api_key"), 401),)
 )
+
 
 CHANGING = tuple(
     Persona(name, "any server", f"after five requests {differs}", "M", does, then=(5, then), ends=ends)
@@ -303,6 +118,7 @@ CHANGING = tuple(
         ),
     )
 )
+
 
 STOPPING = tuple(
     Persona(
@@ -406,6 +222,7 @@ STOPPING = tuple(
     )
 )
 
+
 ADDRESSES = (
     Persona(
         "without-v1",
@@ -428,6 +245,7 @@ ADDRESSES = (
         may_succeed=True,
     ),
 )
+
 
 SHAPES = (
     Persona(
@@ -476,9 +294,10 @@ SHAPES = (
             refuse(has(name), unsupported_parameter(name))
             for name in ("temperature", "seed", "max_completion_tokens", "max_tokens", "response_format", "tools")
         ),
-        binds=PLAIN,
+        binds=NOTHING,
     ),
 )
+
 
 ERRING = (
     Persona(
@@ -517,5 +336,3 @@ ERRING = (
         may_pay_more=FEW,
     ),
 )
-
-HABITS = (*ERRING, *WORDINGS, *WRAPPINGS, *PASSING, *CHANGING, *STOPPING, *ADDRESSES, *SHAPES)
