@@ -72,7 +72,7 @@ def longer_than(characters: int) -> When:
 
 def longest(tokens: int) -> When:
     """Whether a reply of more tokens is asked for, or one of any length."""
-    return lambda request: bool(request.get("max_completion_tokens", request.get("max_tokens", 10**9)) > tokens)
+    return lambda request: int(request.get("max_completion_tokens") or request.get("max_tokens") or 10**9) > tokens
 
 
 def always(_: Request) -> bool:
