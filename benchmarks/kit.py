@@ -104,9 +104,25 @@ def _memory(pid: int, kind: str) -> int:
     with contextlib.suppress(OSError):  # it has ended
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         total += sum(map(int, re.findall(rf"^{kind}: +(\d+)", rollup, re.MULTILINE)))
-        for listed in Path(f"/proc/{pid}/task").glob("*/children"):
-            total += sum(_memory(int(child), kind) for child in listed.read_text().split())
+        total += sum(_memory(child, kind) for child in _children(pid))
     return total
+
+
+def family_seconds() -> float:
+    """Return the processor seconds of everything below this process that has not ended."""
+    return sum(map(_seconds, _children(os.getpid()))) / os.sysconf("SC_CLK_TCK")
+
+
+def _seconds(pid: int) -> int:
+    with contextlib.suppress(OSError):  # it has ended
+        user, system, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:]
+        return int(user) + int(system) + sum(map(_seconds, _children(pid)))
+    return 0
+
+
+def _children(pid: int) -> list[int]:
+    listed = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for line in listed for child in line.split()]
 
 
 def timed(folder: Path, *arguments: object, family: str = "") -> Took:

@@ -6,7 +6,9 @@ Each library runs in an environment of its own, made with pip under .libraries (
 is one typed call, the request that `cxr mine --calls 1` sends; 64 are in flight, the client has one core and the server
 another. Printed is a Markdown table:
 
-rows a second   between the first and the last twentieth of the requests, at zero and at 200 ms latency (ideal: 320)
+rows a second   between the first and the last twentieth of the requests, at zero and at 200 ms latency (ideal: 320),
+                by the clock and by the processor time that the client got
+in all          processor seconds of the command from start to end, at 200 ms
 memory          the most that the process and all below it had (RSS), at 200 ms
 lost            stopped by a signal at random moments, run again to the end: replies that the server gave and that were
                 asked again, for each stop (SIGTERM is what a cluster's scheduler sends first)
@@ -20,7 +22,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -29,7 +30,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from benchmarks.kit import CXR, Took, environment, markdown, parser, records, run, sql
+from benchmarks.kit import CXR, Took, environment, family_seconds, markdown, parser, records, run, sql
 from benchmarks.others import IN_FLIGHT, MODEL
 from tests.scripted_server import Act, Say, ScriptedServer
 from tests.synthetic import CHAIN, EVIDENCE, PLAN, write_store
@@ -59,11 +60,12 @@ class Counting(ScriptedServer):
     def __init__(self) -> None:
         super().__init__(_reply, keep_requests=False)
         self.kept: list[dict[str, Any]] | None = None
-        self.begin()
+        self.begin(0)
 
-    def begin(self) -> None:
-        """Forget what was counted."""
-        self.came: list[float] = []
+    def begin(self, rows: int) -> None:
+        """Forget what was counted; so many rows are to come."""
+        self.marks = (rows // 20, rows - 1 - rows // 20)
+        self.came: list[tuple[float, float]] = []
         self.answered: Counter[str] = Counter()
         self.probes = 0
 
@@ -77,7 +79,7 @@ class Counting(ScriptedServer):
         if "REPORT" not in json.dumps(request["messages"]):
             self.probes += 1
         else:
-            self.came.append(time.perf_counter())
+            self.came.append((time.perf_counter(), family_seconds() if len(self.came) in self.marks else 0.0))
             row = json.dumps(request["messages"][-1], sort_keys=True)
             self.answered[hashlib.sha256(row.encode()).hexdigest()] += 1
             if self.kept is not None:
@@ -152,10 +154,11 @@ def pin(core: int) -> None:
     os.sched_setaffinity(0, {CORES[core % len(CORES)]})
 
 
-def steady(came: list[float]) -> float:
-    """Return requests a second between the first and the last twentieth."""
-    edge = len(came) // 20
-    return (len(came) - 1 - 2 * edge) / (came[-1 - edge] - came[edge])
+def steady(server: Counting) -> tuple[float, float]:
+    """Return requests a second between the first and the last twentieth: by the clock, and of processor time."""
+    first, last = server.marks
+    clock, worked = (server.came[last][what] - server.came[first][what] for what in (0, 1))
+    return (last - first) / clock, (last - first) / worked
 
 
 def measured(library: Library, server: Counting, rows: int) -> dict[str, float]:
@@ -163,11 +166,12 @@ def measured(library: Library, server: Counting, rows: int) -> dict[str, float]:
     told: dict[str, float] = {}
     for name, latency in (("fast", 0.0), ("slow", LATENCY_S)):
         library.prepare(rows)
-        server.begin()
+        server.begin(rows)
         server.latency_s = latency
         took = library.mine(server.url, rows)
         assert library.ended() == rows, (library.name, library.ended())
-        told |= {name: steady(server.came), f"{name}_worked": rows / took.processor_s, f"{name}_s": took.wall_s}
+        told[name], told[f"{name}_worked"] = steady(server)
+        told |= {f"{name}_s": took.wall_s, f"{name}_processor_s": took.processor_s}
         told |= {"peak": took.peak_mb, "probes": server.probes}
     before = server.again
     library.mine(server.url, rows + 1)
@@ -180,7 +184,7 @@ def measured(library: Library, server: Counting, rows: int) -> dict[str, float]:
 def lost(library: Library, server: Counting, rows: int, by: signal.Signals) -> float:
     """Return how many replies that the server gave were asked again for each time that a run was stopped."""
     library.prepare(rows)
-    server.begin()
+    server.begin(0)
     chance = random.Random(0)
     for _ in range(TIMES):
         library.stopped(server, rows, chance.randint(rows // 8, rows // 3), by)
@@ -223,8 +227,9 @@ def main() -> None:
 _COLUMNS = (
     "",
     "rows a second at 0 ms",
-    "of processor time",
+    "a second of processor time",
     f"at {LATENCY_S * 1000:.0f} ms (ideal {IN_FLIGHT / LATENCY_S:.0f})",
+    "processor seconds in all",
     "memory",
     *(f"paid calls lost to {by.name}" for by in STOPS),
     "asked again for one more row",
@@ -232,7 +237,7 @@ _COLUMNS = (
 
 
 def _line(name: str, told: dict[str, float]) -> list[str]:
-    numbers = (told[key] for key in ("fast", "fast_worked", "slow"))
+    numbers = (told[key] for key in ("fast", "fast_worked", "slow", "slow_processor_s"))
     return [
         name,
         *(f"{number:,.0f}" for number in numbers),
