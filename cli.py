@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cxr.miner.commands import audit, benchmarks, files, ingest, models
+from cxr.miner.commands import audit, benchmarks, doctor, files, ingest, models
 from cxr.miner.commands import report as pages
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects, fail
 from cxr.miner.commands.options import (
@@ -53,7 +53,7 @@ for name, group in GROUPS.items():
 app.command("export")(benchmarks.export_)
 for command in (
     *(files.judge, files.label, files.radrscore, files.agreement, pages.report, pages.ui),
-    *(ingest.licence, audit.unread, audit.audit),
+    *(ingest.licence, audit.unread, audit.audit, doctor.doctor),
     *(phantoms.phantom, rewarding.reward, prediction.predict, evaluation.evaluate, evaluation.compare),
 ):
     app.command()(command)

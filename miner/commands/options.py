@@ -58,6 +58,7 @@ SERVER = Options(
     price=offered(str, "Server: INPUT,OUTPUT in USD per million tokens."),
     max_usd=offered(float, "Server: stop before a job costs more, reruns included."),
     max_calls=offered(int, "Server: stop after this many calls, failed ones too."),
+    probe=offered(str, "Server: again: forget what it was found to take, and learn it anew.", metavar="again"),
     cache=offered(Path, "Server: folder of replies, so that nothing is paid for twice."),
 )
 PACED = Options(

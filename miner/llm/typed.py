@@ -1,24 +1,22 @@
-"""Typed replies: instructor's parsing, validation and re-asks, with its schemas made once instead of at every call.
+"""Typed replies: what a request says of a reply's shape, and instructor's words for sending one back.
 
 instructor as it comes spends 0.9 ms of its 0.95 ms a call on building a response class, its JSON schema and a walk
-over all of its attributes. Its handlers, which `instructor.v2` publishes, do what is left: they parse and validate a
-completion, and write the message that sends a failed one back. Two things that instructor would do are kept out on
-purpose: it renders messages as Jinja templates when it gets a `context`, which would execute what stands in a report,
-and it logs what it could not validate, which can be report text.
+over all of its attributes. Its handlers, which `instructor.v2` publishes, write the message that sends a failed reply
+back; what a reply holds is read by `cxr.miner.llm.reading`, which finds it in more places than they do. Two things that
+instructor would do are kept out on purpose: it renders messages as Jinja templates when it gets a `context`, which
+would execute what stands in a report, and it logs what it could not validate, which can be report text.
 """
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from instructor import response_schema
 from instructor.v2 import Mode, Provider, mode_registry
 from openai import pydantic_function_tool
 from openai.types.chat import ChatCompletion
-from pydantic import ValidationInfo, create_model, model_validator
 
+from cxr.miner.llm.reading import read
 from cxr.prompts import Reply
 from cxr.schemas.rejection import Rejection
 
@@ -34,20 +32,12 @@ class Typed(Generic[R]):
 
     def __init__(self, reply_type: type[R], mode: str) -> None:
         self._handlers = mode_registry.get_handlers(Provider.OPENAI, _MODES[mode])
-        self._model: Any = response_schema(_checked(reply_type))
+        self._reply_type = reply_type
         self.request = _strict_request(reply_type, mode)
 
     def parse(self, completion: ChatCompletion, check: Callable[[R], Rejection | None]) -> R:
-        """Return the reply; raises a kind of ValueError where it does not fit its type or fails the check."""
-        reply: R = self._handlers.response_parser(
-            response=completion,
-            response_model=self._model,
-            validation_context={"check": check},
-            strict=True,
-            stream=False,
-            is_async=True,
-        )
-        return reply
+        """Return the reply; raises Unread where it does not fit its type or fails the check."""
+        return read(completion, self._reply_type, check)
 
     def ask_again(self, request: Mapping[str, Any], completion: ChatCompletion, error: Exception) -> dict[str, Any]:
         """Return the request that shows the model its reply and what is wrong with it."""
@@ -62,23 +52,6 @@ def typed(reply_type: type[R], mode: str) -> Typed[R]:
     return Typed(reply_type, mode)
 
 
-def _checked(reply_type: type[R]) -> type[R]:
-    """Return the reply type with the check of the validation context as its last validator; same name and schema."""
-
-    def run_check(reply: R, info: ValidationInfo) -> R:
-        rejection = info.context["check"](reply) if info.context else None
-        if rejection is not None:
-            raise ValueError(rejection.message)
-        return reply
-
-    return create_model(
-        reply_type.__name__,
-        __base__=reply_type,
-        __doc__=reply_type.__doc__,
-        __validators__={"run_check": model_validator(mode="after")(run_check)},  # type: ignore[dict-item]
-    )
-
-
 def _strict_request(reply_type: type[Reply], mode: str) -> dict[str, Any]:
     """Return the part of a request that asks for a strict schema, which instructor leaves out."""
     name, description = reply_type.__name__, (reply_type.__doc__ or "").strip()
@@ -87,16 +60,3 @@ def _strict_request(reply_type: type[Reply], mode: str) -> dict[str, Any]:
         schema = {"name": name, "schema": tool["function"]["parameters"], "strict": True}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
     return {"tools": [tool], "tool_choice": {"type": "function", "function": {"name": name}}}
-
-
-def without_raw_controls(reply: str | None) -> str | None:
-    """Escape raw control signs in the strings of a JSON reply, which guided decoding lets through.
-
-    vLLM's default backend wrote them into 45 of 64 replies; asking again would pay for the same words twice.
-    """
-    if reply is None or not any(character < " " for character in reply):
-        return reply
-    try:
-        return json.dumps(json.loads(reply, strict=False), ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return reply

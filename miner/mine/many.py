@@ -145,6 +145,7 @@ class Mining:
         self._store, self._job, self._run, self._books = asked.store, asked.job, run, asked.books
         self._engine = LLMEngine(asked.settings, client)
         self._client, self._live, self._result = client, shown, result
+        client.course.reply_is_enough = False  # a chain is
         self._outcomes: list[Mined | Rejected] = []
         self._stop: CxrError | None = None
         self._interrupts = 0
@@ -167,6 +168,8 @@ class Mining:
             raise KeyboardInterrupt
         if self._stop is not None:
             raise self._stop
+        if (told := self._client.course.told()) is not None:
+            self._result.notes.append(told)
 
     async def _main(self, todo: pl.DataFrame) -> None:
         workers = self._client.settings.concurrency
@@ -201,19 +204,31 @@ class Mining:
             if self._client.stopping:
                 continue
             question, report = item
+            course = self._client.course
             try:
                 mined = checked(question, await self._engine.reason(question, report), report)
             except MiningReject as reject:
                 self._outcomes.append(Rejected(question, reject))
                 self._live.numbers.rejected += 1
+                self._end(course.rejected(question.question_id, reject))
             except (Stopping, Deferred):
-                continue
+                course.ended(question.question_id)
             except BudgetReached as reached:
                 # Others may go on with what they have in the cache; nothing new is sent by anybody.
                 self._stop = self._stop or reached
+                course.open()
+            except EngineStopped as stopped:
+                self._end(stopped)
             else:
                 self._outcomes.append(mined)
                 self._live.numbers.done += 1
+                course.made(question.question_id)
+
+    def _end(self, stopped: EngineStopped | None) -> None:
+        """End the run: what is in flight is paid for, awaited and kept, and nothing new is sent."""
+        if stopped is not None:
+            self._stop = self._stop or stopped
+            self._client.stop()
 
     @property
     def _ending(self) -> bool:

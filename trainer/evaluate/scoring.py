@@ -18,7 +18,8 @@ from cxr.miner.language.version import VERSION_LENGTH, reader_version
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.store import Run, Store
 from cxr.schemas.vocabulary import RejectReason, Stage
-from cxr.trainer.evaluate.judging import Scored, Work, parts_of, score_works
+from cxr.trainer.evaluate.judging import Scored, Work, score_works
+from cxr.trainer.evaluate.outputs import parts_of
 from cxr.trainer.evaluate.settings import EvaluateSettings
 from cxr.trainer.reward.rewards import RateScore
 
@@ -42,7 +43,8 @@ class ScoringResult:
 @cache
 def answers_version() -> str:
     """Return twelve hexadecimal digits that stand for how the answer of an output is read, by our reader's words."""
-    code = code_digest("cxr.trainer.reward.answers", "cxr.trainer.evaluate.judging")
+    read_by = ("answers", "asked", "judging", "outputs")
+    code = code_digest("cxr.trainer.reward.answers", *(f"cxr.trainer.evaluate.{name}" for name in read_by))
     return digest("answers", reader_version(), code, length=VERSION_LENGTH)
 
 
@@ -143,7 +145,7 @@ class _Scoring:
         for first in range(0, total, _BATCH):
             rows = self._store.rows(
                 "select prediction_id, question_id, licence, text, task, options, answer, answer_findings, reference, "
-                "report from work where place >= ? and place < ? order by place",
+                "report, question from work where place >= ? and place < ? order by place",
                 [first, first + _BATCH],
             )
             for row in rows:

@@ -47,7 +47,10 @@ R = TypeVar("R", bound=Reply)
 # Checks decide which replies are taken; some of them ask our own reader.
 _CODE = (
     *(f"cxr.miner.mine.engines.{name}" for name in ("llm", "change", "replies", "temporal")),
-    *(f"cxr.miner.mine.{name}" for name in ("checks", "assertion", "relevance", "understood", "unquoted", "words")),
+    *(
+        f"cxr.miner.mine.{name}"
+        for name in ("checks", "assertion", "details", "relevance", "talk", "understood", "unquoted", "words")
+    ),
 )
 
 

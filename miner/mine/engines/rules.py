@@ -38,7 +38,10 @@ _PARTS = ("rules", "absence", "backing", "named", "nouns", "pieces", "temporal",
 # Beside the judge, which rests on the reader: how evidence is worded, and which checks it has to pass.
 _CODE = (
     *(f"cxr.miner.mine.engines.{name}" for name in _PARTS),
-    *(f"cxr.miner.mine.{name}" for name in ("checks", "assertion", "relevance", "understood", "unquoted", "words")),
+    *(
+        f"cxr.miner.mine.{name}"
+        for name in ("checks", "assertion", "details", "relevance", "talk", "understood", "unquoted", "words")
+    ),
 )
 
 
