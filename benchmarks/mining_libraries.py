@@ -75,6 +75,7 @@ class Counting(ScriptedServer):
         return sum(self.answered.values()) - len(self.answered)
 
     async def complete(self, http: web.Request) -> web.StreamResponse:
+        """Count a request, then answer it."""
         request = json.loads(await http.read())
         if "REPORT" not in json.dumps(request["messages"]):
             self.probes += 1
@@ -185,7 +186,7 @@ def lost(library: Library, server: Counting, rows: int, by: signal.Signals) -> f
     """Return how many replies that the server gave were asked again for each time that a run was stopped."""
     library.prepare(rows)
     server.begin(0)
-    chance = random.Random(0)
+    chance = random.Random(0)  # noqa: S311 - moments, no secrets
     for _ in range(TIMES):
         library.stopped(server, rows, chance.randint(rows // 8, rows // 3), by)
     library.mine(server.url, rows)
