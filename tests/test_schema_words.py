@@ -19,7 +19,7 @@ def _schema(reply: type[Reply]) -> dict[str, object]:
 def test_every_field_is_named_and_described_and_the_shape_is_one_object(reply: type[Reply]) -> None:
     schema = _schema(reply)
     told = in_words(schema)
-    named = [node for node in (schema, *dict(schema.get("$defs", {})).values())]  # type: ignore[call-overload]
+    named = (schema, *dict(schema.get("$defs", {})).values())  # type: ignore[call-overload]
     for node in named:
         for name, field in node.get("properties", {}).items():
             assert f'"{name}"' in told

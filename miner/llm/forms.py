@@ -9,8 +9,6 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from openai.types.chat import ChatCompletion
-
 from cxr.miner.llm.budget import BYTES_PER_TOKEN
 from cxr.miner.llm.cache import request_hash
 from cxr.miner.llm.capabilities import NOT_SENT, Takes
@@ -82,17 +80,6 @@ def put(request: Mapping[str, Any], takes: Takes, room: int | None = None) -> di
     made = _shaped(made, takes.response_format)
     made["messages"] = _roles(made["messages"], takes.system)
     return made
-
-
-def told(completion: ChatCompletion) -> ChatCompletion:
-    """Return a completion whose content is the reply, also where it came as a tool's arguments."""
-    message = completion.choices[0].message
-    if message.content or not message.tool_calls:
-        return completion
-    arguments = [call.function.arguments for call in message.tool_calls if call.type == "function"]
-    if arguments:
-        message.content, message.tool_calls = arguments[0], None
-    return completion
 
 
 def _shaped(request: dict[str, Any], form: str) -> dict[str, Any]:

@@ -59,7 +59,12 @@ class ServerSettings(StageSettings):
     max_reasks: int = Field(default=2, ge=0, description="how often a reply that fails a check is sent back")
     max_tries: int = Field(default=4, ge=1, description="how often one request is tried where the server falters")
     max_failures_in_row: int = Field(
-        default=5, ge=1, description="how many questions without a reply, one after the other, end the run"
+        default=5,
+        ge=1,
+        description="how many questions in a row that fail for the same reason end the run",
+    )
+    max_useless_calls: Annotated[int | None, Sent] = Field(
+        default=12, ge=1, description="how many paid calls end a run if nothing has come of any; none: no limit"
     )
     concurrency: int = Field(default=16, ge=1, le=4096, description="requests in flight at most")
     rpm: float | None = Field(default=None, gt=0, description="requests a minute; None learns it from the server")
