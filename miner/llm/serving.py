@@ -209,7 +209,7 @@ class Serving:
         """Return a request with a shorter reply for one that is too long for the context; None where none fits."""
         limit, longest = said.context[0] if said.context else 0, _longest(body)
         prompt = blame.prompt_in(said, longest)
-        if not limit or prompt is None or self._is_set("max_completion_tokens"):
+        if not limit or prompt is None:
             return None
         if limit != self.capabilities.context_length:
             self.know(context_length=limit)
