@@ -17,7 +17,7 @@ from openai.types.chat import ChatCompletion
 from tenacity import AsyncRetrying, retry_if_exception_type
 
 from cxr.miner.kit.console import say
-from cxr.miner.kit.errors import EngineStopped, MiningReject, PolicyError
+from cxr.miner.kit.errors import EngineStopped, PolicyError
 from cxr.miner.kit.machine import utc_now
 from cxr.miner.llm import failures
 from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, rejected, usable
@@ -38,7 +38,7 @@ from cxr.miner.llm.wire import Wire, WireError
 from cxr.prompts import Prompt, Reply
 from cxr.schemas.call import Call
 from cxr.schemas.rejection import Rejection
-from cxr.schemas.vocabulary import Licence, RejectReason
+from cxr.schemas.vocabulary import Licence
 
 R = TypeVar("R", bound=Reply)
 
@@ -82,7 +82,6 @@ class Client:
         self.pace = Pace(self.settings.rpm, self.settings.tpm, self.settings.concurrency)
         self.counters = Counters()
         self.course = Course(self.settings)
-        self._failures_in_row = 0
         self._has_answered = False
         self._in_flight: dict[str, asyncio.Event] = {}
         self._damaged: set[str] = set()
@@ -160,12 +159,9 @@ class Client:
         reply says.
         """
         asked = Asked(question_id, worded, licence, prompt_tokens)
-        try:
+        with self.course.reply_to(question_id) as note:
             completion = await self._reply({"messages": messages, "model": self._model, **self._sampling}, asked)
-        except BaseException:
-            self.course.ended(question_id)
-            raise
-        (self.course.made if text_of(completion) else self.course.empty)(question_id)
+            note(text_of(completion))
         return completion
 
     async def _reply(self, request: Mapping[str, Any], asked: Asked) -> ChatCompletion:
@@ -238,10 +234,12 @@ class Client:
         try:
             reply: ChatCompletion = await tries(self._in_turn, key, body, asked)
         except Passing as failure:
-            raise self._no_reply(asked, f"{failure.kind}, {self.settings.max_tries} tries") from None
+            raise self.course.no_reply(
+                asked, f"{failure.kind}, {self.settings.max_tries} tries", failure.told
+            ) from None
         except RefusedRequest as failure:
-            raise self._no_reply(asked, failure.kind) from None
-        self._failures_in_row = 0
+            raise self.course.no_reply(asked, failure.kind, failure.told) from None
+        self.course.replied()
         return reply
 
     async def _in_turn(self, key: str, body: bytes, asked: Asked) -> ChatCompletion:
@@ -288,13 +286,15 @@ class Client:
             reply = await self.wire.complete(body, asked.licence, lambda: self._begin(call))
         except WireError as error:
             raise failures.of_wire(error, self.settings, has_answered=self._has_answered) from None
-        if failure := failures.of_reply(reply, self.settings):
+        failure = failures.of_reply(reply, self.settings, body)
+        generated = failure.generated if isinstance(failure, Passing) else None
+        if failure is not None and generated is None:
             if isinstance(failure, Passing) and failure.throttled:
                 self._throttled(reply.headers)
             raise failure
         self._has_answered = True
         self.pace.answered(reply.headers)
-        text = reply.body.decode("utf-8", "replace")
+        text = reply.body.decode("utf-8", "replace") if generated is None else failures.as_completion(generated)
         completion = read_completion(text)
         await asyncio.wrap_future(self.cache.put_soon(key, text))
         return completion, self.answered(call, completion, time.monotonic() - started)
@@ -344,20 +344,6 @@ class Client:
                 f"{self.settings.base_url} has answered nothing but HTTP 429 for {self.pace.throttled_for_s():.0f} s "
                 f"and asks for another {wait:.0f} s; run the same command again later, or lower --concurrency or --rpm"
             )
-
-    def _no_reply(self, asked: Asked, what: str) -> EngineStopped | MiningReject:
-        """Reject one question that got no reply, or stop the run when this happens to one after the other."""
-        self._failures_in_row += 1
-        if self._failures_in_row >= self.settings.max_failures_in_row:
-            return EngineStopped(
-                f"{self.settings.base_url} has failed {self._failures_in_row} questions in a row ({what}); see that "
-                "the server is well and takes the request options, then run the same command again"
-            )
-        return MiningReject(
-            RejectReason.MODEL_CALL_FAILED,
-            f"the {asked.prompt.name} step of question {asked.question_id} got no reply ({what})",
-            f"no reply ({what})",
-        )
 
     def _call(self, asked: Asked, key: str, *, cache_hit: bool = False) -> Call:
         self._made += 1

@@ -84,6 +84,8 @@ def of_body(said: object, status: int) -> Refusal:
     ok = 200 <= status < 300
     message = " ".join(dict.fromkeys(text for error in errors if (text := _message(error))))[:_LONGEST]
     code = next((named for error in errors if (named := _code(error))), None)
+    if code is None and any(error.get("type") == "error" for error in errors):
+        code = "error"
     if ok:
         status = next((number for error in errors if (number := _status(error))), None) or _status_of_words(message)
     param = next((name for error in errors if (name := _param(error))), None) or _param_in(message)
