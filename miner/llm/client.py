@@ -28,7 +28,6 @@ from cxr.miner.llm.completion import read_completion
 from cxr.miner.llm.course import Course
 from cxr.miner.llm.failures import Passing, RefusedRequest
 from cxr.miner.llm.ledger import Ledger
-from cxr.miner.llm.numbers import count
 from cxr.miner.llm.pace import LONGEST_PAUSE_S, Pace
 from cxr.miner.llm.prices import billed
 from cxr.miner.llm.reading import Unread, ended, text_of
@@ -311,19 +310,18 @@ class Client:
 
     def from_batch(self, call: Call, line: Mapping[str, Any]) -> Call:
         """Take in one line of a batch's result file: the reply goes into the cache, and its call is given back."""
-        reply = line.get("response")
-        reply = reply if isinstance(reply, dict) else {}
-        body, status = reply.get("body"), count(reply.get("status_code"), 999)
-        if status == 200 and isinstance(body, dict):
-            text = json.dumps(body)
-            try:
-                completion = read_completion(text)
-            except Passing as failure:
-                return call.model_copy(update={"error": failure.kind})
-            self.cache.put(call.request_hash, text)
-            return self.answered(call, completion, 0.0)
-        kind = f"HTTP {status}" if status else "batch error"
-        return call.model_copy(update={"error": kind, **_FREE})
+        if (said := failures.of_line(line)) is not None:
+            return call.model_copy(update={"error": said.kind if said.status else "batch error", **_FREE})
+        body = line["response"].get("body")
+        if not isinstance(body, dict):
+            return call.model_copy(update={"error": "a reply that is no completion", **_FREE})
+        text = json.dumps(body)
+        try:
+            completion = read_completion(text)
+        except Passing as failure:
+            return call.model_copy(update={"error": failure.kind})
+        self.cache.put(call.request_hash, text)
+        return self.answered(call, completion, 0.0)
 
     def _settle(self, reserved: float, ended: Call) -> None:
         self.counters.calls += 1

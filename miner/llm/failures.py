@@ -1,10 +1,13 @@
 """What a server's failure means: for this attempt, for this question, or for the whole run."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from cxr.miner.kit.errors import EngineStopped
+from cxr.miner.llm.numbers import count
 from cxr.miner.llm.quoted import quoted
-from cxr.miner.llm.refusals import Refusal, Trouble, refusal, word
+from cxr.miner.llm.refusals import Refusal, Trouble, is_error, of_body, of_kind, refusal, word
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.wire import WireError, WireReply
 
@@ -128,6 +131,25 @@ def _instead(said: Refusal, settings: ServerSettings) -> str:
         root = (said.param or "").partition("[")[0].partition(".")[0]
         return _OPTION.get(root, f"leave {root} out, or take another model")
     return _INSTEAD.get(said.trouble, _BE_WELL)
+
+
+def of_line(line: Mapping[str, Any]) -> Refusal | None:
+    """Return the error that a line of a batch's results tells of, be it in the body of its response; None for none."""
+    response = line.get("response")
+    response = response if isinstance(response, dict) else {}
+    status, body = count(response.get("status_code"), 999), response.get("body")
+    if status is not None and 200 <= status < 300:
+        return of_body(body, status) if isinstance(body, dict) and is_error(body) else None
+    error = line.get("error")
+    return of_body(error if body is None and isinstance(error, dict) else body, status or 0)
+
+
+def lasting(kind: str, settings: ServerSettings) -> str | None:
+    """Return what to do about a failure that no other try can mend; None where one may."""
+    said = of_kind(kind)
+    if said is None or said.status < 400 or said.trouble in _PASSING:
+        return None
+    return _permanent(said, settings) or _instead(said, settings)
 
 
 def as_completion(generated: str) -> str:
