@@ -13,6 +13,7 @@ _TYPES: dict[str, type[pl.DataType]] = {
     "completion_tokens": pl.Int64,
     "cached_tokens": pl.Int64,
     "cost_usd": pl.Float64,
+    "answered_by": pl.String,
     "error": pl.String,
 }
 

@@ -24,7 +24,7 @@ from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, rejected, usa
 from cxr.miner.llm.batch_api import BatchFiles
 from cxr.miner.llm.budget import BYTES_PER_TOKEN, Budget
 from cxr.miner.llm.cache import ReplyCache, request_hash
-from cxr.miner.llm.completion import read_completion
+from cxr.miner.llm.completion import other_model, read_completion
 from cxr.miner.llm.course import Course
 from cxr.miner.llm.failures import Passing, RefusedRequest
 from cxr.miner.llm.ledger import Ledger
@@ -81,6 +81,7 @@ class Client:
         self.pace = Pace(self.settings.rpm, self.settings.tpm, self.settings.concurrency)
         self.counters = Counters()
         self.course = Course(self.settings)
+        self._told_of_another = False
         self._has_answered = False
         self._in_flight: dict[str, asyncio.Event] = {}
         self._damaged: set[str] = set()
@@ -300,7 +301,11 @@ class Client:
 
     def answered(self, call: Call, completion: ChatCompletion, seconds: float) -> Call:
         """Return a call with what its reply says of tokens, and what they cost."""
-        ended = call.model_copy(update={"latency_s": seconds, "called_at": utc_now()})
+        other = None if self.settings.api == "azure" else other_model(completion, self._model)
+        if other is not None and not self._told_of_another:
+            self._told_of_another = True
+            say(f"{self.settings.base_url} answers as {other}, not as {self._model}; its replies are kept, see calls")
+        ended = call.model_copy(update={"latency_s": seconds, "called_at": utc_now(), "answered_by": other})
         return ended if completion.usage is None else billed(ended, completion.usage, self.budget.price)
 
     async def _begin(self, call: Call) -> None:

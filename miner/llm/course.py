@@ -187,7 +187,8 @@ class Course:
         reasons = self.failed.most_common(_MOST_REASONS)
         rest = self.failed.total() - sum(number for _, number in reasons)
         each = "; ".join(f"{number:,} {why}" for why, number in reasons)
-        return f"{self.failed.total():,} questions failed: {each}" + (f"; {rest:,} for other reasons" if rest else "")
+        questions = "question" if self.failed.total() == 1 else "questions"
+        return f"{self.failed.total():,} {questions} failed: {each}" + (f"; {rest:,} for other reasons" if rest else "")
 
     def _change(self) -> None:
         self._changed.set()
