@@ -1,5 +1,6 @@
 """A run ends where nothing comes of it: after twelve paid calls, or five questions with one reason; and says why."""
 
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.synthetic import CHAIN, EVIDENCE, PLAN, REPLIES, write_store
 from tests.test_weather import rows
 
 GOOD = {"PlanReply": PLAN, "EvidenceReply": EVIDENCE, "ChainReply": CHAIN}
+PACKED = gzip.compress(b" " * 50_000_000)
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
@@ -165,6 +167,18 @@ def test_a_reply_that_failed_the_servers_own_check_is_read(db: Path) -> None:
     with Groq(script) as server:
         assert run(db, server.url, limit=2).mined == 2
         assert server.received == 6
+
+
+def test_a_body_without_end_has_a_name_and_ends_the_run(db: Path) -> None:
+    class Bomb(ScriptedServer):
+        async def complete(self, http: web.Request) -> web.StreamResponse:
+            self.received += 1
+            return web.Response(body=PACKED, headers={"content-encoding": "gzip", "content-type": "application/json"})
+
+    with Bomb({}) as server:
+        with pytest.raises(EngineStopped, match="a reply of more than 8 MB"):
+            run(db, server.url)
+        assert server.received <= 12
 
 
 # ---- batches

@@ -148,7 +148,9 @@ def _said(reply: ChatCompletion) -> dict[str, Any]:
     text = choice.message.content or choice.message.refusal or ""
     extra = choice.message.model_extra or {}
     thoughts = extra.get("reasoning_content") or extra.get("reasoning")
-    if isinstance(thoughts, str) and thoughts.strip():
+    if isinstance(thoughts, str) and not text.strip() and choice.finish_reason != "length":
+        text = thoughts  # some servers' parsers take the whole output for thoughts
+    elif isinstance(thoughts, str) and thoughts.strip():
         text = f"<think> {thoughts.strip()} </think>{text}"
     if choice.finish_reason == "content_filter" and not text:
         return {"error": f"{RejectReason.MODEL_OUTPUT_INVALID}: withheld by the server's content filter"}
