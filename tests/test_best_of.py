@@ -15,9 +15,11 @@ from cxr.miner.kit.errors import BudgetReached, PolicyError, SettingsError
 from cxr.miner.llm.asked import Deferred
 from cxr.miner.mine.candidates import _all_of, sampling_of
 from cxr.miner.mine.choosing import job_of
+from cxr.miner.mine.engines import ENGINES
 from cxr.miner.mine.job import MineResult
 from cxr.miner.mine.many import mine_llm
 from cxr.miner.mine.settings import MineSettings
+from cxr.miner.mine.yields import cost_notes
 from cxr.miner.score.filtering import filter_chains
 from cxr.miner.score.score import score_chains
 from cxr.miner.score.settings import FilterSettings, ScoreSettings
@@ -130,6 +132,13 @@ def test_until_factual_draws_no_more_than_it_needs(db: Path) -> None:
     assert rows(db, "select count(*), count(*) filter (where kept) from candidates") == [(4, 2)]
 
 
+def test_many_candidates_of_one_question_are_no_sign_of_a_useless_model(db: Path) -> None:
+    with ScriptedServer(model(*[WORSE] * 15, GOOD)) as server:
+        assert mined(db, server, best_of=16).mined == 2
+        assert server.received == 2 * 18
+    assert rows(db, "select text from chains") == [(texts(GOOD),)] * 2
+
+
 def test_a_question_without_any_chain_is_a_reject_and_its_candidates_are_kept(db: Path) -> None:
     with ScriptedServer(model(NO_CHAIN, NO_CHAIN)) as server:
         assert mined(db, server, best_of=2).rejects == {"answer_mismatch": 2}
@@ -137,15 +146,12 @@ def test_a_question_without_any_chain_is_a_reject_and_its_candidates_are_kept(db
     assert rows(db, "select why, reason, count(*) from candidates group by all") == [("no chain", "answer_mismatch", 4)]
 
 
-def test_claims_that_are_not_borne_out_go_back_once_and_the_better_is_kept(cxr: Cli, db: Path) -> None:
+def test_claims_that_are_not_borne_out_go_back_once_and_the_better_is_kept(db: Path) -> None:
     with ScriptedServer(model(WORSE)) as server:
-        done = cxr(*LLM, "--repair", "--base-url", server.url)
-        assert done.returncode == 0, done.stderr
+        notes = mined(db, server, repair=True).notes
         assert server.received == 2 * 4
-        (sent,) = [
-            request["messages"] for request in server.requests if "<<<CLAIMS" in request["messages"][-1]["content"]
-        ][:1]
-    assert "2 chains repaired, 2 of them better than before, and kept" in done.stderr
+        sent = next(request["messages"] for request in server.requests if "<<<CLAIMS" in str(request["messages"]))
+    assert "2 chains repaired, 2 of them better than before, and kept" in notes
     asked = sent[-1]["content"]
     assert "cardiomegaly" in asked.partition("<<<CLAIMS")[2].casefold() or "enlarged" in asked.partition("<<<CLAIMS")[2]
     # Neither the report nor the judge's words for it are shown.
@@ -229,10 +235,9 @@ def test_text_that_may_not_go_to_the_judge_stops_the_run_before_anything_is_sent
         assert server.received == 0
 
 
-def test_what_cannot_be_chosen_is_one_sentence(cxr: Cli, db: Path) -> None:
-    done = cxr("mine", "--best-of", "2")
-    assert done.returncode == 2
-    assert "rules gives a question one chain" in " ".join(done.stderr.split())
+def test_the_rules_engine_has_nothing_to_choose(db: Path) -> None:
+    with pytest.raises(SettingsError, match="rules gives a question one chain"):
+        ENGINES.open("rules").mine(db, MineSettings(best_of=2))
 
 
 def test_candidates_are_sampled_apart_and_only_then_is_a_job_another_one(tmp_path: Path) -> None:
@@ -322,11 +327,13 @@ def test_yield_and_cost_of_a_factual_chain_are_estimated_from_what_was_scored_an
 ) -> None:
     db = write_store(tmp_path / "cxr.duckdb", 6)
     with ScriptedServer(model(GOOD)) as server:
-        options = (*LLM, "--base-url", server.url)
         mined(db, server, limit=5)
-        scored = cxr("score")
-        assert "a factual chain cost $" in scored.stderr
-        told = cxr(*options, "--estimate")
+        score_chains(db, ScoreSettings(), lambda *_: None)
+        with Store.read(db) as store:
+            assert "a factual chain cost $0.0003" in cost_notes(store)[0]
+        told = cxr(*LLM, "--base-url", server.url, "--estimate")
+        more = cxr(*LLM, "--best-of", "3", "--until-factual", "--repair", "--judge", "rules", "--base-url", server.url)
+        assert more.returncode == 0, more.stderr
     assert "of 5 questions mined, 5 gave a factual chain (100.0%)" in told.stderr
     assert "USD a factual chain" in told.stdout
     with duckdb.connect(str(db)) as store:
