@@ -1,17 +1,19 @@
 """Several chains a question, the best kept and all recorded; repair; chains that are alike; what factual ones cost."""
 
 import asyncio
-import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from rich.table import Table
 
 from cxr.miner.judge.settings import JudgeSettings
 from cxr.miner.kit.alike import NEAR, _shared, alike, groups, shingles
 from cxr.miner.kit.errors import BudgetReached, PolicyError, SettingsError
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.llm.asked import Deferred
 from cxr.miner.mine.candidates import _all_of, sampling_of
 from cxr.miner.mine.choosing import job_of
@@ -19,6 +21,7 @@ from cxr.miner.mine.engines import ENGINES
 from cxr.miner.mine.job import MineResult
 from cxr.miner.mine.many import mine_llm
 from cxr.miner.mine.settings import MineSettings
+from cxr.miner.mine.show import show_chain
 from cxr.miner.mine.yields import cost_notes
 from cxr.miner.score.filtering import filter_chains
 from cxr.miner.score.score import score_chains
@@ -69,9 +72,14 @@ def rows(db: Path, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_store(tmp_path_factory.mktemp("made") / "cxr.duckdb", 2)
+
+
 @pytest.fixture
-def db(tmp_path: Path) -> Path:
-    return write_store(tmp_path / "cxr.duckdb", 2)
+def db(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(made, tmp_path))
 
 
 def mined(db: Path, server: ScriptedServer, **more: Any) -> MineResult:
@@ -306,7 +314,7 @@ def test_the_search_finds_what_comparing_all_with_all_finds() -> None:
     assert [None if each is None else each.first for each in alike(texts)] == brute(texts)
 
 
-def test_chains_that_say_the_same_are_told_and_left_out_only_if_asked(cxr: Cli, tmp_path: Path) -> None:
+def test_chains_that_say_the_same_are_told_and_left_out_only_if_asked(tmp_path: Path) -> None:
     db = write_store(tmp_path / "cxr.duckdb", 6)
     with ScriptedServer(model(GOOD)) as server:
         notes = mined(db, server).notes
@@ -315,10 +323,8 @@ def test_chains_that_say_the_same_are_told_and_left_out_only_if_asked(cxr: Cli, 
     score_chains(db, ScoreSettings(), lambda *_: None)
     with Store.read(db) as store:
         assert filter_chains(store, FilterSettings(), None).kept == {"binary": (6, 6)}
-    fewer = cxr("filter", "--drop-duplicates", "-o", "fewer.jsonl")
-    assert fewer.returncode == 0, fewer.stderr
-    assert "1 chains written" in fewer.stderr
-    assert "5 factual chains were left out, which say nearly the words of another one" in fewer.stderr
+        fewer = filter_chains(store, FilterSettings(drop_duplicates=True), tmp_path / "fewer.jsonl")
+        assert (fewer.kept, fewer.repeated) == ({"binary": (1, 6)}, 5)
     assert len((tmp_path / "fewer.jsonl").read_text().splitlines()) == 1
 
 
@@ -344,12 +350,12 @@ def test_yield_and_cost_of_a_factual_chain_are_estimated_from_what_was_scored_an
     assert "80.0 %" in page
 
 
-def test_show_tells_a_question_its_candidates(cxr: Cli, db: Path) -> None:
+def test_show_tells_a_question_its_candidates(db: Path) -> None:
     with ScriptedServer(model(WORSE, GOOD)) as server:
         mined(db, server, best_of=2, limit=1)
     ((question,),) = rows(db, "select question_id from chains")
-    shown = cxr("show", question)
-    assert "Candidates" in shown.stdout
-    assert "less factual" in shown.stdout
-    (row,) = map(json.loads, cxr("show", question, "--format", "json").stdout.splitlines())
+    with Store.read(db) as store:
+        shown = {str(part.title): part for part in show_chain(store, question) if isinstance(part, Table)}
+        assert shown["Candidates"].row_count == 2
+        (row,) = store.frame(read_sql("cxr.miner.mine")["shown"], {"id": question}).to_dicts()
     assert [each["why"] for each in row["candidates"]] == ["less factual", "kept"]
