@@ -227,8 +227,8 @@ def main() -> None:
             "",
             f"`make integration` on {datetime.now(UTC):%Y-%m-%d}: {asked.questions} questions of {run.corpus}, "
             f"SmolLM2-135M-Instruct (4 bits) on llama.cpp ({PACKAGES[0]}), one slot, one core, which others used as "
-            "well. What it says is mostly no sense; what is tested is that nothing is lost, asked twice or left without "
-            "a name.",
+            "well. What it says is mostly no sense; what is tested is that nothing is lost, asked twice or left "
+            "without a name.",
         )
         run.doctor()
         for calls in (3, 1):
