@@ -148,7 +148,7 @@ def _said(reply: ChatCompletion) -> dict[str, Any]:
     text = choice.message.content or choice.message.refusal or ""
     extra = choice.message.model_extra or {}
     thoughts = extra.get("reasoning_content") or extra.get("reasoning")
-    if isinstance(thoughts, str) and not text.strip() and choice.finish_reason != "length":
+    if isinstance(thoughts, str) and not text and ("</think>" in thoughts or "<answer>" in thoughts):
         text = thoughts  # some servers' parsers take the whole output for thoughts
     elif isinstance(thoughts, str) and thoughts.strip():
         text = f"<think> {thoughts.strip()} </think>{text}"
