@@ -124,7 +124,7 @@ _SIGNS = (
         "yo",
     ),
     *("prior", "previous", "earlier", "preceding", "last", "former", "old", "outside", "recent", "comparison", "past"),
-    *("baseline", "again", "still", "compar", "interval"),
+    *("yo", "baseline", "again", "still", "compar", "interval"),
 )
 
 
