@@ -7,6 +7,7 @@ from tests.personas.refusing import (
     forced_tool,
     form,
     has,
+    longer_than,
     longest,
     only,
     openai,
@@ -18,8 +19,10 @@ from tests.personas.refusing import (
 _GH = "https://github.com"
 
 
-def _poor(completion: Completion, _: Request) -> Completion:
-    """Answer as a model that never saw its instructions."""
+def _poor(completion: Completion, request: Request) -> Completion:
+    """Answer as a model that never saw its instructions, where they are long."""
+    if not longer_than(4000)(request):
+        return completion
     completion["choices"][0]["message"] = {"role": "assistant", "content": "The lungs are clear. How can I help you?"}
     completion["usage"] |= {"prompt_tokens": 2048, "total_tokens": 2058}
     return completion
@@ -235,7 +238,11 @@ DESKTOP = (
         f"D {_GH}/vllm-project/vllm-metal/pull/56",
         does="sends `max_tokens`, or names it",
         body=lambda completion, request: completion if "max_tokens" in request else _cut(completion),
-        ends={"mine": "max_(completion_)?tokens", "score": "max_(completion_)?tokens"},
+        ends={
+            "mine": "max_(completion_)?tokens",
+            "score": "max_(completion_)?tokens",
+            "predict": "cut off",
+        },
         may_succeed=True,
     ),
     Persona(

@@ -67,7 +67,11 @@ OPENAI = (
         does="stops and names the setting",
         refuses=(refuse(not_default_temperature, unsupported_value("temperature")),),
         body=_thinks_it_all_away,
-        ends={"mine": "max_completion_tokens|reasoning_effort", "score": "max_completion_tokens|reasoning_effort"},
+        ends={
+            "mine": "max_completion_tokens|reasoning_effort",
+            "score": "max_completion_tokens|reasoning_effort",
+            "predict": "are empty|cut off",
+        },
     ),
     Persona(
         "o3-mini",

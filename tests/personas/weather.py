@@ -40,6 +40,9 @@ _REFUSES_SCHEMA = refuse(
 )
 
 
+_GOOD = Persona("good", "", "", "M")
+
+
 PASSING = (
     Persona(
         "rate-limit",
@@ -75,12 +78,11 @@ PASSING = (
         "D shared/stack.md: measured on SmolLM2",
         "asks once more, shorter and with other sampling",
         body=_repeats,
+        then=(1, _GOOD),
         may_pay_more=1,
+        ends={"predict": "cut off"},
     ),
 )
-
-
-_GOOD = Persona("good", "", "", "M")
 
 
 _THEN_NO_TEMPERATURE = dataclasses.replace(

@@ -61,9 +61,10 @@ def _as_function_call(message: Message) -> Message:
 
 
 def _as_text(completion: Completion, _: Request) -> Completion:
-    """Answer in the form of the older endpoint."""
-    (choice,) = completion["choices"]
-    return completion | {"choices": [{"index": 0, "text": choice["message"]["content"], "finish_reason": "stop"}]}
+    """Answer in the form of the older endpoint, which knows no tools."""
+    message = completion["choices"][0]["message"]
+    text = message["content"] or message["tool_calls"][0]["function"]["arguments"]
+    return completion | {"choices": [{"index": 0, "text": text, "finish_reason": "stop"}]}
 
 
 def _gzip(completion: Completion, _: Request) -> bytes:
