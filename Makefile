@@ -83,8 +83,8 @@ bench-judge: $(VENV)/.dev  ## print how well judge and labeler agree with carefu
 	$(BIN)/python benchmarks/judge_speed.py $(GOLD)/.. $(if $(MEDSPACY),--medspacy-python $(MEDSPACY))
 
 .PHONY: integration
-integration: $(VENV)/.dev  ## build llama.cpp's server, mine 20 OpenI questions through a tiny model (minutes)
-	$(BIN)/python benchmarks/integration.py .integration
+integration: $(VENV)/.dev  ## mine OpenI questions with a real, tiny model on llama.cpp; writes docs/integration.md (an hour)
+	$(BIN)/python benchmarks/integration.py --log docs/integration.md
 
 .PHONY: clean
 clean:  ## remove the environment and caches, never a store

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cxr.miner.commands import audit, benchmarks, files, ingest, models
+from cxr.miner.commands import audit, benchmarks, doctor, files, ingest, models
 from cxr.miner.commands import report as pages
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects, fail
 from cxr.miner.commands.options import (
@@ -53,7 +53,7 @@ for name, group in GROUPS.items():
 app.command("export")(benchmarks.export_)
 for command in (
     *(files.judge, files.label, files.radrscore, files.agreement, pages.report, pages.ui),
-    *(ingest.licence, audit.unread, audit.audit),
+    *(ingest.licence, audit.unread, audit.audit, doctor.doctor),
     *(phantoms.phantom, rewarding.reward, prediction.predict, evaluation.evaluate, evaluation.compare),
 ):
     app.command()(command)
@@ -127,6 +127,12 @@ MINING = Options(
     engine=offered(str, "rules (offline) or llm (an OpenAI-compatible server)."),
     model=offered(str, "Server: the model's name there."),
     calls=offered(int, "Server: 3 calls a question, or 1 for all three steps."),
+    best_of=offered(int, "Server: so many chains a question, each judged; the best is kept, all are recorded."),
+    until_factual=offered(bool, "With --best-of: draw no more once a chain is wholly factual.", "--until-factual"),
+    repair=offered(bool, "Server: claims that the judge finds not borne out go back once.", "--repair"),
+    judge=offered(str, "Who judges for these two: that of [judge] in cxr.toml; default rules."),
+    wording=offered(str, "For rules: varied (drawn for each question), or plain (one wording for all)."),
+    wording_seed=offered(int, "For rules: names the draw of the wording."),
     **SERVER,
     **PACED,
 )
@@ -176,6 +182,7 @@ def score(judging: OptionValues = JUDGING, weighing: OptionValues = WEIGHTS, db:
     from cxr.miner.audit.independent import one_reader
     from cxr.miner.judge.weights import Weights
     from cxr.miner.kit.console import out, progress, say, table
+    from cxr.miner.mine.yields import cost_notes
     from cxr.miner.score.score import score_chains
     from cxr.miner.score.settings import ScoreSettings
     from cxr.miner.store import Store
@@ -192,9 +199,13 @@ def score(judging: OptionValues = JUDGING, weighing: OptionValues = WEIGHTS, db:
             if result.errors:
                 out().print(table("In what findings are wrong", ["error", "findings", "chains"], result.errors))
         say(f"{result.scored:,} chains scored by {result.judge}, {result.already:,} were already")
+        if result.second:
+            say(result.second)
         if result.renewed:
             say(f"{result.renewed:,} of them had been scored by another version of this judge")
         with Store.read(db) as store:
+            for note in cost_notes(store):
+                say(note)
             if shared := one_reader(store):
                 say(shared)
 
@@ -208,6 +219,9 @@ def filter_(
     all_settings: Annotated[
         bool | None, typer.Option("--all-settings", help="Every chain of a question, not its newest alone.")
     ] = None,
+    drop_duplicates: Annotated[
+        bool | None, typer.Option("--drop-duplicates", help="Of chains that say nearly the same words, one.")
+    ] = None,
     agree: Annotated[
         str | None, typer.Option(help="Labelers that must contradict no evidence, e.g. chexpert,negbio.")
     ] = None,
@@ -219,7 +233,9 @@ def filter_(
     from cxr.miner.score.settings import FilterSettings
     from cxr.miner.store import Store
 
-    settings = FilterSettings.resolve(db, min_factuality=min_factuality, all_settings=all_settings, agree=agree)
+    settings = FilterSettings.resolve(
+        db, min_factuality=min_factuality, all_settings=all_settings, drop_duplicates=drop_duplicates, agree=agree
+    )
     with Store.read(db) as store:
         result = filter_chains(store, settings, output)
     if not result.kept:
@@ -231,6 +247,8 @@ def filter_(
     )
     if result.unscored:
         say(f"{result.unscored:,} chains are not scored yet and were left out; `cxr score` scores them")
+    if settings.drop_duplicates:
+        say(f"{result.repeated:,} factual chains were left out, which say nearly the words of another one")
     if settings.agree:
         named = " or ".join(settings.agree)
         say(f"{result.contradicted:,} factual chains were left out, whose evidence {named} contradicts")

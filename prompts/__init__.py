@@ -8,7 +8,7 @@ bring prompts of its own: `of` is their folder, and a name that it has stands fo
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -16,16 +16,21 @@ from pathlib import Path
 
 from pydantic import Field, TypeAdapter
 
-from cxr.prompts.render import TEMPORAL, fill, stage_values
+from cxr.prompts.render import TEMPORAL, fill, placeholders, stage_values
 from cxr.prompts.replies import (
+    EvidenceItemReply,
     EvidenceReply,
+    PlanItemReply,
     Reply,
     TemporalEvidenceReply,
     TemporalWholeReply,
     WholeReply,
     WorkedCase,
 )
+from cxr.prompts.styles import Style, drawn, load_styles
 from cxr.schemas.base import Frozen
+from cxr.schemas.question import Question
+from cxr.schemas.reasoning import Evidence, PlanItem
 
 __all__ = ["EvidenceReply", "Prompt", "Reply", "available", "load", "source"]
 
@@ -55,6 +60,28 @@ class Prompt(Frozen):
         """
         return [*self.opening, {"role": "user", "content": fill(self.user_template, values)}]
 
+    @cached_property
+    def shows(self) -> frozenset[str]:
+        """The placeholders of its template."""
+        return placeholders(self.user_template)
+
+    def values(
+        self,
+        question: Question,
+        report_text: str,
+        plan: Sequence[PlanItem | PlanItemReply] = (),
+        evidence: Sequence[Evidence | EvidenceItemReply] = (),
+        prior: str | None = None,
+        style: Style | None = None,
+    ) -> dict[str, str]:
+        """Return the values of exactly its placeholders.
+
+        Without a style a prompt that has a place for one takes what the seed 0 draws for the question.
+        """
+        style = style or drawn(question.question_id, 0, tuple(load_styles().values()))
+        every = stage_values(self.name, question, report_text, plan, evidence, prior, style.words)
+        return {name: value for name, value in every.items() if name in self.shows}
+
     @property
     def named(self) -> dict[str, str]:
         """Name, version and hash, as they are kept with what the prompt led to."""
@@ -65,8 +92,13 @@ class Prompt(Frozen):
         """System message and examples, before every question; a beginning that stays the same is billed as cached."""
         messages = [{"role": "system", "content": self.system}]
         for case in self.examples:
-            shown = stage_values(
-                self.name, case.question, case.report, case.plan.items, case.evidence.items, case.prior_report
+            shown = self.values(
+                case.question,
+                case.report,
+                case.plan.items,
+                case.evidence.items,
+                case.prior_report,
+                load_styles()[case.style] if case.style else None,
             )
             messages.append({"role": "user", "content": fill(self.user_template, shown)})
             messages.append({"role": "assistant", "content": _reply_of(case, self.name).model_dump_json()})

@@ -71,19 +71,22 @@ def stage_values(
     plan: Sequence[PlanItem | PlanItemReply] = (),
     evidence: Sequence[Evidence | EvidenceItemReply] = (),
     prior: str | None = None,
+    style: str = "",
 ) -> dict[str, str]:
-    """Return the values of one step's placeholders; raises ValueError for a step that does not exist.
+    """Return what one step's prompt may show, by placeholder; raises ValueError for a step that does not exist.
 
-    `prior` is the report of the reference image, which the steps of temporal questions show.
+    `prior` is the report of the reference image, which the steps of temporal questions show; `style` the words of the
+    chain's voice, which prompts of version 1 do not have.
     """
     if name.endswith(TEMPORAL):
-        values = stage_values(name.removesuffix(TEMPORAL), question, report_text, plan, evidence)
+        values = stage_values(name.removesuffix(TEMPORAL), question, report_text, plan, evidence, style=style)
         if "report" in values:
             values["report"] = delimit(report_text, "CURRENT REPORT")
             values["prior_report"] = NO_PRIOR if prior is None else delimit(prior, "PRIOR REPORT")
         return values
     if name in {"plan", "whole"}:
         return {
+            "style": style,
             "question": question.text,
             "findings": ", ".join(question.findings),
             "answer": answer_block(question),
@@ -93,6 +96,7 @@ def stage_values(
         return {"question": question.text, "plan": plan_block(plan), "report": delimit(report_text)}
     if name == "chain":
         return {
+            "style": style,
             "question": question.text,
             "answer": answer_block(question),
             "plan": plan_block(plan),

@@ -109,6 +109,7 @@ class WorkedCase(Frozen):
     name: str = Field(min_length=1)
     report: str = Field(min_length=1)
     prior_report: str | None = Field(default=None, min_length=1)
+    style: str | None = Field(default=None, description="the voice of its chain, by name")
     question: Question
     plan: PlanReply
     evidence: TemporalEvidenceReply | EvidenceReply

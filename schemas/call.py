@@ -39,6 +39,12 @@ class Call(Frozen):
     cached_tokens: int | None = Field(
         default=None, ge=0, le=MOST_TOKENS, description="prompt tokens billed at the cached price"
     )
+    reasoning_tokens: int | None = Field(
+        default=None,
+        ge=0,
+        le=MOST_TOKENS,
+        description="completion tokens that were thoughts",
+    )
     cost_usd: float | None = Field(
         default=None, ge=0, le=MOST_USD, description="None where the price or the usage is unknown"
     )

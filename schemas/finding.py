@@ -24,6 +24,14 @@ class NormalForm(Frozen):
     )
 
 
+_FACTUAL = {
+    Verdict.SUPPORTED: True,
+    Verdict.UNMENTIONED_NORMAL: True,
+    Verdict.CONTRADICTED: False,
+    Verdict.UNMENTIONED_ABNORMAL: False,
+}
+
+
 class Finding(Frozen):
     """An observation and its status, as free text, and what they mean.
 
@@ -53,9 +61,19 @@ class JudgedFinding(Frozen):
         default=None, description="in what a wrong finding is wrong; None where it is right, or the judge does not say"
     )
 
+    sureness: float | None = Field(
+        default=None, ge=0, le=1, description="the chance that the first judge's verdict is right, where two judged"
+    )
+    first_verdict: Verdict | None = Field(
+        default=None, description="what the first judge said, where a second was asked; None where its verdict stands"
+    )
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether a second judge made something factual of what was not, or the other way round."""
+        return self.first_verdict is not None and _FACTUAL.get(self.first_verdict) is not self.factual
+
     @property
     def factual(self) -> bool | None:
         """True or False as RadRScore counts it (paper, section 2); None where nothing can be checked."""
-        if self.verdict is Verdict.NOT_ASSESSABLE:
-            return None
-        return self.verdict in {Verdict.SUPPORTED, Verdict.UNMENTIONED_NORMAL}
+        return _FACTUAL.get(self.verdict)

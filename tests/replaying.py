@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from cxr.miner.judge import RulesJudge
+from cxr.miner.language.grounding import MOST_QUOTES
 from cxr.miner.language.sections import parse_sections
+from cxr.miner.language.sentences import split_sentences
 from cxr.miner.mine.engines.replies import to_evidence, to_plan
-from cxr.miner.mine.unquoted import unquoted, without
+from cxr.miner.mine.relevance import topic_of
+from cxr.miner.mine.unquoted import called, unquoted, without
+from cxr.miner.mine.words import words_of
 from cxr.prompts import load
-from cxr.prompts.render import stage_values
 from cxr.prompts.replies import EvidenceReply, PlanReply
 from cxr.schemas.finding import Finding
 from cxr.schemas.question import Option, Question
 from cxr.schemas.study import Report
+from cxr.schemas.text import Quote
 from cxr.schemas.vocabulary import Licence, Task, Verdict
+from tests.replying import what_is_asked
 from tests.scripted_server import Act, Fail, Say, ScriptedServer, schema_name
 
 _LETTER = re.compile(r"^(?:option )?([A-Z])[).:]\s*", re.IGNORECASE)
@@ -41,11 +46,21 @@ def questions(records: Sequence[dict[str, Any]]) -> list[Asked]:
 
 def _asked(number: int, record: dict[str, Any]) -> Asked:
     planned = [(_LETTER.sub("", name).strip(), _plain(words)) for name, words in record["plan"].items()]
-    offered = [line.partition(")")[2].strip() for line in record["question"].splitlines()[1:]]
+    offered = [(line.partition(")")[2].strip(),) for line in record["question"].splitlines()[1:]]
+    parts = [tuple(part.strip(" .") for part in option.split(",")) for (option,) in offered]
+    each = list(dict.fromkeys(part for option in parts for part in option))
+    named = {_fold(name): name for name, _ in planned}
     if offered and len(planned) == len(offered):
         # One item per option, in its order, but in GPT-4o's own spelling: we ask for the option's.
-        planned = [(name, words) for name, (_, words) in zip(offered, planned, strict=True)]
-    findings = tuple(dict.fromkeys(offered or [name for name, _ in planned]))
+        planned = [(name, words) for (name,), (_, words) in zip(offered, planned, strict=True)]
+    elif len(planned) == len(each) and len(each) > len(offered):
+        # One item for each part of an option, in their order.
+        offered, planned = parts, [(name, words) for name, (_, words) in zip(each, planned, strict=True)]
+    elif all(_fold(part) in named for part in each):
+        spelled = {_fold(part): part for part in each}
+        offered, planned = parts, [(spelled.get(_fold(name), name), words) for name, words in planned]
+    names = [name for name, _ in planned]
+    findings = tuple(dict.fromkeys([name for option in offered for name in option] or names))
     report = Report(
         study_id=f"openi/CXR{record['uid']}",
         text=record["report"],
@@ -53,14 +68,19 @@ def _asked(number: int, record: dict[str, Any]) -> Asked:
         licence=Licence.PUBLIC,
     )
     plan = {"items": [{"finding": name, "look_for": words} for name, words in planned]}
-    evidence = {"items": _evidence(report.text, [name for name, _ in planned])}
+    evidence = {"items": _evidence(report.text, names)}
+    of_letters = [{names.index(name) + 1 for name in option if name in names} for option in offered]
     return Asked(
         _question(number, record, findings, offered),
         report,
         plan,
         evidence,
-        {"steps": _steps(record["steps"], [name for name, _ in planned]), "answer": record["answer"]},
+        {"steps": _steps(record["steps"], names, of_letters), "answer": record["answer"]},
     )
+
+
+def _fold(name: str) -> str:
+    return " ".join(name.casefold().strip(" .").split())
 
 
 def _plain(words: Any) -> str:
@@ -70,9 +90,11 @@ def _plain(words: Any) -> str:
     return " ".join(map(_plain, words)) if isinstance(words, list) else str(words)
 
 
-def _question(number: int, record: dict[str, Any], findings: tuple[str, ...], offered: list[str]) -> Question:
+def _question(
+    number: int, record: dict[str, Any], findings: tuple[str, ...], offered: Sequence[tuple[str, ...]]
+) -> Question:
     answers = {part.strip().casefold() for part in record["answer_text"].split(",")}
-    right = tuple(offered["ABCDEFGH".index(record["answer"])] for _ in range(1) if offered)
+    right = offered["ABCDEFGH".index(record["answer"])] if offered else ()
     return Question(
         question_id=f"gpt4o-{number}",
         study_id=f"openi/CXR{record['uid']}",
@@ -81,7 +103,7 @@ def _question(number: int, record: dict[str, Any], findings: tuple[str, ...], of
         text=f"{record['question']}\n({number})",
         findings=findings,
         options=tuple(
-            Option(letter=letter, findings=(name,)) for letter, name in zip("ABCDEFGH", offered, strict=False)
+            Option(letter=letter, findings=names) for letter, names in zip("ABCDEFGH", offered, strict=False)
         ),
         answer=record["answer"],
         answer_findings=right or tuple(name for name in findings if name.casefold() in answers),
@@ -93,24 +115,37 @@ def _evidence(report: str, names: list[str]) -> list[dict[str, Any]]:
     items = []
     for name, verdict in zip(names, judged, strict=True):
         present = verdict.verdict is Verdict.SUPPORTED
-        quotes = [quote.text for quote in verdict.evidence]
-        # A careful model says no more than it quotes.
-        said = without(name, unquoted(name, verdict.evidence)) if present else name
+        quoted = list(verdict.evidence)
+        if topic_of(name).whole and verdict.verdict is Verdict.UNMENTIONED_NORMAL:
+            # No sentence sums up: what the report says of each part does.
+            spans = split_sentences(report)
+            quoted = [_quote(report, *span) for span in spans if words_of(report[slice(*span)]).assures][:MOST_QUOTES]
+            present = bool(quoted)
+        # A careful model says no more than it quotes, and that another place than the one asked about has it, is no.
+        missing = unquoted(name, quoted)
+        elsewhere = [words_of(quote.text) for quote in quoted]
+        if present and any(called(place) in missing for place in words_of(name).places):
+            present = not any(words.places for words in elsewhere)
+        quotes = [quote.text for quote in quoted]
         items.append(
             {
                 "finding": name,
                 "kind": "quoted" if quotes else "inferred_normal",
                 "presence": "present" if present and quotes else "absent",
-                "statement": f"{said} is {'seen' if present else 'not seen'}.",
+                "statement": f"{without(name, missing) if present else name} is {'seen' if present else 'not seen'}.",
                 "quotes": quotes,
             }
         )
     return items
 
 
-def _steps(texts: list[str], names: list[str]) -> list[dict[str, Any]]:
+def _quote(report: str, start: int, end: int) -> Quote:
+    return Quote(start=start, end=end, text=report[start:end])
+
+
+def _steps(texts: list[str], names: list[str], of_letters: list[set[int]]) -> list[dict[str, Any]]:
     """Give the steps the numbers of the evidence they speak of; the last one gets what no other speaks of."""
-    spoken = [_spoken_of(text, names) for text in texts]
+    spoken = [_spoken_of(text, names, of_letters) for text in texts]
     for place in range(1, len(texts) - 1):
         spoken[place] = spoken[place] or [min(place, len(names))]
     used = {number for numbers in spoken for number in numbers}
@@ -118,14 +153,16 @@ def _steps(texts: list[str], names: list[str]) -> list[dict[str, Any]]:
     return [{"text": text, "evidence": numbers} for text, numbers in zip(texts, spoken, strict=True)]
 
 
-def _spoken_of(text: str, names: list[str]) -> list[int]:
+def _spoken_of(text: str, names: list[str], of_letters: list[set[int]]) -> list[int]:
     letters = {(one or two).upper() for one, two in _NAMED.findall(text)}
     words = set(re.findall(r"[a-z]+", text.casefold()))
-    return [
-        number
-        for number, name in enumerate(names, start=1)
-        if "ABCDEFGHIJKLM"[number - 1] in letters or set(re.findall(r"[a-z]{4,}", name.casefold())) <= words
-    ]
+    lettered = {
+        number for letter, of in zip("ABCDEFGH", of_letters, strict=False) if letter in letters for number in of
+    }
+    named = {
+        number for number, name in enumerate(names, start=1) if set(re.findall(r"[a-z]{4,}", name.casefold())) <= words
+    }
+    return sorted(lettered | named)
 
 
 class Replay(ScriptedServer):
@@ -139,12 +176,14 @@ class Replay(ScriptedServer):
             reply = EvidenceReply.model_validate_json(json.dumps(item.evidence))
             evidence = to_evidence(reply, plan, item.report)
             for step, said in (("plan", item.plan), ("evidence", item.evidence), ("chain", item.chain)):
-                values = stage_values(step, item.question, item.report.text, plan.items, evidence)
-                shown = load(step).messages(values)[-1]["content"]
-                self._known[f"{step.capitalize()}Reply", shown] = json.dumps(said)
+                prompt = load(step)
+                values = prompt.values(item.question, item.report.text, plan.items, evidence)
+                shown = prompt.messages(values)[-1]["content"]
+                self._known[f"{step.capitalize()}Reply", what_is_asked(shown)] = json.dumps(said)
 
     def _act(self, request: dict[str, Any]) -> Act:
         for message in reversed(request["messages"]):
-            if message["role"] == "user" and (said := self._known.get((schema_name(request), message["content"]))):
+            asked = what_is_asked(message["content"])
+            if message["role"] == "user" and (said := self._known.get((schema_name(request), asked))):
                 return Say(said)
         return Fail(400)

@@ -9,7 +9,6 @@ from cxr.miner.kit.errors import MiningReject
 from cxr.miner.mine.engines.replies import to_evidence, to_plan
 from cxr.miner.mine.engines.rules import RulesEngine
 from cxr.prompts import load
-from cxr.prompts.render import stage_values
 from cxr.prompts.replies import EvidenceReply, PlanReply
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
@@ -86,7 +85,8 @@ class Model:
     def __call__(self, request: dict[str, Any]) -> Act:
         name = schema_name(request)
         for message in reversed(request["messages"]):
-            if message["role"] == "user" and (reply := self.known.get((name, message["content"]))) is not None:
+            asked = what_is_asked(message["content"])
+            if message["role"] == "user" and (reply := self.known.get((name, asked))) is not None:
                 return Say(reply)
         return Fail(400)
 
@@ -96,5 +96,10 @@ def _shown(step: str, question: Question, report: Report) -> str:
     made = replies(question, report)
     plan = to_plan(PlanReply.model_validate_json(json.dumps(made["PlanReply"])), question)
     evidence = to_evidence(EvidenceReply.model_validate_json(json.dumps(made["EvidenceReply"])), plan, report)
-    values = stage_values(step, question, report.text, plan.items, evidence)
-    return load(step).messages(values)[-1]["content"]
+    prompt = load(step)
+    return what_is_asked(prompt.messages(prompt.values(question, report.text, plan.items, evidence))[-1]["content"])
+
+
+def what_is_asked(content: str) -> str:
+    """Give the words of a message without the voice, and without what was wrong with earlier replies to it."""
+    return content.partition("\n\nAn earlier reply to this ")[0].partition("\n\nVoice: ")[0]

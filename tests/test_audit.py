@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from tests.conftest import Cli
+from tests.judge_world import verdict, verdicts
 from tests.mimic_corpus import LABELS, NEGBIO_CSV, Study, write_csv, write_mimic
+from tests.scripted_server import Act, ScriptedServer
 
 WARD = tuple(
     Study(
@@ -89,6 +92,28 @@ def test_what_is_drawn_to_be_read_holds_text_on_request_only(cxr: Cli, store: Pa
     lines = [json.loads(line) for line in (tmp_path / "told.jsonl").read_text().splitlines()]
     assert all("small left pleural effusion" in line["report"] for line in lines)
     assert all(line["reasoning"] for line in lines if line["kind"] == "chain")
+
+
+def test_a_judge_says_whom_the_report_bears_out(cxr: Cli, store: Path, tmp_path: Path) -> None:
+    def script(request: dict[str, Any]) -> Act:
+        return verdicts(verdict(1, "supported", "small left pleural effusion"))
+
+    def drawn(*options: str) -> tuple[str, set[tuple[str, str]]]:
+        done = cxr("audit", "--labelers", "negbio", "-o", "read.jsonl", *options)
+        assert done.returncode == 0, done.stderr
+        lines = map(json.loads, (tmp_path / "read.jsonl").read_text().splitlines())
+        return done.stderr, {(one["judged"], one["decided_by"]) for one in lines if one["kind"] == "disagreement"}
+
+    assert drawn("--judge", "rules")[1] == {("ours", "rules")}
+    with ScriptedServer(script) as server:
+        asking = ("--judge", "cascade", "--judge-model", "m", "--base-url", server.url)
+        assert drawn(*asking)[1] == {("ours", "rules")}
+        assert server.received == 0
+        said, by = drawn(*asking, "--sure", "1")
+        assert by == {("ours", "its second judge")}
+        assert "2 of 2 findings (100.0%) were less sure than 1 and asked of m" in said
+    refused = cxr("audit", "--judge", "rules")
+    assert (refused.returncode, "name a file with -o" in refused.stderr) == (2, True)
 
 
 def test_filter_keeps_chains_that_no_other_labeler_contradicts(cxr: Cli, store: Path, tmp_path: Path) -> None:

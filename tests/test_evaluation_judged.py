@@ -10,7 +10,7 @@ import pytest
 from cxr.miner.judge import RulesJudge
 from cxr.schemas import Licence
 from cxr.trainer.evaluate import judging
-from cxr.trainer.evaluate.judging import parts_of
+from cxr.trainer.evaluate.outputs import parts_of
 from tests.benchmarks_world import run_cxr, sql
 from tests.judge_world import generic
 from tests.predictions_world import evaluate, make_benchmark, predict, samples_of

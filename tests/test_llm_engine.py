@@ -75,7 +75,7 @@ def test_a_wrong_quote_goes_back_with_the_reason_and_the_right_one_is_taken(tmp_
         _, evidence, _ = mine(engine)
     assert evidence[1].quotes[0].text == "a small left pleural effusion"
     again = server.asked("EvidenceReply")[1]["messages"][-1]["content"]
-    assert "quote 1 of item 2 does not occur in the report" in again
+    assert "quote 1 of item 2 (Pleural Effusion) does not occur in the report" in again
     assert [(call.stage, call.attempt) for call in calls] == [
         ("plan", 1),
         ("evidence", 1),
@@ -109,7 +109,7 @@ def test_a_wrong_quote_goes_back_with_the_reason_and_the_right_one_is_taken(tmp_
         ("PlanReply", Say('{"items": [{"finding": "Card'), RejectReason.MODEL_OUTPUT_INVALID, 3),
         ("PlanReply", Say("I would rather talk."), RejectReason.MODEL_OUTPUT_INVALID, 3),
         ("PlanReply", Say({"steps": []}), RejectReason.MODEL_OUTPUT_INVALID, 3),
-        ("PlanReply", Say(PLAN, finish_reason="length"), RejectReason.MODEL_OUTPUT_INVALID, 1),
+        ("PlanReply", Say(PLAN, finish_reason="length"), RejectReason.MODEL_OUTPUT_INVALID, 2),
         ("PlanReply", Say("", finish_reason="content_filter"), RejectReason.MODEL_OUTPUT_INVALID, 1),
         ("PlanReply", Say("", refusal="I cannot help with that."), RejectReason.MODEL_OUTPUT_INVALID, 1),
         ("PlanReply", Fail(400), RejectReason.MODEL_CALL_FAILED, 1),

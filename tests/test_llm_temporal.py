@@ -332,7 +332,9 @@ def test_mining_from_the_command_line_shows_the_prior_of_the_store(cxr: Cli, db:
         assert loaded.prior in server.requests[0]["messages"][-1]["content"]
     ((answer, said, prompts),) = rows(db, "select answer, evidence[1].quotes[1].text, prompts from chains")
     assert (answer, said) == ("A", QUOTE)
-    assert {prompt["name"].rpartition("_")[2] for prompt in prompts} == {"temporal"}
+    *steps, voice = (prompt["name"] for prompt in prompts)
+    assert {name.rpartition("_")[2] for name in steps} == {"temporal"}
+    assert voice.startswith("style ")
     stages = rows(db, "select distinct stage from calls")
     assert len(stages) == calls
     estimate = cxr(*LLM, "--estimate", "--calls", str(calls), "--base-url", "http://127.0.0.1:9/v1", "--price", "1,1")

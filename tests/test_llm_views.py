@@ -29,6 +29,9 @@ def test_prompts_are_listed_shown_and_compared(cxr: Cli) -> None:
     assert {"plan", "evidence", "chain", "whole"} <= {str(row[0]) for row in prompt_rows()}
     assert "## system" in prompt_text("plan", None, Path("none"))
     assert prompt_diff("plan.v1", "whole.v1").startswith("--- plan.v1\n+++ whole.v1")
+    assert "+{{report}}" in prompt_diff("evidence.v1", "evidence.v2").splitlines()
+    assert {"style brief", "style aloud"} <= {str(row[0]) for row in prompt_rows()}
+    assert "[weighing]" in prompt_text("styles", None, Path("none"))
     assert cxr("prompts", "show", "plans").returncode == 1
 
 
@@ -45,6 +48,13 @@ def test_an_estimate_shows_one_call_and_three_and_asks_nobody(db: Path, cxr: Cli
     assert done.returncode == 0, done.stderr
     assert "whole" in done.stdout
     assert "list price of" in done.stderr
+    assert "of them cached" in " ".join(done.stdout.split())
+
+
+def test_an_estimate_asks_for_the_price_of_a_model_that_nobody_knows(db: Path, cxr: Cli) -> None:
+    done = cxr("mine", "--engine", "llm", "--model", "gpt-99", "--estimate", "--db", db)
+    assert done.returncode == 0
+    assert "the price of gpt-99 at https://api.openai.com/v1 is not known; give --price" in done.stderr
 
 
 def test_an_estimate_takes_the_counts_of_calls_that_are_on_record(db: Path) -> None:

@@ -16,6 +16,7 @@ from cxr.schemas.vocabulary import EvidenceKind, Task
 
 
 def _mined(text: str, finding: str, answer: str) -> Mined:
+    """Mine in one wording, and see that many say nothing else."""
     question = Question(
         question_id=f"{finding}-{answer}",
         study_id="test/1",
@@ -26,10 +27,11 @@ def _mined(text: str, finding: str, answer: str) -> Mined:
         answer_findings=(finding,) if answer == "Yes" else (),
     )
     report = Report(study_id="test/1", text=f"FINDINGS: {text}")
-    mined = mine_question(RulesEngine(), question, report)
-    assert check_all(question, mined.plan, mined.evidence, mined.chain, report) is None
     judge = RulesJudge()
-    assert all(judged.factual for judged in judge.verdicts(report.text, judge.extract(mined.chain.text)))
+    for engine in (RulesEngine(), RulesEngine(wording="plain")):
+        mined = mine_question(engine, question, report)
+        assert check_all(question, mined.plan, mined.evidence, mined.chain, report) is None
+        assert all(judged.factual for judged in judge.verdicts(report.text, judge.extract(mined.chain.text)))
     return mined
 
 

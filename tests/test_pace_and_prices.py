@@ -6,16 +6,33 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from openai.types import CompletionUsage
 
 from cxr.miner.kit.errors import BudgetReached, SettingsError
+from cxr.miner.kit.machine import utc_now
 from cxr.miner.llm.budget import Budget, Spent
-from cxr.miner.llm.numbers import duration_s, retry_after_s
+from cxr.miner.llm.numbers import duration_s, retry_after_s, usage
 from cxr.miner.llm.pace import Pace
-from cxr.miner.llm.prices import price_of
+from cxr.miner.llm.prices import billed, price_of
 from cxr.miner.mine.settings import MineSettings
+from cxr.schemas.call import Call
 from tests.clocks import seconds_asked_for
 
 LOCAL = "http://127.0.0.1:8000/v1"
+CALL = Call(
+    call_id="c1",
+    stage="plan",
+    question_id="q1",
+    model="gpt-4o",
+    prompt_name="plan",
+    prompt_version=2,
+    prompt_hash="p",
+    request_hash="r",
+    attempt=1,
+    cache_hit=False,
+    latency_s=0.1,
+    called_at=utc_now(),
+)
 
 
 @pytest.mark.parametrize(
@@ -116,3 +133,45 @@ def test_calls_of_unknown_cost_count_at_the_mean() -> None:
     budget.settle(budget.reserve(1000), 1.0, 10)
     with pytest.raises(BudgetReached, match="1 calls of unknown cost"):
         budget.reserve(1000)
+
+
+def test_models_of_2026_have_the_day_of_their_price() -> None:
+    luna, old = price_of(MineSettings(model="gpt-6-luna")), price_of(MineSettings(model="gpt-4o"))
+    assert luna is not None
+    assert old is not None
+    assert (luna.input, luna.cached_input, luna.output) == (0.10, 0.01, 0.50)
+    assert (luna.source, old.source) == ("list price of 2026-09-22", "list price of 2026-03-01")
+    claude = price_of(MineSettings(model="claude-haiku-5-5", base_url="https://api.anthropic.com/v1"))
+    assert claude is not None
+    assert claude.output == 0.50
+
+
+def test_a_beginning_is_cached_from_what_the_vendor_says_on_and_nowhere_else() -> None:
+    listed = price_of(MineSettings(model="gpt-4o"))
+    given = price_of(MineSettings(model="m", base_url=LOCAL, price="1,1"))
+    assert listed is not None
+    assert given is not None
+    assert [listed.cached(tokens) for tokens in (0, 1023, 1024, 1151, 1153)] == [0, 0, 1024, 1024, 1152]
+    assert given.cached(5000) == 0
+
+
+def test_thoughts_and_what_was_cached_are_booked_with_a_call() -> None:
+    said = usage(
+        {
+            "prompt_tokens": 1000,
+            "completion_tokens": 300,
+            "prompt_tokens_details": {"cached_tokens": 600},
+            "completion_tokens_details": {"reasoning_tokens": 250},
+        }
+    )
+    told = CompletionUsage.model_validate(said)
+    booked = billed(CALL, told, price_of(MineSettings(model="gpt-4o")))
+    assert (booked.cached_tokens, booked.reasoning_tokens) == (600, 250)
+    assert booked.cost_usd == pytest.approx((400 * 2.5 + 600 * 1.25 + 300 * 10) / 1e6)
+    deepseek = usage({"prompt_tokens": 1000, "completion_tokens": 3, "prompt_cache_hit_tokens": 640})
+    assert deepseek is not None
+    assert deepseek["prompt_tokens_details"] == {"cached_tokens": 640}
+    absurd = usage(
+        {"prompt_tokens": 1, "completion_tokens": 3, "completion_tokens_details": {"reasoning_tokens": 10**30}}
+    )
+    assert absurd == {"prompt_tokens": 1, "completion_tokens": 3, "total_tokens": 4}

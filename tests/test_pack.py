@@ -257,9 +257,11 @@ db = Path("toy.duckdb")
 ingest(db, lambda: read_csv_corpus(Path("toy.csv"), {}, "toy", Licence.PUBLIC), quiet)
 with Store.write(db) as store:
     ask(store, AskSettings(balance="none"))
-    mine(store, RulesEngine(), MineSettings(engine="rules"), quiet)
+    mine(store, RulesEngine(wording="plain"), MineSettings(engine="rules"), quiet)
     for row in store.rows("select q.task, q.text, c.text from questions q join chains c using (question_id)"):
         print(json.dumps(row))
+    varied = mine(store, RulesEngine(), MineSettings(engine="rules"), quiet)
+    assert varied.mined and not varied.rejects, varied
 write_phantom(Path("world"), 6, size=28)
 """
 

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from cxr.miner.imports.prediction_files import Given, read_predictions
+from cxr.miner.imports.thoughts import with_thoughts
 from cxr.schemas import Prediction
 from tests.benchmarks_world import run_cxr, sql
 from tests.predictions_world import completion, fingerprint_of, lines, make_benchmark, samples_of, write_jsonl
@@ -92,6 +94,31 @@ def test_a_question_without_a_mode_is_the_sample_that_its_output_looks_like(here
     assert run(here, "p.jsonl", "--model", "m").returncode == 0
     modes = sql(here, "select sample_id, mode from predictions order by mode")
     assert modes == [(f"{question}/{mode}", mode) for mode in ("answer_only", "reasoning")]
+
+
+def test_thoughts_in_a_field_of_their_own_are_put_before_the_output(tmp_path: Path) -> None:
+    made: list[dict[str, Any]] = [
+        {"text": "Yes", "reasoning_content": "It is large."},
+        {"text": "Yes", "reasoning": [{"type": "reasoning.text", "text": "It is"}, {"text": "large."}]},
+        {"text": "Yes", "thinking": " It is large. "},
+        {"text": "<think>a</think>Yes", "reasoning": "It is large."},
+        {"text": None, "reasoning_content": "It never ends"},
+        # One of our samples with an output beside it: the reasoning is the reference's.
+        {"text": "Yes", "reasoning": "The reference.", "report": "FINDINGS: Clear."},
+        {"text": "Yes", "reasoning": None},
+    ]
+    path = write_jsonl(tmp_path / "p.jsonl", [{"sample_id": "s", "model": "m"} | line for line in made])
+    texts = [given.text for given in read_predictions(path, None) if isinstance(given, Given)]
+    assert texts == [
+        "<think> It is large. </think>Yes",
+        "<think> It is\nlarge. </think>Yes",
+        "<think> It is large. </think>Yes",
+        "<think>a</think>Yes",
+        "<think> It never ends </think>",
+        "Yes",
+        "Yes",
+    ]
+    assert with_thoughts("", "It never", cut_off=True) == "<think> It never"
 
 
 def test_the_reference_projects_results_find_the_samples_of_its_imported_benchmark(here: Path) -> None:

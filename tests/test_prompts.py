@@ -1,6 +1,7 @@
 """Prompts are files with versions and hashes; their examples obey our own schemas and checks."""
 
 import hashlib
+import os
 from importlib import resources
 
 import pytest
@@ -18,7 +19,7 @@ from cxr.schemas.vocabulary import Licence
 
 EVERY = [load(name, version) for name, versions in available().items() for version in versions]
 # The steps of mining have worked studies as examples; a judge's prompts carry theirs in their words.
-STEPS = [prompt for prompt in EVERY if not prompt.name.startswith("judge_")]
+STEPS = [prompt for prompt in EVERY if not prompt.name.startswith("judge_") and prompt.name != "repair"]
 CASES = sorted({case.name: case for prompt in EVERY for case in prompt.examples}.items())
 
 # What these versions said when they were published. An improvement is a new file, never an edit.
@@ -32,7 +33,16 @@ PUBLISHED = {
     ("judge_extract", 1): "1ef716250581800540bc2756e93454bb63867635bc26d58b269d4ce5617dd1cd",
     ("judge_support", 1): "2e3e7b6956e66d16e2045ac1b4b90712ca90a7a5e24074db8aab05d270b25fa5",
     ("evidence", 1): "ede1f23eacf3e677435fb8e882dc29d9252f8709c3d1d6387ce8558fc45fccfb",
+    ("repair", 1): "c00c1e13c59a2af6cb6fa3c1cbf91debad1e85e3ad829f8a293eae37a64bb96d",
     ("plan", 1): "3c4fa0f9294f9169747f401589699c1aacc8a3b2166952ece35002261e455449",
+    ("chain", 2): "1a9dd5a25e4ee6800817ce77c7df4ec7c5a83217b5c07a5121d359b4c576ea2b",
+    ("chain_temporal", 2): "829b0c172d6c90e004a1e622bc9a1eb4fe48977ae4b47fced5520952ef70e30e",
+    ("evidence", 2): "5495ffce74f94166b3005de92468ef41a96a2d6c8c8d6a3e6ee0010d304931c2",
+    ("evidence_temporal", 2): "0ba5929386d8bf6e712d8d9b2a971511fa346cecdacb60affefd5a1349b9c7cb",
+    ("plan", 2): "b4c715b63a7140eed33ad6753d19c4c74fed59c6c665f201b2d51d9a79e1bfe6",
+    ("plan_temporal", 2): "00fbfc6c42ec94c0d24addf80f0290c60b1092de9f37b183dcb69817a2ae4dff",
+    ("whole", 2): "c00d75ab317fd15f9d2ad28de137062f5bff9d36da905899a167652c87e02e63",
+    ("whole_temporal", 2): "8b2d16dc1f111501f1453b1ee0b27196c113284a7e47cee5a38ade49ce9c1f69",
     ("whole", 1): "f02d40b5bbea7cefa5c7ad8b5b9720ae3c2f50e1c8a91969a078e261862be01e",
 }
 
@@ -49,9 +59,7 @@ def test_published_versions_stay_as_they_are(prompt: Prompt) -> None:
 @pytest.mark.parametrize("prompt", STEPS, ids=lambda prompt: f"{prompt.name}.v{prompt.version}")
 def test_a_prompt_takes_exactly_the_values_of_its_step(prompt: Prompt) -> None:
     case = prompt.examples[0]
-    values = stage_values(
-        prompt.name, case.question, case.report, case.plan.items, case.evidence.items, case.prior_report
-    )
+    values = prompt.values(case.question, case.report, case.plan.items, case.evidence.items, case.prior_report)
     assert placeholders(prompt.user_template) == values.keys()
     assert "{{" not in prompt.system
 
@@ -104,9 +112,9 @@ def test_examples_show_silence_and_speech_and_several_tasks() -> None:
 
 
 def test_messages_are_system_then_examples_then_the_question() -> None:
-    prompt = load("plan")
+    prompt = load("plan", 1)
     case = prompt.examples[0]
-    messages = prompt.messages(stage_values("plan", case.question, "FINDINGS: Clear."))
+    messages = prompt.messages(prompt.values(case.question, "FINDINGS: Clear."))
     assert [message["role"] for message in messages] == [
         "system",
         *["user", "assistant"] * len(prompt.examples),
@@ -117,6 +125,29 @@ def test_messages_are_system_then_examples_then_the_question() -> None:
         "Findings asked about: Fracture\n\n"
         "Correct answer: No\n\n" + delimit("FINDINGS: Clear.")
     )
+
+
+@pytest.mark.parametrize("name", ["plan", "evidence", "whole", "plan_temporal", "evidence_temporal", "whole_temporal"])
+def test_questions_of_one_study_begin_alike_up_to_the_end_of_its_report(name: str) -> None:
+    """What stays the same is read once by servers that keep what they have read, and billed at less by others."""
+    prompt = load(name, 2)
+    one, other = [
+        prompt.examples[0].question.model_copy(update={"text": f"Does this chest X-ray show {finding}?"})
+        for finding in ("fracture", "edema")
+    ]
+    report, prior = "FINDINGS: The lungs are clear.", "FINDINGS: Small effusion."
+    told = [prompt.messages(prompt.values(question, report, prior=prior)) for question in (one, other)]
+    assert told[0][:-1] == told[1][:-1] == list(prompt.opening)
+    shared = os.path.commonprefix([messages[-1]["content"] for messages in told])  # noqa: RUF071 - of signs
+    assert shared.endswith("Question: Does this chest X-ray show ")
+    assert "END OF" in shared
+
+
+def test_a_plan_of_version_2_is_made_without_the_answer() -> None:
+    for name in ("plan", "plan_temporal"):
+        prompt = load(name, 2)
+        assert "answer" not in prompt.shows
+        assert "Correct answer" not in "".join(message["content"] for message in prompt.opening)
 
 
 def test_the_hash_covers_the_file_and_its_examples() -> None:
@@ -145,7 +176,7 @@ def test_the_mark_around_a_report_depends_on_the_report_alone() -> None:
 
 @pytest.mark.parametrize(
     ("name", "version", "sentence"),
-    [("plans", None, "there is no prompt 'plans'"), ("plan", 7, "prompt 'plan' has no version 7; it has 1")],
+    [("plans", None, "there is no prompt 'plans'"), ("plan", 7, "prompt 'plan' has no version 7; it has 1, 2")],
 )
 def test_an_unknown_prompt_is_named_with_what_there_is(name: str, version: int | None, sentence: str) -> None:
     with pytest.raises(LookupError, match=sentence):

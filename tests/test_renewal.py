@@ -13,6 +13,7 @@ from cxr.miner.judge import RulesJudge
 from cxr.miner.kit.digest import code_digest
 from cxr.miner.language.version import reader_version
 from cxr.miner.mine.engines.rules import RulesEngine
+from cxr.miner.store.migrations import MIGRATIONS
 from tests.conftest import Cli
 
 OLD = Path(__file__).with_name("fixtures") / "store_schema_4.duckdb.xz"
@@ -55,7 +56,7 @@ def test_an_older_store_opens_migrates_and_goes_on(cxr: Cli, sql: Sql) -> None:
     assert f"{chains[0]} of these questions had been mined by an older version of rules" in mined.stderr
     scored = cxr("score").stderr
     assert f"{chains[0]} chains scored by rules {RulesJudge().version}" in scored
-    assert sql("select max(version) from cxr_schema") == [(9,)]
+    assert sql("select max(version) from cxr_schema") == [(len(MIGRATIONS),)]
     assert sql("select count(*), count(distinct question_id) from chains") == [(2 * chains[0], chains[0])]
 
 

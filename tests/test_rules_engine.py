@@ -4,16 +4,21 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cxr.miner.judge import RulesJudge
+from cxr.miner.judge.radrscore import score_reasoning
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.language import analyse
 from cxr.miner.language.labeler import label
 from cxr.miner.mine.checks import check_all
 from cxr.miner.mine.engines.rules import RulesEngine
-from cxr.miner.mine.job import mine_question
+from cxr.miner.mine.job import Mined, mine_question
+from cxr.miner.mine.settings import Wording
 from cxr.miner.pack import pack
 from cxr.schemas.question import Option, Question
+from cxr.schemas.reasoning import Chain, Evidence, Plan
 from cxr.schemas.study import Report
 from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason, Task
 from tests.conftest import Cli
@@ -31,6 +36,13 @@ def _binary(finding: str, answer: str) -> Question:
         answer=answer,
         answer_findings=(finding,) if answer == "Yes" else (),
     )
+
+
+PLAIN = RulesEngine(wording="plain")
+
+
+def _parts(mined: Mined) -> tuple[Plan, tuple[Evidence, ...], Chain]:
+    return mined.plan, mined.evidence, mined.chain
 
 
 def _report(text: str) -> Report:
@@ -122,11 +134,12 @@ def test_a_question_with_options_is_answered_with_a_chain_that_the_judge_support
     mined = mine_question(RulesEngine(), question, report)
     assert check_all(question, mined.plan, mined.evidence, mined.chain, report) is None
     assert [item.finding for item in mined.plan.items] == ["Edema", "Fracture", "Atelectasis", "Pneumothorax"]
+    assert check_all(question, *_parts(mine_question(PLAIN, question, report)), report) is None
     judge = RulesJudge()
     judged = judge.verdicts(report.text, judge.extract(mined.chain.text))
     assert len(judged) >= 4
     assert all(verdict.factual for verdict in judged), [(item.finding.observation, item.reason) for item in judged]
-    assert mined.chain.steps[-1].text.endswith("the answer is C.")
+    assert "answer is C" in mined.chain.steps[-1].text
 
 
 def test_words_that_nobody_knows_are_a_reject() -> None:
@@ -175,7 +188,7 @@ def test_an_open_question_does_not_give_its_answer_away_before_it_is_seen() -> N
         update={"task": Task.ANOMALY, "answer": "mild scoliosis", "text": "Which findings are in this chest X-ray?"}
     )
     mined = mine_question(RulesEngine(), question, _report("FINDINGS: Mild scoliosis of the thoracic spine."))
-    before, _, _ = mined.chain.text.partition("The image shows")
+    before, _, _ = mined.chain.text.partition(mined.evidence[0].statement)
     assert "scoliosis" not in before
 
 
@@ -215,7 +228,7 @@ def test_what_is_said_of_the_image_is_good_english_and_reads_as_the_report(
 ) -> None:
     text = f"FINDINGS: {report}"
     (finding,) = [finding for finding, value in label(text).items() if value == 1 and finding in pack().question_labels]
-    mined = mine_question(RulesEngine(), _binary(finding, "Yes"), _report(text))
+    mined = mine_question(PLAIN, _binary(finding, "Yes"), _report(text))
     said = mined.evidence[0].statement
     assert said.startswith(f"The image shows {words}"), said
     assert meaning in read(said)
@@ -258,7 +271,7 @@ def test_what_is_said_of_the_image_is_good_english_and_reads_as_the_report(
     ],
 )
 def test_a_thing_is_said_once_with_the_place_that_its_sentence_gives(report: str, finding: str, statement: str) -> None:
-    mined = mine_question(RulesEngine(), _binary(finding, "Yes"), _report(f"FINDINGS: {report}"))
+    mined = mine_question(PLAIN, _binary(finding, "Yes"), _report(f"FINDINGS: {report}"))
     assert mined.evidence[0].statement.startswith(f"The image shows {statement}")
 
 
@@ -311,3 +324,188 @@ def test_a_reject_gives_its_reason_in_plain_words(report: str, finding: str, wor
         mine_question(RulesEngine(), _binary(finding, answer), _report(report))
     assert words in caught.value.message
     assert "_" not in caught.value.message
+
+
+# --- the varied wording ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("report", "finding", "said", "quoted"),
+    [
+        # what one sees of it, in its own sentence, and what goes with it
+        (
+            "Airspace disease in the right lower lobe consistent with pneumonia.",
+            "Pneumonia",
+            "airspace disease in the right lower lobe",
+            "Airspace disease",
+        ),
+        ("Left basilar atelectasis. Low lung volumes.", "Atelectasis", "low lung volumes", "Low lung volumes"),
+        ("Pulmonary edema. Kerley B lines are present.", "Edema", "septal lines", "Kerley B lines"),
+        # what it is weighed against
+        ("Left basilar atelectasis. No focal consolidation.", "Atelectasis", "consolidation", "No focal consolidation"),
+        ("Opacity in the left base. No pleural effusion.", "Lung Opacity", None, None),
+        ("Opacity in the left base. No pulmonary edema.", "Lung Opacity", "edema", "No pulmonary edema"),
+    ],
+)
+def test_what_stands_beside_a_finding_is_weighed_where_a_quote_on_it_says_so(
+    report: str, finding: str, said: str | None, quoted: str | None
+) -> None:
+    text = f"FINDINGS: {report}"
+    (piece,) = mine_question(RulesEngine(), _binary(finding, "Yes"), _report(text)).evidence
+    (plain,) = mine_question(PLAIN, _binary(finding, "Yes"), _report(text)).evidence
+    if said is None or quoted is None:
+        assert len(piece.quotes) == len(plain.quotes)
+        return
+    assert said in piece.statement
+    assert said not in plain.statement
+    assert any(quoted in quote.text for quote in piece.quotes)
+
+
+@pytest.mark.parametrize(
+    ("report", "finding", "unsaid"),
+    [
+        # another sentence, another side, only suspected, also asked about elsewhere
+        ("Opacity in the right upper lobe. Left pneumonia.", "Pneumonia", "opacity"),
+        ("Small left pleural effusion. Right basilar atelectasis.", "Pleural Effusion", "atelectasis"),
+        ("Left basilar atelectasis. Possible low lung volumes.", "Atelectasis", "volumes"),
+        # a kind of it alone is denied, or less than all of it
+        ("Left basilar atelectasis. No large consolidation.", "Atelectasis", "consolidation"),
+    ],
+)
+def test_what_is_not_surely_beside_a_finding_is_not_told(report: str, finding: str, unsaid: str) -> None:
+    (piece,) = mine_question(RulesEngine(), _binary(finding, "Yes"), _report(f"FINDINGS: {report}")).evidence
+    assert unsaid not in piece.statement
+
+
+def _anomaly(*present: str, asked: tuple[str, ...] = pack().question_labels, question_id: str = "q") -> Question:
+    return Question(
+        question_id=question_id,
+        study_id="test/1",
+        task=Task.ANOMALY,
+        text="Which findings are in this chest X-ray?",
+        findings=asked,
+        answer=", ".join(present),
+        answer_findings=present,
+    )
+
+
+def test_regions_are_read_in_one_breath_and_a_thing_that_counts_twice_is_described_once() -> None:
+    report = _report(
+        "FINDINGS: 2 cm nodular opacity in the right upper lobe. The heart and mediastinum are normal. "
+        "No pleural effusion or pneumothorax. The bones are intact."
+    )
+    mined = mine_question(RulesEngine(), _anomaly("Lung Lesion", "Lung Opacity"), report)
+    assert mined.chain.text.count("2 cm") == 1
+    assert len(mined.chain.steps) == 2 + len({signs.region for signs in pack().signs.values()})
+    assert {number for step in mined.chain.steps for number in step.evidence} == set(range(1, 13))
+    scored = score_reasoning(
+        mined.chain.text, " ".join(piece.statement for piece in mined.evidence), report.text, RulesJudge()
+    )
+    assert scored.score.factuality == scored.score.completeness == 1
+    told = [piece.statement for piece in mined.evidence if piece.presence is Presence.PRESENT]
+    assert len(told) == 2
+    assert all("2 cm" in statement for statement in told)
+
+
+def test_a_clear_structure_is_not_said_of_a_report_that_has_something_in_it() -> None:
+    report = _report("FINDINGS: Opacity in the left base. The lungs are otherwise clear. No effusion.")
+    (piece,) = mine_question(RulesEngine(), _binary("Pneumothorax", "No"), report).evidence
+    assert "clear" not in piece.statement
+
+
+@pytest.mark.parametrize("wording", ["varied", "plain"])
+def test_the_degree_of_a_finding_in_words_comes_from_the_report(wording: Wording) -> None:
+    question = _binary("mild scoliosis", "Yes").model_copy(
+        update={
+            "task": Task.SINGLE,
+            "findings": ("mild scoliosis", "tortuous aorta"),
+            "options": (
+                Option(letter="A", findings=("tortuous aorta",)),
+                Option(letter="B", findings=("mild scoliosis",)),
+            ),
+            "answer": "B",
+        }
+    )
+    report = _report("FINDINGS: Mild to moderate scoliosis of the thoracic spine. The aorta is normal.")
+    mined = mine_question(RulesEngine(wording=wording), question, report)
+    (piece,) = [each for each in mined.evidence if each.presence is Presence.PRESENT]
+    assert "scoliosis of the thoracic spine" in piece.statement
+    if wording == "varied":
+        said = mined.chain.text.replace(piece.statement, "")
+        assert "mild" not in said
+
+
+def test_a_seed_names_the_wording_and_the_wording_is_part_of_what_a_chain_is_known_by() -> None:
+    report = _report("FINDINGS: The lungs are clear. The heart is normal.")
+    question = _binary("Pneumothorax", "No")
+    texts = {seed: mine_question(RulesEngine(wording_seed=seed), question, report).chain.text for seed in range(9)}
+    assert len(set(texts.values())) > 5
+    assert texts[3] == mine_question(RulesEngine(wording_seed=3), question, report).chain.text
+    other = question.model_copy(update={"question_id": "other"})
+    assert mine_question(RulesEngine(), other, report).chain.text != texts[0]
+    assert mine_question(PLAIN, other, report).chain == mine_question(PLAIN, other, report).chain
+    told = [RulesEngine(), RulesEngine(wording_seed=1), PLAIN]
+    assert len({str(engine.settings()) for engine in told}) == 3
+    assert PLAIN.settings() == RulesEngine(wording="plain", wording_seed=7).settings()
+    assert len({engine.version for engine in told}) == 1
+
+
+def test_the_command_is_told_the_wording(cxr: Cli, tmp_path: Path) -> None:
+    write_openi(tmp_path / "openi")
+    assert cxr("ingest", "openi", "openi").returncode == 0
+    assert cxr("ask", "--tasks", "binary", "--balance", "none").returncode == 0
+    for flags in (("--wording", "plain"), ("--wording-seed", "3")):
+        run = cxr("mine", *flags)
+        assert "0 were there already" in run.stderr, run.stderr
+    assert cxr("mine", "--wording", "loud").returncode == 2
+    with duckdb.connect(str(tmp_path / "cxr.duckdb"), read_only=True) as store:
+        told = store.execute("select count(distinct settings_hash), count(distinct text) from chains").fetchone()
+        engines = store.execute("select distinct settings_hash from chains").fetchall()
+    assert told is not None
+    assert len(engines) == told[0] == 2
+
+
+# --- whatever is reported, and whatever is drawn ---------------------------------------------------------------------
+
+REPORTED = (
+    "There is a small left pleural effusion", "No pleural effusion", "Large right pneumothorax", "No pneumothorax",
+    "Mild cardiomegaly", "The heart is normal in size", "Left basilar atelectasis with low lung volumes",
+    "No focal consolidation", "Patchy opacity in the right lower lobe consistent with pneumonia", "The lungs are clear",
+    "Mild pulmonary edema with Kerley B lines", "No edema", "8 mm nodule in the left apex", "No nodules or masses",
+    "Old right rib fractures", "The bones are intact", "Right PICC with its tip in the SVC", "Widened mediastinum",
+    "No acute cardiopulmonary abnormality", "The mediastinum is normal", "Possible pneumonia in the left base",
+)  # fmt: skip
+
+
+# What the report says of the answer; no check of what was said.
+OF_THE_REPORT = {
+    RejectReason.EVIDENCE_CONTRADICTS_ANSWER,
+    RejectReason.REPORT_NOT_UNDERSTOOD,
+    RejectReason.READING_DOUBTED,
+}
+
+
+@settings(max_examples=60)
+@given(
+    said=st.lists(st.sampled_from(REPORTED), min_size=1, max_size=6, unique=True),
+    asked=st.lists(st.sampled_from(pack().question_labels), min_size=1, max_size=6, unique=True),
+    seed=st.integers(0, 10**6),
+)
+def test_for_any_report_and_seed_a_chain_passes_checks_and_judge(said: list[str], asked: list[str], seed: int) -> None:
+    text = f"FINDINGS: {'. '.join(said)}."
+    values = label(text)
+    present = tuple(finding for finding in asked if values[finding] == 1)
+    question = _anomaly(*present, asked=tuple(asked)) if present else _binary(asked[0], "No")
+    engine, judge = RulesEngine(wording_seed=seed), RulesJudge()
+    try:
+        mined = mine_question(engine, question, _report(text))  # all checks are in it
+    except MiningReject as reject:
+        if reject.reason not in OF_THE_REPORT:
+            raise
+        return
+    scored = score_reasoning(mined.chain.text, " ".join(piece.statement for piece in mined.evidence), text, judge)
+    plain = mine_question(PLAIN, question, _report(text))
+    judged = judge.verdicts(text, judge.extract(plain.chain.text))
+    if all(one.factual is not False for one in judged):
+        assert scored.score.factuality == 1, (text, mined.chain.text)
+    assert scored.score.completeness == 1, (text, mined.chain.text)

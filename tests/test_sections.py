@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cxr.miner.language.sections import ASSERTIVE, final_text_spans, outline, parse_sections
@@ -282,6 +282,7 @@ FRAGMENTS = st.sampled_from(
 TEXTS = st.one_of(st.text(max_size=200), st.lists(FRAGMENTS, max_size=30).map("".join))
 
 
+@example("\u00ad")  # a soft hyphen, which is read as nothing
 @given(TEXTS)
 def test_blocks_tile_the_text(text: str) -> None:
     blocks = outline(text)

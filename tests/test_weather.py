@@ -192,10 +192,12 @@ def test_a_permanent_error_stops_the_run_after_a_few_requests(db: Path, failure:
         assert server.received <= 12 + 16 * 4
     assert sentence in str(caught.value)
     assert "effusion" not in str(caught.value)
+    ((paid,),) = rows(db, "select count(*) from calls where stage = 'plan' and error is null")
+    assert paid >= 1
     # What was paid for before the error is kept: the next run asks for the rest only.
     with ScriptedServer(REPLIES) as server:
         run(db, server.url)
-        assert not server.asked("PlanReply")
+        assert len(server.asked("PlanReply")) == 12 - paid
 
 
 def test_no_server_at_all_stops_at_once(db: Path) -> None:

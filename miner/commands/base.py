@@ -37,6 +37,7 @@ COMMAND_ORDER = (
         "images",
         "unread",
         "ask",
+        "doctor",
         "mine",
         "batch",
         "score",

@@ -69,6 +69,7 @@ def transform_with_judge(
 ) -> None:
     """Run a file command whose lines a judge answers, as many at once as the judge takes."""
     from cxr.miner.judge import open_judge
+    from cxr.miner.judge.protocol import AsksAhead
     from cxr.miner.kit.console import say
     from cxr.miner.llm.books import FileBooks
 
@@ -83,6 +84,8 @@ def transform_with_judge(
         try:
             transform_lines(source, output, stage, convert, opened.workers)
         finally:
+            if isinstance(opened, AsksAhead) and (told := opened.told()):
+                say(told)
             if books.spending is not None:
                 say(f"judged by {opened.name} {opened.version}: {books.spending}")
 

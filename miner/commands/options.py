@@ -49,7 +49,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
 JUDGE = Options(
     judge=offered(
-        str, "Who judges: rules (offline), llm (an OpenAI-compatible server), or rules+encoder (an extra).", "--judge"
+        str, "Judge: rules (offline), llm (a server), cascade (llm where rules are not sure), rules+encoder.", "--judge"
     )
 )
 SERVER = Options(
@@ -58,6 +58,7 @@ SERVER = Options(
     price=offered(str, "Server: INPUT,OUTPUT in USD per million tokens."),
     max_usd=offered(float, "Server: stop before a job costs more, reruns included."),
     max_calls=offered(int, "Server: stop after this many calls, failed ones too."),
+    probe=offered(str, "Server: again: forget what it was found to take, and learn it anew.", metavar="again"),
     cache=offered(Path, "Server: folder of replies, so that nothing is paid for twice."),
 )
 PACED = Options(
@@ -69,7 +70,8 @@ ENTAILMENT = Options(entailment=offered(str, "For rules: rubric, or radiologist,
 JUDGE_MODEL = Options(
     model=offered(str, "Server: the judge's model there; rules+encoder: its folder.", "--judge-model")
 )
-JUDGE_OPTIONS = Options(**JUDGE, **ENTAILMENT, **JUDGE_MODEL, **SERVER)
+SURE = Options(sure=offered(str, "For cascade: few, usual or many are asked; or the least sureness, as 0.96."))
+JUDGE_OPTIONS = Options(**JUDGE, **ENTAILMENT, **SURE, **JUDGE_MODEL, **SERVER)
 # In commands that judge, --model would be the model that is judged.
 OLD_MODEL = Options(old_model=offered(str, "What --judge-model was called.", "--model", hidden=True))
 JUDGING = Options(**JUDGE_OPTIONS, **OLD_MODEL)

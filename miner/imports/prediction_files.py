@@ -15,6 +15,7 @@ from cxr.miner.benchmark.settings import Mode
 from cxr.miner.imports.radrbench import sample_of
 from cxr.miner.imports.records import read_list
 from cxr.miner.imports.rejects import what_is_wrong
+from cxr.miner.imports.thoughts import thoughts_in, with_thoughts
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import BadRecord, InputError
 from cxr.miner.kit.jsonl import records
@@ -101,8 +102,7 @@ def _given(line: int, record: object, path: Path, mode: Mode | None) -> Given:
         raise BadRecord(RejectReason.WRONG_FIELDS, f"a {type(record).__name__}; expected an object")
     error = record.get("error") or None
     text = next((record[name] for name in TEXT_COLUMNS if record.get(name) is not None), None)
-    if error is not None:
-        text = None
+    text = None if error is not None else with_thoughts(text, thoughts_in(record))
     asked = record.get("mode") or (str(mode) if mode else None)
     candidates = _candidates(record, path, text, asked)
     try:

@@ -107,7 +107,13 @@ def _verdict(answer: JudgedFinding) -> Json:
         "error": answer.error,
         "extra_detail": answer.extra_detail,
         "evidence": [{"start": quote.start, "end": quote.end, "text": quote.text} for quote in answer.evidence],
+        **({} if answer.sureness is None else _two_judged(answer)),
     }
+
+
+def _two_judged(answer: JudgedFinding) -> Json:
+    """Return how sure the first of two judges was, and what it said where the second was asked."""
+    return {"sureness": answer.sureness, "first_verdict": answer.first_verdict}
 
 
 def _marked(findings: list[Finding]) -> list[Json]:

@@ -1,7 +1,7 @@
 """What every judge can do, whoever answers: rules on a CPU, a language model, or somebody's own."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from cxr.schemas import Finding, JudgedFinding
 from cxr.schemas.vocabulary import Licence
@@ -47,3 +47,23 @@ class Marks(Protocol):
 
     def mentions(self, text: str) -> list[Finding]:
         """Return one finding for every place in a text that asserts something, in text order."""
+
+
+class AskedAhead(NamedTuple):
+    """Texts that will be judged against one report, and what a request about them carries."""
+
+    report: str
+    texts: tuple[str, ...]
+    sample_id: str
+    licence: Licence
+
+
+@runtime_checkable
+class AsksAhead(Protocol):
+    """A judge that can ask about several texts of one report at once, and tell what it asked."""
+
+    def ahead(self, asked: Sequence[AskedAhead]) -> None:
+        """Ask what the verdicts on these texts will need; raises what ends every judging."""
+
+    def told(self) -> str:
+        """Return what was asked and changed so far, as a sentence for people; empty where nothing was judged."""

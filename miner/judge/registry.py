@@ -27,6 +27,7 @@ JUDGES: Door[JudgeClass] = Door(
     {
         "rules": "cxr.miner.judge.rules:RulesJudge",
         "llm": "cxr.miner.judge.llm:LLMJudge",
+        "cascade": "cxr.miner.judge.cascade:CascadeJudge",
         "rules+encoder": "cxr.trainer.learned.judge:RulesAndEncoder",  # an extra, which no stage asks by itself
     },
 )

@@ -2,11 +2,12 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from cxr.miner.judge.entailment import Entailment
 from cxr.miner.judge.registry import check_name
+from cxr.miner.judge.sureness import Sure, load_weights
 from cxr.miner.judge.weights import Weights
 from cxr.miner.llm.settings import ServerSettings
 from cxr.schemas.vocabulary import Licence
@@ -22,6 +23,8 @@ class JudgedSettings(ServerSettings):
     judge: JudgeName = "rules"
     entailment: Entailment = Entailment.RUBRIC
     """What the rules judge grants."""
+    sure: Sure = Field(default_factory=lambda: load_weights().levels["usual"])
+    """The least sureness with which the rules' verdict stands in a cascade."""
 
 
 class WeighedSettings(JudgedSettings):

@@ -115,7 +115,7 @@ def judge_by_words(finding: Finding, sentences: Sequence[WordSentence]) -> Outco
     if is_non_committal(finding):
         return NOTHING
     denied = is_denied(finding)
-    if not _telling(observation_words(finding.observation)) and not denied and not asserts_normal(finding):
+    if not telling(observation_words(finding.observation)) and not denied and not asserts_normal(finding):
         return NOTHING
     best = best_sentence(finding, sentences)
     if best is not None:
@@ -131,12 +131,12 @@ def judge_by_words(finding: Finding, sentences: Sequence[WordSentence]) -> Outco
 def best_sentence(finding: Finding, sentences: Sequence[WordSentence]) -> WordSentence | None:
     """Return the sentence that shares most of the finding's content words, where it shares enough."""
     words = observation_words(finding.observation)
-    telling = _telling(words)
-    if not telling:
+    told = telling(words)
+    if not told:
         return None
     best, most = None, 0.0
     for sentence in sentences:
-        if telling.isdisjoint(sentence.words):
+        if told.isdisjoint(sentence.words):
             continue
         shared = len(words & sentence.words) / len(words)
         if shared >= SHARED and shared > most:
@@ -144,8 +144,8 @@ def best_sentence(finding: Finding, sentences: Sequence[WordSentence]) -> WordSe
     return best
 
 
-def _telling(words: frozenset[str]) -> frozenset[str]:
-    """Keep the words that are more than a place or a quality."""
+def telling(words: frozenset[str]) -> frozenset[str]:
+    """Return the words that are more than a place or a quality."""
     return frozenset(word for word in words if not _is_qualifier(word))
 
 

@@ -55,10 +55,12 @@ class BudgetReached(CxrError):
 class MiningReject(CxrError):
     """One question that cannot become a chain, and why."""
 
-    def __init__(self, reason: RejectReason, message: str) -> None:
+    def __init__(self, reason: RejectReason, message: str, kind: str | None = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.kind = kind
+        """What is the same of several such questions: the message without what is one question's own."""
 
 
 class BadRecord(MiningReject):

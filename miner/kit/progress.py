@@ -40,6 +40,9 @@ class Numbers:
     tokens: int = 0
     usd: float | None = None
     usd_of_job: float | None = None
+    looked: int = 0
+    """Chains that were judged, of those done."""
+    factual: int = 0
     calls_per_s: float = 0.0
     seconds_left: float | None = None
     waiting: str = ""
@@ -52,9 +55,17 @@ class Numbers:
         left = "" if self.seconds_left is None else f", {clock(self.seconds_left)} left"
         return (
             f"{self.done:,} of {self.total:,} done, {self.rejected:,} rejected, {self.calls:,} calls "
-            f"({self.failed:,} failed), {self.cached:,} cached, {self.tokens:,} tokens, {cost}, "
+            f"({self.failed:,} failed), {self.cached:,} cached, {self.tokens:,} tokens, {cost}{self._yield()}, "
             f"{self.calls_per_s:.1f} calls/s{left}{self.waiting}"
         )
+
+    def _yield(self) -> str:
+        """Return the share of chains that are factual so far, and what one of these costs."""
+        if not self.looked:
+            return ""
+        share = self.factual / self.looked
+        cost = f", ${self.usd / (self.done * share):.4f} each" if self.usd and self.done and share else ""
+        return f", {share:.0%} factual{cost}"
 
     def table(self) -> Table:
         """Return everything as a table, for `cxr status` while the store is locked."""
@@ -68,6 +79,7 @@ class Numbers:
             ("from the cache", self.cached),
             ("tokens", self.tokens),
             ("cost", cost),
+            ("factual of those judged", f"{self.factual:,} of {self.looked:,}{self._yield()}" if self.looked else ""),
             ("calls a second", f"{self.calls_per_s:.1f}"),
             ("time left", "unknown" if self.seconds_left is None else clock(self.seconds_left)),
         ]

@@ -27,7 +27,11 @@ _INVISIBLE = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
 _EDGE = "\x00"
 
 # Where what is said before no longer governs what follows.
-_CLAUSE_END = re.compile(r"[.;:!?](?=\s)|\n\s*\n|\b(?:but|however|although|though)\b", re.IGNORECASE)
+_CLAUSE_END = re.compile(
+    r"[.;:!?](?=[\"')\]}>*\u2019\u201d\u00bb]*(?:\s|$))|(?<=[a-z]):(?=[a-z]|$)"
+    r"|\n\s*\n|\b(?:but|however|although|though)\b",
+    re.IGNORECASE,
+)
 _NEGATION = re.compile(r"\b(?:no|not|without|never|nor|neither|free of|absence of|negative for)\b", re.IGNORECASE)
 # A negation further away than this is in another sentence, whatever the punctuation.
 _LONGEST_CLAUSE = 300

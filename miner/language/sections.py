@@ -105,9 +105,9 @@ def trimmed(text: str, blocks: Iterable[Block] | None = None) -> list[tuple[Sect
 def outline(text: str) -> tuple[Block, ...]:
     """Tile the text with blocks: each begins where the one before ends, the first at 0, the last ends the text."""
     plain = readable(text)
+    if not plain.pieces or not plain.text:  # as it is, or nothing but what other programs left in it
+        return _outline(text)
     blocks = _outline(plain.text)
-    if not plain.pieces:
-        return blocks
     begins = [0, *(plain.place(block.header) for block in blocks[1:]), len(text)]
     return tuple(
         Block(block.name, begin, max(begin, plain.place(block.start)), end)

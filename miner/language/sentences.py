@@ -5,7 +5,7 @@ import re
 # A sentence ends at . ? ! before a space, a capital or the end; at a semicolon; or at a line end that ends a paragraph
 # or a list entry. A wrapped line (60 characters or more, as in MIMIC-CXR) does not end it.
 _END = re.compile(
-    r"[.!?;\n](?:(?<=[;\n])|(?:(?<=[.!])|(?<=\S\?))[.?!]*(?=[\s\"')\]*]|$|[A-Z])|(?<=[a-z]{3}\.)(?=[a-z]{3}))"
+    r"[.!?;\n](?:(?<=[;\n])|(?:(?<=[.!])|(?<=\S\?))[.?!]*(?=[\s\"')\]}>*\u2019\u201d\u00bb]|$|[A-Z])|(?<=[a-z]{3}\.)(?=[a-z]{3}))"
 )
 # "X ok / left Y unchanged / no Z": with several in one text they are full stops.
 _END_OR_SLASH = re.compile(f"{_END.pattern}| /(?= )")

@@ -6,7 +6,6 @@ from typing import Protocol
 from openai.types.chat import ChatCompletion
 
 from cxr.miner.kit.errors import MiningReject
-from cxr.miner.llm.typed import without_raw_controls
 from cxr.schemas.rejection import Rejection
 from cxr.schemas.vocabulary import Licence, RejectReason
 
@@ -50,33 +49,40 @@ class Asked:
     throttled: int = 0
     """Tries of the present request that a busy server put off."""
     rejection: Rejection | None = None
+    fault: str = ""
+    """Which field of the last reply does not fit, and why."""
+    shortened: bool = False
+    """Whether a reply was cut off and has been asked for once more."""
+
+
+def cut_off(completion: ChatCompletion) -> bool:
+    """Return whether a reply ran into the limit of its tokens."""
+    return completion.choices[0].finish_reason == "length"
 
 
 def usable(completion: ChatCompletion, asked: Asked) -> ChatCompletion:
     """Return a completion that can be read; raises MiningReject for one that asking again would not better."""
     choice = completion.choices[0]
-    if choice.finish_reason == "length":
-        raise _invalid(asked, "was cut off at max_completion_tokens")
+    if cut_off(completion):
+        raise _invalid(asked, "was cut off at max_completion_tokens, also when it was asked to be shorter")
     if choice.finish_reason == "content_filter":
         raise _invalid(asked, "was withheld by the server's content filter")
     if choice.message.refusal:
         raise _invalid(asked, "is a refusal")
-    choice.message.content = without_raw_controls(choice.message.content)
-    for call in choice.message.tool_calls or ():
-        if call.type == "function":
-            call.function.arguments = without_raw_controls(call.function.arguments) or ""
     return completion
 
 
-def _invalid(asked: Asked, what: str) -> MiningReject:
+def _invalid(asked: Asked, what: str, attempts: str = "") -> MiningReject:
+    step = asked.prompt.name
     return MiningReject(
         RejectReason.MODEL_OUTPUT_INVALID,
-        f"the reply to the {asked.prompt.name} step of question {asked.question_id} {what}",
+        f"the reply to the {step} step of question {asked.question_id} {what}{attempts}",
+        f"the {step} reply {what}",
     )
 
 
 def rejected(asked: Asked) -> MiningReject:
-    """Return why the last reply was not taken: the check that failed, or that it was no JSON of the schema."""
+    """Return why the last reply was not taken: the check that failed, or the field that does not fit."""
     if asked.rejection is not None:
         return MiningReject(asked.rejection.reason, f"{asked.prompt.name} step: {asked.rejection.message}")
-    return _invalid(asked, f"does not fit its schema, {asked.attempts} attempts included")
+    return _invalid(asked, f"does not fit its schema ({asked.fault})", f", {asked.attempts} attempts included")

@@ -25,7 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _waiting(
+def waiting(
     asking: Callable[Concatenate[Client, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate["BackgroundClient", P], T]:
     """Return a method of the client as one that waits for its reply; raises what the method raises, and Stopping."""
@@ -95,8 +95,8 @@ class BackgroundClient:
         if self._client.ledger is not None:
             self._client.ledger.stored(call_ids)
 
-    ask = _waiting(Client.ask)
-    complete = _waiting(Client.complete)
+    ask = waiting(Client.ask)
+    complete = waiting(Client.complete)
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
         return asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -93,7 +93,7 @@ class ReplyCache(AbstractContextManager["ReplyCache", None]):
 
     def __init__(self, folder: Path) -> None:
         """Raise EngineStopped where the folder cannot be used, or somebody else has written into it."""
-        self._folder = folder
+        self._folder = self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._demand_plain_settings()

@@ -12,6 +12,7 @@ _TYPES: dict[str, type[pl.DataType]] = {
     "prompt_tokens": pl.Int64,
     "completion_tokens": pl.Int64,
     "cached_tokens": pl.Int64,
+    "reasoning_tokens": pl.Int64,
     "cost_usd": pl.Float64,
     "error": pl.String,
 }

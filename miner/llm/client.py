@@ -20,20 +20,28 @@ from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import EngineStopped, MiningReject, PolicyError
 from cxr.miner.kit.machine import utc_now
 from cxr.miner.llm import failures
-from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, rejected, usable
+from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, cut_off, rejected, usable
 from cxr.miner.llm.batch_api import BatchFiles
 from cxr.miner.llm.budget import BYTES_PER_TOKEN, Budget
-from cxr.miner.llm.cache import ReplyCache, request_hash
+from cxr.miner.llm.cache import ReplyCache
 from cxr.miner.llm.completion import read_completion
+from cxr.miner.llm.course import Course
 from cxr.miner.llm.failures import Passing, RefusedRequest
+from cxr.miner.llm.forms import Sent, Written
+from cxr.miner.llm.guided import keywords_taken, room_for, with_room
 from cxr.miner.llm.ledger import Ledger
 from cxr.miner.llm.numbers import count
 from cxr.miner.llm.pace import LONGEST_PAUSE_S, Pace
 from cxr.miner.llm.prices import billed
+from cxr.miner.llm.probe import Probed, answered, probe
+from cxr.miner.llm.reading import Unread, ended, text_of
+from cxr.miner.llm.reasks import mended, reason, shortened, thought
+from cxr.miner.llm.serving import Serving
 from cxr.miner.llm.settings import ServerSettings
-from cxr.miner.llm.typed import typed
+from cxr.miner.llm.typed import Typed, typed
 from cxr.miner.llm.wire import Wire, WireError
 from cxr.prompts import Prompt, Reply
+from cxr.prompts.guide import Guide
 from cxr.schemas.call import Call
 from cxr.schemas.rejection import Rejection
 from cxr.schemas.vocabulary import Licence, RejectReason
@@ -79,18 +87,22 @@ class Client:
         """Start counting."""
         self.pace = Pace(self.settings.rpm, self.settings.tpm, self.settings.concurrency)
         self.counters = Counters()
+        self.course = Course(self.settings)
         self._failures_in_row = 0
-        self._has_answered = False
+        self._has_answered = self._thinks = False
         self._in_flight: dict[str, asyncio.Event] = {}
         self._damaged: set[str] = set()
         self._ids = f"{time.time_ns():x}{os.getpid():x}"
         self._made = 0
         self._model = self.settings.named_model
         self._sampling = self.settings.sampling()
+        self._form = self.settings.written_for
+        self.serving = Serving(self.settings, self.cache.folder)
 
     def stop(self) -> None:
         """Send nothing new from now on; who wants to gets Stopping."""
         self.stopping = True
+        self.course.open()
         self.pace.wake()
 
     async def ask(
@@ -102,34 +114,68 @@ class Client:
         *,
         question_id: str,
         licence: Licence,
+        guide: Guide | None = None,
+        sampling: Mapping[str, object] | None = None,
     ) -> R:
         """Ask one step until the reply fits its type and passes the check, at most `max_reasks` times again.
+
+        A reply that was cut off is asked for once more, shorter. A `guide` bounds the reply, in its schema and in its
+        tokens, by what its question allows. `sampling` is how this request is sampled otherwise than the settings say.
 
         Raises MiningReject if it never does or no reply comes, EngineStopped if no request can succeed, BudgetReached
         if none may, and PolicyError before anything is sent where the licence forbids it.
         """
-        asked = Asked(question_id, prompt, licence)
-        form = typed(reply_type, self.settings.response_format)
-        request: dict[str, Any] = {
-            "messages": prompt.messages(values),
-            "model": self._model,
-            **form.request,
-            **self._sampling,
-        }
+        with self.course.question(question_id):
+            request: dict[str, Any] = {
+                "messages": prompt.messages(values),
+                "model": self._model,
+                **self._shape(reply_type, guide),
+                **self._sampling,
+                **(sampling or {}),
+                **room_for(guide, self.settings),
+            }
+            return await self._typed(Asked(question_id, prompt, licence), request, reply_type, check)
+
+    def _form_of(self, reply_type: type[R]) -> Typed[R]:
+        return typed(reply_type, "tools" if self._form == "tools" else "json_schema")
+
+    def _shape(self, reply_type: type[R], guide: Guide | None) -> dict[str, Any]:
+        form = self._form_of(reply_type)
+        return form.request if guide is None else form.request_for(guide, keywords_taken(self.settings))
+
+    async def _typed(
+        self,
+        asked: Asked,
+        request: dict[str, Any],
+        reply_type: type[R],
+        check: Callable[[R], Rejection | None],
+    ) -> R:
+        form = self._form_of(reply_type)
 
         def checked(reply: R) -> Rejection | None:
             asked.rejection = check(reply)
             return asked.rejection
 
         for _ in range(self.settings.max_reasks + 1):
-            completion = usable(await self._reply(request, asked), asked)
+            completion = usable(await self._whole(request, asked), asked)
             asked.rejection = None
             try:
                 reply: R = form.parse(completion, checked)
                 return reply
-            except ValueError as error:
-                request = form.ask_again(request, completion, error)
+            except Unread as error:
+                asked.fault = error.fault
+                request = mended(request, reason(error, asked.rejection))
         raise rejected(asked)
+
+    async def _whole(self, request: Mapping[str, Any], asked: Asked) -> ChatCompletion:
+        """Return the reply to one request; one that was cut off is asked for once more, to be shorter."""
+        completion = ended(await self._reply(request, asked))
+        self._thinks = self._thinks or thought(completion)
+        if cut_off(completion) and not asked.shortened:
+            asked.shortened = True
+            room = self.settings.max_completion_tokens if thought(completion) else None
+            completion = ended(await self._reply(shortened(request, room), asked))
+        return completion
 
     async def complete(
         self,
@@ -146,14 +192,24 @@ class Client:
         reply says.
         """
         asked = Asked(question_id, worded, licence, prompt_tokens)
-        return await self._reply({"messages": messages, "model": self._model, **self._sampling}, asked)
+        try:
+            completion = await self._reply({"messages": messages, "model": self._model, **self._sampling}, asked)
+        except BaseException:
+            self.course.ended(question_id)
+            raise
+        (self.course.made if text_of(completion) else self.course.empty)(question_id)
+        return completion
+
+    async def probe(self) -> Probed:
+        """Find out with a few tiny requests what the server takes; raises what `ask` raises."""
+        return await probe(self.serving, self.settings, self.once)
 
     async def _reply(self, request: Mapping[str, Any], asked: Asked) -> ChatCompletion:
         """Return the reply to one request, from the cache or the server."""
-        body = json.dumps(request, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode(
-            "utf-8", "surrogatepass"
-        )
-        key = request_hash(body)
+        written = Written.of(request, self._form)
+        key = written.key
+        if self._thinks:  # whose key stays the same: what was asked before we knew is found
+            written = Written.of(with_room(request, self.settings), self._form)._replace(key=key)
         ours = False
         try:
             while True:
@@ -161,10 +217,10 @@ class Client:
                 if (cached := self._cached(asked, key)) is not None:
                     return cached
                 if ours:
-                    return await self._fetch(key, body, asked)
+                    return await self._fetch(written, asked)
                 self.wire.allow(asked.licence, stored=self.sink is not None)
                 if self.sink is not None:
-                    self.sink.defer(key, body, asked)
+                    self.sink.defer(key, written.sent(self.serving.takes, None, asked.prompt_tokens).body, asked)
                     raise Deferred
                 ours = await self._turn_to_ask(key)
         finally:
@@ -205,7 +261,7 @@ class Client:
         self._in_flight[key] = asyncio.Event()
         return True
 
-    async def _fetch(self, key: str, body: bytes, asked: Asked) -> ChatCompletion:
+    async def _fetch(self, written: Written, asked: Asked) -> ChatCompletion:
         """Get a reply from the server, trying again after passing failures."""
         asked.faltered = asked.throttled = 0
         tries = AsyncRetrying(
@@ -216,7 +272,7 @@ class Client:
             reraise=True,
         )
         try:
-            reply: ChatCompletion = await tries(self._attempt, key, body, asked)
+            reply: ChatCompletion = await tries(self._in_turn, written, asked)
         except Passing as failure:
             raise self._no_reply(asked, f"{failure.kind}, {self.settings.max_tries} tries") from None
         except RefusedRequest as failure:
@@ -224,25 +280,29 @@ class Client:
         self._failures_in_row = 0
         return reply
 
-    async def _attempt(self, key: str, body: bytes, asked: Asked) -> ChatCompletion:
+    async def _in_turn(self, written: Written, asked: Asked) -> ChatCompletion:
+        async with self.course.turn(asked.question_id):
+            return await answered(self.serving, self.settings, self.once, written, asked)
+
+    async def once(self, sent: Sent, asked: Asked) -> ChatCompletion:
         """Make one request and write it down, whatever comes of it."""
         if self.stopping:
             raise Stopping
-        tokens = len(body) / BYTES_PER_TOKEN if asked.prompt_tokens is None else asked.prompt_tokens
+        tokens = len(sent.body) / BYTES_PER_TOKEN if asked.prompt_tokens is None else asked.prompt_tokens
         reserved = self.budget.reserve(tokens)
         asked.attempts += 1
-        call = self._call(asked, key)
+        call = self._call(asked, sent.key)
         ended = call.model_copy(update={"error": "dropped in flight"})
-        sent = False
+        left = False
         try:
             await self.pace.turn(tokens + self.budget.mean_completion)
             if self.stopping:
                 raise Stopping
-            sent = True
+            left = True
             self.counters.in_flight += 1
             started = time.monotonic()
             try:
-                completion, ended = await self._send(key, body, asked, call, started)
+                completion, ended = await self._send(sent, asked, call, started)
             except (Passing, RefusedRequest, EngineStopped, PolicyError) as failure:
                 ended = _failed(call, failure, time.monotonic() - started)
                 asked.faltered += isinstance(failure, Passing) and not failure.throttled
@@ -250,29 +310,30 @@ class Client:
                 raise
             return completion
         finally:
-            if sent:
+            if left:
                 self.counters.in_flight -= 1
                 self._settle(reserved, ended)
             else:
                 self.budget.release(reserved)
                 asked.attempts -= 1
 
-    async def _send(
-        self, key: str, body: bytes, asked: Asked, call: Call, started: float
-    ) -> tuple[ChatCompletion, Call]:
+    async def _send(self, sent: Sent, asked: Asked, call: Call, started: float) -> tuple[ChatCompletion, Call]:
         try:
-            reply = await self.wire.complete(body, asked.licence, lambda: self._begin(call))
+            reply = await self.wire.complete(sent.body, asked.licence, lambda: self._begin(call))
         except WireError as error:
             raise failures.of_wire(error, self.settings, has_answered=self._has_answered) from None
-        if failure := failures.of_reply(reply, self.settings):
-            if isinstance(failure, Passing) and failure.throttled:
-                self._throttled(reply.headers)
+        failure = failures.of_reply(reply, self.settings)
+        if isinstance(failure, Passing) and failure.throttled:
+            self._throttled(reply.headers)
+        elif taught := self.serving.heard(reply, sent, failure):
+            raise taught
+        if failure:
             raise failure
         self._has_answered = True
         self.pace.answered(reply.headers)
         text = reply.body.decode("utf-8", "replace")
         completion = read_completion(text)
-        await asyncio.wrap_future(self.cache.put_soon(key, text))
+        await asyncio.wrap_future(self.cache.put_soon(sent.key, text))
         return completion, self.answered(call, completion, time.monotonic() - started)
 
     def answered(self, call: Call, completion: ChatCompletion, seconds: float) -> Call:
@@ -307,6 +368,7 @@ class Client:
         self.counters.prompt_tokens += ended.prompt_tokens or 0
         self.counters.completion_tokens += ended.completion_tokens or 0
         self.budget.settle(reserved, ended.cost_usd, ended.completion_tokens)
+        self.course.settled(ended)
         if self.ledger is not None:
             self.ledger.end(ended, self.owner)
         self.on_call(ended)
@@ -331,6 +393,7 @@ class Client:
         return MiningReject(
             RejectReason.MODEL_CALL_FAILED,
             f"the {asked.prompt.name} step of question {asked.question_id} got no reply ({what})",
+            f"no reply ({what})",
         )
 
     def _call(self, asked: Asked, key: str, *, cache_hit: bool = False) -> Call:
@@ -354,6 +417,12 @@ class Client:
             latency_s=0.0,
             called_at=utc_now(),
         )
+
+
+def _body(request: Mapping[str, Any]) -> bytes:
+    """Return a request as JSON, the same for the same request."""
+    text = json.dumps(request, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _failed(call: Call, failure: Exception, seconds: float) -> Call:

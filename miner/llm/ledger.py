@@ -35,7 +35,8 @@ DAMAGED = "in a damaged line"
 _SHORTEST_LINE = 400
 _CALL_ID = re.compile(rb'"call_id":"([^"\\]{1,80})"')
 T = TypeVar("T")
-_UNKNOWN = {"prompt_tokens": None, "completion_tokens": None, "cached_tokens": None, "cost_usd": None, "latency_s": 0.0}
+_COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "cost_usd")
+_UNKNOWN = {**dict.fromkeys(_COUNTS), "latency_s": 0.0}
 
 
 class Ledger(AbstractContextManager["Ledger", None]):

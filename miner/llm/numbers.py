@@ -93,14 +93,26 @@ def left_of(kind: str, headers: Mapping[str, str]) -> float | None:
 def usage(said: object) -> dict[str, Any] | None:
     """Return what a reply says of tokens as OpenAI would say it; None where either count is absurd or missing.
 
-    Cached tokens that are more than there were, or no number, are left out, so that the full price counts.
+    Cached tokens that are more than there were, or no number, are left out, so that the full price counts; tokens of
+    thought likewise. DeepSeek says what was cached beside the other counts.
     """
     if not isinstance(said, dict):
         return None
     asked, answered = (count(said.get(name), MOST_TOKENS) for name in ("prompt_tokens", "completion_tokens"))
     if asked is None or answered is None:
         return None
-    details = said.get("prompt_tokens_details")
-    cached = count(details.get("cached_tokens"), asked) if isinstance(details, dict) else None
-    told = {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
-    return told if cached is None else {**told, "prompt_tokens_details": {"cached_tokens": cached}}
+    cached = _detail(said, "prompt_tokens_details", "cached_tokens", asked)
+    if cached is None:
+        cached = count(said.get("prompt_cache_hit_tokens"), asked)
+    reasoning = _detail(said, "completion_tokens_details", "reasoning_tokens", answered)
+    told: dict[str, Any] = {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
+    if cached is not None:
+        told["prompt_tokens_details"] = {"cached_tokens": cached}
+    if reasoning is not None:
+        told["completion_tokens_details"] = {"reasoning_tokens": reasoning}
+    return told
+
+
+def _detail(said: dict[Any, Any], where: str, name: str, most: int) -> int | None:
+    details = said.get(where)
+    return count(details.get(name), most) if isinstance(details, dict) else None

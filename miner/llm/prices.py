@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from openai.types import CompletionUsage
 
 _PER = 1_000_000
+# Input, cached input and output; a row may have its own day after them.
+_PRICES = 3
 
 
 class Price(Frozen):
@@ -27,6 +29,12 @@ class Price(Frozen):
     output: float = Field(ge=0)
     batch_factor: float = Field(default=0.5, ge=0, description="what the Batch API costs of the live price")
     source: str = Field(description="where the price is from, for people")
+    least: int | None = Field(default=None, description="tokens from which on a beginning is cached; None: never")
+    step: int = Field(default=1, ge=1, description="and in which steps")
+
+    def cached(self, beginning: float) -> float:
+        """Return how many tokens of a beginning that was sent before are billed as cached."""
+        return 0.0 if self.least is None or beginning < self.least else beginning // self.step * self.step
 
     def cost(self, prompt_tokens: float, completion_tokens: float, cached_tokens: float = 0, *, batch: bool) -> float:
         """Return USD for one reply; cached tokens are among the prompt tokens."""
@@ -48,8 +56,13 @@ def price_of(settings: ServerSettings) -> Price | None:
     table = _table()
     if settings.price is not None:
         return _given(settings.price)
-    listed = table.get(urlsplit(settings.base_url).hostname or "", {}).get(settings.model)
-    return None if listed is None else _price(*listed, source=f"list price of {table['as_of'].isoformat()}")
+    host = urlsplit(settings.base_url).hostname or ""
+    listed = table.get(host, {}).get(settings.model)
+    if listed is None:
+        return None
+    *prices, on = listed if len(listed) > _PRICES else (*listed, table["as_of"])
+    price = _price(*prices, source=f"list price of {on.isoformat()}")
+    return price.model_copy(update=table["beginnings"].get(host, {}))
 
 
 def _price(given_in: float, cached_in: float, given_out: float, *, source: str) -> Price:
@@ -70,12 +83,14 @@ def _given(words: str) -> Price:
 def billed(call: Call, usage: "CompletionUsage", price: Price | None) -> Call:
     """Return a call with the tokens that its reply reports and what they cost; the cost is null without a price."""
     cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
+    thought = usage.completion_tokens_details.reasoning_tokens if usage.completion_tokens_details else None
     counts = (usage.prompt_tokens, usage.completion_tokens, cached or 0)
     return call.model_copy(
         update={
             "prompt_tokens": usage.prompt_tokens,
             "completion_tokens": usage.completion_tokens,
             "cached_tokens": cached,
+            "reasoning_tokens": thought,
             "cost_usd": None if price is None else price.cost(*counts, batch=call.batch),
         }
     )

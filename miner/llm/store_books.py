@@ -26,8 +26,9 @@ class StoreBooks:
     when that is committed (`committed`).
     """
 
-    def __init__(self, store: Store, stage: str, licences: Sequence[Licence] = ()) -> None:
-        self._store, self._stage = store, stage
+    def __init__(self, store: Store, stage: str, licences: Sequence[Licence] = (), *, ledger: str = "attempts") -> None:
+        """Take what the ledger's file is called behind the store's name: two who ask at once have one each."""
+        self._store, self._stage, self._name = store, stage, ledger
         self.licences = licences
         self._attempts: list[Call] = []
         self._taken = 0
@@ -50,7 +51,7 @@ class StoreBooks:
 
         path = self._store.path
         folder = settings.cache if settings.cache is not None else path.with_suffix(".replies")
-        place = ledger_path(path)
+        place = ledger_path(path, self._name)
         with ReplyCache(folder) as cache, Ledger(place) as ledger:
             recover_attempts(self._store, ledger, place, cache, settings, job)
             self._ledger = ledger
@@ -85,6 +86,6 @@ class StoreBooks:
             self._run.attestation = list(self.client.attestations_used) or None
 
 
-def ledger_path(store: Path) -> Path:
+def ledger_path(store: Path, name: str = "attempts") -> Path:
     """Return the file of a store's attempts; it is the store's own even where the cache is shared."""
-    return store.with_name(f"{store.name}.attempts")
+    return store.with_name(f"{store.name}.{name}")

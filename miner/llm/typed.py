@@ -1,29 +1,32 @@
-"""Typed replies: instructor's parsing, validation and re-asks, with its schemas made once instead of at every call.
+"""Typed replies: what a request says of a reply's shape, and how the reply is read.
 
 instructor as it comes spends 0.9 ms of its 0.95 ms a call on building a response class, its JSON schema and a walk
-over all of its attributes. Its handlers, which `instructor.v2` publishes, do what is left: they parse and validate a
-completion, and write the message that sends a failed one back. Two things that instructor would do are kept out on
-purpose: it renders messages as Jinja templates when it gets a `context`, which would execute what stands in a report,
-and it logs what it could not validate, which can be report text.
+over all of its attributes. Its handlers, which `instructor.v2` publishes, read a reply that came as it was asked for;
+one in another place or wrapper is read by `reading.py`, and what sends one back that does not fit is in `reasks.py`.
+Two things that instructor would do are kept out on purpose: it renders messages as Jinja templates when it gets a
+`context`, which would execute what stands in a report, and it logs what it could not validate, which can be report
+text.
 """
 
-import json
 import logging
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable
+from functools import cache, lru_cache
 from typing import Any, Generic, TypeVar
 
 from instructor import response_schema
 from instructor.v2 import Mode, Provider, mode_registry
 from openai import pydantic_function_tool
 from openai.types.chat import ChatCompletion
-from pydantic import ValidationInfo, create_model, model_validator
 
+from cxr.miner.llm.reading import read
 from cxr.prompts import Reply
+from cxr.prompts.guide import Guide, guided
 from cxr.schemas.rejection import Rejection
 
 R = TypeVar("R", bound=Reply)
 
+# What instructor raises for a reply that came otherwise than it was asked for.
+_NOT_AS_ASKED = (ValueError, TypeError, AssertionError, AttributeError, LookupError)
 _MODES = {"json_schema": Mode.JSON_SCHEMA, "tools": Mode.TOOLS}
 for _library in ("instructor", "openai"):
     logging.getLogger(_library).setLevel(logging.CRITICAL + 1)
@@ -34,49 +37,36 @@ class Typed(Generic[R]):
 
     def __init__(self, reply_type: type[R], mode: str) -> None:
         self._handlers = mode_registry.get_handlers(Provider.OPENAI, _MODES[mode])
-        self._model: Any = response_schema(_checked(reply_type))
+        self._reply_type = reply_type
+        self._model: Any = response_schema(reply_type)
         self.request = _strict_request(reply_type, mode)
+        self.request_for = lru_cache(maxsize=512)(self._request_for)
 
     def parse(self, completion: ChatCompletion, check: Callable[[R], Rejection | None]) -> R:
-        """Return the reply; raises a kind of ValueError where it does not fit its type or fails the check."""
-        reply: R = self._handlers.response_parser(
-            response=completion,
-            response_model=self._model,
-            validation_context={"check": check},
-            strict=True,
-            stream=False,
-            is_async=True,
-        )
-        return reply
+        """Return the reply; raises Unread where it does not fit its type or fails the check."""
+        try:
+            reply: R = self._handlers.response_parser(
+                response=completion, response_model=self._model, strict=True, stream=False, is_async=True
+            )
+        except _NOT_AS_ASKED:
+            return read(completion, self._reply_type, check)
+        return reply if check(reply) is None else read(completion, self._reply_type, check)
 
-    def ask_again(self, request: Mapping[str, Any], completion: ChatCompletion, error: Exception) -> dict[str, Any]:
-        """Return the request that shows the model its reply and what is wrong with it."""
-        kwargs = {**request, "messages": list(request["messages"])}
-        again: dict[str, Any] = self._handlers.reask_handler(kwargs=kwargs, response=completion, exception=error)
-        return again
+    def _request_for(self, guide: Guide, taken: frozenset[str]) -> dict[str, Any]:
+        """Return what a request must say of it where a guide bounds the reply, by the keywords that are taken."""
+        if "tools" in self.request:
+            (tool,) = self.request["tools"]
+            function = {**tool["function"], "parameters": guided(tool["function"]["parameters"], guide, taken)}
+            return {**self.request, "tools": [{**tool, "function": function}]}
+        told = self.request["response_format"]
+        schema = {**told["json_schema"], "schema": guided(told["json_schema"]["schema"], guide, taken)}
+        return {"response_format": {**told, "json_schema": schema}}
 
 
 @cache
 def typed(reply_type: type[R], mode: str) -> Typed[R]:
     """Return the typed form of a reply class, made once per process."""
     return Typed(reply_type, mode)
-
-
-def _checked(reply_type: type[R]) -> type[R]:
-    """Return the reply type with the check of the validation context as its last validator; same name and schema."""
-
-    def run_check(reply: R, info: ValidationInfo) -> R:
-        rejection = info.context["check"](reply) if info.context else None
-        if rejection is not None:
-            raise ValueError(rejection.message)
-        return reply
-
-    return create_model(
-        reply_type.__name__,
-        __base__=reply_type,
-        __doc__=reply_type.__doc__,
-        __validators__={"run_check": model_validator(mode="after")(run_check)},  # type: ignore[dict-item]
-    )
 
 
 def _strict_request(reply_type: type[Reply], mode: str) -> dict[str, Any]:
@@ -87,16 +77,3 @@ def _strict_request(reply_type: type[Reply], mode: str) -> dict[str, Any]:
         schema = {"name": name, "schema": tool["function"]["parameters"], "strict": True}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
     return {"tools": [tool], "tool_choice": {"type": "function", "function": {"name": name}}}
-
-
-def without_raw_controls(reply: str | None) -> str | None:
-    """Escape raw control signs in the strings of a JSON reply, which guided decoding lets through.
-
-    vLLM's default backend wrote them into 45 of 64 replies; asking again would pay for the same words twice.
-    """
-    if reply is None or not any(character < " " for character in reply):
-        return reply
-    try:
-        return json.dumps(json.loads(reply, strict=False), ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return reply

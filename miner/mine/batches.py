@@ -39,7 +39,7 @@ def mine_in_batches(db: Path, settings: MineSettings, most_requests: int = MOST_
 
     Raises PolicyError for text that may not lie at the server as a file, EngineStopped where it refuses.
     """
-    with Store.write(db) as store, _Round(settings).over(store) as job:
+    with Store.write(db) as store, _Round(settings, db).over(store) as job:
         return job.go(most_requests)
 
 
@@ -90,15 +90,15 @@ def _jobs(store: Store, db: Path) -> Iterator[MineSettings]:
 
 def _rounds(store: Store, jobs: Iterable[MineSettings]) -> Iterator["_Round"]:
     for settings in jobs:
-        with _Round(settings).over(store) as job:
+        with _Round(settings, store.path).over(store) as job:
             yield job
 
 
 class _Round(AskedJob):
     """One job's batches, with everything that is needed to send and take in."""
 
-    def __init__(self, settings: MineSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: MineSettings, db: Path) -> None:
+        super().__init__(settings, db)
         self._server = BatchServer(self.wire, settings)
 
     def go(self, most_requests: int) -> MineResult:

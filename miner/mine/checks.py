@@ -8,9 +8,13 @@ import re
 from functools import partial
 
 from cxr.miner.language.grounding import locate
-from cxr.miner.mine.relevance import check_relevance
+from cxr.miner.language.sentences import split_sentences
+from cxr.miner.mine.details import check_details
+from cxr.miner.mine.relevance import assures_all, check_relevance, topic_of
+from cxr.miner.mine.talk import talk_of_a_report
 from cxr.miner.mine.understood import check_understood
 from cxr.miner.mine.unquoted import check_measured, check_statements
+from cxr.miner.mine.words import words_of
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
 from cxr.schemas.rejection import Rejection
@@ -18,19 +22,10 @@ from cxr.schemas.study import Report
 from cxr.schemas.text import Section
 from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason, Task
 
-# Words that show that somebody reads a report instead of an image (paper, section 2: the chain is what a model that
-# sees only the image shall learn). "is noted" stays allowed: radiologists say it of images.
-_TALK_OF_THE_REPORT = re.compile(
-    r"\breport(?:s|ed|edly|ing)?\b|\bplan(?:s|ned)?\b|\bdocument(?:s|ed|ation)?\b|\bradiologists?\b"
-    r"|\bmention(?:s|ed|ing)?\b|\bquot(?:e|es|ed|ation)\b|\baccording to\b"
-    r"|\bdictat(?:ed|ion)\b|\btranscri(?:bed|pt|ption)\b"
-    r"|\b(?:findings|impression) section\b|\bthe (?:provided |given )?text\b"
-    r"|\b(?:clinician|physician|doctor)s? (?:noted|stated?|wrote|described?)\b"
-    r"|\b(?:evidence|observation)\s*(?:no\.?|number|#)?\s*\d",
-    re.IGNORECASE,
+# A letter counts only as a capital, or the article of "the answer is a small X" would be option A; "Answer: A small X".
+_STATED_ANSWER = re.compile(
+    r"(?i:\banswer\s*(?:is|:)?\s*(?:option\s*)?)[\"'(]?((?i:yes|no)|[B-Z]|A(?!\s(?!as|and|because|since|is)[a-z]))\b"
 )
-# A letter counts only as a capital, or the article of "the answer is a small X" would be option A.
-_STATED_ANSWER = re.compile(r"(?i:\banswer\s*(?:is|:)?\s*(?:option\s*)?)[\"'(]?((?i:yes|no)|[A-Z])\b")
 _NAMED_LETTER = re.compile(
     r"(?i:\b(?:options?|choice|answer)\b\s*(?:is|:)?\s*)[\"'(]?([A-Z])\b|\(([A-Z])\)|\b([A-Z])\)"
 )
@@ -136,12 +131,13 @@ def check_chain(question: Question, evidence: tuple[Evidence, ...], chain: Chain
     """Check that a chain speaks of the image only, rests on evidence that exists, and ends with the answer."""
     known = {item.evidence_no for item in evidence}
     used: set[int] = set()
+    compared = question.task is Task.TEMPORAL
     for step in chain.steps:
-        if talk := _TALK_OF_THE_REPORT.search(step.text):
+        if talk := talk_of_a_report(step.text, compared=compared):
             return Rejection(
                 RejectReason.MENTIONS_REPORT,
-                f"step {step.step_no} says {talk.group().lower()!r}; a chain speaks of what is seen on the image, "
-                "never of a report, its writer, a plan or numbered evidence",
+                f"step {step.step_no} says {talk}; a chain speaks of what is seen on the image, never of a report, "
+                f"its writer, a plan or numbered evidence{'' if compared else ', nor of an earlier examination'}",
             )
         if unknown := sorted(set(step.evidence) - known):
             return _incomplete(f"step {step.step_no} names evidence {unknown}, but there is only {sorted(known)}")
@@ -154,8 +150,9 @@ def check_chain(question: Question, evidence: tuple[Evidence, ...], chain: Chain
     unused = sorted({item.finding for item in evidence} - reached)
     if unused:
         return _incomplete(f"no step rests on the evidence on {', '.join(unused)}")
-    compared = question.task is Task.TEMPORAL  # the sizes of an earlier image stand in no quote
-    return (None if compared else check_measured(evidence, chain)) or _check_answer(question, chain)
+    # The sizes and degrees of an earlier image stand in no quote.
+    said_more = None if compared else check_measured(evidence, chain) or check_details(question, evidence, chain)
+    return said_more or _check_answer(question, chain)
 
 
 def same_answer(given: str, question: Question) -> bool:
@@ -175,7 +172,7 @@ def _check_answer(question: Question, chain: Chain) -> Rejection | None:
     if not same_answer(chain.answer, question):
         return _mismatch(f"the chain's answer is not the correct answer, which is {question.answer}")
     last = chain.steps[-1].text
-    stated = {match.casefold() for match in _STATED_ANSWER.findall(last)} - {"a"}
+    stated = {match.casefold() for match in _STATED_ANSWER.findall(last)}
     possible = (
         {"yes", "no"} if question.task is Task.BINARY else {option.letter.casefold() for option in question.options}
     )
@@ -191,14 +188,29 @@ def _check_answer(question: Question, chain: Chain) -> Rejection | None:
 
 
 def _names_answer(question: Question, text: str) -> bool:
-    """Return whether a conclusion names the answer's letter, or each finding or the change of the answer by name."""
+    """Return whether a conclusion names the answer's letter, or each finding or the change of the answer by name.
+
+    Other words for a finding are its name too ("an enlarged heart"), unless they name another option as well.
+    """
     letters = {letter for groups in _NAMED_LETTER.findall(text) for letter in groups if letter}
     if question.options and question.answer in letters:
         return True
-    said = _stems(text)
-    # The answer of a temporal question is a change and names no finding.
-    names = (question.answer_text,) if question.task is Task.TEMPORAL else question.answer_findings
-    return all(_stems(name) in said for name in names)
+    if question.task is Task.TEMPORAL:  # its answer is a change and names no finding
+        return _stems(question.answer_text) in _stems(text)
+    others = [option.findings for option in question.options if option.letter != question.answer]
+    is_another = any(all(_is_called(finding, text) for finding in findings) for findings in others)
+    return all(
+        _stems(finding) in _stems(text) or (not is_another and _is_called(finding, text))
+        for finding in question.answer_findings
+    )
+
+
+def _is_called(finding: str, text: str) -> bool:
+    """Return whether a text has a finding in other words: by its concepts, or that all is normal."""
+    if topic_of(finding).whole:
+        return any(assures_all(text[start:end]) for start, end in split_sentences(text))
+    named = words_of(finding).concepts
+    return bool(named) and named <= words_of(text).concepts
 
 
 def _concludes_another_change(question: Question, text: str) -> bool:
@@ -216,6 +228,12 @@ def _stems(text: str) -> str:
 
 def _check_silence(evidence: tuple[Evidence, ...], report: Report) -> Rejection | None:
     silent = [item.finding for item in evidence if item.kind is EvidenceKind.INFERRED_NORMAL]
+    for finding in silent:
+        if topic_of(finding).whole:
+            return _incomplete(
+                f"evidence on {finding} is inferred from silence, which cannot deny that all is normal; quote what the "
+                "report says"
+            )
     observing = [section for section in report.sections if silent and section.name in _OBSERVING_SECTIONS]
     for section in observing:
         text = report.text[section.start : section.end]

@@ -4,10 +4,11 @@ Here is the mining of engines that answer at once (`rules`), and what they share
 (`many.py`): which questions are left to do, and how chains, rejects and calls enter the store.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from rich.table import Table
@@ -17,9 +18,11 @@ from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import MiningReject, SettingsError
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.mine.checks import check_all
+from cxr.miner.mine.duplicates import note_duplicates
 from cxr.miner.mine.engines import Described, Engine, Reasoning
 from cxr.miner.mine.settings import MineSettings
 from cxr.miner.store import Run, Store
+from cxr.prompts.styles import drawn
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
 from cxr.schemas.study import Report
@@ -60,6 +63,8 @@ class Mined:
     plan: Plan
     evidence: tuple[Evidence, ...]
     chain: Chain
+    candidates: tuple[dict[str, object], ...] = ()
+    """Rows of all chains that were made for the question, where one was chosen."""
 
 
 def mine_question(engine: Engine, question: Question, report: Report) -> Mined:
@@ -78,9 +83,10 @@ def checked(question: Question, reasoning: Reasoning, report: Report) -> Mined:
 
 @dataclass(frozen=True)
 class SyncRunner:
-    """Runs an engine that answers at once."""
+    """Runs an engine that answers at once; `told` makes one that has settings of its own."""
 
     make: Callable[[], Engine]
+    told: Callable[[MineSettings], Engine] | None = None
 
     @property
     def version(self) -> str:
@@ -89,7 +95,12 @@ class SyncRunner:
 
     def mine(self, db: Path, settings: MineSettings) -> MineResult:
         """Mine what is missing."""
-        engine = self.make()
+        if settings.chooses:
+            raise SettingsError(
+                f"--best-of and --repair are for engines that ask a model, such as --engine llm; {settings.engine} "
+                "gives a question one chain, and there is nothing to choose"
+            )
+        engine = self.told(settings) if self.told else self.make()
         with Store.write(db) as store, progress(f"mine with {engine.name}") as advance:
             return mine(store, engine, settings, advance)
 
@@ -124,6 +135,8 @@ def mine(store: Store, engine: Engine, settings: MineSettings, advance: Callable
                 result.mined += chains
                 result.new_rejects += rejects
                 advance(result.mined + result.new_rejects, todo.height)
+            if repeated := note_duplicates(store, job.fingerprint, run):
+                result.notes.append(repeated)
     result.rejects = standing_rejects(store, job.fingerprint)
     return result
 
@@ -157,6 +170,7 @@ class Rejected:
 
     question: Question
     reject: MiningReject
+    candidates: tuple[dict[str, object], ...] = ()
 
 
 def standing_rejects(store: Store, fingerprint: str) -> dict[str, int]:
@@ -171,10 +185,10 @@ def standing_rejects(store: Store, fingerprint: str) -> dict[str, int]:
 
 
 def unmined(store: Store, settings: MineSettings, fingerprint: str) -> pl.DataFrame:
-    """Return id, task and licence of the questions that are neither mined nor rejected, studies together."""
+    """Return id, task, study and licence of the questions that are neither mined nor rejected, studies together."""
     return store.frame(
         """
-        select question_id, task, """
+        select question_id, task, questions.study_id, """
         + _LICENCE
         + """
         from questions join reports using (study_id) join studies using (study_id)
@@ -228,15 +242,20 @@ def _outcome(engine: Engine, question: Question, report: Report) -> Mined | Reje
 
 
 def commit(
-    store: Store, job: Job, run: Run, outcomes: Sequence[Mined | Rejected], books: StoreBooks | None = None
+    store: Store, job: Job, run: Run, outcomes: Sequence[Mined | Rejected], *books: StoreBooks
 ) -> tuple[int, int]:
     """Write outcomes, and what the books gathered, in one transaction; return the numbers of chains and rejects."""
     chains = [_row(outcome, job, run) for outcome in outcomes if isinstance(outcome, Mined)]
     rejects = [_reject_row(outcome, job, run) for outcome in outcomes if isinstance(outcome, Rejected)]
+    candidates = [row for outcome in outcomes for row in outcome.candidates]
     with store.transaction():
         if outcomes:
             ids = pl.DataFrame({"question_id": [outcome.question.question_id for outcome in outcomes]})
             store.replace_temporary("finished", ids)
+            store.connection.execute(
+                "delete from candidates where settings_hash = ? and question_id in (select question_id from finished)",
+                [job.fingerprint],
+            )
             store.connection.execute(
                 """
                 delete from rejects where stage = 'mine' and reject_key in (select question_id from finished)
@@ -248,10 +267,11 @@ def commit(
             )
         run.rows_written += store.insert("chains", pl.DataFrame(chains, infer_schema_length=None))
         run.rejects += store.insert("rejects", pl.DataFrame(rejects, infer_schema_length=None))
-        if books is not None:
-            books.insert()
-    if books is not None:
-        books.committed()
+        store.insert("candidates", pl.DataFrame(candidates, infer_schema_length=None))
+        for each in books:
+            each.insert()
+    for each in books:
+        each.committed()
     return len(chains), len(rejects)
 
 
@@ -260,7 +280,7 @@ def load(store: Store, batch: pl.DataFrame) -> Iterator[tuple[Question, Report]]
 
     The report of a temporal question's prior study comes with it, if the store has that.
     """
-    store.replace_temporary("batch", batch.with_row_index("place"))
+    store.replace_temporary("batch", batch.select("question_id").with_row_index("place"))
     rows = store.frame(
         """
         select questions.*, reports.text as report, reports.sections, prior_reports.text as prior, """
@@ -296,6 +316,13 @@ def _reject_row(rejected: Rejected, job: Job, run: Run) -> dict[str, object]:
     }
 
 
+def _prompts(question: Question, settings: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the prompts that a chain was made with, and the voice that was drawn for it."""
+    prompts = settings.get("temporal_prompts" if question.task is Task.TEMPORAL else "prompts", [])
+    voices = settings.get("voices")
+    return [*prompts, drawn(question.question_id, settings.get("sampling_seed"), voices)] if voices else prompts
+
+
 def _row(mined: Mined, job: Job, run: Run) -> dict[str, object]:
     dumped = mined.chain.model_dump(mode="json")
     return {
@@ -306,7 +333,7 @@ def _row(mined: Mined, job: Job, run: Run) -> dict[str, object]:
         "engine": job.engine,
         "engine_version": job.version,
         "model": job.settings.get("model"),
-        "prompts": job.settings.get("temporal_prompts" if mined.question.task is Task.TEMPORAL else "prompts", []),
+        "prompts": _prompts(mined.question, job.settings),
         "settings_hash": job.fingerprint,
         "plan": mined.plan.model_dump(mode="json")["items"],
         "evidence": [piece.model_dump(mode="json") for piece in mined.evidence],

@@ -8,7 +8,7 @@ loses neither.
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self, TypeVar
@@ -28,9 +28,12 @@ from cxr.miner.llm.prices import price_of
 from cxr.miner.llm.spending import charge_lost, lost_attempts
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.llm.wire import Wire, key_from_environment
+from cxr.miner.mine.candidates import Candidate, Chooser, NoCandidate
+from cxr.miner.mine.choosing import Judging, Yield, job_of, open_judging
+from cxr.miner.mine.duplicates import note_duplicates
+from cxr.miner.mine.engines import Reasoning
 from cxr.miner.mine.engines.llm import LLMEngine, engine_version
 from cxr.miner.mine.job import (
-    Job,
     Mined,
     MineResult,
     Rejected,
@@ -63,7 +66,7 @@ def mine_llm(db: Path, settings: MineSettings) -> MineResult:
     Raises BudgetReached, EngineStopped, PolicyError or KeyboardInterrupt after everything that was finished has been
     written; the same call then goes on from there.
     """
-    asked = AskedJob(settings)
+    asked = AskedJob(settings, db)
     job = asked.job
     with full_disk_is_one_sentence(db), Store.write(db) as store, asked.over(store):
         todo = unmined(store, settings, job.fingerprint)
@@ -74,6 +77,7 @@ def mine_llm(db: Path, settings: MineSettings) -> MineResult:
             _ask_for_a_price(settings, asked.wire)
             with store.run("mine", job.recorded(settings)) as run:
                 asked.mine(todo, run, result, budget, "mine with", sink=None)
+                result.notes += filter(None, [note_duplicates(store, job.fingerprint, run)])
         result.rejects = standing_rejects(store, job.fingerprint)
         return result
 
@@ -81,10 +85,10 @@ def mine_llm(db: Path, settings: MineSettings) -> MineResult:
 class AskedJob:
     """A job of the engine that asks a server: whom it asks, and over which store, with which account."""
 
-    def __init__(self, settings: MineSettings) -> None:
+    def __init__(self, settings: MineSettings, db: Path) -> None:
         """Raise SettingsError where the server cannot be asked; nothing is sent yet."""
         self.settings = settings
-        self.job = Job.of(LLMEngine(settings))
+        self.job = job_of(settings, db)
         self.wire = Wire(settings, key_from_environment(settings))
 
     @contextlib.contextmanager
@@ -112,8 +116,12 @@ class AskedJob:
             self.settings, self.wire, account.cache, budget, account.ledger, self.books.owner, account.write, sink
         )
         numbers = Numbers(f"{title} {self.settings.model}", todo.height, result.already)
-        with live(numbers, progress_path(self.store.path)) as shown:
-            Mining(self, run, client, shown, result).go(todo)
+        licences = [Licence(licence) for licence in todo["licence"].unique()]
+        with (
+            open_judging(self.store, self.settings, licences) as judging,
+            live(numbers, progress_path(self.store.path)) as shown,
+        ):
+            Mining(self, run, client, shown, result, judging).go(todo)
 
 
 @contextlib.contextmanager
@@ -141,10 +149,19 @@ def _ask_for_a_price(asked: MineSettings, wire: Wire) -> None:
 class Mining:
     """One run: a reader, workers, and a writer, which end together."""
 
-    def __init__(self, asked: AskedJob, run: Run, client: Client, shown: Live, result: MineResult) -> None:
-        self._store, self._job, self._run, self._books = asked.store, asked.job, run, asked.books
+    def __init__(
+        self, asked: AskedJob, run: Run, client: Client, shown: Live, result: MineResult, judging: Judging | None = None
+    ) -> None:
+        self._store, self._job, self._run, self._books = asked.store, asked.job, run, [asked.books]
         self._engine = LLMEngine(asked.settings, client)
+        self._judging, self._chooser, self._yield = judging, None, Yield()
+        if judging is not None:
+            self._chooser = Chooser(self._engine, asked.settings, judging.score)
+            self._yield = Yield(judging.judge.name)
+            self._books.append(judging.books)
+            judging.books.owned_by(run, judging.books.job(judging.judge.name, judging.judge.version))
         self._client, self._live, self._result = client, shown, result
+        client.course.reply_is_enough = False  # a chain is
         self._outcomes: list[Mined | Rejected] = []
         self._stop: CxrError | None = None
         self._interrupts = 0
@@ -163,10 +180,13 @@ class Mining:
             self._run.attestation = list(self._engine.attestations_used) or None
             self._count()
             self._commit_all()
+            self._say_at_the_end()
         if self._interrupts:
             raise KeyboardInterrupt
         if self._stop is not None:
             raise self._stop
+        if (told := self._client.course.told()) is not None:
+            self._result.notes.append(told)
 
     async def _main(self, todo: pl.DataFrame) -> None:
         workers = self._client.settings.concurrency
@@ -201,19 +221,53 @@ class Mining:
             if self._client.stopping:
                 continue
             question, report = item
+            course = self._client.course
             try:
-                mined = checked(question, await self._engine.reason(question, report), report)
+                mined = await self._mined(question, report)
             except MiningReject as reject:
-                self._outcomes.append(Rejected(question, reject))
+                tried = reject.candidates if isinstance(reject, NoCandidate) else ()
+                self._outcomes.append(Rejected(question, reject, self._rows(question, tried)))
                 self._live.numbers.rejected += 1
+                self._end(course.rejected(question.question_id, reject))
             except (Stopping, Deferred):
-                continue
+                course.ended(question.question_id)
             except BudgetReached as reached:
                 # Others may go on with what they have in the cache; nothing new is sent by anybody.
                 self._stop = self._stop or reached
+                course.open()
+            except EngineStopped as stopped:
+                self._end(stopped)
             else:
                 self._outcomes.append(mined)
                 self._live.numbers.done += 1
+                course.made(question.question_id)
+
+    def _end(self, stopped: EngineStopped | None) -> None:
+        """End the run: what is in flight is paid for, awaited and kept, and nothing new is sent."""
+        if stopped is not None:
+            self._stop = self._stop or stopped
+            self._client.stop()
+
+    async def _mined(self, question: Question, report: Report) -> Mined:
+        """Return a question's chain, or the best of several; raises what `LLMEngine.reason` and the judge raise."""
+        if self._chooser is None:
+            mined = checked(question, await self._engine.reason(question, report), report)
+            self._yield.look(question, report, Reasoning(mined.plan, mined.evidence, mined.chain))
+            return mined
+        kept, candidates = await self._chooser.choose(question, report)
+        assert kept.reasoning is not None  # noqa: S101 - that is why it is kept
+        if kept.scored is not None:
+            self._yield.add(is_factual=kept.is_factual)
+        return Mined(question, *kept.reasoning, self._rows(question, candidates))
+
+    def _rows(self, question: Question, candidates: Sequence[Candidate]) -> tuple[dict[str, object], ...]:
+        return () if self._judging is None else self._judging.rows(question, candidates, self._job, self._run.run_id)
+
+    def _say_at_the_end(self) -> None:
+        usd = None if self._client.budget.price is None else self._client.budget.usd - self._budget_before
+        self._result.notes += filter(None, [self._yield.note(self._result.mined, usd)])
+        if self._chooser is not None and self._judging is not None:
+            self._result.notes += [*self._chooser.totals.notes(), *self._judging.notes()]
 
     @property
     def _ending(self) -> bool:
@@ -241,10 +295,10 @@ class Mining:
     def _commit_all(self) -> None:
         """Write what has gathered."""
         outcomes = list(self._outcomes)
-        if not outcomes and not self._books.gathered:
+        if not outcomes and not any(each.gathered for each in self._books):
             return
         with full_disk_is_one_sentence(self._store.path):
-            chains, rejects = commit(self._store, self._job, self._run, outcomes, self._books)
+            chains, rejects = commit(self._store, self._job, self._run, outcomes, *self._books)
             if self._lost:
                 charge_lost(self._store, self._job.fingerprint)
         del self._outcomes[: len(outcomes)]
@@ -261,6 +315,7 @@ class Mining:
         numbers, counters, budget = self._live.numbers, self._client.counters, self._client.budget
         numbers.calls, numbers.failed, numbers.cached = counters.calls, counters.failed, counters.cached
         numbers.in_flight = counters.in_flight
+        numbers.looked, numbers.factual = self._yield.looked, self._yield.factual
         numbers.tokens = counters.prompt_tokens + counters.completion_tokens
         if budget.price is not None:
             numbers.usd, numbers.usd_of_job = budget.usd - self._budget_before, budget.usd

@@ -10,33 +10,46 @@ from cxr.miner.mine.job import load as load_questions
 from cxr.miner.pack import pack
 from cxr.miner.store import Store
 from cxr.prompts import Prompt, available, load, source
-from cxr.prompts.render import TEMPORAL, stage_values
+from cxr.prompts.render import TEMPORAL
+from cxr.prompts.styles import load_styles, styles_file
 from cxr.schemas.vocabulary import Task
 
 _NAME = re.compile(r"^(?P<name>[a-z_]+)(?:\.v(?P<version>[1-9]\d*))?$")
 
 
 def prompt_rows() -> list[list[object]]:
-    """Return name, version, hash, number of examples, characters of the instructions and purpose of every prompt."""
+    """Return name, version, hash, examples, characters of the instructions and purpose of every prompt and style."""
     of = pack().prompts
     every = [load(name, version, of) for name, versions in available(of).items() for version in versions]
-    return [
+    prompts: list[list[object]] = [
         [prompt.name, prompt.version, prompt.hash[:12], len(prompt.examples), len(prompt.system), _about(prompt)]
         for prompt in every
+    ]
+    voices = load_styles(of).values()
+    return prompts + [
+        [style.named["name"], style.named["version"], style.named["hash"][:12], 0, len(style.words), style.about]
+        for style in voices
     ]
 
 
 def prompt_text(name: str, question_id: str | None, db: Path) -> str:
-    """Return a prompt's file, or the messages that it becomes for one question.
+    """Return a prompt's file, or the messages that it becomes for one question; for `styles` the file of the voices.
 
-    Plan and evidence, which a later step shows, are those of the rules engine. Raises InputError for a prompt or
-    question that does not exist.
+    Plan and evidence, which a later step shows, are those of the rules engine, and the voice is that of the seed 0.
+    Raises InputError for a prompt or question that does not exist.
     """
+    if name == "styles" and question_id is None:
+        return styles_file(pack().prompts).read_text(encoding="utf-8")
     prompt = _find(name)
     if question_id is None:
         return source(prompt.name, prompt.version, pack().prompts)
-    if prompt.name.startswith("judge_"):
-        raise InputError(f"{prompt.name} is asked by the llm judge, not of a question; show it without --question")
+    if prompt.name.startswith("judge_") or prompt.name == "repair":
+        why = (
+            "holds a chain that was judged"
+            if prompt.name == "repair"
+            else "is asked by the llm judge, not of a question"
+        )
+        raise InputError(f"{prompt.name} {why}; show it without --question")
     with Store.read(db) as store:
         ids = store.frame("select question_id from questions where question_id = $id", {"id": question_id})
         if ids.is_empty():
@@ -51,7 +64,7 @@ def prompt_text(name: str, question_id: str | None, db: Path) -> str:
     plan = engine.plan(question, report)
     shows_evidence = prompt.name.removesuffix(TEMPORAL) == "chain"
     evidence = engine.evidence(question, plan, report) if shows_evidence else ()
-    values = stage_values(prompt.name, question, report.text, plan.items, evidence, report.prior)
+    values = prompt.values(question, report.text, plan.items, evidence, report.prior)
     messages = prompt.messages(values)
     return "\n\n".join(f"--- {message['role']}\n{message['content']}" for message in messages)
 

@@ -18,7 +18,8 @@ from cxr.schemas.vocabulary import Change, EvidenceKind, Presence, RejectReason,
 
 # What only qualifies ("a moderate one on the left") speaks of what its sentence or the one before it names.
 _FARTHEST = 300
-_SENTENCE_END = ".!?;\n"
+# A bracket or quotation mark may close behind it: "(No change.) A small one", "seen.>]".
+_SENTENCE_END = re.compile(r"[.!?;\n](?=[\"')\]}>*\u2019\u201d\u00bb]*(?:\s|$))")
 _POINTS_BACK = re.compile(r"\b(?:one|ones|it|its|they|this|that|these|those|which|both|other)\b", re.IGNORECASE)
 
 
@@ -56,6 +57,12 @@ def off_topic(quote: Quote, finding: str, presence: Presence, report_text: str) 
         return False
     points_back = words.name_nothing or (not words.concepts and _POINTS_BACK.search(quote.text))
     return not points_back or not _is_about(words_of(_with_what_goes_before(quote, report_text)), topic, presence)
+
+
+def assures_all(text: str) -> bool:
+    """Return whether a text calls the whole image normal ("an unremarkable chest"), and no single structure."""
+    words = words_of(text)
+    return words.assures and words.concepts <= _normals() and words.regions <= {pack().roles.whole_region, *_wholes()}
 
 
 def denies_less(evidence: Evidence) -> bool:
@@ -202,7 +209,7 @@ def _content(finding: str) -> tuple[str, ...]:
 def _with_what_goes_before(quote: Quote, report_text: str) -> str:
     start = max(0, quote.start - _FARTHEST)
     before = report_text[start : quote.start]
-    ends = [at for at, sign in enumerate(before) if sign in _SENTENCE_END and before[at + 1 : at + 2].strip() == ""]
+    ends = [match.start() for match in _SENTENCE_END.finditer(before)]
     first = ends[-2] + 1 if len(ends) > 1 else 0
     return before[first:] + quote.text
 

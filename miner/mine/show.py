@@ -49,6 +49,7 @@ def show_chain(store: Store, identity: str, *, verdicts: bool = True) -> list[Re
             parts += _verdicts(store, row["chain_id"])
     if verdicts:
         for question_id in dict.fromkeys(chains["question_id"]):
+            parts += _candidates(store, question_id)
             parts += _calls(store, question_id)
     return parts
 
@@ -61,6 +62,7 @@ def _show_without_chain(store: Store, identity: str) -> list[RenderableType]:
     rejects = store.rows("select reason, message from rejects where reject_key = ?", [identity])
     parts: list[RenderableType] = [_heading(f"{study_id}: {text}"), Text(f"Answer: {answer}")]
     parts += [Text(f"Rejected: {reason}: {message}") for reason, message in rejects]
+    parts += _candidates(store, identity)
     parts += _calls(store, identity)
     return [*parts, *([] if rejects else [Text("Not mined yet; `cxr mine` does that.")])]
 
@@ -109,6 +111,12 @@ def _verdicts(store: Store, chain_id: str) -> Sequence[RenderableType]:
         for title, frame in (("RadRScore", scores), ("Verdicts", findings))
         if frame.height
     ]
+
+
+def _candidates(store: Store, question_id: str) -> list[RenderableType]:
+    """Show every chain that was made for this question, and why one of them was kept."""
+    frame = store.frame(_SQL["candidates"], {"id": question_id})
+    return [] if frame.is_empty() else [table("Candidates", frame.columns, frame.rows())]
 
 
 def _calls(store: Store, question_id: str) -> list[RenderableType]:

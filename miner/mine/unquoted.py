@@ -1,12 +1,15 @@
-"""What a statement says of side, degree, number and size that stands in none of its quotes.
+"""What a statement says of side, degree, number, size and place that stands in none of its quotes.
 
 Compared are words, by the tables of the pack (`words.py`), and not what the reader made of them.
 """
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.mine.words import Words, words_of
+from cxr.miner.pack import pack
 from cxr.schemas.reasoning import Chain, Evidence
 from cxr.schemas.rejection import Rejection
 from cxr.schemas.text import Quote
@@ -14,30 +17,46 @@ from cxr.schemas.vocabulary import Presence, RejectReason, Severity, Side
 
 # Radiologists use the words of these for each other ("slightly" and "mildly").
 _SLIGHT = frozenset({Severity.MINIMAL, Severity.MILD})
+# Where a place begins behind its thing.
+_PREPOSITION = re.compile(r"(?=\s(?:in|of|at|over|on|within|along|under)\s)")
 _BOTH = frozenset({Side.LEFT, Side.RIGHT})
 
 
 def unquoted(statement: str, quotes: Iterable[Quote]) -> tuple[str, ...]:
-    """Return the sides, degrees, numbers and sizes of a statement that no quote has, by name; empty if all stand there.
+    """Return the sides, degrees, numbers, sizes and places of a statement that no quote has, by name.
 
     Words of one degree are the same ("tiny" and "trace"), and a plural says that there are several; one side of both
-    is quoted, and both where each is.
+    is quoted, and both where each is. A lobe or bone is quoted where it, a part of it, or what goes by the same words
+    in practice ("base", "lower lobe") is.
     """
     said = words_of(statement)
-    if not (said.sides or said.severities or said.several or said.counts or said.sizes_mm):
+    if not (said.sides or said.severities or said.several or said.counts or said.sizes_mm or said.places):
         return ()
-    return _missing(said, tuple(words_of(quote.text) for quote in quotes))
+    return missing_in(said, tuple(words_of(quote.text) for quote in quotes))
+
+
+def _is_within(place: str, quoted: frozenset[str]) -> bool:
+    lexicon = load_lexicon()
+    if any(place in lexicon.places[other] for other in quoted):
+        return True
+    if stands_for := lexicon.parts[place].stands_for:
+        return all(_is_within(each, quoted) for each in stands_for)
+    return any(place in group.places and quoted & set(group.places) for group in pack().relations.overlapping_places)
 
 
 def without(phrase: str, missing: Iterable[str]) -> str:
-    """Return a noun phrase without the words for attributes that are missing in its quotes."""
+    """Return a noun phrase without the words for attributes that are missing in its quotes, "in the upper Y" whole."""
     lacking = set(missing)
-    words = phrase.split()
-    return " ".join(word for word in words if not lacking & set(unquoted(word, ()))) if lacking else phrase
+    if not lacking:
+        return phrase
+    first, *places = _PREPOSITION.split(phrase)
+    kept = [first, *(place for place in places if not {called(each) for each in words_of(place).places} & lacking)]
+    return " ".join(word for word in "".join(kept).split() if not lacking & set(unquoted(word, ())))
 
 
 @lru_cache(maxsize=2048)
-def _missing(said: Words, quoted: tuple[Words, ...]) -> tuple[str, ...]:
+def missing_in(said: Words, quoted: tuple[Words, ...]) -> tuple[str, ...]:
+    """Return the attributes of what is said that none of the quoted words has, by name."""
     sides = frozenset[Side]().union(*(words.sides for words in quoted))
     if any(words.both_parts for words in quoted):
         sides |= {Side.BILATERAL}
@@ -55,11 +74,18 @@ def _missing(said: Words, quoted: tuple[Words, ...]) -> tuple[str, ...]:
     missing += [str(degree) for degree in sorted(said.severities - degrees)]
     missing += ["multiple"] if said.several and not several else []
     missing += [str(count) for count in sorted(said.counts - counts)]
-    return (*missing, *(f"{size:g} mm" for size in sorted(said.sizes_mm - sizes)))
+    missing += [f"{size:g} mm" for size in sorted(said.sizes_mm - sizes)]
+    touched = frozenset[str]().union(*(words.touched for words in quoted))
+    return (*missing, *(called(place) for place in sorted(said.places) if not _is_within(place, touched)))
+
+
+def called(place: str) -> str:
+    """Return the words by which a place is named as missing."""
+    return place.replace("_", " ")
 
 
 def check_statements(evidence: tuple[Evidence, ...], *, compared: bool = False) -> Rejection | None:
-    """Check that what is stated as present has no side, degree, number or size beyond its quotes.
+    """Check that what is stated as present has no side, degree, number, size or place beyond its quotes.
 
     Where it is compared with an earlier image, only sides are checked: its degree and size then stand in no quote.
     """

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from cxr.miner.language.entries import Entry, Role
+from cxr.miner.language.entries import Entry, Part, Role
 from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.language.residues import readable
 from cxr.miner.language.tokens import ARTICLES, fold, fold_compound, lowered, phrase_words, tokenise
@@ -26,6 +26,11 @@ _COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten
 _NUMERALS = {word: number for number, word in enumerate(_COUNTS, start=2)}
 _COUNT = re.compile(r"(?<![\w.#-])(\d{1,2})(?![\w.%/]|-|\s*(?:mm|cm|x)\b)")
 _DIGIT = re.compile(r"\d")
+# Vertebrae are named by the part of the spine that they are in.
+_LEVEL = re.compile(r"\b([ctl])-?\d{1,2}\b")
+_LEVELS = {"c": "cervical_spine", "t": "thoracic_spine", "l": "lumbar_spine"}
+# Where two findings of one kind are told apart by their place.
+_WITH_PLACES = frozenset({"lungs", "bones", "spine"})
 _PLURAL_ENDS = "saei"  # with those from Latin
 _SEVERAL = "multiple"
 
@@ -39,6 +44,10 @@ class Words(NamedTuple):
     """By name, or as a structure and an adjective of it, wherever the two stand."""
     regions: frozenset[str]
     """Of the places that are named, in words that are not part of a concept's name."""
+    places: frozenset[str]
+    """Parts of the lungs and bones that are named, in words that are not part of a concept's name."""
+    touched: frozenset[str]
+    """All places that are named in any words."""
     assures: bool
     """There is a word for what is normal or gone, or for anything wrong without a name."""
     denies: bool
@@ -82,6 +91,9 @@ def words_of(text: str) -> Words:
         folded=f" {' '.join(words)} ",
         concepts=frozenset(concepts | _qualified(concepts, all_entries) | _renamed(concepts, lower)),
         regions=frozenset(part.region.id for part in parts),
+        places=frozenset(part.id for part in parts if part.part_of and part.region.id in _WITH_PLACES),
+        touched=frozenset(place for entry in all_entries if entry.part is not None for place in _all_of(entry.part))
+        | {_LEVELS[letter] for letter in _LEVEL.findall(lower)},
         assures=any(
             entry.roles & Role.GENERIC
             or (entry.state is not None and entry.state.normal)
@@ -100,6 +112,10 @@ def words_of(text: str) -> Words:
         counts=frozenset(counts),
         sizes_mm=frozenset(sized),
     )
+
+
+def _all_of(part: Part) -> tuple[str, ...]:
+    return (part.id, *part.stands_for)
 
 
 def _qualified(concepts: set[str], entries: list[Entry]) -> set[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
 from cxr.miner.kit.errors import PackError
 from cxr.schemas.base import Frozen
@@ -55,16 +55,47 @@ def fills(*names: str) -> AfterValidator:
     """Return the check that a sentence has exactly these places to fill in, each in braces."""
 
     def check(sentence: str) -> str:
-        try:
-            found = {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
-        except ValueError as error:
-            raise ValueError(f"the braces do not match ({error}); correct them") from None
-        if found != set(names):
-            wanted = ", ".join(f"{{{name}}}" for name in names) or "none"
-            raise ValueError(f"{sentence!r} must have exactly these places to fill in: {wanted}; correct it")
+        _check_places(sentence, names)
         return sentence
 
     return AfterValidator(check)
+
+
+def _check_places(sentence: str, names: Collection[str]) -> None:
+    if _places(sentence) != set(names):
+        wanted = ", ".join(f"{{{name}}}" for name in names) or "none"
+        raise ValueError(f"{sentence!r} must have exactly these places to fill in: {wanted}; correct it")
+
+
+def _places(sentence: str) -> set[str]:
+    try:
+        return {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
+    except ValueError as error:
+        raise ValueError(f"the braces do not match ({error}); correct them") from None
+
+
+def said(*names: str, some_of: Collection[str] = ()) -> BeforeValidator:
+    """Return the check of one sentence, or of several, that each has exactly these places to fill in.
+
+    Where `some_of` are given instead, each has no others than these.
+    """
+
+    def check(given: object) -> object:
+        sentences = (given,) if isinstance(given, str) else given
+        for sentence in sentences if isinstance(sentences, list | tuple) else ():
+            if not isinstance(sentence, str):
+                continue  # told by its type
+            if not sentence:
+                raise ValueError("a sentence is empty; write it or remove it")
+            places = _places(sentence)
+            if some_of and not places <= set(some_of):
+                wanted = ", ".join(f"{{{name}}}" for name in some_of)
+                raise ValueError(f"{sentence!r} may have only these places to fill in: {wanted}; correct it")
+            if not some_of:
+                _check_places(sentence, names)
+        return sentences
+
+    return BeforeValidator(check)
 
 
 def read_toml(path: Path, file: str) -> dict[str, Any]:

@@ -4,12 +4,22 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cxr.miner.pack.tables import ConceptId, PlaceId, RegionId, Table, Word, Words, declared, fills
-from cxr.schemas.vocabulary import Change, Severity, Task
+from cxr.miner.pack.tables import (
+    AskedLabel,
+    ConceptId,
+    PlaceId,
+    RegionId,
+    Table,
+    Word,
+    Words,
+    declared,
+    fills,
+    said,
+)
+from cxr.schemas.vocabulary import Change, Presence, Severity, Task
 
 Plain = Annotated[str, Field(min_length=1), fills()]
 OfFinding = Annotated[str, Field(min_length=1), fills("finding")]
-OfFindings = Annotated[str, Field(min_length=1), fills("findings")]
 
 
 class Questions(Table):
@@ -45,6 +55,14 @@ class Signs(Table):
     """Wordings of one meaning; each question gets one of them."""
     words: Words = ()
     """What a quote on it may name instead, beside the phrases of the lexicon."""
+    signs: Words = ()
+    """Single signs, of which a few are named in an order of their own for each question."""
+    where: Words = ()
+    """Sentences, of one meaning, that say where one looks."""
+    fits: tuple[ConceptId, ...] = ()
+    """What goes with it where both are seen."""
+    shown_as: tuple[ConceptId, ...] = ()
+    """What one sees of it where one sentence says both."""
 
 
 class RegionReading(Table):
@@ -56,30 +74,51 @@ class RegionReading(Table):
 
 
 class Sentences(Table):
-    """The sentences of a reasoning (`[sentences]` of `wording.toml`)."""
+    """The sentences of a reasoning (`[sentences]` of `wording.toml`): each one, or several of one meaning.
 
-    search: Annotated[str, fills("finding", "look_for")]
-    shows: Annotated[str, fills("seen")]
-    kind: OfFinding
-    kinds: OfFinding
-    normal: Annotated[str, fills("normal", "finding")]
-    not_seen: OfFinding
-    no_kind: Annotated[str, fills("kinds", "finding")] = "No {kinds} is seen, nor any other sign of {finding}."
+    The first is the one that is said where a reasoning is to have one wording only.
+    """
+
+    search: Annotated[Words, said("finding", "look_for")]
+    shows: Annotated[Words, said("seen")]
+    kind: Annotated[Words, said("finding")]
+    kinds: Annotated[Words, said("finding")]
+    normal: Annotated[Words, said("normal", "finding")]
+    not_seen: Annotated[Words, said("finding")]
+    no_kind: Annotated[Words, said("kinds", "finding")] = ("No {kinds} is seen, nor any other sign of {finding}.",)
     """Where only kinds of a finding are denied."""
-    no_sign: OfFinding
-    none_of: OfFindings
-    in_region: Annotated[str, fills("region", "looked_for", "seen")]
-    open_binary: Annotated[str, fills("finding", "search")]
-    open_options: OfFindings
-    open_anomaly: Plain
-    open_temporal: Annotated[str, fills("search")]
-    close_yes: Annotated[str, fills("finding", "answer")]
-    close_no: Annotated[str, fills("finding", "answer")]
-    close_options: Annotated[str, fills("findings", "answer")]
-    close_anomaly: OfFindings
-    close_temporal: Annotated[str, fills("finding", "change", "answer")]
-    changed: Annotated[str, fills("seen", "change")]
-    gone: OfFinding
+    no_sign: Annotated[Words, said("finding")]
+    none_of: Annotated[Words, said("findings")]
+    in_region: Annotated[Words, said("region", "looked_for", "seen")]
+    open_binary: Annotated[Words, said(some_of=("finding", "search", "look_for"))]
+    open_options: Annotated[Words, said("findings")]
+    open_anomaly: Annotated[Words, said()]
+    open_temporal: Annotated[Words, said(some_of=("finding", "search", "look_for"))]
+    close_yes: Annotated[Words, said("finding", "answer")]
+    close_no: Annotated[Words, said("finding", "answer")]
+    close_options: Annotated[Words, said("findings", "answer")]
+    close_anomaly: Annotated[Words, said("findings")]
+    close_temporal: Annotated[Words, said("finding", "change", "answer")]
+    changed: Annotated[Words, said("seen", "change")]
+    gone: Annotated[Words, said("finding")]
+    fits: Annotated[Words, said("seen")] = ()
+    """What goes with a finding; one that has none of these is not looked for."""
+    shown_as: Annotated[Words, said("seen")] = ()
+    sought: Annotated[Words, said("finding", "look_for")] = ("{finding} ({look_for})",)
+    """A finding with its signs, in the list of what is looked for in a region."""
+    told: Annotated[Words, said("finding")] = ()
+    """Of what was named a step before under another finding."""
+
+
+class Weighing(Table):
+    """One `[[weighing]]` of `wording.toml`: what is said of two findings of which the image settles both."""
+
+    finding: AskedLabel
+    presence: Presence = Presence.PRESENT
+    other: AskedLabel
+    other_presence: Presence = Presence.ABSENT
+    say: Words = Field(min_length=1)
+    """Sentences of one meaning. They state the other finding as it is, and nothing else."""
 
 
 class Nested(Table):
@@ -124,6 +163,8 @@ class Wording(Table):
     changes: dict[Change, Annotated[Words, Field(min_length=2, max_length=2)]]
     """What is said of a change, of one thing and of several."""
     phrases: Phrases
+    weighing: tuple[Weighing, ...] = ()
+    """In the order in which they are said."""
 
 
 class Place(Table):

@@ -2,6 +2,7 @@
 
 from cxr.miner.kit.sql import read_sql
 from cxr.miner.report.parts import PageNote, PagePart, PageSection, PageTable
+from cxr.miner.report.yields import yield_parts
 from cxr.miner.store import Store
 
 _SQL = read_sql("cxr.miner.report")
@@ -20,6 +21,7 @@ def spending_section(store: Store) -> PageSection:
             parts.append(PageNote(f"The cost of {unknown:,} calls is unknown; the sum in USD is without them."))
     else:
         parts.append(PageNote("No language model was called: nothing was paid."))
+    parts += yield_parts(store)
     if otherwise.height:
         parts.append(PageTable.of("Runs that did not end well", otherwise))
     return PageSection("cost", "Cost and time", "Seconds are wall clock, summed over runs.", parts)

@@ -27,6 +27,8 @@ class FilterResult:
     unscored: int
     credentialed: int
     judges: tuple[str, ...]
+    repeated: int = 0
+    """Chains that were left out although they are factual: they say nearly what another one says."""
     contradicted: int = 0
     """Chains that were left out although they are factual: a named labeler contradicts their evidence."""
 
@@ -42,6 +44,11 @@ def filter_chains(store: Store, settings: FilterSettings, target: Path | None) -
     _demand_labels(store, settings.agree)
     store.connection.execute(_SQL["contradicted"], {"agree": list(settings.agree)})
     store.connection.execute(_SQL["judged"], {"least": settings.min_factuality, "least_review": MIN_REVIEW})
+    repeated = 0
+    if settings.drop_duplicates:
+        store.connection.execute(_SQL["repeated"], {"chains": chains})
+        store.connection.execute(_SQL["leave_out_repeated"])
+        repeated = store.count("select count(*) from repeated")
     if target is not None:
         _write(store, chains, target)
     counted = store.rows(_SQL["counted"], {"chains": chains})
@@ -53,6 +60,7 @@ def filter_chains(store: Store, settings: FilterSettings, target: Path | None) -
         credentialed=sum(credentialed for *_, credentialed in counted),
         judges=tuple(name for (name,) in judges),
         contradicted=contradicted,
+        repeated=repeated,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from cxr.miner.judge import Judge, open_judge
+from cxr.miner.judge.protocol import AskedAhead, AsksAhead
 from cxr.miner.judge.radrscore import ScoredReasoning, score_reasoning
 from cxr.miner.judge.significance import weights_version
 from cxr.miner.judge.weighted import weigh
@@ -43,6 +44,8 @@ class ScoreResult:
     """What its wrong findings are wrong in: attribute, findings, chains."""
     renewed: int = 0
     """Of those scored, chains that an older version of this judge had scored."""
+    second: str = ""
+    """What a second judge was asked and changed, as a sentence; empty where there is none."""
     rejects: dict[str, int] = field(default_factory=dict)
     """Chains that stand unscored because the judge gave no usable answer, by reason."""
 
@@ -91,6 +94,7 @@ def score(
                 scoring.score(batch)
                 result.scored = run.rows_written
                 advance(run.rows_written + run.rejects, todo.height)
+            result.second = scoring.told()
     result.rejects = dict(
         store.rows(
             "select reason, count(*) from rejects where stage = 'score' and settings_hash = ? "
@@ -122,16 +126,31 @@ class _Scoring:
         self.batch = BATCH if judge.workers == 1 else min(BATCH, 8 * judge.workers)
         books.owned_by(run, job)
 
+    def told(self) -> str:
+        """Return what a second judge was asked, changed and cost; empty where the judge has none."""
+        said = self._judge.told() if isinstance(self._judge, AsksAhead) else ""
+        client = self._books.client
+        return f"{said}; {client.spending}" if said and client is not None else said
+
     def score(self, batch: pl.DataFrame) -> None:
         """Score one batch and write what came of it, finished chains also where an error ends the run."""
         self._store.replace_temporary("batch", batch.with_row_index("place"))
         rows = self._store.frame(_SQL["batch"]).to_dicts()
         finished: list[tuple[dict[str, Any], ScoredReasoning | MiningReject]] = []
         try:
+            if isinstance(self._judge, AsksAhead):
+                self._judge.ahead(self._by_report())
             for outcome in ordered_map(self._one, rows, self._judge.workers):
                 finished.append(outcome)  # noqa: PERF402 - what came before an error is kept
         finally:
             self._commit(finished)
+
+    def _by_report(self) -> list[AskedAhead]:
+        """Return all newest chains of the batch's reports, scored ones too: a rerun then asks what was asked before."""
+        return [
+            AskedAhead(row["report"], tuple(row["texts"]), row["question_id"], Licence(row["licence"]))
+            for row in self._store.frame(_SQL["by_report"]).to_dicts()
+        ]
 
     def _one(self, row: dict[str, Any]) -> tuple[dict[str, Any], ScoredReasoning | MiningReject]:
         judge = self._judge.bound(row["question_id"], Licence(row["licence"]))
@@ -241,5 +260,7 @@ def _verdict_row(judged: JudgedFinding) -> dict[str, object]:
         "reason": judged.reason,
         "error": None if judged.error is None else str(judged.error),
         "extra_detail": judged.extra_detail,
+        "sureness": judged.sureness,
+        "first_verdict": None if judged.first_verdict is None else str(judged.first_verdict),
         "evidence": [quote.model_dump(mode="json") for quote in judged.evidence],
     }

@@ -25,5 +25,7 @@ class FilterSettings(StageSettings):
     min_factuality: float = Field(default=1.0, ge=0, le=1)
     all_settings: bool = False
     """Every chain of a question, not the newest alone."""
+    drop_duplicates: bool = False
+    """Of chains that say nearly the same, one."""
     agree: Names = ()
     """Labelers that must not contradict a chain's evidence."""

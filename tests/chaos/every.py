@@ -93,6 +93,7 @@ OTHERS: tuple[Command, ...] = (
     Command(("evaluate", "bench"), "by two models"),
     Command(("evaluate", "--from-counts", "counts.csv"), "counts"),
     Command(("compare", "oracle", "other", "--benchmark", "bench"), "by two models", before=(("evaluate", "bench"),)),
+    Command(("doctor", "--model", "scripted", *_ASKED), "files"),
     # What asks a server asks the one that it was given, and nobody else.
     Command(_MINED, "asked"),
     Command(("batch", "status"), "asked", before=(_BATCH,)),

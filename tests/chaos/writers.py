@@ -32,6 +32,7 @@ ELSEWHERE = {
     "train sft": "tests/test_train.py ends it and goes on bit for bit",
     "train grpo": "tests/test_train.py ends it and goes on",
     "train ablation": "runs the commands above, each of which goes on",
+    "doctor": "tests/test_doctor.py; what it asked is written down line by line, as `judge` does",
     "images check": "tests/test_images_check.py; it changes rows in one transaction",
     "phantom": "tests/test_phantom.py; it refuses a folder that is there, whoever began it",
     "demo": "runs ingest, ask, mine, score and filter on a store of its own",

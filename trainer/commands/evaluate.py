@@ -117,6 +117,8 @@ def _evaluate_benchmark(
             say(f"{model} ({mode}): its wrong findings are wrong in {said}")
         if settings.empty is Empty.SKIP and done.empty:
             _say_empty(done.empty)
+        if done.scoring.second:
+            say(done.scoring.second)
         judged = f"{done.scoring.judge} {done.scoring.judge_version}"
         say(f"{done.scoring.scored:,} predictions scored by {judged}, {done.scoring.already:,} were already")
 

@@ -31,8 +31,8 @@ WRITING = Options(
     max_completion_tokens=offered(
         int, "The longest output; default 1024.", "--max-completion-tokens", "--max-new-tokens"
     ),
-    temperature=offered(float, "0 (the default) takes the likeliest token."),
-    sampling_seed=offered(int, "Names the draw where the temperature is above 0.", "--seed"),
+    temperature=offered(str, "0 (the default) takes the likeliest token; none sends none to a server."),
+    sampling_seed=offered(str, "Names the draw where the temperature is above 0; none sends none.", "--seed"),
     max_pixels=offered(int, "Scale images down to this area."),
     image_side=offered(int, "Show images as squares of so many pixels a side; default: as the model was trained."),
 )

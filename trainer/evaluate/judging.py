@@ -13,7 +13,9 @@ from cxr.miner.kit.parallel import ordered_map, process_map, processors
 from cxr.miner.pack import pack
 from cxr.schemas import Finding
 from cxr.schemas.vocabulary import Licence
-from cxr.trainer.reward.answers import TAG, findings_named, read_answer
+from cxr.trainer.evaluate.answers import read_output
+from cxr.trainer.evaluate.outputs import parts_of
+from cxr.trainer.reward.answers import findings_named
 from cxr.trainer.reward.rewards import finding_f1, is_open
 
 # Predictions of one task for a worker process: large enough that sending them costs little beside judging them.
@@ -35,6 +37,7 @@ class Work(NamedTuple):
     answer_findings: tuple[str, ...]
     reference: str | None
     report: str | None
+    question: str = ""
 
 
 class Scored(NamedTuple):
@@ -63,41 +66,9 @@ class Scored(NamedTuple):
     weights: str | None = None
 
 
-def parts_of(text: str) -> tuple[str, str]:
-    """Return the reasoning and the answer of an output, whatever its form; one without tags is both.
-
-    Reasoning is what stands in <think>, to the end of the text where that never closes; without <think>, it is all
-    that is not in <answer>. The answer is the last <answer> block, or else what follows the reasoning.
-    """
-    blocks: dict[str, list[tuple[int, int, int]]] = {"think": [], "answer": []}
-    opened: tuple[str, int, int] | None = None
-    for tag in TAG.finditer(text):
-        name = tag[2].lower()
-        if opened is not None:
-            blocks[opened[0]].append((opened[1], tag.start(), opened[2]))
-            opened = None
-        if not tag[1]:
-            opened = (name, tag.end(), tag.start())
-    if opened is not None:
-        blocks[opened[0]].append((opened[1], len(text), opened[2]))
-    answer = text[slice(*blocks["answer"][-1][:2])] if blocks["answer"] else ""
-    if blocks["think"]:
-        reasoning = "\n".join(text[start:end] for start, end, _ in blocks["think"])
-        after = text[blocks["think"][-1][1] :]
-        return reasoning.strip(), (answer if blocks["answer"] else TAG.sub(" ", after)).strip()
-    if not blocks["answer"]:
-        return TAG.sub(" ", text).strip(), TAG.sub(" ", text).strip()
-    outside, at = [], 0
-    for start, end, tag_start in blocks["answer"]:
-        outside.append(text[at:tag_start])
-        at = max(at, end, start)
-    outside.append(text[at:])
-    return TAG.sub(" ", "\n".join(outside)).strip(), answer.strip()
-
-
 def score_prediction(work: Work, judge: Judge, weights: str | None = None) -> Scored:
     """Score one prediction, with weights where they are named; raises MiningReject without a usable answer."""
-    said = read_answer(work.text, work.task, work.options)
+    said = read_output(work.text, work.task, work.options, work.question)
     opened = is_open(work.task, work.options)
     f1 = finding_f1(said.findings, _true_findings(work)) if opened else None
     if opened and not said.parsed:

@@ -8,6 +8,7 @@ from typing import get_args, get_type_hints
 import polars as pl
 
 from cxr.miner.judge import Judge
+from cxr.miner.judge.protocol import AsksAhead
 from cxr.miner.judge.significance import weights_version
 from cxr.miner.judge.weights import Weights
 from cxr.miner.kit.digest import code_digest, digest
@@ -18,7 +19,8 @@ from cxr.miner.language.version import VERSION_LENGTH, reader_version
 from cxr.miner.llm.store_books import StoreBooks
 from cxr.miner.store import Run, Store
 from cxr.schemas.vocabulary import RejectReason, Stage
-from cxr.trainer.evaluate.judging import Scored, Work, parts_of, score_works
+from cxr.trainer.evaluate.judging import Scored, Work, score_works
+from cxr.trainer.evaluate.outputs import parts_of
 from cxr.trainer.evaluate.settings import EvaluateSettings
 from cxr.trainer.reward.rewards import RateScore
 
@@ -36,13 +38,16 @@ class ScoringResult:
     judge_version: str
     scored: int = 0
     already: int = 0
+    second: str = ""
+    """What a second judge was asked and changed, as a sentence."""
     rejects: dict[str, int] = field(default_factory=dict)
 
 
 @cache
 def answers_version() -> str:
     """Return twelve hexadecimal digits that stand for how the answer of an output is read, by our reader's words."""
-    code = code_digest("cxr.trainer.reward.answers", "cxr.trainer.evaluate.judging")
+    read_by = ("answers", "asked", "judging", "outputs")
+    code = code_digest("cxr.trainer.reward.answers", *(f"cxr.trainer.evaluate.{name}" for name in read_by))
     return digest("answers", reader_version(), code, length=VERSION_LENGTH)
 
 
@@ -76,6 +81,7 @@ def score_predictions(
             scoring = _Scoring(store, benchmark, judge, run, books, ratescore, weights)
             scoring.all(total, settings.processes, advance)
             result.scored = run.rows_written
+            result.second = judge.told() if isinstance(judge, AsksAhead) else ""
     result.rejects = dict(
         store.rows(
             "select reason, count(*) from rejects where stage = 'evaluate' and settings_hash = ? and reject_key in "
@@ -143,7 +149,7 @@ class _Scoring:
         for first in range(0, total, _BATCH):
             rows = self._store.rows(
                 "select prediction_id, question_id, licence, text, task, options, answer, answer_findings, reference, "
-                "report from work where place >= ? and place < ? order by place",
+                "report, question from work where place >= ? and place < ? order by place",
                 [first, first + _BATCH],
             )
             for row in rows:

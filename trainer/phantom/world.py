@@ -82,7 +82,8 @@ def make_exports(corpus: PhantomCorpus, folder: Path, targets: Targets, *, seed:
         ask(store, AskSettings(tasks=ONE_STUDY, seed=seed))
         if corpus.pairs:
             ask(store, AskSettings(tasks=(Task.TEMPORAL,), source="report", seed=seed))
-        mine(store, RulesEngine(), MineSettings(engine="rules"), quiet)
+        # A tiny model learns one wording of what it sees.
+        mine(store, RulesEngine(wording="plain"), MineSettings(engine="rules", wording="plain"), quiet)
         score(store, RulesJudge(), ScoreSettings(judge="rules"), quiet)
         settings = BenchSettings(seed=seed, targets=targets, duplicates="both", max_images=1)
         compile_benchmark(store, made.benchmark, settings, Existing.REPLACE, quiet)

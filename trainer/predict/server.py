@@ -20,6 +20,7 @@ from rich.table import Table
 from cxr.miner.benchmark.settings import Mode
 from cxr.miner.images.facts import read_facts
 from cxr.miner.images.pictures import Fit, Picture, Square, Within, is_grey, open_picture
+from cxr.miner.imports.thoughts import thoughts_in, with_thoughts
 from cxr.miner.kit.console import table
 from cxr.miner.kit.errors import EngineStopped, MiningReject
 from cxr.miner.kit.parallel import ordered_map
@@ -146,10 +147,8 @@ def _said(reply: ChatCompletion) -> dict[str, Any]:
     """Read a reply: what a server keeps apart as thoughts is put back into its tags; withheld output is an error."""
     choice = reply.choices[0]
     text = choice.message.content or choice.message.refusal or ""
-    extra = choice.message.model_extra or {}
-    thoughts = extra.get("reasoning_content") or extra.get("reasoning")
-    if isinstance(thoughts, str) and thoughts.strip():
-        text = f"<think> {thoughts.strip()} </think>{text}"
+    thoughts = thoughts_in(choice.message.model_extra or {})
+    text = with_thoughts(text, thoughts, cut_off=choice.finish_reason == "length")
     if choice.finish_reason == "content_filter" and not text:
         return {"error": f"{RejectReason.MODEL_OUTPUT_INVALID}: withheld by the server's content filter"}
     tokens = None if reply.usage is None else reply.usage.completion_tokens

@@ -91,6 +91,8 @@ class How(StrEnum):
     BOTH = "both"
     """By letter and words, which agree."""
     YES_NO = "yes_no"
+    STATEMENT = "statement"
+    """A yes-no question by what is said of its finding; only evaluation reads so."""
     FINDINGS = "findings"
     """An open answer: the findings that it names, or that there are none."""
     EMPTY = "empty"
@@ -103,6 +105,8 @@ class How(StrEnum):
     """A letter beside the words of another option."""
     REFUSAL = "refusal"
     """The model says that it cannot or will not answer."""
+    HEDGED = "hedged"
+    """Neither yes nor no is said: it may be, or cannot be excluded; only evaluation tells this from UNKNOWN."""
     UNKNOWN = "unknown"
     """Something else, other languages among it."""
 
@@ -160,7 +164,7 @@ def read_answer(text: str, task: str, options: Sequence[str] | None = ()) -> Ans
     said, tagged, cut_off = _answer_part(text)
     if cut_off:
         return Answer(None, How.CUT_OFF)
-    plain = _plain(said)
+    plain = without_markup(said)
     if not plain:
         return Answer(None, How.EMPTY, tagged=tagged)
     lettered = letters_of(() if options is None else options)
@@ -211,8 +215,8 @@ def _answer_part(text: str) -> tuple[str, bool, bool]:
     return text[spoken_from:], False, thinking
 
 
-def _plain(text: str) -> str:
-    """Return a text without markup, with single blanks; full-width letters become plain ones."""
+def without_markup(text: str) -> str:
+    """Return a text without markup and tags, with single blanks; full-width letters become plain ones."""
     text = unicodedata.normalize("NFKC", _LATEX.sub(r"\1", text))
     return _BLANKS.sub(" ", _MARKUP.sub(" ", TAG.sub(" ", text))).strip()
 

@@ -1,15 +1,16 @@
 """The process reward of GRPO: what each reasoning says, against its report and reference, judged batch by batch.
 
-The `rules` judge answers at once; the `llm` judge asks a server, many completions in flight, through the cached client
-of `cxr judge`, so that a resumed run pays for nothing twice. Either way a completion that cannot be judged has no
-process reward (None) and is counted, and too many of those end the run.
+The `rules` judge answers at once; `llm` and `cascade` ask a server, many completions in flight, through the cached
+client of `cxr judge`, so that a resumed run pays for nothing twice. Either way a completion that cannot be judged has
+no process reward (None) and is counted, and too many of those end the run.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from cxr.miner.judge import Judge, open_judge
+from cxr.miner.judge.protocol import AskedAhead, AsksAhead
 from cxr.miner.kit.console import say
 from cxr.miner.kit.errors import BudgetReached, CxrError, EngineStopped, MiningReject, PolicyError, SettingsError
 from cxr.miner.kit.parallel import ordered_map
@@ -90,7 +91,8 @@ class ProcessReward:
     def record(self) -> dict[str, Any]:
         """Return what run.json says of it: whose judgement it was, and how often there was none."""
         judge = {"name": self.judge.name, "version": self.judge.version}
-        return {"judge": judge, "judged": self.judged, "judge_failures": len(self.failed)}
+        second = {"second_judge": self.judge.told()} if isinstance(self.judge, AsksAhead) else {}
+        return {"judge": judge, "judged": self.judged, "judge_failures": len(self.failed), **second}
 
     def __call__(
         self,
@@ -154,6 +156,8 @@ class ProcessReward:
         distinct = {job[:4]: job for job in reversed(jobs)}
         read = self._references(jobs)
         asked = [(job, read.get(job[1:4])) for job in distinct.values()]
+        if isinstance(self.judge, AsksAhead):
+            self.judge.ahead(_by_report(distinct.values()))
         results = ordered_map(self._judge_one, asked, self.judge.workers)
         by_words = dict(zip(distinct, results, strict=True))
         self.judged += len(jobs)
@@ -217,6 +221,17 @@ class GroundedReward(ProcessReward):
                 "the rows hold no `reference` (an export of an earlier version has none), which the grounded process "
                 "reward compares with; export again, or take process_reward=factuality"
             )
+
+
+def _by_report(jobs: Iterable[_Job]) -> list[AskedAhead]:
+    """Return the reasonings of each report together: a group of completions is of one."""
+    groups: dict[tuple[str, Licence], list[_Job]] = {}
+    for job in jobs:
+        groups.setdefault((job.report, job.licence), []).append(job)
+    return [
+        AskedAhead(report, tuple(job.think for job in group), group[0].sample_id, licence)
+        for (report, licence), group in groups.items()
+    ]
 
 
 def _placed(completion: str, jobs: Mapping[int, _Job], found: Mapping[int, Reasoned | None], at: int) -> Steps | None:

@@ -6,7 +6,8 @@
     process_factuality      the share of the reasoning's findings that the report supports; reasoning samples only
 
 What is not in the form earns nothing: neither an answer nor a reasoning can be told from the rest of it. An answer
-within its tags is read as evaluation reads it (`answers.py`), so that what is trained is what is measured.
+within its tags is read by `answers.py`. Evaluation starts from that and reads what models of other makers write
+beside it (`trainer/evaluate/answers.py`).
 """
 
 import math

@@ -209,6 +209,7 @@ def _judged(row: Row, text: str) -> Scored:
         answer_findings=tuple(row["answer_findings"] or ()),
         reference=row["reference"] or None,
         report=row["report"] or None,
+        question=_turn(row),
     )
     try:
         return score_prediction(work, rules_judge())
@@ -231,11 +232,15 @@ def _as_asked(row: Row, settings: TrainSettings, instructions: Instructions) -> 
     return row
 
 
+def _turn(row: Row) -> str:
+    """Return the user's turn, which holds the question."""
+    return next(str(turn["content"]) for turn in row["prompt"] if turn["role"] == "user")
+
+
 def _request(row: Row, instructions: Instructions) -> Request:
-    turn = next(str(turn["content"]) for turn in row["prompt"] if turn["role"] == "user")
     mode = Mode(row["mode"])
     told = (row["sample_id"], mode, row["task"], row["corpus"], row["licence"])
-    question = instructions.question_of(turn, mode)
+    question = instructions.question_of(_turn(row), mode)
     return Request(ShownSample(*told, question=question, images=tuple(_pictures(row))), mode, instructions)
 
 

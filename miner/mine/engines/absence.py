@@ -3,10 +3,28 @@
 from collections.abc import Sequence
 
 from cxr.miner.language import load_lexicon
-from cxr.miner.language.labeler import LabelEvidence
-from cxr.miner.mine.engines.nouns import named_as, noun_of, with_article
+from cxr.miner.language.analysis import analyse_report
+from cxr.miner.language.labeler import LabelEvidence, label_evidence
+from cxr.miner.mine.engines.backing import on_topic
+from cxr.miner.mine.engines.nouns import enumerated, named_as, noun_of, with_article
+from cxr.miner.mine.engines.voice import Voice
 from cxr.miner.pack import pack
-from cxr.schemas.vocabulary import Side
+from cxr.schemas.reasoning import Evidence
+from cxr.schemas.vocabulary import EvidenceKind, Presence, Side
+
+# More of what is normal in its place says no more of a finding.
+_MOST_NORMALS = 2
+
+
+def denials(finding: str, mentions: Sequence[LabelEvidence], report_text: str) -> list[LabelEvidence]:
+    """Return the mentions that may be quoted for the absence of a finding."""
+    return [
+        mention
+        for mention in mentions
+        if mention.value == 0
+        and rules_out(mention)
+        and on_topic([mention.quote], finding, Presence.ABSENT, report_text)
+    ]
 
 
 def rules_out(mention: LabelEvidence) -> bool:
@@ -19,30 +37,58 @@ def rules_out(mention: LabelEvidence) -> bool:
     return True
 
 
-def statement(finding: str, mentions: Sequence[LabelEvidence]) -> str:
+def statement(finding: str, mentions: Sequence[LabelEvidence], report_text: str, voice: Voice) -> str:
     """Return what is normal where the report says it of that very structure, else that the finding is not there.
 
     Where the report denies only kinds of it, these are named first.
     """
-    lexicon, sentences = load_lexicon(), pack().wording.sentences
+    said = pack().wording.sentences
     if not mentions:
-        return sentences.no_sign.format(finding=named_as(finding))
-    named = [form.concept for mention in mentions if mention.via is None for form in mention.finding.normal_forms]
-    normals = [lexicon.concepts[concept].name for concept in named if lexicon.concepts[concept].kind == "normal"]
-    if normals:
-        return sentences.normal.format(normal=with_article(normals[0]), finding=noun_of(finding))
-    if kinds := _only_kinds(finding, mentions, named):
-        return sentences.no_kind.format(kinds=" or ".join(kinds), finding=named_as(finding))
-    return sentences.not_seen.format(finding=noun_of(finding))
+        return voice.say(said.no_sign, "no_sign", finding=named_as(finding))
+    if normals := normals_in(mentions, report_text, voice):
+        return voice.say(said.normal, "normal", normal=enumerated(normals), finding=noun_of(finding))
+    if kinds := only_kinds(finding, mentions):
+        return voice.say(said.no_kind, "no_kind", kinds=" or ".join(kinds), finding=named_as(finding))
+    return voice.say(said.not_seen, "not_seen", finding=noun_of(finding))
 
 
-def _only_kinds(finding: str, mentions: Sequence[LabelEvidence], named: Sequence[str]) -> list[str]:
+def is_bare(piece: Evidence, report_text: str, voice: Voice) -> bool:
+    """Return whether a piece denies its finding by name alone, without what is normal, or the kinds that are denied."""
+    denied = denials_of(piece, report_text)
+    return not normals_in(denied, report_text, voice) and not (denied and only_kinds(piece.finding, denied))
+
+
+def denials_of(piece: Evidence, report_text: str) -> list[LabelEvidence]:
+    """Return the mentions that a piece of absence rests on; none where it rests on silence or on words."""
+    if piece.kind is not EvidenceKind.QUOTED or piece.finding not in pack().signs:
+        return []
+    return denials(piece.finding, label_evidence(report_text)[piece.finding], report_text)
+
+
+def normals_in(mentions: Sequence[LabelEvidence], report_text: str, voice: Voice) -> list[str]:
+    """Return what is said to be normal in the place of a finding; the plain wording has one, and not in wider words.
+
+    What is normal but for something that it would rule out ("the Y is otherwise clear") is left out.
+    """
+    lexicon = load_lexicon()
+    forms = [form for each in mentions if each.via is None or not voice.plain for form in each.finding.normal_forms]
+    normals = [form.concept for form in forms if lexicon.concepts[form.concept].kind == "normal"]
+    if normals and not voice.plain:
+        read = analyse_report(report_text).mentions
+        there = {mention.form.concept for mention in read if mention.form.presence is Presence.PRESENT}
+        normals = [concept for concept in normals if not lexicon.ruled_out[concept] & there]
+    names = dict.fromkeys(lexicon.concepts[concept].name for concept in normals)
+    return [with_article(name) for name in names][: 1 if voice.plain else _MOST_NORMALS]
+
+
+def only_kinds(finding: str, mentions: Sequence[LabelEvidence]) -> list[str]:
     """Return the names of what is denied, where that is less than the finding."""
     lexicon = load_lexicon()
+    named = [form.concept for mention in mentions if mention.via is None for form in mention.finding.normal_forms]
     core = next(label.core for label in pack().labels if label.name == finding)
     denied = {below for concept in named for below in lexicon.descendants[concept]}
     if not named or denied.issuperset(core) or any(mention.via is not None for mention in mentions):
         return []
-    names = dict.fromkeys(named)
+    names = dict.fromkeys(concept for concept in named if lexicon.concepts[concept].kind != "normal")
     widest = [one for one in names if not any(one in lexicon.descendants[two] for two in names if two != one)]
     return [lexicon.concepts[concept].name for concept in widest or names]

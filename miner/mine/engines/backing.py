@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from cxr.miner.language.sentences import split_sentences
 from cxr.miner.mine.relevance import off_topic
-from cxr.miner.mine.unquoted import unquoted
+from cxr.miner.mine.unquoted import called, unquoted
 from cxr.schemas.finding import NormalForm
 from cxr.schemas.text import Quote
 from cxr.schemas.vocabulary import Presence
@@ -78,5 +78,8 @@ def _without(form: NormalForm, missing: Sequence[str]) -> NormalForm:
         "number": str(form.number),
         "size_mm": "" if form.size_mm is None else f"{form.size_mm:g} mm",
     }
-    lacking = [name for name, value in given.items() if value in missing]
-    return form.model_copy(update=dict.fromkeys(lacking)) if lacking else form
+    lacking: dict[str, object] = dict.fromkeys(name for name, value in given.items() if value in missing)
+    locations = tuple(place for place in form.locations if called(place) not in missing)
+    if locations != form.locations:
+        lacking["locations"] = locations
+    return form.model_copy(update=lacking) if lacking else form

@@ -2,14 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject, SettingsError
 from cxr.miner.language.version import VERSION_LENGTH, reader_version
+from cxr.miner.llm.guided import keywords_taken
+from cxr.miner.mine.blind import blinded
 from cxr.miner.mine.engines import Reasoning
+from cxr.miner.mine.engines.repair import repair_values
 from cxr.miner.mine.engines.replies import (
     check_answer_reply,
     check_chain_reply,
@@ -23,8 +28,9 @@ from cxr.miner.mine.engines.replies import (
 from cxr.miner.mine.settings import MineSettings
 from cxr.miner.mine.understood import check_understood
 from cxr.miner.pack import pack
-from cxr.prompts import load
-from cxr.prompts.render import TEMPORAL, stage_values
+from cxr.prompts import Prompt, available, load
+from cxr.prompts.guide import WHOLE, Guide, guide_for
+from cxr.prompts.render import TEMPORAL
 from cxr.prompts.replies import (
     ChainReply,
     EvidenceReply,
@@ -34,6 +40,8 @@ from cxr.prompts.replies import (
     TemporalWholeReply,
     WholeReply,
 )
+from cxr.prompts.styles import Style, drawn, load_styles
+from cxr.schemas import JudgedFinding
 from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
 from cxr.schemas.rejection import Rejection
@@ -46,8 +54,11 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Reply)
 # Checks decide which replies are taken; some of them ask our own reader.
 _CODE = (
-    *(f"cxr.miner.mine.engines.{name}" for name in ("llm", "change", "replies", "temporal")),
-    *(f"cxr.miner.mine.{name}" for name in ("checks", "assertion", "relevance", "understood", "unquoted", "words")),
+    *(f"cxr.miner.mine.engines.{name}" for name in ("llm", "change", "repair", "replies", "temporal")),
+    *(
+        f"cxr.miner.mine.{name}"
+        for name in ("blind", "checks", "assertion", "details", "relevance", "talk", "understood", "unquoted", "words")
+    ),
 )
 
 
@@ -78,7 +89,11 @@ class LLMEngine:
             self.prompts = {name: load(name, getattr(settings, f"{name}_version"), of) for name in steps}
         except LookupError as error:
             raise SettingsError(str(error)) from error
-        self.temporal_prompts = {name: load(f"{name}{TEMPORAL}", of=of) for name in steps}
+        self.temporal_prompts = {name: _twin(prompt, of) for name, prompt in self.prompts.items()}
+        voiced = any("style" in prompt.shows for prompt in self.prompts.values())
+        self._styles = _styles(settings.styles, of) if voiced else ()
+        self.repair_prompt = load("repair", of=of)
+        self._sampling: dict[str, object] = {}
 
     @property
     def version(self) -> str:
@@ -93,8 +108,14 @@ class LLMEngine:
             **self._settings.of_the_output(),
             "prompts": [prompt.named for prompt in self.prompts.values()],
             "temporal_prompts": [prompt.named for prompt in self.temporal_prompts.values()],
+            "voices": [style.named for style in self._styles],
             "reply_schemas_hash": self._schemas_hash,
+            **({"repair_prompt": self.repair_prompt.named} if self._settings.repair else {}),
         }
+
+    def style_of(self, question: Question) -> Style | None:
+        """Return the voice of a question's chain; None where the prompts have no place for one."""
+        return drawn(question.question_id, self._settings.sampling_seed, self._styles) if self._styles else None
 
     @cached_property
     def _schemas_hash(self) -> str:
@@ -110,6 +131,12 @@ class LLMEngine:
     def attestations_used(self) -> tuple[str, ...]:
         """The attestations, as JSON, that let text of a credentialed corpus leave this machine so far; for `runs`."""
         return () if self._client is None else tuple(sorted(self._client.wire.attestations_used))
+
+    def sampled(self, sampling: Mapping[str, object]) -> "LLMEngine":
+        """Return the engine as it would ask with other sampling options, such as another seed."""
+        other = copy(self)
+        other._sampling = dict(sampling)
+        return other
 
     async def reason(self, question: Question, report: Report) -> Reasoning:
         """Return plan, evidence and chain, in one call or three."""
@@ -144,6 +171,27 @@ class LLMEngine:
 
         return to_chain(await self._ask("chain", ChainReply, check, question, report, plan, evidence), question)
 
+    async def repaired(
+        self,
+        question: Question,
+        plan: Plan,
+        evidence: tuple[Evidence, ...],
+        chain: Chain,
+        against: Sequence[JudgedFinding],
+        report: Report,
+    ) -> Chain:
+        """Ask once for the chain without the claims that were found not to be borne out; no report is shown."""
+        assert self._client is not None, "an engine that shall be asked needs a client"  # noqa: S101
+        reply = await self._client.ask(
+            self.repair_prompt,
+            repair_values(question, plan, evidence, chain, against),
+            ChainReply,
+            lambda reply: check_chain_reply(reply, question, evidence),
+            question_id=question.question_id,
+            licence=report.licence,
+        )
+        return to_chain(reply, question)
+
     async def _whole(self, question: Question, report: Report) -> Reasoning:
         form = TemporalWholeReply if question.task is Task.TEMPORAL else WholeReply
         reply = await self._ask(
@@ -165,14 +213,47 @@ class LLMEngine:
         assert self._client is not None, "an engine that shall be asked needs a client"  # noqa: S101
         prompt = (self.temporal_prompts if question.task is Task.TEMPORAL else self.prompts)[step]
         planned = () if plan is None else plan.items
+        shown = blinded(question, report) if step == "plan" and self._settings.blind_plan else report
         return await self._client.ask(
             prompt,
-            stage_values(prompt.name, question, report.text, planned, evidence, report.prior),
+            prompt.values(question, shown.text, planned, evidence, shown.prior, self.style_of(question)),
             reply_type,
             check,
             question_id=question.question_id,
             licence=report.licence,
+            guide=self._guide(prompt.name, question, len(evidence) or None),
+            sampling=self._sampling,
         )
+
+    def _guide(self, name: str, question: Question, observations: int | None) -> Guide | None:
+        """Return what the question allows in a reply; None where replies are not guided.
+
+        A server elsewhere keeps and compiles every schema that it is sent. The names of our labels may stand there;
+        findings in the words of a report stay in the message, which is what an attestation speaks of.
+        """
+        if not self._settings.guide:
+            return None
+        here = keywords_taken(self._settings) == WHOLE
+        return guide_for(
+            name,
+            question,
+            observations,
+            named=here or all(pack().label_called(finding) is not None for finding in question.findings),
+        )
+
+
+def _twin(prompt: Prompt, of: Path | None) -> Prompt:
+    """Return the prompt for temporal questions of the same version, the newest where it has none of that."""
+    name = f"{prompt.name}{TEMPORAL}"
+    return load(name, prompt.version if prompt.version in available(of)[name] else None, of)
+
+
+def _styles(names: tuple[str, ...] | None, of: Path | None) -> tuple[Style, ...]:
+    """Return the styles to draw from, all where none are named; raises SettingsError for one that does not exist."""
+    every = load_styles(of)
+    if unknown := sorted(set(names or ()) - every.keys()):
+        raise SettingsError(f"styles: there is no style {unknown[0]!r}; there are {', '.join(every)}")
+    return tuple(every[name] for name in names or every)
 
 
 def engine_version() -> str:

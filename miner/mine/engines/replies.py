@@ -30,7 +30,7 @@ def to_plan(reply: PlanReply, question: Question) -> Plan:
     spelling = {finding.casefold(): finding for finding in question.findings}
     return Plan(
         items=tuple(
-            PlanItem(finding=spelling.get(item.finding.strip().casefold(), item.finding), look_for=item.look_for)
+            PlanItem(finding=spelling.get(_fold(item.finding), item.finding), look_for=item.look_for)
             for item in reply.items
         )
     )
@@ -42,7 +42,7 @@ def to_evidence(reply: EvidenceReply, plan: Plan, report: Report) -> tuple[Evide
     return tuple(
         Evidence(
             evidence_no=number,
-            finding=spelling.get(item.finding.strip().casefold(), item.finding),
+            finding=spelling.get(_fold(item.finding), item.finding),
             kind=EvidenceKind(item.kind),
             presence=Presence(item.presence),
             statement=item.statement,
@@ -74,8 +74,12 @@ def check_evidence_reply(reply: EvidenceReply, plan: Plan, report: Report) -> Re
     """Check what the schema of `Evidence` would refuse, in words a model can act on; then the medical checks."""
     if not reply.items:
         return _incomplete("the evidence has no items; answer every finding of the plan")
+    planned = {_fold(item.finding): item.finding for item in plan.items}
     for number, item in enumerate(reply.items, start=1):
-        if rejection := _check_kind(item, number) or _check_quotes(item, number, report):
+        # By the plan's name: a model that is asked again does not see what it replied, and its words may be a report's.
+        known = planned.get(_fold(item.finding))
+        place = f"item {number}" + (f" ({known})" if known else "")
+        if rejection := _check_kind(item, place) or _check_quotes(item, place, report):
             return rejection
     compared = isinstance(reply, TemporalEvidenceReply)
     if rejection := check_evidence(plan, to_evidence(reply, plan, report), report, compared=compared):
@@ -90,36 +94,40 @@ def check_answer_reply(reply: EvidenceReply, question: Question, evidence: tuple
     return check_answer_supported(question, evidence)
 
 
-def _check_kind(item: EvidenceItemReply, number: int) -> Rejection | None:
+def _check_kind(item: EvidenceItemReply, place: str) -> Rejection | None:
     if not item.finding.strip() or not item.statement.strip():
-        return _invalid(f"item {number} has no finding or no statement")
+        return _invalid(f"{place} has no finding or no statement")
     if item.kind == "quoted" and not item.quotes:
         return _incomplete(
-            f"item {number} is quoted but has no quote; copy the deciding words, or make it inferred_normal if the "
+            f"{place} is quoted but has no quote; copy the deciding words, or make it inferred_normal if the "
             "report is silent"
         )
     if item.kind == "inferred_normal" and (item.quotes or item.presence == "present"):
-        return _incomplete(f"item {number} is inferred_normal, so its presence must be absent and it can have no quote")
+        return _incomplete(f"{place} is inferred_normal, so its presence must be absent and it can have no quote")
     return None
 
 
-def _check_quotes(item: EvidenceItemReply, number: int, report: Report) -> Rejection | None:
+def _check_quotes(item: EvidenceItemReply, place: str, report: Report) -> Rejection | None:
     for quote_number, words in enumerate(item.quotes, start=1):
         quote = locate(words, report.text)
         if quote is None and report.prior is not None and locate(words, report.prior):
             return _unfounded(
-                f"quote {quote_number} of item {number} is from the prior report; quote the current report only"
+                f"quote {quote_number} of {place} is from the prior report; quote the current report only"
             )
         if quote is None:
             return _unfounded(
-                f"quote {quote_number} of item {number} does not occur in the report; copy whole words from it, "
+                f"quote {quote_number} of {place} does not occur in the report; copy whole words from it, "
                 "character by character, as one unbroken piece"
             )
         if what := contradiction(quote, item.finding, Presence(item.presence), report.text):
             return _incomplete(
-                f"quote {quote_number} of item {number} {what}, and give the presence that the whole sentence states"
+                f"quote {quote_number} of {place} {what}, and give the presence that the whole sentence states"
             )
     return None
+
+
+def _fold(name: str) -> str:
+    return name.strip().casefold()
 
 
 def check_chain_reply(reply: ChainReply, question: Question, evidence: tuple[Evidence, ...]) -> Rejection | None:

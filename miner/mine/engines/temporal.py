@@ -11,6 +11,7 @@ from cxr.miner.kit.errors import MiningReject
 from cxr.miner.language.labeler import LabelEvidence
 from cxr.miner.mine.engines.nouns import is_plural, with_article
 from cxr.miner.mine.engines.pieces import evidence_of
+from cxr.miner.mine.engines.voice import Voice
 from cxr.miner.mine.engines.wording import describe
 from cxr.miner.pack import pack
 from cxr.schemas.finding import NormalForm
@@ -36,7 +37,7 @@ def progression_of(question: Question) -> Progression:
     return Progression(question.answer_text)
 
 
-def change_evidence(question: Question, noun: str, mentions: Sequence[LabelEvidence]) -> Evidence:
+def change_evidence(question: Question, noun: str, mentions: Sequence[LabelEvidence], voice: Voice) -> Evidence:
     """Return the statement of change that supports the answer, with its quotes.
 
     `mentions` are what the later report says of the finding, `noun` its name in a sentence. Raises MiningReject where
@@ -60,7 +61,7 @@ def change_evidence(question: Question, noun: str, mentions: Sequence[LabelEvide
     several = any(mention.several and form in mention.finding.normal_forms for mention in mentions)
     gone = all(one.change is Change.RESOLVED for one, _ in fitting)
     presence = Presence.ABSENT if gone else Presence.PRESENT
-    statement = _statement(form, noun, gone=gone, several=several)
+    statement = _statement(form, noun, voice, gone=gone, several=several)
     return evidence_of(1, finding, presence, statement, (quote for _, quote in fitting))
 
 
@@ -83,17 +84,22 @@ def progression_said(form: NormalForm) -> Progression | None:
     return PROGRESSION_OF[form.change]
 
 
-def _statement(form: NormalForm, noun: str, *, gone: bool, several: bool) -> str:
+def _statement(form: NormalForm, noun: str, voice: Voice, *, gone: bool, several: bool) -> str:
     words = pack().wording
     if gone:
-        return words.sentences.gone.format(finding=noun)
+        return voice.say(words.sentences.gone, "gone", finding=noun)
     change = Change.IMPROVED if form.change in {None, Change.RESOLVED} else form.change
     seen = describe(form, several=several)
-    return words.sentences.changed.format(seen=with_article(seen), change=words.changes[change][is_plural(seen)])
+    changed = words.changes[change][is_plural(seen)]
+    return voice.say(words.sentences.changed, "changed", seen=with_article(seen), change=changed)
 
 
-def conclusion(question: Question) -> str:
+def conclusion(question: Question, voice: Voice) -> str:
     """Return the last step."""
-    return pack().wording.sentences.close_temporal.format(
-        finding=question.findings[0].lower(), change=progression_of(question), answer=question.answer
+    return voice.say(
+        pack().wording.sentences.close_temporal,
+        "close",
+        finding=question.findings[0].lower(),
+        change=progression_of(question),
+        answer=question.answer,
     )

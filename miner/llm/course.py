@@ -1,0 +1,159 @@
+"""Whether anything comes of asking: few calls until something has, and an end where nothing does.
+
+A server may answer every call, be paid for it, and yield nothing. So a run begins with a few questions in flight and
+opens up with the first that ends well; it ends when so many paid calls have led to nothing, or when one question after
+the other fails for the same reason. What was in flight is awaited: it is paid for.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+
+from cxr.miner.kit.errors import EngineStopped, MiningReject
+from cxr.miner.llm.settings import ServerSettings
+from cxr.schemas.call import Call
+from cxr.schemas.vocabulary import RejectReason
+
+# Questions in flight until one has ended well; where few calls are left, the oldest of them goes first.
+_AT_FIRST = 4
+_MOST_REASONS = 4
+# What the model or its server did wrong, whatever the question was; other reasons are the question's own.
+_SERVERS_OWN = frozenset({RejectReason.MODEL_OUTPUT_INVALID, RejectReason.MODEL_CALL_FAILED})
+
+
+class Course:
+    """How the questions of one run end; used from the tasks of one event loop."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._most = settings.max_useless_calls
+        self.reply_is_enough = True
+        """Whether a reply that was taken is what is asked for, or only a step on the way to it."""
+        self._opened = self._most is None
+        self._paid = 0
+        self._in_flight = 0
+        self._begun: dict[str, None] = {}
+        """Questions that have asked and not ended, before the run opened up; the oldest first."""
+        self._waiting: set[str] = set()
+        self._changed = asyncio.Event()
+        self._row: tuple[str, int] = ("", 0)
+        self.failed: Counter[str] = Counter()
+        """Why questions failed, and how many."""
+
+    # ---- before and after a call
+
+    @contextlib.asynccontextmanager
+    async def turn(self, question_id: str) -> AsyncIterator[None]:
+        """Wait until a question may ask; raises EngineStopped where all that may be paid has led to nothing."""
+        held = False
+        if self._most is not None and not self._opened:
+            held = await self._admitted(question_id, self._most)
+        try:
+            yield
+        finally:
+            if held:
+                self._in_flight -= 1
+                self._change()
+
+    async def _admitted(self, question_id: str, most: int) -> bool:
+        """Wait for one of the first places; return whether one is held, which is not needed once the run is open."""
+        self._waiting.add(question_id)
+        try:
+            while not self._opened:
+                if self._paid >= most and self._begun.keys() <= self._waiting:
+                    raise self._nothing_comes()
+                if question_id not in self._begun and len(self._begun) < _AT_FIRST:
+                    self._begun[question_id] = None
+                left = most - self._paid - self._in_flight
+                oldest = next(iter(self._begun), None) == question_id
+                if question_id in self._begun and (left > len(self._begun) or (left > 0 and oldest)):
+                    self._in_flight += 1
+                    return True
+                await self._changed.wait()
+            return False
+        finally:
+            self._waiting.discard(question_id)
+
+    def settled(self, call: Call) -> None:
+        """Count a call that has ended; one whose cost nobody knows may have been paid."""
+        free = call.error is not None and call.completion_tokens == 0
+        self._paid += not free
+
+    # ---- how questions end
+
+    @contextlib.contextmanager
+    def question(self, question_id: str) -> Iterator[None]:
+        """Note how a question ends for which one reply is enough; raises what `rejected` gives."""
+        if not self.reply_is_enough:
+            yield
+            return
+        try:
+            yield
+        except MiningReject as reject:
+            if (stop := self.rejected(question_id, reject)) is not None:
+                raise stop from None
+            raise
+        except BaseException:
+            self.ended(question_id)
+            raise
+        self.made(question_id)
+
+    def made(self, question_id: str) -> None:
+        """Note a question that ended well: the run opens up."""
+        self._row = ("", 0)
+        self.open()
+        self.ended(question_id)
+
+    def rejected(self, question_id: str, reject: MiningReject) -> EngineStopped | None:
+        """Note a question that failed; return what ends the run where that has happened too often in a row."""
+        why = f"{reject.reason}: {reject.kind}" if reject.kind else str(reject.reason)
+        self.failed[why] += 1
+        self.ended(question_id)
+        if reject.reason not in _SERVERS_OWN or reject.kind is None:
+            self._row = ("", 0)
+            return None
+        self._row = (why, self._row[1] + 1 if self._row[0] == why else 1)
+        if self._row[1] < self._settings.max_failures_in_row:
+            return None
+        return EngineStopped(
+            f"{self._settings.base_url} has failed {self._row[1]} questions in a row for the same reason "
+            f"({reject.kind}); see that the model is fit for this and the server takes the request options, then run "
+            "the same command again"
+        )
+
+    def empty(self, question_id: str) -> None:
+        """Note a question whose reply says nothing."""
+        self.failed["an empty reply"] += 1
+        self.ended(question_id)
+
+    def ended(self, question_id: str) -> None:
+        """Let another question begin."""
+        self._begun.pop(question_id, None)
+        self._change()
+
+    def open(self) -> None:
+        """Let everybody ask."""
+        self._opened = True
+        self._change()
+
+    def told(self) -> str | None:
+        """Return why questions failed, the most frequent reason first; None where none did."""
+        if not self.failed:
+            return None
+        reasons = self.failed.most_common(_MOST_REASONS)
+        rest = self.failed.total() - sum(number for _, number in reasons)
+        each = "; ".join(f"{number:,} {why}" for why, number in reasons)
+        return f"{self.failed.total():,} questions failed: {each}" + (f"; {rest:,} for other reasons" if rest else "")
+
+    def _change(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _nothing_comes(self) -> EngineStopped:
+        why = self.told() or "no question has ended"
+        return EngineStopped(
+            f"{self._paid} calls to {self._settings.base_url} have been paid for and nothing has come of them ({why}); "
+            "`cxr show QUESTION` shows what the model wrote. Take another model or other request options, or allow "
+            "more such calls with max_useless_calls, and run the same command again"
+        )

@@ -1,0 +1,102 @@
+"""Chains that go by region: what is there, what is normal or denied in one breath, and what one speaks of the other."""
+
+from collections.abc import Sequence
+
+from cxr.miner.mine.engines import absence, named
+from cxr.miner.mine.engines.nouns import enumerated, named_as, noun_of
+from cxr.miner.mine.engines.presence import same_things
+from cxr.miner.mine.engines.voice import Voice
+from cxr.miner.mine.engines.weighing import Weighed, weighed
+from cxr.miner.pack import pack
+from cxr.schemas.question import Question
+from cxr.schemas.reasoning import Evidence, Plan, PlanItem
+from cxr.schemas.vocabulary import Presence, Task
+
+Step = tuple[str, tuple[int, ...]]
+
+
+def steps(question: Question, plan: Plan, evidence: Sequence[Evidence], report_text: str, voice: Voice) -> list[Step]:
+    """Return a step per region, in the order of the plan, and what the findings say of one another."""
+    weighings = weighed(evidence, report_text, voice)
+    elsewhere = {one.evidence_no for _, *pair in weighings for one in pair if one.presence is Presence.ABSENT}
+    regions: dict[str, list[tuple[PlanItem, Evidence]]] = {}
+    for item, piece in zip(plan.items, evidence, strict=True):
+        if piece.evidence_no not in elsewhere:
+            regions.setdefault(named.read_in(item.finding), []).append((item, piece))
+    made: list[Step] = []
+    told: list[Evidence] = []
+    wordings = pack().wording.sentences.in_region
+    for turn, (region, read) in enumerate(regions.items()):
+        pieces = [piece for _, piece in read]
+        seen, beside = _there(pieces, told, weighings, report_text, voice)
+        numbers = dict.fromkeys([*(piece.evidence_no for piece in pieces), *beside])
+        looked_for = enumerated(list(dict.fromkeys(_looked_for(question, item) for item, _ in read)))
+        seen += _not_there(pieces, report_text, voice, turn)
+        # One goes on to a second region, not to the first.
+        step = voice.say(
+            wordings if turn else wordings[:1],
+            "region",
+            turn,
+            region=region,
+            looked_for=looked_for,
+            seen=" ".join(seen),
+        )
+        made.append((step, tuple(numbers)))
+    return made
+
+
+def _looked_for(question: Question, item: PlanItem) -> str:
+    """Name what is looked for in a region; a finding that only the answer names must not be given away before."""
+    if question.task is Task.ANOMALY:
+        return named.looked_for(item.finding)
+    name = named_as(named.without_degree(item.finding))
+    return pack().wording.sentences.sought[0].format(finding=name, look_for=item.look_for)
+
+
+def _there(
+    pieces: Sequence[Evidence], told: list[Evidence], weighings: Sequence[Weighed], report_text: str, voice: Voice
+) -> tuple[list[str], list[int]]:
+    """Return what is said of findings that are there, each with what it is weighed against, and whose numbers that has.
+
+    What was just named under another finding is not described again.
+    """
+    sentences, numbers = [], []
+    known_as = pack().wording.sentences.told
+    for piece in pieces:
+        if piece.presence is not Presence.PRESENT:
+            continue
+        if known_as and told and same_things(told[-1], piece, report_text):
+            sentences.append(voice.say(known_as, "told", len(told), finding=named_as(piece.finding)))
+        else:
+            sentences.append(piece.statement)
+        told.append(piece)
+        for text, *pair in weighings:
+            there = [one for one in pair if one.presence is Presence.PRESENT]
+            if piece in there and all(one in told for one in there):
+                sentences.append(text)
+                numbers += [one.evidence_no for one in pair]
+    return sentences, numbers
+
+
+def _not_there(pieces: Sequence[Evidence], report_text: str, voice: Voice, turn: int) -> list[str]:
+    """Return what is said of findings that are not there: those that one normal rules out, or nothing, together."""
+    said = pack().wording.sentences
+    by_normal: dict[str, list[str]] = {}
+    kinds, bare = [], []
+    for piece in pieces:
+        if piece.presence is not Presence.ABSENT:
+            continue
+        finding, denied = piece.finding, absence.denials_of(piece, report_text)
+        if normals := absence.normals_in(denied, report_text, voice):
+            by_normal.setdefault(enumerated(normals), []).append(noun_of(finding))
+        elif denied and absence.only_kinds(finding, denied):
+            kinds.append(piece.statement)
+        else:
+            bare.append(noun_of(finding))
+    sentences = [
+        voice.say(said.normal, "normal", turn + place, normal=normal, finding=enumerated(findings, "or"))
+        for place, (normal, findings) in enumerate(by_normal.items())
+    ]
+    if bare:
+        kinds.append(voice.say(said.none_of, "none_of", turn, findings=enumerated(bare, "or")))
+    return sentences + kinds
