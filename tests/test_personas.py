@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.personas import PERSONAS
+from tests.personas.page import tables
 from tests.personas.persona import Persona
 from tests.personas.server import PersonaServer
 from tests.personas.world import COMMANDS, World, make_world, mine
@@ -72,3 +74,7 @@ def test_personas_have_names_and_sources_of_their_own() -> None:
     assert len(PERSONAS) >= 110
     assert all(persona.source[0] in "DM" for persona in PERSONAS)
     assert {name for names in SOME.values() for name in names} <= {persona.name for persona in PERSONAS}
+
+
+def test_the_page_on_servers_has_a_row_for_every_persona() -> None:
+    assert tables() in (ROOT / "docs" / "servers.md").read_text(encoding="utf-8")

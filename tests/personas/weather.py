@@ -75,7 +75,7 @@ PASSING = (
         "repeats-once",
         "small models",
         "the first reply repeats a sentence to the limit",
-        "D shared/stack.md: measured on SmolLM2",
+        "D measured on SmolLM2",
         "asks once more, shorter and with other sampling",
         body=_repeats,
         then=(1, _GOOD),
