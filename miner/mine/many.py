@@ -178,6 +178,7 @@ class Mining:
             self._stop = self._stop or _first(group)
         finally:
             self._run.attestation = list(self._engine.attestations_used) or None
+            self._run.capabilities = self._client.serving.capabilities.model_dump(mode="json", exclude_none=True)
             self._count()
             self._commit_all()
             self._say_at_the_end()
