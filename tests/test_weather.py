@@ -165,8 +165,8 @@ def test_instructions_in_a_report_reach_the_model_as_data_and_change_no_row(tmp_
         run(db, server.url)
         shown = server.requests[0]["messages"][-1]["content"]
     assert "{{ 7*7 }}" in shown
-    assert shown.rstrip().endswith(">>>")
-    assert shown.index("IGNORE ALL") < shown.rindex("<<<END OF REPORT ")
+    assert shown.index("IGNORE ALL") < shown.rindex("<<<END OF REPORT ") < shown.index("Question: ")
+    assert shown.index("Question: ") > shown.rindex(">>>")
     assert rows(db, "select answer from chains") == [("Yes",)]
 
 

@@ -25,6 +25,7 @@ from cxr.miner.llm.client import Client
 from cxr.miner.llm.failures import Passing, word_of
 from cxr.miner.llm.numbers import MOST_LINES, count
 from cxr.miner.llm.prices import price_of
+from cxr.miner.llm.refusals import of_body
 from cxr.miner.llm.spending import spent_on
 from cxr.miner.mine.job import MineResult, count_chains, standing_rejects, unmined
 from cxr.miner.mine.many import AskedJob
@@ -189,8 +190,8 @@ class _Round(AskedJob):
             [fingerprint],
         )
         failed = self.store.rows(
-            "select request_hash, count(*) from calls where settings_hash = ? and batch and error is not null "
-            "group by 1",
+            "select request_hash, list(error order by called_at) from calls where settings_hash = ? and batch "
+            "and error is not null group by 1",
             [fingerprint],
         )
         spent = spent_on(self.store, fingerprint)
@@ -338,8 +339,14 @@ def _our_id(state: dict[str, Any]) -> str | None:
 
 
 def _why_failed(state: dict[str, Any]) -> str | None:
-    """Return the codes of a refused batch; its messages may repeat what was sent."""
+    """Return codes and parameters of a refused batch; its messages may repeat what was sent."""
     errors = state.get("errors")
     listed = errors.get("data") if isinstance(errors, dict) else None
-    codes = sorted({word_of(error) or "unknown" for error in listed} if isinstance(listed, list) else ())
-    return ", ".join(codes) or None
+    told = {_told(error) for error in listed} if isinstance(listed, list) else ()
+    return ", ".join(sorted(told)) or None
+
+
+def _told(error: object) -> str:
+    code = word_of(error) or "unknown"
+    param = of_body(error, 400).param if isinstance(error, dict) else None
+    return f"{code} ({param})" if param else code

@@ -245,7 +245,7 @@ class Mining:
 
     def _end(self, stopped: EngineStopped | None) -> None:
         """End the run: what is in flight is paid for, awaited and kept, and nothing new is sent."""
-        if stopped is not None:
+        if stopped is not None and self._client.sink is None:  # a round of a batch sends nothing yet
             self._stop = self._stop or stopped
             self._client.stop()
 
