@@ -43,6 +43,7 @@ ASKED = {
 }
 # A reply that is cut off is asked for once more besides.
 MOST_A_STEP = 2 + REASKS
+COUNTED = ("requests", "prompt tokens", "reply tokens")
 # Between calls as estimated and as they happened; a question that fails at its first step needs a third of the calls.
 FACTOR = 5.0
 
@@ -104,11 +105,14 @@ def estimated(table: str, calls: int) -> dict[str, int]:
     Raises SystemExit where the table has no line of that name.
     """
     last = "all" if calls == 3 else "whole"
+    columns: list[str] = []
     for line in table.splitlines():
-        cells = [cell.strip() for cell in line.strip("│┃ ").split("│")]
-        if cells[:2] == [str(calls), last]:
-            requests, sent, replied = (int(cell.replace(",", "")) for cell in cells[2:5])
-            return {"calls": requests, "prompt": sent, "reply": replied}
+        cells = [cell.strip() for cell in re.split("[│┃]", line)[1:-1]]
+        if "requests" in cells:
+            columns = cells
+        elif cells[:2] == [str(calls), last]:
+            told = dict(zip(columns, cells, strict=True))
+            return {name: int(told[name].replace(",", "")) for name in COUNTED}
     raise SystemExit(f"the estimate has no line {last} for {calls} calls a question")
 
 
@@ -155,7 +159,7 @@ class Integration:
         limit = self.questions * len(STEPS[calls]) * MOST_A_STEP
         self.log.claim(sum(row["n"] for row in ended) == self.questions, "every question is a chain or a named reject")
         self.log.claim(len(made) <= limit, f"at most {limit} calls ({len(STEPS[calls])} steps, {MOST_A_STEP} each)")
-        ratio = len(made) / expected["calls"]
+        ratio = len(made) / expected["requests"]
         self.log.claim(1 / FACTOR <= ratio <= FACTOR, f"calls within a factor of {FACTOR:.0f} of the estimate")
         on_record = sum(call["completion_tokens"] or 0 for call in made)
         written = read["tokens_predicted_total"] - server["tokens_predicted_total"]
@@ -186,7 +190,7 @@ class Integration:
         tokens = {name: sum(call[name] or 0 for call in made) for name in ("prompt_tokens", "completion_tokens")}
         happened = (len(made), *tokens.values())
         rows = [("estimated", *map(_number, expected.values())), ("happened", *map(_number, happened))]
-        self.log.say(markdown(("", "calls", "prompt tokens", "reply tokens"), rows), "")
+        self.log.say(markdown(("", *COUNTED), rows), "")
         self.log.say(markdown(("ended as", "questions"), [(row["how"], str(row["n"])) for row in ended]), "")
         failed = sum(call["error"] is not None for call in made)
         self.log.say(f"{failed} calls failed; {took.wall_s:,.0f} s by the clock.", "")
