@@ -4,9 +4,10 @@ The reply classes stay as they are; a guide puts `enum`, `minItems`, `maxItems` 
 goes with the request, for servers that decode by it. What the guide cannot say is checked as before, and a reply that
 does not keep to it is read all the same: names in another case are the same names.
 
-The lengths are those of GPT-4o's 306 recorded replies on OpenI and of the rules engine's on the whole of it, with
-room: the longest thing to look for has 619 characters, all steps but one of 1,942 have fewer than 600, and no plan or
-chain takes more than two thirds of the tokens that it may. Below 2,000, since llama.cpp's grammars end there.
+The lengths are those of GPT-4o's 306 recorded replies on OpenI and of the rules engine's on 2,429 of its questions,
+with room: the longest thing to look for has 619 characters, all steps but one of 1,942 have at most 504, no quote has
+more than 202, and no plan or chain takes more than 70 % of the tokens that it may. All are below 2,000: grammars of
+llama.cpp take no longer ones.
 """
 
 from collections.abc import Collection, Mapping

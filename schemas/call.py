@@ -50,4 +50,7 @@ class Call(Frozen):
     )
     latency_s: float = Field(ge=0, allow_inf_nan=False, description="seconds from sending to the whole reply")
     called_at: datetime = Field(description="when the reply or the failure was there, in UTC without a zone")
+    answered_by: str | None = Field(
+        default=None, max_length=120, description="the model that the server says it was, where it was another one"
+    )
     error: str | None = Field(default=None, description="kind of failure and HTTP status; None for a reply")

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.scripted_server import Act, Fail, Say, ScriptedServer, completion
+from tests.scripted_server import Act, Fail, Refuse, Say, ScriptedServer, completion
 
 _AS_IT_IS = object()
 
@@ -113,5 +113,6 @@ class BatchingServer(ScriptedServer):
 def _result(custom_id: str, body: dict[str, Any], act: Act) -> dict[str, Any]:
     if isinstance(act, Say):
         return {"custom_id": custom_id, "response": {"status_code": 200, "body": completion(body, act)}, "error": None}
-    status = act.status if isinstance(act, Fail) else 500
-    return {"custom_id": custom_id, "response": {"status_code": status, "body": {"error": {}}}, "error": None}
+    status = act.status if isinstance(act, Fail | Refuse) else 500
+    said = act.said if isinstance(act, Refuse) else {"error": {}}
+    return {"custom_id": custom_id, "response": {"status_code": status, "body": said}, "error": None}

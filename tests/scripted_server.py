@@ -35,6 +35,14 @@ class Fail:
 
 
 @dataclass(frozen=True)
+class Refuse:
+    """An HTTP error, or a 200, with a body of its own."""
+
+    status: int
+    said: object
+
+
+@dataclass(frozen=True)
 class Raw:
     """A body that is no completion."""
 
@@ -62,7 +70,7 @@ class Slow:
     cut: bool = False
 
 
-Act = Say | Fail | Raw | HangUp | Hang | Slow
+Act = Say | Fail | Refuse | Raw | HangUp | Hang | Slow
 # A script is a list of acts for each schema, or a function of the request.
 Script = Mapping[str, Sequence[Act]] | Callable[[dict[str, Any]], Act]
 
@@ -136,6 +144,8 @@ class ScriptedServer(LoopServer):
             case Hang(seconds):
                 await asyncio.sleep(seconds)
                 return web.Response(status=500)
+            case Refuse(status, said):
+                return web.json_response(said, status=status)
             case Raw(body):
                 return web.Response(text=body, content_type="application/json")
             case Fail(status, code, headers):
@@ -177,8 +187,8 @@ class ScriptedServer(LoopServer):
 
 def schema_name(request: dict[str, Any]) -> str:
     if "response_format" in request:
-        return str(request["response_format"]["json_schema"]["name"])
-    return str(request["tools"][0]["function"]["name"])
+        return str(request["response_format"].get("json_schema", {}).get("name", ""))
+    return str(request["tools"][0]["function"]["name"]) if "tools" in request else ""
 
 
 def completion(request: dict[str, Any], say: Say) -> dict[str, Any]:

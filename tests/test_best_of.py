@@ -1,23 +1,28 @@
 """Several chains a question, the best kept and all recorded; repair; chains that are alike; what factual ones cost."""
 
 import asyncio
-import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from rich.table import Table
 
 from cxr.miner.judge.settings import JudgeSettings
 from cxr.miner.kit.alike import NEAR, _shared, alike, groups, shingles
 from cxr.miner.kit.errors import BudgetReached, PolicyError, SettingsError
+from cxr.miner.kit.sql import read_sql
 from cxr.miner.llm.asked import Deferred
 from cxr.miner.mine.candidates import _all_of, sampling_of
 from cxr.miner.mine.choosing import job_of
+from cxr.miner.mine.engines import ENGINES
 from cxr.miner.mine.job import MineResult
 from cxr.miner.mine.many import mine_llm
 from cxr.miner.mine.settings import MineSettings
+from cxr.miner.mine.show import show_chain
+from cxr.miner.mine.yields import cost_notes
 from cxr.miner.score.filtering import filter_chains
 from cxr.miner.score.score import score_chains
 from cxr.miner.score.settings import FilterSettings, ScoreSettings
@@ -67,9 +72,14 @@ def rows(db: Path, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_store(tmp_path_factory.mktemp("made") / "cxr.duckdb", 2)
+
+
 @pytest.fixture
-def db(tmp_path: Path) -> Path:
-    return write_store(tmp_path / "cxr.duckdb", 2)
+def db(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(made, tmp_path))
 
 
 def mined(db: Path, server: ScriptedServer, **more: Any) -> MineResult:
@@ -130,6 +140,13 @@ def test_until_factual_draws_no_more_than_it_needs(db: Path) -> None:
     assert rows(db, "select count(*), count(*) filter (where kept) from candidates") == [(4, 2)]
 
 
+def test_many_candidates_of_one_question_are_no_sign_of_a_useless_model(db: Path) -> None:
+    with ScriptedServer(model(*[WORSE] * 15, GOOD)) as server:
+        assert mined(db, server, best_of=16).mined == 2
+        assert server.received == 2 * 18
+    assert rows(db, "select text from chains") == [(texts(GOOD),)] * 2
+
+
 def test_a_question_without_any_chain_is_a_reject_and_its_candidates_are_kept(db: Path) -> None:
     with ScriptedServer(model(NO_CHAIN, NO_CHAIN)) as server:
         assert mined(db, server, best_of=2).rejects == {"answer_mismatch": 2}
@@ -137,15 +154,12 @@ def test_a_question_without_any_chain_is_a_reject_and_its_candidates_are_kept(db
     assert rows(db, "select why, reason, count(*) from candidates group by all") == [("no chain", "answer_mismatch", 4)]
 
 
-def test_claims_that_are_not_borne_out_go_back_once_and_the_better_is_kept(cxr: Cli, db: Path) -> None:
+def test_claims_that_are_not_borne_out_go_back_once_and_the_better_is_kept(db: Path) -> None:
     with ScriptedServer(model(WORSE)) as server:
-        done = cxr(*LLM, "--repair", "--base-url", server.url)
-        assert done.returncode == 0, done.stderr
+        notes = mined(db, server, repair=True).notes
         assert server.received == 2 * 4
-        (sent,) = [
-            request["messages"] for request in server.requests if "<<<CLAIMS" in request["messages"][-1]["content"]
-        ][:1]
-    assert "2 chains repaired, 2 of them better than before, and kept" in done.stderr
+        sent = next(request["messages"] for request in server.requests if "<<<CLAIMS" in str(request["messages"]))
+    assert "2 chains repaired, 2 of them better than before, and kept" in notes
     asked = sent[-1]["content"]
     assert "cardiomegaly" in asked.partition("<<<CLAIMS")[2].casefold() or "enlarged" in asked.partition("<<<CLAIMS")[2]
     # Neither the report nor the judge's words for it are shown.
@@ -229,10 +243,9 @@ def test_text_that_may_not_go_to_the_judge_stops_the_run_before_anything_is_sent
         assert server.received == 0
 
 
-def test_what_cannot_be_chosen_is_one_sentence(cxr: Cli, db: Path) -> None:
-    done = cxr("mine", "--best-of", "2")
-    assert done.returncode == 2
-    assert "rules gives a question one chain" in " ".join(done.stderr.split())
+def test_the_rules_engine_has_nothing_to_choose(db: Path) -> None:
+    with pytest.raises(SettingsError, match="rules gives a question one chain"):
+        ENGINES.open("rules").mine(db, MineSettings(best_of=2))
 
 
 def test_candidates_are_sampled_apart_and_only_then_is_a_job_another_one(tmp_path: Path) -> None:
@@ -301,7 +314,7 @@ def test_the_search_finds_what_comparing_all_with_all_finds() -> None:
     assert [None if each is None else each.first for each in alike(texts)] == brute(texts)
 
 
-def test_chains_that_say_the_same_are_told_and_left_out_only_if_asked(cxr: Cli, tmp_path: Path) -> None:
+def test_chains_that_say_the_same_are_told_and_left_out_only_if_asked(tmp_path: Path) -> None:
     db = write_store(tmp_path / "cxr.duckdb", 6)
     with ScriptedServer(model(GOOD)) as server:
         notes = mined(db, server).notes
@@ -310,10 +323,8 @@ def test_chains_that_say_the_same_are_told_and_left_out_only_if_asked(cxr: Cli, 
     score_chains(db, ScoreSettings(), lambda *_: None)
     with Store.read(db) as store:
         assert filter_chains(store, FilterSettings(), None).kept == {"binary": (6, 6)}
-    fewer = cxr("filter", "--drop-duplicates", "-o", "fewer.jsonl")
-    assert fewer.returncode == 0, fewer.stderr
-    assert "1 chains written" in fewer.stderr
-    assert "5 factual chains were left out, which say nearly the words of another one" in fewer.stderr
+        fewer = filter_chains(store, FilterSettings(drop_duplicates=True), tmp_path / "fewer.jsonl")
+        assert (fewer.kept, fewer.repeated) == ({"binary": (1, 6)}, 5)
     assert len((tmp_path / "fewer.jsonl").read_text().splitlines()) == 1
 
 
@@ -322,11 +333,13 @@ def test_yield_and_cost_of_a_factual_chain_are_estimated_from_what_was_scored_an
 ) -> None:
     db = write_store(tmp_path / "cxr.duckdb", 6)
     with ScriptedServer(model(GOOD)) as server:
-        options = (*LLM, "--base-url", server.url)
         mined(db, server, limit=5)
-        scored = cxr("score")
-        assert "a factual chain cost $" in scored.stderr
-        told = cxr(*options, "--estimate")
+        score_chains(db, ScoreSettings(), lambda *_: None)
+        with Store.read(db) as store:
+            assert "a factual chain cost $0.0003" in cost_notes(store)[0]
+        told = cxr(*LLM, "--base-url", server.url, "--estimate")
+        more = cxr(*LLM, "--best-of", "3", "--until-factual", "--repair", "--judge", "rules", "--base-url", server.url)
+        assert more.returncode == 0, more.stderr
     assert "of 5 questions mined, 5 gave a factual chain (100.0%)" in told.stderr
     assert "USD a factual chain" in told.stdout
     with duckdb.connect(str(db)) as store:
@@ -337,12 +350,12 @@ def test_yield_and_cost_of_a_factual_chain_are_estimated_from_what_was_scored_an
     assert "80.0 %" in page
 
 
-def test_show_tells_a_question_its_candidates(cxr: Cli, db: Path) -> None:
+def test_show_tells_a_question_its_candidates(db: Path) -> None:
     with ScriptedServer(model(WORSE, GOOD)) as server:
         mined(db, server, best_of=2, limit=1)
     ((question,),) = rows(db, "select question_id from chains")
-    shown = cxr("show", question)
-    assert "Candidates" in shown.stdout
-    assert "less factual" in shown.stdout
-    (row,) = map(json.loads, cxr("show", question, "--format", "json").stdout.splitlines())
+    with Store.read(db) as store:
+        shown = {str(part.title): part for part in show_chain(store, question) if isinstance(part, Table)}
+        assert shown["Candidates"].row_count == 2
+        (row,) = store.frame(read_sql("cxr.miner.mine")["shown"], {"id": question}).to_dicts()
     assert [each["why"] for each in row["candidates"]] == ["less factual", "kept"]

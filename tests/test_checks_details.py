@@ -146,9 +146,8 @@ def test_two_images_may_be_compared_and_one_may_not() -> None:
             "answer": "B",
         }
     )
-    compared = chain(
-        OPENING, ("Compared with the prior image, the heart is as large.", (1,)), ("So it is stable: B.", ())
-    )
+    end = ("So it is stable: B.", ())
+    compared = chain(OPENING, ("Compared with the prior image, the heart is as large.", (1,)), end)
     assert check_chain(temporal, EVIDENCE[:1], compared) is None
     told = chain(OPENING, ("The prior report describes it.", (1,)), ("So it is stable: B.", ()))
     assert check_chain(temporal, EVIDENCE[:1], told) is not None

@@ -14,6 +14,7 @@ from cxr.prompts import load
 from cxr.prompts.guide import EVERYWHERE, LISTED, WHOLE, Guide, guide_for, guided
 from cxr.prompts.render import TEMPORAL
 from cxr.prompts.replies import ChainReply, EvidenceReply, PlanReply, Reply, TemporalEvidenceReply, WholeReply
+from cxr.schemas.call import Call
 from cxr.schemas.question import Question
 from cxr.schemas.vocabulary import RejectReason, Task
 from tests.asking import CHAIN, PLAN, QUESTION, REPORT, engine_on, evidence_reply, mine
@@ -67,15 +68,21 @@ def test_findings_answers_and_numbers_of_the_question_stand_in_the_schemas(tmp_p
     assert 2000 > fields(plan, "PlanItemReply")["look_for"]["maxLength"] > 619
 
 
-@pytest.mark.parametrize("mode", ["json_schema", "tools"])
-def test_without_a_guide_requests_are_what_they_were(tmp_path: Path, mode: str) -> None:
-    """So that what was paid for before there were guides is found in its cache, with the prompts of version 1."""
-    with engine_on({}, tmp_path, response_format=mode, guide=False) as (engine, server):
+@pytest.mark.parametrize(
+    ("mode", "hashes"),
+    [
+        ("json_schema", ["84e93336bddb630e", "1033d3e7345fecc9", "abda45c599828a32"]),
+        ("tools", ["444af7ca60467a65", "c735d8d9a61e01fe", "59fdc8e684eaff2c"]),
+    ],
+)
+def test_without_a_guide_requests_of_version_1_are_what_they_were(tmp_path: Path, mode: str, hashes: list[str]) -> None:
+    """Byte for byte as they were before there were guides: what was paid for then is found in its cache."""
+    calls: list[Call] = []
+    first = {"guide": False, "plan_version": 1, "evidence_version": 1, "chain_version": 1}
+    with engine_on({}, tmp_path, calls, response_format=mode, **first) as (engine, server):
         mine(engine)
+    assert [call.request_hash[:16] for call in calls] == hashes
     assert {request["max_completion_tokens"] for request in server.requests} == {4096}
-    for reply, request in zip((PlanReply, EvidenceReply, ChainReply), server.requests, strict=True):
-        told = typed(reply, mode).request
-        assert {name: request[name] for name in told} == told
 
 
 def test_the_longest_reply_follows_the_question_and_never_passes_the_setting(tmp_path: Path) -> None:

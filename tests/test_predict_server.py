@@ -21,7 +21,7 @@ from cxr.trainer.predict.server import check_policy, data_url, image_tokens
 from cxr.trainer.predict.settings import PredictSettings
 from tests.benchmarks_world import run_cxr
 from tests.prediction_world import World, header, lines, make_world, stored, write_picture
-from tests.scripted_server import Act, Fail, Say, ScriptedServer
+from tests.scripted_server import Act, Fail, Raw, Say, ScriptedServer
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -175,6 +175,14 @@ async def _thinking(http: Any) -> Any:
     reply = completion(json.loads(await http.read()), Say("<answer> Yes </answer>"))
     reply["choices"][0]["message"]["reasoning_content"] = "It is large."
     return web.json_response(reply)
+
+
+def test_an_output_that_a_server_took_for_thoughts_is_kept_as_it_is(world: World) -> None:
+    text = "<think> It is large. </think><answer> Yes </answer>"
+    with serving(lambda _: Raw(json.dumps({"choices": [{"message": {"content": None, "reasoning": text}}]}))) as server:
+        done = predict(world, server.url, "thoughts.jsonl", "--limit", "1")
+    assert done.returncode == 0, done.stderr
+    assert lines(world.folder / "thoughts.jsonl")[0]["text"] == text
 
 
 def test_images_are_scaled_and_encoded_as_asked(world: World, tmp_path: Path) -> None:

@@ -492,20 +492,24 @@ OF_THE_REPORT = {
     seed=st.integers(0, 10**6),
 )
 def test_for_any_report_and_seed_a_chain_passes_checks_and_judge(said: list[str], asked: list[str], seed: int) -> None:
+    """Where one wording passes the judge whole, all do; some reports say what he takes for two things of one name."""
     text = f"FINDINGS: {'. '.join(said)}."
     values = label(text)
     present = tuple(finding for finding in asked if values[finding] == 1)
     question = _anomaly(*present, asked=tuple(asked)) if present else _binary(asked[0], "No")
-    engine, judge = RulesEngine(wording_seed=seed), RulesJudge()
-    try:
+
+    def scored(engine: RulesEngine) -> tuple[float | None, float | None]:
+        """Mine, and return factuality and completeness."""
         mined = mine_question(engine, question, _report(text))  # all checks are in it
+        reference = " ".join(piece.statement for piece in mined.evidence)
+        score = score_reasoning(mined.chain.text, reference, text, RulesJudge()).score
+        return score.factuality, score.completeness
+
+    try:
+        plain = scored(PLAIN)
     except MiningReject as reject:
         if reject.reason not in OF_THE_REPORT:
             raise
         return
-    scored = score_reasoning(mined.chain.text, " ".join(piece.statement for piece in mined.evidence), text, judge)
-    plain = mine_question(PLAIN, question, _report(text))
-    judged = judge.verdicts(text, judge.extract(plain.chain.text))
-    if all(one.factual is not False for one in judged):
-        assert scored.score.factuality == 1, (text, mined.chain.text)
-    assert scored.score.completeness == 1, (text, mined.chain.text)
+    for one, many in zip(plain, scored(RulesEngine(wording_seed=seed)), strict=True):
+        assert one != 1 or many == 1, text

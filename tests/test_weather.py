@@ -55,7 +55,7 @@ def db(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cxr.miner.llm.client._LONGEST_WAIT_S", 0.02)
+    monkeypatch.setattr("cxr.miner.llm.attempts._LONGEST_WAIT_S", 0.02)
     monkeypatch.setattr("cxr.miner.llm.pace._FIRST_REST_S", 0.02)
 
 
@@ -165,8 +165,8 @@ def test_instructions_in_a_report_reach_the_model_as_data_and_change_no_row(tmp_
         run(db, server.url)
         shown = server.requests[0]["messages"][-1]["content"]
     assert "{{ 7*7 }}" in shown
-    assert shown.rstrip().endswith(">>>")
-    assert shown.index("IGNORE ALL") < shown.rindex("<<<END OF REPORT ")
+    assert shown.index("IGNORE ALL") < shown.rindex("<<<END OF REPORT ") < shown.index("Question: ")
+    assert shown.index("Question: ") > shown.rindex(">>>")
     assert rows(db, "select answer from chains") == [("Yes",)]
 
 

@@ -79,6 +79,11 @@ class BackgroundClient:
         return tuple(sorted(self._wire.attestations_used))
 
     @property
+    def capabilities(self) -> dict[str, object]:
+        """What the server was found to take so far, for `runs`."""
+        return self._client.serving.capabilities.model_dump(mode="json", exclude_none=True)
+
+    @property
     def spending(self) -> str:
         """What was asked so far, as a sentence for people."""
         counters, budget = self._client.counters, self._client.budget

@@ -4,7 +4,7 @@ Requests are named by their hash, the key of the reply cache: an answer finds it
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,24 +55,28 @@ class BatchFiles:
         settings: ServerSettings,
         budget: Budget,
         pending: frozenset[str],
-        failed: Mapping[str, int],
+        failed: Mapping[str, Sequence[str]],
         most_requests: int = MOST_REQUESTS,
     ) -> None:
-        """Leave out what is `pending` in open batches, and what has `failed` too often."""
+        """Leave out what is `pending` in open batches, and what has `failed` too often, or so that it always will."""
         self._folder, self._settings, self._budget = folder, settings, budget
         self._pending, self._failed = set(pending), failed
         self._most = most_requests
         self.parts: list[BatchFile] = []
 
     def defer(self, key: str, body: bytes, asked: Asked) -> None:
-        """Take one request; raises MiningReject for one that has failed too often, BudgetReached at the limit."""
+        """Take one request; raises MiningReject for one that is not to be sent again, BudgetReached at the limit."""
         if key in self._pending:
             return
-        if self._failed.get(key, 0) >= self._settings.max_tries:
+        failed = self._failed.get(key, ())
+        instead = next((mended for kind in failed if (mended := failures.lasting(kind, self._settings))), None)
+        if instead is not None or len(failed) >= self._settings.max_tries:
+            why = f"{failed[-1]}; {instead}" if instead else failed[-1]
             raise MiningReject(
                 RejectReason.MODEL_CALL_FAILED,
-                f"the {asked.prompt.name} step of question {asked.question_id} got no reply in "
-                f"{self._failed[key]} batches",
+                f"the {asked.prompt.name} step of question {asked.question_id} got no reply in {len(failed)} "
+                f"{'batch' if len(failed) == 1 else 'batches'} ({why})",
+                f"no reply in a batch ({why})",
             )
         self._budget.reserve(len(body) / BYTES_PER_TOKEN)
         self._pending.add(key)
@@ -172,7 +176,7 @@ class BatchServer:
         try:
             reply: WireReply = await tries(self._once, send)
         except (Passing, RefusedRequest) as failure:
-            raise self._stopped(failure.kind) from None
+            raise self._stopped(failure.kind + failure.told) from None
         return reply
 
     async def _once(self, send: Any) -> WireReply:

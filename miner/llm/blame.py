@@ -99,8 +99,12 @@ def _meant(names: Iterable[str], takes: Takes) -> frozenset[Part]:
 
 
 def _length(text: str, sent: str) -> str:
-    """Return what stands for the length: the option's own name where several are told, one of them as a help."""
-    return sent if re.search(rf"\b{sent}\b", text) else _ABOUT_LENGTH
+    """Return what stands for the length: the option's own name where several are told, one of them as a help.
+
+    Servers know max_completion_tokens as max_tokens inside; nobody does so the other way round.
+    """
+    own = re.search(rf"\b{sent}\b", text) or re.search(r"\bmax_completion_tokens\b", text)
+    return sent if own else _ABOUT_LENGTH
 
 
 def _head(message: str) -> str:

@@ -14,6 +14,7 @@ _TYPES: dict[str, type[pl.DataType]] = {
     "cached_tokens": pl.Int64,
     "reasoning_tokens": pl.Int64,
     "cost_usd": pl.Float64,
+    "answered_by": pl.String,
     "error": pl.String,
 }
 

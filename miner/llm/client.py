@@ -6,8 +6,6 @@ with its policy gate. A reply is in the cache, on disk, before anybody reads it.
 
 import asyncio
 import json
-import os
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,20 +15,20 @@ from openai.types.chat import ChatCompletion
 from tenacity import AsyncRetrying, retry_if_exception_type
 
 from cxr.miner.kit.console import say
-from cxr.miner.kit.errors import EngineStopped, MiningReject, PolicyError
+from cxr.miner.kit.errors import EngineStopped, PolicyError
 from cxr.miner.kit.machine import utc_now
 from cxr.miner.llm import failures
 from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, cut_off, rejected, usable
+from cxr.miner.llm.attempts import FREE, Attempts, Counters, failed, wait_s
 from cxr.miner.llm.batch_api import BatchFiles
 from cxr.miner.llm.budget import BYTES_PER_TOKEN, Budget
 from cxr.miner.llm.cache import ReplyCache
-from cxr.miner.llm.completion import read_completion
+from cxr.miner.llm.completion import other_model, read_completion
 from cxr.miner.llm.course import Course
 from cxr.miner.llm.failures import Passing, RefusedRequest
 from cxr.miner.llm.forms import Sent, Written
 from cxr.miner.llm.guided import keywords_taken, room_for, with_room
 from cxr.miner.llm.ledger import Ledger
-from cxr.miner.llm.numbers import count
 from cxr.miner.llm.pace import LONGEST_PAUSE_S, Pace
 from cxr.miner.llm.prices import billed
 from cxr.miner.llm.probe import Probed, answered, probe
@@ -44,27 +42,12 @@ from cxr.prompts import Prompt, Reply
 from cxr.prompts.guide import Guide
 from cxr.schemas.call import Call
 from cxr.schemas.rejection import Rejection
-from cxr.schemas.vocabulary import Licence, RejectReason
+from cxr.schemas.vocabulary import Licence
 
 R = TypeVar("R", bound=Reply)
 
-_FIRST_WAIT_S = 0.1
-_LONGEST_WAIT_S = 60.0
 # How often the cache is looked into while another process asks what we want to ask.
 _LOOK_AGAIN_S = 0.2
-_FREE: dict[str, object] = {"prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0}
-
-
-@dataclass
-class Counters:
-    """What a run has done so far, for people."""
-
-    calls: int = 0
-    cached: int = 0
-    failed: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    in_flight: int = 0
 
 
 @dataclass
@@ -88,12 +71,11 @@ class Client:
         self.pace = Pace(self.settings.rpm, self.settings.tpm, self.settings.concurrency)
         self.counters = Counters()
         self.course = Course(self.settings)
-        self._failures_in_row = 0
+        self._told_of_another = False
         self._has_answered = self._thinks = False
         self._in_flight: dict[str, asyncio.Event] = {}
         self._damaged: set[str] = set()
-        self._ids = f"{time.time_ns():x}{os.getpid():x}"
-        self._made = 0
+        self._attempts = Attempts(self.settings.named_model)
         self._model = self.settings.named_model
         self._sampling = self.settings.sampling()
         self._form = self.settings.written_for
@@ -192,12 +174,9 @@ class Client:
         reply says.
         """
         asked = Asked(question_id, worded, licence, prompt_tokens)
-        try:
+        with self.course.reply_to(question_id) as note:
             completion = await self._reply({"messages": messages, "model": self._model, **self._sampling}, asked)
-        except BaseException:
-            self.course.ended(question_id)
-            raise
-        (self.course.made if text_of(completion) else self.course.empty)(question_id)
+            note(text_of(completion))
         return completion
 
     async def probe(self) -> Probed:
@@ -242,7 +221,7 @@ class Client:
             return None
         asked.attempts += 1
         self.counters.cached += 1
-        self.on_call(self._call(asked, key, cache_hit=True))
+        self.on_call(self._attempts.call(asked, key, cache_hit=True))
         return completion
 
     async def _turn_to_ask(self, key: str) -> bool:
@@ -267,17 +246,19 @@ class Client:
         tries = AsyncRetrying(
             retry=retry_if_exception_type(Passing),
             stop=lambda _: asked.faltered >= self.settings.max_tries,
-            wait=lambda _: _wait(asked),
+            wait=lambda _: wait_s(asked),
             sleep=self.pace.nap,
             reraise=True,
         )
         try:
             reply: ChatCompletion = await tries(self._in_turn, written, asked)
         except Passing as failure:
-            raise self._no_reply(asked, f"{failure.kind}, {self.settings.max_tries} tries") from None
+            raise self.course.no_reply(
+                asked, f"{failure.kind}, {self.settings.max_tries} tries", failure.told
+            ) from None
         except RefusedRequest as failure:
-            raise self._no_reply(asked, failure.kind) from None
-        self._failures_in_row = 0
+            raise self.course.no_reply(asked, failure.kind, failure.told) from None
+        self.course.replied()
         return reply
 
     async def _in_turn(self, written: Written, asked: Asked) -> ChatCompletion:
@@ -291,7 +272,7 @@ class Client:
         tokens = len(sent.body) / BYTES_PER_TOKEN if asked.prompt_tokens is None else asked.prompt_tokens
         reserved = self.budget.reserve(tokens)
         asked.attempts += 1
-        call = self._call(asked, sent.key)
+        call = self._attempts.call(asked, sent.key)
         ended = call.model_copy(update={"error": "dropped in flight"})
         left = False
         try:
@@ -304,7 +285,7 @@ class Client:
             try:
                 completion, ended = await self._send(sent, asked, call, started)
             except (Passing, RefusedRequest, EngineStopped, PolicyError) as failure:
-                ended = _failed(call, failure, time.monotonic() - started)
+                ended = failed(call, failure, time.monotonic() - started)
                 asked.faltered += isinstance(failure, Passing) and not failure.throttled
                 asked.throttled += isinstance(failure, Passing) and failure.throttled
                 raise
@@ -322,23 +303,29 @@ class Client:
             reply = await self.wire.complete(sent.body, asked.licence, lambda: self._begin(call))
         except WireError as error:
             raise failures.of_wire(error, self.settings, has_answered=self._has_answered) from None
-        failure = failures.of_reply(reply, self.settings)
-        if isinstance(failure, Passing) and failure.throttled:
-            self._throttled(reply.headers)
-        elif taught := self.serving.heard(reply, sent, failure):
-            raise taught
-        if failure:
+        failure = failures.of_reply(reply, self.settings, sent.body)
+        generated = failure.generated if isinstance(failure, Passing) else None
+        if generated is None:
+            if isinstance(failure, Passing) and failure.throttled:
+                self._throttled(reply.headers)
+            elif taught := self.serving.heard(reply, sent, failure):
+                raise taught
+        if failure is not None and generated is None:
             raise failure
         self._has_answered = True
         self.pace.answered(reply.headers)
-        text = reply.body.decode("utf-8", "replace")
+        text = reply.body.decode("utf-8", "replace") if generated is None else failures.as_completion(generated)
         completion = read_completion(text)
         await asyncio.wrap_future(self.cache.put_soon(sent.key, text))
         return completion, self.answered(call, completion, time.monotonic() - started)
 
     def answered(self, call: Call, completion: ChatCompletion, seconds: float) -> Call:
         """Return a call with what its reply says of tokens, and what they cost."""
-        ended = call.model_copy(update={"latency_s": seconds, "called_at": utc_now()})
+        other = None if self.settings.api == "azure" else other_model(completion, self._model)
+        if other is not None and not self._told_of_another:
+            self._told_of_another = True
+            say(f"{self.settings.base_url} answers as {other}, not as {self._model}; its replies are kept, see calls")
+        ended = call.model_copy(update={"latency_s": seconds, "called_at": utc_now(), "answered_by": other})
         return ended if completion.usage is None else billed(ended, completion.usage, self.budget.price)
 
     async def _begin(self, call: Call) -> None:
@@ -348,19 +335,18 @@ class Client:
 
     def from_batch(self, call: Call, line: Mapping[str, Any]) -> Call:
         """Take in one line of a batch's result file: the reply goes into the cache, and its call is given back."""
-        reply = line.get("response")
-        reply = reply if isinstance(reply, dict) else {}
-        body, status = reply.get("body"), count(reply.get("status_code"), 999)
-        if status == 200 and isinstance(body, dict):
-            text = json.dumps(body)
-            try:
-                completion = read_completion(text)
-            except Passing as failure:
-                return call.model_copy(update={"error": failure.kind})
-            self.cache.put(call.request_hash, text)
-            return self.answered(call, completion, 0.0)
-        kind = f"HTTP {status}" if status else "batch error"
-        return call.model_copy(update={"error": kind, **_FREE})
+        if (said := failures.of_line(line)) is not None:
+            return call.model_copy(update={"error": said.kind if said.status else "batch error", **FREE})
+        body = line["response"].get("body")
+        if not isinstance(body, dict):
+            return call.model_copy(update={"error": "a reply that is no completion", **FREE})
+        text = json.dumps(body)
+        try:
+            completion = read_completion(text)
+        except Passing as failure:
+            return call.model_copy(update={"error": failure.kind})
+        self.cache.put(call.request_hash, text)
+        return self.answered(call, completion, 0.0)
 
     def _settle(self, reserved: float, ended: Call) -> None:
         self.counters.calls += 1
@@ -381,64 +367,3 @@ class Client:
                 f"{self.settings.base_url} has answered nothing but HTTP 429 for {self.pace.throttled_for_s():.0f} s "
                 f"and asks for another {wait:.0f} s; run the same command again later, or lower --concurrency or --rpm"
             )
-
-    def _no_reply(self, asked: Asked, what: str) -> EngineStopped | MiningReject:
-        """Reject one question that got no reply, or stop the run when this happens to one after the other."""
-        self._failures_in_row += 1
-        if self._failures_in_row >= self.settings.max_failures_in_row:
-            return EngineStopped(
-                f"{self.settings.base_url} has failed {self._failures_in_row} questions in a row ({what}); see that "
-                "the server is well and takes the request options, then run the same command again"
-            )
-        return MiningReject(
-            RejectReason.MODEL_CALL_FAILED,
-            f"the {asked.prompt.name} step of question {asked.question_id} got no reply ({what})",
-            f"no reply ({what})",
-        )
-
-    def _call(self, asked: Asked, key: str, *, cache_hit: bool = False) -> Call:
-        self._made += 1
-        nothing = 0 if cache_hit else None
-        # Built from our own values at every call: checking them again would cost more than making them.
-        return Call.model_construct(
-            call_id=f"{self._ids}-{self._made:x}",
-            stage=asked.prompt.name,
-            question_id=asked.question_id,
-            model=self._model,
-            prompt_name=asked.prompt.name,
-            prompt_version=asked.prompt.version,
-            prompt_hash=asked.prompt.hash,
-            request_hash=key,
-            attempt=asked.attempts,
-            cache_hit=cache_hit,
-            prompt_tokens=nothing,
-            completion_tokens=nothing,
-            cost_usd=0.0 if cache_hit else None,
-            latency_s=0.0,
-            called_at=utc_now(),
-        )
-
-
-def _body(request: Mapping[str, Any]) -> bytes:
-    """Return a request as JSON, the same for the same request."""
-    text = json.dumps(request, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _failed(call: Call, failure: Exception, seconds: float) -> Call:
-    """Return a failed attempt's call: free where the server refused, of unknown cost where the line broke."""
-    kind = getattr(failure, "kind", None) or str(failure).partition(";")[0]
-    update: dict[str, object] = {"error": kind, "latency_s": seconds, "called_at": utc_now()}
-    if getattr(failure, "billed", False) is False:
-        update |= _FREE
-    return call.model_copy(update=update)
-
-
-def _wait(asked: Asked) -> float:
-    """Return the seconds before the next try: random and growing, so that a server that comes back is not stormed.
-
-    After a 429 the pace makes everybody wait; this is the least that one request waits whatever the server says, so
-    that no answer of a server, and no mix of answers, makes us ask it without a rest.
-    """
-    longest = min(_FIRST_WAIT_S * 2.0 ** min(asked.faltered + asked.throttled, 20), _LONGEST_WAIT_S)
-    return random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, hides nothing

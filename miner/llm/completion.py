@@ -1,6 +1,7 @@
 """A reply's body as a completion, whatever else the server wrote into it, or left out."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from cxr.miner.llm.failures import Passing
 from cxr.miner.llm.numbers import usage
 
 _LONGEST_INT = 20
+_NAME = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,119}", re.ASCII)
+_SIGNS = re.compile(r"[\W_]+")
 _FINISHES = {
     "length": "length",
     "max_tokens": "length",
@@ -46,6 +49,18 @@ def read_completion(text: str) -> ChatCompletion:
         told = usage(completion.usage.model_dump())
         completion.usage = None if told is None else CompletionUsage.model_validate(told)
     return completion
+
+
+def other_model(completion: ChatCompletion, asked: str) -> str | None:
+    """Return the model that a reply says it is from, where that is not the one that was asked for.
+
+    A dated version of it, or a path that ends with it, is the same; a name that is none is not told.
+    """
+    said = completion.model
+    same, wanted = (_SIGNS.sub("", name.rpartition("/")[2].casefold()) for name in (said, asked))
+    if not same or not wanted or same.startswith(wanted) or wanted.startswith(same):
+        return None
+    return said if _NAME.fullmatch(said) else "a name that is none"
 
 
 def _in_order(text: str) -> ChatCompletion:

@@ -8,9 +8,10 @@ the other fails for the same reason. What was in flight is awaited: it is paid f
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from cxr.miner.kit.errors import EngineStopped, MiningReject
+from cxr.miner.llm.asked import Asked
 from cxr.miner.llm.settings import ServerSettings
 from cxr.schemas.call import Call
 from cxr.schemas.vocabulary import RejectReason
@@ -36,7 +37,10 @@ class Course:
         self._begun: dict[str, None] = {}
         """Questions that have asked and not ended, before the run opened up; the oldest first."""
         self._waiting: set[str] = set()
+        self._entered: set[str] = set()
+        """Questions whose end will be told: only they can be waited for."""
         self._changed = asyncio.Event()
+        self._unanswered = 0
         self._row: tuple[str, int] = ("", 0)
         self.failed: Counter[str] = Counter()
         """Why questions failed, and how many."""
@@ -47,7 +51,7 @@ class Course:
     async def turn(self, question_id: str) -> AsyncIterator[None]:
         """Wait until a question may ask; raises EngineStopped where all that may be paid has led to nothing."""
         held = False
-        if self._most is not None and not self._opened:
+        if self._most is not None and not self._opened and question_id in self._entered:
             held = await self._admitted(question_id, self._most)
         try:
             yield
@@ -80,11 +84,38 @@ class Course:
         free = call.error is not None and call.completion_tokens == 0
         self._paid += not free
 
+    # ---- calls that get no reply
+
+    def replied(self) -> None:
+        """Note that the server answers."""
+        self._unanswered = 0
+
+    def no_reply(self, asked: Asked, what: str, told: str) -> EngineStopped | MiningReject:
+        """Return the reject of a question that got no reply, or what ends the run when this happens again and again.
+
+        `what` is fit for a table; `told` has the server's words and what to do.
+        """
+        self._unanswered += 1
+        if self._unanswered >= self._settings.max_failures_in_row:
+            return EngineStopped(
+                f"{self._settings.base_url} has failed {self._unanswered} questions in a row ({what}{told}); then run "
+                "the same command again"
+            )
+        return MiningReject(
+            RejectReason.MODEL_CALL_FAILED,
+            f"the {asked.prompt.name} step of question {asked.question_id} got no reply ({what}{told})",
+            f"no reply ({what})",
+        )
+
     # ---- how questions end
 
     @contextlib.contextmanager
     def question(self, question_id: str) -> Iterator[None]:
-        """Note how a question ends for which one reply is enough; raises what `rejected` gives."""
+        """Note how a question ends for which one reply is enough; raises what `rejected` gives.
+
+        Where it is not enough, whoever asks tells how the question ends.
+        """
+        self._entered.add(question_id)
         if not self.reply_is_enough:
             yield
             return
@@ -98,6 +129,22 @@ class Course:
             self.ended(question_id)
             raise
         self.made(question_id)
+
+    @contextlib.contextmanager
+    def reply_to(self, question_id: str) -> Iterator[Callable[[str], None]]:
+        """Give what to call with the text of a reply that is kept as it comes: one that says nothing is useless."""
+        self._entered.add(question_id)
+
+        def note(text: str) -> None:
+            if text.strip():
+                self.open()
+            else:
+                self.failed["an empty reply"] += 1
+
+        try:
+            yield note
+        finally:
+            self.ended(question_id)
 
     def made(self, question_id: str) -> None:
         """Note a question that ended well: the run opens up."""
@@ -122,14 +169,10 @@ class Course:
             "the same command again"
         )
 
-    def empty(self, question_id: str) -> None:
-        """Note a question whose reply says nothing."""
-        self.failed["an empty reply"] += 1
-        self.ended(question_id)
-
     def ended(self, question_id: str) -> None:
         """Let another question begin."""
         self._begun.pop(question_id, None)
+        self._entered.discard(question_id)
         self._change()
 
     def open(self) -> None:
@@ -144,7 +187,8 @@ class Course:
         reasons = self.failed.most_common(_MOST_REASONS)
         rest = self.failed.total() - sum(number for _, number in reasons)
         each = "; ".join(f"{number:,} {why}" for why, number in reasons)
-        return f"{self.failed.total():,} questions failed: {each}" + (f"; {rest:,} for other reasons" if rest else "")
+        questions = "question" if self.failed.total() == 1 else "questions"
+        return f"{self.failed.total():,} {questions} failed: {each}" + (f"; {rest:,} for other reasons" if rest else "")
 
     def _change(self) -> None:
         self._changed.set()

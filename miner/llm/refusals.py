@@ -12,11 +12,11 @@ from enum import StrEnum
 from typing import Any
 
 from cxr.miner.llm.numbers import count
+from cxr.miner.llm.overflow import TOO_LONG_CODES, context_of, sounds_too_long
 from cxr.miner.llm.wire import WireReply
 
 # Of a body and a message; a page of HTML is no message.
 _LONGEST_BODY, _LONGEST = 1_000_000, 4000
-_MOST_TOKENS = 10**9
 # How deep errors are looked for in errors: a router shows its provider's, which may be a router.
 _DEEPEST = 4
 
@@ -71,7 +71,7 @@ def refusal(reply: WireReply) -> Refusal | None:
     """Return the error that a reply tells of, by its status or inside a 200; None for an answer."""
     ok = 200 <= reply.status < 300
     said = reply.json() if len(reply.body) <= _LONGEST_BODY else None
-    if ok and (not isinstance(said, dict | list) or not _is_error(said)):
+    if ok and (not isinstance(said, dict | list) or not is_error(said)):
         return None
     if said is None and not ok:
         return Refusal(reply.status, message=_plain_text(reply))
@@ -84,11 +84,22 @@ def of_body(said: object, status: int) -> Refusal:
     ok = 200 <= status < 300
     message = " ".join(dict.fromkeys(text for error in errors if (text := _message(error))))[:_LONGEST]
     code = next((named for error in errors if (named := _code(error))), None)
+    if code is None and any(error.get("type") == "error" for error in errors):
+        code = "error"
     if ok:
         status = next((number for error in errors if (number := _status(error))), None) or _status_of_words(message)
     param = next((name for error in errors if (name := _param(error))), None) or _param_in(message)
     generated = next((made for error in errors if isinstance(made := error.get("failed_generation"), str)), None)
-    return Refusal(status, code, param, message, _context(errors, message), generated or None, inside_200=ok)
+    return Refusal(status, code, param, message, context_of(errors, message), generated or None, inside_200=ok)
+
+
+_KIND = re.compile(r"HTTP (\d{3})(?: (\w{1,60}))?(?: \(([^()]{1,80})\))?(?: inside HTTP 200)?")
+
+
+def of_kind(kind: str) -> Refusal | None:
+    """Return what is left of an error in a table's kind of it; None for another kind of failure."""
+    found = _KIND.fullmatch(kind)
+    return Refusal(int(found.group(1)), found.group(2), found.group(3)) if found else None
 
 
 def word(said: object) -> str | None:
@@ -101,7 +112,7 @@ def word(said: object) -> str | None:
 # ---- bodies
 
 
-def _is_error(said: Any) -> bool:
+def is_error(said: Any) -> bool:
     """Return whether a body with status 200 is an error; one that also answers is an answer."""
     if isinstance(said, list):
         return bool(said) and isinstance(said[0], dict) and bool(said[0].get("error"))
@@ -220,7 +231,7 @@ def _status(error: Mapping[str, Any]) -> int | None:
 def _status_of_words(message: str) -> int:
     """Return what status an error inside a 200 would have had: the request's fault where its words say so."""
     words = message.lower()
-    if _has(words, _TOO_LONG) or _has(words, _NO_MODEL) or _UNSUPPORTED.search(words):
+    if sounds_too_long(message) or _has(words, _NO_MODEL) or _UNSUPPORTED.search(words):
         return 400
     return 429 if _has(words, ("rate limit", "too many requests")) else 500
 
@@ -304,25 +315,6 @@ _UNSUPPORTED = re.compile(
     r"|unknown name|unrecognized|unexpected|must be|invalid|is not a valid|cannot be used|only enabled"
     r"|is enabled only|too large|not enabled"
 )
-_TOO_LONG = (
-    "context length",
-    "context window",
-    "context size",
-    "context_length",
-    "context overflow",
-    "context the overflow",
-    "prompt is too long",
-    "too many tokens",
-    "tokens exceed",
-    "token count",
-    "maximum number of tokens",
-    "`inputs` tokens",
-    "reduce the length of the messages",
-    "input is too long",
-    "maximum input length",
-    "tokens to keep from the initial prompt",
-)
-_TOO_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
 _KEYS = ("api key not valid", "api_key_invalid", "invalid api key", "incorrect api key", "api key expired")
 _NO_MODEL = (
     "no models loaded",
@@ -355,7 +347,7 @@ def _trouble(said: Refusal) -> Trouble:
         (Trouble.KEY, status in {401, 403} and not _has(words, _FILTERED)),
         (Trouble.BUSY, status == 429),
         (Trouble.GENERATED, code in _GENERATED_CODES),
-        (Trouble.CONTEXT, request and said.context is not None),
+        (Trouble.CONTEXT, request and (said.context is not None or code in TOO_LONG_CODES)),
         (Trouble.SERVER, not request or status in _PASSING),
         (Trouble.FILTER, code in _FILTER_CODES or _has(words, _FILTERED)),
         (Trouble.KEY, code == "API_KEY_INVALID" or _has(words, _KEYS)),
@@ -364,31 +356,3 @@ def _trouble(said: Refusal) -> Trouble:
         (Trouble.PARAMETER, said.param is not None),
     )
     return next((trouble for trouble, holds in rules if holds), Trouble.OTHER)
-
-
-_NUMBER = re.compile(r"(?<![\w.])\d{1,3}(?:,\d{3})+(?![\w.]\d)|(?<![\w.])\d{2,9}(?![\w]|\.\d)")
-_LIMITS = (
-    re.compile(r"context length (?:is|of)(?: only)? (\d+)"),
-    re.compile(r"(?:context (?:size|length|window)|maximum)\W{1,3}(?:of |is |= ?)?(\d+)"),
-    re.compile(r"n_ctx\W+(\d+)"),
-    re.compile(r"(?:<=|> ) ?(\d+)"),
-    re.compile(r"(\d+) (?:maximum|max)\b"),
-    re.compile(r"(?:allowed|maximum number of tokens)[^\d]{0,20}(\d+)"),
-)
-
-
-def _context(errors: list[dict[str, Any]], message: str) -> tuple[int, int] | None:
-    """Return what the context holds and what is needed, 0 where that is not said; None for another error."""
-    words = message.lower()
-    codes = {said for error in errors for said in (error.get("code"), error.get("type")) if isinstance(said, str)}
-    if not _has(words, _TOO_LONG) and codes.isdisjoint(_TOO_LONG_CODES):
-        return None
-    for error in errors:
-        limit, needed = (count(error.get(name), _MOST_TOKENS) for name in ("n_ctx", "n_prompt_tokens"))
-        if limit:
-            return limit, needed or 0
-    numbers = [int(found.replace(",", "")) for found in _NUMBER.findall(message)]
-    plain = re.sub(r"(?<=\d),(?=\d{3})", "", words)
-    limit = next((int(found.group(1)) for pattern in _LIMITS if (found := pattern.search(plain))), 0)
-    needed = max((number for number in numbers if number > limit), default=0) if limit else 0
-    return limit, needed

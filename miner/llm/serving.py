@@ -102,6 +102,7 @@ class Serving:
         """What was refused since the client was made."""
         self._alone: asyncio.Event | None = None
         self.takes = self._best()
+        self._at_first = self.takes
 
     # ---- one at a time, until it is known what the server takes
 
@@ -153,6 +154,14 @@ class Serving:
         if self._learn(parts, sent.takes, self.last_refusal, longest):
             return Adapted(said.kind)
         return None if parts else self._unexplained(said, failure)
+
+    def heard_in_batch(self, line: Mapping[str, Any]) -> None:
+        """Learn from a line of a batch's result that is a refusal: the next round is put otherwise."""
+        said = line.get("response")
+        status, body = (said.get("status_code"), said.get("body")) if isinstance(said, dict) else (None, None)
+        if isinstance(status, int) and status >= 400:
+            reply = WireReply(status, {}, json.dumps(body).encode())
+            self.heard(reply, Sent("", b"{}", self._at_first), RefusedRequest("in a batch"))
 
     def _unexplained(self, said: Refusal, failure: Exception | None) -> Exception | None:
         """Return how a refusal is met that names nothing."""
@@ -317,8 +326,8 @@ def follows(completion: ChatCompletion, required: Collection[str], form: str) ->
 
 def _required(request: Mapping[str, Any]) -> Collection[str] | None:
     """Return the fields of a typed reply, None for a request that asks for no shape."""
-    shape = request.get("response_format")
-    return None if shape is None else shape["json_schema"]["schema"]["required"]
+    asked = request.get("response_format", {}).get("json_schema")
+    return None if asked is None else asked["schema"]["required"]
 
 
 def _longest(body: bytes) -> int:

@@ -108,8 +108,13 @@ class ServerSettings(StageSettings):
     def of_the_output(self) -> dict[str, object]:
         """Return what can change a reply; a local server that moves to another port is still the same model."""
         said = self.model_dump(mode="json", include=set(_OF_THE_OUTPUT)) | {"response_format": self.written_for}
+        return said | self.said_besides
+
+    @property
+    def said_besides(self) -> dict[str, object]:
+        """What else stands in every request; unsaid, it leaves a job, and a file of predictions, what it was."""
         more = {"reasoning_effort": self.reasoning_effort, "extra_body": self.extra_body}
-        return said | {name: value for name, value in more.items() if value}  # unsaid, they leave a job what it was
+        return {name: value for name, value in more.items() if value}
 
     @field_validator("extra_body")
     @classmethod

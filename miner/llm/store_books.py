@@ -84,6 +84,7 @@ class StoreBooks:
             self._ledger.stored(call.call_id for call in written)
         if self._run is not None and self.client is not None:
             self._run.attestation = list(self.client.attestations_used) or None
+            self._run.capabilities = self.client.capabilities
 
 
 def ledger_path(store: Path, name: str = "attempts") -> Path:

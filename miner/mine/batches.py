@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from cxr.miner.kit.console import say
 from cxr.miner.kit.digest import digest
 from cxr.miner.kit.errors import CxrError, EngineStopped
 from cxr.miner.kit.machine import utc_now
@@ -21,14 +22,15 @@ from cxr.miner.llm.batch_api import ENDED, MOST_REQUESTS, BatchFiles, BatchServe
 from cxr.miner.llm.budget import Budget, Spent
 from cxr.miner.llm.calls import insert_calls
 from cxr.miner.llm.client import Client
-from cxr.miner.llm.failures import word_of
+from cxr.miner.llm.failures import Passing, word_of
 from cxr.miner.llm.numbers import MOST_LINES, count
 from cxr.miner.llm.prices import price_of
+from cxr.miner.llm.refusals import of_body
 from cxr.miner.llm.spending import spent_on
 from cxr.miner.mine.job import MineResult, count_chains, standing_rejects, unmined
 from cxr.miner.mine.many import AskedJob
 from cxr.miner.mine.settings import MineSettings
-from cxr.miner.store import Store
+from cxr.miner.store import Run, Store
 from cxr.schemas.call import Call
 
 _OPEN = "collected_at is null"
@@ -85,7 +87,11 @@ def _jobs(store: Store, db: Path) -> Iterator[MineSettings]:
     for (text,) in recorded:
         said = json.loads(text)
         named = {MineSettings.moved.get(name, name): value for name, value in said.items()}
-        yield MineSettings.resolve(db, **{name: named[name] for name in MineSettings.model_fields if name in named})
+        # What is as it would be unsaid counts as unsaid: a server that does not take it is asked without it.
+        fields = {name: field.default for name, field in MineSettings.model_fields.items()}
+        given = {name: named[name] for name, default in fields.items() if named.get(name, default) != default}
+        given.pop("probe", None)
+        yield MineSettings.resolve(db, **given)
 
 
 def _rounds(store: Store, jobs: Iterable[MineSettings]) -> Iterator["_Round"]:
@@ -110,6 +116,7 @@ class _Round(AskedJob):
         self.allow(todo, stored=True)
         if todo.height:
             with store.run("mine", job.recorded(self.settings)) as run:
+                self._learn(run)
                 parts, budget = self._parts(most_requests)
                 try:
                     self.mine(todo, run, result, budget, "batch round with", parts)
@@ -117,6 +124,28 @@ class _Round(AskedJob):
                     self._submit(parts, run.run_id, result)
         result.rejects = standing_rejects(store, job.fingerprint)
         return result
+
+    def _learn(self, run: Run) -> None:
+        """Find out what the server takes, unless that is known: in a batch a refusal is heard a day later.
+
+        A local server answers sooner, and what its batches refuse teaches as much.
+        """
+        self.books.owned_by(run, self.job.fingerprint)
+        account, settings = self.account, self.settings
+        budget = Budget(settings, price_of(settings), account.spent)
+        client = Client(settings, self.wire, account.cache, budget, account.ledger, self.books.owner, account.write)
+        if client.serving.settled or (self.wire.local and settings.probe != "again"):
+            return
+        try:
+            answered = self._ask(client.probe()).answered
+        except Passing:
+            answered = False
+        self.settings = settings.model_copy(update={"probe": "once"})
+        if not answered:
+            say(
+                f"{settings.base_url} answers no request outside of batches, so it is not known what it takes; batches "
+                "are written for a server that takes everything"
+            )
 
     def take_in(self) -> int:
         """Put the answers of ended batches into the cache and their cost into `calls`; give how many batches."""
@@ -161,8 +190,8 @@ class _Round(AskedJob):
             [fingerprint],
         )
         failed = self.store.rows(
-            "select request_hash, count(*) from calls where settings_hash = ? and batch and error is not null "
-            "group by 1",
+            "select request_hash, list(error order by called_at) from calls where settings_hash = ? and batch "
+            "and error is not null group by 1",
             [fingerprint],
         )
         spent = spent_on(self.store, fingerprint)
@@ -242,6 +271,7 @@ class _Round(AskedJob):
                 # A line that we did not ask for, or that comes twice, is not ours to use.
                 if row is not None:
                     calls.append(client.from_batch(_call(row, batch_id, model), line))
+                    client.serving.heard_in_batch(line)
         if _status(state) == "expired":
             calls += [
                 _call(row, batch_id, model).model_copy(update={"error": "batch expired", "cost_usd": 0.0})
@@ -309,8 +339,14 @@ def _our_id(state: dict[str, Any]) -> str | None:
 
 
 def _why_failed(state: dict[str, Any]) -> str | None:
-    """Return the codes of a refused batch; its messages may repeat what was sent."""
+    """Return codes and parameters of a refused batch; its messages may repeat what was sent."""
     errors = state.get("errors")
     listed = errors.get("data") if isinstance(errors, dict) else None
-    codes = sorted({word_of(error) or "unknown" for error in listed} if isinstance(listed, list) else ())
-    return ", ".join(codes) or None
+    told = {_told(error) for error in listed} if isinstance(listed, list) else ()
+    return ", ".join(sorted(told)) or None
+
+
+def _told(error: object) -> str:
+    code = word_of(error) or "unknown"
+    param = of_body(error, 400).param if isinstance(error, dict) else None
+    return f"{code} ({param})" if param else code

@@ -131,6 +131,8 @@ class Chooser:
     engine: LLMEngine
     settings: MineSettings
     score: Score
+    made: Callable[[str], object] = lambda _: None
+    """Is told the id of a question as soon as one of its chains has passed its checks."""
     totals: Choosing = field(default_factory=Choosing)
 
     async def choose(self, question: Question, report: Report) -> Chosen:
@@ -201,6 +203,7 @@ class Chooser:
                 raise MiningReject(*rejection)
         except MiningReject as reject:
             return replace(empty, reject=reject)
+        self.made(question.question_id)
         try:
             return replace(empty, reasoning=reasoning, scored=await self.score(question, report, reasoning))
         except MiningReject as reject:
@@ -214,6 +217,7 @@ class NoCandidate(MiningReject):
         first = candidates[0].reject
         assert first is not None  # noqa: S101 - that is why it is none
         super().__init__(first.reason, first.message)
+        vars(self).update(vars(first))
         self.candidates = tuple(replace(each, why=_why(each, None)) for each in candidates)
 
 

@@ -178,6 +178,7 @@ class Mining:
             self._stop = self._stop or _first(group)
         finally:
             self._run.attestation = list(self._engine.attestations_used) or None
+            self._run.capabilities = self._client.serving.capabilities.model_dump(mode="json", exclude_none=True)
             self._count()
             self._commit_all()
             self._say_at_the_end()
@@ -244,7 +245,7 @@ class Mining:
 
     def _end(self, stopped: EngineStopped | None) -> None:
         """End the run: what is in flight is paid for, awaited and kept, and nothing new is sent."""
-        if stopped is not None:
+        if stopped is not None and self._client.sink is None:  # a round of a batch sends nothing yet
             self._stop = self._stop or stopped
             self._client.stop()
 

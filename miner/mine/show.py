@@ -10,6 +10,7 @@ from rich.text import Text
 from cxr.miner.kit.console import table
 from cxr.miner.kit.errors import CxrError
 from cxr.miner.kit.sql import read_sql
+from cxr.miner.mine.untaken import untaken
 from cxr.miner.store import Store
 from cxr.miner.store.sql import RowFormat, check_target, print_rows
 
@@ -63,6 +64,7 @@ def _show_without_chain(store: Store, identity: str) -> list[RenderableType]:
     parts: list[RenderableType] = [_heading(f"{study_id}: {text}"), Text(f"Answer: {answer}")]
     parts += [Text(f"Rejected: {reason}: {message}") for reason, message in rejects]
     parts += _candidates(store, identity)
+    parts += untaken(store, identity) if rejects else []
     parts += _calls(store, identity)
     return [*parts, *([] if rejects else [Text("Not mined yet; `cxr mine` does that.")])]
 

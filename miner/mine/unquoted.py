@@ -19,6 +19,8 @@ from cxr.schemas.vocabulary import Presence, RejectReason, Severity, Side
 _SLIGHT = frozenset({Severity.MINIMAL, Severity.MILD})
 # Where a place begins behind its thing.
 _PREPOSITION = re.compile(r"(?=\s(?:in|of|at|over|on|within|along|under)\s)")
+# An image of the chest shows a part of it: "thoracic spondylosis" and "spondylosis" are of the thoracic spine.
+_SHOWN_IN_PART = frozenset({"spine"})
 _BOTH = frozenset({Side.LEFT, Side.RIGHT})
 
 
@@ -33,6 +35,13 @@ def unquoted(statement: str, quotes: Iterable[Quote]) -> tuple[str, ...]:
     if not (said.sides or said.severities or said.several or said.counts or said.sizes_mm or said.places):
         return ()
     return missing_in(said, tuple(words_of(quote.text) for quote in quotes))
+
+
+def _parts_shown(homes: set[str], touched: frozenset[str]) -> frozenset[str]:
+    """Return the parts of the spine where a quote has a thing of the spine and names no part: one of them has it."""
+    parts = load_lexicon().parts.items()
+    shown = frozenset(name for name, part in parts if part.region.id in homes & _SHOWN_IN_PART and name not in homes)
+    return frozenset() if shown & touched else shown
 
 
 def _is_within(place: str, quoted: frozenset[str]) -> bool:
@@ -76,7 +85,9 @@ def missing_in(said: Words, quoted: tuple[Words, ...]) -> tuple[str, ...]:
     missing += [str(count) for count in sorted(said.counts - counts)]
     missing += [f"{size:g} mm" for size in sorted(said.sizes_mm - sizes)]
     touched = frozenset[str]().union(*(words.touched for words in quoted))
-    return (*missing, *(called(place) for place in sorted(said.places) if not _is_within(place, touched)))
+    homes = {load_lexicon().concepts[concept].region for words in quoted for concept in words.concepts}
+    places = [place for place in sorted(said.places) if not _is_within(place, touched | _parts_shown(homes, touched))]
+    return (*missing, *map(called, places))
 
 
 def called(place: str) -> str:

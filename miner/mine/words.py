@@ -26,9 +26,6 @@ _COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten
 _NUMERALS = {word: number for number, word in enumerate(_COUNTS, start=2)}
 _COUNT = re.compile(r"(?<![\w.#-])(\d{1,2})(?![\w.%/]|-|\s*(?:mm|cm|x)\b)")
 _DIGIT = re.compile(r"\d")
-# Vertebrae are named by the part of the spine that they are in.
-_LEVEL = re.compile(r"\b([ctl])-?\d{1,2}\b")
-_LEVELS = {"c": "cervical_spine", "t": "thoracic_spine", "l": "lumbar_spine"}
 # Where two findings of one kind are told apart by their place.
 _WITH_PLACES = frozenset({"lungs", "bones", "spine"})
 _PLURAL_ENDS = "saei"  # with those from Latin
@@ -75,7 +72,7 @@ def words_of(text: str) -> Words:
     """Return what a text names. Takes time linear in its length."""
     lower = lowered(readable(text).text)
     spelled = [word for word, _, _ in tokenise(lower) if word[0].isalnum() and word not in ARTICLES]
-    words = [part for word in spelled for part in fold_compound(word)]
+    words = [part for at, word in enumerate(spelled) for part in _folded_at(word, spelled[at + 1 : at + 2])]
     plurals = [folded for word in spelled if word[-1] in _PLURAL_ENDS and (folded := _singular(word)) is not None]
     matched = list(_matches(words))
     named = _longest(matched)
@@ -92,8 +89,7 @@ def words_of(text: str) -> Words:
         concepts=frozenset(concepts | _qualified(concepts, all_entries) | _renamed(concepts, lower)),
         regions=frozenset(part.region.id for part in parts),
         places=frozenset(part.id for part in parts if part.part_of and part.region.id in _WITH_PLACES),
-        touched=frozenset(place for entry in all_entries if entry.part is not None for place in _all_of(entry.part))
-        | {_LEVELS[letter] for letter in _LEVEL.findall(lower)},
+        touched=frozenset(place for entry in all_entries if entry.part is not None for place in _all_of(entry.part)),
         assures=any(
             entry.roles & Role.GENERIC
             or (entry.state is not None and entry.state.normal)
@@ -112,6 +108,12 @@ def words_of(text: str) -> Words:
         counts=frozenset(counts),
         sizes_mm=frozenset(sized),
     )
+
+
+def _folded_at(word: str, following: list[str]) -> tuple[str, ...]:
+    """Fold a word, but not one that names something with the number behind it: the l of "L 1" is no left."""
+    is_name = following and following[0].isdigit() and (word, *following) in load_lexicon().entries
+    return (word,) if is_name else fold_compound(word)
 
 
 def _all_of(part: Part) -> tuple[str, ...]:

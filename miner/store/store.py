@@ -33,6 +33,8 @@ class Run:
     rejects: int = 0
     attestation: list[str] | None = field(default=None)
     """What allowed credentialed text to leave the machine, if it did."""
+    capabilities: Mapping[str, object] | None = field(default=None)
+    """What the model server was found to take, which joins the settings in `runs`; None where none was asked."""
 
 
 class Store:
@@ -102,12 +104,14 @@ class Store:
             message = f"{type(error).__name__}: {error}" if isinstance(error, CxrError) else type(error).__name__
             raise
         finally:
+            found = {} if run.capabilities is None else {"capabilities": run.capabilities}
             with contextlib.suppress(duckdb.Error):
                 self.connection.execute(
                     "update runs set ended_at = ?, status = ?, rows_written = ?, rejects = ?, message = ?, "
-                    "attestation = ? where run_id = ?",
-                    [utc_now(), status, run.rows_written, run.rejects, message, _json(run.attestation), run.run_id],
-                )
+                    "attestation = ?, settings = ? where run_id = ?",
+                    [utc_now(), status, run.rows_written, run.rejects, message, _json(run.attestation),
+                     _json({**settings, **found}), run.run_id],
+                )  # fmt: skip
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

@@ -182,7 +182,7 @@ def identity(job: PredictJob, source: SampleSource) -> dict[str, Any]:
         **({"instructions": asked.label} if asked.sha256 != PAPER.sha256 else {}),
     }
     if job.settings.is_server:
-        return made | {"served as": job.model, "picture": settings["picture"]}
+        return made | {"served as": job.model, "picture": settings["picture"]} | job.settings.said_besides
     if not job.settings.temperature:
         made["seed"] = None
     return made | {"precision": settings["precision"]}

@@ -11,9 +11,6 @@ from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Chain, ChainStep, Evidence, Plan, PlanItem
 from cxr.schemas.vocabulary import Presence, Task
 
-# More findings than these are named region by region alone.
-_MOST_NAMED = 4
-
 Step = tuple[str, tuple[int, ...]]
 
 
@@ -37,7 +34,7 @@ def _observe(
     said = pack().wording.sentences
     if question.task in {Task.BINARY, Task.TEMPORAL}:
         return _opening(question, plan.items[0], voice), [(each.statement, (each.evidence_no,)) for each in evidence]
-    if question.task is Task.ANOMALY or not (voice.plain or len(plan.items) <= _MOST_NAMED):
+    if question.task is Task.ANOMALY or (not voice.plain and grouped.in_reading_order(plan)):
         opening = voice.say(said.open_anomaly, "open")
     else:
         names = [named_as(item.finding if voice.plain else named.without_degree(item.finding)) for item in plan.items]

@@ -12,17 +12,28 @@ from cxr.schemas.question import Question
 from cxr.schemas.reasoning import Evidence, Plan, PlanItem
 from cxr.schemas.vocabulary import Presence, Task
 
+# More findings than these are not named before their region is read.
+_MOST_NAMED = 4
+
 Step = tuple[str, tuple[int, ...]]
 
 
+def in_reading_order(plan: Plan) -> bool:
+    """Return whether there is so much to look for that regions are read as one always reads them."""
+    return len(plan.items) > _MOST_NAMED
+
+
 def steps(question: Question, plan: Plan, evidence: Sequence[Evidence], report_text: str, voice: Voice) -> list[Step]:
-    """Return a step per region, in the order of the plan, and what the findings say of one another."""
+    """Return a step per region, in the order of the plan or of the reading."""
     weighings = weighed(evidence, report_text, voice)
     elsewhere = {one.evidence_no for _, *pair in weighings for one in pair if one.presence is Presence.ABSENT}
     regions: dict[str, list[tuple[PlanItem, Evidence]]] = {}
     for item, piece in zip(plan.items, evidence, strict=True):
         if piece.evidence_no not in elsewhere:
             regions.setdefault(named.read_in(item.finding), []).append((item, piece))
+    if in_reading_order(plan):
+        order = list(dict.fromkeys(signs.region for signs in pack().signs.values()))
+        regions = {region: regions[region] for region in sorted(regions, key=order.index)}
     made: list[Step] = []
     told: list[Evidence] = []
     wordings = pack().wording.sentences.in_region

@@ -75,11 +75,16 @@ def _fitting(
     sides = {form.side for each in mentions if each.value == 1 for form in placed.get(each.mention, ())}
     sentences = {analysis.mentions[mention.mention].sentence for mention in mentions if mention.value == 1}
     told: set[int] = set()
-    for wordings, concepts, near in ((said.shown_as, signs.shown_as, sentences), (said.fits, signs.fits, None)):
+    kinds = load_lexicon().descendants
+    fits = frozenset(below for concept in signs.fits for below in kinds[concept])
+    for wordings, concepts, near in (
+        (said.shown_as, frozenset(signs.shown_as), sentences),
+        (said.fits, fits, None),
+    ):
         if not wordings or not concepts:
             continue
         found = []
-        for index, quote in _of_kinds(concepts, analysis):
+        for index, quote in _surely_there(concepts, analysis):
             mention = analysis.mentions[index]
             if not sides.issuperset(form.side for form in placed.get(index, ()) if form.side in ONE_SIDE):
                 continue
@@ -92,13 +97,11 @@ def _fitting(
             yield sentence
 
 
-def _of_kinds(concepts: Sequence[str], analysis: Analysis) -> Iterator[tuple[int, Quote]]:
-    """Give the mentions of these concepts and their kinds that are surely there, with their clauses."""
-    kinds = load_lexicon().descendants
-    wanted = frozenset(below for concept in concepts for below in kinds[concept])
+def _surely_there(concepts: frozenset[str], analysis: Analysis) -> Iterator[tuple[int, Quote]]:
+    """Give the mentions of these concepts that are certain, with their clauses."""
     for index, mention in enumerate(analysis.mentions):
         form, start, end = mention.form, mention.clause_start, mention.clause_end
-        if form.concept in wanted and form.presence is Presence.PRESENT and not mention.hedge:
+        if form.concept in concepts and form.presence is Presence.PRESENT and not mention.hedge:
             yield index, Quote(start=start, end=end, text=analysis.text[start:end])
 
 
