@@ -150,9 +150,9 @@ def test_many_candidates_of_one_question_are_no_sign_of_a_useless_model(db: Path
 
 def test_a_question_without_any_chain_is_a_reject_and_its_candidates_are_kept(db: Path) -> None:
     with ScriptedServer(model(NO_CHAIN, NO_CHAIN)) as server:
-        assert mined(db, server, best_of=2).rejects == {"answer_mismatch": 2}
-    assert rows(db, "select reason, count(*) from rejects group by 1") == [("answer_mismatch", 2)]
-    assert rows(db, "select why, reason, count(*) from candidates group by all") == [("no chain", "answer_mismatch", 4)]
+        assert mined(db, server, best_of=2, limit=1).rejects == {"answer_mismatch": 1}
+    assert rows(db, "select reason, count(*) from rejects group by 1") == [("answer_mismatch", 1)]
+    assert rows(db, "select why, reason, count(*) from candidates group by all") == [("no chain", "answer_mismatch", 2)]
 
 
 def test_claims_that_are_not_borne_out_go_back_once_and_the_better_is_kept(db: Path) -> None:
