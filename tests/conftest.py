@@ -66,7 +66,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is asked of a model server again is asked at once."""
-    monkeypatch.setattr("cxr.miner.llm.client._LONGEST_WAIT_S", 0.0)
+    monkeypatch.setattr("cxr.miner.llm.attempts._LONGEST_WAIT_S", 0.0)
     monkeypatch.setattr("cxr.miner.llm.pace._FIRST_REST_S", 0.01)
 
 

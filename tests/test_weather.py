@@ -55,7 +55,7 @@ def db(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cxr.miner.llm.client._LONGEST_WAIT_S", 0.02)
+    monkeypatch.setattr("cxr.miner.llm.attempts._LONGEST_WAIT_S", 0.02)
     monkeypatch.setattr("cxr.miner.llm.pace._FIRST_REST_S", 0.02)
 
 

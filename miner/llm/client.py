@@ -6,8 +6,6 @@ with its policy gate. A reply is in the cache, on disk, before anybody reads it.
 
 import asyncio
 import json
-import os
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +19,7 @@ from cxr.miner.kit.errors import EngineStopped, PolicyError
 from cxr.miner.kit.machine import utc_now
 from cxr.miner.llm import failures
 from cxr.miner.llm.asked import Asked, Deferred, Stopping, Worded, cut_off, rejected, usable
+from cxr.miner.llm.attempts import FREE, Attempts, Counters, failed, wait_s
 from cxr.miner.llm.batch_api import BatchFiles
 from cxr.miner.llm.budget import BYTES_PER_TOKEN, Budget
 from cxr.miner.llm.cache import ReplyCache
@@ -47,23 +46,8 @@ from cxr.schemas.vocabulary import Licence
 
 R = TypeVar("R", bound=Reply)
 
-_FIRST_WAIT_S = 0.1
-_LONGEST_WAIT_S = 60.0
 # How often the cache is looked into while another process asks what we want to ask.
 _LOOK_AGAIN_S = 0.2
-_FREE: dict[str, object] = {"prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0}
-
-
-@dataclass
-class Counters:
-    """What a run has done so far, for people."""
-
-    calls: int = 0
-    cached: int = 0
-    failed: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    in_flight: int = 0
 
 
 @dataclass
@@ -91,8 +75,7 @@ class Client:
         self._has_answered = self._thinks = False
         self._in_flight: dict[str, asyncio.Event] = {}
         self._damaged: set[str] = set()
-        self._ids = f"{time.time_ns():x}{os.getpid():x}"
-        self._made = 0
+        self._attempts = Attempts(self.settings.named_model)
         self._model = self.settings.named_model
         self._sampling = self.settings.sampling()
         self._form = self.settings.written_for
@@ -238,7 +221,7 @@ class Client:
             return None
         asked.attempts += 1
         self.counters.cached += 1
-        self.on_call(self._call(asked, key, cache_hit=True))
+        self.on_call(self._attempts.call(asked, key, cache_hit=True))
         return completion
 
     async def _turn_to_ask(self, key: str) -> bool:
@@ -263,7 +246,7 @@ class Client:
         tries = AsyncRetrying(
             retry=retry_if_exception_type(Passing),
             stop=lambda _: asked.faltered >= self.settings.max_tries,
-            wait=lambda _: _wait(asked),
+            wait=lambda _: wait_s(asked),
             sleep=self.pace.nap,
             reraise=True,
         )
@@ -289,7 +272,7 @@ class Client:
         tokens = len(sent.body) / BYTES_PER_TOKEN if asked.prompt_tokens is None else asked.prompt_tokens
         reserved = self.budget.reserve(tokens)
         asked.attempts += 1
-        call = self._call(asked, sent.key)
+        call = self._attempts.call(asked, sent.key)
         ended = call.model_copy(update={"error": "dropped in flight"})
         left = False
         try:
@@ -302,7 +285,7 @@ class Client:
             try:
                 completion, ended = await self._send(sent, asked, call, started)
             except (Passing, RefusedRequest, EngineStopped, PolicyError) as failure:
-                ended = _failed(call, failure, time.monotonic() - started)
+                ended = failed(call, failure, time.monotonic() - started)
                 asked.faltered += isinstance(failure, Passing) and not failure.throttled
                 asked.throttled += isinstance(failure, Passing) and failure.throttled
                 raise
@@ -353,10 +336,10 @@ class Client:
     def from_batch(self, call: Call, line: Mapping[str, Any]) -> Call:
         """Take in one line of a batch's result file: the reply goes into the cache, and its call is given back."""
         if (said := failures.of_line(line)) is not None:
-            return call.model_copy(update={"error": said.kind if said.status else "batch error", **_FREE})
+            return call.model_copy(update={"error": said.kind if said.status else "batch error", **FREE})
         body = line["response"].get("body")
         if not isinstance(body, dict):
-            return call.model_copy(update={"error": "a reply that is no completion", **_FREE})
+            return call.model_copy(update={"error": "a reply that is no completion", **FREE})
         text = json.dumps(body)
         try:
             completion = read_completion(text)
@@ -384,50 +367,3 @@ class Client:
                 f"{self.settings.base_url} has answered nothing but HTTP 429 for {self.pace.throttled_for_s():.0f} s "
                 f"and asks for another {wait:.0f} s; run the same command again later, or lower --concurrency or --rpm"
             )
-
-    def _call(self, asked: Asked, key: str, *, cache_hit: bool = False) -> Call:
-        self._made += 1
-        nothing = 0 if cache_hit else None
-        # Built from our own values at every call: checking them again would cost more than making them.
-        return Call.model_construct(
-            call_id=f"{self._ids}-{self._made:x}",
-            stage=asked.prompt.name,
-            question_id=asked.question_id,
-            model=self._model,
-            prompt_name=asked.prompt.name,
-            prompt_version=asked.prompt.version,
-            prompt_hash=asked.prompt.hash,
-            request_hash=key,
-            attempt=asked.attempts,
-            cache_hit=cache_hit,
-            prompt_tokens=nothing,
-            completion_tokens=nothing,
-            cost_usd=0.0 if cache_hit else None,
-            latency_s=0.0,
-            called_at=utc_now(),
-        )
-
-
-def _body(request: Mapping[str, Any]) -> bytes:
-    """Return a request as JSON, the same for the same request."""
-    text = json.dumps(request, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _failed(call: Call, failure: Exception, seconds: float) -> Call:
-    """Return a failed attempt's call: free where the server refused, of unknown cost where the line broke."""
-    kind = getattr(failure, "kind", None) or str(failure).partition(";")[0]
-    update: dict[str, object] = {"error": kind, "latency_s": seconds, "called_at": utc_now()}
-    if getattr(failure, "billed", False) is False:
-        update |= _FREE
-    return call.model_copy(update=update)
-
-
-def _wait(asked: Asked) -> float:
-    """Return the seconds before the next try: random and growing, so that a server that comes back is not stormed.
-
-    After a 429 the pace makes everybody wait; this is the least that one request waits whatever the server says, so
-    that no answer of a server, and no mix of answers, makes us ask it without a rest.
-    """
-    longest = min(_FIRST_WAIT_S * 2.0 ** min(asked.faltered + asked.throttled, 20), _LONGEST_WAIT_S)
-    return random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, hides nothing
