@@ -45,6 +45,10 @@ chaos: $(VENV)/.dev  ## kill every command that writes, KILLS times in all; coun
 	$(BIN)/python -m tests.chaos.sockets
 	$(BIN)/python -m tests.chaos --kills $(or $(KILLS),200)
 
+.PHONY: personas
+personas: $(VENV)/.dev  ## meet every kind of model server with mine, score and predict (minutes; NAMES picks some)
+	$(BIN)/python -m tests.personas $(NAMES)
+
 .PHONY: offline
 offline: $(VENV)/.dev  ## run the suite in a network that leads nowhere, and count what leaves it (needs namespaces)
 	$(BIN)/python -m tests.chaos.offline

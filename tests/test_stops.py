@@ -11,6 +11,8 @@ from aiohttp import web
 
 from cxr.miner.kit.errors import EngineStopped
 from cxr.miner.llm.completion import other_model, read_completion
+from cxr.miner.llm.failures import Permanent, RefusedRequest, of_reply
+from cxr.miner.llm.wire import WireReply
 from cxr.miner.mine.batches import collect, mine_in_batches
 from cxr.miner.mine.many import mine_llm
 from cxr.miner.mine.settings import MineSettings
@@ -132,13 +134,13 @@ def test_a_reply_that_was_not_taken_is_shown_with_its_fault(db: Path, cxr: Cli) 
     assert "\x1b[2J" not in shown.stdout
 
 
+TEMPERATURE = {"code": "unsupported_value", "param": "temperature", "message": "Unsupported value"}
+LONG = {"message": "maximum context length is 4096 tokens, you requested 6100"}
+FILTERED = {"code": "content_filter", "message": "The response was filtered by the content filter"}
+
+
 @pytest.mark.parametrize(
-    ("refused", "says"),
-    [
-        ({"code": "unsupported_value", "param": "temperature", "message": "Unsupported value"}, 'temperature = "none"'),
-        ({"message": "maximum context length is 4096 tokens, you requested 6100"}, "needs 6,100, its reply included"),
-        ({"message": "System role not supported"}, "roles that are sent"),
-    ],
+    ("refused", "says"), [(LONG, "needs 6,100, its reply included"), (FILTERED, "filter of the account lowered")]
 )
 def test_a_refusal_says_what_to_change(db: Path, refused: dict[str, Any], says: str) -> None:
     class Refusing(ScriptedServer):
@@ -150,6 +152,38 @@ def test_a_refusal_says_what_to_change(db: Path, refused: dict[str, Any], says: 
         run(db, server.url)
     assert says in str(caught.value)
     assert refused["message"] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (TEMPERATURE, ': "Unsupported value"; set temperature = "none"'),
+        ({"message": "System role not supported"}, "a model whose template knows the roles"),
+        ({"message": "No endpoints found that can handle the requested parameters."}, "more providers"),
+        ({"message": "response_format is not supported"}, 'set response_format = "tools"'),
+        ({"message": "unlucky"}, "see that the server is well"),
+    ],
+)
+def test_each_refusal_names_the_setting(error: dict[str, Any], says: str) -> None:
+    reply = WireReply(400, {}, json.dumps({"error": error}).encode())
+    failure = of_reply(reply, MineSettings(model="m"), b"{}")
+    assert isinstance(failure, RefusedRequest)
+    assert says in failure.told
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "says"),
+    [
+        (400, {"message": "API key not valid. Please pass a valid API key."}, "does not accept the key (HTTP 400)"),
+        (400, {"message": "No models loaded. Please load one.", "param": "model"}, "has no model loaded"),
+        (400, {"message": "Your credit balance is too low"}, "quota of the account"),
+        (200, {"code": 402, "message": "Insufficient credits"}, "quota of the account"),
+    ],
+)
+def test_what_no_request_can_mend_is_permanent(status: int, error: dict[str, Any], says: str) -> None:
+    failure = of_reply(WireReply(status, {}, json.dumps({"error": error}).encode()), MineSettings(model="m"), b"{}")
+    assert isinstance(failure, Permanent)
+    assert says in str(failure)
 
 
 def test_a_reply_that_failed_the_servers_own_check_is_read(db: Path) -> None:

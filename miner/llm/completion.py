@@ -10,9 +10,10 @@ from openai.types.chat import ChatCompletion
 from pydantic import ValidationError
 
 from cxr.miner.llm.failures import Passing
-from cxr.miner.llm.numbers import usage
+from cxr.miner.llm.numbers import count, usage
 
 _LONGEST_INT = 20
+_MOST_CALLS = 16
 _NAME = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,119}", re.ASCII)
 _SIGNS = re.compile(r"[\W_]+")
 _FINISHES = {
@@ -163,12 +164,27 @@ def _streamed(text: str) -> dict[str, Any]:
         whole |= {name: said for name in ("id", "model", "usage") if (said := piece.get(name)) is not None}
         for choice in piece.get("choices") or ():
             finish = choice.get("finish_reason") or finish
-            for name, said in (choice.get("delta") or choice.get("message") or {}).items():
+            delta = choice.get("delta") or choice.get("message") or {}
+            for name, said in delta.items():
                 if isinstance(said, str) and name != "role":
                     message[name] = message.get(name, "") + said
+            _go_on(message.setdefault("tool_calls", []), delta.get("tool_calls"))
     if finish is None:
         raise ValueError  # the stream was cut
     return whole | {"choices": [{"message": message, "finish_reason": finish}]}
+
+
+def _go_on(calls: list[dict[str, str]], pieces: object) -> None:
+    """Add pieces of tool calls, which say by number to which call they belong, to the calls so far."""
+    for piece in pieces if isinstance(pieces, list) else ():
+        function = piece.get("function") if isinstance(piece, dict) else None
+        if not isinstance(function, dict):
+            continue
+        number = count(piece.get("index"), _MOST_CALLS) or 0
+        while len(calls) <= number:
+            calls.append({"name": "", "arguments": ""})
+        for name in ("name", "arguments"):
+            calls[number][name] += _word(function.get(name))
 
 
 def _word(said: object) -> str:

@@ -36,7 +36,7 @@ class Course:
         self._in_flight = 0
         self._begun: dict[str, None] = {}
         """Questions that have asked and not ended, before the run opened up; the oldest first."""
-        self._waiting: set[str] = set()
+        self._waiting: Counter[str] = Counter()
         self._entered: set[str] = set()
         """Questions whose end will be told: only they can be waited for."""
         self._changed = asyncio.Event()
@@ -62,10 +62,10 @@ class Course:
 
     async def _admitted(self, question_id: str, most: int) -> bool:
         """Wait for one of the first places; return whether one is held, which is not needed once the run is open."""
-        self._waiting.add(question_id)
+        self._waiting[question_id] += 1
         try:
             while not self._opened:
-                if self._paid >= most and self._begun.keys() <= self._waiting:
+                if self._paid >= most and all(self._waiting[begun] for begun in self._begun):
                     raise self._nothing_comes()
                 if question_id not in self._begun and len(self._begun) < _AT_FIRST:
                     self._begun[question_id] = None
@@ -77,7 +77,7 @@ class Course:
                 await self._changed.wait()
             return False
         finally:
-            self._waiting.discard(question_id)
+            self._waiting[question_id] -= 1
 
     def settled(self, call: Call) -> None:
         """Count a call that has ended; one whose cost nobody knows may have been paid."""

@@ -74,15 +74,15 @@ class Permanent(EngineStopped):
         self.kind = kind
 
 
-def of_reply(reply: WireReply, settings: ServerSettings, request: bytes = b"{}") -> Exception | None:
+def of_reply(reply: WireReply, settings: ServerSettings, request: bytes | None = None) -> Exception | None:
     """Return what a reply's error means: Passing, RefusedRequest, Permanent, or None for an answer.
 
-    `request` is what was sent: none of its words are shown, should the server repeat them.
+    `request` is what was sent: none of its words are shown, should the server repeat them; without it none at all are.
     """
     said = refusal(reply)
     if said is None:
         return None
-    shown = quoted(said, request)
+    shown = "" if request is None else quoted(said, request)
     told = (f': "{shown}"' if shown else "") + f"; {_instead(said, settings)}"
     if sentence := _permanent(said, settings):
         return Permanent(sentence + (f' (it says: "{shown}")' if shown else ""), said.kind)

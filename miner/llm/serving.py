@@ -165,13 +165,13 @@ class Serving:
 
     def _unexplained(self, said: Refusal, failure: Exception | None) -> Exception | None:
         """Return how a refusal is met that names nothing."""
+        # A router's 404 for a request that none of its providers takes knows the model well.
+        if self.probed and said.trouble is Trouble.NO_PROVIDER:
+            return RefusedRequest(said.kind)
         # One that repeats the request is about what stands in it, not about its form.
         if self.answered or said.status >= 500 or '"messages"' in said.message:
             return None
-        if not self.probed:
-            return Unexplained(said.kind, failure or RefusedRequest(said.kind))
-        # A router's 404 for a request that none of its providers takes knows the model well.
-        return RefusedRequest(said.kind) if said.trouble is Trouble.NO_PROVIDER else None
+        return None if self.probed else Unexplained(said.kind, failure or RefusedRequest(said.kind))
 
     def _learn(self, parts: Collection[Part], takes: Takes, words: str, longest: int | None) -> bool:
         """Note which ways were refused; return whether the request would be put otherwise now."""
@@ -209,7 +209,7 @@ class Serving:
         """Return a request with a shorter reply for one that is too long for the context; None where none fits."""
         limit, longest = said.context[0] if said.context else 0, _longest(body)
         prompt = blame.prompt_in(said, longest)
-        if not limit or prompt is None or self._is_set("max_completion_tokens"):
+        if not limit or prompt is None:
             return None
         if limit != self.capabilities.context_length:
             self.know(context_length=limit)

@@ -1,4 +1,7 @@
-"""Meet every persona with every command and print what came of it: `python -m tests.personas [NAME ...]`."""
+"""Meet every persona with every command and print what came of it: `python -m tests.personas [NAME ...]`.
+
+`python -m tests.personas --page` prints the tables of docs/servers.md instead.
+"""
 
 import sys
 import tempfile
@@ -8,12 +11,16 @@ import typer.testing
 
 from tests.forked import build_commands_once
 from tests.personas import PERSONAS
+from tests.personas.page import tables
 from tests.personas.server import PersonaServer
 from tests.personas.world import COMMANDS, Outcome, make_world
 
 
 def main(chosen: list[str]) -> int:
     """Print a line for each persona and command, and how many ended as they should."""
+    if chosen == ["--page"]:
+        print(tables(), end="")
+        return 0
     build_commands_once(typer.testing, "_get_command")
     commands = [name for name in COMMANDS if name in chosen] or list(COMMANDS)
     names = [name for name in chosen if name not in COMMANDS]

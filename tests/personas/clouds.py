@@ -64,7 +64,7 @@ CLOUDS = (
         "gemini-bad-key",
         "Gemini's compatible endpoint",
         "a bad key is HTTP 400, in a list",
-        "D https://ai.google.dev/gemini-api/docs/troubleshooting",
+        f"D {_GH}/continuedev/continue/issues/10290; the list around it M",
         does="stops and names the key",
         refuses=(
             refuse(
@@ -86,7 +86,7 @@ CLOUDS = (
         "anthropic-overloaded",
         "Anthropic",
         "HTTP 529 twice: overloaded",
-        "D https://docs.anthropic.com/en/api/errors",
+        "M",
         does="tries again",
         refuses=(
             refuse(
@@ -198,7 +198,7 @@ CLOUDS = (
         "groq-small",
         "Groq, smaller models",
         "refuses `json_schema`; tools work",
-        "D https://console.groq.com/docs/structured-outputs",
+        "D https://v0.app/chat/groq-api-integration-jJZDjObZqiy",
         does="asks through tools",
         refuses=(
             refuse(
@@ -230,7 +230,7 @@ CLOUDS = (
         "xai",
         "xAI",
         "errors are strings; refuses `seed`",
-        "D https://docs.x.ai/docs/guides/reasoning; seed M",
+        "M",
         does="leaves it out",
         refuses=(
             refuse(

@@ -7,6 +7,7 @@ from tests.personas.refusing import (
     forced_tool,
     form,
     has,
+    longer_than,
     longest,
     only,
     openai,
@@ -18,8 +19,10 @@ from tests.personas.refusing import (
 _GH = "https://github.com"
 
 
-def _poor(completion: Completion, _: Request) -> Completion:
-    """Answer as a model that never saw its instructions."""
+def _poor(completion: Completion, request: Request) -> Completion:
+    """Answer as a model that never saw its instructions, where they are long."""
+    if not longer_than(4000)(request):
+        return completion
     completion["choices"][0]["message"] = {"role": "assistant", "content": "The lungs are clear. How can I help you?"}
     completion["usage"] |= {"prompt_tokens": 2048, "total_tokens": 2058}
     return completion
@@ -52,7 +55,7 @@ DESKTOP = (
         "ollama-cuts-context",
         "Ollama",
         "cuts the context without a word: the model never saw its instructions",
-        "D https://docs.ollama.com/faq; round count M",
+        f"D {_GH}/NousResearch/hermes-agent/issues/43900; round count M",
         does="stops after a few paid replies and says what they were",
         body=_poor,
         ends={"mine": "context|no chain|schema", "score": "schema|context"},
@@ -61,7 +64,7 @@ DESKTOP = (
         "ollama-unknown-model",
         "Ollama",
         "unknown model",
-        "D https://docs.ollama.com/api/openai-compatibility",
+        "M",
         does="stops and names `--model`",
         refuses=(
             refuse(
@@ -106,7 +109,7 @@ DESKTOP = (
         "lm-studio-no-model",
         "LM Studio",
         "no model is loaded",
-        "D https://lmstudio.ai/docs/app/api; words M",
+        "M",
         does="stops and names `--model`",
         refuses=(
             refuse(
@@ -178,7 +181,7 @@ DESKTOP = (
         "tgi",
         "text-generation servers",
         "no `id`, `object`, `created`, `usage`; `finish_reason` null; content in parts",
-        "D https://huggingface.co/docs/text-generation-inference/messages_api; parts M",
+        "M",
         does="reads it",
         message=_in_parts,
         body=_bare,
@@ -203,7 +206,7 @@ DESKTOP = (
         "vllm-no-images",
         "vLLM with a text model",
         "takes no images",
-        "D https://docs.vllm.ai/en/latest/features/multimodal_inputs.html; words M",
+        "M",
         does="stops `cxr predict` and says so",
         refuses=(refuse(with_image, vllm_new("At most 0 image(s) may be provided in one prompt.")),),
         ends={"predict": "takes no images"},
@@ -235,7 +238,11 @@ DESKTOP = (
         f"D {_GH}/vllm-project/vllm-metal/pull/56",
         does="sends `max_tokens`, or names it",
         body=lambda completion, request: completion if "max_tokens" in request else _cut(completion),
-        ends={"mine": "max_(completion_)?tokens", "score": "max_(completion_)?tokens"},
+        ends={
+            "mine": "max_(completion_)?tokens",
+            "score": "max_(completion_)?tokens",
+            "predict": "cut off",
+        },
         may_succeed=True,
     ),
     Persona(

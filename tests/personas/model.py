@@ -37,6 +37,8 @@ class Reply:
     """The step of a question, `judge_...`, `predict`, or PROBE for what is none of ours."""
     text: str
     is_json: bool = True
+    about: str = ""
+    """What it is about: a question of the store, or whatever else was said."""
 
 
 class KnowingModel:
@@ -53,11 +55,11 @@ class KnowingModel:
             for text in reversed(said):
                 known = [pair for question, pair in self._known.items() if question in text]
                 if known:
-                    return Reply(step, _reply(step, *known[-1]))
+                    return Reply(step, _reply(step, *known[-1]), about=known[-1][0].text)
         if step is not None and step.startswith("judge_"):
-            return Reply(step, _judged(step, said))
+            return Reply(step, _judged(step, said), about=said[-1])
         if "<answer>" in said[-1]:
-            return Reply("predict", ANSWER, is_json=False)
+            return Reply("predict", ANSWER, is_json=False, about=said[-1])
         return _probed(request, said[-1])
 
 

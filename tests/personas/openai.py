@@ -63,11 +63,15 @@ OPENAI = (
         "gpt-5-thinks-it-all-away",
         "GPT-5",
         "thoughts take all of `max_completion_tokens`: content is empty, finish is `length`",
-        "D https://platform.openai.com/docs/guides/reasoning",
+        "D https://community.openai.com/t/gpt-5-4-ignores-reasoning-effort-none-when-max-completion-tokens-is-used/1378362",
         does="stops and names the setting",
         refuses=(refuse(not_default_temperature, unsupported_value("temperature")),),
         body=_thinks_it_all_away,
-        ends={"mine": "max_completion_tokens|reasoning_effort", "score": "max_completion_tokens|reasoning_effort"},
+        ends={
+            "mine": "max_completion_tokens|reasoning_effort",
+            "score": "max_completion_tokens|reasoning_effort",
+            "predict": "are empty|cut off",
+        },
     ),
     Persona(
         "o3-mini",
@@ -200,7 +204,7 @@ AZURE = (
         "azure-filters-prompts",
         "Azure OpenAI",
         "its filter withholds every prompt",
-        "D https://learn.microsoft.com/azure/ai-services/openai/concepts/content-filter",
+        f"D {_GH}/compl-ai/compl-ai/issues/20",
         does="stops and says so",
         refuses=(
             refuse(

@@ -79,6 +79,11 @@ class Persona:
     may_succeed: bool = False
     """Whether a command that finds its own way out is as good as the sentence."""
 
+    @property
+    def is_even(self) -> bool:
+        """Whether it answers every request in the same way and refuses none, so that it can be one among many."""
+        return not (self.refuses or self.errs or self.then or self.ends or self.may_pay_more or self.base is not None)
+
     def sentence(self, command: str) -> str | None:
         """Return the pattern of the sentence that ends a command, None where it succeeds."""
         return self.ends.get(command, self.ends.get("*"))

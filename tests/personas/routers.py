@@ -20,7 +20,7 @@ ROUTERS = (
         "openrouter",
         "OpenRouter",
         "fields that others do not have",
-        "D https://openrouter.ai/docs/api-reference/overview",
+        "M",
         does="taken",
         body=_routed,
     ),
@@ -51,7 +51,7 @@ ROUTERS = (
         "openrouter-provider-failed",
         "OpenRouter",
         "HTTP 200 with an error of its provider, twice",
-        "D https://openrouter.ai/docs/api-reference/errors",
+        "D https://openrouter.ai/docs/errors",
         does="tries again",
         refuses=(
             refuse(
@@ -75,7 +75,7 @@ ROUTERS = (
         "openrouter-no-credit",
         "OpenRouter",
         "HTTP 402: no credit",
-        "D https://openrouter.ai/docs/api-reference/errors",
+        "D https://openrouter.ai/docs/errors",
         does="stops and says so",
         refuses=(
             refuse(
@@ -90,7 +90,7 @@ ROUTERS = (
         "huggingface-no-provider",
         "Hugging Face's router",
         "a model that nobody serves is HTTP 400",
-        "D https://huggingface.co/docs/inference-providers; words M",
+        "M",
         does="stops and names `--model`",
         refuses=(
             refuse(

@@ -22,6 +22,7 @@ class Asked:
 
     request: Request
     step: str
+    persona: str
     status: int = 0
 
 
@@ -48,16 +49,21 @@ class Log:
 
 
 class PersonaServer(LoopServer):
-    """Serves one persona after the other: `be` makes it another one, with an empty log."""
+    """Serves one persona after the other: `be` makes it another one, with an empty log.
+
+    It can be many at once, a persona for each question that it is asked.
+    """
 
     def __init__(self, model: KnowingModel) -> None:
         super().__init__()
         self._model = model
         self.log = Log()
 
-    def be(self, persona: Persona) -> str:
+    def be(self, persona: Persona, *others: Persona) -> str:
         """Become a persona; gives the address that its user would type."""
         self._persona, self.log = persona, Log()
+        self._personas = (persona, *others)
+        self._about: dict[str, int] = {}
         self._refused: dict[int, int] = {}
         self._erred: set[str] = set()
         return f"http://127.0.0.1:{self._port}{persona.path if persona.base is None else persona.base}"
@@ -66,11 +72,12 @@ class PersonaServer(LoopServer):
         if http.path != f"{self._persona.path}/chat/completions":
             return web.json_response({"detail": "Not Found"}, status=404)
         request: Request = json.loads(await http.read())
-        persona, number = self._persona, len(self.log.asked)
-        while persona.then is not None and number >= persona.then[0]:
-            persona = persona.then[1]
         reply = self._model.reply(request)
-        asked = Asked(request, reply.step)
+        number = self._about.setdefault(reply.about, len(self._about))
+        persona = self._personas[number % len(self._personas)]
+        while persona.then is not None and len(self.log.asked) >= persona.then[0]:
+            persona = persona.then[1]
+        asked = Asked(request, reply.step, persona.name)
         self.log.asked.append(asked)
         for refusal in persona.refuses:
             times = self._refused.get(id(refusal), 0)

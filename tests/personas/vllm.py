@@ -83,7 +83,7 @@ VLLM = (
         "vllm-reasoning",
         "vLLM 0.11 and later",
         "thoughts in `reasoning`",
-        "D https://docs.vllm.ai/en/latest/features/reasoning_outputs.html",
+        f"D {_GH}/vllm-project/vllm/issues/50948",
         does="reads the content",
         message=_apart("reasoning"),
     ),

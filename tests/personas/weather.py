@@ -40,12 +40,15 @@ _REFUSES_SCHEMA = refuse(
 )
 
 
+_GOOD = Persona("good", "", "", "M")
+
+
 PASSING = (
     Persona(
         "rate-limit",
         "everybody",
         "HTTP 429 twice, `Retry-After: nan`",
-        "D https://platform.openai.com/docs/guides/rate-limits; nan M",
+        "M",
         "waits and tries again",
         refuses=(
             refuse(always, openai("Rate limit reached", None, "rate_limit_exceeded"), 429, times=2, retry_after="nan"),
@@ -55,7 +58,7 @@ PASSING = (
         "cloudflare-524",
         "servers behind Cloudflare",
         "HTTP 524 and a page, twice",
-        "D https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/",
+        "M",
         "tries again",
         refuses=(refuse(always, _HTML.format("524: A timeout occurred"), 524, times=2, content_type="text/html"),),
     ),
@@ -72,15 +75,14 @@ PASSING = (
         "repeats-once",
         "small models",
         "the first reply repeats a sentence to the limit",
-        "D shared/stack.md: measured on SmolLM2",
+        "D measured on SmolLM2",
         "asks once more, shorter and with other sampling",
         body=_repeats,
+        then=(1, _GOOD),
         may_pay_more=1,
+        ends={"predict": "cut off"},
     ),
 )
-
-
-_GOOD = Persona("good", "", "", "M")
 
 
 _THEN_NO_TEMPERATURE = dataclasses.replace(
@@ -157,7 +159,7 @@ STOPPING = tuple(
             "too-large",
             "nginx",
             "HTTP 413 and a page",
-            "D https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size",
+            "M",
             "stops and says so",
             _HTML.format("413 Request Entity Too Large"),
             413,
@@ -190,7 +192,7 @@ STOPPING = tuple(
             "bad-key",
             "OpenAI",
             "HTTP 401",
-            "D https://platform.openai.com/docs/guides/error-codes",
+            "M",
             "stops and names the key",
             openai("Incorrect API key provided: sk-x.", None, "invalid_api_key"),
             401,
@@ -201,7 +203,7 @@ STOPPING = tuple(
             "region",
             "OpenAI",
             "HTTP 403: unsupported country",
-            "D https://platform.openai.com/docs/guides/error-codes",
+            "M",
             "stops and says so",
             openai("Country, region, or territory not supported", None, "unsupported_country_region_territory"),
             403,
@@ -212,7 +214,7 @@ STOPPING = tuple(
             "quota",
             "OpenAI",
             "HTTP 429: no quota",
-            "D https://platform.openai.com/docs/guides/error-codes",
+            "M",
             "stops and says so",
             openai("You exceeded your current quota", None, "insufficient_quota"),
             429,

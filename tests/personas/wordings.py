@@ -66,7 +66,7 @@ WORDINGS = tuple(
         ("capitals", "`Quoted` for `quoted`", _capitals, "M", "read"),
         ("pythonic", "single quotes, as Python prints", _pythonic, "M", "read"),
         ("commented", "a comment in the JSON", _commented, "M", "read"),
-        ("raw-newlines", "raw line ends in strings", _raw_newlines, "D shared/stack.md: measured on vLLM", "read"),
+        ("raw-newlines", "raw line ends in strings", _raw_newlines, "D measured on vLLM", "read"),
         ("byte-order-mark", "a byte order mark at the start", lambda text: f"\ufeff{text}", "M", "read"),
         ("extra-field", "a field that nobody asked for, with NaN", _with_nan, "M", "left out"),
     )

@@ -104,7 +104,8 @@ class Outcome:
         return {"mine": (len(STEPS) - 1) * self.wanted, "predict": self.wanted}.get(self.command, 0)
 
     def _stopped_otherwise(self, sentence: str) -> str | None:
-        if self.code == 0:
+        # An output is kept as it is, with a word to the user.
+        if self.code == 0 and self.command != "predict":
             return f"ended well, with {self.made}"
         if not re.search(sentence, self.said, re.IGNORECASE | re.DOTALL):
             return f"does not say {sentence!r}: {self._last}"
@@ -125,12 +126,12 @@ def _store(world: World, name: str, persona: Persona, folder: Path) -> None:
         (folder / "cxr.toml").write_text("".join(tables))
 
 
-def mine(world: World, persona: Persona, server: PersonaServer, folder: Path) -> Outcome:
-    """Mine a few questions, or all where nothing can come of it."""
+def mine(world: World, persona: Persona, server: PersonaServer, folder: Path, *others: Persona) -> Outcome:
+    """Mine a few questions, or many where nothing can come of it; one for each persona where there are several."""
     _store(world, "asked", persona, folder)
-    limit = MOST if persona.sentence("mine") else FEW
+    limit = len(others) + 1 if others else MOST if persona.sentence("mine") else FEW
     done = run_cxr(
-        folder, "mine", "--engine", "llm", "--model", persona.name, "--base-url", server.be(persona),
+        folder, "mine", "--engine", "llm", "--model", persona.name, "--base-url", server.be(persona, *others),
         "--limit", str(limit),
 
     )  # fmt: skip

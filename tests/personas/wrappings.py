@@ -61,9 +61,10 @@ def _as_function_call(message: Message) -> Message:
 
 
 def _as_text(completion: Completion, _: Request) -> Completion:
-    """Answer in the form of the older endpoint."""
-    (choice,) = completion["choices"]
-    return completion | {"choices": [{"index": 0, "text": choice["message"]["content"], "finish_reason": "stop"}]}
+    """Answer in the form of the older endpoint, which knows no tools."""
+    message = completion["choices"][0]["message"]
+    text = message["content"] or message["tool_calls"][0]["function"]["arguments"]
+    return completion | {"choices": [{"index": 0, "text": text, "finish_reason": "stop"}]}
 
 
 def _gzip(completion: Completion, _: Request) -> bytes:
@@ -80,9 +81,9 @@ WRAPPINGS = (
         Persona(name, "gateways", differs, source, "read", body=body)
         for name, differs, body, source in (
             ("finish-null", "`finish_reason` null", _finish(None), "M"),
-            ("finish-eos", "`finish_reason` `eos_token`", _finish("eos_token"), "D text-generation-inference"),
-            ("finish-end-turn", "`finish_reason` `end_turn`", _finish("end_turn"), "D Anthropic's own API"),
-            ("finish-capitals", "`finish_reason` `STOP`", _finish("STOP"), "D Gemini's own API"),
+            ("finish-eos", "`finish_reason` `eos_token`", _finish("eos_token"), "M"),
+            ("finish-end-turn", "`finish_reason` `end_turn`", _finish("end_turn"), "M"),
+            ("finish-capitals", "`finish_reason` `STOP`", _finish("STOP"), "M"),
             ("usage-null", "`usage` null", _usage(None), "M"),
             ("usage-words", "counts as strings", _usage({"prompt_tokens": "100", "completion_tokens": "10"}), "M"),
             ("usage-absurd", "10^30 tokens, and -5", _usage({"prompt_tokens": 10**30, "completion_tokens": -5}), "M"),
@@ -90,7 +91,7 @@ WRAPPINGS = (
                 "other-model",
                 "another model's name in the reply",
                 _other_model,
-                "D https://openrouter.ai/docs/api-reference/overview",
+                "M",
             ),
             ("streams", "server-sent events, not asked for", _streamed, "M"),
             (
@@ -117,7 +118,7 @@ WRAPPINGS = (
         "arguments-object",
         "gateways before Ollama",
         "a tool's arguments are an object, its call has no id",
-        "D https://docs.ollama.com/capabilities/tool-calling",
+        "M",
         "read",
         refuses=(_REFUSES_SCHEMA,),
         message=_arguments_as_object,

@@ -148,9 +148,10 @@ def _said(reply: ChatCompletion) -> dict[str, Any]:
     choice = reply.choices[0]
     text = choice.message.content or choice.message.refusal or ""
     thoughts = thoughts_in(choice.message.model_extra or {})
-    cut_off = choice.finish_reason == "length"
-    took_all = not text.strip() and not cut_off  # as some servers' parsers do
-    text = thoughts if thoughts and took_all else with_thoughts(text, thoughts, cut_off=cut_off)
+    if thoughts and not text and ("</think>" in thoughts or "<answer>" in thoughts):
+        text = thoughts  # some servers' parsers take the whole output for thoughts
+    else:
+        text = with_thoughts(text, thoughts, cut_off=choice.finish_reason == "length")
     if choice.finish_reason == "content_filter" and not text:
         return {"error": f"{RejectReason.MODEL_OUTPUT_INVALID}: withheld by the server's content filter"}
     tokens = None if reply.usage is None else reply.usage.completion_tokens
