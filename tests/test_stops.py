@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from cxr.miner.kit.errors import EngineStopped
+from cxr.miner.kit.errors import EngineStopped, MiningReject
 from cxr.miner.llm.completion import other_model, read_completion
 from cxr.miner.llm.course import Course
 from cxr.miner.llm.failures import Permanent, RefusedRequest, of_reply
@@ -18,6 +18,7 @@ from cxr.miner.llm.wire import WireReply
 from cxr.miner.mine.batches import collect, mine_in_batches
 from cxr.miner.mine.many import mine_llm
 from cxr.miner.mine.settings import MineSettings
+from cxr.schemas.vocabulary import RejectReason
 from tests.batch_server import BatchingServer
 from tests.clocks import seconds_asked_for
 from tests.conftest import Cli
@@ -304,3 +305,17 @@ def test_another_models_name_costs_no_chain_and_is_said_once(db: Path, capsys: p
 def test_only_another_models_name_is_told(said: str, asked: str, told: str | None) -> None:
     text = json.dumps({"choices": [{"message": {"content": "x"}}], "model": said})
     assert other_model(read_completion(text), asked) == told
+
+
+def test_who_asks_in_other_threads_does_not_go_on() -> None:
+    course = Course(MineSettings(model="m", max_failures_in_row=2))
+    reject = MiningReject(RejectReason.MODEL_OUTPUT_INVALID, "the reply of q1 is odd", "the reply is odd")
+
+    async def ask() -> None:
+        assert course.rejected("q1", reject) is None
+        assert course.rejected("q2", reject) is not None
+        async with course.turn("q3"):
+            raise AssertionError
+
+    with pytest.raises(EngineStopped, match="the reply is odd"):
+        asyncio.run(ask())
