@@ -47,6 +47,8 @@ class _Folded(NamedTuple):
     origin: tuple[int, ...]
 
 
+# A quote is looked up by the check of a reply, by what is made of it, and by the check of the whole.
+@lru_cache(maxsize=64)
 def locate(words: str, report_text: str) -> Quote | None:
     """Return the first place where the report says these words, with the report's own spelling and offsets.
 

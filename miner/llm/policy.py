@@ -11,6 +11,7 @@ file may send it anywhere.
 import ipaddress
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -43,6 +44,7 @@ class Attestation(Frozen):
         return signed_on
 
 
+@lru_cache(maxsize=64)  # asked for every request
 def is_loopback(base_url: str) -> bool:
     """Return whether a URL points to this machine: `localhost`, 127.0.0.0/8 or ::1, written out.
 
