@@ -46,6 +46,8 @@ class Course:
         """What has ended the asking: those that ask in other threads shall not go on."""
         self.failed: Counter[str] = Counter()
         """Why questions failed, and how many."""
+        self._errors: Counter[str] = Counter()
+        """What was wrong with calls that may have been paid, and how many."""
 
     # ---- before and after a call
 
@@ -89,6 +91,7 @@ class Course:
         """Count a call that has ended; one whose cost nobody knows may have been paid."""
         free = call.error is not None and call.completion_tokens == 0
         self._paid += not free
+        self._errors[call.error or ""] += not free
 
     # ---- calls that get no reply
 
@@ -206,7 +209,8 @@ class Course:
         self._changed = asyncio.Event()
 
     def _nothing_comes(self) -> EngineStopped:
-        why = self.told() or "no question has ended"
+        common = next(iter(dict(self._errors.most_common(1))), "no question has ended")
+        why = self.told() or common
         return self._ending(
             f"{self._paid} calls to {self._settings.base_url} have been paid for and nothing has come of them ({why}); "
             "`cxr show QUESTION` shows what the model wrote. Take another model or other request options, or allow "

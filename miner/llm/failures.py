@@ -65,6 +65,8 @@ class RefusedRequest(Exception):
         self.billed = billed
         self.told = told
         """The server's words, as they may be shown, and what to do."""
+        self.billed = billed
+        """Whether the server charged for it; None where nobody can know."""
 
 
 class Permanent(EngineStopped):

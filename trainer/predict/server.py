@@ -111,7 +111,9 @@ class Server:
         except Permanent:
             raise
         except EngineStopped as stopped:
-            if request.sample.images and not self._takes_images and "HTTP 4" in str(stopped):
+            # What is wrong with the key, the model or the account is wrong without images, too.
+            unsure = not isinstance(stopped, Permanent) and "context" not in str(stopped)
+            if request.sample.images and not self._takes_images and unsure and "HTTP 4" in str(stopped):
                 raise EngineStopped(
                     f"{self._client.settings.base_url} takes no images ({str(stopped).partition(';')[0]}); serve a "
                     "vision-language model there, or lower --max-pixels"
