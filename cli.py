@@ -130,7 +130,7 @@ MINING = Options(
     best_of=offered(int, "Server: so many chains a question, each judged; the best is kept, all are recorded."),
     until_factual=offered(bool, "With --best-of: draw no more once a chain is wholly factual.", "--until-factual"),
     repair=offered(bool, "Server: claims that the judge finds not borne out go back once.", "--repair"),
-    judge=offered(str, "Who judges for these two: that of [judge] in cxr.toml; default rules."),
+    judge=offered(str, "Who judges for these two, asked as the settings of the stage judge say; default rules."),
     wording=offered(str, "For rules: varied (drawn for each question), or plain (one wording for all)."),
     wording_seed=offered(int, "For rules: names the draw of the wording."),
     **SERVER,

@@ -43,8 +43,8 @@ def chain(*middle: str) -> dict[str, Any]:
 
 
 GOOD = chain("On the left the angle is blunted by a small pleural effusion.")
-WORSE = chain("On the left there is a small pleural effusion.", "The heart is massively enlarged.")
-WORST = chain("There is a large right pleural effusion.", "The heart is massively enlarged.")
+WORSE = chain("On the left there is a small pleural effusion.", "The heart is enlarged.")
+WORST = chain("There is a pneumothorax.", "The heart is enlarged.", "There is a rib fracture.")
 NO_CHAIN = {**CHAIN, "answer": "No"}
 
 
@@ -108,12 +108,13 @@ def test_the_best_of_several_is_kept_and_all_are_recorded_with_why(db: Path, cal
         "select candidate_no, kept, why, factuality, reason, sampling->>'seed', sampling->>'temperature', judge "
         "from candidates where question_id = 'q1' order by 1",
     )
-    assert [row[:4] for row in recorded] == [
-        (1, False, "less factual", pytest.approx(1 / 3)),
-        (2, False, "less factual", pytest.approx(2 / 3)),
-        (3, True, "kept", 1.0),
-        (4, False, "no chain", None),
+    assert [row[:3] for row in recorded] == [
+        (1, False, "less factual"),
+        (2, False, "less factual"),
+        (3, True, "kept"),
+        (4, False, "no chain"),
     ]
+    assert 0 < recorded[0][3] < recorded[1][3] < recorded[2][3] == 1.0
     assert [row[4] for row in recorded] == [None, None, None, "answer_mismatch"]
     assert [row[5:] for row in recorded] == [
         (None, None, "rules"), ("1", "0.7", "rules"), ("2", "0.7", "rules"), ("3", "0.7", "rules"),
@@ -149,9 +150,9 @@ def test_many_candidates_of_one_question_are_no_sign_of_a_useless_model(db: Path
 
 def test_a_question_without_any_chain_is_a_reject_and_its_candidates_are_kept(db: Path) -> None:
     with ScriptedServer(model(NO_CHAIN, NO_CHAIN)) as server:
-        assert mined(db, server, best_of=2).rejects == {"answer_mismatch": 2}
-    assert rows(db, "select reason, count(*) from rejects group by 1") == [("answer_mismatch", 2)]
-    assert rows(db, "select why, reason, count(*) from candidates group by all") == [("no chain", "answer_mismatch", 4)]
+        assert mined(db, server, best_of=2, limit=1).rejects == {"answer_mismatch": 1}
+    assert rows(db, "select reason, count(*) from rejects group by 1") == [("answer_mismatch", 1)]
+    assert rows(db, "select why, reason, count(*) from candidates group by all") == [("no chain", "answer_mismatch", 2)]
 
 
 def test_claims_that_are_not_borne_out_go_back_once_and_the_better_is_kept(db: Path) -> None:

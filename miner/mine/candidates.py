@@ -84,6 +84,8 @@ class Choosing:
     mended: int = 0
     """Repaired chains that were better than what they mend."""
     unjudged: int = 0
+    has_passed: bool = False
+    """Whether any chain has passed its checks so far."""
 
     def add(self, candidates: Sequence[Candidate]) -> None:
         """Count one question's candidates."""
@@ -133,6 +135,8 @@ class Chooser:
     score: Score
     made: Callable[[str], object] = lambda _: None
     """Is told the id of a question as soon as one of its chains has passed its checks."""
+    side_by_side: bool = False
+    """Whether candidates are asked for at once from the first question on, as in a batch; else after a chain passed."""
     totals: Choosing = field(default_factory=Choosing)
 
     async def choose(self, question: Question, report: Report) -> Chosen:
@@ -171,15 +175,13 @@ class Chooser:
 
             return await self._made(question, report, Candidate(number, sampling), reason)
 
-        numbers = range(1, self.settings.best_of + 1)
-        if not self.settings.until_factual:
-            return await _all_of([one(number) for number in numbers])
-        made: list[Candidate] = []
-        for number in numbers:
-            made.append(await one(number))
-            if made[-1].is_factual:
-                break
-        return made
+        left, made = list(range(1, self.settings.best_of + 1)), list[Candidate]()
+        alone = self.settings.until_factual
+        while left and (alone or not (self.side_by_side or self.totals.has_passed)):
+            made.append(await one(left.pop(0)))
+            if alone and made[-1].is_factual:
+                return made
+        return [*made, *await _all_of([one(number) for number in left])]
 
     async def _repair(self, question: Question, report: Report, best: Candidate, number: int) -> Candidate:
         assert best.reasoning is not None  # noqa: S101 - there is something to mend
@@ -203,6 +205,7 @@ class Chooser:
                 raise MiningReject(*rejection)
         except MiningReject as reject:
             return replace(empty, reject=reject)
+        self.totals.has_passed = True
         self.made(question.question_id)
         try:
             return replace(empty, reasoning=reasoning, scored=await self.score(question, report, reasoning))

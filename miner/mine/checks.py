@@ -190,7 +190,7 @@ def _check_answer(question: Question, chain: Chain) -> Rejection | None:
 def _names_answer(question: Question, text: str) -> bool:
     """Return whether a conclusion names the answer's letter, or each finding or the change of the answer by name.
 
-    Other words for a finding are its name too ("an enlarged heart"), unless they name another option as well.
+    Other words for a finding are its name too ("an enlarged Y"), unless they name another option as well.
     """
     letters = {letter for groups in _NAMED_LETTER.findall(text) for letter in groups if letter}
     if question.options and question.answer in letters:

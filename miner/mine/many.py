@@ -156,7 +156,8 @@ class Mining:
         self._engine = LLMEngine(asked.settings, client)
         self._judging, self._chooser, self._yield = judging, None, Yield()
         if judging is not None:
-            self._chooser = Chooser(self._engine, asked.settings, judging.score)
+            at_once = client.sink is not None
+            self._chooser = Chooser(self._engine, asked.settings, judging.score, side_by_side=at_once)
             self._yield = Yield(judging.judge.name)
             self._books.append(judging.books)
             judging.books.owned_by(run, judging.books.job(judging.judge.name, judging.judge.version))

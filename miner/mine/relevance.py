@@ -60,7 +60,7 @@ def off_topic(quote: Quote, finding: str, presence: Presence, report_text: str) 
 
 
 def assures_all(text: str) -> bool:
-    """Return whether a text calls the whole image normal ("an unremarkable chest"), and no single structure."""
+    """Return whether a text calls the whole image normal ("an unremarkable image"), and no single structure."""
     words = words_of(text)
     return words.assures and words.concepts <= _normals() and words.regions <= {pack().roles.whole_region, *_wholes()}
 

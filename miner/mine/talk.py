@@ -1,7 +1,7 @@
 """Talk of reports: what somebody says who reads a text about an image, and no reader of the image could say.
 
 The chain is what a model that sees only the image shall learn (paper, section 2). So each word is decided by what such
-a reader can say: that a finding is *noted* or *described as* something, that an option *mentions* it, that a tube ends
+a reader can say: that a finding is *noted* or *described as* something, that an option *mentions* it, that a thing ends
 *as planned*; not that it is *mentioned*, that *the images do not describe* it, nor what an earlier examination, a
 history or a patient's age have told. What is honest is taken out first, and what tells is looked for in the rest.
 """
@@ -28,20 +28,21 @@ _HONEST = re.compile(
     re.IGNORECASE,
 )
 
-_SEEN = r"(?:image|images|imaging|x-?rays?|radiographs?|films?|views?|stud(?:y|ies)|exam(?:ination)?s?|scans?)"
+_SEEN = r"(?:image|images|imaging|x-?ray\w?|radiogra\w+|films?|views?|stud(?:y|ies)|exam(?:ination)?s?|scans?)"
 _ACCOUNT = (
     r"(?:findings?|impressions?|conclusions?|analysis|assessment|observations?|interpretation|information|diagnosis"
     r"|evidence|comparison|history|indication|summary|text)"
 )
 _WRITER = r"(?:radiologists?|clinicians?|physicians?|doctors?|technologists?|dictator|author|provider)"
 _BEFORE = r"(?:prior|previous|earlier|preceding|last|former|older?|outside|recent|comparison|past|baseline)"
-_KIND = r"(?:chest|portable|ap|pa|lateral|frontal|outside|radiographic|ct|x-?ray|imaging|plain|available|screening)"
-_EXAMINATION = r"(?:exam(?:ination)?s?|stud(?:y|ies)|images?|imaging|films?|radiographs?|x-?rays?|cts?|scans?|mris?)"
+# Which examination: at most three words that join no two things.
+_KIND = r"(?!(?:in|on|of|at|and|or|by|with|from|to|for|is|was)\b)[\w-]+"
+_EXAMINATION = r"(?:exam(?:ination)?s?|stud(?:y|ies)|images?|imaging|films?|radiogra\w+|x-?ray\w?|cts?|scans?|mris?)"
 
 _TALK = re.compile(
     r"\breport(?:s|ed|edly|ing)?\b|\bmention(?:s|ed|ing)?\b|\bdocument(?:s|ed|ation)?\b"
     r"|\bquot(?:e|es|ed|ation)\b|\bdictat(?:ed(?!\sby)|ion)\b|\btranscri(?:bed|pt|ption)\b"
-    # Somebody's plan of looking, not the plan of a treatment: "the tube ends as planned".
+    # Somebody's plan of looking, not the plan of a treatment: "it ends as planned".
     r"|(?:^|[.;:!?]\s+)as\splanned\b|\b(?:the|this|that|our|my|given|provided)\s(?:\w+nos\w+\s)?plan\b(?!\sof\b)"
     r"|\b(?:diagnos\w+|analysis|reasoning|search|evidence|reading)\splan\b"
     r"|\bplanned\s(?:findings?|items?|steps?|questions?|search)\b"
@@ -90,11 +91,11 @@ _BLANK = re.compile(
 )
 # Of one image, nobody can tell what another one showed.
 _COMPARED = re.compile(
-    rf"\b{_BEFORE}\s(?:{_KIND}\s)*{_EXAMINATION}\b|\bpriors\b"
+    rf"\b{_BEFORE}\s(?:{_KIND}\s){{0,3}}?{_EXAMINATION}\b|\bpriors\b"
     r"|\b(?:previously|formerly|earlier)\s(?:seen|noted|identified|observed|demonstrated|visuali[sz]ed|shown|present)\b"
     r"|\b(?:again|still)\s(?:seen|noted|demonstrated|identified|shown|visuali[sz]ed)\b"
     r"|\bcompar(?:ed|ison)\s(?:to|with)\s(?:the\s)?(?:prior|previous|earlier|last|old)\b"
-    r"|\binterval\s(?:change|increase|decrease|development|improvement|worsening|progression|resolution|enlargement)\b"
+    r"|\binterval\s(?:change|increase|decrease|development|improvement|worsening|progression|resolution|\w+ment)\b"
     r"|\bno\s(?:prior\s|previous\s)?(?:comparisons?|priors?)\b|\bcomparison\s(?:is|was)\s(?:made|available|unavailable)\b",
     re.IGNORECASE,
 )

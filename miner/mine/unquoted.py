@@ -19,8 +19,6 @@ from cxr.schemas.vocabulary import Presence, RejectReason, Severity, Side
 _SLIGHT = frozenset({Severity.MINIMAL, Severity.MILD})
 # Where a place begins behind its thing.
 _PREPOSITION = re.compile(r"(?=\s(?:in|of|at|over|on|within|along|under)\s)")
-# An image of the chest shows a part of it: "thoracic spondylosis" and "spondylosis" are of the thoracic spine.
-_SHOWN_IN_PART = frozenset({"spine"})
 _BOTH = frozenset({Side.LEFT, Side.RIGHT})
 
 
@@ -28,8 +26,8 @@ def unquoted(statement: str, quotes: Iterable[Quote]) -> tuple[str, ...]:
     """Return the sides, degrees, numbers, sizes and places of a statement that no quote has, by name.
 
     Words of one degree are the same ("tiny" and "trace"), and a plural says that there are several; one side of both
-    is quoted, and both where each is. A lobe or bone is quoted where it, a part of it, or what goes by the same words
-    in practice ("base", "lower lobe") is.
+    is quoted, and both where each is. A place is quoted where it is, a part of it, or what goes by the same words in
+    practice.
     """
     said = words_of(statement)
     if not (said.sides or said.severities or said.several or said.counts or said.sizes_mm or said.places):
@@ -38,9 +36,10 @@ def unquoted(statement: str, quotes: Iterable[Quote]) -> tuple[str, ...]:
 
 
 def _parts_shown(homes: set[str], touched: frozenset[str]) -> frozenset[str]:
-    """Return the parts of the spine where a quote has a thing of the spine and names no part: one of them has it."""
-    parts = load_lexicon().parts.items()
-    shown = frozenset(name for name, part in parts if part.region.id in homes & _SHOWN_IN_PART and name not in homes)
+    """Return the parts of what images show in part, where a quote has a thing of it and names no part of it."""
+    whole = homes & set(pack().relations.regions.shown_in_part)
+    parts = load_lexicon().parts.items() if whole else ()
+    shown = frozenset(name for name, part in parts if part.region.id in whole and name not in whole)
     return frozenset() if shown & touched else shown
 
 

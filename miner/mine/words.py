@@ -26,8 +26,6 @@ _COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten
 _NUMERALS = {word: number for number, word in enumerate(_COUNTS, start=2)}
 _COUNT = re.compile(r"(?<![\w.#-])(\d{1,2})(?![\w.%/]|-|\s*(?:mm|cm|x)\b)")
 _DIGIT = re.compile(r"\d")
-# Where two findings of one kind are told apart by their place.
-_WITH_PLACES = frozenset({"lungs", "bones", "spine"})
 _PLURAL_ENDS = "saei"  # with those from Latin
 _SEVERAL = "multiple"
 
@@ -42,7 +40,7 @@ class Words(NamedTuple):
     regions: frozenset[str]
     """Of the places that are named, in words that are not part of a concept's name."""
     places: frozenset[str]
-    """Parts of the lungs and bones that are named, in words that are not part of a concept's name."""
+    """Parts of the regions in which findings are told apart by place, in words that are no concept's name."""
     touched: frozenset[str]
     """All places that are named in any words."""
     assures: bool
@@ -83,12 +81,13 @@ def words_of(text: str) -> Words:
         sized = [number for match in _SIZE.finditer(lower) for number in _millimetres(match)]
         counts |= {int(number) for number in _COUNT.findall(lower)}
     all_entries = [entry for _, _, entry in matched]
+    told_apart = pack().relations.regions.told_apart
     concepts = {concept for entry in named for concept in entry.concepts}
     return Words(
         folded=f" {' '.join(words)} ",
         concepts=frozenset(concepts | _qualified(concepts, all_entries) | _renamed(concepts, lower)),
         regions=frozenset(part.region.id for part in parts),
-        places=frozenset(part.id for part in parts if part.part_of and part.region.id in _WITH_PLACES),
+        places=frozenset(part.id for part in parts if part.part_of and part.region.id in told_apart),
         touched=frozenset(place for entry in all_entries if entry.part is not None for place in _all_of(entry.part)),
         assures=any(
             entry.roles & Role.GENERIC

@@ -85,6 +85,10 @@ class RegionKinds(Table):
     """A place in them tells nothing."""
     near_anything: Regions = ()
     """What is at home in them may be said to be at any place."""
+    told_apart: Regions = ()
+    """Two findings of one kind in two parts of them are two findings."""
+    shown_in_part: Regions = ()
+    """Images show a part of them, which need not be named."""
     zoned: Annotated[str, declared("organ")]
     """The organ in which another zone is another place of the same thing."""
 

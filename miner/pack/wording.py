@@ -98,7 +98,8 @@ class Sentences(Table):
     close_no: Annotated[Words, said("finding", "answer")]
     close_options: Annotated[Words, said("findings", "answer")]
     close_anomaly: Annotated[Words, said("findings")]
-    close_temporal: Annotated[Words, said("finding", "change", "answer")]
+    close_temporal: Annotated[Words, said(some_of=("finding", "be", "change", "answer"))]
+    """`be` is *is* or *are*, as the finding has it."""
     changed: Annotated[Words, said("seen", "change")]
     gone: Annotated[Words, said("finding")]
     fits: Annotated[Words, said("seen")] = ()

@@ -110,7 +110,7 @@ DESKTOP = (
         "LM Studio",
         "no model is loaded",
         "M",
-        does="stops and names `--model`",
+        does="stops and says that none is loaded",
         refuses=(
             refuse(
                 always,
@@ -121,7 +121,7 @@ DESKTOP = (
                 ),
             ),
         ),
-        ends={"*": "--(judge-)?model"},
+        ends={"*": "load"},
     ),
     Persona(
         "llama-cpp-loading",

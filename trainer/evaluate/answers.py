@@ -71,7 +71,7 @@ _FENCE = "```"
 _LANGUAGE = re.compile(r"\w*")
 _KEYS = ("answer", "final_answer", "prediction", "response", "label", "option", "choice", "result", "diagnosis")
 _KEYS_OF_LISTS = ("findings", "finding", "abnormalities", "diagnoses", "labels", "answers")
-_BULLET = re.compile(r"^[ \t]*(?:[-*+\u2022\u2013]|\(?\d{1,2}[.)])[ \t]+(?=\S)", re.MULTILINE)
+_MARK = re.compile(r"^[ \t]*(?:[-*+\u2022\u2013]|\(?\d{1,2}[.)])[ \t]+(?=\S)", re.MULTILINE)
 _PAIR = re.compile(rf":\W{{0,6}}(?:{_SAID})\W{{0,6}}$", re.IGNORECASE)
 _IN_BRACKETS = re.compile(rf"\s\(({_SAID})\)(?:\s?(?:,|;|and\b|$))", re.IGNORECASE)
 # JSON that a model nests deeper than this is no answer; Python's parser would give up by its own limit.
@@ -244,11 +244,11 @@ def _read_findings(said: str, plain: str) -> Answer:
 
 
 def _items(said: str) -> list[str]:
-    """Return the entries of a list in bullets, numbers or lines of "name: yes"; of "X (yes), Y (no)" as well."""
+    """Return the entries of a list with marks or numbers, or of lines of "name: yes"; of "X (yes), Y (no)" as well."""
     told = _IN_BRACKETS.sub(r": \1.\n", said)
-    lines = [_BULLET.sub("", line).strip(" \t,;") for line in told.splitlines()]
+    lines = [_MARK.sub("", line).strip(" \t,;") for line in told.splitlines()]
     lines = [line for line in lines if line]
-    is_list = len(_BULLET.findall(told)) > 1 or told != said or all(map(_PAIR.search, lines))
+    is_list = len(_MARK.findall(told)) > 1 or told != said or all(map(_PAIR.search, lines))
     return lines if is_list else []
 
 

@@ -1,4 +1,4 @@
-"""What a statement says of the finding that was asked about: "There is no effusion" to a question on pleural effusion.
+"""What a statement says of the finding that was asked about: "There is no X" to a question whether there is an X.
 
 The clinical reader is asked only here, and only where it is right to: the question names one finding that the lexicon
 knows, and the statement is about that finding or rules it out. What a statement says of other findings, or of the other
@@ -18,7 +18,7 @@ from cxr.schemas.vocabulary import Side
 
 _IMAGE = (
     r"(?:in|on|within|from)\s(?:this|the|these|that)\s(?:[\w-]+\s){0,3}?"
-    r"(?:x-?rays?|images?|radiographs?|films?|stud(?:y|ies)|scans?|pictures?|patient)"
+    r"(?:x-?ray\w?|images?|radiogra\w+|films?|stud(?:y|ies)|scans?|pictures?|patient)"
 )
 _FINDING = re.compile(
     r"\b(?:shows?|ha(?:ve|s)|demonstrates?|reveals?|contains?|displays?|depicts?|indicates?|suggests?|(?:is|are)\sthere"

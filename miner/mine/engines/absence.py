@@ -1,12 +1,14 @@
 """How the rules engine says that a finding is not there, and which denials it may quote for that."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from cxr.miner.language import load_lexicon
 from cxr.miner.language.analysis import analyse_report
-from cxr.miner.language.labeler import LabelEvidence, label_evidence
+from cxr.miner.language.labeler import LabelEvidence
 from cxr.miner.mine.engines.backing import on_topic
 from cxr.miner.mine.engines.nouns import enumerated, named_as, noun_of, with_article
+from cxr.miner.mine.engines.pieces import known_of
 from cxr.miner.mine.engines.voice import Voice
 from cxr.miner.pack import pack
 from cxr.schemas.reasoning import Evidence
@@ -16,15 +18,16 @@ from cxr.schemas.vocabulary import EvidenceKind, Presence, Side
 _MOST_NORMALS = 2
 
 
-def denials(finding: str, mentions: Sequence[LabelEvidence], report_text: str) -> list[LabelEvidence]:
-    """Return the mentions that may be quoted for the absence of a finding."""
-    return [
+@lru_cache(maxsize=256)
+def denials(finding: str, report_text: str) -> tuple[LabelEvidence, ...]:
+    """Return the mentions that may be quoted for the absence of a label's finding."""
+    return tuple(
         mention
-        for mention in mentions
+        for mention in known_of(report_text)[finding]
         if mention.value == 0
         and rules_out(mention)
         and on_topic([mention.quote], finding, Presence.ABSENT, report_text)
-    ]
+    )
 
 
 def rules_out(mention: LabelEvidence) -> bool:
@@ -58,11 +61,11 @@ def is_bare(piece: Evidence, report_text: str, voice: Voice) -> bool:
     return not normals_in(denied, report_text, voice) and not (denied and only_kinds(piece.finding, denied))
 
 
-def denials_of(piece: Evidence, report_text: str) -> list[LabelEvidence]:
+def denials_of(piece: Evidence, report_text: str) -> Sequence[LabelEvidence]:
     """Return the mentions that a piece of absence rests on; none where it rests on silence or on words."""
     if piece.kind is not EvidenceKind.QUOTED or piece.finding not in pack().signs:
-        return []
-    return denials(piece.finding, label_evidence(report_text)[piece.finding], report_text)
+        return ()
+    return denials(piece.finding, report_text)
 
 
 def normals_in(mentions: Sequence[LabelEvidence], report_text: str, voice: Voice) -> list[str]:
@@ -74,11 +77,16 @@ def normals_in(mentions: Sequence[LabelEvidence], report_text: str, voice: Voice
     forms = [form for each in mentions if each.via is None or not voice.plain for form in each.finding.normal_forms]
     normals = [form.concept for form in forms if lexicon.concepts[form.concept].kind == "normal"]
     if normals and not voice.plain:
-        read = analyse_report(report_text).mentions
-        there = {mention.form.concept for mention in read if mention.form.presence is Presence.PRESENT}
-        normals = [concept for concept in normals if not lexicon.ruled_out[concept] & there]
+        there = _seen(report_text)
+        normals = [concept for concept in normals if lexicon.ruled_out[concept].isdisjoint(there)]
     names = dict.fromkeys(lexicon.concepts[concept].name for concept in normals)
     return [with_article(name) for name in names][: 1 if voice.plain else _MOST_NORMALS]
+
+
+@lru_cache(maxsize=16)
+def _seen(report_text: str) -> frozenset[str]:
+    mentions = analyse_report(report_text).mentions
+    return frozenset(mention.form.concept for mention in mentions if mention.form.presence is Presence.PRESENT)
 
 
 def only_kinds(finding: str, mentions: Sequence[LabelEvidence]) -> list[str]:

@@ -41,7 +41,7 @@ def steps(question: Question, plan: Plan, evidence: Sequence[Evidence], report_t
         pieces = [piece for _, piece in read]
         seen, beside = _there(pieces, told, weighings, report_text, voice)
         numbers = dict.fromkeys([*(piece.evidence_no for piece in pieces), *beside])
-        looked_for = enumerated(list(dict.fromkeys(_looked_for(question, item) for item, _ in read)))
+        looked_for = enumerated(_looked_for(question, [item for item, _ in read]))
         seen += _not_there(pieces, report_text, voice, turn)
         # One goes on to a second region, not to the first.
         step = voice.say(
@@ -56,12 +56,18 @@ def steps(question: Question, plan: Plan, evidence: Sequence[Evidence], report_t
     return made
 
 
-def _looked_for(question: Question, item: PlanItem) -> str:
-    """Name what is looked for in a region; a finding that only the answer names must not be given away before."""
+def _looked_for(question: Question, items: Sequence[PlanItem]) -> list[str]:
+    """Name what is looked for in a region, signs once; what only the answer names must not be given away before."""
     if question.task is Task.ANOMALY:
-        return named.looked_for(item.finding)
-    name = named_as(named.without_degree(item.finding))
-    return pack().wording.sentences.sought[0].format(finding=name, look_for=item.look_for)
+        return list(dict.fromkeys(named.looked_for(item.finding) for item in items))
+    names, said = [], set()
+    for item in items:
+        name = named_as(named.without_degree(item.finding))
+        if item.look_for not in said:
+            said.add(item.look_for)
+            name = pack().wording.sentences.sought[0].format(finding=name, look_for=item.look_for)
+        names.append(name)
+    return list(dict.fromkeys(names))
 
 
 def _there(
@@ -76,8 +82,9 @@ def _there(
     for piece in pieces:
         if piece.presence is not Presence.PRESENT:
             continue
-        if known_as and told and same_things(told[-1], piece, report_text):
-            sentences.append(voice.say(known_as, "told", len(told), finding=named_as(piece.finding)))
+        if known_as and told and _is_the_same(told[-1], piece, report_text):
+            name = named_as(named.without_degree(piece.finding))
+            sentences.append(voice.say(known_as, "told", len(told), finding=name))
         else:
             sentences.append(piece.statement)
         told.append(piece)
@@ -87,6 +94,14 @@ def _there(
                 sentences.append(text)
                 numbers += [one.evidence_no for one in pair]
     return sentences, numbers
+
+
+def _is_the_same(one: Evidence, two: Evidence, report_text: str) -> bool:
+    """Return whether all that is seen of the second finding was said of the first."""
+    in_words = [piece.finding for piece in (one, two) if piece.finding not in pack().signs]
+    if len(in_words) == 2:
+        return len({named.seen_as(finding, report_text) for finding in in_words}) == 1
+    return not in_words and same_things(one, two, report_text)
 
 
 def _not_there(pieces: Sequence[Evidence], report_text: str, voice: Voice, turn: int) -> list[str]:
@@ -103,7 +118,7 @@ def _not_there(pieces: Sequence[Evidence], report_text: str, voice: Voice, turn:
         elif denied and absence.only_kinds(finding, denied):
             kinds.append(piece.statement)
         else:
-            bare.append(noun_of(finding))
+            bare.append(noun_of(finding if finding in pack().signs else named.denied_as(finding, report_text)))
     sentences = [
         voice.say(said.normal, "normal", turn + place, normal=normal, finding=enumerated(findings, "or"))
         for place, (normal, findings) in enumerate(by_normal.items())

@@ -74,19 +74,22 @@ def _present(number: int, finding: str, judged: JudgedFinding, report: str, voic
     def say(name: str) -> str:
         return voice.say(pack().wording.sentences.shows, "shows", number, seen=with_article(name))
 
-    name = _seen_as(finding, judged, report)
+    name = seen_as(finding, report)
     quotes = on_topic(judged.evidence, finding, Presence.PRESENT, report) or judged.evidence
     kept, missing = with_what_is_missing(say(name), quotes[:MOST_QUOTES], report)
     return evidence_of(number, finding, Presence.PRESENT, say(without(name, missing) if missing else name), kept)
 
 
-def _seen_as(finding: str, judged: JudgedFinding, report: str) -> str:
+@lru_cache(maxsize=256)
+def seen_as(finding: str, report: str) -> str:
     """Return what the report says of a finding, in whose words a question has named it with a degree of its own.
 
     Where it is not known to speak of one thing, this is its name in the question.
     """
-    wanted = read_finding(finding, "present").normal_forms
-    kinds, analysis = load_lexicon().descendants[wanted[0].concept], analyse_report(report)
+    claim = read_finding(finding, "present")
+    (judged,) = RulesJudge().verdicts(report, [Finding(observation=finding, status="present")])
+    wanted, analysis = claim.normal_forms, analyse_report(report)
+    kinds = load_lexicon().descendants[wanted[0].concept]
     said = [
         (form, in_plural(report[mention.start : mention.end], mention))
         for index, forms in with_shared_places(report).items()
@@ -95,10 +98,13 @@ def _seen_as(finding: str, judged: JudgedFinding, report: str) -> str:
         for form in forms
         if form.presence is Presence.PRESENT and _agrees(form, wanted[0])
     ]
-    if len(wanted) > 1 or len(one := merged(said)) != 1:
+    itself = [each for each in said if each[0].concept == wanted[0].concept]
+    if len(wanted) > 1 or len(one := merged(itself or said)) != 1:
         return in_sentence(finding)
     words_said = {word for quote in judged.evidence for word in quote.text.lower().split()}
-    return describe(one[0][0], several=one[0][1], words_said=words_said)
+    described = describe(one[0][0], several=one[0][1], words_said=words_said)
+    (read,) = RulesJudge().verdicts(report, [Finding(observation=described, status="present")])
+    return described if read.verdict is Verdict.SUPPORTED else in_sentence(finding)
 
 
 def _agrees(form: NormalForm, wanted: NormalForm) -> bool:
@@ -114,14 +120,22 @@ def without_degree(finding: str) -> str:
     """Return a finding as a question names it, without its degree: how severe it is has to be seen."""
     if finding in pack().signs:
         return finding
-    name = without(finding, map(str, Severity))
+    name = without(finding.rstrip(" ."), map(str, Severity))
     return name if words_of(name).concepts == words_of(finding).concepts else finding
+
+
+@lru_cache(maxsize=256)
+def denied_as(finding: str, report: str) -> str:
+    """Return a finding as it is denied: without its degree, unless the report has one of another degree."""
+    name = without_degree(finding)
+    (judged,) = RulesJudge().verdicts(report, [Finding(observation=name, status="not present")])
+    return name if judged.factual else finding
 
 
 def _absent(number: int, finding: str, judged: JudgedFinding, report: str, voice: Voice) -> Evidence:
     if judged.verdict is Verdict.SUPPORTED:
         raise against_answer(finding, Presence.ABSENT, in_plain_words(judged.reason))
-    said, name = pack().wording.sentences, in_sentence(finding)
+    said, name = pack().wording.sentences, in_sentence(finding if voice.plain else denied_as(finding, report))
     quotes = on_topic(judged.evidence, finding, Presence.ABSENT, report)
     if judged.verdict is Verdict.CONTRADICTED and quotes:
         statement = voice.say(said.not_seen, "not_seen", finding=name)

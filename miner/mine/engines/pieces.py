@@ -1,12 +1,20 @@
 """Pieces of evidence as the rules engine makes them, and what it says where the report contradicts the answer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from cxr.miner.kit.errors import MiningReject
 from cxr.miner.language.grounding import MOST_QUOTES
+from cxr.miner.language.labeler import LabelEvidence, label_evidence
 from cxr.schemas.reasoning import Evidence
 from cxr.schemas.text import Quote
 from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason
+
+
+@lru_cache(maxsize=16)
+def known_of(report_text: str) -> Mapping[str, Sequence[LabelEvidence]]:
+    """Return what a report says of each label; questions about one report come one after the other."""
+    return label_evidence(report_text)
 
 
 def evidence_of(

@@ -8,10 +8,10 @@ from cxr.miner.judge.relations import load_relations
 from cxr.miner.language import load_lexicon
 from cxr.miner.language.analysis import analyse_report
 from cxr.miner.language.grounding import MOST_QUOTES
-from cxr.miner.language.labeler import LabelEvidence, label_evidence
+from cxr.miner.language.labeler import LabelEvidence
 from cxr.miner.mine.engines.backing import backed, on_topic
 from cxr.miner.mine.engines.nouns import enumerated, is_plural, noun_of, plural, with_article
-from cxr.miner.mine.engines.pieces import against_answer, evidence_of
+from cxr.miner.mine.engines.pieces import against_answer, evidence_of, known_of
 from cxr.miner.mine.engines.voice import Voice
 from cxr.miner.mine.engines.wording import describe, describe_borderline, merged
 from cxr.miner.pack import pack
@@ -108,9 +108,7 @@ def _kind_of(finding: str, seen: Sequence[str], voice: Voice) -> str:
 
 def same_things(one: Evidence, two: Evidence, report_text: str) -> bool:
     """Return whether all that is seen of the second finding was already said of the first."""
-    if {one.finding, two.finding} - set(pack().signs):
-        return False
-    known = label_evidence(report_text)
+    known = known_of(report_text)
     first, second = (
         {mention.mention for mention in asserted(piece.finding, known[piece.finding])} for piece in (one, two)
     )

@@ -13,12 +13,12 @@ from cxr.miner.judge import RulesJudge
 from cxr.miner.judge.reasons import in_plain_words
 from cxr.miner.kit.digest import code_digest, digest
 from cxr.miner.kit.errors import MiningReject
-from cxr.miner.language.labeler import LabelEvidence, label_evidence
+from cxr.miner.language.labeler import LabelEvidence
 from cxr.miner.language.version import VERSION_LENGTH
 from cxr.miner.mine.engines import absence, named, presence, temporal, weighing
 from cxr.miner.mine.engines.chains import chain_of
 from cxr.miner.mine.engines.nouns import enumerated, noun_of
-from cxr.miner.mine.engines.pieces import against_answer, evidence_of
+from cxr.miner.mine.engines.pieces import against_answer, evidence_of, known_of
 from cxr.miner.mine.engines.voice import Voice
 from cxr.miner.mine.job import SyncRunner
 from cxr.miner.mine.relevance import denies_less
@@ -92,7 +92,7 @@ class RulesEngine:
 
         Raises MiningReject where what the report says contradicts the question's answer.
         """
-        known, voice = label_evidence(report.text), self._voice(question)
+        known, voice = known_of(report.text), self._voice(question)
         if question.task is Task.TEMPORAL:
             finding = question.findings[0]
             return (temporal.change_evidence(question, noun_of(finding), known.get(finding, ()), voice),)
@@ -170,7 +170,7 @@ def _evidence(
     if values - {0}:
         said = "present" if 1 in values else "possible"
         raise against_answer(finding, Presence.ABSENT, f"the report says that it is {said}")
-    absent = absence.denials(finding, mentions, report_text)
+    absent = absence.denials(finding, report_text)
     quotes = [mention.quote for mention in absent]
     piece = evidence_of(
         number, finding, Presence.ABSENT, absence.statement(finding, absent, report_text, voice), quotes

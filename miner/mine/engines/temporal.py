@@ -32,6 +32,10 @@ PROGRESSION_OF: Mapping[Change, Progression] = MappingProxyType(
 """What counts as which answer: a finding that was not there before is worse, one that has gone is better."""
 
 
+# As a sentence of the pack has it for one thing and for several.
+_BE = ("is", "are")
+
+
 def progression_of(question: Question) -> Progression:
     """Return the answer of a temporal question as a word."""
     return Progression(question.answer_text)
@@ -99,7 +103,8 @@ def conclusion(question: Question, voice: Voice) -> str:
     return voice.say(
         pack().wording.sentences.close_temporal,
         "close",
-        finding=question.findings[0].lower(),
+        finding=(finding := question.findings[0].lower()),
+        be=_BE[is_plural(finding)],
         change=progression_of(question),
         answer=question.answer,
     )

@@ -5,8 +5,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from struct import Struct
 
-from cxr.miner.kit.digest import digest
+_NUMBERS = Struct("<16H")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,15 @@ class Voice:
 
     def some(self, words: Sequence[str], about: str, most: int) -> list[str]:
         """Return two of the words, up to `most` of them, in an order of their own."""
-        return sorted(words, key=lambda word: self._drawn(about, word))[: 2 + self._drawn(about, "") % (most - 1)]
+        drawn = self._drawn(about)
+        places = sorted(range(len(words)), key=lambda place: drawn[place % len(drawn)])
+        return [words[place] for place in places[: 2 + drawn[-1] % (most - 1)]]
 
     def _nth(self, wordings: Sequence[str], about: str, turn: int) -> str:
         if self.seed is None or len(wordings) == 1:
             return wordings[0]
-        return wordings[(self._drawn(about) + turn) % len(wordings)]
+        return wordings[(self._drawn(about)[0] + turn) % len(wordings)]
 
-    def _drawn(self, *about: str) -> int:
-        return int(digest(self.seed, self.question_id, *about, length=12), 16)
+    def _drawn(self, about: str) -> tuple[int, ...]:
+        """Return sixteen numbers that the seed, the question and what is drawn make."""
+        return _NUMBERS.unpack(sha256(f"{self.seed}/{self.question_id}/{about}".encode()).digest())

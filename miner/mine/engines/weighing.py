@@ -4,6 +4,7 @@ Each is said only where the report says it, and only with quotes that are about 
 """
 
 from collections.abc import Container, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from cxr.miner.judge import RulesJudge
@@ -14,9 +15,11 @@ from cxr.miner.language.sides import ONE_SIDE
 from cxr.miner.mine.engines import absence
 from cxr.miner.mine.engines.backing import on_topic
 from cxr.miner.mine.engines.nouns import enumerated, with_article
+from cxr.miner.mine.engines.pieces import known_of
 from cxr.miner.mine.engines.presence import with_shared_places
 from cxr.miner.mine.engines.voice import Voice
 from cxr.miner.mine.engines.wording import describe, merged
+from cxr.miner.mine.relevance import topic_of
 from cxr.miner.mine.unquoted import unquoted
 from cxr.miner.pack import pack
 from cxr.miner.pack.wording import Weighing
@@ -134,7 +137,7 @@ def _is_borne_out(sentence: str, report_text: str) -> bool:
 def _against(
     piece: Evidence, known: Mapping[str, Sequence[LabelEvidence]], report_text: str, voice: Voice
 ) -> Iterator[Beside]:
-    for rule in _rules_on(piece):
+    for rule in _rules_on(piece, report_text):
         mentions = known[rule.other]
         if rule.other_presence is Presence.ABSENT:
             quotes = _denials(rule.other, mentions, report_text)
@@ -149,14 +152,30 @@ def _denials(finding: str, mentions: Sequence[LabelEvidence], report_text: str) 
     """Return the quotes that deny a finding as a whole and by its name; none where anything else is said of it."""
     if any(mention.value != 0 for mention in mentions):
         return []
-    denied = [each for each in absence.denials(finding, mentions, report_text) if each.via is None]
+    denied = [each for each in absence.denials(finding, report_text) if each.via is None]
     return [] if absence.only_kinds(finding, denied) else [mention.quote for mention in denied]
 
 
-def _rules_on(piece: Evidence) -> list[Weighing]:
-    return [
-        rule for rule in pack().wording.weighing if rule.finding == piece.finding and rule.presence is piece.presence
-    ]
+def _rules_on(piece: Evidence, report_text: str) -> list[Weighing]:
+    """Return what may be said of a finding; not what weighs a thing against another name of it."""
+    rules = _rules().get((piece.finding, piece.presence), [])
+    if not rules:
+        return []
+    seen = {
+        form.concept
+        for mention in known_of(report_text)[piece.finding]
+        if mention.value == 1
+        for form in mention.finding.normal_forms
+    }
+    return [rule for rule in rules if seen.isdisjoint(topic_of(rule.other).itself)]
+
+
+@lru_cache(maxsize=1)
+def _rules() -> dict[tuple[str, Presence], list[Weighing]]:
+    rules: dict[tuple[str, Presence], list[Weighing]] = {}
+    for rule in pack().wording.weighing:
+        rules.setdefault((rule.finding, rule.presence), []).append(rule)
+    return rules
 
 
 def weighed(evidence: Sequence[Evidence], report_text: str, voice: Voice) -> list[Weighed]:
@@ -167,7 +186,7 @@ def weighed(evidence: Sequence[Evidence], report_text: str, voice: Voice) -> lis
     quoted = {piece.finding: piece for piece in evidence if piece.kind is EvidenceKind.QUOTED}
     said: list[Weighed] = []
     for piece in quoted.values():
-        for rule in _rules_on(piece):
+        for rule in _rules_on(piece, report_text):
             other = quoted.get(rule.other)
             if other is None or other.presence is not rule.other_presence:
                 continue
