@@ -68,9 +68,9 @@ def longest_in(said: Refusal, asked: int) -> int | None:
 
 def prompt_in(said: Refusal) -> int | None:
     """Return the tokens that a refusal counts in the prompt alone, None where it does not say so."""
-    found = re.search(
-        r"(\d+) (?:input tokens|in the messages|in your prompt|prompt tokens|`inputs` tokens)", said.message
-    )
+    counted = r"(\d+) (?:input tokens|in the messages|in your prompt|prompt tokens|`inputs` tokens)"
+    # LM Studio counts the prompt alone: what it could not keep.
+    found = re.search(counted, said.message) or re.search(r"keep the first (\d+) tokens", said.message)
     return int(found.group(1)) if found else None
 
 
