@@ -219,7 +219,7 @@ class Serving:
     def _shorter(self, said: Refusal, body: bytes) -> Adapted | None:
         """Return a request with a shorter reply for one that is too long for the context; None where none fits."""
         limit, longest = said.context[0] if said.context else 0, _longest(body)
-        prompt = blame.prompt_in(said, longest)
+        prompt = blame.prompt_in(said)
         if not limit or prompt is None:
             return None
         if limit != self.capabilities.context_length:
