@@ -155,13 +155,14 @@ class Serving:
             return Adapted(said.kind)
         return None if parts else self._unexplained(said, failure)
 
-    def heard_in_batch(self, line: Mapping[str, Any]) -> None:
-        """Learn from a line of a batch's result that is a refusal: the next round is put otherwise."""
+    def heard_in_batch(self, line: Mapping[str, Any]) -> bool:
+        """Learn from a line of a batch's result that is a refusal; return whether the next round is put otherwise."""
         said = line.get("response")
         status, body = (said.get("status_code"), said.get("body")) if isinstance(said, dict) else (None, None)
-        if isinstance(status, int) and status >= 400:
-            reply = WireReply(status, {}, json.dumps(body).encode())
-            self.heard(reply, Sent("", b"{}", self._at_first), RefusedRequest("in a batch"))
+        if not isinstance(status, int) or status < 400:
+            return False
+        reply = WireReply(status, {}, json.dumps(body).encode())
+        return isinstance(self.heard(reply, Sent("", b"{}", self._at_first), RefusedRequest("in a batch")), Adapted)
 
     def _unexplained(self, said: Refusal, failure: Exception | None) -> Exception | None:
         """Return how a refusal is met that names nothing."""
