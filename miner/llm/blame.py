@@ -71,6 +71,8 @@ def prompt_in(said: Refusal, asked: int) -> int | None:
     found = re.search(
         r"(\d+) (?:input tokens|in the messages|in your prompt|of text input|prompt tokens)", said.message
     )
+    # LM Studio counts the prompt alone: what it could not keep.
+    found = found or re.search(r"keep the first (\d+) tokens", said.message)
     if found:
         return int(found.group(1))
     needed = said.context[1] if said.context else 0

@@ -59,11 +59,14 @@ class Passing(Exception):
 class RefusedRequest(Exception):
     """A request that this server will never answer, while others may fare better."""
 
-    def __init__(self, kind: str, told: str = "") -> None:
+    def __init__(self, kind: str, told: str = "", *, billed: bool | None = False) -> None:
         super().__init__(kind)
         self.kind = kind
+        self.billed = billed
         self.told = told
         """The server's words, as they may be shown, and what to do."""
+        self.billed = billed
+        """Whether the server charged for it; None where nobody can know."""
 
 
 class Permanent(EngineStopped):
@@ -86,12 +89,12 @@ def of_reply(reply: WireReply, settings: ServerSettings, request: bytes | None =
     told = (f': "{shown}"' if shown else "") + f"; {_instead(said, settings)}"
     if sentence := _permanent(said, settings):
         return Permanent(sentence + (f' (it says: "{shown}")' if shown else ""), said.kind)
+    # Nobody charges for a status; an error inside of what looks like an answer may have been charged as one.
+    billed = None if said.inside_200 or said.trouble is Trouble.GENERATED else False
     if said.trouble in _PASSING:
-        # Nobody charges for a status; an error inside of what looks like an answer may have been charged as one.
-        billed = None if said.inside_200 or said.trouble is Trouble.GENERATED else False
         throttled = said.trouble is Trouble.BUSY
         return Passing(said.kind, throttled=throttled, billed=billed, told=told, generated=said.generated)
-    return RefusedRequest(said.kind, told)
+    return RefusedRequest(said.kind, told, billed=billed)
 
 
 def of_wire(error: WireError, settings: ServerSettings, *, has_answered: bool) -> Exception:

@@ -270,8 +270,10 @@ class _Round(AskedJob):
                 row = asked.pop(str(line.get("custom_id")), None)
                 # A line that we did not ask for, or that comes twice, is not ours to use.
                 if row is not None:
-                    calls.append(client.from_batch(_call(row, batch_id, model), line))
-                    client.serving.heard_in_batch(line)
+                    call = client.from_batch(_call(row, batch_id, model), line)
+                    if client.serving.heard_in_batch(line):  # the next round puts it otherwise
+                        call = call.model_copy(update={"error": f"learnt from {call.error}"})
+                    calls.append(call)
         if _status(state) == "expired":
             calls += [
                 _call(row, batch_id, model).model_copy(update={"error": "batch expired", "cost_usd": 0.0})

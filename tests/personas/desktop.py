@@ -21,7 +21,7 @@ _GH = "https://github.com"
 
 def _poor(completion: Completion, request: Request) -> Completion:
     """Answer as a model that never saw its instructions, where they are long."""
-    if not longer_than(4000)(request):
+    if not longer_than(1000)(request):
         return completion
     completion["choices"][0]["message"] = {"role": "assistant", "content": "The lungs are clear. How can I help you?"}
     completion["usage"] |= {"prompt_tokens": 2048, "total_tokens": 2058}

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from tests.personas.model import words
 from tests.personas.persona import Refusal, Request
 
 When = Callable[[Request], bool]
@@ -67,7 +68,7 @@ def in_schema(keyword: str) -> When:
 
 def longer_than(characters: int) -> When:
     """Whether the messages are longer than a window."""
-    return lambda request: len(json.dumps(request["messages"])) > characters
+    return lambda request: sum(len(words(message)) for message in request["messages"]) > characters
 
 
 def longest(tokens: int) -> When:

@@ -88,7 +88,7 @@ class Outcome:
         if len(self.log.probes) > MOST_PROBES:
             return f"{len(self.log.probes)} requests only to try the server"
         sentence = self.persona.sentence(self.command)
-        if sentence is not None and not (self.persona.may_succeed and self.code == 0):
+        if sentence is not None and not (self.persona.may_succeed and self.made == self.wanted):
             return self._stopped_otherwise(sentence)
         if self.made != self.wanted or self.code != 0:
             return f"{self.made} of {self.wanted} arrived, exit {self.code}: {self._last}"

@@ -28,6 +28,7 @@ from cxr.miner.kit.progress import clock
 from cxr.miner.llm.asked import Stopping
 from cxr.miner.llm.background import BackgroundClient
 from cxr.miner.llm.budget import BYTES_PER_TOKEN, seconds_for
+from cxr.miner.llm.failures import Permanent
 from cxr.miner.llm.policy import check_endpoint
 from cxr.miner.llm.prices import price_of
 from cxr.prompts.instructions import Instructions
@@ -107,8 +108,12 @@ class Server:
             said = _said(reply)
         except MiningReject as reject:
             said = {"error": f"{reject.reason}: {reject.message}"}
+        except Permanent:
+            raise
         except EngineStopped as stopped:
-            if request.sample.images and not self._takes_images and "HTTP 4" in str(stopped):
+            # What is wrong with the key, the model or the account is wrong without images, too.
+            unsure = not isinstance(stopped, Permanent) and "context" not in str(stopped)
+            if request.sample.images and not self._takes_images and unsure and "HTTP 4" in str(stopped):
                 raise EngineStopped(
                     f"{self._client.settings.base_url} takes no images ({str(stopped).partition(';')[0]}); serve a "
                     "vision-language model there, or lower --max-pixels"
