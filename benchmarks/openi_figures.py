@@ -288,8 +288,7 @@ REPEATED = (
 def wording(folder: Path, shared: Path) -> None:
     """Print how many texts of a task are another's as well, and what that costs, with one wording and with many."""
     print("## wording\n")
-    asked = (("ask", "--balance", "none"), ("ask", "--source", "report", "--balance", "none"))
-    for step in (("ingest", "openi", str(shared / "data" / "openi")), *asked):
+    for step in (("ingest", "openi", str(shared / "data" / "openi")), ("ask", "--balance", "none")):
         cxr(folder, *step)
     lines = []
     for manner in ("plain", "varied"):

@@ -13,7 +13,7 @@ from cxr.miner.mine.unquoted import unquoted
 from cxr.miner.pack import pack
 from cxr.miner.pack.wording import Weighing
 from cxr.schemas.finding import NormalForm
-from cxr.schemas.vocabulary import Certainty, Presence, Severity, Side
+from cxr.schemas.vocabulary import Certainty, Change, Presence, Severity, Side
 
 LABELED = [concept.id for concept in load_lexicon().concepts.values() if concept.label is not None]
 IN_LUNGS = ("lung_base", "lung_apex", "upper_lobe", "lower_lobe", "perihilar", "suprahilar", "retrocardiac")
@@ -145,6 +145,15 @@ def test_what_is_weighed_states_the_other_finding_and_no_attribute(rule: Weighin
     for said in rule.say:
         assert set(_presences(said)) == {rule.other_presence}, said
         assert not unquoted(said, ()), said
+
+
+# "Which was not there on the reference image" is not yet read as something new.
+@pytest.mark.parametrize("change", sorted(set(pack().wording.changes) - {Change.NEW}))
+def test_a_change_is_read_as_it_is_said(change: Change) -> None:
+    for wording, (finding, one) in product(SAID.changed, (("small left pneumothorax", 0), ("pleural effusions", 1))):
+        said = wording.format(seen=with_article(finding), change=pack().wording.changes[change][one])
+        (form,) = [form for found in analyse(said).findings for form in found.normal_forms]
+        assert (form.presence, form.change) == (Presence.PRESENT, change), said
 
 
 def test_a_draw_is_the_same_for_a_question_and_a_seed_and_differs_between_them() -> None:
