@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -30,7 +31,9 @@ def same_questions(db: Path, count: int) -> Path:
 
 
 def run(db: Path, server: ScriptedServer, *more: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([CXR, *LLM, "--base-url", server.url, "--db", db, *more], stderr=subprocess.DEVNULL)
+    words = [CXR, *LLM, "--base-url", server.url, "--db", db, *more]
+    # In one voice: what is drawn for each question would make them differ.
+    return subprocess.Popen(words, stderr=subprocess.DEVNULL, env=os.environ | {"CXR_MINE_STYLES": "brief"})
 
 
 def test_twelve_equal_questions_in_flight_are_asked_once(db: Path) -> None:
