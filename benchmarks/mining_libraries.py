@@ -17,6 +17,7 @@ one more row    requests of rows that had a reply, sent again when a row is adde
 
 import hashlib
 import json
+import logging
 import os
 import random
 import shutil
@@ -209,6 +210,7 @@ def main() -> None:
     options.add_argument("--rows", type=int, default=2000)
     options.add_argument("--only", nargs="*", default=["ours", *PACKAGES])
     asked = options.parse_args()
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # connections that a kill cuts
     print(f"{asked.rows:,} rows, {IN_FLIGHT} in flight, one core for the client", flush=True)
     kept = ROOT / ".libraries"
     pythons = {name: environment(kept / name, *PACKAGES[name]) for name in asked.only if name in PACKAGES}

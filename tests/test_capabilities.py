@@ -228,6 +228,22 @@ def test_a_longest_reply_that_is_not_heeded_is_said_under_its_other_name(tmp_pat
     assert ["max_tokens" in request for request in server.requests] == [False, True, True]
 
 
+def test_a_name_that_is_not_heeded_is_better_than_one_that_is_refused(tmp_path: Path) -> None:
+    def act(request: Request) -> Act:
+        said = completion(request, Say(PLAN))
+        said["usage"]["completion_tokens"] = 9000
+        return gpt5(request) or Raw(json.dumps(said))
+
+    with (
+        ScriptedServer(act) as server,
+        Asking(MineSettings(model="scripted", base_url=server.url), tmp_path) as engine,
+    ):
+        for number in range(3):
+            engine.plan(QUESTION.model_copy(update={"text": f"{QUESTION.text} ({number})"}), REPORT)
+    names = [length(request) for request in server.requests if "temperature" not in request]
+    assert names == ["max_completion_tokens", "max_tokens", "max_completion_tokens", "max_completion_tokens"]
+
+
 # --- what is remembered -------------------------------------------------------------------------------------------
 
 
@@ -375,6 +391,14 @@ def test_a_refusal_without_a_word_is_looked_into_with_three_tiny_requests(tmp_pa
     assert [call.stage for call in calls] == ["plan", "probe", "probe", "probe", "plan"]
     assert role(answered) == "user"
     assert not any("effusion" in str(request) for request in server.requests[1:4])
+
+
+def test_a_server_that_only_fails_may_do_so_for_the_form(tmp_path: Path) -> None:
+    """A template without a system role that ends in HTTP 500 and an empty body, as sglang's once did."""
+    with ScriptedServer(unless(lambda request: Refuse(500, None) if role(request) == "system" else None)) as server:
+        calls, answered = asked_in(tmp_path, server)
+    assert role(answered) == "user"
+    assert [call.stage for call in calls] == ["plan"] * 4 + ["probe"] * 3 + ["plan"]
 
 
 def test_a_server_that_refuses_everything_ends_the_run_with_its_words(tmp_path: Path) -> None:

@@ -112,6 +112,28 @@ def test_a_letter_or_a_description_of_one_option_is_read(text: str, letter: str 
     assert read_output(text, "single", SINGLE).value == letter
 
 
+_ALL = (
+    "Let us go through them.\n\n**A) edema**: there are no septal lines.\n**B) pleural effusion**: the angle is blunt."
+    "\n**C) fracture**: the ribs are intact.\n**D) cardiomegaly**: the heart is normal.\n\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("conclusion", "letter"),
+    [
+        ("Therefore, the most likely finding is:\n\n**B) pleural effusion**", "B"),
+        ("After all, the finding seems to be option B (pleural effusion).", "B"),
+        ("Thus, the correct answer is B.", "B"),
+        ("Given these observations, there is a pleural effusion. The picture is typical.", "B"),
+        ("Therefore, it is A or B.", None),
+        ("Thus A. Or is it C?", None),
+        ("Please see a doctor.", None),
+    ],
+)
+def test_of_an_answer_that_goes_through_all_options_the_conclusion_counts(conclusion: str, letter: str | None) -> None:
+    assert read_output(_ALL + conclusion, "single", SINGLE).value == letter
+
+
 @pytest.mark.parametrize("options", [["A) Yes", "B) No"], ["A) Present", "B) Absent"], ["A) True", "B) False"]])
 @pytest.mark.parametrize(
     ("text", "letter"),

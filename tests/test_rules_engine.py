@@ -356,7 +356,7 @@ def test_what_stands_beside_a_finding_is_weighed_where_a_quote_on_it_says_so(
     if said is None or quoted is None:
         assert len(piece.quotes) == len(plain.quotes)
         return
-    assert said in piece.statement
+    assert said in piece.statement.lower()
     assert said not in plain.statement
     assert any(quoted in quote.text for quote in piece.quotes)
 
@@ -369,7 +369,9 @@ def test_what_stands_beside_a_finding_is_weighed_where_a_quote_on_it_says_so(
         ("Small left pleural effusion. Right basilar atelectasis.", "Pleural Effusion", "atelectasis"),
         ("Left basilar atelectasis. Possible low lung volumes.", "Atelectasis", "volumes"),
         # a kind of it alone is denied, or less than all of it
-        ("Left basilar atelectasis. No large consolidation.", "Atelectasis", "consolidation"),
+        ("Left basilar atelectasis. No large consolidation.", "Atelectasis", "onsolidation"),
+        # another name of the same
+        ("Airspace disease in the left base. No consolidation.", "Lung Opacity", "onsolidation"),
     ],
 )
 def test_what_is_not_surely_beside_a_finding_is_not_told(report: str, finding: str, unsaid: str) -> None:

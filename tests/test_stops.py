@@ -1,5 +1,6 @@
 """A run ends where nothing comes of it: after twelve paid calls, or five questions with one reason; and says why."""
 
+import asyncio
 import gzip
 import json
 from collections.abc import Callable, Iterator
@@ -9,14 +10,17 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from cxr.miner.kit.errors import EngineStopped
+from cxr.miner.kit.errors import EngineStopped, MiningReject
 from cxr.miner.llm.completion import other_model, read_completion
+from cxr.miner.llm.course import Course
 from cxr.miner.llm.failures import Permanent, RefusedRequest, of_reply
 from cxr.miner.llm.wire import WireReply
 from cxr.miner.mine.batches import collect, mine_in_batches
 from cxr.miner.mine.many import mine_llm
 from cxr.miner.mine.settings import MineSettings
+from cxr.schemas.vocabulary import RejectReason
 from tests.batch_server import BatchingServer
+from tests.clocks import seconds_asked_for
 from tests.conftest import Cli
 from tests.scripted_server import Act, Fail, Raw, Say, ScriptedServer, completion, schema_name
 from tests.synthetic import CHAIN, EVIDENCE, PLAN, REPLIES, write_store
@@ -120,6 +124,29 @@ def test_a_good_run_opens_up_with_its_first_chain(db: Path) -> None:
     assert result.mined == 24
     (told,) = [note for note in result.notes if "failed" in note]
     assert told.startswith("6 questions failed: ")
+
+
+def test_the_slow_start_costs_a_normal_run_less_than_a_twentieth() -> None:
+    """2,000 questions of three calls at 500 ms, 64 at once, in a loop where sleeping takes no time."""
+    questions, at_once, latency_s = 2000, 64, 0.5
+
+    async def run_all(**options: Any) -> None:
+        course = Course(MineSettings(model="m", **options))
+        course.reply_is_enough = False
+        todo = iter(range(questions))
+
+        async def work() -> None:
+            for number in todo:
+                with course.question(str(number)):
+                    for _ in range(3):
+                        async with course.turn(str(number)):
+                            await asyncio.sleep(latency_s)
+                course.made(str(number))
+
+        await asyncio.gather(*(work() for _ in range(at_once)))
+
+    at_full_speed = seconds_asked_for(lambda: run_all(max_useless_calls=None))
+    assert at_full_speed < seconds_asked_for(run_all) < at_full_speed / 0.95
 
 
 def test_a_reply_that_was_not_taken_is_shown_with_its_fault(db: Path, cxr: Cli) -> None:
@@ -278,3 +305,17 @@ def test_another_models_name_costs_no_chain_and_is_said_once(db: Path, capsys: p
 def test_only_another_models_name_is_told(said: str, asked: str, told: str | None) -> None:
     text = json.dumps({"choices": [{"message": {"content": "x"}}], "model": said})
     assert other_model(read_completion(text), asked) == told
+
+
+def test_who_asks_in_other_threads_does_not_go_on() -> None:
+    course = Course(MineSettings(model="m", max_failures_in_row=2))
+    reject = MiningReject(RejectReason.MODEL_OUTPUT_INVALID, "the reply of q1 is odd", "the reply is odd")
+
+    async def ask() -> None:
+        assert course.rejected("q1", reject) is None
+        assert course.rejected("q2", reject) is not None
+        async with course.turn("q3"):
+            raise AssertionError
+
+    with pytest.raises(EngineStopped, match="the reply is odd"):
+        asyncio.run(ask())

@@ -42,6 +42,8 @@ class Course:
         self._changed = asyncio.Event()
         self._unanswered = 0
         self._row: tuple[str, int] = ("", 0)
+        self._stop: EngineStopped | None = None
+        """What has ended the asking: those that ask in other threads shall not go on."""
         self.failed: Counter[str] = Counter()
         """Why questions failed, and how many."""
         self._errors: Counter[str] = Counter()
@@ -51,8 +53,10 @@ class Course:
 
     @contextlib.asynccontextmanager
     async def turn(self, question_id: str) -> AsyncIterator[None]:
-        """Wait until a question may ask; raises EngineStopped where all that may be paid has led to nothing."""
+        """Wait until a question may ask; raises EngineStopped where that has ended, for whatever reason."""
         held = False
+        if self._stop is not None:
+            raise EngineStopped(str(self._stop))
         if self._most is not None and not self._opened and question_id in self._entered:
             held = await self._admitted(question_id, self._most)
         try:
@@ -67,6 +71,8 @@ class Course:
         self._waiting[question_id] += 1
         try:
             while not self._opened:
+                if self._stop is not None:
+                    raise EngineStopped(str(self._stop))
                 if self._paid >= most and all(self._waiting[begun] for begun in self._begun):
                     raise self._nothing_comes()
                 if question_id not in self._begun and len(self._begun) < _AT_FIRST:
@@ -100,7 +106,7 @@ class Course:
         """
         self._unanswered += 1
         if self._unanswered >= self._settings.max_failures_in_row:
-            return EngineStopped(
+            return self._ending(
                 f"{self._settings.base_url} has failed {self._unanswered} questions in a row ({what}{told}); then run "
                 "the same command again"
             )
@@ -166,7 +172,7 @@ class Course:
         self._row = (why, self._row[1] + 1 if self._row[0] == why else 1)
         if self._row[1] < self._settings.max_failures_in_row:
             return None
-        return EngineStopped(
+        return self._ending(
             f"{self._settings.base_url} has failed {self._row[1]} questions in a row for the same reason "
             f"({reject.kind}); see that the model is fit for this and the server takes the request options, then run "
             "the same command again"
@@ -193,13 +199,19 @@ class Course:
         questions = "question" if self.failed.total() == 1 else "questions"
         return f"{self.failed.total():,} {questions} failed: {each}" + (f"; {rest:,} for other reasons" if rest else "")
 
+    def _ending(self, sentence: str) -> EngineStopped:
+        self._stop = EngineStopped(sentence)
+        self._change()
+        return self._stop
+
     def _change(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 
     def _nothing_comes(self) -> EngineStopped:
-        why = self.told() or self._errors.most_common(1)[0][0] or "no question has ended"
-        return EngineStopped(
+        common = next(iter(dict(self._errors.most_common(1))), "no question has ended")
+        why = self.told() or common
+        return self._ending(
             f"{self._paid} calls to {self._settings.base_url} have been paid for and nothing has come of them ({why}); "
             "`cxr show QUESTION` shows what the model wrote. Take another model or other request options, or allow "
             "more such calls with max_useless_calls, and run the same command again"

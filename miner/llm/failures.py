@@ -62,6 +62,7 @@ class RefusedRequest(Exception):
     def __init__(self, kind: str, told: str = "", *, billed: bool | None = False) -> None:
         super().__init__(kind)
         self.kind = kind
+        self.billed = billed
         self.told = told
         """The server's words, as they may be shown, and what to do."""
         self.billed = billed

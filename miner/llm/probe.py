@@ -129,6 +129,12 @@ async def answered(
                     raise _takes_nothing(serving, settings) from None
                 if serving.takes == takes:  # a tiny one was answered in this form: it is this one that is refused
                     raise refused.failure from None
+            except Passing as failure:
+                serving.settle()
+                if not _may_be_the_form(serving, settings, failure, asked):
+                    raise
+                if not (await probe(serving, settings, ask)).answered or serving.takes == takes:
+                    raise
             except Exception:
                 serving.settle()
                 raise
@@ -136,6 +142,15 @@ async def answered(
                 serving.replied(reply, written.request, takes)
                 return reply
     raise RefusedRequest(f"refused in {_MOST_FORMS} forms")
+
+
+def _may_be_the_form(serving: Serving, settings: ServerSettings, failure: Passing, asked: Asked) -> bool:
+    """Return whether a server that only fails, and has never answered, may do so for the form of what it is asked.
+
+    Some answer HTTP 500 without a word where a model's template has no system role.
+    """
+    untried = not (serving.answered or serving.probed)
+    return untried and failure.kind.startswith("HTTP 5") and asked.faltered >= settings.max_tries
 
 
 def _takes_nothing(serving: Serving, settings: ServerSettings) -> EngineStopped:

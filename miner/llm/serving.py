@@ -100,6 +100,8 @@ class Serving:
         self.last_refusal: str | None = None
         self._fresh: set[tuple[Part, str]] = set()
         """What was refused since the client was made."""
+        self._unheeded = False
+        """Whether a reply was longer than it was asked to be."""
         self._alone: asyncio.Event | None = None
         self.takes = self._best()
         self._at_first = self.takes
@@ -144,7 +146,8 @@ class Serving:
             return self._shorter(said, sent.body)
         if not blame.is_eligible(said) or (said.status >= 500 and not _COMPLAINT.search(said.message)):
             return None
-        self.last_refusal = quoted(said, sent.body) or said.kind
+        # Without the request nobody can tell which words are its own.
+        self.last_refusal = (quoted(said, sent.body) if sent.key else "") or said.kind
         parts = blame.blamed(reply, said, sent.takes)
         longest = blame.longest_in(said, _longest(sent.body)) if Part.LENGTH in parts else None
         if (found := self._set_and_refused(reply, said, parts, sent.takes, longest)) is not None:
@@ -156,13 +159,13 @@ class Serving:
         return None if parts else self._unexplained(said, failure)
 
     def heard_in_batch(self, line: Mapping[str, Any]) -> bool:
-        """Learn from a line of a batch's result that is a refusal; return whether the next round is put otherwise."""
+        """Learn from a line of a batch's result; return whether it taught how the next round is put otherwise."""
         said = line.get("response")
         status, body = (said.get("status_code"), said.get("body")) if isinstance(said, dict) else (None, None)
-        if not isinstance(status, int) or status < 400:
-            return False
-        reply = WireReply(status, {}, json.dumps(body).encode())
-        return isinstance(self.heard(reply, Sent("", b"{}", self._at_first), RefusedRequest("in a batch")), Adapted)
+        if isinstance(status, int) and status >= 400:
+            reply = WireReply(status, {}, json.dumps(body).encode())
+            return isinstance(self.heard(reply, Sent("", b"{}", self._at_first), RefusedRequest("in a batch")), Adapted)
+        return False
 
     def _unexplained(self, said: Refusal, failure: Exception | None) -> Exception | None:
         """Return how a refusal is met that names nothing."""
@@ -184,6 +187,8 @@ class Serving:
             elif way != WAYS[part][-1] and (part, way) not in self._fresh:
                 # The role developer is a name that only some of OpenAI's models know.
                 also = ("developer",) if way == "system" and "developer" not in words else ()
+                if way == "max_tokens" and self._unheeded:
+                    self._take_again(Part.LENGTH, "max_completion_tokens")
                 self.refuse(part, way, *also, words=words)
         return bool(parts) and self.takes != takes
 
@@ -206,10 +211,15 @@ class Serving:
         self.know(refused=(*kept, *new))
         say(f"{self._named} {_MEANS[part][self.takes.way(part)]} from now on ({words})")
 
+    def _take_again(self, part: Part, way: str) -> None:
+        """Forget that a way was refused: it was not heeded, and the next best is not even taken."""
+        self._fresh.discard((part, way))
+        self.know(refused=tuple(one for one in self.capabilities.refused if one.way != way))
+
     def _shorter(self, said: Refusal, body: bytes) -> Adapted | None:
         """Return a request with a shorter reply for one that is too long for the context; None where none fits."""
         limit, longest = said.context[0] if said.context else 0, _longest(body)
-        prompt = blame.prompt_in(said, longest)
+        prompt = blame.prompt_in(said)
         if not limit or prompt is None:
             return None
         if limit != self.capabilities.context_length:
@@ -269,7 +279,8 @@ class Serving:
 
     def _is_kept_short(self, tokens: int, asked: int, takes: Takes) -> None:
         """Say the longest reply under its other name where the server did not heed it under this one."""
-        if takes.length == "max_completion_tokens" and tokens > asked + asked // 16 and not self._fresh_of(Part.LENGTH):
+        if takes.length == "max_completion_tokens" and tokens > asked + asked // 16 and not self._unheeded:
+            self._unheeded = True
             self.refuse(Part.LENGTH, takes.length, words=f"a reply of {tokens:,} tokens where {asked:,} were asked for")
 
     # ---- what is known
@@ -280,9 +291,6 @@ class Serving:
         self.takes = self._best()
         if self._file is not None:
             self._file.keep(self.capabilities)
-
-    def _fresh_of(self, part: Part) -> bool:
-        return any(one is part for one, _ in self._fresh)
 
     def _best(self) -> Takes:
         """Return how requests are put now: what the user has set stands, the rest is the best that is taken."""

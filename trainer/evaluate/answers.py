@@ -74,6 +74,17 @@ _KEYS_OF_LISTS = ("findings", "finding", "abnormalities", "diagnoses", "labels",
 _MARK = re.compile(r"^[ \t]*(?:[-*+\u2022\u2013]|\(?\d{1,2}[.)])[ \t]+(?=\S)", re.MULTILINE)
 _PAIR = re.compile(rf":\W{{0,6}}(?:{_SAID})\W{{0,6}}$", re.IGNORECASE)
 _IN_BRACKETS = re.compile(rf"\s\(({_SAID})\)(?:\s?(?:,|;|and\b|$))", re.IGNORECASE)
+# An answer that goes through all options first, and then says which it is.
+_MAY_BE_CONCLUDED = frozenset({How.SEVERAL, How.CONFLICT, How.UNKNOWN, How.HEDGED})
+_CONCLUDING = re.compile(
+    r"(?:^|(?<=[\n.!?*:])|(?<=[.!?:*]\s))(?:therefore|thus|hence|so,|overall|consequently|conclusion\b"
+    r"|in (?:conclusion|summary)|(?:given|based on|considering) (?:the|these|this|all|my)"
+    r"|the (?:correct|best|final|right|most \w+) (?:answer|option|choice|finding))",
+    re.IGNORECASE,
+)
+_PARAGRAPH = re.compile(r"\n\s*\n")
+_REASONED = 60
+"""So much is written before a conclusion is one."""
 # JSON that a model nests deeper than this is no answer; Python's parser would give up by its own limit.
 _LONGEST_JSON = 20_000
 
@@ -83,13 +94,27 @@ def read_output(text: str, task: str, options: Sequence[str] | None = (), questi
     output = output_of(text)
     if output.cut_off:
         return Answer(None, How.CUT_OFF)
-    read = [Answer(None, How.EMPTY)]
+    lettered = letters_of(options or ())
+    answer = Answer(None, How.EMPTY)
     for said in _worth_reading(output.answer):
-        read.append(_read(said, task, letters_of(options or ()), question))
-        if read[-1].how not in {How.UNKNOWN, How.EMPTY}:
+        answer = _read(said, task, lettered, question)
+        if answer.how not in {How.UNKNOWN, How.EMPTY}:
             break
     # Where nothing could be read, what the whole answer lacks is told.
-    return replace(read[-1], tagged=output.tagged)
+    if answer.how in _MAY_BE_CONCLUDED:
+        read = (_read(said, task, lettered, question) for said in _conclusions(output.answer))
+        concluded = {each.value: each for each in read if each.parsed}
+        answer = next(iter(concluded.values())) if len(concluded) == 1 else answer
+    return replace(answer, tagged=output.tagged)
+
+
+def _conclusions(answer: str) -> Iterator[str]:
+    """Return what an answer ends with behind its reasoning: from its last concluding word, and its last paragraph."""
+    concluding = [match.start() for match in _CONCLUDING.finditer(answer)][-1:]
+    paragraphs = [match.end() for match in _PARAGRAPH.finditer(answer.rstrip())][-1:]
+    for start in (*concluding, *paragraphs):
+        if start >= _REASONED:
+            yield answer[start:]
 
 
 def _worth_reading(answer: str) -> Iterator[str]:

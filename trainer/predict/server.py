@@ -108,6 +108,8 @@ class Server:
             said = _said(reply)
         except MiningReject as reject:
             said = {"error": f"{reject.reason}: {reject.message}"}
+        except Permanent:
+            raise
         except EngineStopped as stopped:
             # What is wrong with the key, the model or the account is wrong without images, too.
             unsure = not isinstance(stopped, Permanent) and "context" not in str(stopped)
