@@ -66,17 +66,12 @@ def longest_in(said: Refusal, asked: int) -> int | None:
     return max((number for number in numbers if 1 < number < asked), default=None)
 
 
-def prompt_in(said: Refusal, asked: int) -> int | None:
-    """Return the tokens of the prompt that a refusal counts in a request that asked for so long a reply."""
-    found = re.search(
-        r"(\d+) (?:input tokens|in the messages|in your prompt|of text input|prompt tokens)", said.message
-    )
+def prompt_in(said: Refusal) -> int | None:
+    """Return the tokens that a refusal counts in the prompt alone, None where it does not say so."""
+    counted = r"(\d+) (?:input tokens|in the messages|in your prompt|prompt tokens|`inputs` tokens)"
     # LM Studio counts the prompt alone: what it could not keep.
-    found = found or re.search(r"keep the first (\d+) tokens", said.message)
-    if found:
-        return int(found.group(1))
-    needed = said.context[1] if said.context else 0
-    return needed - asked if needed > asked else None
+    found = re.search(counted, said.message) or re.search(r"keep the first (\d+) tokens", said.message)
+    return int(found.group(1)) if found else None
 
 
 def _meant(names: Iterable[str], takes: Takes) -> frozenset[Part]:

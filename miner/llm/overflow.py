@@ -26,6 +26,8 @@ _TOO_LONG = (
     "tokens to keep from the initial prompt",
 )
 TOO_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
+# Here the number is the prompt's alone, which no shorter reply makes fit.
+_PROMPT_ALONE = ("keep the first", "tokens to keep from", "prompt is too long")
 _NUMBER = re.compile(r"(?<![\w.])\d{1,3}(?:,\d{3})+(?![\w.]\d)|(?<![\w.])\d{2,9}(?![\w]|\.\d)")
 _LIMITS = (
     re.compile(r"context length (?:is|of)(?: only)? (\d+)"),
@@ -38,18 +40,22 @@ _LIMITS = (
 
 
 def context_of(errors: Iterable[Mapping[str, Any]], message: str) -> tuple[int, int] | None:
-    """Return what the context holds and what is needed, 0 where that is not said; None for another error."""
+    """Return what the context holds and what is needed, 0 where that is not said; None for another error.
+
+    Of a prompt that does not fit by itself the need is not said: with what reply it was counted is not known.
+    """
     errors = list(errors)
     codes = {said for error in errors for said in (error.get("code"), error.get("type")) if isinstance(said, str)}
     if not sounds_too_long(message) and codes.isdisjoint(TOO_LONG_CODES):
         return None
     for error in errors:
-        limit, needed = (count(error.get(name), _MOST_TOKENS) for name in ("n_ctx", "n_prompt_tokens"))
-        if limit:
-            return limit, needed or 0
+        if limit := count(error.get("n_ctx"), _MOST_TOKENS):  # llama.cpp tells the prompt's tokens beside it
+            return limit, 0
     numbers = [int(found.replace(",", "")) for found in _NUMBER.findall(message)]
     plain = re.sub(r"(?<=\d),(?=\d{3})", "", message.lower())
     limit = next((int(found.group(1)) for pattern in _LIMITS if (found := pattern.search(plain))), 0)
+    if any(phrase in message.lower() for phrase in _PROMPT_ALONE):
+        return limit, 0
     needed = max((number for number in numbers if number > limit), default=0) if limit else 0
     return limit, needed
 

@@ -50,7 +50,7 @@ class Refusal:
     message: str = field(default="", repr=False)
     """The server's message in one line; it may hold report text."""
     context: tuple[int, int] | None = None
-    """Tokens that the server's context holds, and that the request needs (0: unknown), where it is too long."""
+    """Tokens that the server's context holds, and that request and reply need (0: unknown), where it is too short."""
     generated: str | None = field(default=None, repr=False)
     """The reply that failed the server's own check."""
     inside_200: bool = False

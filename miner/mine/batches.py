@@ -271,8 +271,13 @@ class _Round(AskedJob):
                 # A line that we did not ask for, or that comes twice, is not ours to use.
                 if row is not None:
                     call = client.from_batch(_call(row, batch_id, model), line)
+<<<<<<< HEAD
                     if client.serving.heard_in_batch(line):  # the next round puts it otherwise
                         call = call.model_copy(update={"error": f"learnt from {call.error}"})
+=======
+                    if client.serving.heard_in_batch(line):  # which is no lasting error: it is put otherwise
+                        call = call.model_copy(update={"error": f"{_LEARNT} ({call.error})"})
+>>>>>>> main
                     calls.append(call)
         if _status(state) == "expired":
             calls += [

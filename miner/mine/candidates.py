@@ -40,6 +40,8 @@ class Candidate:
 
     number: int
     sampling: dict[str, object]
+    style: str | None = None
+    """The voice that the model was asked for."""
     reasoning: Reasoning | None = None
     reject: MiningReject | None = None
     """Why it is no chain, or could not be judged."""
@@ -173,7 +175,9 @@ class Chooser:
                     return await engine.reason(question, report)
                 return Reasoning(*first, await engine.chain(question, *first, report))
 
-            return await self._made(question, report, Candidate(number, sampling), reason)
+            style = engine.style_of(question)
+            empty = Candidate(number, sampling, None if style is None else style.name)
+            return await self._made(question, report, empty, reason)
 
         left, made = list(range(1, self.settings.best_of + 1)), list[Candidate]()
         alone = self.settings.until_factual
@@ -269,7 +273,9 @@ def candidate_rows(
             "settings_hash": fingerprint,
             "candidate_no": each.number,
             "repairs": each.repairs,
-            "sampling": json.dumps(each.sampling, sort_keys=True),
+            "sampling": json.dumps(
+                each.sampling | ({} if each.style is None else {"style": each.style}), sort_keys=True
+            ),
             **_reasoning_columns(each.reasoning),
             "judge": judge[0],
             "judge_version": judge[1],

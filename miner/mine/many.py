@@ -157,7 +157,8 @@ class Mining:
         self._judging, self._chooser, self._yield = judging, None, Yield()
         if judging is not None:
             at_once = client.sink is not None
-            self._chooser = Chooser(self._engine, asked.settings, judging.score, side_by_side=at_once)
+            made = client.course.made
+            self._chooser = Chooser(self._engine, asked.settings, judging.score, made, side_by_side=at_once)
             self._yield = Yield(judging.judge.name)
             self._books.append(judging.books)
             judging.books.owned_by(run, judging.books.job(judging.judge.name, judging.judge.version))

@@ -114,8 +114,15 @@ class LLMEngine:
         }
 
     def style_of(self, question: Question) -> Style | None:
-        """Return the voice of a question's chain; None where the prompts have no place for one."""
-        return drawn(question.question_id, self._settings.sampling_seed, self._styles) if self._styles else None
+        """Return the voice of a question's chain; None where the prompts have no place for one.
+
+        With another seed it is another one: candidates of one question take turns.
+        """
+        if not self._styles:
+            return None
+        seed = self._settings.sampling_seed or 0
+        first = drawn(question.question_id, seed, range(len(self._styles)))
+        return self._styles[(first + int(str(self._sampling.get("seed", seed))) - seed) % len(self._styles)]
 
     @cached_property
     def _schemas_hash(self) -> str:
@@ -189,6 +196,7 @@ class LLMEngine:
             lambda reply: check_chain_reply(reply, question, evidence),
             question_id=question.question_id,
             licence=report.licence,
+            guide=self._guide("chain", question, len(evidence)),
         )
         return to_chain(reply, question)
 
