@@ -34,6 +34,7 @@ from cxr.miner.store import Run, Store
 from cxr.schemas.call import Call
 
 _OPEN = "collected_at is null"
+_LEARNT = "refused, and put otherwise next"
 
 
 def mine_in_batches(db: Path, settings: MineSettings, most_requests: int = MOST_REQUESTS) -> MineResult:
@@ -271,13 +272,8 @@ class _Round(AskedJob):
                 # A line that we did not ask for, or that comes twice, is not ours to use.
                 if row is not None:
                     call = client.from_batch(_call(row, batch_id, model), line)
-<<<<<<< HEAD
-                    if client.serving.heard_in_batch(line):  # the next round puts it otherwise
-                        call = call.model_copy(update={"error": f"learnt from {call.error}"})
-=======
                     if client.serving.heard_in_batch(line):  # which is no lasting error: it is put otherwise
                         call = call.model_copy(update={"error": f"{_LEARNT} ({call.error})"})
->>>>>>> main
                     calls.append(call)
         if _status(state) == "expired":
             calls += [
