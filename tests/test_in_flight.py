@@ -31,7 +31,7 @@ def same_questions(db: Path, count: int) -> Path:
 
 
 def run(db: Path, server: ScriptedServer, *more: str) -> "subprocess.Popen[bytes]":
-    words = [CXR, *LLM, "--base-url", server.url, "--db", db, *more]
+    words = [str(word) for word in (CXR, *LLM, "--base-url", server.url, "--db", db, *more)]
     # In one voice: what is drawn for each question would make them differ.
     return subprocess.Popen(words, stderr=subprocess.DEVNULL, env=os.environ | {"CXR_MINE_STYLES": "brief"})
 
