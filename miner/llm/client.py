@@ -33,7 +33,7 @@ from cxr.miner.llm.pace import LONGEST_PAUSE_S, Pace
 from cxr.miner.llm.prices import billed
 from cxr.miner.llm.probe import Probed, answered, probe
 from cxr.miner.llm.reading import Unread, ended, text_of
-from cxr.miner.llm.reasks import mended, reason, shortened, thought
+from cxr.miner.llm.reasks import mended, shortened, thought
 from cxr.miner.llm.serving import Serving
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.typed import Typed, typed
@@ -146,7 +146,7 @@ class Client:
                 return reply
             except Unread as error:
                 asked.fault = error.fault
-                request = mended(request, reason(error, asked.rejection))
+                request = mended(request, error.fault)
         raise rejected(asked)
 
     async def _whole(self, request: Mapping[str, Any], asked: Asked) -> ChatCompletion:

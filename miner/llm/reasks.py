@@ -6,15 +6,11 @@ instead. The words go to the end of the last message, so that roles still altern
 keep, stays the same.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from openai.types.chat import ChatCompletion
-from pydantic import ValidationError
 
-from cxr.schemas.rejection import Rejection
-
-_MOST = 3
 # Characters of a text where the first reply ran over its end; every prompt asks for one sentence or two.
 _SHORT = 200
 _WARMER = 0.5
@@ -46,18 +42,6 @@ def shortened(request: Mapping[str, Any], room: int | None) -> dict[str, Any]:
     return again | {"messages": _with(request["messages"], _CUT)}
 
 
-def reason(error: Exception, rejection: Rejection | None) -> str:
-    """Return why a reply was not taken: the check that it fails, or the fields that do not fit; never its own words."""
-    if rejection is not None:
-        return rejection.message
-    if (fault := getattr(error, "fault", None)) is not None:
-        return str(fault)
-    found: BaseException | None = error
-    while found is not None and not isinstance(found, ValidationError):
-        found = found.__cause__ or found.__context__
-    return "; ".join(_fields(found)) if found is not None else "it is no JSON object of the given schema"
-
-
 def thought(completion: ChatCompletion) -> bool:
     """Return whether a model thought before it answered, by its usage or by where its words stand."""
     details = completion.usage.completion_tokens_details if completion.usage else None
@@ -71,24 +55,3 @@ def thought(completion: ChatCompletion) -> bool:
 def _with(messages: Any, note: str) -> list[Any]:
     *before, last = messages
     return [*before, {**last, "content": f"{last['content']}\n\n{note}"}]
-
-
-def _fields(error: ValidationError) -> Iterator[str]:
-    """Return the first fields that do not fit, as `items[2].kind`, each with what was expected there."""
-    wrong = error.errors(include_url=False, include_input=False, include_context=False)
-    for each in wrong[:_MOST]:
-        place = list(each["loc"])
-        if each["type"] == "json_invalid":
-            yield "it is no JSON object of the given schema"
-        elif each["type"] == "extra_forbidden":
-            # Its name is the model's own.
-            yield f"{_path(place[:-1])} has a field that the schema does not have"
-        else:
-            yield f"{_path(place)}: {each['msg']}"
-    if len(wrong) > _MOST:
-        yield f"and {len(wrong) - _MOST} more fields do not fit"
-
-
-def _path(place: list[int | str]) -> str:
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
-    return path.removeprefix(".") or "the object"
