@@ -222,7 +222,6 @@ def test_a_reask_names_the_field_and_shows_no_invented_words(tmp_path: Path) -> 
             {"items": [{**evidence_reply()["items"][0], "kind": "guessed"}]},
             "items[0].kind: Input should be 'quoted' or",
         ),
-        ({"items": [{**evidence_reply()["items"][0], "gigantic": 1}]}, "items[0] has a field that the schema does not"),
         ({"items": [{"finding": "Fracture"}]}, "items[0].kind: Field required"),
         ({}, "items: Field required"),
         ("a gigantic effusion", "it is no JSON object of the given schema"),

@@ -36,7 +36,10 @@ def test_rewards_are_told_beside_the_papers(tmp_path: Path, given: dict[str, Any
         ({"rewards": {"format": float("nan")}}, "expected a finite number"),
         ({"rewards": 1}, "rewards is '1'; expected a valid dictionary"),
         ({"reward_weights": 1}, "it is called 'rewards' now"),
-        ({"process_judge": "gut"}, "process_judge is 'gut'; expected 'rules', 'llm', 'rules+encoder', or your own"),
+        (
+            {"process_judge": "gut"},
+            "process_judge is 'gut'; expected 'rules', 'llm', 'cascade', 'rules+encoder', or your own",
+        ),
         (
             {"process_reward": "gut"},
             "process_reward is 'gut'; expected 'grounded', 'factuality', 'none', or who judges the paper's factuality",

@@ -199,11 +199,11 @@ WEATHERS: dict[str, Weather] = {
     ),
     "NaN": Weather(changed(lambda body: body.replace(b'"created": 0', b'"created": NaN')), None),
     "NaN for a reply": Weather(changed(lambda body: b"NaN"), "no completion"),
-    "NaN for choices": Weather(changed(lambda body: b'{"choices": [NaN]}'), "no completion"),
+    "NaN for choices": Weather(changed(lambda body: b'{"choices": [NaN]}'), "without choices"),
     "headers that lead elsewhere": Weather(
         changed(lambda body: body, b"set-cookie: a=b\r\nalt-svc: h2=\":1\"\r\nrefresh: 0; url=/x\r\n"), None
     ),
-    "a list": Weather(changed(lambda body: b"[" + body + b"]"), "no completion"),
+    "a list": Weather(changed(lambda body: b"[" + body + b"]"), None),
     "an error page": Weather(
         raw(b"HTTP/1.1 502 Bad Gateway\r\ncontent-type: text/html\r\n\r\n<html>" + _HOSTILE_BODY * 100),
         "HTTP 502",
