@@ -21,7 +21,10 @@ REQUIRED = {name: os.environ.get(f"TESTS_REQUIRE_{name}") == "1" for name in ("S
 """What CI demands; elsewhere a test that lacks it is skipped."""
 
 # How long an example takes says more of the machine than of what is tested.
-hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# Every run draws others, and the suite has ten minutes: half of hypothesis's hundred do.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, max_examples=50, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("suite")
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -153,7 +153,7 @@ findings = st.sampled_from(pack().question_labels)
 
 
 @given(st.lists(st.lists(findings, min_size=1, max_size=5, unique=True), max_size=200), st.integers(1, 10))
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_down_sampled_sets_hold_the_ratio_and_no_rare_finding(sets: list[list[str]], least: int) -> None:
     kept = [sets[index] for index in downsample_sets(sets, balance="strict", min_positives=least)]
     counts = Counter(finding for members in kept for finding in members)
@@ -164,7 +164,7 @@ def test_down_sampled_sets_hold_the_ratio_and_no_rare_finding(sets: list[list[st
 
 
 @given(st.lists(st.lists(findings, min_size=1, max_size=5, unique=True), max_size=200), st.integers(1, 10))
-@settings(max_examples=100)
+@settings(max_examples=40)
 def test_soft_balance_holds_among_the_findings_that_are_not_rare(sets: list[list[str]], least: int) -> None:
     kept = [sets[index] for index in downsample_sets(sets, balance="soft", min_positives=least)]
     before = Counter(finding for members in sets for finding in members)

@@ -133,7 +133,7 @@ def test_odd_text_gets_answers_not_exceptions(text: str) -> None:
 
 
 @given(st.text(max_size=200), st.text(max_size=60), st.text(max_size=30))
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_any_text_gets_one_verdict_per_finding(report: str, observation: str, status: str) -> None:
     answers = JUDGE.verdicts(report, [Finding(observation=observation, status=status)])
     assert len(answers) == 1

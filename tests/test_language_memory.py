@@ -101,7 +101,7 @@ def test_threads_that_read_at_once_read_what_one_reads() -> None:
 
 
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12))
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_phrases_at_a_word_are_all_that_there_are(words: list[str]) -> None:
     entries = load_lexicon().entries
     for start in range(len(words)):

@@ -17,7 +17,7 @@ clinical = st.lists(st.sampled_from(PHRASES) | st.sampled_from(SIGNS), max_size=
 
 
 @given(st.text(max_size=400) | clinical)
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_any_text_is_read_with_true_offsets(text: str) -> None:
     analysis = analyse(text)
     for mention, finding in zip(analysis.mentions, analysis.findings, strict=True):
@@ -31,7 +31,7 @@ def test_any_text_is_read_with_true_offsets(text: str) -> None:
 
 
 @given(clinical)
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_labels_and_their_evidence_agree(text: str) -> None:
     evidence = label_evidence(text)
     for finding, value in label(text).items():
@@ -44,7 +44,7 @@ def test_labels_and_their_evidence_agree(text: str) -> None:
 
 
 @given(st.text(max_size=120) | clinical, st.text(max_size=120) | clinical)
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_any_pair_is_read(observation: str, status: str) -> None:
     statement = read_statement(observation, status)
     assert statement.asserts or statement.forms == ()
