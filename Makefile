@@ -34,7 +34,7 @@ demo: $(VENV)/.installed  ## mine a bundled corpus of invented studies from repo
 
 .PHONY: test
 test: lint types contracts  ## run the whole check: ruff, mypy --strict, the import contracts, pytest
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: fuzz
 fuzz: $(VENV)/.dev  ## read MUTANTS damaged files with every reader (a long while; SEED names others)

@@ -27,6 +27,13 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("suite")
 
+TAKE_LONG = frozenset(
+    """test_kills test_main_job test_validation test_train_processes test_batches test_weather test_terminal test_forked
+    test_train test_report_browser test_no_look_ups test_in_flight test_kill test_report test_ingest_sources test_fuzz
+    test_full_disk test_sockets""".split()
+)
+"""Files of tests that take more than a quarter of a minute, most of it spent in other processes."""
+
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 """Takes arguments, and by name what stands in the environment."""
 CliIn = Cli
@@ -39,6 +46,11 @@ def pytest_configure() -> None:
     # A shell that starts the suite in the background ignores interrupts for it and for every command that it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     build_commands_once(typer.testing, "_get_command")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take longest come first, or one worker would be busy with them when the others have ended."""
+    items.sort(key=lambda item: item.path.stem not in TAKE_LONG)
 
 
 def pytest_collection_finish() -> None:
