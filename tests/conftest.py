@@ -27,28 +27,26 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("suite")
 
-TAKE_LONG = frozenset(
-    [
-        "test_kills",
-        "test_main_job",
-        "test_validation",
-        "test_train_processes",
-        "test_batches",
-        "test_weather",
-        "test_terminal",
-        "test_forked",
-        "test_train",
-        "test_report_browser",
-        "test_no_look_ups",
-        "test_in_flight",
-        "test_kill",
-        "test_report",
-        "test_ingest_sources",
-        "test_fuzz",
-        "test_full_disk",
-        "test_sockets",
-    ]
-)
+TAKE_LONG = {
+    "test_kills",
+    "test_main_job",
+    "test_validation",
+    "test_train_processes",
+    "test_batches",
+    "test_weather",
+    "test_terminal",
+    "test_forked",
+    "test_train",
+    "test_report_browser",
+    "test_no_look_ups",
+    "test_in_flight",
+    "test_kill",
+    "test_report",
+    "test_ingest_sources",
+    "test_fuzz",
+    "test_full_disk",
+    "test_sockets",
+}
 """Files of tests that take more than a quarter of a minute, most of it spent in other processes."""
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
