@@ -5,6 +5,7 @@ field is allowed, and no constraint is used that servers do not know. What a sch
 report) is checked in `cxr.miner.mine.checks` and sent back to the model in words.
 """
 
+from collections.abc import Mapping
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -98,6 +99,19 @@ class TemporalWholeReply(WholeReply):
     """Plan, evidence of change and chain in one; the chain's numbers count the items of the evidence from 1."""
 
     evidence: TemporalEvidenceReply = Field(description="what has become of each finding of the plan")
+
+
+REPLY_TYPES: Mapping[str, type[Reply]] = {
+    "plan": PlanReply,
+    "plan_temporal": PlanReply,
+    "evidence": EvidenceReply,
+    "evidence_temporal": TemporalEvidenceReply,
+    "chain": ChainReply,
+    "chain_temporal": ChainReply,
+    "whole": WholeReply,
+    "whole_temporal": TemporalWholeReply,
+}
+"""What is replied to each prompt of mining, by the prompt's name."""
 
 
 class WorkedCase(Frozen):

@@ -23,13 +23,13 @@ def doctor(
     from cxr.miner.kit.settings import choose
     from cxr.miner.llm.books import FileBooks
     from cxr.miner.llm.doctor import Format, examine
+    from cxr.miner.llm.settings import replies_folder
     from cxr.miner.mine.settings import MineSettings
     from cxr.schemas.vocabulary import Licence
 
     chosen = choose(Format, format_, "doctor: --format")
     settings = MineSettings.resolve(db, **server)
-    if settings.cache is None:
-        settings = settings.model_copy(update={"cache": db.with_suffix(".replies")})
+    settings = settings.model_copy(update={"cache": replies_folder(db, settings.cache)})
     # No text of a corpus is sent, whatever the store holds.
     found = examine(settings, FileBooks(db.with_name(f"{db.stem}.doctor"), [Licence.PUBLIC]))
     if chosen is Format.JSON:

@@ -67,11 +67,7 @@ def other_model(completion: ChatCompletion, asked: str) -> str | None:
 def _in_order(text: str) -> ChatCompletion:
     """Read a completion that leaves out, or says otherwise, what we do not need: asking again would pay twice."""
     try:
-        said = (
-            _streamed(text)
-            if text.lstrip().startswith("data:")
-            else json.loads(text.strip("\ufeff \n\r\t"), parse_int=_int)
-        )
+        said = _streamed(text) if text.lstrip().startswith("data:") else json.loads(text, parse_int=_int)
     except (ValueError, RecursionError):
         said = None
     if isinstance(said, list) and len(said) == 1:

@@ -22,7 +22,7 @@ def keywords_taken(settings: ServerSettings) -> frozenset[str]:
 
 def room_for(guide: Guide | None, settings: ServerSettings) -> dict[str, int]:
     """Return the tokens that a guided reply may take; a model that is told to think may take all that are set."""
-    if guide is None or getattr(settings, "reasoning_effort", None) is not None:
+    if guide is None or settings.reasoning_effort is not None:
         return {}
     return {"max_completion_tokens": min(guide.tokens, settings.max_completion_tokens)}
 

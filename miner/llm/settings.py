@@ -33,6 +33,11 @@ def _none(value: object) -> object:
 Sent = BeforeValidator(_none)
 
 
+def replies_folder(db: Path, cache: Path | None) -> Path:
+    """Return the folder in which the replies of a store's jobs are kept: the one that was named, or one beside it."""
+    return db.with_suffix(".replies") if cache is None else cache
+
+
 class ServerSettings(StageSettings):
     """Where a model server is, and how it is asked. The key is no setting: it comes from the environment alone."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cxr.miner.kit.digest import digest
 from cxr.miner.llm.books import Account
-from cxr.miner.llm.settings import ServerSettings
+from cxr.miner.llm.settings import ServerSettings, replies_folder
 from cxr.miner.store import Run, Store
 from cxr.schemas.call import Call
 from cxr.schemas.vocabulary import Licence
@@ -50,7 +50,7 @@ class StoreBooks:
         from cxr.miner.llm.spending import recover_attempts, spent_on
 
         path = self._store.path
-        folder = settings.cache if settings.cache is not None else path.with_suffix(".replies")
+        folder = replies_folder(path, settings.cache)
         place = ledger_path(path, self._name)
         with ReplyCache(folder) as cache, Ledger(place) as ledger:
             recover_attempts(self._store, ledger, place, cache, settings, job)

@@ -18,6 +18,7 @@ from cxr.miner.mine.checks import check_all
 from cxr.miner.mine.engines import Reasoning
 from cxr.miner.mine.engines.llm import LLMEngine
 from cxr.miner.mine.engines.repair import objections
+from cxr.miner.mine.job import reasoning_columns
 from cxr.miner.mine.settings import MineSettings
 from cxr.schemas.question import Question
 from cxr.schemas.study import Report
@@ -294,14 +295,7 @@ def candidate_rows(
 def _reasoning_columns(made: Reasoning | None) -> dict[str, object]:
     if made is None:
         return dict.fromkeys(("plan", "evidence", "steps", "text", "answer"))
-    chain = made.chain.model_dump(mode="json")
-    return {
-        "plan": made.plan.model_dump(mode="json")["items"],
-        "evidence": [piece.model_dump(mode="json") for piece in made.evidence],
-        "steps": chain["steps"],
-        "text": made.chain.text,
-        "answer": made.chain.answer,
-    }
+    return reasoning_columns(made)
 
 
 def _score_columns(scored: ScoredReasoning | None) -> dict[str, object]:

@@ -65,7 +65,7 @@ def estimate_tables(db: Path, settings: MineSettings) -> list[Table]:
         say(f"the price of {where} is not known; give --price INPUT,OUTPUT to see costs")
     else:
         say(f"price of {settings.model}: {price.source}")
-    if getattr(settings, "reasoning_effort", None) is not None:
+    if settings.reasoning_effort is not None:
         say("thoughts are paid for as reply tokens are; they count here once calls of the model are on record")
     columns = [*("calls", "step", "requests", "prompt tokens", "of them cached", "reply tokens"), *_COSTS]
     found = [table(f"Expected for {settings.model}, questions that are not mined yet", columns, rows)]

@@ -324,7 +324,6 @@ def _prompts(question: Question, settings: Mapping[str, Any]) -> list[dict[str, 
 
 
 def _row(mined: Mined, job: Job, run: Run) -> dict[str, object]:
-    dumped = mined.chain.model_dump(mode="json")
     return {
         "chain_id": digest("chain", mined.question.question_id, job.fingerprint),
         "question_id": mined.question.question_id,
@@ -335,10 +334,18 @@ def _row(mined: Mined, job: Job, run: Run) -> dict[str, object]:
         "model": job.settings.get("model"),
         "prompts": _prompts(mined.question, job.settings),
         "settings_hash": job.fingerprint,
-        "plan": mined.plan.model_dump(mode="json")["items"],
-        "evidence": [piece.model_dump(mode="json") for piece in mined.evidence],
-        "steps": dumped["steps"],
-        "text": mined.chain.text,
-        "answer": mined.chain.answer,
+        **reasoning_columns(Reasoning(mined.plan, mined.evidence, mined.chain)),
         "run_id": run.run_id,
+    }
+
+
+def reasoning_columns(reasoning: Reasoning) -> dict[str, object]:
+    """Return the columns in which a chain and what led to it are kept, by name."""
+    plan, evidence, chain = reasoning
+    return {
+        "plan": plan.model_dump(mode="json")["items"],
+        "evidence": [piece.model_dump(mode="json") for piece in evidence],
+        "steps": chain.model_dump(mode="json")["steps"],
+        "text": chain.text,
+        "answer": chain.answer,
     }

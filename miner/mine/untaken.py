@@ -10,29 +10,11 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from cxr.miner.kit.errors import CxrError
+from cxr.miner.llm.settings import replies_folder
 from cxr.miner.store import Store
-from cxr.prompts.render import TEMPORAL
-from cxr.prompts.replies import (
-    ChainReply,
-    EvidenceReply,
-    PlanReply,
-    Reply,
-    TemporalEvidenceReply,
-    TemporalWholeReply,
-    WholeReply,
-)
+from cxr.prompts.replies import REPLY_TYPES
 
 _LONGEST = 2000
-_TYPES: dict[str, type[Reply]] = {
-    "plan": PlanReply,
-    "evidence": EvidenceReply,
-    "chain": ChainReply,
-    "whole": WholeReply,
-    f"plan{TEMPORAL}": PlanReply,
-    f"evidence{TEMPORAL}": TemporalEvidenceReply,
-    f"chain{TEMPORAL}": ChainReply,
-    f"whole{TEMPORAL}": TemporalWholeReply,
-}
 _PAID = """
     select calls.stage, calls.request_hash, min(calls.attempt) as attempt,
            any_value(coalesce(runs.settings->>'cache', '')) as folder
@@ -44,7 +26,7 @@ _PAID = """
 
 def untaken(store: Store, question_id: str) -> list[RenderableType]:
     """Return the replies to a question's last step, each with what is wrong; nothing where no model was asked."""
-    rows = store.frame(_PAID, {"id": question_id, "stages": list(_TYPES)}).to_dicts()
+    rows = store.frame(_PAID, {"id": question_id, "stages": list(REPLY_TYPES)}).to_dicts()
     parts: list[RenderableType] = []
     for row in rows:
         if row["stage"] == rows[-1]["stage"]:
@@ -59,7 +41,7 @@ def _reply(store: Path, row: dict[str, Any]) -> list[RenderableType]:
     from cxr.miner.llm.reading import Unread, read, text_of  # noqa: PLC0415 - likewise
 
     title = f"\nReply {row['attempt']} to the {row['stage']} step"
-    folder = Path(row["folder"]) if row["folder"] else store.with_suffix(".replies")
+    folder = replies_folder(store, Path(row["folder"]) if row["folder"] else None)
     if not folder.is_dir():
         return [Text(f"{title}: not here, its cache is {folder}", style="bold")]
     try:
@@ -73,7 +55,7 @@ def _reply(store: Path, row: dict[str, Any]) -> list[RenderableType]:
     text = text_of(completion)
     cut = f"\n… and {len(text) - _LONGEST:,} more characters" if len(text) > _LONGEST else ""
     try:
-        read(completion, _TYPES[row["stage"]], lambda _: None)
+        read(completion, REPLY_TYPES[row["stage"]], lambda _: None)
         fault = "it fits its schema"
     except Unread as error:
         fault = f"it does not fit its schema: {error.fault}"

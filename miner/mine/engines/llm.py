@@ -32,6 +32,7 @@ from cxr.prompts import Prompt, available, load
 from cxr.prompts.guide import WHOLE, Guide, guide_for
 from cxr.prompts.render import TEMPORAL
 from cxr.prompts.replies import (
+    REPLY_TYPES,
     ChainReply,
     EvidenceReply,
     PlanReply,
@@ -126,11 +127,7 @@ class LLMEngine:
 
     @cached_property
     def _schemas_hash(self) -> str:
-        types: tuple[type[Reply], ...] = (
-            (WholeReply, TemporalWholeReply)
-            if self._settings.calls == 1
-            else (PlanReply, EvidenceReply, TemporalEvidenceReply, ChainReply)
-        )
+        types = dict.fromkeys(REPLY_TYPES[f"{step}{end}"] for step in self.prompts for end in ("", TEMPORAL))
         schemas = json.dumps([reply.model_json_schema() for reply in types], sort_keys=True)
         return hashlib.sha256(schemas.encode()).hexdigest()
 
