@@ -5,6 +5,11 @@ import pytest
 from tests.language import concepts
 
 HIDDEN = [
+    ("A small consolidation is seen as well.", "+consolidation"),
+    ("A nodule is seen as well, which is none of the four.", "+nodule"),
+    ("Effusions can be seen as expected.", "+pleural_effusion"),
+    ("A mass appears as I move down.", "+mass"),
+    ("A pneumothorax is present when I look closely.", "+pneumothorax"),
     ("The left lung, which contains a large mass, is small.", "+mass"),
     ("Having found a large pneumothorax, we can proceed.", "+pneumothorax"),
     ("Having a large effusion, the left lung is small.", "+pleural_effusion"),
@@ -79,6 +84,7 @@ HIDDEN = [
 ]  # fmt: skip
 
 NOT_HIDDEN = [
+    "Edema is seen as Kerley lines.",
     "Is there not a large mass?",
     "Could there be a pneumothorax?",
     "If there is a mass, it would be seen.",

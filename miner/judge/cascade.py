@@ -92,7 +92,7 @@ class CascadeJudge:
         model = settings.named_model
         job = books.job(CASCADE, _version(model, version_of(model, settings.of_the_output()), settings.sure))
         with open_client(settings, books, job) as client:
-            yield cls(LLMJudge(client, workers=settings.concurrency), settings.sure)
+            yield cls(LLMJudge(client, workers=settings.questions_at_once), settings.sure)
 
     @classmethod
     def code_version(cls) -> str:

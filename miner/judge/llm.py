@@ -97,7 +97,7 @@ class LLMJudge:
             )
         job = books.job(LLM_JUDGE, version_of(settings.named_model, settings.of_the_output()))
         with open_client(settings, books, job) as client:
-            yield cls(client, workers=settings.concurrency)
+            yield cls(client, workers=settings.questions_at_once)
 
     @classmethod
     def code_version(cls) -> str:

@@ -37,7 +37,7 @@ from cxr.miner.llm.reasks import mended, shortened, thought
 from cxr.miner.llm.serving import Serving
 from cxr.miner.llm.settings import ServerSettings
 from cxr.miner.llm.typed import Typed, typed
-from cxr.miner.llm.wire import Wire, WireError
+from cxr.miner.llm.wire import Wire, WireError, WireReply
 from cxr.prompts import Prompt, Reply
 from cxr.prompts.guide import Guide
 from cxr.schemas.call import Call
@@ -74,6 +74,7 @@ class Client:
         self._told_of_another = False
         self._has_answered = self._thinks = False
         self._in_flight: dict[str, asyncio.Event] = {}
+        self._room = asyncio.Semaphore(self.settings.concurrency)
         self._damaged: set[str] = set()
         self._attempts = Attempts(self.settings.named_model)
         self._model = self.settings.named_model
@@ -274,35 +275,43 @@ class Client:
         asked.attempts += 1
         call = self._attempts.call(asked, sent.key)
         ended = call.model_copy(update={"error": "dropped in flight"})
-        left = False
+        left, started = False, time.monotonic()
         try:
             await self.pace.turn(tokens + self.budget.mean_completion)
-            if self.stopping:
-                raise Stopping
-            left = True
-            self.counters.in_flight += 1
-            started = time.monotonic()
-            try:
-                completion, ended = await self._send(sent, asked, call, started)
-            except (Passing, RefusedRequest, EngineStopped, PolicyError) as failure:
+            async with self._room:  # given up when the reply is here: while it is read, another one is on its way
+                if self.stopping:
+                    raise Stopping
+                left, started = True, time.monotonic()
+                self.counters.in_flight += 1
+                try:
+                    reply = await self._exchange(sent, asked, call)
+                finally:
+                    self.counters.in_flight -= 1
+                    seconds = time.monotonic() - started
+            completion, ended = await self._taken_in(reply, sent, call, seconds)
+            return completion
+        except (Passing, RefusedRequest, EngineStopped, PolicyError) as failure:
+            if left:
                 ended = failed(call, failure, time.monotonic() - started)
                 asked.faltered += isinstance(failure, Passing) and not failure.throttled
                 asked.throttled += isinstance(failure, Passing) and failure.throttled
-                raise
-            return completion
+            raise
         finally:
             if left:
-                self.counters.in_flight -= 1
                 self._settle(reserved, ended)
             else:
                 self.budget.release(reserved)
                 asked.attempts -= 1
 
-    async def _send(self, sent: Sent, asked: Asked, call: Call, started: float) -> tuple[ChatCompletion, Call]:
+    async def _exchange(self, sent: Sent, asked: Asked, call: Call) -> WireReply:
+        """Send a request and give what comes back; raises what no reply means."""
         try:
-            reply = await self.wire.complete(sent.body, asked.licence, lambda: self._begin(call))
+            return await self.wire.complete(sent.body, asked.licence, lambda: self._begin(call))
         except WireError as error:
             raise failures.of_wire(error, self.settings, has_answered=self._has_answered) from None
+
+    async def _taken_in(self, reply: WireReply, sent: Sent, call: Call, seconds: float) -> tuple[ChatCompletion, Call]:
+        """Keep a reply in the cache and give it with its call; raises what it says went wrong."""
         failure = failures.of_reply(reply, self.settings, sent.body)
         generated = failure.generated if isinstance(failure, Passing) else None
         if generated is None:
@@ -317,7 +326,7 @@ class Client:
         text = reply.body.decode("utf-8", "replace") if generated is None else failures.as_completion(generated)
         completion = read_completion(text)
         await asyncio.wrap_future(self.cache.put_soon(sent.key, text))
-        return completion, self.answered(call, completion, time.monotonic() - started)
+        return completion, self.answered(call, completion, seconds)
 
     def answered(self, call: Call, completion: ChatCompletion, seconds: float) -> Call:
         """Return a call with what its reply says of tokens, and what they cost."""

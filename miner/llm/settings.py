@@ -95,6 +95,11 @@ class ServerSettings(StageSettings):
             )
         return self.model
 
+    @property
+    def questions_at_once(self) -> int:
+        """How many questions are worked on: a quarter more than requests in flight, since some are being read."""
+        return self.concurrency + self.concurrency // 4
+
     def sampling(self) -> dict[str, Any]:
         """Return the request options that are set."""
         options: dict[str, Any] = {

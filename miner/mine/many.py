@@ -192,7 +192,7 @@ class Mining:
             self._result.notes.append(told)
 
     async def _main(self, todo: pl.DataFrame) -> None:
-        workers = self._client.settings.concurrency
+        workers = self._client.settings.questions_at_once
         self._queue: asyncio.Queue[tuple[Question, Report] | None] = asyncio.Queue(workers)
         with ThreadPoolExecutor(1) as self._thread:
             async with self._client.wire, _signals(self._interrupted):

@@ -118,7 +118,11 @@ def _verdicts(store: Store, chain_id: str) -> Sequence[RenderableType]:
 def _candidates(store: Store, question_id: str) -> list[RenderableType]:
     """Show every chain that was made for this question, and why one of them was kept."""
     frame = store.frame(_SQL["candidates"], {"id": question_id})
-    return [] if frame.is_empty() else [table("Candidates", frame.columns, frame.rows())]
+    if frame.is_empty():
+        return []
+    told = frame.drop("text")
+    texts = [Text(f"  {no}. {text}") for no, text in frame.select("no", "text").rows() if text is not None]
+    return [table("Candidates", told.columns, told.rows()), *texts, Text("")]
 
 
 def _calls(store: Store, question_id: str) -> list[RenderableType]:
