@@ -200,3 +200,7 @@ class RejectReason(StrEnum):
     """More than 200 times as long as wide, which Qwen's processors refuse."""
     IMAGE_CONSTANT = "image_constant"
     """Of one colour: decoded, but there is nothing to see."""
+
+
+THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")
+"""Where servers and files keep a model's thoughts: vLLM and DeepSeek; OpenRouter, newer vLLM; Ollama, Anthropic."""

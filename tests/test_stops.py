@@ -18,10 +18,13 @@ from cxr.miner.llm.wire import WireReply
 from cxr.miner.mine.batches import collect, mine_in_batches
 from cxr.miner.mine.many import mine_llm
 from cxr.miner.mine.settings import MineSettings
+from cxr.miner.score.score import score_chains
+from cxr.miner.score.settings import ScoreSettings
 from cxr.schemas.vocabulary import RejectReason
 from tests.batch_server import BatchingServer
 from tests.clocks import seconds_asked_for
 from tests.conftest import Cli
+from tests.judge_world import generic
 from tests.scripted_server import Act, Fail, Raw, Say, ScriptedServer, completion, schema_name
 from tests.synthetic import CHAIN, EVIDENCE, PLAN, REPLIES, write_store
 from tests.test_weather import rows
@@ -103,6 +106,19 @@ def test_five_questions_in_a_row_with_one_reason_end_a_run_that_went_well(db: Pa
     assert rows(db, "select count(*) > 3 from chains") == [(True,)]
 
 
+def test_a_step_that_never_succeeds_ends_a_judge_whose_other_step_always_does(db: Path) -> None:
+    with ScriptedServer(REPLIES) as server:
+        run(db, server.url)
+
+    def script(request: dict[str, Any]) -> Act:
+        return Say("I would rather talk.") if schema_name(request) == "SupportReply" else generic(request)
+
+    with ScriptedServer(script) as server:
+        settings = ScoreSettings.resolve(db, judge="llm", model="m", base_url=server.url, concurrency=1)
+        with pytest.raises(EngineStopped, match="failed 5 questions in a row for the same reason"):
+            score_chains(db, settings, lambda *_: None)
+
+
 def test_a_good_run_opens_up_with_its_first_chain(db: Path) -> None:
     at_once = most = 0
 
@@ -137,7 +153,7 @@ def test_the_slow_start_costs_a_normal_run_less_than_a_twentieth() -> None:
 
         async def work() -> None:
             for number in todo:
-                with course.question(str(number)):
+                with course.question(str(number), "plan"):
                     for _ in range(3):
                         async with course.turn(str(number)):
                             await asyncio.sleep(latency_s)

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-# vLLM and DeepSeek say reasoning_content, OpenRouter and newer vLLM reasoning, Ollama and Anthropic thinking.
-_FIELDS = ("reasoning_content", "reasoning", "thinking")
+from cxr.schemas.vocabulary import THOUGHT_FIELDS
+
 # A line that is one of our samples, with a text beside it: its reasoning is the reference's, not the model's.
 _OF_A_SAMPLE = frozenset({"report", "answer_findings"})
 
 
 def thoughts_in(record: Mapping[str, Any]) -> str | None:
     """Return what a record holds as thoughts, in one piece or in parts with a text; None where it holds none."""
-    fields = _FIELDS if _OF_A_SAMPLE.isdisjoint(record) else _FIELDS[:1]
+    fields = THOUGHT_FIELDS if _OF_A_SAMPLE.isdisjoint(record) else THOUGHT_FIELDS[:1]
     return next((said for field in fields if (said := _text_of(record.get(field)))), None)
 
 

@@ -108,7 +108,7 @@ class Client:
         Raises MiningReject if it never does or no reply comes, EngineStopped if no request can succeed, BudgetReached
         if none may, and PolicyError before anything is sent where the licence forbids it.
         """
-        with self.course.question(question_id):
+        with self.course.question(question_id, prompt.name):
             request: dict[str, Any] = {
                 "messages": prompt.messages(values),
                 "model": self._model,

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from cxr.miner.llm.failures import Passing
 from cxr.miner.llm.numbers import count, usage
+from cxr.schemas.vocabulary import THOUGHT_FIELDS
 
 _LONGEST_INT = 20
 _MOST_CALLS = 16
@@ -32,7 +33,6 @@ _FINISHES = {
     "refusal": "content_filter",
 }
 """What servers call the ends that matter; any other word, or none, is an end in order."""
-_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 
 
 def read_completion(text: str) -> ChatCompletion:
@@ -94,7 +94,7 @@ def _choice(said: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(message, dict):
         message = {"content": message}
     content, thoughts = _content(message.get("content"))
-    thoughts = [*thoughts, *(part for name in _THOUGHTS if isinstance(part := message.get(name), str))]
+    thoughts = [*thoughts, *(part for name in THOUGHT_FIELDS if isinstance(part := message.get(name), str))]
     refusal = message.get("refusal")
     finish = said.get("finish_reason")
     word = _word(finish).partition(":")[0].strip().lower()

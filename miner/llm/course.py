@@ -41,7 +41,8 @@ class Course:
         """Questions whose end will be told: only they can be waited for."""
         self._changed = asyncio.Event()
         self._unanswered = 0
-        self._row: tuple[str, int] = ("", 0)
+        self._rows: dict[str, tuple[str, int]] = {}
+        """For each step that is asked for alone: why the last ones failed, and how many in a row."""
         self._stop: EngineStopped | None = None
         """What has ended the asking: those that ask in other threads shall not go on."""
         self.failed: Counter[str] = Counter()
@@ -119,8 +120,8 @@ class Course:
     # ---- how questions end
 
     @contextlib.contextmanager
-    def question(self, question_id: str) -> Iterator[None]:
-        """Note how a question ends for which one reply is enough; raises what `rejected` gives.
+    def question(self, question_id: str, step: str) -> Iterator[None]:
+        """Note how a step of a question ends for which one reply is enough; raises what `rejected` gives.
 
         Where it is not enough, whoever asks tells how the question ends.
         """
@@ -131,13 +132,13 @@ class Course:
         try:
             yield
         except MiningReject as reject:
-            if (stop := self.rejected(question_id, reject)) is not None:
+            if (stop := self.rejected(question_id, reject, step)) is not None:
                 raise stop from None
             raise
         except BaseException:
             self.ended(question_id)
             raise
-        self.made(question_id)
+        self.made(question_id, step)
 
     @contextlib.contextmanager
     def reply_to(self, question_id: str) -> Iterator[Callable[[str], None]]:
@@ -155,25 +156,30 @@ class Course:
         finally:
             self.ended(question_id)
 
-    def made(self, question_id: str) -> None:
-        """Note a question that ended well: the run opens up."""
-        self._row = ("", 0)
+    def made(self, question_id: str, step: str = "") -> None:
+        """Note a question, or a step of it, that ended well: the run opens up."""
+        self._rows.pop(step, None)
         self.open()
         self.ended(question_id)
 
-    def rejected(self, question_id: str, reject: MiningReject) -> EngineStopped | None:
-        """Note a question that failed; return what ends the run where that has happened too often in a row."""
+    def rejected(self, question_id: str, reject: MiningReject, step: str = "") -> EngineStopped | None:
+        """Note a question that failed; return what ends the run where that has happened too often in a row.
+
+        One step that always succeeds does not hide that another never does.
+        """
         why = f"{reject.reason}: {reject.kind}" if reject.kind else str(reject.reason)
         self.failed[why] += 1
         self.ended(question_id)
         if reject.reason not in _SERVERS_OWN or reject.kind is None:
-            self._row = ("", 0)
+            self._rows.pop(step, None)
             return None
-        self._row = (why, self._row[1] + 1 if self._row[0] == why else 1)
-        if self._row[1] < self._settings.max_failures_in_row:
+        last, number = self._rows.get(step, (why, 0))
+        number = number + 1 if last == why else 1
+        self._rows[step] = (why, number)
+        if number < self._settings.max_failures_in_row:
             return None
         return self._ending(
-            f"{self._settings.base_url} has failed {self._row[1]} questions in a row for the same reason "
+            f"{self._settings.base_url} has failed {number} questions in a row for the same reason "
             f"({reject.kind}); see that the model is fit for this and the server takes the request options, then run "
             "the same command again"
         )

@@ -111,8 +111,7 @@ def _texts(message: ChatCompletionMessage) -> Iterator[str]:
             yield call.function.arguments
     if message.function_call is not None:
         yield message.function_call.arguments
-    extra = message.model_extra or {}
-    for text in (message.content, extra.get("reasoning_content"), extra.get("reasoning")):
+    for text in (message.content, (message.model_extra or {}).get("reasoning_content")):
         if isinstance(text, str) and text.strip():
             yield text
 

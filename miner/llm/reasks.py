@@ -48,8 +48,8 @@ def thought(completion: ChatCompletion) -> bool:
     if details is not None and details.reasoning_tokens:
         return True
     message = completion.choices[0].message
-    apart = [getattr(message, name, None) for name in ("reasoning_content", "reasoning")]
-    return any(apart) or (message.content or "").lstrip().startswith("<think>")
+    apart = getattr(message, "reasoning_content", None)
+    return bool(apart) or (message.content or "").lstrip().startswith("<think>")
 
 
 def _with(messages: Any, note: str) -> list[Any]:

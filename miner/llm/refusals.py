@@ -14,6 +14,7 @@ from typing import Any
 from cxr.miner.llm.numbers import count
 from cxr.miner.llm.overflow import TOO_LONG_CODES, context_of, sounds_too_long
 from cxr.miner.llm.wire import WireReply
+from cxr.schemas.vocabulary import THOUGHT_FIELDS
 
 # Of a body and a message; a page of HTML is no message.
 _LONGEST_BODY, _LONGEST = 1_000_000, 4000
@@ -126,7 +127,7 @@ def is_error(said: Any) -> bool:
 
 def _says_something(message: object) -> bool:
     return isinstance(message, dict) and any(
-        message.get(name) for name in ("content", "tool_calls", "reasoning_content", "reasoning", "function_call")
+        message.get(name) for name in ("content", "tool_calls", "function_call", *THOUGHT_FIELDS)
     )
 
 
