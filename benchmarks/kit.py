@@ -67,15 +67,20 @@ def run(folder: Path, *words: object, family: str = "", **environment: str) -> T
     return Took(process.returncode, wall, usage.ru_utime + usage.ru_stime, peak, *said)
 
 
-def environment(folder: Path, *packages: str) -> Path:
-    """Return the Python of a virtual environment with these packages, made the first time that it is asked for."""
+def environment(folder: Path, *packages: str, alone: Sequence[str] = ()) -> Path:
+    """Return the Python of a virtual environment with these packages, made the first time that it is asked for.
+
+    Those that come `alone` come without what they depend on.
+    """
     python, made = folder / "bin" / "python", folder / "installed.txt"
-    wanted = "\n".join(packages)
+    wanted = "\n".join((*packages, *alone))
     if not made.exists() or made.read_text() != wanted:
-        print(f"making {folder.name} with {', '.join(packages)}", flush=True)
+        print(f"making {folder.name} with {', '.join((*packages, *alone))}", flush=True)
         venv.create(folder, clear=True, with_pip=True)
         pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
         subprocess.run([*pip, *packages], check=True)
+        if alone:
+            subprocess.run([*pip, "--no-deps", *alone], check=True)
         made.write_text(wanted)
     return python
 
