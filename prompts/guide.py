@@ -137,3 +137,12 @@ def _merged(field: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]
 
 def _texts(number: int, length: int) -> dict[str, Any]:
     return {"maxItems": number, "items": {"maxLength": length}}
+
+
+def unbounded(schema: Any) -> Any:
+    """Return a copy of a schema without the lengths of its texts and lists, for servers that refuse these keywords."""
+    if isinstance(schema, list):
+        return [unbounded(part) for part in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    return {name: unbounded(said) for name, said in schema.items() if name not in WHOLE - EVERYWHERE}

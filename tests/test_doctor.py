@@ -61,6 +61,7 @@ def test_a_server_that_takes_everything(cxr: Cli, tmp_path: Path) -> None:
         "max_completion_tokens": "max_completion_tokens",
         "temperature": "temperature",
         "seed": "seed",
+        "bounds in schemas": "bounds",
     }
     assert (said["context_length"], said["batches"], said["vision"], said["usage"]) == (32_768, True, True, True)
     assert said["models"] == ["other", "scripted"]

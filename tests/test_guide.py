@@ -1,6 +1,7 @@
 """What a question allows stands in the schema that goes with it; what is cut or wrong is asked for again in words."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from cxr.prompts.replies import ChainReply, EvidenceReply, PlanReply, Reply, Tem
 from cxr.schemas.call import Call
 from cxr.schemas.question import Question
 from cxr.schemas.vocabulary import RejectReason, Task
-from tests.asking import CHAIN, PLAN, QUESTION, REPORT, engine_on, evidence_reply, mine
-from tests.scripted_server import Raw, Say
+from tests.asking import CHAIN, PLAN, QUESTION, REPORT, Asking, engine_on, evidence_reply, mine
+from tests.scripted_server import Act, Raw, Refuse, Say, ScriptedServer
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -179,6 +180,27 @@ def test_a_reply_that_stays_too_long_costs_two_short_replies_and_is_named(tmp_pa
         engine.plan(QUESTION, REPORT)
     assert caught.value.reason is RejectReason.MODEL_OUTPUT_INVALID
     assert sum(request["max_completion_tokens"] for request in server.requests) == 2 * 1060
+
+
+@pytest.mark.parametrize("response_format", ["auto", "tools"])
+def test_a_server_that_refuses_lengths_in_schemas_gets_the_schema_without_them(
+    tmp_path: Path, response_format: str
+) -> None:
+    error = {"message": "Invalid schema for 'PlanReply': In context=('look_for',), 'maxLength' is not permitted."}
+
+    def strict(request: dict[str, Any]) -> Act:
+        if re.search("maxLength|maxItems|minItems", json.dumps(request)):
+            return Refuse(400, {"error": error | {"param": "response_format", "type": "invalid_request_error"}})
+        return Say(PLAN)
+
+    with ScriptedServer(strict) as server:
+        settings = MineSettings(model="m", base_url=server.url, response_format=response_format)
+        with Asking(settings, tmp_path) as engine:
+            assert engine.plan(QUESTION, REPORT)
+    refused, taken = server.requests
+    for request in (refused, taken):
+        assert ("tools" in request) is (response_format == "tools")
+        assert '"enum"' in json.dumps(request)
 
 
 def _thinking(content: str, finish: str, reasoning: int) -> Raw:

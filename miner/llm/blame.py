@@ -20,6 +20,7 @@ _ABOUT_SCHEMA = (
     r"additional_?properties|\$defs|\$ref|any_?of|max_?(?:length|items)|min_?items|json[ _-]?schemas?|response_schema"
     r"|strict|structured[ _-]?outputs?|guided|grammar|enum"
 )
+_ABOUT_BOUNDS = re.compile(r"(?<![a-z])(?:max|min)_?(?:length|items)(?![a-z])", re.IGNORECASE)
 _ABOUT_TOOLS = r"tools?|tool_choice|functions?|function_declarations|function[ _-]calling|tool use"
 _ABOUT_ROLE = (
     r"(?:system|developer)['\"`]?[ _-]?(?:role|message|prompt|instruction)s?|roles?[^.]{0,40}\b(?:system|developer)\b"
@@ -40,10 +41,12 @@ def blamed(reply: WireReply, said: Refusal, takes: Takes) -> frozenset[Part]:
 
     A field that names the parameter counts before the words of a message, and a name in quotes before any other word.
     """
-    body = reply.json()
+    body, head = reply.json(), _head(said.message)
+    # The parameter is then the whole schema, of which most may be said.
+    if takes.bounds != NOT_SENT and _ABOUT_BOUNDS.search(head):
+        return frozenset({Part.BOUNDS})
     meant = _meant(_names(body, 0), takes)
     if not meant:
-        head = _head(said.message)
         quoted = re.findall(r"['\"`]([\w.\[\]$]{2,60})['\"`]", head)
         meant = _meant(quoted, takes) or _meant([head], takes)
     return meant

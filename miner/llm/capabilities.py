@@ -34,6 +34,7 @@ class Part(StrEnum):
     LENGTH = "max_completion_tokens"
     TEMPERATURE = "temperature"
     SEED = "seed"
+    BOUNDS = "bounds in schemas"
 
 
 NOT_SENT = "none"
@@ -43,6 +44,7 @@ WAYS: dict[Part, tuple[str, ...]] = {
     Part.LENGTH: ("max_completion_tokens", "max_tokens", NOT_SENT),
     Part.TEMPERATURE: ("temperature", NOT_SENT),
     Part.SEED: ("seed", NOT_SENT),
+    Part.BOUNDS: ("bounds", NOT_SENT),
 }
 """How each part can be said, best first; the last one of each is taken by every server."""
 
@@ -64,6 +66,7 @@ class Takes(NamedTuple):
     length: str = "max_completion_tokens"
     temperature: str = "temperature"
     seed: str = "seed"
+    bounds: str = "bounds"
     context_length: int | None = None
     longest_reply: int | None = None
 
@@ -99,8 +102,8 @@ class Capabilities(Frozen):
 
     def takes(self) -> Takes:
         """Return how a request is put best."""
-        form, system, length, temperature, seed = (self.way(part) for part in Part)
-        return Takes(form, system, length, temperature, seed, self.context_length, self.longest_reply)
+        form, system, length, temperature, seed, bounds = (self.way(part) for part in Part)
+        return Takes(form, system, length, temperature, seed, bounds, self.context_length, self.longest_reply)
 
 
 def today() -> date:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletion
+from openai.types.chat import ChatCompletion, ChatCompletionMessage
 from pydantic import ValidationError
 
 from cxr.miner.llm.failures import Passing
@@ -38,7 +38,7 @@ _FINISHES = {
 def read_completion(text: str) -> ChatCompletion:
     """Return a completion with usage that can be booked, or none; raises Passing for what is no completion.
 
-    Its message has content or tool calls as text, its thoughts in `reasoning_content`, its end one of OpenAI's words.
+    Its message has content or tool calls as text, its end one of OpenAI's words.
     """
     try:
         completion = ChatCompletion.model_validate_json(text)
@@ -50,6 +50,11 @@ def read_completion(text: str) -> ChatCompletion:
         told = usage(completion.usage.model_dump())
         completion.usage = None if told is None else CompletionUsage.model_validate(told)
     return completion
+
+
+def thoughts_of(message: ChatCompletionMessage) -> list[object]:
+    """Return what stands in the fields of a message's thoughts, whatever it is."""
+    return [(message.model_extra or {}).get(name) for name in THOUGHT_FIELDS]
 
 
 def other_model(completion: ChatCompletion, asked: str) -> str | None:

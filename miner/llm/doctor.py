@@ -100,6 +100,8 @@ class Examined:
             return self.settings.temperature is not None
         if part is Part.SEED:
             return self.settings.sampling_seed is not None
+        if part is Part.BOUNDS:
+            return False  # the tiny requests have none
         return part is not Part.RESPONSE_FORMAT or self.capabilities.replied_in is not None
 
     def advice(self) -> Iterator[str]:

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from cxr.miner.llm.budget import BYTES_PER_TOKEN
 from cxr.miner.llm.cache import request_hash
 from cxr.miner.llm.capabilities import NOT_SENT, Takes
+from cxr.prompts.guide import unbounded
 from cxr.prompts.schema_words import in_words
 
-BAREST = Takes("plain", "user", NOT_SENT, NOT_SENT, NOT_SENT)
+BAREST = Takes("plain", "user", NOT_SENT, NOT_SENT, NOT_SENT, NOT_SENT)
 """The form that every server takes which serves chat completions at all."""
 # A reply that is cut off sooner is worth nothing: with less room than this the server shall say that it is too long.
 LEAST_REPLY = 256
@@ -78,6 +79,8 @@ def put(request: Mapping[str, Any], takes: Takes, room: int | None = None) -> di
     if (longest := made.pop("max_completion_tokens", None)) is not None and takes.length != NOT_SENT:
         made[takes.length] = min(length for length in (longest, room, takes.longest_reply) if length is not None)
     made = _shaped(made, takes.response_format)
+    if takes.bounds == NOT_SENT:
+        made |= {name: unbounded(made[name]) for name in ("response_format", "tools") if name in made}
     made["messages"] = _roles(made["messages"], takes.system)
     return made
 

@@ -14,6 +14,7 @@ from openai.types.chat import ChatCompletion
 from openai.types.chat.chat_completion_message import ChatCompletionMessage
 from pydantic import BaseModel, ValidationError
 
+from cxr.miner.llm.completion import thoughts_of
 from cxr.miner.llm.fitted import forms_of
 from cxr.miner.llm.loose_json import Found, values_in
 from cxr.schemas.rejection import Rejection
@@ -111,7 +112,7 @@ def _texts(message: ChatCompletionMessage) -> Iterator[str]:
             yield call.function.arguments
     if message.function_call is not None:
         yield message.function_call.arguments
-    for text in (message.content, (message.model_extra or {}).get("reasoning_content")):
+    for text in (message.content, *thoughts_of(message)):
         if isinstance(text, str) and text.strip():
             yield text
 

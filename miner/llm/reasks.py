@@ -11,6 +11,8 @@ from typing import Any
 
 from openai.types.chat import ChatCompletion
 
+from cxr.miner.llm.completion import thoughts_of
+
 # Characters of a text where the first reply ran over its end; every prompt asks for one sentence or two.
 _SHORT = 200
 _WARMER = 0.5
@@ -48,8 +50,7 @@ def thought(completion: ChatCompletion) -> bool:
     if details is not None and details.reasoning_tokens:
         return True
     message = completion.choices[0].message
-    apart = getattr(message, "reasoning_content", None)
-    return bool(apart) or (message.content or "").lstrip().startswith("<think>")
+    return any(thoughts_of(message)) or (message.content or "").lstrip().startswith("<think>")
 
 
 def _with(messages: Any, note: str) -> list[Any]:

@@ -58,6 +58,10 @@ _MEANS = {
     },
     Part.TEMPERATURE: {NOT_SENT: "is sent no temperature", "temperature": "is sent a temperature"},
     Part.SEED: {NOT_SENT: "is sent no seed", "seed": "is sent a seed"},
+    Part.BOUNDS: {
+        NOT_SENT: "is sent schemas without the lengths of texts and lists",
+        "bounds": "is sent lengths in schemas",
+    },
 }
 _SETTING = {
     Part.RESPONSE_FORMAT: ("response_format", 'set response_format = "auto"'),
