@@ -66,6 +66,14 @@ def test_an_estimate_takes_the_counts_of_calls_that_are_on_record(db: Path) -> N
     assert "calls on record" in map(str, basis)
 
 
+def test_an_estimate_counts_repairs_for_every_chain_that_may_need_one(db: Path) -> None:
+    asked = MineSettings.resolve(db, engine="llm", model="gpt-4o", repair=True)
+    table, *_ = estimate_tables(db, asked)
+    steps, requests = (list(table.columns[number].cells) for number in (1, 2))
+    by_step = dict(zip(map(str, steps), map(str, requests), strict=True))
+    assert by_step["repair"] == by_step["plan"]
+
+
 def test_show_and_status_tell_the_cost(db: Path, cxr: Cli) -> None:
     with ScriptedServer(REPLIES) as server:
         settings = MineSettings.resolve(db, engine="llm", model="scripted", base_url=server.url, price="1,1")

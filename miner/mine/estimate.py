@@ -22,6 +22,7 @@ from cxr.miner.llm.prices import Price, price_of
 from cxr.miner.mine.choosing import job_of
 from cxr.miner.mine.engines import Reasoning
 from cxr.miner.mine.engines.llm import LLMEngine
+from cxr.miner.mine.engines.repair import repair_values
 from cxr.miner.mine.engines.rules import RulesEngine
 from cxr.miner.mine.job import load, unmined
 from cxr.miner.mine.settings import MineSettings
@@ -116,6 +117,7 @@ def _rows_of(store: Store, settings: MineSettings, price: Price | None) -> list[
     steps = [
         *_steps(store, settings, price, engine.prompts, todo.filter(~temporal)),
         *_steps(store, settings, price, engine.temporal_prompts, todo.filter(temporal)),
+        *_repairs(store, settings, price, engine.repair_prompt, todo),
     ]
     rows: list[tuple[object, ...]] = []
     totals = [0.0] * 6
@@ -170,6 +172,26 @@ def _steps(
         )
         for name, prompt in prompts.items()
     ]
+
+
+def _repairs(
+    store: Store, asked: MineSettings, price: Price | None, prompt: Prompt, todo: pl.DataFrame
+) -> list[tuple[_Step, int, int]]:
+    """Return the step that is taken by questions whose chain is not factual; all of them, where no share is known."""
+    if not asked.repair:
+        return []
+    known = share_of_model(store, asked.named_model, asked.calls)
+    number = round(todo.height * (1 - (0.0 if known is None else known[0])))
+    if (step := _measured(store, asked.named_model, prompt)) is not None:
+        return [(step, number, 0)]
+    reasoned = _reasoned(store, todo.select("question_id").sample(min(SAMPLE, todo.height), seed=0))
+    messages = [
+        prompt.messages(repair_values(question, made.plan, made.evidence, made.chain, ()))
+        for question, _, made in reasoned
+    ]
+    sent = sum(map(_size, messages)) / max(len(reasoned), 1) or _size(prompt.opening)
+    replied = sum(len(made.chain.model_dump_json()) for _, _, made in reasoned) / max(len(reasoned), 1)
+    return [(_counted_step(prompt, sent, replied, _cached(price, prompt)), number, len(reasoned))]
 
 
 def _reasoned(store: Store, sample: pl.DataFrame) -> list[tuple[Question, Report, Reasoning]]:
