@@ -7,7 +7,7 @@ import io
 import struct
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image
 
@@ -86,6 +86,17 @@ def deep_dicom(data: bytes) -> Deep | None:
             slope, intercept = float(read.RescaleSlope) or 1.0, float(read.RescaleIntercept)
         made = _table_applied(values, read) or _windowed(values, read, slope, intercept)
     return replace(made, is_inverted=made.is_inverted != (kind == "MONOCHROME1"))
+
+
+def stored_bits(file: BinaryIO) -> int | None:
+    """Return how many bits of a pixel a DICOM file uses; None where its header does not say."""
+    import pydicom  # noqa: PLC0415 - an extra
+
+    try:
+        read = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["BitsStored"])
+        return int(read.BitsStored)
+    except Exception:  # noqa: BLE001 - pydicom raises whatever it likes for a damaged file
+        return None
 
 
 def _windowed(values: Any, read: Any, slope: float, intercept: float) -> Deep:

@@ -11,11 +11,11 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from cxr.miner.images.deep import Deep, deep_dicom, deep_of
+from cxr.miner.images.deep import Deep, deep_dicom, deep_of, stored_bits
 from cxr.miner.images.dicom import decode_dicom
 from cxr.miner.images.facts import NO_PYDICOM, NOT_AN_IMAGE, has_pydicom, is_dicom
 from cxr.miner.kit.errors import MiningReject
@@ -94,6 +94,16 @@ def open_deep(picture: Picture) -> Deep:
     return _eight_deep(_eight_bits(decoded))
 
 
+def depth(path: str) -> int | None:
+    """Return how many bits a pixel of a file has in one channel, by its header; None where a DICOM file hides that."""
+    with Path(path).open("rb") as file:
+        if not is_dicom(file.read(200)):
+            file.seek(0)
+            return 16 if _opened(file, path).mode in _DEEP else 8
+        file.seek(0)
+        return stored_bits(file)
+
+
 def read_picture(picture: Picture) -> bytes:
     """Return the bytes of an image file; raises BadPicture for one that is missing or cannot be read."""
     if isinstance(picture, bytes):
@@ -144,13 +154,13 @@ def _target(size: tuple[int, int], fit: Fit | None, name: str) -> tuple[int, int
         ) from None
 
 
-def _opened(data: bytes, name: str) -> Image.Image:
+def _opened(data: bytes | BinaryIO, name: str) -> Image.Image:
     """Read the header of a PNG or JPEG; raises BadPicture for what is neither."""
     try:
         with warnings.catch_warnings():
             # Medical images are large; a bomb is caught by the error that Pillow raises at twice this size.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
+            return Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=("PNG", "JPEG"))
     except UnidentifiedImageError:
         raise BadPicture(RejectReason.IMAGE_UNREADABLE, f"{name} is {NOT_AN_IMAGE}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
