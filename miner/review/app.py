@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from cxr.miner.kit import faults
 from cxr.miner.kit.errors import CxrError, InputError, StoreError
 from cxr.miner.kit.parallel import processors
 from cxr.miner.review.book import ReviewBook
@@ -48,8 +49,9 @@ class Asked(NamedTuple):
     """What one request asks, and who."""
 
     reader: str
-    path: Mapping[str, Any]
-    side: str | None
+    position: int
+    no: int
+    side: int | None
     body: bytes
 
 
@@ -63,7 +65,7 @@ class Application:
         self._templates = Environment(loader=PackageLoader(_ROOM), autoescape=True, undefined=StrictUndefined)
         # Saves never wait behind pictures.
         talking, decoding = CapacityLimiter(8), CapacityLimiter(max(2, processors()))
-        item, image = "/r/{token}/items/{position:int}", "/r/{token}/images/{position:int}/{no:int}"
+        item, image = "/r/{token}/items/{position}", "/r/{token}/images/{position}/{no}"
         routes = [
             Route("/r/{token}/", self._route(self._page, talking)),
             Route("/r/{token}/queue", self._route(self._queue, talking)),
@@ -72,7 +74,7 @@ class Application:
             Route(image, self._route(self._image, decoding)),
             Mount("/static", _Static(directory=Path(str(files(_ROOM) / "static")))),
         ]
-        handlers: Any = {HTTPException: self._not_routed}
+        handlers: Any = {HTTPException: self._not_routed, Exception: self._broken}
         self.asgi = Guard(Starlette(routes=routes, exception_handlers=handlers), names)
 
     def _route(
@@ -97,7 +99,8 @@ class Application:
                 raise Refusal(403, "this link is not known here; ask who runs the study for yours")
             if self._book.study().closed_at is not None:
                 raise StudyClosed("this study is closed, and takes no more changes; thank you for reading")
-            return answer(Asked(reader, request.path_params, request.query_params.get("side"), body))
+            position, no = (_number(request.path_params.get(name, "0")) for name in ("position", "no"))
+            return answer(Asked(reader, position, no, _side(request.query_params.get("side")), body))
         except (CxrError, NoPixels) as error:
             raise _refusal_of(error) from None
 
@@ -113,7 +116,7 @@ class Application:
         return _json({"reader": asked.reader, "study": study, "places": told, "next": following})
 
     def _item(self, asked: Asked) -> Response:
-        shown = self._book.shown(asked.reader, asked.path["position"])
+        shown = self._book.shown(asked.reader, asked.position)
         paths = self._paths(asked)
         facts = [self._pixels.facts(path) for path in paths]
         self._pixels.prepare([path for path, known in zip(paths, facts, strict=True) if known.problem is None])
@@ -121,24 +124,23 @@ class Application:
         return _json({**shown, "images": images})
 
     def _save(self, asked: Asked) -> Response:
-        position = asked.path["position"]
         changes, seconds = _read(asked.body)
-        state = self._book.save(asked.reader, position, changes, seconds)
-        far = self._book.progress(asked.reader, position)
+        state = self._book.save(asked.reader, asked.position, changes, seconds)
+        far = self._book.progress(asked.reader, asked.position)
         return _json({"state": state, "next": far.next, "done": far.done, "of": far.of})
 
     def _image(self, asked: Asked) -> Response:
         paths = self._paths(asked)
-        if asked.path["no"] >= len(paths):
+        if asked.no >= len(paths):
             raise Refusal(404, "this item has no such image")
-        image = self._pixels.image(paths[asked.path["no"]], _side(asked.side))
+        image = self._pixels.image(paths[asked.no], asked.side)
         body, headers = packed(image)
         return Response(body, media_type="application/octet-stream", headers=headers)
 
     def _paths(self, asked: Asked) -> list[str]:
         """Return where the images of a reader's place lie; raises UnknownPlace."""
         for place in self._book.queue(asked.reader):
-            if place.position == asked.path["position"]:
+            if place.position == asked.position:
                 return self._book.images(place.item_id)
         raise UnknownPlace("there is no such place in this reader's queue")
 
@@ -157,6 +159,9 @@ class Application:
     async def _not_routed(self, request: Request, error: HTTPException) -> Response:
         sentence = "there is nothing at this address; use the link that you were given"
         return self._refused(request, Refusal(error.status_code, sentence))
+
+    async def _broken(self, _: Request, error: Exception) -> Response:
+        return _json({"error": faults.sentence(error) or faults.defect(error)}, 500)
 
 
 class _Static(StaticFiles):
@@ -196,12 +201,21 @@ def _read(body: bytes) -> tuple[list[Change], float]:
     return [read_change(change) for change in changes], seconds
 
 
-def _side(given: str | None) -> int | None:
-    if given is None:
-        return None
-    if not (given.isascii() and given.isdecimal() and len(given) < 9 and SMALLEST_SIDE <= int(given) <= LARGEST_SIDE):
-        raise InputError(f"side takes a number of pixels from {SMALLEST_SIDE} to {LARGEST_SIDE:,}")
+def _number(given: str) -> int:
+    """Return a number of an address; raises UnknownPlace for what is none that any queue has."""
+    if not (given.isascii() and given.isdecimal() and len(given) < 9):
+        raise UnknownPlace("there is no such place in this reader's queue")
     return int(given)
+
+
+def _side(given: str | None) -> int | None:
+    try:
+        side = None if given is None else _number(given)
+    except UnknownPlace:
+        side = 0
+    if side is not None and not SMALLEST_SIDE <= side <= LARGEST_SIDE:
+        raise InputError(f"side takes a number of pixels from {SMALLEST_SIDE} to {LARGEST_SIDE:,}")
+    return side
 
 
 def _refusal_of(error: Exception) -> Refusal:

@@ -68,10 +68,9 @@ class Guard:
             return 421, "this server was called by a name that is not its own; use the link that `cxr review` printed"
         if method in _READS:
             return None
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return 403, "a change came from a page of somewhere else and was refused; use the link of `cxr review`"
-        if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        ours = {f"{scheme}://{host}".lower() for scheme in ("http", "https")}
+        is_ours = headers.get("origin") is None or headers["origin"].lower() in ours
+        if not is_ours or headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
             return 403, "a change came from a page of somewhere else and was refused; use the link of `cxr review`"
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return 415, "a change is expected as application/json"

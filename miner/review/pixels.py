@@ -6,15 +6,12 @@ from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cxr.miner.images.deep import Deep
 from cxr.miner.images.facts import read_facts
-from cxr.miner.kit.errors import MiningReject
+from cxr.miner.images.pictures import BadPicture, depth, open_deep
 from cxr.schemas.vocabulary import FileStatus, RejectReason
-
-# The decoder needs pillow, and there is much to read where no image can be shown.
-if TYPE_CHECKING:
-    from cxr.miner.images.deep import Deep
 
 KEPT_BYTES = 384_000_000
 """A dozen pairs of 2,500 x 3,000 pixels."""
@@ -26,7 +23,6 @@ _SENTENCES = {
     RejectReason.IMAGE_UNREADABLE: "the image file cannot be read: it is no PNG, JPEG or DICOM that we can decode",
 }
 _UNREADABLE = _SENTENCES[RejectReason.IMAGE_UNREADABLE]
-_NEEDS = "the image cannot be shown: the server needs pillow and pydicom (pip install 'cxr[images]')"
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ class Pixels:
             known = self._facts[key] = _read(path)
         return known
 
-    def image(self, path: str, side: int | None = None) -> "Deep":
+    def image(self, path: str, side: int | None = None) -> Deep:
         """Return the pixels of a file, its longer side at `side` at most; raises NoPixels."""
         stamp = _stamp(path)
         if side is None:
@@ -87,7 +83,7 @@ class Pixels:
         """Decode nothing more."""
         self._ahead.shutdown(cancel_futures=True)
 
-    def _once(self, key: Hashable, make: Callable[[], "Deep"]) -> "Deep":
+    def _once(self, key: Hashable, make: Callable[[], Deep]) -> Deep:
         """Return what is kept, or make it; whoever asks meanwhile waits for the same."""
         with self._lock:
             if (kept := self._kept.get(key)) is not None:
@@ -111,7 +107,7 @@ class Pixels:
             with self._lock:
                 del self._going_on[key]
 
-    def _keep(self, key: Hashable, made: "Deep") -> None:
+    def _keep(self, key: Hashable, made: Deep) -> None:
         with self._lock:
             self._kept[key] = made
             self._bytes += made.values.nbytes
@@ -120,7 +116,7 @@ class Pixels:
                 self._bytes -= dropped.values.nbytes
 
 
-def packed(image: "Deep") -> tuple[bytes, dict[str, str]]:
+def packed(image: Deep) -> tuple[bytes, dict[str, str]]:
     """Return the samples, little-endian and row by row, and the headers that describe them."""
     rows, columns = image.values.shape
     samples: Any = image.values.astype(image.values.dtype.newbyteorder("<"), copy=False)
@@ -143,16 +139,12 @@ def _stamp(path: str) -> Hashable:
     return (path, found.st_mtime_ns, found.st_size)
 
 
-def _decoded(path: str) -> "Deep":
+def _decoded(path: str) -> Deep:
     try:
-        from cxr.miner.images.pictures import open_deep  # noqa: PLC0415 - takes pillow
-
         return open_deep(path)
-    except MiningReject as bad:
+    except BadPicture as bad:
         is_missing = bad.reason is RejectReason.IMAGE_ABSENT
         raise NoPixels(_SENTENCES.get(bad.reason, _UNREADABLE), is_missing=is_missing) from None
-    except ModuleNotFoundError:
-        raise NoPixels(_NEEDS, is_missing=True) from None
     except (MemoryError, ValueError):  # more pixels than the machine holds, or a name that is none
         raise NoPixels(_UNREADABLE, is_missing=False) from None
 
@@ -162,10 +154,6 @@ def _read(path: str) -> Facts:
         found = read_facts(path)
         if found.status is not FileStatus.PRESENT:
             return Facts(problem=_SENTENCES[RejectReason(f"image_{found.status}")])
-        from cxr.miner.images.pictures import depth  # noqa: PLC0415 - takes pillow
-
         return Facts(found.width, found.height, depth(path))
-    except ModuleNotFoundError:
-        return Facts(problem=_NEEDS)
-    except (MiningReject, ValueError):
+    except (BadPicture, ValueError):
         return Facts(problem=_UNREADABLE)

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -44,14 +45,19 @@ def serve(app: ASGIApp, listening: socket.socket, meanwhile: Callable[[], None],
     `meanwhile` is called every so many seconds, in a thread, and never twice at once. No request is logged: a token
     is part of its address.
     """
+    asyncio.run(_serve(server_of(app), listening, meanwhile, every_s))
+
+
+def server_of(app: ASGIApp) -> "Server":
+    """Return the server of an application, which does not run yet."""
     config = uvicorn.Config(
         app, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
         server_header=False, proxy_headers=False, timeout_keep_alive=60, timeout_graceful_shutdown=_LAST_WORDS_S,
     )  # fmt: skip
-    asyncio.run(_serve(_Server(config), listening, meanwhile, every_s))
+    return Server(config)
 
 
-async def _serve(server: "_Server", listening: socket.socket, meanwhile: Callable[[], None], every_s: float) -> None:
+async def _serve(server: "Server", listening: socket.socket, meanwhile: Callable[[], None], every_s: float) -> None:
     beside = asyncio.create_task(_again_and_again(meanwhile, every_s))
     try:
         await server.serve(sockets=[listening])
@@ -67,12 +73,15 @@ async def _again_and_again(work: Callable[[], None], every_s: float) -> None:
         await to_thread.run_sync(work)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Ends on a signal and lets the command go on after it; uvicorn would send itself the same signal again."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take both signals that end a server, for as long as it serves."""
+        """Take both signals that end a server, for as long as it serves; in a thread there are none."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
