@@ -39,22 +39,24 @@ def origin_of(listening: socket.socket) -> str:
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
-def serve(app: ASGIApp, listening: socket.socket, meanwhile: Callable[[], None], every_s: float) -> None:
+def serve(
+    app: ASGIApp, listening: socket.socket, begun: Callable[[], None], meanwhile: Callable[[], None], every_s: float
+) -> None:
     """Serve until SIGINT or SIGTERM, finish what is being answered, and return.
 
-    `meanwhile` is called every so many seconds, in a thread, and never twice at once. No request is logged: a token
+    `begun` is called when requests are answered and signals are waited for; `meanwhile` is called every so many seconds, in a thread, and never twice at once. No request is logged: a token
     is part of its address.
     """
-    asyncio.run(_serve(server_of(app), listening, meanwhile, every_s))
+    asyncio.run(_serve(server_of(app, begun), listening, meanwhile, every_s))
 
 
-def server_of(app: ASGIApp) -> "Server":
+def server_of(app: ASGIApp, begun: Callable[[], None] = lambda: None) -> "Server":
     """Return the server of an application, which does not run yet."""
     config = uvicorn.Config(
         app, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
         server_header=False, proxy_headers=False, timeout_keep_alive=60, timeout_graceful_shutdown=_LAST_WORDS_S,
     )  # fmt: skip
-    return Server(config)
+    return Server(config, begun)
 
 
 async def _serve(server: "Server", listening: socket.socket, meanwhile: Callable[[], None], every_s: float) -> None:
@@ -75,6 +77,15 @@ async def _again_and_again(work: Callable[[], None], every_s: float) -> None:
 
 class Server(uvicorn.Server):
     """Ends on a signal and lets the command go on after it; uvicorn would send itself the same signal again."""
+
+    def __init__(self, config: uvicorn.Config, begun: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._begun = begun
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        self._begun()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
