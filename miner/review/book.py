@@ -10,6 +10,7 @@ import math
 import os
 import sqlite3
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
@@ -18,7 +19,7 @@ from cxr.miner.kit.errors import StoreError
 from cxr.miner.kit.faults import of_a_disk
 from cxr.miner.kit.sql import read_sql
 from cxr.miner.review.committer import Committer
-from cxr.miner.review.events import head
+from cxr.miner.review.events import About, append, head
 from cxr.miner.review.refusals import DiskRefused, UnknownPlace
 from cxr.miner.review.saving import save_in
 from cxr.miner.review.showing import shown_in
@@ -114,7 +115,8 @@ class ReviewBook:
     def study(self) -> Study:
         """Return the study that the book is about."""
         (row,) = self.rows("select review_study, store, what, settings, drawn_at, closed_at from study")
-        return Study(*row[:3], json.loads(row[3]), *row[4:])
+        review_study, store, what, settings, drawn_at, closed_at = row
+        return Study(review_study, store, what, json.loads(settings), drawn_at, closed_at)
 
     def readers(self) -> dict[str, str]:
         """Return the readers and the token of each, adjudicators last."""
@@ -190,6 +192,20 @@ class ReviewBook:
         with self._lock, self.told():
             return head(self._connection)
 
+    def note(self, what: str, words: str) -> None:
+        """Write into the log what the study was allowed or told, such as why others than this machine may read."""
+        noted = Change(uuid.uuid4().hex, f"note.{what}", None, words)
+        self.write(lambda connection: append(connection, About(), noted))
+
+    def notes(self) -> list[tuple[str, str]]:
+        """Return what was noted and its words, in order."""
+        rows = self.rows("select field, new from events where reader = '' and field like 'note.%' order by no")
+        return [(field.removeprefix("note."), json.loads(words)) for field, words in rows]
+
+    def finish(self) -> None:
+        """Close the study: from now on it takes no changes. One that is closed stays closed when it was."""
+        self.write(_finish)
+
     def rows(self, sql: str, *values: Any) -> list[Any]:
         """Return the rows of a query."""
         with self._lock, self.told():
@@ -198,6 +214,13 @@ class ReviewBook:
     def told(self) -> contextlib.AbstractContextManager[None]:
         """Turn what SQLite says of the file or its disk into a sentence."""
         return told(self.path)
+
+
+def _finish(connection: sqlite3.Connection) -> None:
+    (closed_at,) = connection.execute("select closed_at from study").fetchone()
+    if closed_at is None:
+        append(connection, About(), Change(uuid.uuid4().hex, "closed", False, True))  # noqa: FBT003 - JSON's own
+        connection.execute("update study set closed_at = (select at from events order by no desc limit 1)")
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -278,8 +301,7 @@ def _statements(script: str) -> Iterator[str]:
 
 def drawn_of(row: Sequence[Any]) -> Drawn:
     """Return an item as its row says it."""
-    *plain, content, images, training, is_stale = row
-    return Drawn(
-        *plain, json.loads(content), json.loads(images), None if training is None else json.loads(training),
-        bool(is_stale),
-    )  # fmt: skip
+    given = dict(zip(Drawn._fields, row, strict=True))
+    for name in ("content", "images", "training"):
+        given[name] = None if given[name] is None else json.loads(given[name])
+    return Drawn(**given | {"is_stale": bool(given["is_stale"])})

@@ -103,5 +103,5 @@ def _commit(connection: sqlite3.Connection, batch: list[tuple[Work, Future[Any]]
         raise
     for future, result in done:
         future.set_result(result)
-    for future, error in failed:
-        future.set_exception(error)
+    for future, refusal in failed:
+        future.set_exception(refusal)

@@ -17,6 +17,7 @@ from cxr.miner.review.state import (
     checked,
     demand_complete,
     differ,
+    empty_state,
     readable,
     state_of,
     value_of,
@@ -98,7 +99,7 @@ def _settle(connection: sqlite3.Connection, about: About, state: State, what: st
         demand_complete(state, what)
     last = state
     if about.round == "adjudication":
-        last = state["final"]
+        last = state["final"] or empty_state()
         if last["done"]:
             demand_complete(last, what)
     connection.execute(

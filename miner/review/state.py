@@ -57,7 +57,7 @@ def state_of(marks: Mapping[str, Any], round_: str = "first") -> State:
     """Return the state that fields and their values come to; an adjudication has one more for the final word."""
     state = empty_state()
     if round_ == "adjudication":
-        state["final"] = empty_state()
+        state["final"] = empty_state() if marks.get("done") else None
     for field, value in marks.items():
         part = state["final"] if field.startswith(FINAL) else state
         name = field.removeprefix(FINAL)
