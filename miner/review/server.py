@@ -14,6 +14,8 @@ from starlette.types import ASGIApp
 
 from cxr.miner.kit.errors import InputError
 
+_KEPT_OPEN_S = 60
+"""How long a reader may look before the browser connects anew."""
 _LAST_WORDS_S = 5
 """How long answers that are under way may take when the server ends."""
 _WHY = {
@@ -44,8 +46,8 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM, finish what is being answered, and return.
 
-    `begun` is called when requests are answered and signals are waited for; `meanwhile` is called every so many seconds, in a thread, and never twice at once. No request is logged: a token
-    is part of its address.
+    `begun` is called when requests are answered and signals are waited for; `meanwhile` every so many seconds, in a
+    thread, and never twice at once. No request is logged: a token is part of its address.
     """
     asyncio.run(_serve(server_of(app, begun), listening, meanwhile, every_s))
 
@@ -53,9 +55,18 @@ def serve(
 def server_of(app: ASGIApp, begun: Callable[[], None] = lambda: None) -> "Server":
     """Return the server of an application, which does not run yet."""
     config = uvicorn.Config(
-        app, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
-        server_header=False, proxy_headers=False, timeout_keep_alive=60, timeout_graceful_shutdown=_LAST_WORDS_S,
-    )  # fmt: skip
+        app,
+        http="h11",
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEPT_OPEN_S,
+        timeout_graceful_shutdown=_LAST_WORDS_S,
+    )
     return Server(config, begun)
 
 
