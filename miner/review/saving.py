@@ -26,6 +26,14 @@ from cxr.miner.review.state import (
 LONGEST_SECONDS = 3600.0
 """A page that stood open over lunch is no hour of reading: longer than this counts as this."""
 
+_THIRD = """
+    select reader, (select coalesce(max(position), 0) from places where places.reader = readers.reader)
+    from readers where reader not in (select reader from places where item_id = ?)
+    order by is_adjudicator desc, (
+        select count(*) from places where places.reader = readers.reader and round = 'adjudication'), rowid
+    limit 1
+"""
+
 
 def save_in(
     connection: sqlite3.Connection, reader: str, position: int, changes: Sequence[Change], seconds: float
@@ -116,23 +124,9 @@ def ask_for_third(connection: sqlite3.Connection, item_id: str) -> str | None:
     An adjudicator comes before a reader who has not met the item, and of several the one with the fewest such places.
     Once asked, a third reader stays asked, whatever the two say then.
     """
-    places = connection.execute(
-        "select reader, position, round, is_done from places where item_id = ?", (item_id,)
-    ).fetchall()
-    views = [(reader, position) for reader, position, round_, is_done in places if round_ == "first" and is_done]
-    if len(views) < 2 or any(round_ == "adjudication" for _, _, round_, _ in places):
+    if not (views := _apart(connection, item_id)):
         return None
-    one, other = (state_in(connection, reader, position, "first") for reader, position in views[:2])
-    if not differ(one, other):
-        return None
-    third = connection.execute(
-        "select reader, (select coalesce(max(position), 0) from places where places.reader = readers.reader) "
-        "from readers "
-        "where reader not in (select reader from places where item_id = ?) "
-        "order by is_adjudicator desc, (select count(*) from places where places.reader = readers.reader "
-        "and round = 'adjudication'), rowid limit 1",
-        (item_id,),
-    ).fetchone()
+    third = connection.execute(_THIRD, (item_id,)).fetchone()
     if third is None:
         return None
     reader, last = third
@@ -140,3 +134,21 @@ def ask_for_third(connection: sqlite3.Connection, item_id: str) -> str | None:
     about = About(reader, last + 1, item_id, "", "adjudication")
     append(connection, about, Change(uuid.uuid4().hex, "asked", None, [view for view, _ in views]))
     return str(reader)
+
+
+def waiting_in(connection: sqlite3.Connection) -> int:
+    """Return how many items wait for a third reader who is not there."""
+    items = connection.execute("select item_id from items").fetchall()
+    return sum(bool(_apart(connection, item_id)) for (item_id,) in items)
+
+
+def _apart(connection: sqlite3.Connection, item_id: str) -> list[tuple[str, int]]:
+    """Return who first read an item, and where, if two did, differ, and nobody was asked for a final word yet."""
+    places = connection.execute(
+        "select reader, position, round, is_done from places where item_id = ?", (item_id,)
+    ).fetchall()
+    views = [(reader, position) for reader, position, round_, is_done in places if round_ == "first" and is_done]
+    if len(views) < 2 or any(round_ == "adjudication" for _, _, round_, _ in places):
+        return []
+    one, other = (state_in(connection, reader, position, "first") for reader, position in views[:2])
+    return views if differ(one, other) else []
