@@ -156,7 +156,6 @@ def test_the_store_gets_reviews_while_the_server_runs_when_it_is_free(
     store: Path, book: ReviewBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    heads = iter([book.head()])
     session = Session(store, book, told.append)
     score(book)
     with held(store):
@@ -170,9 +169,8 @@ def test_the_store_gets_reviews_while_the_server_runs_when_it_is_free(
     assert (reviews_in(store), book.notes()) == ([], [])
     session.take_in()
     assert reviews_in(store) == [("r1", 1, 1, -2.0)]
-    monkeypatch.setattr(sessions, "take_in", lambda *_: next(heads))
-    session.take_in()
-    assert next(heads), "nothing is new, so the store was left alone"
+    session.end()
+    assert told[-1] == f"1 reviews are in {store}"
 
 
 def test_reviews_of_another_store_are_told_once_and_kept(store: Path, book: ReviewBook) -> None:

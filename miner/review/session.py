@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from cxr.miner.kit import faults
 from cxr.miner.kit.errors import CxrError, PolicyError, StoreError, StoreLocked
 from cxr.miner.review.app import Application
 from cxr.miner.review.book import ReviewBook
@@ -25,8 +26,6 @@ class Session:
 
     def __init__(self, db: Path, book: ReviewBook, say: Say) -> None:
         self._db, self._book, self._say = db, book, say
-        self._taken: tuple[int, str] | None = None
-        """The head of the log when the store had it all."""
         self._told = ""
 
     def note(self, address: str, word: str | None) -> None:
@@ -46,20 +45,17 @@ class Session:
             self._book.note("attestation", word)
 
     def take_in(self) -> None:
-        """Take finished reviews into the store where it is free and anything is new; tells what stops it, once."""
-        head = self._book.head()
-        if head == self._taken:
-            return
+        """Take finished reviews into the store where it is free; tells what stops it, once."""
         try:
-            take_in(self._db, self._book)
+            for told in take_in(self._db, self._book).told:
+                self._say(told)
         except StoreLocked:
             return
-        except CxrError as error:
-            if str(error) != self._told:
-                self._told = str(error)
-                self._say(self._told)
-            return
-        self._taken = head
+        except (CxrError, OSError) as error:
+            said = faults.sentence(error) or str(error)
+            if said != self._told:
+                self._told = said
+                self._say(said)
 
     def end(self) -> None:
         """Take in the last reviews, and tell how far the study is; raises StoreError where the store is in the way."""
@@ -72,6 +68,8 @@ class Session:
                 f"{error}; all reviews are safe in {self._book.path}, and `cxr import reviews {self._book.path}` takes "
                 "them into the store"
             ) from None
+        for told in taken.told:
+            self._say(told)
         self._say(f"{taken.reviews:,} reviews are in {self._db}")
         if taken.stale:
             self._say(f"{taken.stale:,} of them are of chains that were made anew since, and do not count")
