@@ -1,6 +1,7 @@
 """The server of the readers' page: who is let in, what is answered to what, and what every answer carries."""
 
 import json
+import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from PIL import Image
 
 from cxr.miner.review.book import ReviewBook
 from cxr.miner.review.refusals import DiskRefused
+from cxr.miner.review.server import listen
 from tests.pictures import dicom_of
 from tests.reviewing import REPORT, Client, change, served, write_book
 
@@ -44,6 +46,12 @@ def test_a_reader_goes_from_place_to_place(client: Client) -> None:
     other = Client(client.port, TOKENS["r2"])
     assert other.json("queue")[1]["next"] == 1, "readers do not see each other"
     assert other.json("items/1")[1]["state"]["factuality"] is None
+
+
+def test_small_answers_are_sent_at_once() -> None:
+    """Else each waits until the browser has acknowledged its first half, 40 ms later; asyncio looks at this."""
+    with listen("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
 
 
 def test_a_save_that_is_sent_twice_is_written_once(client: Client) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cxr.miner.kit.errors import PolicyError, SettingsError
 from cxr.miner.llm.policy import LOCALHOST, is_here
-from cxr.schemas.vocabulary import Licence
+from cxr.miner.review.items import is_public
 
 HERE = "127.0.0.1"
 
@@ -50,7 +50,7 @@ def demand_reach(reach: Reach, licences: Collection[str]) -> str | None:
     machine, and for what is public.
     """
     signed_by, why = (reach.signed_by or "").strip(), (reach.allowed_because or "").strip()
-    if is_here(reach.address) or set(licences) <= {str(Licence.PUBLIC)}:
+    if is_here(reach.address) or is_public(licences):
         return None
     if not (signed_by and why):
         raise PolicyError(

@@ -27,10 +27,16 @@ _WHY = {
 
 def listen(address: str, port: int) -> socket.socket:
     """Return a socket that listens; raises InputError where that cannot be."""
+    # asyncio sends small answers at once only where the socket says that it is TCP; else each waits 40 ms for an ACK.
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((address, port), family=family)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((address, port))
+        listening.listen()
+        return listening
     except (OSError, OverflowError) as error:
+        listening.close()
         why = _WHY.get(getattr(error, "errno", None) or 0, "cannot be listened at; give another --host or --port")
         raise InputError(f"{address}, port {port}, {why}") from None
 
