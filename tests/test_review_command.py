@@ -203,8 +203,8 @@ def test_elsewhere_only_what_is_public_is_shown_or_somebody_answers_for_it() -> 
     for word in ((None, None), ("A. Researcher", " "), (None, "the ward's own network")):
         with pytest.raises(PolicyError, match="credentialed"):
             demand_reach(Reach("192.0.2.1", 0, *word), {"public", "credentialed"})
-    word = demand_reach(Reach("192.0.2.1", 0, "A. Researcher", "the ward's own network"), {"credentialed"})
-    assert json.loads(str(word))["signed_by"] == "A. Researcher"
+    signed = demand_reach(Reach("192.0.2.1", 0, "A. Researcher", "the ward's own network"), {"credentialed"})
+    assert json.loads(str(signed))["signed_by"] == "A. Researcher"
 
 
 def test_the_word_is_noted_before_anything_is_shown(store: Path, book: ReviewBook) -> None:
