@@ -23,6 +23,7 @@ REPORT = "FINDINGS: There is a small left pleural effusion. The heart is normal.
 def content(number: int, images: int) -> dict[str, Any]:
     """Give what the page shows of an invented chain."""
     return {
+        "what": "chain",
         "task": "binary",
         "question": f"Does this chest X-ray show pleural effusion? ({number})",
         "options": [],

@@ -5,33 +5,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxr.miner.commands.base import DEFAULT_DB, Db
+from cxr.miner.commands.base import DEFAULT_DB, Db, Exit
 
 if TYPE_CHECKING:
     from cxr.miner.review.book import ReviewBook
 
-Book = Annotated[
-    Path | None, typer.Option("--book", help="The review book; default: beside the store, STORE.reviews.sqlite.")
-]
+Book = Annotated[Path | None, typer.Option("--book", help="The review book; default: beside the store.")]
 
 
 def status(book: Book = None, db: Db = DEFAULT_DB) -> None:
     """Show how far each reader is, what waits for a third, and whether the book is as it was written."""
-    from cxr.miner.kit.console import out, say
+    from cxr.miner.kit.console import out, say, table
     from cxr.miner.review.progress import progress_notes, progress_rows
     from cxr.miner.review.verify import problem_of
 
     columns = ["reader", "done", "of", "repeats", "to adjudicate", "cannot judge", "seconds a review"]
     with _open(db, book) as opened:
-        from cxr.miner.kit.console import table
-
         out().print(table("Readers", columns, progress_rows(opened)))
         for note in progress_notes(opened):
             say(note)
         lines, newest = opened.head()
         if problem := problem_of(opened):
             say(f"{opened.path} was changed by something else than cxr: {problem}")
-            raise typer.Exit(1)
+            raise typer.Exit(Exit.FAILED)
         say(f"{lines:,} lines in its log, all as they were written; the newest is {newest[:16]}")
 
 

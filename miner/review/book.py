@@ -92,7 +92,8 @@ class ReviewBook:
         self.taken: Any = None
         """What was last taken into the store, and of which state of both."""
         self._lock = threading.Lock()
-        self._connection = connect(path)
+        with self.told():
+            self._connection = connect(path)
         try:
             with self.told():
                 demand_ours(self._connection, path)

@@ -44,8 +44,8 @@ def save_in(
     new = [change for change in changes if not _is_there(connection, reader, position, change)]
     if not new:
         return state_of(marks, round_)
-    what, closed_at = connection.execute("select what, closed_at from study").fetchone()
-    fingerprint, is_stale, content = connection.execute(
+    (closed_at,) = connection.execute("select closed_at from study").fetchone()
+    fingerprint, is_stale, text = connection.execute(
         "select fingerprint, is_stale, content from items where item_id = ?", (item_id,)
     ).fetchone()
     if closed_at is not None:
@@ -53,11 +53,12 @@ def save_in(
     if is_stale:
         raise StaleItem(state_of(marks, round_))
     about = About(reader, position, item_id, fingerprint, round_)
-    steps = len(json.loads(content).get("steps", ()))
-    spent = min(seconds, LONGEST_SECONDS)
+    content = json.loads(text)
+    before, spent = state_of(marks, round_), min(seconds, LONGEST_SECONDS)
     for change in new:
-        _demand_current(change, marks, round_)
-        value = checked(change.field, change.new, round_, steps)
+        if not _is_current(change, marks):
+            raise Conflict(before)
+        value = checked(change.field, change.new, round_, len(content["steps"]))
         _demand_open(change.field, marks, round_)
         marks[change.field] = value
         append(connection, about, change._replace(old=readable(change.old), new=value), spent)
@@ -66,7 +67,7 @@ def save_in(
         )
         spent = 0.0
     state = state_of(marks, round_)
-    _settle(connection, about, state, what)
+    _settle(connection, about, state, content["what"])
     return state
 
 
@@ -78,15 +79,12 @@ def _is_there(connection: sqlite3.Connection, reader: str, position: int, change
     return row is not None
 
 
-def _demand_current(change: Change, marks: dict[str, Any], round_: str) -> None:
-    """Raise Conflict where a change does not begin from what the book has."""
-    if not change.field.startswith(FINAL) or round_ == "adjudication":
-        try:
-            now = value_of(marks, change.field)
-        except KeyError:
-            raise InputError("a change names a field that there is not; expected one of a review's") from None
-        if canonical(readable(change.old)) != canonical(now):
-            raise Conflict(state_of(marks, round_))
+def _is_current(change: Change, marks: dict[str, Any]) -> bool:
+    """Return whether a change begins from what the book has; raises InputError for a field that there is not."""
+    try:
+        return canonical(readable(change.old)) == canonical(value_of(marks, change.field))
+    except KeyError:
+        raise InputError("a change names a field that there is not; expected one of a review's") from None
 
 
 def _demand_open(field: str, marks: dict[str, Any], round_: str) -> None:
