@@ -68,7 +68,7 @@ class App {
     this.#clock.turnTo(position);
     this.#tellPlace();
     history.replaceState(null, "", `#${position}`);
-    this.hand.start();
+    this.hand.start(true);
     this.say(`Item ${position} of ${this.#places.length}. ${byId("question").textContent}`);
     await drawn;
     requestAnimationFrame(() => performance.measure("item shown", { start: began, detail: position }));
@@ -175,9 +175,16 @@ class App {
     this.#tellPlace();
   }
 
-  #conflict(position, refusal, changes) {
+  async #conflict(position, refusal, changes) {
     this.#shelf.forget(position);
     if (this.desk.position !== position) return;
+    const loaded = await this.#shelf.get(position).catch(() => null);
+    if (this.desk.position !== position) return;
+    if (loaded?.item.stale) {
+      await this.go(position);
+      this.notice(refusal.message);
+      return;
+    }
     const mine = new Map(changes.map((change) => [change.field, change.new]));
     if (refusal.state) this.desk.take(refusal.state);
     const differ = [...mine].filter(([field, value]) => JSON.stringify(valueOf(this.desk.item.state, field)) !== JSON.stringify(value));
