@@ -23,6 +23,7 @@ REPORT = "FINDINGS: There is a small left pleural effusion. The heart is normal.
 def content(number: int, images: int) -> dict[str, Any]:
     """Give what the page shows of an invented chain."""
     return {
+        "what": "chain",
         "task": "binary",
         "question": f"Does this chest X-ray show pleural effusion? ({number})",
         "options": [],
@@ -41,7 +42,7 @@ def write_book(
     shown = images or []
     made = [(f"item{number:05}", json.dumps(content(number, len(shown)))) for number in range(1, items + 1)]
     study = ("study", "store", "chains", "{}", "2026-11-27T05:00:00")
-    begins = beginning(study, [(item, digest_of(text)) for item, text in made])
+    begins = beginning(study, {item: digest_of(text) for item, text in made})
 
     def fill(connection: Any) -> None:
         connection.execute("insert into study values (?, ?, ?, ?, ?, ?, null)", (*study, begins))

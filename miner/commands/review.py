@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
+from cxr.miner.commands import review_book
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db
 from cxr.miner.commands.options import Options, OptionValues, grouped, offered
+from cxr.miner.commands.review_book import Book
 
 review_app = typer.Typer(
     cls=Commands,
@@ -27,7 +29,8 @@ DRAWING = Options(
     audit=offered(Path, "For audit: the file that `cxr audit -o` drew."),
     training=offered(Path, "An export of reviews to begin with: what was said there is shown after one's own word."),
 )
-Book = Annotated[Path | None, typer.Option("--book", help="The review book; default: beside the store.")]
+for command in (review_book.status, review_book.export, review_book.close):
+    review_app.command()(command)
 
 
 @review_app.callback()
