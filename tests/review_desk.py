@@ -82,7 +82,7 @@ def chain(text: str = REPORT, **given: Any) -> Json:
         {"no": 3, "text": "No pneumothorax.", "evidence": [evidence(2, "Pneumothorax", "absent", text)]},
     ]
     made = {
-        "task": "binary", "question": "Does this chest X-ray show pleural effusion?", "options": [], "answer": "Yes",
+        "what": "chain", "task": "binary", "question": "Does this chest X-ray show pleural effusion?", "options": [], "answer": "Yes",
         "steps": steps, "reports": [report(text)], "images": [], "finding": None,
     }  # fmt: skip
     return {**made, **given}
@@ -101,7 +101,7 @@ PAIR = chain(
     ],
 )
 FINDING = chain(
-    task=None, question=None, answer=None, steps=[], finding={"observation": "right effusion", "status": "present"}
+    what="finding", task=None, question=None, answer=None, steps=[], finding={"observation": "right effusion", "status": "present"}
 )
 FIRST = {"which": "current", "no": 0, "view": "PA"}
 

@@ -195,10 +195,15 @@ class App {
     this.notice(refusal.message, refusal.state && differ.length ? el("button", { type: "button", on: { click: again } }, "Put back what I entered here") : null);
   }
 
+  // What the server will not have is not done, and is shown as the server holds it when the reader comes back to it.
   #refused(position, refusal) {
     this.#shelf.forget(position);
-    this.notice(refusal.message);
-    if (this.desk.position === position) this.go(position).then(() => this.notice(refusal.message));
+    const place = this.#places.find((one) => one.position === position);
+    if (place) place.done = false;
+    this.#tellPlace();
+    const told = `Item ${position} was not saved: ${refusal.message}`;
+    this.notice(told);
+    if (this.desk.position === position) this.go(position).then(() => this.notice(told));
   }
 
   // What is said about the state of things
