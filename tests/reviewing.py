@@ -109,7 +109,7 @@ def served(path: Path, pixels: Pixels | None = None) -> Iterator[Client]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
-            yield Client(listening.getsockname()[1], next(iter(book.readers().values())))
+            yield Client(listening.getsockname()[1], next(iter(book.readers().values()), ""))
         finally:
             server.should_exit = True
             thread.join()
