@@ -4,7 +4,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr.miner.stats.reliability import (
@@ -51,6 +51,7 @@ def test_alpha_is_that_of_the_package_where_scores_are_no_whole_numbers(level: L
     assert krippendorff_alpha(scores, level, _apart(len(scores)), POINT).value == pytest.approx(theirs, abs=NINE)
 
 
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # pingouin's way with the newest pandas
 def test_icc_and_weighted_kappa_are_those_of_pingouin_and_of_the_package_under_it() -> None:
     """It is heavy, so it is imported once; its kappa comes with statsmodels, on which it rests."""
     pandas, pingouin = import_module("pandas"), import_module("pingouin")
@@ -151,6 +152,7 @@ def test_too_few_patients_have_no_interval() -> None:
     assert (found.low, found.high) == (None, None)
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 4), st.floats(-50, 50), st.floats(0.1, 20))
 def test_moving_and_stretching_all_scores_changes_no_agreement(
     seed: int, readers: int, shift: float, stretch: float
