@@ -57,6 +57,7 @@ EXTRAS = {
     **dict.fromkeys(("torch", "transformers", "trl", "accelerate", "peft", "datasets", "psutil"), "train"),
     **dict.fromkeys(("matplotlib", "jinja2"), "report"),
     **dict.fromkeys(("PIL", "pydicom"), "images"),
+    **dict.fromkeys(("starlette", "uvicorn"), "review"),
 }
 
 
