@@ -126,7 +126,7 @@ def test_a_reader_is_set_against_their_own_repeats(tables: Mapping[str, ReviewTa
 
 def test_steps_verdicts_and_times_are_told(tables: Mapping[str, ReviewTable]) -> None:
     marked = {(row["engine"], row["verdict"]): row for row in _records(tables["Steps, as readers marked them"])}
-    assert (marked["llm m", "wrong"]["steps"], marked["llm m", "wrong"]["what"]) == (2, "side 2")
+    assert (marked["llm m", "wrong"]["marks"], marked["llm m", "wrong"]["what"]) == (2, "side 2")
     (kappa,) = _records(tables["Agreement on verdicts"])
     assert (kappa["verdicts on"], kappa["judged by both"], kappa["same"]) == ("steps", 12, pytest.approx(11 / 12))
     times = {

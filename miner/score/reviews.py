@@ -199,7 +199,7 @@ def _marks(first: pl.DataFrame) -> ReviewTable:
             )
             what = ", ".join(f"{name} {count}" for name, count in wrong.rows())
             rows.append((engine, verdict, those.height, those.height / own.height, what))
-    return ReviewTable("Steps, as readers marked them", ("engine", "verdict", "steps", "share", "what"), tuple(rows))
+    return ReviewTable("Steps, as readers marked them", ("engine", "verdict", "marks", "share", "what"), tuple(rows))
 
 
 def _kappas(first: pl.DataFrame, findings: pl.DataFrame, drawing: Drawing) -> ReviewTable:
