@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cxr.miner.commands import audit, benchmarks, doctor, files, ingest, models
+from cxr.miner.commands import audit, benchmarks, doctor, files, ingest, models, review
 from cxr.miner.commands import report as pages
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects, fail
 from cxr.miner.commands.options import (
@@ -47,6 +47,7 @@ GROUPS = {
     "bench": benchmarks.bench_app,
     "import": benchmarks.import_app,
     "train": train.train_app,
+    "review": review.review_app,
 }
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)

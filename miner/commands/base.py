@@ -43,6 +43,7 @@ COMMAND_ORDER = (
         "score",
         "filter",
         "audit",
+        "review",
         "bench",
         "export",
         "import",

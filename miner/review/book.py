@@ -21,7 +21,7 @@ from cxr.miner.kit.sql import read_sql
 from cxr.miner.review.committer import Committer
 from cxr.miner.review.events import About, append, head
 from cxr.miner.review.refusals import DiskRefused, UnknownPlace
-from cxr.miner.review.saving import save_in
+from cxr.miner.review.saving import save_in, waiting_in
 from cxr.miner.review.showing import shown_in
 from cxr.miner.review.state import Change, State
 
@@ -89,8 +89,11 @@ class ReviewBook:
         if not path.is_file():
             raise StoreError(f"there is no review book at {path}; `cxr review --sample N --readers NAMES` draws one")
         self.path = path
+        self.taken: Any = None
+        """What was last taken into the store, and of which state of both."""
         self._lock = threading.Lock()
-        self._connection = connect(path)
+        with self.told():
+            self._connection = connect(path)
         try:
             with self.told():
                 demand_ours(self._connection, path)
@@ -191,6 +194,11 @@ class ReviewBook:
         """Return how many lines the log has, and the hash of the newest, in which all before it are."""
         with self._lock, self.told():
             return head(self._connection)
+
+    def waiting(self) -> int:
+        """Return how many items wait for a third reader, and there is none."""
+        with self._lock, self.told():
+            return waiting_in(self._connection)
 
     def note(self, what: str, words: str) -> None:
         """Write into the log what the study was allowed or told, such as why others than this machine may read."""

@@ -1,5 +1,6 @@
 """A study is drawn once, from a store into a review book, and gone on with by the same command."""
 
+import contextlib
 import secrets
 import sqlite3
 import uuid
@@ -9,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from cxr.miner.kit.errors import InputError, SettingsError, StoreError, StoreLocked
 from cxr.miner.kit.jsonl import records
 from cxr.miner.kit.sql import read_sql
@@ -16,9 +19,10 @@ from cxr.miner.review.book import Drawn, ReviewBook, is_made, make_tables
 from cxr.miner.review.events import About, append, beginning, canonical
 from cxr.miner.review.items import chain_items, finding_items, row_of
 from cxr.miner.review.queues import queues
+from cxr.miner.review.reviews import Review
 from cxr.miner.review.saving import ask_for_third
 from cxr.miner.review.settings import ReviewSettings, What
-from cxr.miner.review.state import AXES, Change, empty_state
+from cxr.miner.review.state import Change
 from cxr.miner.store import Store
 
 _SQL = read_sql("cxr.miner.review")
@@ -160,9 +164,10 @@ def _training(store: Store, settings: ReviewSettings) -> list[Drawn]:
         raise SettingsError("review: --training goes with chains; give it without --what")
     said: dict[str, dict[str, Any]] = {}
     for line in _lines(settings.training, "an export by `cxr review export`"):
-        if isinstance(chain := line.get("chain_id"), str) and all(isinstance(line.get(axis), int) for axis in AXES):
-            given = {name: line[name] for name in empty_state() if line.get(name) is not None}
-            said[chain] = {"text": line.get("comment") or "", "state": {**empty_state(), **given, "done": True}}
+        with contextlib.suppress(ValidationError):
+            review = Review.model_validate(line)
+            if review.chain_id is not None:
+                said[review.chain_id] = {"text": review.comment or "", "state": review.state()}
     items = chain_items(store, list(said))
     if not items:
         raise InputError(

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -63,7 +63,7 @@ def append(connection: sqlite3.Connection, about: About, change: Change, seconds
     no, previous = head(connection)
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     old, new = canonical(change.old), canonical(change.new)
-    line = (no + 1, change.event, at, *about, change.field, old, new, seconds, previous)
+    line = (no + 1, change.event, at, *about, change.field, old, new, float(seconds), previous)
     connection.execute(f"insert into events ({_COLUMNS}) values ({_MARKS})", (*line, digest_of(canonical(list(line)))))
 
 
@@ -74,9 +74,3 @@ def head(connection: sqlite3.Connection) -> tuple[int, str]:
         "(select beginning from study)) from events"
     ).fetchone()
     return int(no), str(newest)
-
-
-def every(connection: sqlite3.Connection) -> Iterator[Event]:
-    """Return the lines in order."""
-    for row in connection.execute(f"select {_COLUMNS} from events order by no"):
-        yield Event(*row)

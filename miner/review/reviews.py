@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from cxr.miner.review.book import ReviewBook
-from cxr.miner.review.state import AXES, HIGHEST, LOWEST, STEP_ATTRIBUTES, STEP_VERDICTS, State, state_of
+from cxr.miner.review.state import AXES, HIGHEST, LOWEST, STEP_ATTRIBUTES, STEP_VERDICTS, State, empty_state, state_of
 from cxr.schemas.base import Frozen
 from cxr.schemas.vocabulary import Verdict
 
@@ -85,6 +85,19 @@ class Review(Frozen):
         if not self.cannot_judge and (lacks := [name for name in wanted if getattr(self, name) is None]):
             raise ValueError(f"no score for {', '.join(lacks)}")
         return self
+
+    def state(self) -> State:
+        """Return the review as the page knows it."""
+        return {
+            **empty_state(),
+            **{axis: None if (score := getattr(self, axis)) is None else round(score) for axis in AXES},
+            "cannot_judge": self.cannot_judge,
+            "comment": self.comment or "",
+            "missing": self.missing or "",
+            "steps": {str(mark.step_no): mark.model_dump(exclude={"step_no"}) for mark in self.steps},
+            "verdict": self.verdict,
+            "done": True,
+        }
 
 
 def reviews_in(book: ReviewBook) -> Iterator[Review]:

@@ -26,6 +26,14 @@ from cxr.miner.review.state import (
 LONGEST_SECONDS = 3600.0
 """A page that stood open over lunch is no hour of reading: longer than this counts as this."""
 
+_THIRD = """
+    select reader, (select coalesce(max(position), 0) from places where places.reader = readers.reader)
+    from readers where reader not in (select reader from places where item_id = ?)
+    order by is_adjudicator desc, (
+        select count(*) from places where places.reader = readers.reader and round = 'adjudication'), rowid
+    limit 1
+"""
+
 
 def save_in(
     connection: sqlite3.Connection, reader: str, position: int, changes: Sequence[Change], seconds: float
@@ -36,8 +44,8 @@ def save_in(
     new = [change for change in changes if not _is_there(connection, reader, position, change)]
     if not new:
         return state_of(marks, round_)
-    what, closed_at = connection.execute("select what, closed_at from study").fetchone()
-    fingerprint, is_stale, content = connection.execute(
+    (closed_at,) = connection.execute("select closed_at from study").fetchone()
+    fingerprint, is_stale, text = connection.execute(
         "select fingerprint, is_stale, content from items where item_id = ?", (item_id,)
     ).fetchone()
     if closed_at is not None:
@@ -45,11 +53,12 @@ def save_in(
     if is_stale:
         raise StaleItem(state_of(marks, round_))
     about = About(reader, position, item_id, fingerprint, round_)
-    steps = len(json.loads(content).get("steps", ()))
-    spent = min(seconds, LONGEST_SECONDS)
+    content = json.loads(text)
+    before, spent = state_of(marks, round_), min(seconds, LONGEST_SECONDS)
     for change in new:
-        _demand_current(change, marks, round_)
-        value = checked(change.field, change.new, round_, steps)
+        if not _is_current(change, marks):
+            raise Conflict(before)
+        value = checked(change.field, change.new, round_, len(content["steps"]))
         _demand_open(change.field, marks, round_)
         marks[change.field] = value
         append(connection, about, change._replace(old=readable(change.old), new=value), spent)
@@ -58,7 +67,7 @@ def save_in(
         )
         spent = 0.0
     state = state_of(marks, round_)
-    _settle(connection, about, state, what)
+    _settle(connection, about, state, content["what"])
     return state
 
 
@@ -70,15 +79,12 @@ def _is_there(connection: sqlite3.Connection, reader: str, position: int, change
     return row is not None
 
 
-def _demand_current(change: Change, marks: dict[str, Any], round_: str) -> None:
-    """Raise Conflict where a change does not begin from what the book has."""
-    if not change.field.startswith(FINAL) or round_ == "adjudication":
-        try:
-            now = value_of(marks, change.field)
-        except KeyError:
-            raise InputError("a change names a field that there is not; expected one of a review's") from None
-        if canonical(readable(change.old)) != canonical(now):
-            raise Conflict(state_of(marks, round_))
+def _is_current(change: Change, marks: dict[str, Any]) -> bool:
+    """Return whether a change begins from what the book has; raises InputError for a field that there is not."""
+    try:
+        return canonical(readable(change.old)) == canonical(value_of(marks, change.field))
+    except KeyError:
+        raise InputError("a change names a field that there is not; expected one of a review's") from None
 
 
 def _demand_open(field: str, marks: dict[str, Any], round_: str) -> None:
@@ -116,23 +122,9 @@ def ask_for_third(connection: sqlite3.Connection, item_id: str) -> str | None:
     An adjudicator comes before a reader who has not met the item, and of several the one with the fewest such places.
     Once asked, a third reader stays asked, whatever the two say then.
     """
-    places = connection.execute(
-        "select reader, position, round, is_done from places where item_id = ?", (item_id,)
-    ).fetchall()
-    views = [(reader, position) for reader, position, round_, is_done in places if round_ == "first" and is_done]
-    if len(views) < 2 or any(round_ == "adjudication" for _, _, round_, _ in places):
+    if not (views := _apart(connection, item_id)):
         return None
-    one, other = (state_in(connection, reader, position, "first") for reader, position in views[:2])
-    if not differ(one, other):
-        return None
-    third = connection.execute(
-        "select reader, (select coalesce(max(position), 0) from places where places.reader = readers.reader) "
-        "from readers "
-        "where reader not in (select reader from places where item_id = ?) "
-        "order by is_adjudicator desc, (select count(*) from places where places.reader = readers.reader "
-        "and round = 'adjudication'), rowid limit 1",
-        (item_id,),
-    ).fetchone()
+    third = connection.execute(_THIRD, (item_id,)).fetchone()
     if third is None:
         return None
     reader, last = third
@@ -140,3 +132,21 @@ def ask_for_third(connection: sqlite3.Connection, item_id: str) -> str | None:
     about = About(reader, last + 1, item_id, "", "adjudication")
     append(connection, about, Change(uuid.uuid4().hex, "asked", None, [view for view, _ in views]))
     return str(reader)
+
+
+def waiting_in(connection: sqlite3.Connection) -> int:
+    """Return how many items wait for a third reader who is not there."""
+    items = connection.execute("select item_id from items").fetchall()
+    return sum(bool(_apart(connection, item_id)) for (item_id,) in items)
+
+
+def _apart(connection: sqlite3.Connection, item_id: str) -> list[tuple[str, int]]:
+    """Return who first read an item, and where, if two did, differ, and nobody was asked for a final word yet."""
+    places = connection.execute(
+        "select reader, position, round, is_done from places where item_id = ?", (item_id,)
+    ).fetchall()
+    views = [(reader, position) for reader, position, round_, is_done in places if round_ == "first" and is_done]
+    if len(views) < 2 or any(round_ == "adjudication" for _, _, round_, _ in places):
+        return []
+    one, other = (state_in(connection, reader, position, "first") for reader, position in views[:2])
+    return views if differ(one, other) else []

@@ -14,7 +14,6 @@ AS_TOLD = {"repeat": "first"}
 def shown_in(connection: sqlite3.Connection, reader: str, position: int) -> dict[str, Any]:
     """Return a place with its item, the reader's state, and what their own word has opened to them."""
     item_id, round_ = place_of(connection, reader, position)
-    (what,) = connection.execute("select what from study").fetchone()
     content, training, is_stale = connection.execute(
         "select content, training, is_stale from items where item_id = ?", (item_id,)
     ).fetchone()
@@ -24,7 +23,6 @@ def shown_in(connection: sqlite3.Connection, reader: str, position: int) -> dict
         "position": position,
         "of": of,
         "round": AS_TOLD.get(round_, round_),
-        "what": what,
         **json.loads(content),
         "state": state,
         "others": _others(connection, item_id) if round_ == "adjudication" and state["done"] else None,

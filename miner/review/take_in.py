@@ -5,17 +5,21 @@ The running server does this while its readers save, `cxr import reviews` with a
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
-from cxr.miner.kit.errors import StoreLocked
+from cxr.miner.kit.errors import StoreError, StoreLocked
 from cxr.miner.kit.sql import read_sql
 from cxr.miner.review.book import ReviewBook
-from cxr.miner.review.draw import demand_store
+from cxr.miner.review.draw import demand_store, renew
 from cxr.miner.review.reviews import Review, reviews_in
+from cxr.miner.review.verify import demand_whole
 from cxr.miner.store import Run, Store
+
+Result = TypeVar("Result")
 
 _SQL = read_sql("cxr.miner.review")
 _EVERY_SECONDS = 0.5
@@ -44,28 +48,46 @@ class TakenIn:
     written: int
     stale: int
     """Of chains that were made anew since they were read: they are kept, and do not count."""
+    told: tuple[str, ...] = ()
+    """What happened to the items, a sentence each."""
 
 
 def take_in(db: Path, book: ReviewBook) -> TakenIn:
     """Take the finished reviews of a book into its store, and return how many; raises StoreLocked where it is held.
 
-    Any thread may call this while readers save. Nothing is opened for writing where the store has it all already.
+    Items of chains that were made anew meanwhile are renewed, or stale from now on. Any thread may call this while
+    readers save. The store is not opened where neither it nor the book has changed since the last time, and not to
+    write where it has all reviews already. Raises StoreError for another store, and for a book that was tampered with.
     """
-    reviews = [review for review in reviews_in(book) if review.round != "training"]
+    if book.taken is not None and book.taken[0] == _looks(db, book):
+        return TakenIn(**{**asdict(book.taken[1]), "written": 0, "told": ()})
     with Store.read(db) as store:
         demand_store(book, store)
-        if not _new(store, reviews):
-            return TakenIn(len(reviews), 0, _stale(store, reviews))
-    events, newest = book.head()
-    settings = {"book": book.path.name, "review_study": book.study().review_study, "events": events, "head": newest}
-    with Store.write(db) as store, store.run("review", settings) as run:
-        run.attestation = [words for _, words in book.notes()] or None
-        with store.transaction():
-            written = write_reviews(store, reviews, run)
-        return TakenIn(len(reviews), written, _stale(store, reviews))
+        _demand_same_log(store, book)
+        told = renew(book, store)
+        events, newest = book.head()
+        reviews = [review for review in reviews_in(book) if review.round != "training"]
+        stale, is_new = _stale(store, reviews), bool(_new(store, reviews))
+    written = 0
+    if is_new:
+        demand_whole(book)
+        settings = {"book": book.path.name, "review_study": book.study().review_study, "events": events, "head": newest}
+        with Store.write(db) as store, store.run("review", settings) as run:
+            run.attestation = [words for _, words in book.notes()] or None
+            with store.transaction():
+                written = write_reviews(store, reviews, run)
+    taken = TakenIn(len(reviews), written, stale, tuple(told))
+    if (events, newest) == book.head():  # else somebody saved meanwhile, and the next time has something to do
+        book.taken = (_looks(db, book), taken)
+    return taken
 
 
-def once_free(work: Callable[[], TakenIn], seconds: float, told: Callable[[str], None]) -> TakenIn:
+def _looks(db: Path, book: ReviewBook) -> object:
+    """Return what changes where the store or the book does."""
+    return db.stat().st_mtime_ns, db.stat().st_size, book.head()
+
+
+def once_free(work: Callable[[], Result], seconds: float, told: Callable[[str], None]) -> Result:
     """Do what needs the store, and wait for so many seconds while another command holds it; raises StoreLocked then."""
     until = time.monotonic() + seconds
     has_told = False
@@ -95,6 +117,16 @@ def write_reviews(store: Store, reviews: Sequence[Review], run: Run) -> int:
             store.insert(table, frame)
     run.rows_written += len(new)
     return len(new)
+
+
+def _demand_same_log(store: Store, book: ReviewBook) -> None:
+    """Raise StoreError where the log has lost or changed lines that were in it when it was last taken in."""
+    for number, newest in store.rows(_SQL["taken_before"], {"review_study": book.study().review_study}):
+        if [(newest,)] != book.rows("select hash from events where no = ?", number):
+            raise StoreError(
+                f"{book.path} is not the book that was taken in before: line {number} of its log is another, or gone; "
+                "put back a copy"
+            )
 
 
 def _new(store: Store, reviews: Sequence[Review]) -> list[Review]:
