@@ -59,6 +59,15 @@ def _reviews() -> list[dict[str, object]]:
     ]
 
 
+def _verdicts() -> list[dict[str, str]]:
+    """Two readers' verdicts on four findings; they differ on the last, by one place in the order."""
+    return [
+        {"item_id": f"f{number}", "study_id": f"s{number}", "reviewer": reader, "round": "first", "verdict": verdict}
+        for reader, last in (("r1", "supported"), ("r2", "unmentioned_normal"))
+        for number, verdict in enumerate(("supported", "contradicted", "contradicted", last))
+    ]
+
+
 @pytest.fixture(scope="module")
 def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of twelve chains of six patients, by two engines, which two readers read."""
@@ -68,6 +77,7 @@ def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for table, columns in _COLUMNS.items():
             store.connection.execute(f"insert into {table} by name select {columns} from made")
         store.insert("reviews", pl.DataFrame(_reviews(), infer_schema_length=None))
+        store.insert("finding_reviews", pl.DataFrame(_verdicts()))
     return db
 
 
@@ -127,8 +137,11 @@ def test_a_reader_is_set_against_their_own_repeats(tables: Mapping[str, ReviewTa
 def test_steps_verdicts_and_times_are_told(tables: Mapping[str, ReviewTable]) -> None:
     marked = {(row["engine"], row["verdict"]): row for row in _records(tables["Steps, as readers marked them"])}
     assert (marked["llm m", "wrong"]["marks"], marked["llm m", "wrong"]["what"]) == (2, "side 2")
-    (kappa,) = _records(tables["Agreement on verdicts"])
-    assert (kappa["verdicts on"], kappa["judged by both"], kappa["same"]) == ("steps", 12, pytest.approx(11 / 12))
+    steps, findings = _records(tables["Agreement on verdicts"])
+    assert (steps["verdicts on"], steps["judged by both"], steps["same"]) == ("steps", 12, pytest.approx(11 / 12))
+    # One of four pairs lies 1 place apart; by chance the sixteen lie 2 x (0 + 4 + 4 + 1) + 2 x (4 + 0 + 0 + 3) apart.
+    assert (findings["verdicts on"], findings["judged by both"], findings["same"]) == ("findings", 4, 0.75)
+    assert str(findings["kappa, linear weights"]).startswith(f"{1 - (1 / 4) / (32 / 16):.2f}")
     times = {
         (row["reader"], row["round"]): row for row in _records(tables["Time per item, while the page was looked at"])
     }
