@@ -63,7 +63,7 @@ def test_the_numbers_on_the_page_are_those_of_the_store(world: Path, page: Page)
 
 
 def test_readers_scores_stand_beside_those_of_the_paper(page: Page) -> None:
-    all_of_them, *_, paper = page.records("Mean scores (95 % interval by patient)")
+    all_of_them, *_, paper = page.records("Readers' mean scores (95 % interval by patient)")
     assert (all_of_them["chains"], all_of_them["validity"][:4]) == ("5", "7.00")
     assert [paper[axis] for axis in ("factuality", "validity", "completeness")] == ["7.83", "7.25", "7.97"]
     (gate, *_) = page.records("What the gate at 5 on every axis removes")

@@ -92,7 +92,7 @@ def _records(table: ReviewTable) -> list[dict[str, object]]:
 
 
 def test_means_are_of_the_reviews_that_count_beside_those_of_the_paper(tables: Mapping[str, ReviewTable]) -> None:
-    rows = {row["scores from -10 to 10"]: row for row in _records(tables["Mean scores"])}
+    rows = {row["scores from -10 to 10"]: row for row in _records(tables["Readers' mean scores"])}
     both = [np.mean(pair) for pair in zip(*FIRST.values(), strict=True)]
     both[2] = 7.0  # who adjudicated stands for the two
     assert rows["all"]["chains"] == 12

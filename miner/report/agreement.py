@@ -23,7 +23,7 @@ def agreement_section(store: Store, settings: ReportSettings) -> PageSection:
     """Return kappa for every two judges with chains in common, and the statistics of readers' reviews."""
     intro = (
         "Cohen's kappa is agreement beyond chance: 1 is full agreement, 0 what chance gives. 95 % intervals by "
-        "bootstrap over patients."
+        "bootstrap over patients. Readers score chains from -10 to 10 on three axes; what is below 5 is left out."
     )
     pairs = store.rows(_SQL["judge_pairs"])[:MOST_PAIRS]
     parts: list[PagePart] = []

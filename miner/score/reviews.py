@@ -104,7 +104,7 @@ def _means(counted: pl.DataFrame, drawing: Drawing, *, crossed: bool) -> ReviewT
     if rows:
         rows.append(("the paper's radiologists", None, None, *(f"{mean:.2f}" for mean in PAPER)))
     columns = ("scores from -10 to 10", "chains", "reviews", *AXES)
-    return ReviewTable("Mean scores (95 % interval by patient)", columns, tuple(rows))
+    return ReviewTable("Readers' mean scores (95 % interval by patient)", columns, tuple(rows))
 
 
 def _gate(counted: pl.DataFrame, *, crossed: bool) -> ReviewTable:
