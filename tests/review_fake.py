@@ -68,13 +68,7 @@ def report(text: str, which: str = "current") -> Json:
 
 def evidence(no: int, finding: str, presence: str, text: str, *quotes: str, which: str = "current") -> Json:
     spans = [{"which": which, "start": text.index(quote), "end": text.index(quote) + len(quote)} for quote in quotes]
-    return {
-        "no": no,
-        "finding": finding,
-        "kind": "quoted" if quotes else "inferred_normal",
-        "presence": presence,
-        "quotes": spans,
-    }
+    return {"no": no, "finding": finding, "kind": "quoted" if quotes else "inferred_normal", "presence": presence, "quotes": spans}
 
 
 def empty_state() -> Json:
@@ -87,11 +81,7 @@ def empty_state() -> Json:
 def item(text: str = REPORT, **given: Any) -> Json:
     quotes = ("effusion",) if text is HOSTILE else ("small left pleural effusion", "Small left pleural effusion")
     steps = [
-        {
-            "no": 1,
-            "text": "I look for fluid along the costophrenic angles and for air in the pleural space.",
-            "evidence": [],
-        },
+        {"no": 1, "text": "I look for fluid along the costophrenic angles and for air in the pleural space.", "evidence": []},
         {
             "no": 2,
             "text": "There is a small pleural effusion on the left.",
@@ -107,9 +97,7 @@ def item(text: str = REPORT, **given: Any) -> Json:
     return {**made, **given}
 
 
-def image(
-    which: str, no: int, view: str = "PA", problem: str | None = None, size: tuple[int, int] = (1250, 1500)
-) -> Json:
+def image(which: str, no: int, view: str = "PA", problem: str | None = None, size: tuple[int, int] = (1250, 1500)) -> Json:
     return {"which": which, "no": no, "view": view, "width": size[0], "height": size[1], "bits": 12, "problem": problem}
 
 
@@ -177,10 +165,7 @@ class FakeBook:
                     continue
                 part, name = self._place(state, change["field"])
                 if part.get(name) != change["old"]:
-                    return 409, {
-                        "error": "Another tab changed this item first; its values are shown now.",
-                        "state": state,
-                    }
+                    return 409, {"error": "Another tab changed this item first; its values are shown now.", "state": state}
                 part[name] = change["new"]
                 self.events[change["event"]] = {"position": position, **change}
             places = self.queue()["places"]
@@ -217,12 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, body: bytes, kind: str, **headers: str) -> None:
         self.send_response(status)
         told = {"Content-Type": kind, "Content-Length": str(len(body)), "Content-Security-Policy": POLICY}
-        for name, value in {
-            **told,
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-            **headers,
-        }.items():
+        for name, value in {**told, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **headers}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
@@ -237,9 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
                 path = ROOM / "static" / name
                 self._send(200, path.read_bytes(), TYPES[path.suffix])
             case ["r", _]:
-                page = Environment(loader=FileSystemLoader(ROOM / "templates"), autoescape=True).get_template(
-                    "page.html"
-                )
+                page = Environment(loader=FileSystemLoader(ROOM / "templates"), autoescape=True).get_template("page.html")
                 self._send(200, page.render(study="invented", reader="r1").encode(), "text/html; charset=utf-8")
             case ["r", _, "queue"]:
                 self._json(200, self.book.queue())
