@@ -5,7 +5,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,8 @@ def served(path: Path, pixels: Pixels | None = None) -> Iterator[Client]:
         server = server_of(Application(book, names_of("127.0.0.1"), pixels or Pixels()).asgi)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
-        with suppress(IndexError):
-            yield Client(listening.getsockname()[1], next(iter(book.readers().values())))
-        server.should_exit = True
-        thread.join()
+        try:
+            yield Client(listening.getsockname()[1], next(iter(book.readers().values()), ""))
+        finally:
+            server.should_exit = True
+            thread.join()

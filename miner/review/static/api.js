@@ -3,11 +3,14 @@
 /** The server answered, and not with what was asked for. */
 export class Refused extends Error {
   constructor(status, body) {
-    super(typeof body?.error === "string" ? body.error : `The server answered with ${status}.`);
+    super(sentence(typeof body?.error === "string" ? body.error : `the server answered with ${status}`));
     this.status = status;
     this.state = body?.state ?? null;
   }
 }
+
+/** Return words as a sentence: a capital and a full stop. */
+export const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1) + (/[.!?]$/.test(words) ? "" : ".");
 
 /** The server did not answer at all. */
 export class Unreachable extends Error {}

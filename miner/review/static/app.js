@@ -68,7 +68,7 @@ class App {
     this.#clock.turnTo(position);
     this.#tellPlace();
     history.replaceState(null, "", `#${position}`);
-    this.hand.start();
+    this.hand.start(true);
     this.say(`Item ${position} of ${this.#places.length}. ${byId("question").textContent}`);
     await drawn;
     requestAnimationFrame(() => performance.measure("item shown", { start: began, detail: position }));
@@ -175,9 +175,16 @@ class App {
     this.#tellPlace();
   }
 
-  #conflict(position, refusal, changes) {
+  async #conflict(position, refusal, changes) {
     this.#shelf.forget(position);
     if (this.desk.position !== position) return;
+    const loaded = await this.#shelf.get(position).catch(() => null);
+    if (this.desk.position !== position) return;
+    if (loaded?.item.stale) {
+      await this.go(position);
+      this.notice(refusal.message);
+      return;
+    }
     const mine = new Map(changes.map((change) => [change.field, change.new]));
     if (refusal.state) this.desk.take(refusal.state);
     const differ = [...mine].filter(([field, value]) => JSON.stringify(valueOf(this.desk.item.state, field)) !== JSON.stringify(value));
@@ -188,10 +195,15 @@ class App {
     this.notice(refusal.message, refusal.state && differ.length ? el("button", { type: "button", on: { click: again } }, "Put back what I entered here") : null);
   }
 
+  // What the server will not have is not done, and is shown as the server holds it when the reader comes back to it.
   #refused(position, refusal) {
     this.#shelf.forget(position);
-    this.notice(refusal.message);
-    if (this.desk.position === position) this.go(position).then(() => this.notice(refusal.message));
+    const place = this.#places.find((one) => one.position === position);
+    if (place) place.done = false;
+    this.#tellPlace();
+    const told = `Item ${position} was not saved: ${refusal.message}`;
+    this.notice(told);
+    if (this.desk.position === position) this.go(position).then(() => this.notice(told));
   }
 
   // What is said about the state of things

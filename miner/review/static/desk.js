@@ -2,7 +2,7 @@
 import { byId, el } from "./dom.js";
 import { Judge } from "./judge.js";
 import { Report } from "./report.js";
-import { asksFinal, asksVerdict, isFinished, isLocked, lacking, prefixOf, same, valueOf, withValue } from "./review.js";
+import { asksFinal, asksVerdict, isFinished, isLocked, isOpen, lacking, prefixOf, same, valueOf, withValue } from "./review.js";
 import { full } from "./shelf.js";
 import { Steps } from "./steps.js";
 import { Viewer } from "./viewer.js";
@@ -35,7 +35,7 @@ export class Desk {
     this.#loaded = loaded;
     this.position = position;
     this.item = loaded.item;
-    this.item.locked = isLocked(this.item) || asksFinal(this.item);
+    this.item.locked = !isOpen(this.item, "steps");
     document.body.classList.toggle("no-pictures", !(this.item.images ?? []).length);
     document.body.classList.toggle("pair", (this.item.images ?? []).length > 1);
     document.body.dataset.what = this.item.finding ? "finding" : "chain";
@@ -63,8 +63,7 @@ export class Desk {
   /** Set a field of the review, if it is another value than before. */
   change(field, value) {
     const old = valueOf(this.item.state, field);
-    if (same(old, value) || isLocked(this.item)) return;
-    if (asksFinal(this.item) && !field.startsWith("final.")) return;
+    if (same(old, value) || !isOpen(this.item, field)) return;
     this.item.state = withValue(this.item.state, field, value);
     this.#told.changed(field, old, value);
     this.update();

@@ -17,15 +17,21 @@ export class Hand {
     this.#desk = app.desk;
     document.addEventListener("keydown", (event) => this.#pressed(event));
     document.addEventListener("focusin", (event) => this.#moved(event.target));
+    byId("help").addEventListener("close", () => this.#desk.item && this.start());
     byId("theme").addEventListener("click", () => this.#theme());
     if (new URLSearchParams(location.search).get("theme") === "light") this.#theme();
     const letters = "abcdefghijklmnopqrstuvwxyz";
     this.commands = Object.fromEntries([...letters].filter((letter) => this[`key_${letter}`]).map((letter) => [letter, this[`key_${letter}`].bind(this)]));
   }
 
-  /** Begin an item at its first stop. */
-  start() {
-    this.#last = null;
+  /** Begin an item at its first stop, or go on where the reader was. */
+  start(isNew = false) {
+    if (isNew) this.#last = null;
+    if (byId("help").open) return;
+    if (this.#last?.isConnected) {
+      this.#focus(this.#last);
+      return;
+    }
     // Where the steps are judged already, the reader begins behind them.
     const { item, judge, stops } = this.#desk;
     this.#focus(isLocked(item) ? byId("done") : item.locked ? judge.stops[0] : stops[0]);

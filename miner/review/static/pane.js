@@ -1,4 +1,5 @@
 // One image on a canvas, drawn at the resolution of the screen.
+import { sentence as asSentence } from "./api.js";
 import { el } from "./dom.js";
 import { greys, resample } from "./pixels.js";
 
@@ -51,7 +52,7 @@ export class Pane {
   fail(sentence) {
     this.picture = null;
     this.element.classList.remove("waiting");
-    this.problem.textContent = sentence;
+    this.problem.textContent = asSentence(sentence);
     this.problem.hidden = false;
     this.#clear();
   }

@@ -49,8 +49,12 @@ export function lacking(item) {
 /** Say whether all that is asked of this reader is done. */
 export const isFinished = (item) => Boolean(item.state.done && (item.round !== "adjudication" || item.state.final?.done));
 
-/** Say whether nothing may be changed any more: others' views are shown, or feedback was given, or the chain is another. */
-export const isLocked = (item) => Boolean(item.stale || item.feedback);
+/** Say whether nothing may be changed any more: the chain is another now, or the word in training is given. */
+export const isLocked = (item) => Boolean(item.stale || (item.round === "training" && item.state.done));
+
+/** Say whether a field may be changed now: one's own view stays as it was before the others' were seen. */
+export const isOpen = (item, field) =>
+  !isLocked(item) && (item.round !== "adjudication" || !item.state.done || field.startsWith("final."));
 
 /** Return the score that typing a key gives, `undefined` where the key is none; `typed` is what came before it. */
 export function typedScore(value, typed, key) {

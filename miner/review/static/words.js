@@ -21,7 +21,7 @@ export const AXES = [
     key: "V",
     label: "Validity",
     asks: "Do the steps lead to the answer?",
-    ends: ["nothing follows", "all follows"],
+    ends: ["none follow", "all follow"],
     bands: [
       "no step follows", "hardly anything follows", "gaps that decide", "half of it follows", "follows with large gaps",
       "follows with small gaps", "follows well", "every step follows",
