@@ -5,7 +5,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,10 +104,13 @@ def change(field: str, new: object, old: object = None) -> dict[str, Any]:
 def served(path: Path, pixels: Pixels | None = None) -> Iterator[Client]:
     """Serve a book on this machine while the block runs."""
     with ReviewBook(path) as book, listen("127.0.0.1", 0) as listening:
-        server = server_of(Application(book, names_of("127.0.0.1"), pixels or Pixels()).asgi)
+        shown = pixels or Pixels()
+        server = server_of(Application(book, names_of("127.0.0.1"), shown).asgi)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
-        with suppress(IndexError):
-            yield Client(listening.getsockname()[1], next(iter(book.readers().values())))
-        server.should_exit = True
-        thread.join()
+        try:
+            yield Client(listening.getsockname()[1], next(iter(book.readers().values()), ""))
+        finally:
+            server.should_exit = True
+            thread.join()
+            shown.close()
