@@ -101,7 +101,12 @@ PAIR = chain(
     ],
 )
 FINDING = chain(
-    what="finding", task=None, question=None, answer=None, steps=[], finding={"observation": "right effusion", "status": "present"}
+    what="finding",
+    task=None,
+    question=None,
+    answer=None,
+    steps=[],
+    finding={"observation": "right effusion", "status": "present"},
 )
 FIRST = {"which": "current", "no": 0, "view": "PA"}
 
