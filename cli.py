@@ -216,6 +216,9 @@ def filter_(
     min_factuality: Annotated[
         float | None, typer.Option(help="Keep chains with at least this factuality; default 1.")
     ] = None,
+    min_review: Annotated[
+        float | None, typer.Option(help="Where there are reviews, keep chains with this on every axis; default 5.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the kept chains here, as JSONL.")] = None,
     all_settings: Annotated[
         bool | None, typer.Option("--all-settings", help="Every chain of a question, not its newest alone.")
@@ -235,7 +238,12 @@ def filter_(
     from cxr.miner.store import Store
 
     settings = FilterSettings.resolve(
-        db, min_factuality=min_factuality, all_settings=all_settings, drop_duplicates=drop_duplicates, agree=agree
+        db,
+        min_factuality=min_factuality,
+        min_review=min_review,
+        all_settings=all_settings,
+        drop_duplicates=drop_duplicates,
+        agree=agree,
     )
     with Store.read(db) as store:
         result = filter_chains(store, settings, output)
@@ -248,6 +256,8 @@ def filter_(
     )
     if result.unscored:
         say(f"{result.unscored:,} chains are not scored yet and were left out; `cxr score` scores them")
+    for note in result.notes:
+        say(note)
     if settings.drop_duplicates:
         say(f"{result.repeated:,} factual chains were left out, which say nearly the words of another one")
     if settings.agree:

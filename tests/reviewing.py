@@ -104,7 +104,8 @@ def change(field: str, new: object, old: object = None) -> dict[str, Any]:
 def served(path: Path, pixels: Pixels | None = None) -> Iterator[Client]:
     """Serve a book on this machine while the block runs."""
     with ReviewBook(path) as book, listen("127.0.0.1", 0) as listening:
-        server = server_of(Application(book, names_of("127.0.0.1"), pixels or Pixels()).asgi)
+        shown = pixels or Pixels()
+        server = server_of(Application(book, names_of("127.0.0.1"), shown).asgi)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
@@ -112,3 +113,4 @@ def served(path: Path, pixels: Pixels | None = None) -> Iterator[Client]:
         finally:
             server.should_exit = True
             thread.join()
+            shown.close()

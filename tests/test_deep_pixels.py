@@ -35,7 +35,7 @@ def file_of(pixels: "np.ndarray[Any, Any]", kind: str = "PNG", **options: Any) -
     return buffer.getvalue()
 
 
-def shown(image: Deep) -> "np.ndarray[Any, Any]":
+def shown(image: Deep) -> Any:
     """What the page makes of the samples."""
     values = (image.values.astype(float) - (image.center - image.width / 2)) / image.width
     return (1 - values.clip(0, 1) if image.is_inverted else values.clip(0, 1)) * 255

@@ -58,10 +58,10 @@ def review(
     from cxr.miner.kit.console import echo, say
     from cxr.miner.review.book import ReviewBook
     from cxr.miner.review.draw import book_path, open_study
-    from cxr.miner.review.reach import address_of
+    from cxr.miner.review.reach import Reach, address_of
     from cxr.miner.review.session import Session, run_session
 
-    address, path = address_of(host), book or book_path(db)
+    reach, path = Reach(address_of(host), port, signed_by, allowed), book or book_path(db)
     opened = open_study(db, path, drawing)
     for told in opened.told:
         say(told)
@@ -69,12 +69,10 @@ def review(
         say(f"{len(study.rows('select 1 from items')):,} items, {'drawn into' if opened.is_new else 'from'} {path}")
         if not serve:
             return
-        session = Session(db, study, say)
-        session.allow(address, signed_by, allowed)
 
         def show(origin: str) -> None:
             for reader, token in study.readers().items():
                 echo(f"{reader}  {origin}/r/{token}/")
             say("each link is its reader's own; Ctrl-C ends the server, and everything is saved at every change")
 
-        run_session(session, study, address, port, show)
+        run_session(Session(db, study, say), study, reach, show)

@@ -49,6 +49,13 @@ class Deep:
         return replace(self, values=np.asarray(small))
 
 
+def load() -> None:
+    """Import what decodes, half a second of work, before anybody waits for a picture."""
+    import numpy  # noqa: F401, PLC0415
+    import pydicom.pixels.processing  # noqa: PLC0415
+    import pydicom.pixels.utils  # noqa: F401, PLC0415
+
+
 def deep_of(values: Any) -> Deep:
     """Return grey values of any kind, (rows, columns), with a window over all that is there."""
     import numpy as np  # noqa: PLC0415

@@ -57,7 +57,6 @@ def _bytes_of(values: Any, low: float, high: float) -> Any:
 
     if values.dtype == np.uint8 and (low, high) == (0.0, 255.0):
         return values
-    scaled = (values.astype(np.float32) - low) * (
-        255.0 / ((high - low) or 1e-6)
-    )  # a negative slope turns the two round
+    # Where the rescale slope is negative, white is the lower number.
+    scaled = (values.astype(np.float32) - low) * (255.0 / ((high - low) or 1e-6))
     return scaled.clip(0, 255).astype(np.uint8)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxr.miner.images.deep import Deep
+from cxr.miner.images.deep import Deep, load
 from cxr.miner.images.facts import read_facts
 from cxr.miner.images.pictures import BadPicture, depth, open_deep
 from cxr.schemas.vocabulary import FileStatus, RejectReason
@@ -54,6 +54,7 @@ class Pixels:
         self._facts: dict[Hashable, Facts] = {}
         self._lock = threading.Lock()
         self._ahead = ThreadPoolExecutor(2, thread_name_prefix="decode")
+        self._ahead.submit(load)
 
     @property
     def bytes_kept(self) -> int:

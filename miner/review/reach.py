@@ -4,12 +4,22 @@ import ipaddress
 import json
 from collections.abc import Collection
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from cxr.miner.kit.errors import PolicyError, SettingsError
 from cxr.miner.llm.policy import LOCALHOST, is_here
-from cxr.schemas.vocabulary import Licence
+from cxr.miner.review.items import is_public
 
 HERE = "127.0.0.1"
+
+
+class Reach(NamedTuple):
+    """Where the page is served, and who answers for it where that is not this machine."""
+
+    address: str
+    port: int
+    signed_by: str | None = None
+    allowed_because: str | None = None
 
 
 def address_of(host: str) -> str:
@@ -33,22 +43,20 @@ def address_of(host: str) -> str:
     return str(address)
 
 
-def demand_reach(
-    address: str, licences: Collection[str], signed_by: str | None, allowed_because: str | None
-) -> str | None:
-    """Allow a study's text and images to be served at an address, or raise PolicyError.
+def demand_reach(reach: Reach, licences: Collection[str]) -> str | None:
+    """Allow text and images under these licences to be served at an address, or raise PolicyError.
 
-    Returns the attestation that allows it, as JSON, to be recorded before anything is served; None where none is
-    needed: on this machine, and for what is public.
+    Returns the word that allows it, as JSON, to be noted before anything is served; None where none is needed: on this
+    machine, and for what is public.
     """
-    signed_by, allowed_because = (signed_by or "").strip(), (allowed_because or "").strip()
-    if is_here(address) or set(licences) <= {str(Licence.PUBLIC)}:
+    signed_by, why = (reach.signed_by or "").strip(), (reach.allowed_because or "").strip()
+    if is_here(reach.address) or is_public(licences):
         return None
-    if not (signed_by and allowed_because):
+    if not (signed_by and why):
         raise PolicyError(
-            f"the study shows credentialed reports and images, and {address} can be reached from other machines; serve "
-            f"at {HERE} and let readers come through `ssh -L`, or if they may be shown there say so with --signed-by "
-            "NAME and --i-am-allowed WHY, which is recorded"
+            f"the study shows credentialed reports and images, and {reach.address} can be reached from other machines; "
+            f"serve at {HERE} and let readers come through `ssh -L`, or if they may be shown there say so with "
+            "--signed-by NAME and --i-am-allowed WHY, which is recorded"
         )
-    word = {"host": address, "signed_by": signed_by, "signed_on": str(datetime.now(UTC).date()), "why": allowed_because}
-    return json.dumps(word)
+    signed_on = str(datetime.now(UTC).date())
+    return json.dumps({"host": reach.address, "signed_by": signed_by, "signed_on": signed_on, "why": why})

@@ -14,6 +14,8 @@ from starlette.types import ASGIApp
 
 from cxr.miner.kit.errors import InputError
 
+_KEPT_OPEN_S = 60
+"""How long a reader may look before the browser connects anew."""
 _LAST_WORDS_S = 5
 """How long answers that are under way may take when the server ends."""
 _WHY = {
@@ -25,10 +27,16 @@ _WHY = {
 
 def listen(address: str, port: int) -> socket.socket:
     """Return a socket that listens; raises InputError where that cannot be."""
+    # asyncio sends small answers at once only where the socket says that it is TCP; else each waits 40 ms for an ACK.
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((address, port), family=family)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((address, port))
+        listening.listen()
+        return listening
     except (OSError, OverflowError) as error:
+        listening.close()
         why = _WHY.get(getattr(error, "errno", None) or 0, "cannot be listened at; give another --host or --port")
         raise InputError(f"{address}, port {port}, {why}") from None
 
@@ -44,8 +52,8 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM, finish what is being answered, and return.
 
-    `begun` is called when requests are answered and signals are waited for; `meanwhile` is called every so many seconds, in a thread, and never twice at once. No request is logged: a token
-    is part of its address.
+    `begun` is called when requests are answered and signals are waited for; `meanwhile` every so many seconds, in a
+    thread, and never twice at once. No request is logged: a token is part of its address.
     """
     asyncio.run(_serve(server_of(app, begun), listening, meanwhile, every_s))
 
@@ -53,9 +61,18 @@ def serve(
 def server_of(app: ASGIApp, begun: Callable[[], None] = lambda: None) -> "Server":
     """Return the server of an application, which does not run yet."""
     config = uvicorn.Config(
-        app, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
-        server_header=False, proxy_headers=False, timeout_keep_alive=60, timeout_graceful_shutdown=_LAST_WORDS_S,
-    )  # fmt: skip
+        app,
+        http="h11",
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEPT_OPEN_S,
+        timeout_graceful_shutdown=_LAST_WORDS_S,
+    )
     return Server(config, begun)
 
 

@@ -94,6 +94,7 @@ OTHERS: tuple[Command, ...] = (
     Command(("prompts", "show", "plan"), "files"),
     Command(("prompts", "diff", "plan.v1", "whole.v1"), "files"),
     Command(("agreement", "gold.jsonl", "judged.jsonl"), "agreement"),
+    Command(("agreement", "--reviews"), "scored"),
     Command(("phantom", "phantoms", "--studies", "12", "--pixels", "56"), "files"),
     Command(("evaluate", "bench"), "by two models"),
     Command(("evaluate", "--from-counts", "counts.csv"), "counts"),
