@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxr.miner.commands.base import DEFAULT_DB, Db, Exit
+from cxr.miner.commands.base import DEFAULT_DB, Db
 
 if TYPE_CHECKING:
     from cxr.miner.review.book import ReviewBook
@@ -17,17 +17,15 @@ def status(book: Book = None, db: Db = DEFAULT_DB) -> None:
     """Show how far each reader is, what waits for a third, and whether the book is as it was written."""
     from cxr.miner.kit.console import out, say, table
     from cxr.miner.review.progress import progress_notes, progress_rows
-    from cxr.miner.review.verify import problem_of
+    from cxr.miner.review.verify import demand_whole
 
     columns = ["reader", "done", "of", "repeats", "to adjudicate", "cannot judge", "seconds a review"]
     with _open(db, book) as opened:
+        demand_whole(opened)
         out().print(table("Readers", columns, progress_rows(opened)))
         for note in progress_notes(opened):
             say(note)
         lines, newest = opened.head()
-        if problem := problem_of(opened):
-            say(f"{opened.path} was changed by something else than cxr: {problem}")
-            raise typer.Exit(Exit.FAILED)
         say(f"{lines:,} lines in its log, all as they were written; the newest is {newest[:16]}")
 
 

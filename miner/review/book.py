@@ -5,7 +5,6 @@ on the disk when it is answered, and idempotent by the ids of its changes; whoev
 """
 
 import contextlib
-import json
 import math
 import os
 import sqlite3
@@ -19,7 +18,7 @@ from cxr.miner.kit.errors import StoreError
 from cxr.miner.kit.faults import of_a_disk
 from cxr.miner.kit.sql import read_sql
 from cxr.miner.review.committer import Committer
-from cxr.miner.review.events import About, append, head
+from cxr.miner.review.events import About, append, head, loaded
 from cxr.miner.review.refusals import DiskRefused, UnknownPlace
 from cxr.miner.review.saving import save_in, waiting_in
 from cxr.miner.review.showing import shown_in
@@ -30,6 +29,7 @@ Result = TypeVar("Result")
 _APPLICATION = 0x63787272  # "cxrr": so that a book is told from any other SQLite file
 _VERSION = 1
 _BUSY_SECONDS = 30.0
+_BROKEN = ("not a database", "malformed", "Could not decode", "no such table", "no such column", "unsupported file")
 _FULL = ("disk is full", "disk I/O error", "unable to open database file", "readonly")
 
 
@@ -119,7 +119,7 @@ class ReviewBook:
         """Return the study that the book is about."""
         (row,) = self.rows("select review_study, store, what, settings, drawn_at, closed_at from study")
         review_study, store, what, settings, drawn_at, closed_at = row
-        return Study(review_study, store, what, json.loads(settings), drawn_at, closed_at)
+        return Study(review_study, store, what, loaded(settings), drawn_at, closed_at)
 
     def readers(self) -> dict[str, str]:
         """Return the readers and the token of each, adjudicators last."""
@@ -208,7 +208,7 @@ class ReviewBook:
     def notes(self) -> list[tuple[str, str]]:
         """Return what was noted and its words, in order."""
         rows = self.rows("select field, new from events where reader = '' and field like 'note.%' order by no")
-        return [(field.removeprefix("note."), json.loads(words)) for field, words in rows]
+        return [(field.removeprefix("note."), loaded(words)) for field, words in rows]
 
     def finish(self) -> None:
         """Close the study: from now on it takes no changes. One that is closed stays closed when it was."""
@@ -289,7 +289,7 @@ def told(path: Path) -> Iterator[None]:
         words = str(error)
         if "locked" in words:
             raise StoreError(f"{path} is being written by another process; try again in a moment") from None
-        if "not a database" in words or "malformed" in words:
+        if any(word in words for word in _BROKEN):
             raise StoreError(f"{path} is no SQLite file, or is damaged; put back a copy, or move it away") from None
         if any(word in words for word in _FULL):
             said = of_a_disk(words) or "its disk is full, or cannot be written; free some space"
@@ -311,5 +311,5 @@ def drawn_of(row: Sequence[Any]) -> Drawn:
     """Return an item as its row says it."""
     given = dict(zip(Drawn._fields, row, strict=True))
     for name in ("content", "images", "training"):
-        given[name] = None if given[name] is None else json.loads(given[name])
+        given[name] = None if given[name] is None else loaded(given[name])
     return Drawn(**given | {"is_stale": bool(given["is_stale"])})

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from cxr.miner.kit.errors import StoreError
 from cxr.miner.review.state import Change
 
 
@@ -46,6 +47,14 @@ _MARKS = ", ".join("?" for _ in Event._fields)
 def canonical(value: Any) -> str:
     """Return JSON that is the same for the same value, in ASCII."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def loaded(text: Any) -> Any:
+    """Return what JSON in a book says; raises StoreError where a damaged file holds something else."""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        raise StoreError("the review book is damaged: it holds what was never written; put back a copy") from None
 
 
 def digest_of(text: str) -> str:

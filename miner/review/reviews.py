@@ -1,6 +1,5 @@
 """A review: what one reader said of one item in one round, when they were done; in the book, in files, in the store."""
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -8,6 +7,7 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from cxr.miner.review.book import ReviewBook
+from cxr.miner.review.events import loaded
 from cxr.miner.review.state import AXES, HIGHEST, LOWEST, STEP_ATTRIBUTES, STEP_VERDICTS, State, empty_state, state_of
 from cxr.schemas.base import Frozen
 from cxr.schemas.vocabulary import Verdict
@@ -115,7 +115,7 @@ def reviews_in(book: ReviewBook) -> Iterator[Review]:
     )
     marks: dict[tuple[str, int], dict[str, Any]] = {}
     for reader, position, field, value in book.rows("select reader, position, field, value from marks"):
-        marks.setdefault((reader, position), {})[field] = json.loads(value)
+        marks.setdefault((reader, position), {})[field] = loaded(value)
     for reader in book.readers():
         for place in book.queue(reader):
             key = (reader, place.position)

@@ -1,13 +1,12 @@
 """One save: changes are checked against what the book has, written into its log, and a third reader is asked for."""
 
-import json
 import sqlite3
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
 from cxr.miner.kit.errors import InputError
-from cxr.miner.review.events import About, append, canonical
+from cxr.miner.review.events import About, append, canonical, loaded
 from cxr.miner.review.refusals import Conflict, StaleItem, StudyClosed
 from cxr.miner.review.showing import marks_in, place_of, state_in
 from cxr.miner.review.state import (
@@ -53,7 +52,7 @@ def save_in(
     if is_stale:
         raise StaleItem(state_of(marks, round_))
     about = About(reader, position, item_id, fingerprint, round_)
-    content = json.loads(text)
+    content = loaded(text)
     before, spent = state_of(marks, round_), min(seconds, LONGEST_SECONDS)
     for change in new:
         if not _is_current(change, marks):

@@ -1,9 +1,9 @@
 """What the page shows in a place of a reader's queue, and what it does not: engine, judge, repeats, others' views."""
 
-import json
 import sqlite3
 from typing import Any
 
+from cxr.miner.review.events import loaded
 from cxr.miner.review.refusals import UnknownPlace
 from cxr.miner.review.state import State, state_of
 
@@ -23,10 +23,10 @@ def shown_in(connection: sqlite3.Connection, reader: str, position: int) -> dict
         "position": position,
         "of": of,
         "round": AS_TOLD.get(round_, round_),
-        **json.loads(content),
+        **loaded(content),
         "state": state,
         "others": _others(connection, item_id) if round_ == "adjudication" and state["done"] else None,
-        "feedback": json.loads(training) if round_ == "training" and state["done"] and training else None,
+        "feedback": loaded(training) if round_ == "training" and state["done"] and training else None,
         "stale": bool(is_stale),
     }
 
@@ -44,7 +44,7 @@ def place_of(connection: sqlite3.Connection, reader: str, position: int) -> tupl
 def marks_in(connection: sqlite3.Connection, reader: str, position: int) -> dict[str, Any]:
     """Return the newest value of each field of a place that was ever changed."""
     rows = connection.execute("select field, value from marks where reader = ? and position = ?", (reader, position))
-    return {field: json.loads(value) for field, value in rows}
+    return {field: loaded(value) for field, value in rows}
 
 
 def state_in(connection: sqlite3.Connection, reader: str, position: int, round_: str) -> State:
