@@ -63,6 +63,8 @@ class Application:
         self._pixels = pixels
         # The templates escape all that they show; a name that one lacks is a defect.
         self._templates = Environment(loader=PackageLoader(_ROOM), autoescape=True, undefined=StrictUndefined)
+        for name in ("page.html", "message.html"):
+            self._templates.get_template(name)  # compiled before anybody waits for it
         # Saves never wait behind pictures.
         talking, decoding = CapacityLimiter(8), CapacityLimiter(max(2, processors()))
         item, image = "/r/{token}/items/{position}", "/r/{token}/images/{position}/{no}"
