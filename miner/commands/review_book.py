@@ -21,11 +21,11 @@ def status(book: Book = None, db: Db = DEFAULT_DB) -> None:
 
     columns = ["reader", "done", "of", "repeats", "to adjudicate", "cannot judge", "seconds a review"]
     with _open(db, book) as opened:
+        demand_whole(opened)
         out().print(table("Readers", columns, progress_rows(opened)))
         for note in progress_notes(opened):
             say(note)
         lines, newest = opened.head()
-        demand_whole(opened)
         say(f"{lines:,} lines in its log, all as they were written; the newest is {newest[:16]}")
 
 

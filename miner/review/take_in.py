@@ -23,6 +23,8 @@ Result = TypeVar("Result")
 
 _SQL = read_sql("cxr.miner.review")
 _EVERY_SECONDS = 0.5
+_WHOSE = "(coalesce(review_study, ''), coalesce(item_id, chain_id), reviewer, coalesce(round, 'first'))"
+"""What a review takes the place of: the same reader's, of the same item in the same round and study."""
 
 _Columns = Mapping[str, pl.DataType | type[pl.DataType]]
 _STEPS = pl.List(pl.Struct({"step_no": pl.Int32, "verdict": pl.String, "attribute": pl.String}))
@@ -113,7 +115,7 @@ def write_reviews(store: Store, reviews: Sequence[Review], run: Run) -> int:
         frame = _frame([review for review in new if (review.what == "chain") == (table == "reviews")], columns)
         if frame.height:
             store.replace_temporary("incoming_reviews", frame)
-            store.connection.execute(_SQL["replaced"].replace("$table", table))
+            store.connection.execute(f"delete from {table} where {_WHOSE} in (select {_WHOSE} from incoming_reviews)")
             store.insert(table, frame)
     run.rows_written += len(new)
     return len(new)
