@@ -39,6 +39,8 @@ from cxr.miner.review.verify import problem_of
 AXES = ("factuality", "validity", "completeness")
 WIDTH, HEIGHT = 2_500, 3_000
 _TRIED_AGAIN_S = 0.1
+_LINK_OPENED_S = 3.0
+"""Nobody opens a link sooner after it was printed."""
 
 
 @dataclass
@@ -259,6 +261,7 @@ def paint() -> None:
                 path.write_bytes(_radiograph(number, is_compressed=is_compressed))
             _show(server.folder / "cxr.reviews.sqlite", paths)
             server.start()
+            time.sleep(_LINK_OPENED_S)
             reader, took, first = Reader(server, "r1"), {}, time.perf_counter()
             for what in ("", "queue", "items/1", "images/1/0?side=1024", "images/1/1?side=1024"):
                 began = time.perf_counter()

@@ -48,7 +48,8 @@ def chest(width: int, height: int) -> "np.ndarray[Any, Any]":
     grey = 2600 * blob(0, 0.1, 0.47, 0.62) + (130 * np.sin(46 * (y + 0.55 * x * x)) - 1500) * lungs
     grey += 900 * blob(0.07, 0.14, 0.16, 0.15) + 500 * blob(0, 0, 0.045, 0.6)
     grey += np.random.default_rng(7).normal(200, 25, grey.shape)
-    return np.clip(grey, 0, 4095).astype(np.uint16)
+    made: np.ndarray[Any, Any] = np.clip(grey, 0, 4095).astype(np.uint16)
+    return made
 
 
 def report(text: str, which: str = "current") -> Json:
@@ -82,8 +83,8 @@ def chain(text: str = REPORT, **given: Any) -> Json:
         {"no": 3, "text": "No pneumothorax.", "evidence": [evidence(2, "Pneumothorax", "absent", text)]},
     ]
     made = {
-        "what": "chain", "task": "binary", "question": "Does this chest X-ray show pleural effusion?", "options": [], "answer": "Yes",
-        "steps": steps, "reports": [report(text)], "images": [], "finding": None,
+        "what": "chain", "task": "binary", "question": "Does this chest X-ray show pleural effusion?",
+        "options": [], "answer": "Yes", "steps": steps, "reports": [report(text)], "images": [], "finding": None,
     }  # fmt: skip
     return {**made, **given}
 
@@ -101,7 +102,12 @@ PAIR = chain(
     ],
 )
 FINDING = chain(
-    what="finding", task=None, question=None, answer=None, steps=[], finding={"observation": "right effusion", "status": "present"}
+    what="finding",
+    task=None,
+    question=None,
+    answer=None,
+    steps=[],
+    finding={"observation": "right effusion", "status": "present"},
 )
 FIRST = {"which": "current", "no": 0, "view": "PA"}
 
@@ -120,7 +126,7 @@ def write_desk(
     study = ("invented", "store", "chains", "{}", "2026-11-27T05:00:00")
 
     def fill(connection: Any) -> None:
-        begins = beginning(study, [(item, digest_of(text)) for item, text, _ in made])
+        begins = beginning(study, {item: digest_of(text) for item, text, _ in made})
         connection.execute("insert into study values (?, ?, ?, ?, ?, ?, null)", (*study, begins))
         for number, (item, text, images) in enumerate(made, start=1):
             told = (training or {}).get(number)

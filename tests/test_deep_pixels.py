@@ -1,6 +1,8 @@
 """Pixels for a reader's screen: all bits of the file, and a window that begins with what the one decoder shows."""
 
 import io
+import os
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
+from pydicom.uid import JPEGBaseline8Bit
 
 from cxr.miner.images.deep import Deep
 from cxr.miner.images.pictures import BadPicture, depth, open_deep, open_picture
 from cxr.miner.review.pixels import NoPixels, Pixels, packed
-from tests.pictures import dicom_of
+from tests.pictures import dicom, dicom_of
 
 RAMP = np.linspace(0, 255, 60 * 40).reshape(40, 60).astype(np.uint8)
 DEEP = np.linspace(1000, 5000, 60 * 40).reshape(40, 60).astype(np.uint16)
@@ -176,6 +179,28 @@ def test_what_was_asked_for_longest_ago_goes_first(tmp_path: Path) -> None:
     assert pixels.bytes_kept <= 2 * RAMP.nbytes + 10
     assert pixels.image(str(paths[0])) is kept[0]
     assert pixels.image(str(paths[1])) is not kept[1]
+
+
+def test_compressed_dicom_is_decoded_beside_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its decoders hold the interpreter while they work, and nobody could save meanwhile."""
+    monkeypatch.setattr("cxr.miner.review.pixels.processors", lambda: 1)
+    whole, damaged = tmp_path / "whole.dcm", tmp_path / "damaged.dcm"
+    whole.write_bytes(dicom(JPEGBaseline8Bit))
+    damaged.write_bytes(whole.read_bytes()[:600] + bytes(400) + whole.read_bytes()[1000:])
+    pixels = Pixels()
+    pixels.begin([str(whole)])
+    assert pixels.image(str(whole)).values.tolist() == open_deep(str(whole)).values.tolist()
+    with pytest.raises(NoPixels, match="cannot be read"):
+        pixels.image(str(damaged))
+    workers = pixels._pool()._processes
+    for worker in workers.values():
+        os.kill(worker.pid or 0, signal.SIGKILL)
+        worker.join()
+    with pytest.raises(NoPixels):
+        pixels.image(str(damaged))
+    assert pixels.image(str(whole)).bits == 8
+    pixels.close()
+    assert not any(worker.is_alive() for worker in workers.values())
 
 
 def test_a_missing_file_is_a_bad_picture(tmp_path: Path) -> None:

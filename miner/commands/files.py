@@ -105,10 +105,10 @@ def transform_lines(source: Path, output: Path, stage: Any, convert: Any, worker
 
 def agreement(
     gold: Annotated[
-        Path | None, typer.Argument(metavar="[GOLD.jsonl", help="Findings with verdicts, or with recalled.")
+        Path | None, typer.Argument(metavar="GOLD.jsonl", help="Findings with verdicts, or with recalled.")
     ] = None,
     predicted: Annotated[
-        Path | None, typer.Argument(metavar="PREDICTED.jsonl]", help="The same findings, judged again.")
+        Path | None, typer.Argument(metavar="PREDICTED.jsonl", help="The same findings, judged again.")
     ] = None,
     retest: Annotated[bool, typer.Option("--retest", help="Both are by one judge: does it agree with itself?")] = False,
     show: Annotated[int, typer.Option(help="Print at most this many findings on which the two differ.")] = 20,

@@ -95,6 +95,16 @@ def deep_dicom(data: bytes) -> Deep | None:
     return replace(made, is_inverted=made.is_inverted != (kind == "MONOCHROME1"))
 
 
+def is_compressed(path: str) -> bool:
+    """Return whether a file is a DICOM file whose pixels are compressed; never raises for what is in it."""
+    from pydicom.filereader import read_file_meta_info  # noqa: PLC0415 - an extra
+
+    try:
+        return bool(read_file_meta_info(path).TransferSyntaxUID.is_compressed)
+    except Exception:  # noqa: BLE001 - no DICOM file, or a damaged one: whoever decodes it says so
+        return False
+
+
 def stored_bits(file: BinaryIO) -> int | None:
     """Return how many bits of a pixel a DICOM file uses; None where its header does not say."""
     import pydicom  # noqa: PLC0415 - an extra

@@ -11,7 +11,7 @@ from anyio import CapacityLimiter, to_thread
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -63,6 +63,8 @@ class Application:
         self._pixels = pixels
         # The templates escape all that they show; a name that one lacks is a defect.
         self._templates = Environment(loader=PackageLoader(_ROOM), autoescape=True, undefined=StrictUndefined)
+        for name in ("page.html", "message.html"):
+            self._templates.get_template(name)  # compiled before anybody waits for it
         # Saves never wait behind pictures.
         talking, decoding = CapacityLimiter(8), CapacityLimiter(max(2, processors()))
         item, image = "/r/{token}/items/{position}", "/r/{token}/images/{position}/{no}"
@@ -88,6 +90,8 @@ class Application:
                 return await to_thread.run_sync(self._answered, answer, request, body, limiter=limiter)
             except Refusal as refusal:
                 return self._refused(request, refusal)
+            except ClientDisconnect:  # a page that was closed in the middle of a word
+                return Response(status_code=400)
 
         return run
 

@@ -1,16 +1,21 @@
-"""Pixels for the reader's screen: decoded once, off the event loop, and kept within a bound."""
+"""Pixels for the reader's screen: decoded once, off the event loop, and kept within a bound.
+
+Decoders of compressed DICOM hold the interpreter for as long as they work, a second for JPEG 2000, and nobody could
+save meanwhile: they work in processes of their own. All others let threads run beside them.
+"""
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxr.miner.images.deep import Deep, load
+from cxr.miner.images.deep import Deep, is_compressed, load
 from cxr.miner.images.facts import read_facts
 from cxr.miner.images.pictures import BadPicture, depth, open_deep
+from cxr.miner.kit.parallel import end_pool, process_pool, processors
 from cxr.schemas.vocabulary import FileStatus, RejectReason
 
 KEPT_BYTES = 384_000_000
@@ -38,9 +43,12 @@ class Facts:
 class NoPixels(Exception):
     """An image that cannot be shown; the message is a sentence for the reader."""
 
-    def __init__(self, sentence: str, *, is_missing: bool) -> None:
-        super().__init__(sentence)
-        self.is_missing = is_missing
+    def __init__(self, sentence: str, is_missing: bool) -> None:  # noqa: FBT001 - as it comes from another process
+        super().__init__(sentence, is_missing)
+        self.sentence, self.is_missing = sentence, is_missing
+
+    def __str__(self) -> str:
+        return self.sentence
 
 
 class Pixels:
@@ -54,7 +62,7 @@ class Pixels:
         self._facts: dict[Hashable, Facts] = {}
         self._lock = threading.Lock()
         self._ahead = ThreadPoolExecutor(2, thread_name_prefix="decode")
-        self._ahead.submit(load)
+        self._processes: ProcessPoolExecutor | None = None
 
     @property
     def bytes_kept(self) -> int:
@@ -72,8 +80,18 @@ class Pixels:
         """Return the pixels of a file, its longer side at `side` at most; raises NoPixels."""
         stamp = _stamp(path)
         if side is None:
-            return self._once(stamp, lambda: _decoded(path))
+            return self._once(stamp, lambda: self._decode(path))
         return self._once((stamp, side), lambda: self.image(path).within(side))
+
+    def begin(self, paths: Sequence[str]) -> None:
+        """Import what decodes such files before anybody waits for one, and return at once."""
+
+        def imported() -> None:
+            load()
+            if any(map(is_compressed, paths)):
+                self._pool().submit(load)
+
+        self._ahead.submit(imported)
 
     def prepare(self, paths: Sequence[str]) -> None:
         """Begin to decode what will be asked for in a moment, and return at once."""
@@ -82,7 +100,25 @@ class Pixels:
 
     def close(self) -> None:
         """Decode nothing more."""
+        if self._processes is not None:
+            end_pool(self._processes)
         self._ahead.shutdown(cancel_futures=True)
+
+    def _decode(self, path: str) -> Deep:
+        if not is_compressed(path):
+            return _decoded(path)
+        pool = self._pool()
+        try:
+            return pool.submit(_decoded, path).result()
+        except (BrokenExecutor, RuntimeError):  # a worker was killed, as where memory ran out: others come next time
+            with self._lock:
+                self._processes = None if self._processes is pool else self._processes
+            raise NoPixels(_UNREADABLE, is_missing=False) from None
+
+    def _pool(self) -> ProcessPoolExecutor:
+        with self._lock:
+            self._processes = self._processes or process_pool(min(2, processors()))
+            return self._processes
 
     def _once(self, key: Hashable, make: Callable[[], Deep]) -> Deep:
         """Return what is kept, or make it; whoever asks meanwhile waits for the same."""
@@ -145,7 +181,7 @@ def _decoded(path: str) -> Deep:
         return open_deep(path)
     except BadPicture as bad:
         is_missing = bad.reason is RejectReason.IMAGE_ABSENT
-        raise NoPixels(_SENTENCES.get(bad.reason, _UNREADABLE), is_missing=is_missing) from None
+        raise NoPixels(_SENTENCES.get(bad.reason, _UNREADABLE), is_missing) from None
     except (MemoryError, ValueError):  # more pixels than the machine holds, or a name that is none
         raise NoPixels(_UNREADABLE, is_missing=False) from None
 

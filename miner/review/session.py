@@ -1,6 +1,7 @@
 """One run of `cxr review`: a book is served, and its store takes the reviews in whenever it is free."""
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 from cxr.miner.kit import faults
@@ -17,6 +18,9 @@ from cxr.miner.store import Store
 TAKEN_IN_EVERY_S = 60.0
 LAST_WAIT_S = 5.0
 """How long the end waits for a store that another command holds: whoever stopped the server wants it to end."""
+
+_LOOKED_AT = 20
+"""So many items show what kind of images a study has."""
 
 Say = Callable[[str], None]
 
@@ -51,8 +55,8 @@ class Session:
                 self._say(told)
         except StoreLocked:
             return
-        except (CxrError, OSError) as error:
-            said = faults.sentence(error) or str(error)
+        except Exception as error:  # noqa: BLE001 - readers go on, whatever is wrong with the store
+            said = str(error) if isinstance(error, CxrError) else faults.sentence(error) or faults.defect(error)
             if said != self._told:
                 self._told = said
                 self._say(said)
@@ -86,6 +90,7 @@ def run_session(session: Session, book: ReviewBook, reach: Reach, show: Callable
     """
     word = demand_reach(reach, book.licences())
     pixels = Pixels()
+    pixels.begin([path for item in islice(book.items(), _LOOKED_AT) for path in item.images])
     try:
         with listen(reach.address, reach.port) as listening:
             session.note(reach.address, word)
