@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cxr.miner.commands import audit, benchmarks, doctor, files, ingest, models
+from cxr.miner.commands import audit, benchmarks, doctor, files, ingest, models, review
 from cxr.miner.commands import report as pages
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects, fail
 from cxr.miner.commands.options import (
@@ -47,6 +47,7 @@ GROUPS = {
     "bench": benchmarks.bench_app,
     "import": benchmarks.import_app,
     "train": train.train_app,
+    "review": review.review_app,
 }
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)
@@ -215,6 +216,9 @@ def filter_(
     min_factuality: Annotated[
         float | None, typer.Option(help="Keep chains with at least this factuality; default 1.")
     ] = None,
+    min_review: Annotated[
+        float | None, typer.Option(help="Where there are reviews, keep chains with this on every axis; default 5.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the kept chains here, as JSONL.")] = None,
     all_settings: Annotated[
         bool | None, typer.Option("--all-settings", help="Every chain of a question, not its newest alone.")
@@ -234,7 +238,12 @@ def filter_(
     from cxr.miner.store import Store
 
     settings = FilterSettings.resolve(
-        db, min_factuality=min_factuality, all_settings=all_settings, drop_duplicates=drop_duplicates, agree=agree
+        db,
+        min_factuality=min_factuality,
+        min_review=min_review,
+        all_settings=all_settings,
+        drop_duplicates=drop_duplicates,
+        agree=agree,
     )
     with Store.read(db) as store:
         result = filter_chains(store, settings, output)
@@ -247,6 +256,8 @@ def filter_(
     )
     if result.unscored:
         say(f"{result.unscored:,} chains are not scored yet and were left out; `cxr score` scores them")
+    for note in result.notes:
+        say(note)
     if settings.drop_duplicates:
         say(f"{result.repeated:,} factual chains were left out, which say nearly the words of another one")
     if settings.agree:

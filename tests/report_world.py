@@ -30,8 +30,9 @@ def _statements() -> Iterator[str]:
     # Chains that no judge has scored yet, and chains that radiologists liked, or not.
     yield "delete from scores where chain_id in (select chain_id from chains order by chain_id limit 3)"
     yield (
-        "insert into reviews select chain_id, 'reader', if(row_number() over (order by chain_id) <= 2, 3, 8), 7, 8, "
-        "null, null from factual_chains order by chain_id limit 5"
+        "insert into reviews by name select chain_id, 'reader' as reviewer, 7 as validity, 8 as completeness, "
+        "if(row_number() over (order by chain_id) <= 2, 3, 8) as factuality from factual_chains order by chain_id "
+        "limit 5"
     )
     yield "update scores set factuality = 0.5 where chain_id in (select chain_id from scores order by 1 desc limit 9)"
     # A second judge, older, that objects to every fourth chain.

@@ -62,6 +62,14 @@ def test_the_numbers_on_the_page_are_those_of_the_store(world: Path, page: Page)
     assert {record["corpus"] for record in page.records("By corpus")} == {"invented", "hidden"}
 
 
+def test_readers_scores_stand_beside_those_of_the_paper(page: Page) -> None:
+    all_of_them, *_, paper = page.records("Readers' mean scores (95 % interval by patient)")
+    assert (all_of_them["chains"], all_of_them["validity"][:4]) == ("5", "7.00")
+    assert [paper[axis] for axis in ("factuality", "validity", "completeness")] == ["7.83", "7.25", "7.97"]
+    (gate, *_) = page.records("What the gate at 5 on every axis removes")
+    assert (gate["chains"], gate["removed"], gate["share removed"]) == ("5", "2", "0.400")
+
+
 def test_the_agreement_of_judges_is_that_of_their_scores(world: Path, page: Page) -> None:
     (row,) = page.records("Judges that scored the same chains")
     with Store.read(world) as store:

@@ -15,7 +15,7 @@ from cxr.miner.benchmark.settings import SPLITS, BenchSettings, Mode, Target
 from cxr.miner.kit.errors import SettingsError
 from cxr.miner.kit.sql import read_sql
 from cxr.miner.pack import pack
-from cxr.miner.score.filtering import MIN_REVIEW
+from cxr.miner.score.settings import MIN_REVIEW
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import RejectReason, Task
 

@@ -43,6 +43,7 @@ COMMAND_ORDER = (
         "score",
         "filter",
         "audit",
+        "review",
         "bench",
         "export",
         "import",
@@ -57,6 +58,7 @@ EXTRAS = {
     **dict.fromkeys(("torch", "transformers", "trl", "accelerate", "peft", "datasets", "psutil"), "train"),
     **dict.fromkeys(("matplotlib", "jinja2"), "report"),
     **dict.fromkeys(("PIL", "pydicom"), "images"),
+    **dict.fromkeys(("starlette", "uvicorn"), "review"),
 }
 
 

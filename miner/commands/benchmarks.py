@@ -1,13 +1,16 @@
 """`cxr bench`, `cxr export` and `cxr import`: from a store to files that others load, and back."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cxr.miner.commands.base import DEFAULT_DB, Commands, Db, Exit, exit_with_rejects
 from cxr.miner.commands.options import Options, OptionValues, grouped, offered
 from cxr.miner.export.registry import FORMATS
+
+if TYPE_CHECKING:
+    from cxr.miner.imports.reviews import ReviewsResult
 
 bench_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Compile a benchmark, and check it.")
 import_app = typer.Typer(cls=Commands, no_args_is_help=True, help="Read published benchmarks.")
@@ -241,17 +244,29 @@ def import_chexbench(
 
 @import_app.command("reviews")
 def import_reviews(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="Label Studio's JSON export.")], db: Db = DEFAULT_DB
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE", help="By `cxr review export`, Label Studio's JSON, or a review book.")
+    ],
+    wait: Annotated[float, typer.Option(help="Seconds to wait while another command holds the store.")] = 60.0,
+    db: Db = DEFAULT_DB,
 ) -> None:
-    """Read radiologists' reviews of chains, made in Label Studio from `cxr export label-studio`."""
+    """Read radiologists' reviews of chains and findings, made on the page of `cxr review` or in Label Studio."""
     from cxr.miner.imports.reviews import import_reviews as read_reviews
     from cxr.miner.kit.console import say
+    from cxr.miner.review.take_in import once_free
     from cxr.miner.store import Store
 
-    with Store.write(db) as store:
-        result = read_reviews(store, source)
+    def read() -> "ReviewsResult":
+        with Store.write(db) as store:
+            return read_reviews(store, source)
+
+    result = once_free(read, wait, say)
     with exit_with_rejects(result.rejects, "reviews"):
-        say(f"{result.reviews:,} reviews of {result.chains:,} chains written")
+        of = f"{result.chains:,} chains" + (f" and {result.findings:,} findings" if result.findings else "")
+        there = result.reviews - result.written
+        say(
+            f"{result.reviews:,} reviews of {of} written" + (f", {there:,} of them were there already" if there else "")
+        )
 
 
 @import_app.command("predictions")

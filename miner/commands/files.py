@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cxr.miner.commands.base import DEFAULT_DB, Exit
+from cxr.miner.commands.base import DEFAULT_DB, Db, Exit, fail
 from cxr.miner.commands.options import (
     EMPTY,
     FILE_JUDGING,
@@ -104,17 +104,50 @@ def transform_lines(source: Path, output: Path, stage: Any, convert: Any, worker
 
 
 def agreement(
-    gold: Annotated[Path, typer.Argument(metavar="GOLD.jsonl", help="Findings with verdicts, or with recalled.")],
-    predicted: Annotated[Path, typer.Argument(metavar="PREDICTED.jsonl", help="The same findings, judged again.")],
+    gold: Annotated[
+        Path | None, typer.Argument(metavar="GOLD.jsonl", help="Findings with verdicts, or with recalled.")
+    ] = None,
+    predicted: Annotated[
+        Path | None, typer.Argument(metavar="PREDICTED.jsonl", help="The same findings, judged again.")
+    ] = None,
     retest: Annotated[bool, typer.Option("--retest", help="Both are by one judge: does it agree with itself?")] = False,
     show: Annotated[int, typer.Option(help="Print at most this many findings on which the two differ.")] = 20,
+    reviews: Annotated[
+        bool, typer.Option("--reviews", help="Instead: the readers whose reviews the store has.")
+    ] = False,
+    db: Db = DEFAULT_DB,
 ) -> None:
-    """Compare two judgements of the same findings: accuracy, kappa, 95 % intervals, confusion, what differs."""
+    """Compare two judgements of the same findings, or readers' reviews: agreement, 95 % intervals, what differs."""
     from cxr.miner.kit.console import out, say
     from cxr.miner.score.agreement import compare_files, comparison_tables
 
+    if reviews:
+        if gold is not None or retest:
+            fail("agreement: --reviews takes no files and no --retest; it compares the readers of a store", Exit.USAGE)
+        print_reviews(db)
+        return
+    if gold is None or predicted is None:
+        fail("agreement: expected two files, GOLD.jsonl and PREDICTED.jsonl, or --reviews", Exit.USAGE)
     result = compare_files(gold, predicted, retest=retest)
     for made in comparison_tables(result, (gold.name, predicted.name), most=show):
         out().print(made)
     for side, number in result.unpaired.items():
         say(f"{number:,} ids are {side} and were left out")
+
+
+def print_reviews(db: Path) -> None:
+    """Print what the reviews of a store say: means, the gate, agreement, test-retest, steps and time."""
+    from cxr.miner.kit.console import out, say, table
+    from cxr.miner.score.reviews import review_notes, review_tables
+    from cxr.miner.stats.reliability import Drawing
+    from cxr.miner.store import Store
+
+    with Store.read(db) as store:
+        made = review_tables(store, Drawing())
+        notes = review_notes(store)
+    if not made:
+        say("there are no reviews yet; `cxr review` asks readers for them, `cxr import reviews` takes them in")
+    for one in made:
+        out().print(table(one.title, one.columns, one.rows))
+    for note in notes:
+        say(note)

@@ -5,7 +5,7 @@ import struct
 import warnings
 from typing import Any
 
-_GREY = ("MONOCHROME1", "MONOCHROME2")
+GREY = ("MONOCHROME1", "MONOCHROME2")
 
 
 def decode_dicom(data: bytes) -> Any:
@@ -27,7 +27,7 @@ def decode_dicom(data: bytes) -> Any:
         kind = str(read.PhotometricInterpretation)
         if kind == "PALETTE COLOR":
             pixels = apply_color_lut(pixels, read)
-        if kind not in _GREY:
+        if kind not in GREY:
             return _bytes_of(pixels, 0.0, float(2 ** (8 * pixels.dtype.itemsize) - 1))
         shown = _bytes_of(*_windowed(pixels, read))
     return 255 - shown if kind == "MONOCHROME1" else shown
@@ -57,5 +57,6 @@ def _bytes_of(values: Any, low: float, high: float) -> Any:
 
     if values.dtype == np.uint8 and (low, high) == (0.0, 255.0):
         return values
-    scaled = (values.astype(np.float32) - low) * (255.0 / max(high - low, 1e-6))
+    # Where the rescale slope is negative, white is the lower number.
+    scaled = (values.astype(np.float32) - low) * (255.0 / ((high - low) or 1e-6))
     return scaled.clip(0, 255).astype(np.uint8)

@@ -1,6 +1,7 @@
 """The one decoder: image files as models want them, eight bits and three channels, for all commands that show any.
 
-Training, prediction, checks and exports see the same array of the same file. The first frame of an animated PNG or a
+Training, prediction, checks and exports see the same array of the same file; a reader's screen sees it with all its
+bits (`open_deep`), and begins with the same window. The first frame of an animated PNG or a
 DICOM of several is taken; GIF, WebP, TIFF and whatever else is neither PNG, JPEG nor DICOM is refused.
 """
 
@@ -10,10 +11,11 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from cxr.miner.images.deep import Deep, deep_dicom, deep_of, stored_bits
 from cxr.miner.images.dicom import decode_dicom
 from cxr.miner.images.facts import NO_PYDICOM, NOT_AN_IMAGE, has_pydicom, is_dicom
 from cxr.miner.kit.errors import MiningReject
@@ -78,6 +80,30 @@ def open_picture(picture: Picture, fit: Fit | None = None) -> Image.Image:
     return image.convert("RGB")
 
 
+def open_deep(picture: Picture) -> Deep:
+    """Decode a PNG, JPEG or DICOM file to grey with all its bits, upright; raises BadPicture as `open_picture` does."""
+    import numpy as np  # noqa: PLC0415 - only where pixels are looked at
+
+    name = picture if isinstance(picture, str) else "an embedded image"
+    data = read_picture(picture)
+    if is_dicom(data):
+        return _of_dicom(data, name, deep_dicom) or _eight_deep(_dicom(data, name))
+    decoded = _upright(_loaded(_opened(data, name), name))
+    if decoded.mode in _DEEP:
+        return deep_of(np.asarray(decoded))
+    return _eight_deep(_eight_bits(decoded))
+
+
+def depth(path: str) -> int | None:
+    """Return how many bits a pixel of a file has in one channel, by its header; None where a DICOM file hides that."""
+    with Path(path).open("rb") as file:
+        if not is_dicom(file.read(200)):
+            file.seek(0)
+            return 16 if _opened(file, path).mode in _DEEP else 8
+        file.seek(0)
+        return stored_bits(file)
+
+
 def read_picture(picture: Picture) -> bytes:
     """Return the bytes of an image file; raises BadPicture for one that is missing or cannot be read."""
     if isinstance(picture, bytes):
@@ -128,13 +154,13 @@ def _target(size: tuple[int, int], fit: Fit | None, name: str) -> tuple[int, int
         ) from None
 
 
-def _opened(data: bytes, name: str) -> Image.Image:
+def _opened(data: bytes | BinaryIO, name: str) -> Image.Image:
     """Read the header of a PNG or JPEG; raises BadPicture for what is neither."""
     try:
         with warnings.catch_warnings():
             # Medical images are large; a bomb is caught by the error that Pillow raises at twice this size.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
+            return Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=("PNG", "JPEG"))
     except UnidentifiedImageError:
         raise BadPicture(RejectReason.IMAGE_UNREADABLE, f"{name} is {NOT_AN_IMAGE}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
@@ -145,13 +171,19 @@ def _decoded(data: bytes, name: str, fit: Fit | None) -> tuple[Image.Image, tupl
     """Return a PNG or JPEG in eight bits, upright, and the size at which it is shown."""
     opened = _opened(data, name)
     width, height = _target(opened.size, fit, name)
+    upright = _upright(_loaded(opened, name, (width, height)))
+    return _eight_bits(upright), (width, height) if upright.size == opened.size else (height, width)
+
+
+def _loaded(opened: Image.Image, name: str, size: tuple[int, int] | None = None) -> Image.Image:
+    """Decode a PNG or JPEG, and return it; a JPEG only as fine as `size` needs."""
     try:
-        opened.draft(opened.mode, (width, height))  # for a JPEG; a PNG has no such thing
+        if size is not None:
+            opened.draft(opened.mode, size)  # a PNG has no such thing
         opened.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise _damaged(name) from None
-    upright = _upright(opened)
-    return _eight_bits(upright), (width, height) if upright.size == opened.size else (height, width)
+    return opened
 
 
 def _damaged(name: str) -> BadPicture:
@@ -187,11 +219,21 @@ def _grey(values: Any) -> Image.Image:
     return Image.fromarray(((values - low) * (255.0 / max(high - low, 1e-6))).astype(np.uint8))
 
 
+def _eight_deep(image: Image.Image) -> Deep:
+    """Return an image of eight bits in grey, black at 0 and white at 255."""
+    import numpy as np  # noqa: PLC0415
+
+    return Deep(np.asarray(image.convert("L")), 127.5, 255.0)
+
+
 def _dicom(data: bytes, name: str) -> Image.Image:
+    return Image.fromarray(_of_dicom(data, name, decode_dicom))
+
+
+def _of_dicom(data: bytes, name: str, decode: Callable[[bytes], Any]) -> Any:
     if not has_pydicom():
         raise BadPicture(RejectReason.IMAGE_UNREADABLE, f"{name}: {NO_PYDICOM}")
     try:
-        pixels = decode_dicom(data)
+        return decode(data)
     except Exception:  # noqa: BLE001 - pydicom and its decoders raise whatever they like for a damaged file
         raise BadPicture(RejectReason.IMAGE_UNREADABLE, f"{name} is a DICOM file that pydicom cannot decode") from None
-    return Image.fromarray(pixels)

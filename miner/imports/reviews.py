@@ -1,78 +1,107 @@
-"""Radiologists' reviews of chains, from Label Studio's JSON export of `cxr export label-studio`.
+"""Reviews from elsewhere: our own export, Label Studio's of what `cxr export label-studio` wrote, another review book.
 
 Three axes from -10 to 10, as in the paper (section 2). A reviewer who reviews a chain again replaces the earlier word.
 """
 
-import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from cxr.miner.imports.records import read_list
 from cxr.miner.imports.rejects import by_reason, replace_rejects, what_is_wrong
 from cxr.miner.kit.errors import BadRecord, InputError
+from cxr.miner.review.book import ReviewBook
+from cxr.miner.review.reviews import Review, reviews_in
+from cxr.miner.review.state import AXES
+from cxr.miner.review.take_in import write_reviews
+from cxr.miner.review.verify import demand_whole
 from cxr.miner.store import Store
-from cxr.schemas.base import Frozen
 from cxr.schemas.rejection import Reject
 from cxr.schemas.vocabulary import RejectReason
 
-AXES = ("factuality", "validity", "completeness")
+_SQLITE = b"SQLite format 3\0"
+_WANTED = "an export by `cxr review export`, Label Studio's JSON export, or a review book"
 
-
-class Review(Frozen):
-    """One radiologist's scores of one chain."""
-
-    chain_id: str = Field(min_length=1)
-    reviewer: str = Field(min_length=1)
-    factuality: float = Field(ge=-10, le=10)
-    validity: float = Field(ge=-10, le=10)
-    completeness: float = Field(ge=-10, le=10)
-    comment: str | None = None
-    reviewed_at: datetime.datetime | None = None
+Given = Iterator[tuple[str, Callable[[], Review]]]
+"""The number of a record, and what reads it."""
 
 
 @dataclass(frozen=True)
 class ReviewsResult:
-    """How many reviews were written, of how many chains, and rejects by reason."""
+    """How many reviews there were and of how many chains or findings, how many were written, and rejects by reason."""
 
     reviews: int
     chains: int
+    findings: int
+    written: int
     rejects: dict[str, int]
 
 
 def import_reviews(store: Store, source: Path) -> ReviewsResult:
-    """Write the reviews of a file into the store; raises InputError where it is no export of Label Studio."""
+    """Write the reviews of a file into the store; what it has already as it is stays.
+
+    Raises InputError where the file is none of those that hold reviews, StoreError for a book that was tampered with.
+    """
     if not source.is_file():
-        raise InputError(f"{source} is not a file; expected Label Studio's JSON export")
-    tasks = read_list(source, "Label Studio's JSON export, a list of tasks")
-    known = {chain for (chain,) in store.rows("select chain_id from chains")}
-    reviews: dict[tuple[str, str], Review] = {}
+        raise InputError(f"{source} is not a file; expected {_WANTED}")
+    chains = {chain for (chain,) in store.rows("select chain_id from chains")}
+    studies = {study for (study,) in store.rows("select study_id from studies")}
+    reviews: dict[tuple[object, ...], Review] = {}
     rejects: list[Reject] = []
-    for number, task in enumerate(tasks, start=1):
-        annotations = task.get("annotations") if isinstance(task, dict) else None
+    for key, read in _in_book(source) if _is_book(source) else _in_list(source):
+        try:
+            review = read()
+            if review.round == "training":
+                continue
+            if review.what == "chain" and review.chain_id not in chains:
+                raise BadRecord(RejectReason.UNKNOWN_CHAIN, f"no chain {review.chain_id} in this store")
+            if review.what == "finding" and review.study_id not in studies:
+                raise BadRecord(RejectReason.UNKNOWN_STUDY, f"no study {review.study_id} in this store")
+        except BadRecord as bad:
+            rejects.append(Reject(f"{source.name}:{key}", bad.reason, bad.message))
+        except ValidationError as error:
+            message = what_is_wrong(error, named=True)
+            rejects.append(Reject(f"{source.name}:{key}", RejectReason.BAD_VALUE, message))
+        else:
+            of = review.item_id or review.chain_id
+            reviews[review.review_study, of, review.reviewer, review.round] = review
+    with store.run("import reviews", {"file": source.name}) as run, store.transaction():
+        written = write_reviews(store, list(reviews.values()), run)
+        replace_rejects(store, "reviews", source.name, rejects, run)
+    of_chains = {review.chain_id for review in reviews.values() if review.what == "chain"}
+    of_findings = {review.item_id for review in reviews.values() if review.what == "finding"}
+    return ReviewsResult(len(reviews), len(of_chains), len(of_findings), written, by_reason(rejects))
+
+
+def _is_book(source: Path) -> bool:
+    with source.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
+
+
+def _in_book(source: Path) -> Given:
+    with ReviewBook(source) as book:
+        demand_whole(book)
+        for number, review in enumerate(list(reviews_in(book)), start=1):
+            yield str(number), review.model_copy
+
+
+def _in_list(source: Path) -> Given:
+    for number, record in enumerate(read_list(source, f"{_WANTED}, a list or lines of it"), start=1):
+        if isinstance(record, dict) and "reviewer" in record:
+            yield str(number), partial(Review.model_validate, record)
+            continue
+        annotations = record.get("annotations") if isinstance(record, dict) else None
         for annotation in annotations if isinstance(annotations, list) else [None]:
-            try:
-                review = _review(task, annotation)
-                if review.chain_id not in known:
-                    raise BadRecord(RejectReason.UNKNOWN_CHAIN, f"no chain {review.chain_id} in this store")
-            except BadRecord as bad:
-                rejects.append(Reject(f"{source.name}:{number}", bad.reason, bad.message))
-            except ValidationError as error:
-                message = what_is_wrong(error, named=True)
-                rejects.append(Reject(f"{source.name}:{number}", RejectReason.BAD_VALUE, message))
-            else:
-                reviews[review.chain_id, review.reviewer] = review
-    _write(store, source, list(reviews.values()), rejects)
-    return ReviewsResult(len(reviews), len({chain for chain, _ in reviews}), by_reason(rejects))
+            yield str(number), partial(_review, record, annotation)
 
 
 def _review(task: object, annotation: object) -> Review:
     if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
-        raise BadRecord(RejectReason.WRONG_FIELDS, "a task without data; expected Label Studio's JSON export")
+        raise BadRecord(RejectReason.WRONG_FIELDS, f"a task without data; expected {_WANTED}")
     if not isinstance(annotation, dict) or not isinstance(annotation.get("result"), list):
         raise BadRecord(RejectReason.WRONG_FIELDS, "a task that nobody has annotated")
     given: dict[str, Any] = {}
@@ -101,19 +130,3 @@ def _reviewer(who: object) -> str:
     if isinstance(who, dict):
         who = who.get("email") or who.get("id")
     return "unknown" if who is None else str(who)
-
-
-def _write(store: Store, source: Path, reviews: list[Review], rejects: list[Reject]) -> None:
-    frame = pl.DataFrame(
-        [review.model_dump() for review in reviews],
-        schema_overrides={"reviewed_at": pl.Datetime, "comment": pl.String},
-        infer_schema_length=None,
-    )
-    with store.run("import reviews", {"file": source.name}) as run, store.transaction():
-        if reviews:
-            store.replace_temporary("incoming_reviews", frame.select("chain_id", "reviewer"))
-            store.connection.execute(
-                "delete from reviews where (chain_id, reviewer) in (select (chain_id, reviewer) from incoming_reviews)"
-            )
-            run.rows_written = store.insert("reviews", frame)
-        replace_rejects(store, "reviews", source.name, rejects, run)

@@ -64,9 +64,7 @@ def process_map(work: Callable[[T], R], items: Iterable[T], processes: int) -> I
     if processes <= 1:
         yield from map(work, items)
         return
-    # Spawned, not forked: a fork after Polars and DuckDB have started their threads can hang.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin_worker)
+    pool = process_pool(processes)
     try:
         yield from _in_order(pool, work, items, 3 * processes)
     except BrokenExecutor:
@@ -75,10 +73,21 @@ def process_map(work: Callable[[T], R], items: Iterable[T], processes: int) -> I
             "whether the machine ran out of memory, then run the same command again"
         ) from None
     finally:
-        workers = list((pool._processes or {}).values())
-        pool.shutdown(wait=False, cancel_futures=True)
-        for worker in workers:
-            worker.terminate()
+        end_pool(pool)
+
+
+def process_pool(processes: int) -> ProcessPoolExecutor:
+    """Return worker processes, which begin with the first work and end by themselves where this process is killed."""
+    # Spawned, not forked: a fork after Polars and DuckDB have started their threads can hang.
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker)
+
+
+def end_pool(pool: ProcessPoolExecutor) -> None:
+    """End worker processes, whatever they are at."""
+    workers = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for worker in workers:
+        worker.terminate()
 
 
 def _in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:

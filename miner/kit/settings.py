@@ -81,6 +81,7 @@ STAGES = (
     "predict",
     "evaluate",
     "report",
+    "review",
 )
 """The tables of cxr.toml, and with `CXR_` before them the beginnings of the names in the environment."""
 

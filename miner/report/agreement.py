@@ -1,11 +1,13 @@
-"""How well judges agree where two of them scored the same chains, and what radiologists said."""
+"""How well judges agree where two of them scored the same chains, and what readers of chains said."""
 
 import numpy as np
 
 from cxr.miner.kit.sql import read_sql
 from cxr.miner.report.parts import PageNote, PagePart, PageSection, PageTable
 from cxr.miner.report.settings import FEWEST, ReportSettings
+from cxr.miner.score.reviews import review_notes, review_tables
 from cxr.miner.stats.agreement import kappas
+from cxr.miner.stats.reliability import Drawing
 from cxr.miner.stats.resampling import Floats, estimates, resampled_sums
 from cxr.miner.store import Store
 from cxr.schemas.vocabulary import Verdict
@@ -13,13 +15,15 @@ from cxr.schemas.vocabulary import Verdict
 _SQL = read_sql("cxr.miner.report")
 
 MOST_PAIRS = 10
+MOST_OPEN = 16
+"""A table with more rows starts closed."""
 
 
 def agreement_section(store: Store, settings: ReportSettings) -> PageSection:
-    """Return kappa for every two judges with chains in common, and the radiologists' reviews."""
+    """Return kappa for every two judges with chains in common, and the statistics of readers' reviews."""
     intro = (
         "Cohen's kappa is agreement beyond chance: 1 is full agreement, 0 what chance gives. 95 % intervals by "
-        "bootstrap over patients."
+        "bootstrap over patients. Readers score chains from -10 to 10 on three axes; what is below 5 is left out."
     )
     pairs = store.rows(_SQL["judge_pairs"])[:MOST_PAIRS]
     parts: list[PagePart] = []
@@ -29,12 +33,17 @@ def agreement_section(store: Store, settings: ReportSettings) -> PageSection:
         parts.append(
             PageNote("No two judges have scored the same chains; score with another judge, and they are compared here.")
         )
-    reviews = store.frame(_SQL["reviews"])
-    if reviews.height:
-        parts.append(PageTable.of("Radiologists' reviews, from -10 to 10", reviews))
-    else:
-        parts.append(PageNote("No radiologist's review has been imported."))
-    return PageSection("agreement", "Judges and reviewers", intro, parts)
+    return PageSection("agreement", "Judges and reviewers", intro, [*parts, *_review_parts(store, settings)])
+
+
+def _review_parts(store: Store, settings: ReportSettings) -> list[PagePart]:
+    """Return what readers said of chains, and how far they agree; long tables are folded."""
+    drawing = Drawing(settings.resamples, settings.seed, fewest=FEWEST)
+    tables = review_tables(store, drawing, crossed=True)
+    if not tables:
+        return [PageNote("No reader's review has been imported.")]
+    parts: list[PagePart] = [PageTable(*one, folded=len(one.rows) > MOST_OPEN) for one in tables]
+    return [*parts, *(PageNote(f"{note[:1].upper()}{note[1:]}.") for note in review_notes(store))]
 
 
 def _pair_tables(

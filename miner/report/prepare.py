@@ -1,7 +1,7 @@
 """The temporary tables that the sections read: every chain once, with what it is about and how it was judged."""
 
 from cxr.miner.kit.sql import read_sql
-from cxr.miner.score.filtering import MIN_REVIEW
+from cxr.miner.score.settings import MIN_REVIEW
 from cxr.miner.store import Store
 
 _SQL = read_sql("cxr.miner.report")

@@ -10,13 +10,11 @@ from cxr.miner.kit.files import whole_path
 from cxr.miner.kit.settings import nearest
 from cxr.miner.kit.sql import read_sql
 from cxr.miner.language.labeler import LABELER
+from cxr.miner.score.reviews import review_notes
 from cxr.miner.score.settings import FilterSettings
 from cxr.miner.store import Store
 
 _SQL = read_sql("cxr.miner.score")
-
-# A reviewed chain stays with at least this on every axis (paper, section 2, "RadRBench-CXR compilation").
-MIN_REVIEW = 5.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,8 @@ class FilterResult:
     """Chains that were left out although they are factual: they say nearly what another one says."""
     contradicted: int = 0
     """Chains that were left out although they are factual: a named labeler contradicts their evidence."""
+    notes: tuple[str, ...] = ()
+    """What readers' reviews left out, and which of them do not count, as sentences."""
 
 
 def filter_chains(store: Store, settings: FilterSettings, target: Path | None) -> FilterResult:
@@ -43,7 +43,8 @@ def filter_chains(store: Store, settings: FilterSettings, target: Path | None) -
     chains = "chains" if settings.all_settings else "current_chains"
     _demand_labels(store, settings.agree)
     store.connection.execute(_SQL["contradicted"], {"agree": list(settings.agree)})
-    store.connection.execute(_SQL["judged"], {"least": settings.min_factuality, "least_review": MIN_REVIEW})
+    least = {"least": settings.min_factuality, "least_review": settings.min_review}
+    store.connection.execute(_SQL["judged"], least)
     repeated = 0
     if settings.drop_duplicates:
         store.connection.execute(_SQL["repeated"], {"chains": chains})
@@ -53,6 +54,9 @@ def filter_chains(store: Store, settings: FilterSettings, target: Path | None) -
         _write(store, chains, target)
     counted = store.rows(_SQL["counted"], {"chains": chains})
     contradicted = store.count(_SQL["lost_to_labelers"], {"chains": chains, "least": settings.min_factuality})
+    lost = store.count(_SQL["lost_to_readers"], {"chains": chains, **least})
+    below = f"to which a reader gave less than {settings.min_review:g} on an axis"
+    poor = [f"{lost:,} factual chains were left out, {below}"] if lost else []
     judges = store.rows("select distinct judge || ' ' || judge_version from judged order by 1")
     return FilterResult(
         kept={task: (kept, chains) for task, kept, chains, _, _ in counted},
@@ -61,6 +65,7 @@ def filter_chains(store: Store, settings: FilterSettings, target: Path | None) -
         judges=tuple(name for (name,) in judges),
         contradicted=contradicted,
         repeated=repeated,
+        notes=(*poor, *review_notes(store)),
     )
 
 

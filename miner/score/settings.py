@@ -8,6 +8,9 @@ from pydantic_settings import SettingsConfigDict
 from cxr.miner.judge.settings import WeighedSettings
 from cxr.miner.kit.settings import Names, StageSettings
 
+# A reviewed chain stays with at least this on every axis (paper, section 2, "RadRBench-CXR compilation").
+MIN_REVIEW = 5.0
+
 
 class ScoreSettings(WeighedSettings):
     """Which judge scores the chains of a store; the store knows the licence of each text."""
@@ -23,6 +26,8 @@ class FilterSettings(StageSettings):
     model_config = SettingsConfigDict(env_prefix="CXR_FILTER_", pyproject_toml_table_header=("filter",))
 
     min_factuality: float = Field(default=1.0, ge=0, le=1)
+    min_review: float = Field(default=MIN_REVIEW, ge=-10, le=10)
+    """What a reviewed chain needs on every axis; one that nobody reviewed needs nothing."""
     all_settings: bool = False
     """Every chain of a question, not the newest alone."""
     drop_duplicates: bool = False

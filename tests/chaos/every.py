@@ -65,6 +65,7 @@ _JUDGED = ("--judge", "llm", "--judge-model", "scripted", *_ASKED)
 _MINED = ("mine", "--engine", "llm", "--model", "scripted", *_ASKED)
 _BATCH = (*_MINED, "--limit", "2", "--batch")
 _PREDICTED = ("predict", "bench", "--model", "scripted", *_ASKED, "-o", "told.jsonl", "--limit", "2")
+_REVIEW = ("review", "--sample", "4", "--readers", "r1,r2", "--no-serve")
 _TINY = ("--preset", "tiny", "--model", "tiny", "--set", "steps=1", "--set", "threads=1",
          "--set", "global_batch=4", "--set", "device_batch=4", "--set", "warmup=0")  # fmt: skip
 _GROUPS = ("--set", "group=2", "--set", "max_completion_length=80")
@@ -85,10 +86,15 @@ OTHERS: tuple[Command, ...] = (
     Command(("bench", "verify", "bench"), "compiled"),
     Command(("bench", "leakage"), "scored"),
     *(Command(("export", form, "bench", "-o", "out"), "compiled") for form in EXPORTED),
+    Command(_REVIEW, "scored"),
+    Command(("review", "status"), "scored", before=(_REVIEW,)),
+    Command(("review", "export", "reviews.jsonl"), "scored", before=(_REVIEW,)),
+    Command(("review", "close"), "scored", before=(_REVIEW,)),
     Command(("prompts", "list"), "files"),
     Command(("prompts", "show", "plan"), "files"),
     Command(("prompts", "diff", "plan.v1", "whole.v1"), "files"),
     Command(("agreement", "gold.jsonl", "judged.jsonl"), "agreement"),
+    Command(("agreement", "--reviews"), "scored"),
     Command(("phantom", "phantoms", "--studies", "12", "--pixels", "56"), "files"),
     Command(("evaluate", "bench"), "by two models"),
     Command(("evaluate", "--from-counts", "counts.csv"), "counts"),

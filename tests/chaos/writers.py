@@ -21,6 +21,7 @@ from tests.fuzz.seeds import SEEDS
 READ_ONLY = frozenset({
     "status", "sql", "show", "ui", "unread", "filter", "audit", "compare", "evaluate", "agreement",
     "bench verify", "bench leakage", "prompts show", "prompts list", "prompts diff", "batch status",
+    "review status", "review export",
 })  # fmt: skip
 """Print; what they write with -o, they write as `sql -o` and `filter -o` below do, through `whole_file`."""
 
@@ -35,6 +36,8 @@ ELSEWHERE = {
     "doctor": "tests/test_doctor.py; what it asked is written down line by line, as `judge` does",
     "images check": "tests/test_images_check.py; it changes rows in one transaction",
     "phantom": "tests/test_phantom.py; it refuses a folder that is there, whoever began it",
+    "review": "tests/test_review_book.py kills who draws and who saves; tokens are drawn anew each time",
+    "review close": "tests/test_review_study.py; it adds a line to a book, and takes reviews in",
     "demo": "runs ingest, ask, mine, score and filter on a store of its own",
 }
 """Commands that a kill meets in a test of their own, and which."""
@@ -102,7 +105,8 @@ def tree() -> dict[str, "typer.core.TyperCommand | TyperGroup"]:
 
 def words_of(command: Sequence[str]) -> str:
     """Give the words of a command line that name the command."""
-    return " ".join(command[: 1 + isinstance(tree()[command[0]], TyperGroup)])
+    has_own_words = isinstance(tree()[command[0]], TyperGroup) and not command[1].startswith("-")
+    return " ".join(command[: 1 + has_own_words])
 
 
 def commands() -> Iterator[str]:
@@ -110,6 +114,7 @@ def commands() -> Iterator[str]:
     for name, command in tree().items():
         if isinstance(command, TyperGroup):
             yield from (f"{name} {sub}" for sub in command.list_commands(None))  # type: ignore[arg-type]
+            yield from [name] if command.invoke_without_command else []
         else:
             yield name
 

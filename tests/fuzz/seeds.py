@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cxr.miner.review.book import ReviewBook
+from cxr.miner.review.state import AXES, Change, empty_state
 from tests.corpora import openi_rows, write_openi
 from tests.mimic_corpus import STUDIES, write_jpg, write_mimic, write_sectioned, write_temporal, write_tree
+from tests.reviewing import write_book
 from tests.test_imports import ANSWER_ONLY, BINARY, CHEXBENCH, SINGLE, TEMPORAL, TRAINING
 from tests.test_ingest_openi import REPORTS_IN, tgz, xml_report
 from tests.trees import chexpert_rows, own_row, plus_rows, write_chexpert, write_own, write_plus, write_rsna, write_siim
@@ -106,6 +109,24 @@ def _reviews(folder: Path) -> None:
     (folder / "reviews.json").write_text(json.dumps([task]))
 
 
+def _exported_reviews(folder: Path) -> None:
+    lines = [
+        {"review_study": "s", "item_id": f"i{n}", "chain_id": "c1", "study_id": "s1", "fingerprint": "f",
+         "reviewer": "r1", "factuality": 7.0, "validity": 7.0, "completeness": -3.0, "comment": MARK,
+         "steps": [{"step_no": 1, "verdict": "wrong", "attribute": "side"}], "seconds": 3.5,
+         "reviewed_at": "2026-11-27T05:00:00"}
+        for n in range(3)
+    ]  # fmt: skip
+    (folder / "reviews.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def _review_book(folder: Path) -> None:
+    path = write_book(folder / "book.sqlite", {"r1": "one", "r2": "two"})
+    with ReviewBook(path) as book:
+        said = {**dict.fromkeys(AXES, 4), "comment": MARK, "done": True}
+        book.save("r1", 1, [Change(f"change-{name}", name, empty_state()[name], new) for name, new in said.items()])
+
+
 def _predictions(folder: Path) -> None:
     lines = [
         {"sample_id": f"{n}/reasoning", "model": "m", "mode": "reasoning", "text": f"<think>{MARK}</think>"}
@@ -160,6 +181,16 @@ SEEDS: dict[str, Seed] = {
     "radrbench": Seed(_published, (("import", "radrbench", "published.json", "-o", "back", "--existing", "replace"),)),
     "chexbench": Seed(_chexbench, (("import", "chexbench", "data.json", "-o", "back", "--existing", "replace"),)),
     "reviews": Seed(_reviews, (("import", "reviews", "reviews.json"),), needs="chains"),
+    "review export": Seed(_exported_reviews, (("import", "reviews", "reviews.jsonl"),), needs="chains"),
+    "review book": Seed(
+        _review_book,
+        (
+            ("import", "reviews", "book.sqlite"),
+            ("review", "status", "--book", "book.sqlite"),
+            ("review", "export", "out.jsonl", "--book", "book.sqlite"),
+        ),
+        needs="chains",
+    ),
     "predictions": Seed(
         _predictions,
         tuple(("import", "predictions", f"said.{end}", "--benchmark", "bench") for end in ("jsonl", "json", "csv")),

@@ -8,7 +8,7 @@ with worst as (
     from findings where origin = 'chain' group by all),
 reviewed as (
     select chain_id, bool_and(least(factuality, validity, completeness) >= $least_review) as is_well_reviewed
-    from reviews group by chain_id)
+    from counted_reviews group by chain_id)
 select chains.chain_id, chains.question_id, chains.study_id, questions.corpus, chains.task, questions.split,
        coalesce(studies.corpus || '/' || studies.patient_id, chains.study_id) as patient,
        coalesce(studies.licence = 'public' and coalesce(prior.licence, 'public') = 'public', false) as is_public,
