@@ -396,8 +396,13 @@ def test_the_pieces_that_count_and_cut(chromium: "Chrome", tmp_path: Path) -> No
     book = write_desk(tmp_path / "book", [(chain(), [])], {"r1": [(1, "first")]})
     script = """
       const done = arguments[0];
-      Promise.all([import('/static/review.js'), import('/static/text.js'), import('/static/pixels.js')]).then(
-        ([review, text, pixels]) => {
+      Promise.all(['review', 'text', 'pixels', 'saves'].map((name) => import(`/static/${name}.js`))).then(
+        async ([review, text, pixels, saves]) => {
+          const sent = [];
+          const told = {state: () => {}, saved: () => {}};
+          const kept = new saves.Saves(async (position, body) => sent.push([position, body.changes.length]), told);
+          for (let no = 0; no < 60; no += 1) kept.add(no < 50 ? 1 : 2, 'comment', '', 'x'.repeat(4000), 1);
+          await kept.settled();
           const type = (keys) => [...keys].reduce(
             (so, key) => review.typedScore(so.value, so.typed, key), {value: null, typed: ''}).value;
           const samples = new Uint16Array([0, 1000, 2000, 65535]);
@@ -407,6 +412,7 @@ def test_the_pieces_that_count_and_cut(chromium: "Chrome", tmp_path: Path) -> No
           const out = new Uint16Array(16);
           pixels.resample(picture.level(2), {x: 0, y: 0, width: 4, height: 4, left: 0, top: 0, scale: 2}, out);
           done({
+            sent,
             scores: ['7', '10', '-10', '-7', '7-', '75', '07', '100', '-0', '7-+', '1-', '--4'].map(type),
             parts: text.parts('\\u{1fac1}abc', {start: 0, end: 4},
               [{start: 1, end: 3, no: 1}, {start: 2, end: 4, no: 2}]),
@@ -419,6 +425,7 @@ def test_the_pieces_that_count_and_cut(chromium: "Chrome", tmp_path: Path) -> No
     with opened(chromium, book) as page:
         told = chromium.execute_async_script(script)  # type: ignore[no-untyped-call]
         page.press(Keys.ENTER)
+    assert told["sent"] == [[1, 1], [1, 24], [1, 24], [1, 1], [2, 10]], "no batch is larger than the server takes"
     assert told["scores"] == [7, 10, -10, -7, -7, 5, 7, 0, 0, 7, -1, -4]
     assert told["parts"] == [
         {"text": "\N{LUNGS}", "quotes": []}, {"text": "a", "quotes": [1]}, {"text": "b", "quotes": [1, 2]},

@@ -34,7 +34,9 @@ export const getJson = async (path) => (await answer(path, { headers: { Accept: 
 /** Send JSON and return the answer's. */
 export async function postJson(path, body) {
   const headers = { "Content-Type": "application/json", Accept: "application/json" };
-  return (await answer(path, { method: "POST", headers, body: JSON.stringify(body), keepalive: true }))[1];
+  const sent = JSON.stringify(body);
+  // Small ones go out even while the page is being left; browsers refuse that for large ones.
+  return (await answer(path, { method: "POST", headers, body: sent, keepalive: sent.length < 15_000 }))[1];
 }
 
 /** Return an image's samples and what its headers say about them. */

@@ -215,12 +215,14 @@ export class Hand {
   key_l() {
     const { viewer } = this.#desk;
     viewer.linked = !viewer.linked;
+    byId("pictures").classList.toggle("alone", !viewer.linked);
     this.#app.say(viewer.linked ? "The images move together." : "Each image moves alone.");
   }
 
   key_d() {
     const { viewer } = this.#desk;
     viewer.moves = !viewer.moves;
+    byId("pictures").classList.toggle("moves", viewer.moves);
     this.#app.say(viewer.moves ? "Dragging moves the image." : "Dragging changes window and level.");
   }
 

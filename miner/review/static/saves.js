@@ -4,6 +4,8 @@ import { Refused } from "./api.js";
 
 const FIRST_WAIT_MS = 400;
 const LONGEST_WAIT_MS = 4_000;
+// In characters, which may be three bytes each: the server takes a million bytes at once.
+const LARGEST_BATCH = 100_000;
 
 const newId = () => {
   // randomUUID exists on loopback and over https only; a study on another host may be neither.
@@ -87,8 +89,13 @@ export class Saves {
   #next() {
     if (!this.#waiting.length) return null;
     const { position } = this.#waiting[0];
-    const others = this.#waiting.findIndex((one) => one.position !== position);
-    const taken = this.#waiting.splice(0, others < 0 ? this.#waiting.length : others);
+    let [count, size] = [0, 0];
+    for (const one of this.#waiting) {
+      size += JSON.stringify(one.change).length;
+      if (one.position !== position || (count && size > LARGEST_BATCH)) break;
+      count += 1;
+    }
+    const taken = this.#waiting.splice(0, count);
     const seconds = Math.round(taken.reduce((sum, one) => sum + one.seconds, 0) * 1000) / 1000;
     return { position, seconds, changes: taken.map((one) => one.change) };
   }

@@ -1,8 +1,10 @@
 // Items and their images, fetched before they are wanted.
-import { getJson, getSamples } from "./api.js";
+import { Unreachable, getJson, getSamples } from "./api.js";
 import { Picture } from "./pixels.js";
 
 const KEPT = 6;
+const TRIES = 40;
+const PAUSE_MS = 1_500;
 export const SMALL_SIDE = 1024;
 
 export class Shelf {
@@ -43,6 +45,14 @@ function small(position, facts) {
 /** Return a promise of an image's samples in full size. */
 export const full = (position, facts) => fetchPicture(`images/${position}/${facts.no}`);
 
+// A server that is away for a moment is asked again; what it says of an image is final.
 async function fetchPicture(path) {
-  return new Picture(await getSamples(path));
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return new Picture(await getSamples(path));
+    } catch (trouble) {
+      if (!(trouble instanceof Unreachable) || tries === TRIES) throw trouble;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+  }
 }
