@@ -78,6 +78,12 @@ bench: $(VENV)/.dev  ## print the main job's timings on OpenI (OPENI=folder with
 # What to measure against: the folder of readings, in a folder that also holds data/openi.
 GOLD ?= ../shared/gold
 
+.PHONY: bench-review
+bench-review: $(VENV)/.dev  ## print how fast the readers' page saves and paints, and what ten kills cost
+	$(BIN)/python benchmarks/review.py saves
+	$(BIN)/python benchmarks/review.py reading
+	$(BIN)/python benchmarks/review.py paint
+
 .PHONY: bench-judge
 bench-judge: $(VENV)/.dev  ## print how well judge and labeler agree with careful readings, and how fast (GOLD=folder)
 	$(BIN)/python benchmarks/judge.py $(GOLD)

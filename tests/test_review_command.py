@@ -16,9 +16,13 @@ import pytest
 
 from cxr.miner.kit.errors import PolicyError, SettingsError, StoreError
 from cxr.miner.review import session as sessions
+from cxr.miner.review.app import Application
 from cxr.miner.review.book import ReviewBook
 from cxr.miner.review.draw import open_study
+from cxr.miner.review.guard import names_of
+from cxr.miner.review.pixels import Pixels
 from cxr.miner.review.reach import Reach, address_of, demand_reach
+from cxr.miner.review.server import listen, serve
 from cxr.miner.review.session import Session
 from cxr.miner.review.state import read_change
 from tests.chaos.sockets import called, watched
@@ -185,6 +189,36 @@ def test_reviews_of_another_store_are_told_once_and_kept(store: Path, book: Revi
     assert "another store" in told[0]
     with pytest.raises(StoreError, match="all reviews are safe"):
         session.end()
+
+
+def test_a_store_that_breaks_stops_no_reader(store: Path, book: ReviewBook, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a small effusion")
+
+    told: list[str] = []
+    monkeypatch.setattr(sessions, "take_in", broken)
+    session = Session(store, book, told.append)
+    session.take_in()
+    session.take_in()
+    assert (len(told), "defect" in told[0], "effusion" in told[0]) == (1, True, False)
+
+
+def test_a_server_does_its_other_work_again_and_again_and_ends_on_a_signal(book: ReviewBook) -> None:
+    happened: list[str] = []
+
+    def meanwhile() -> None:
+        happened.append("meanwhile")
+        if happened.count("meanwhile") == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    pixels = Pixels()
+    with listen("127.0.0.1", 0) as listening:
+        app = Application(book, names_of("127.0.0.1"), pixels).asgi
+        serve(app, listening, lambda: happened.append("begun"), meanwhile, 0.01)
+    pixels.close()
+    assert happened[:4] == ["begun", "meanwhile", "meanwhile", "meanwhile"]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.8.8.8"])

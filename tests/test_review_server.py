@@ -258,6 +258,16 @@ def test_a_full_disk_is_told_and_the_next_try_is_taken(tmp_path: Path, monkeypat
         assert client.save(1, one)[0] == 200
 
 
+def test_a_page_that_is_closed_in_the_middle_of_a_save_is_no_defect(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = f"POST /r/{client.token}/items/6 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", client.port)) as line:
+        line.sendall(f'{head}Content-Length: 500\r\n\r\n{{"changes": ['.encode())
+    assert client.json("items/6")[1]["state"]["comment"] == ""
+    assert capsys.readouterr().err == ""
+
+
 def test_a_defect_ends_one_answer_and_shows_nothing_of_the_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -188,6 +188,13 @@ def test_findings_are_read_for_the_five_verdicts_and_come_back_as_gold(db: Path)
     assert kept == [("r1", "supported"), ("r2", "contradicted")]
     lines = [json.loads(line) for line in _exported(db).read_text().splitlines()]
     assert all(line["observation"] and line["verdict"] for line in lines)
+    cxr(db, "review", "export", "gold.jsonl", "--as", "gold")
+    gold = [json.loads(line) for line in db.with_name("gold.jsonl").read_text().splitlines()]
+    findings = [finding for line in gold for finding in line["findings"]]
+    assert len(findings) == 8
+    assert sum(finding["verdict"] is None for finding in findings) == 4, "where readers differ there is no gold"
+    cxr(db, "judge", "gold.jsonl", "-o", "judged.jsonl")
+    assert "readers against rules" in cxr(db, "agreement", "gold.jsonl", "judged.jsonl")
 
 
 def test_an_audits_lines_are_shown_without_who_said_what(db: Path) -> None:
@@ -392,5 +399,5 @@ def test_a_study_is_closed_once_and_what_was_read_is_in_the_store(db: Path) -> N
 
 
 def _log(db: Path) -> list[dict[str, Any]]:
-    cxr(db, "review", "export", "log.jsonl", "--log")
+    cxr(db, "review", "export", "log.jsonl", "--as", "log")
     return [json.loads(line) for line in db.with_name("log.jsonl").read_text().splitlines()]

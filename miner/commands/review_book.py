@@ -31,24 +31,31 @@ def status(book: Book = None, db: Db = DEFAULT_DB) -> None:
 
 def export(
     target: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write; appears only when complete.")],
-    log: Annotated[bool, typer.Option("--log", help="Every change with its hash, in the place of reviews.")] = False,
+    form: Annotated[
+        str,
+        typer.Option("--as", help="reviews; log, every change with its hash; or gold, findings for `cxr judge`."),
+    ] = "reviews",
     book: Book = None,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Write the reviews as JSON Lines, for `cxr import reviews` elsewhere; a reader who is not done has none."""
     from cxr.miner.kit.console import say
-    from cxr.miner.review.files import export_log, export_reviews
+    from cxr.miner.kit.settings import choose
+    from cxr.miner.review.files import Form, export_book
     from cxr.miner.review.items import is_public
     from cxr.miner.review.verify import problem_of
 
+    chosen = choose(Form, form, "review export: --as")
     with _open(db, book) as opened:
-        count = (export_log if log else export_reviews)(opened, target)
+        count = export_book(opened, target, chosen)
         if problem := problem_of(opened):
             say(f"{opened.path} was changed by something else than cxr: {problem}; it was written as it is")
         credentialed = not is_public(opened.licences())
-    say(f"{count:,} {'changes' if log else 'reviews'} written to {target}")
+    words = {Form.REVIEWS: "reviews", Form.LOG: "changes", Form.GOLD: "studies with findings"}
+    say(f"{count:,} {words[chosen]} written to {target}")
     if credentialed:
-        say(f"comments can hold words of credentialed reports: {target} may be shared only under their licence")
+        hold = "it holds credentialed reports" if chosen is Form.GOLD else "comments can hold words of such reports"
+        say(f"the study is of credentialed reports, and {hold}: {target} may be shared only under their licence")
 
 
 def close(

@@ -11,7 +11,7 @@ from anyio import CapacityLimiter, to_thread
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -90,6 +90,8 @@ class Application:
                 return await to_thread.run_sync(self._answered, answer, request, body, limiter=limiter)
             except Refusal as refusal:
                 return self._refused(request, refusal)
+            except ClientDisconnect:  # a page that was closed in the middle of a word
+                return Response(status_code=400)
 
         return run
 

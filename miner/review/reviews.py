@@ -79,7 +79,7 @@ class Review(Frozen):
         of_chain = self.what == "chain"
         if self.what not in {"chain", "finding"}:
             raise ValueError("expected a review of a chain or of a finding")
-        if not self.chain_id if of_chain else not (self.study_id and self.observation and self.status):
+        if not all([self.chain_id] if of_chain else [self.item_id, self.study_id, self.observation, self.status]):
             raise ValueError("expected the chain that it is of" if of_chain else "expected the finding that it is of")
         wanted = AXES if of_chain else ("verdict",)
         if not self.cannot_judge and (lacks := [name for name in wanted if getattr(self, name) is None]):

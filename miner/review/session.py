@@ -55,8 +55,8 @@ class Session:
                 self._say(told)
         except StoreLocked:
             return
-        except (CxrError, OSError) as error:
-            said = faults.sentence(error) or str(error)
+        except Exception as error:  # noqa: BLE001 - readers go on, whatever is wrong with the store
+            said = str(error) if isinstance(error, CxrError) else faults.sentence(error) or faults.defect(error)
             if said != self._told:
                 self._told = said
                 self._say(said)
