@@ -85,7 +85,7 @@ class Page:
         return any(element.is_displayed() for element in self.browser.find_elements("css selector", selector))
 
     def run(self, script: str, *given: Any) -> Any:
-        return self.browser.execute_script(script, *given)  # type: ignore[no-untyped-call]
+        return self.browser.execute_script(script, *given)
 
     def at(self) -> str:
         """Say where the focus is: a step's number, a field, or the element's id."""
@@ -423,7 +423,7 @@ def test_the_pieces_that_count_and_cut(chromium: "Chrome", tmp_path: Path) -> No
           });
         });"""
     with opened(chromium, book) as page:
-        told = chromium.execute_async_script(script)  # type: ignore[no-untyped-call]
+        told = chromium.execute_async_script(script)
         page.press(Keys.ENTER)
     assert told["sent"] == [[1, 1], [1, 24], [1, 24], [1, 1], [2, 10]], "no batch is larger than the server takes"
     assert told["scores"] == [7, 10, -10, -7, -7, 5, 7, 0, 0, 7, -1, -4]
@@ -470,7 +470,7 @@ def test_both_widths_and_themes_can_be_read_and_everything_has_a_name(
         seen = "return [...document.querySelectorAll(arguments[0])].filter((one) => one.offsetParent)"
         for width, height in ((1280, 720), (1920, 1080)):
             size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-            page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)  # type: ignore[no-untyped-call]
+            page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
             for position in (1, 2, 3):
                 page.run("location.hash = arguments[0]", f"#{position}")
                 page.item(position)
@@ -480,5 +480,5 @@ def test_both_widths_and_themes_can_be_read_and_everything_has_a_name(
                     assert element.accessible_name, element.get_attribute("outerHTML")
                 done = page.browser.find_element("id", "done").rect
                 assert done["y"] + done["height"] < height
-        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})  # type: ignore[no-untyped-call]
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         page.clean()
