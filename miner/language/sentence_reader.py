@@ -107,9 +107,11 @@ class SentenceReader:
             take_heading(found, self.headed)
         if position.spans:
             found.size_mm = position.distance_mm
-        found.qualities = (*position.qualities, *qualities_of(items, index, entry.concepts[0]))
+        said = qualities_of(items, index, entry.concepts[0])
         for named in entry.concepts:
             for concept_id in self._concepts_here(named, index, found):
+                own = said if concept_id == entry.concepts[0] else qualities_of(items, index, concept_id)
+                found.qualities = (*position.qualities, *dict.fromkeys((*said, *own)))
                 self._emit(concept_id, index, found, denied=scopes.denied[index], hedged=scopes.hedged[index])
 
     def _concepts_here(self, concept_id: str, index: int, found: Attributes) -> Iterable[str]:
