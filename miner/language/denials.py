@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _UNKNOWN = Role.WORD
 _LIST = Role.COMMA | Role.CONJUNCTION
 HEDGE_FORWARD, REPORT, EXAMPLE = Role.HEDGE_FORWARD, Role.REPORT, Role.EXAMPLE
-_DENIED = MENTION | OPTION | ANAPHOR | Role.SIGN | Role.QUALITY
-"""What a denial or a hedge may be about: also what was spoken of before, "no such signs"."""
+_SPOKEN_OF = ANAPHOR | Role.SIGN
+"""What a denial may be about that was named before it: "no such signs, indicating normal Y"."""
 _OWN = Role.SIDE | Role.NUMBER | Role.CHRONIC
 """What a member of a denied list does not begin with."""
 _POINTING = PRONOUNS | {"this", "these"}
@@ -81,16 +81,16 @@ def looks_back(items: Items, index: int) -> bool:
 def reach_forward(items: Items, scopes: "Scopes") -> None:
     """Mark what the forward cues of a sentence deny and hedge."""
     deny = hedge = -1
-    deny_used = hedge_used = lasting = False
+    deny_used = hedge_used = lasting = told = False
     roles = items.roles
     for index, role in enumerate(roles):
-        if deny_used and role & (_CONCLUDES | CONFIRM | REPORT) and concludes_anew(items, index, deny):
+        if told and role & (_CONCLUDES | CONFIRM | REPORT) and concludes_anew(items, index, deny):
             deny = -1
         restricts = deny >= 0 and role & STOP and _restricts(items, index, used=deny_used)
         forward = role & FORWARD and not restricts and not _decides_nothing(items, index, hedge)
         if forward and not (role & BACKWARD and looks_back(items, index)):
             if role & DENY_FORWARD:
-                deny, deny_used = index, _stands_alone(items, index)
+                deny, deny_used, told = index, _stands_alone(items, index), False
             else:
                 hedge, hedge_used = index, False
                 lasting = bool(role & Role.HEDGE_LIST)
@@ -108,10 +108,11 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
         scopes.denied[index] = deny >= 0
         scopes.hedged[index] = hedge >= 0
         scopes.cue[index] = deny if deny >= 0 else hedge
-        if role & _DENIED:
+        if role & (MENTION | OPTION | Role.QUALITY):
             deny_used = hedge_used = True
         elif role & STATE and deny >= 0 and not leads_to_mention(items, index + 1):
             deny_used = True
+        told = deny >= 0 and (deny_used or told or bool(role & _SPOKEN_OF))
 
 
 def deny_behind_non(items: Items, scopes: "Scopes") -> None:

@@ -127,7 +127,8 @@ class SentenceReader:
                 return (concept.when[state],)
         if not concept.at:
             return (concept_id,)
-        regions = [self.lexicon.parts[place].region.id for place in found.places]
+        named, away = [self.lexicon.parts[place].region.id for place in found.places], pack().roles.elsewhere_region
+        regions = [region for region in named if region != away] or named  # "X of both of them" is here, too
         if self._of_device(index):
             regions.insert(0, pack().roles.device_region)
         elif not regions:
