@@ -32,7 +32,7 @@ midline examination exam right failure cxr
 
 the line size position lower upper middle central low small level outside body base loss clear broken free soft wall
 space angle shift enlarged diffuse healed density segment foreign deviation replacement monitoring marking collapse
-whole
+whole hand foot
 
 node port lead colon pad clip generator spine hardware compression
 """

@@ -8,6 +8,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from cxr.miner.language.corrections import standing
+from cxr.miner.language.elsewhere import Elsewhere, moved
 from cxr.miner.language.lexicon import load_lexicon
 from cxr.miner.language.parts import FINAL, Part, read_parts
 from cxr.miner.language.reader import read_fragment, read_sentence
@@ -159,6 +160,7 @@ class _Reading:
     def part(self, part: Part) -> None:
         """Read a part of the text."""
         before = ""
+        elsewhere = Elsewhere(self.text[part.start : part.end])
         for begin, stop in split_sentences(self.text, part.start, part.end):
             self.cuts.append((begin, stop))
             sentence = self.text[begin:stop]
@@ -169,7 +171,7 @@ class _Reading:
             if not (read.readings or answers) and before and len(sentence) <= _FRAGMENT and _DEGREE.search(sentence):
                 read = self._fragment(sentence, before, read)
             before = sentence
-            self._hear(read, begin)
+            self._hear(moved(read) if elsewhere.hear(sentence) else read, begin)
         self.ranks += [part.rank] * (len(self.mentions) - len(self.ranks))
 
     def _fragment(self, sentence: str, before: str, read: Sentence) -> Sentence:

@@ -29,7 +29,7 @@ from cxr.miner.language.masks import (
     WITH,
 )
 from cxr.miner.language.references import ANAPHOR, PRONOUNS
-from cxr.miner.language.silence import OPTION
+from cxr.miner.language.silence import NONE, OPTION
 
 if TYPE_CHECKING:
     from cxr.miner.language.scopes import Scopes
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _UNKNOWN = Role.WORD
 _LIST = Role.COMMA | Role.CONJUNCTION
 HEDGE_FORWARD, REPORT, EXAMPLE = Role.HEDGE_FORWARD, Role.REPORT, Role.EXAMPLE
+_SPOKEN_OF = ANAPHOR | Role.SIGN
+"""What a denial may be about that was named before it: "no such signs, indicating normal Y"."""
 _OWN = Role.SIDE | Role.NUMBER | Role.CHRONIC
 """What a member of a denied list does not begin with."""
 _POINTING = PRONOUNS | {"this", "these"}
@@ -79,16 +81,16 @@ def looks_back(items: Items, index: int) -> bool:
 def reach_forward(items: Items, scopes: "Scopes") -> None:
     """Mark what the forward cues of a sentence deny and hedge."""
     deny = hedge = -1
-    deny_used = hedge_used = lasting = False
+    deny_used = hedge_used = lasting = told = False
     roles = items.roles
     for index, role in enumerate(roles):
-        if deny_used and role & (_CONCLUDES | CONFIRM | REPORT) and concludes_anew(items, index, deny):
+        if told and role & (_CONCLUDES | CONFIRM | REPORT) and concludes_anew(items, index, deny):
             deny = -1
         restricts = deny >= 0 and role & STOP and _restricts(items, index, used=deny_used)
         forward = role & FORWARD and not restricts and not _decides_nothing(items, index, hedge)
         if forward and not (role & BACKWARD and looks_back(items, index)):
             if role & DENY_FORWARD:
-                deny, deny_used = index, False
+                deny, deny_used, told = index, _stands_alone(items, index), False
             else:
                 hedge, hedge_used = index, False
                 lasting = bool(role & Role.HEDGE_LIST)
@@ -110,6 +112,7 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
             deny_used = hedge_used = True
         elif role & STATE and deny >= 0 and not leads_to_mention(items, index + 1):
             deny_used = True
+        told = deny >= 0 and (deny_used or told or bool(role & _SPOKEN_OF))
 
 
 def deny_behind_non(items: Items, scopes: "Scopes") -> None:
@@ -179,6 +182,12 @@ def _or_follows(items: Items, index: int) -> bool:
 def _is_noun(items: Items, deny: int) -> bool:
     """Return whether a verb may follow what a cue denies: "the absence of Y is due to X"."""
     return deny >= 0 and items.entries[deny].phrase[0] in _NOUNS
+
+
+def _stands_alone(items: Items, index: int) -> bool:
+    """Return whether a cue is itself what it denies: "neither is seen", "none of these was present"."""
+    verb = items.roles[index + 1] if index + 1 < len(items.roles) else 0
+    return bool(items.roles[index] & NONE and verb & (COPULA | AFFIRM) and not verb & MENTION)
 
 
 def _decides_nothing(items: Items, index: int, hedge: int) -> bool:

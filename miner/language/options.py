@@ -6,7 +6,7 @@ from cxr.miner.language.lexicon import Role
 
 COMMA, COLON, COPULA, BREAK = Role.COMMA, Role.COLON, Role.COPULA, Role.BREAK
 CONJUNCTION, PREPOSITION, DENY_FORWARD = Role.CONJUNCTION, Role.PREPOSITION, Role.DENY_FORWARD
-CAUSE = Role.CAUSE
+CAUSE, DESCRIBES = Role.CAUSE, Role.DESCRIBES
 HEDGE_BACKWARD, DENY_BACKWARD = Role.HEDGE_BACKWARD, Role.DENY_BACKWARD
 OPTION, CHOSEN, HEADING, REPORT = Role.OPTION, Role.CHOSEN, Role.HEADING, Role.REPORT
 PLACING = frozenset({("of",), ("for",)})
@@ -74,8 +74,9 @@ def _option_end(items: Items, start: int) -> int:
     lists = landmarks(items).list_goes_on
     for at in range(start, len(items.roles)):
         role = items.roles[at]
-        if role & COMMA and (items.entries[at].phrase in BRACKETS or lists[at]):
-            continue
+        described = at + 1 < len(items.roles) and items.roles[at + 1] & DESCRIBES
+        if role & COMMA and (items.entries[at].phrase in BRACKETS or lists[at] or described):
+            continue  # "option A suggests X, characterized by Y" goes on with what would be seen
         if role & (COLON | COMMA | BREAK | REPORT | DENY_FORWARD | PLANS | ENDS | CAUSE):
             return at
     return len(items.roles)

@@ -107,9 +107,11 @@ class SentenceReader:
             take_heading(found, self.headed)
         if position.spans:
             found.size_mm = position.distance_mm
-        found.qualities = (*position.qualities, *qualities_of(items, index, entry.concepts[0]))
+        said = qualities_of(items, index, entry.concepts[0])
         for named in entry.concepts:
             for concept_id in self._concepts_here(named, index, found):
+                own = said if concept_id == entry.concepts[0] else qualities_of(items, index, concept_id)
+                found.qualities = (*position.qualities, *dict.fromkeys((*said, *own)))
                 self._emit(concept_id, index, found, denied=scopes.denied[index], hedged=scopes.hedged[index])
 
     def _concepts_here(self, concept_id: str, index: int, found: Attributes) -> Iterable[str]:
@@ -125,7 +127,8 @@ class SentenceReader:
                 return (concept.when[state],)
         if not concept.at:
             return (concept_id,)
-        regions = [self.lexicon.parts[place].region.id for place in found.places]
+        named, away = [self.lexicon.parts[place].region.id for place in found.places], pack().roles.elsewhere_region
+        regions = [region for region in named if region != away] or named  # "X of both of them" is here, too
         if self._of_device(index):
             regions.insert(0, pack().roles.device_region)
         elif not regions:

@@ -82,6 +82,8 @@ class Roles(Table):
     """The place that is all that the image shows."""
     device_region: RegionId
     """The region of what was put into or onto the patient."""
+    elsewhere_region: RegionId | None = None
+    """The region of what the image does not show: other parts of the body, which one report may speak of as well."""
     assertable: tuple[Generic, ...]
     """Words for "something wrong" that assert it of the structure beside them."""
     lesion: Generic
