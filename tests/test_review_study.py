@@ -65,6 +65,16 @@ def told(db: Path, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
+def test_images_are_shown_from_the_folder_in_which_ingest_saw_them(db: Path) -> None:
+    with duckdb.connect(str(db)) as connection:
+        connection.execute(
+            "insert into images (image_id, study_id, path) select study_id, study_id, 'a/b.png' from studies"
+        )
+        connection.execute("update corpora set image_root = '/films'")
+    with drawn(db, "--sample", "4", "--readers", "r1") as book:
+        assert {path for item in book.items() for path in item.images} == {"/films/a/b.png"}
+
+
 # --- who reads what -------------------------------------------------------------------------------------------------
 
 
