@@ -263,7 +263,7 @@ def make_tables(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
 
 def is_made(path: Path) -> bool:
     """Return whether there is a book at a path, or what a run that was killed left of one; raises StoreError else."""
-    if not path.exists() or not path.stat().st_size:
+    if not path.exists():
         return False
     with told(path), contextlib.closing(connect(path)) as connection:
         if not connection.execute("select count(*) from sqlite_master").fetchone()[0]:
