@@ -83,6 +83,7 @@ bench-review: $(VENV)/.dev  ## print how fast the readers' page saves and paints
 	$(BIN)/python benchmarks/review.py saves
 	$(BIN)/python benchmarks/review.py reading
 	$(BIN)/python benchmarks/review.py paint
+	$(BIN)/python benchmarks/review_browser.py
 
 .PHONY: bench-judge
 bench-judge: $(VENV)/.dev  ## print how well judge and labeler agree with careful readings, and how fast (GOLD=folder)

@@ -11,6 +11,7 @@ import json
 import random
 import signal
 import statistics
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -67,7 +68,7 @@ class Reader:
             time.sleep(pace_s * chance.uniform(0.5, 1.5) if pace_s else 0)
             was = self._stands(browser)
             pressed = self._score(browser, was.place, chance)
-            now = self._until(browser, lambda now, was=was: now[:3] != was[:3])
+            now = self._moved(browser, was)
             if now.is_second_look:
                 pressed += self._settle(browser, was.place)
                 now = self._until(browser, lambda now: not now.is_second_look or now.is_end)
@@ -77,7 +78,10 @@ class Reader:
                 break
         self._until(browser, lambda stands: stands.is_saved)
         measured = "return performance.getEntriesByName('item shown').map((one) => one.duration)"
-        self.shown_ms = browser.execute_script(measured)  # type: ignore[no-untyped-call]
+        self.shown_ms = browser.execute_script(measured)
+
+    def _moved(self, browser: "Chrome", was: Stands) -> Stands:
+        return self._until(browser, lambda now: now[:3] != was[:3])
 
     def _score(self, browser: "Chrome", position: int, chance: random.Random) -> int:
         """Say that all steps are right and give three scores; Enter behind the last one is done, and the next item."""
@@ -100,7 +104,7 @@ class Reader:
 
     @staticmethod
     def _stands(browser: "Chrome") -> Stands:
-        return Stands(*browser.execute_script(_STANDS))  # type: ignore[no-untyped-call]
+        return Stands(*browser.execute_script(_STANDS))
 
     def _until(self, browser: "Chrome", holds: Callable[[Stands], bool]) -> Stands:
         """Wait until where the page stands is as wanted, and return it."""
@@ -183,9 +187,9 @@ def main() -> None:
     options.add_argument("--readers", type=int, default=3)
     options.add_argument("--kills", type=int, default=10)
     options.add_argument("--pace", type=float, default=0.0, help="seconds that a reader looks at an item")
-    options.add_argument("--profiles", type=Path, required=True, help="an empty folder for the browsers' profiles")
     asked = options.parse_args()
-    reading(asked.profiles, asked.reviews, asked.readers, asked.kills, asked.pace)
+    with tempfile.TemporaryDirectory() as profiles:
+        reading(Path(profiles), asked.reviews, asked.readers, asked.kills, asked.pace)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class Page:
         return any(element.is_displayed() for element in self.browser.find_elements("css selector", selector))
 
     def run(self, script: str, *given: Any) -> Any:
-        return self.browser.execute_script(script, *given)  # type: ignore[no-untyped-call]
+        return self.browser.execute_script(script, *given)
 
     def at(self) -> str:
         """Say where the focus is: a step's number, a field, or the element's id."""
@@ -204,15 +204,14 @@ def test_a_readers_first_ten_minutes_by_keyboard_alone(
 
 def test_an_adjudicator_sees_both_views_after_the_own_and_says_what_stands(chromium: "Chrome", tmp_path: Path) -> None:
     queue = [(1, "first")]
-    book = write_desk(
-        tmp_path / "book", [(chain(), []), (chain(), [])], {"r1": queue, "r2": queue, "r3": [(2, "first")]}
-    )
-    with ReviewBook(book) as written:
-        done_by(written, "r1", 1, 8, 8, 9, comment="fine")
-        done_by(written, "r2", 1, -3, 2, 4, comment="the side")
+    book = write_desk(tmp_path / "book", [(chain(), [])], {"r1": queue, "r2": queue, "r3": []})
     with opened(chromium, book, "r3") as page:
-        page.press(Keys.ENTER, ">")
-        page.item(2)
+        assert "nothing to read" in page.text("#end-said")
+        with ReviewBook(book) as written:
+            done_by(written, "r1", 1, 8, 8, 9, comment="fine")
+            done_by(written, "r2", 1, -3, 2, 4, comment="the side")
+        page.press("g")
+        page.item(1)
         assert "Adjudication" in page.text("#about")
         assert not page.shown(".views")
         page.press("a", "7", Keys.ENTER, "6", Keys.ENTER, "5", Keys.ENTER)
@@ -224,10 +223,10 @@ def test_an_adjudicator_sees_both_views_after_the_own_and_says_what_stands(chrom
         # What was said before the others were seen stays.
         page.press(Keys.ARROW_UP, Keys.ARROW_UP, Keys.ARROW_UP, "w")
         page.control_enter()
-        page.item(1)
+        page.until(lambda: page.shown("#end"))
         page.saved()
         page.clean()
-    state = state_of(book, 2, "r3")
+    state = state_of(book, 1, "r3")
     assert [state[name] for name in ("factuality", "validity", "completeness", "steps")] == [7, 6, 5, ALL_RIGHT]
     final = state["final"]
     assert [final[name] for name in ("factuality", "validity", "completeness", "comment", "done")] == [
@@ -423,7 +422,7 @@ def test_the_pieces_that_count_and_cut(chromium: "Chrome", tmp_path: Path) -> No
           });
         });"""
     with opened(chromium, book) as page:
-        told = chromium.execute_async_script(script)  # type: ignore[no-untyped-call]
+        told = chromium.execute_async_script(script)
         page.press(Keys.ENTER)
     assert told["sent"] == [[1, 1], [1, 24], [1, 24], [1, 1], [2, 10]], "no batch is larger than the server takes"
     assert told["scores"] == [7, 10, -10, -7, -7, 5, 7, 0, 0, 7, -1, -4]
@@ -470,7 +469,7 @@ def test_both_widths_and_themes_can_be_read_and_everything_has_a_name(
         seen = "return [...document.querySelectorAll(arguments[0])].filter((one) => one.offsetParent)"
         for width, height in ((1280, 720), (1920, 1080)):
             size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-            page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)  # type: ignore[no-untyped-call]
+            page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
             for position in (1, 2, 3):
                 page.run("location.hash = arguments[0]", f"#{position}")
                 page.item(position)
@@ -480,5 +479,5 @@ def test_both_widths_and_themes_can_be_read_and_everything_has_a_name(
                     assert element.accessible_name, element.get_attribute("outerHTML")
                 done = page.browser.find_element("id", "done").rect
                 assert done["y"] + done["height"] < height
-        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})  # type: ignore[no-untyped-call]
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         page.clean()
