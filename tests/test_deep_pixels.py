@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.uid import JPEGBaseline8Bit
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit
 
 from cxr.miner.images.deep import Deep
 from cxr.miner.images.pictures import BadPicture, depth, open_deep, open_picture
@@ -149,7 +151,7 @@ def test_a_file_is_decoded_once_for_all_who_ask_and_again_when_it_changed(
 ) -> None:
     place, begun, decoded = tmp_path / "one.png", threading.Event(), []
 
-    def slowly(path: str) -> Deep:
+    def slowly(path: str, _: int | None) -> Deep:
         decoded.append(path)
         begun.wait(10)
         return open_deep(path)
@@ -201,6 +203,42 @@ def test_compressed_dicom_is_decoded_beside_the_server(tmp_path: Path, monkeypat
     assert pixels.image(str(whole)).bits == 8
     pixels.close()
     assert not any(worker.is_alive() for worker in workers.values())
+
+
+def jpeg_2000(pixels: "np.ndarray[Any, Any]", bits: int, **told: Any) -> bytes:
+    made = pydicom.dcmread(io.BytesIO(dicom_of(pixels, BitsStored=bits, HighBit=bits - 1, **told)))
+    frame = io.BytesIO()
+    Image.fromarray(pixels).save(frame, "JPEG2000", irreversible=False, no_jp2=True)
+    made.PixelData = encapsulate([frame.getvalue()])
+    made["PixelData"].VR, made["PixelData"].is_undefined_length = "OB", True
+    made.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    buffer = io.BytesIO()
+    made.save_as(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("depth", "bits"), [(np.uint8, 8), (np.uint16, 16)])
+def test_jpeg_2000_comes_coarse_where_that_is_enough(depth: Any, bits: int) -> None:
+    high = np.kron(np.linspace(0, 2**bits - 1, 48).reshape(6, 8), np.ones((40, 40))).astype(depth)
+    data = jpeg_2000(high, bits, WindowCenter=2 ** (bits - 1), WindowWidth=2**bits)
+    whole, coarse = open_deep(data), open_deep(data, 100)
+    assert whole.values.tolist() == high.tolist()
+    assert (coarse.values.shape, coarse.bits) == ((120, 160), bits)
+    assert (coarse.center, coarse.width) == (whole.center, whole.width)
+    near = np.abs(coarse.within(32).values.astype(int) - whole.within(32).values.astype(int))
+    assert float(np.median(near)) <= 0.02 * 2**bits
+    assert open_deep(data, 300).values.shape == high.shape
+
+
+def test_jpeg_2000_of_thirteen_bits_is_of_one_scale_in_all_sizes() -> None:
+    """Pillow moves such numbers up to sixteen bits."""
+    made = pydicom.dcmread(Path(pydicom.__file__).parent / "data" / "test_files" / "J2K_pixelrep_mismatch.dcm")
+    made.PixelRepresentation = 0
+    buffer = io.BytesIO()
+    made.save_as(buffer)
+    whole, coarse = open_deep(buffer.getvalue()), open_deep(buffer.getvalue(), 128)
+    assert (whole.values.shape, coarse.values.shape) == ((512, 512), (128, 128))
+    assert abs(float(whole.values.mean()) - float(coarse.values.mean())) < 0.02 * float(whole.values.mean())
 
 
 def test_a_missing_file_is_a_bad_picture(tmp_path: Path) -> None:

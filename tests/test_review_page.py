@@ -204,15 +204,14 @@ def test_a_readers_first_ten_minutes_by_keyboard_alone(
 
 def test_an_adjudicator_sees_both_views_after_the_own_and_says_what_stands(chromium: "Chrome", tmp_path: Path) -> None:
     queue = [(1, "first")]
-    book = write_desk(
-        tmp_path / "book", [(chain(), []), (chain(), [])], {"r1": queue, "r2": queue, "r3": [(2, "first")]}
-    )
-    with ReviewBook(book) as written:
-        done_by(written, "r1", 1, 8, 8, 9, comment="fine")
-        done_by(written, "r2", 1, -3, 2, 4, comment="the side")
+    book = write_desk(tmp_path / "book", [(chain(), [])], {"r1": queue, "r2": queue, "r3": []})
     with opened(chromium, book, "r3") as page:
-        page.press(Keys.ENTER, ">")
-        page.item(2)
+        assert "nothing to read" in page.text("#end-said")
+        with ReviewBook(book) as written:
+            done_by(written, "r1", 1, 8, 8, 9, comment="fine")
+            done_by(written, "r2", 1, -3, 2, 4, comment="the side")
+        page.press("g")
+        page.item(1)
         assert "Adjudication" in page.text("#about")
         assert not page.shown(".views")
         page.press("a", "7", Keys.ENTER, "6", Keys.ENTER, "5", Keys.ENTER)
@@ -224,10 +223,10 @@ def test_an_adjudicator_sees_both_views_after_the_own_and_says_what_stands(chrom
         # What was said before the others were seen stays.
         page.press(Keys.ARROW_UP, Keys.ARROW_UP, Keys.ARROW_UP, "w")
         page.control_enter()
-        page.item(1)
+        page.until(lambda: page.shown("#end"))
         page.saved()
         page.clean()
-    state = state_of(book, 2, "r3")
+    state = state_of(book, 1, "r3")
     assert [state[name] for name in ("factuality", "validity", "completeness", "steps")] == [7, 6, 5, ALL_RIGHT]
     final = state["final"]
     assert [final[name] for name in ("factuality", "validity", "completeness", "comment", "done")] == [

@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -80,14 +81,17 @@ def open_picture(picture: Picture, fit: Fit | None = None) -> Image.Image:
     return image.convert("RGB")
 
 
-def open_deep(picture: Picture) -> Deep:
-    """Decode a PNG, JPEG or DICOM file to grey with all its bits, upright; raises BadPicture as `open_picture` does."""
+def open_deep(picture: Picture, side: int | None = None) -> Deep:
+    """Decode a PNG, JPEG or DICOM file to grey with all its bits, upright; raises BadPicture as `open_picture` does.
+
+    With a `side`, one whose decoder can may come smaller, but with a longer side of no fewer pixels than that.
+    """
     import numpy as np  # noqa: PLC0415 - only where pixels are looked at
 
     name = picture if isinstance(picture, str) else "an embedded image"
     data = read_picture(picture)
     if is_dicom(data):
-        return _of_dicom(data, name, deep_dicom) or _eight_deep(_dicom(data, name))
+        return _of_dicom(data, name, partial(deep_dicom, side=side)) or _eight_deep(_dicom(data, name))
     decoded = _upright(_loaded(_opened(data, name), name))
     if decoded.mode in _DEEP:
         return deep_of(np.asarray(decoded))

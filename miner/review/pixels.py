@@ -81,6 +81,8 @@ class Pixels:
         stamp = _stamp(path)
         if side is None:
             return self._once(stamp, lambda: self._decode(path))
+        if stamp not in self._kept and is_compressed(path):
+            return self._once((stamp, side), lambda: self._decode(path, side).within(side))
         return self._once((stamp, side), lambda: self.image(path).within(side))
 
     def begin(self, paths: Sequence[str]) -> None:
@@ -94,9 +96,13 @@ class Pixels:
         self._ahead.submit(imported)
 
     def prepare(self, paths: Sequence[str]) -> None:
-        """Begin to decode what will be asked for in a moment, and return at once."""
+        """Begin to decode what will be asked for in a moment, and return at once.
+
+        What is compressed is not: it is asked for small first, which is another and a shorter work.
+        """
         for path in paths:
-            self._ahead.submit(self.image, path)
+            if not is_compressed(path):
+                self._ahead.submit(self.image, path)
 
     def close(self) -> None:
         """Decode nothing more."""
@@ -104,12 +110,12 @@ class Pixels:
             end_pool(self._processes)
         self._ahead.shutdown(cancel_futures=True)
 
-    def _decode(self, path: str) -> Deep:
+    def _decode(self, path: str, side: int | None = None) -> Deep:
         if not is_compressed(path):
             return _decoded(path)
         pool = self._pool()
         try:
-            return pool.submit(_decoded, path).result()
+            return pool.submit(_decoded, path, side).result()
         except (BrokenExecutor, RuntimeError):  # a worker was killed, as where memory ran out: others come next time
             with self._lock:
                 self._processes = None if self._processes is pool else self._processes
@@ -176,9 +182,9 @@ def _stamp(path: str) -> Hashable:
     return (path, found.st_mtime_ns, found.st_size)
 
 
-def _decoded(path: str) -> Deep:
+def _decoded(path: str, side: int | None = None) -> Deep:
     try:
-        return open_deep(path)
+        return open_deep(path, side)
     except BadPicture as bad:
         is_missing = bad.reason is RejectReason.IMAGE_ABSENT
         raise NoPixels(_SENTENCES.get(bad.reason, _UNREADABLE), is_missing) from None

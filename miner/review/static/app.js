@@ -11,6 +11,7 @@ import { Shelf } from "./shelf.js";
 import { AXES } from "./words.js";
 
 const PAUSE_MS = 1_500;
+const LOOK_MS = 20_000;
 const FIELD_NAMES = { verdict: "a verdict", ...Object.fromEntries(AXES.map((axis) => [axis.field, axis.label])) };
 
 class App {
@@ -18,6 +19,7 @@ class App {
   #clock = new Clock();
   #places = [];
   #turn = 0;
+  #waiting = 0;
   #saves;
 
   constructor() {
@@ -151,8 +153,11 @@ class App {
     byId("end").focus();
     const count = this.#places.length;
     byId("end-said").textContent = count
-      ? `All ${count} items are done and saved. You may close this page.`
-      : "There is nothing to read for you now.";
+      ? `${count === 1 ? "The one item is" : `All ${count} items are`} done and saved. You may close this page, or go back with <.`
+      : "There is nothing to read for you now. What comes for you appears here by itself.";
+    // Two readers who differ may ask for this one at any time.
+    clearTimeout(this.#waiting);
+    this.#waiting = setTimeout(() => byId("end").hidden || this.#end(), LOOK_MS);
   }
 
   // Changes

@@ -72,9 +72,10 @@ export class Hand {
   }
 
   #pressed(event) {
-    if (byId("help").open || !this.#desk.item || byId("desk").hidden) {
+    if (byId("help").open || byId("desk").hidden) {
       if (byId("help").open && (event.key === "?" || event.key === "Enter")) byId("help").close();
       else if (!byId("end").hidden && (event.key === "," || event.key === "<")) this.#app.step(0);
+      else if (!byId("end").hidden && event.key.toLowerCase() === "g") this.#app.next();
       else return;
       event.preventDefault();
       return;

@@ -9,7 +9,7 @@ export const AXES = [
     field: "factuality",
     key: "F",
     label: "Factuality",
-    asks: "Is it true, by the images and the report?",
+    asks: "Is it true?",
     ends: ["all false", "all true"],
     bands: [
       "nothing is true", "mostly wrong", "more wrong than right", "half right, half wrong", "more right than wrong",
@@ -20,7 +20,7 @@ export const AXES = [
     field: "validity",
     key: "V",
     label: "Validity",
-    asks: "Do the steps lead to the answer?",
+    asks: "Does it lead to the answer?",
     ends: ["none follow", "all follow"],
     bands: [
       "no step follows", "hardly anything follows", "gaps that decide", "half of it follows", "follows with large gaps",
@@ -31,7 +31,7 @@ export const AXES = [
     field: "completeness",
     key: "C",
     label: "Completeness",
-    asks: "Is all there that matters?",
+    asks: "Is all there?",
     ends: ["all missing", "all there"],
     bands: [
       "all is missing", "most is missing", "more missing than there", "half of it is there", "what matters is missing",
