@@ -61,6 +61,8 @@ class Signs(Table):
     """Sentences, of one meaning, that say where one looks."""
     fits: tuple[ConceptId, ...] = ()
     """What goes with it where both are seen."""
+    fits_unless: dict[ConceptId, tuple[ConceptId, ...]] = Field(default_factory=dict)
+    """What of `fits` speaks for it no more where one of these is seen, which explains it as well."""
     shown_as: tuple[ConceptId, ...] = ()
     """What one sees of it where one sentence says both."""
 
@@ -116,6 +118,8 @@ class Weighing(Table):
 
     finding: AskedLabel
     presence: Presence = Presence.PRESENT
+    of: tuple[ConceptId, ...] = ()
+    """Only where one of these, or of their kinds, is what is seen of the finding."""
     other: AskedLabel
     other_presence: Presence = Presence.ABSENT
     say: Words = Field(min_length=1)

@@ -79,7 +79,13 @@ def _fitting(
     sentences = {analysis.mentions[mention.mention].sentence for mention in mentions if mention.value == 1}
     told: set[int] = set()
     kinds = load_lexicon().descendants
-    fits = frozenset(below for concept in signs.fits for below in kinds[concept])
+    there = {analysis.mentions[index].form.concept for index, _ in _surely_there(frozenset(kinds), analysis)}
+    explained = {
+        concept
+        for concept, others in signs.fits_unless.items()
+        if any(not kinds[other].isdisjoint(there) for other in others)
+    }
+    fits = frozenset(below for concept in signs.fits if concept not in explained for below in kinds[concept])
     for wordings, concepts, near in (
         (said.shown_as, frozenset(signs.shown_as), sentences),
         (said.fits, fits, None),
@@ -167,7 +173,13 @@ def _rules_on(piece: Evidence, report_text: str) -> list[Weighing]:
         if mention.value == 1
         for form in mention.finding.normal_forms
     }
-    return [rule for rule in rules if seen.isdisjoint(topic_of(rule.other).itself)]
+    kinds = load_lexicon().descendants
+    return [
+        rule
+        for rule in rules
+        if seen.isdisjoint(topic_of(rule.other).itself)
+        and (not rule.of or any(not kinds[concept].isdisjoint(seen) for concept in rule.of))
+    ]
 
 
 @lru_cache(maxsize=1)
