@@ -100,7 +100,7 @@ BAD_SAVES: list[object] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("body", BAD_SAVES, ids=lambda body: repr(body)[:40])
+@pytest.mark.parametrize("body", BAD_SAVES, ids=map(str, range(len(BAD_SAVES))))  # their events have ids of their own
 def test_a_save_that_is_none_is_refused_and_nothing_is_written(client: Client, body: object) -> None:
     before = client.json("items/4")[1]["state"]
     status, told = client.json("items/4", body)
