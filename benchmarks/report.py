@@ -13,8 +13,8 @@ from pathlib import Path
 
 from benchmarks.kit import cxr
 from cxr.miner.store import Store
+from tests.browser import missing, open_chromium
 from tests.report_world import evaluate_world, make_world
-from tests.test_report_browser import missing, open_chromium
 
 # What makes a copy a study of its own: every id gets the number of the copy.
 _IDS = {

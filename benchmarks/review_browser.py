@@ -28,7 +28,7 @@ from benchmarks.kit import parser
 from benchmarks.review import AXES, Server, study
 from cxr.miner.review.book import ReviewBook
 from cxr.miner.review.verify import problem_of
-from tests.test_report_browser import open_chromium
+from tests.browser import open_chromium
 
 _PATIENCE_S = 120
 # Where the page stands: the item, whether both views are shown, whether all is done, and that all of it is saved.

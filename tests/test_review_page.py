@@ -20,10 +20,9 @@ from cxr.miner import review
 from cxr.miner.review.book import ReviewBook
 from cxr.miner.review.refusals import DiskRefused
 from cxr.miner.review.server import listen
-from tests.conftest import REQUIRED
+from tests.browser import HAS_SELENIUM, chromium_of_tests, log, luminance, requests
 from tests.review_desk import FINDING, FIRST, HOSTILE, PAIR, chain, done_by, picture, write_desk
 from tests.reviewing import served
-from tests.test_report_browser import HAS_SELENIUM, log, luminance, missing, open_chromium, requests
 
 if HAS_SELENIUM:
     from selenium.webdriver import ActionChains, Chrome
@@ -36,13 +35,7 @@ ALL_RIGHT = {str(no): {"verdict": "right", "attribute": None} for no in (1, 2, 3
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chrome]":
-    """One Chromium for all of these tests; every request that it makes is on record."""
-    reason = missing()
-    if reason and REQUIRED["BROWSER"]:
-        pytest.fail(f"TESTS_REQUIRE_BROWSER=1, but this test {reason}")
-    if reason:
-        pytest.skip(reason)
-    with open_chromium(tmp_path_factory.mktemp("profile"), {"browser": "ALL", "performance": "ALL"}) as driver:
+    with chromium_of_tests(tmp_path_factory.mktemp("profile")) as driver:
         yield driver
 
 
