@@ -36,7 +36,7 @@ class Session:
         self._told = ""
 
     def licences(self, address: str) -> set[str]:
-        """Return the licences of what is shown: as it was drawn, and for elsewhere than here as the store has it now."""
+        """Return the licences of what is shown: as drawn, and for elsewhere than here as the store has it now too."""
         licences = self._book.licences()
         if not is_here(address):
             studies = [item.study_id for item in self._book.items()]
