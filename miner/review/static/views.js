@@ -27,7 +27,7 @@ function table(caption, views, item) {
 export function views(item) {
   if (item.feedback) {
     const shown = item.feedback.state ? [table("Your scores and the expected ones", [["You", item.state], ["Expected", item.feedback.state]], item)] : [];
-    return [el("p", { class: "feedback", id: "feedback" }, el("b", {}, "Feedback. "), item.feedback.text ?? ""), ...shown];
+    return [el("p", { class: "feedback", id: "feedback" }, el("b", {}, "Feedback. "), item.feedback.text || "This is what was said of it before."), ...shown];
   }
   if (asksFinal(item)) {
     const rows = [...item.others.map((view) => [view.reader, view.state]), ["You", item.state]];
