@@ -205,7 +205,7 @@ def reading(reviews: int, count: int, kills: int, pace_s: float) -> None:
                 done[reader.name] += 1
 
         chances = [random.Random(name) for name in names]  # noqa: S311 - scores of nobody
-        threads = [threading.Thread(target=read, args=both) for both in zip(readers, chances, strict=True)]
+        threads = [threading.Thread(target=read, args=both, daemon=True) for both in zip(readers, chances, strict=True)]
         for thread in threads:
             thread.start()
         restarts = [_kill_at(server, done, share * count * (number + 0.5) / kills) for number in range(kills)]
@@ -245,6 +245,8 @@ def review(reader: Reader, item: dict[str, Any], chance: random.Random, pace_s: 
 def _kill_at(server: Server, done: dict[str, int], reviews: float) -> float:
     """Wait for so many reviews, kill the server in the middle of a save, start it, and return the seconds gone."""
     while sum(done.values()) < reviews:
+        if server.process is None or server.process.poll() is not None:
+            raise SystemExit("cxr review has ended, and nobody here told it to")
         time.sleep(0.001)
     time.sleep(random.uniform(0, 0.02))  # noqa: S311 - anywhere in a save
     server.end(signal.SIGKILL)

@@ -259,6 +259,14 @@ def test_credentialed_text_is_served_nowhere_else(store: Path, cxr: Cli) -> None
     assert (done.returncode, done.stdout, "credentialed" in done.stderr) == (1, "", True)
 
 
+def test_what_became_credentialed_after_it_was_drawn_is_not_shown_elsewhere(store: Path, book: ReviewBook) -> None:
+    session = Session(store, book, lambda _: None)
+    assert session.licences("192.0.2.1") == {"public"}
+    with duckdb.connect(str(store)) as connection:
+        connection.execute("update studies set licence = 'credentialed'")
+    assert session.licences("192.0.2.1") == {"public", "credentialed"}
+
+
 def test_what_cannot_be_served_is_one_sentence(store: Path, cxr: Cli) -> None:
     assert "--readers" in cxr("review").stderr
     assert cxr("review", *DRAWN, "--no-serve").returncode == 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cxr.miner.kit import faults
 from cxr.miner.kit.errors import CxrError, PolicyError, StoreError, StoreLocked
+from cxr.miner.llm.policy import is_here
 from cxr.miner.review.app import Application
 from cxr.miner.review.book import ReviewBook
 from cxr.miner.review.guard import names_of
@@ -22,6 +23,8 @@ LAST_WAIT_S = 5.0
 _LOOKED_AT = 20
 """So many items show what kind of images a study has."""
 
+_LICENCES = "select distinct coalesce(licence, 'credentialed') from studies where list_contains(?, study_id)"
+
 Say = Callable[[str], None]
 
 
@@ -29,8 +32,17 @@ class Session:
     """A book, its store, and what is to be told."""
 
     def __init__(self, db: Path, book: ReviewBook, say: Say) -> None:
-        self._db, self._book, self._say = db, book, say
+        self._db, self._book, self.say = db, book, say
         self._told = ""
+
+    def licences(self, address: str) -> set[str]:
+        """Return the licences of what is shown: as drawn, and for elsewhere than here as the store has it now too."""
+        licences = self._book.licences()
+        if not is_here(address):
+            studies = [item.study_id for item in self._book.items()]
+            with Store.read(self._db) as store:
+                licences |= {licence for (licence,) in store.rows(_LICENCES, [studies])}
+        return licences
 
     def note(self, address: str, word: str | None) -> None:
         """Note in `runs` that the study is served, and the word that allows it elsewhere than on this machine.
@@ -52,31 +64,31 @@ class Session:
         """Take finished reviews into the store where it is free; tells what stops it, once."""
         try:
             for told in take_in(self._db, self._book).told:
-                self._say(told)
+                self.say(told)
         except StoreLocked:
             return
         except Exception as error:  # noqa: BLE001 - readers go on, whatever is wrong with the store
             said = str(error) if isinstance(error, CxrError) else faults.sentence(error) or faults.defect(error)
             if said != self._told:
                 self._told = said
-                self._say(said)
+                self.say(said)
 
     def end(self) -> None:
         """Take in the last reviews, and tell how far the study is; raises StoreError where the store is in the way."""
         done, of = self._progress()
-        self._say(f"{done:,} of {of:,} reviews are done; the same command goes on, with the same links")
+        self.say(f"{done:,} of {of:,} reviews are done; the same command goes on, with the same links")
         try:
-            taken = once_free(lambda: take_in(self._db, self._book), LAST_WAIT_S, self._say)
+            taken = once_free(lambda: take_in(self._db, self._book), LAST_WAIT_S, self.say)
         except CxrError as error:
             raise StoreError(
                 f"{error}; all reviews are safe in {self._book.path}, and `cxr import reviews {self._book.path}` takes "
                 "them into the store"
             ) from None
         for told in taken.told:
-            self._say(told)
-        self._say(f"{taken.reviews:,} reviews are in {self._db}")
+            self.say(told)
+        self.say(f"{taken.reviews:,} reviews are in {self._db}")
         if taken.stale:
-            self._say(f"{taken.stale:,} of them are of chains that were made anew since, and do not count")
+            self.say(f"{taken.stale:,} of them are of chains that were made anew since, and do not count")
 
     def _progress(self) -> tuple[int, int]:
         found = [self._book.progress(reader) for reader in self._book.readers()]
@@ -88,12 +100,14 @@ def run_session(session: Session, book: ReviewBook, reach: Reach, show: Callable
 
     Raises PolicyError where the study may not be shown there, InputError where nobody can listen.
     """
-    word = demand_reach(reach, book.licences())
+    word = demand_reach(reach, session.licences(reach.address))
     pixels = Pixels()
     pixels.begin([path for item in islice(book.items(), _LOOKED_AT) for path in item.images])
     try:
         with listen(reach.address, reach.port) as listening:
             session.note(reach.address, word)
+            if not is_here(reach.address):
+                session.say("pictures, reports and links cross the network unencrypted; a tunnel (`ssh -L`) is better")
             app = Application(book, names_of(reach.address), pixels).asgi
             origin = origin_of(listening)
             serve(app, listening, lambda: show(origin), session.take_in, TAKEN_IN_EVERY_S)
