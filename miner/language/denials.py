@@ -60,6 +60,8 @@ def looks_back(items: Items, index: int) -> bool:
     """Decide for a cue that can work both ways ("absent", "possible", "no") whether it closes a statement."""
     roles = items.roles
     before = roles[index - 1] if index else 0
+    if index > 1 and items.entries[index - 1].phrase == _OPEN:
+        return items.entries[index + 1 : index + 2] != [] and items.entries[index + 1].phrase == _CLOSE  # "X (absent)"
     last = items.entries[index].phrase[-1]
     if last in _BARE_DENIALS and index + 1 < len(roles) and not roles[index + 1] & (COMMA | COLON | STOP):
         return False
@@ -88,8 +90,9 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
             deny = -1
         restricts = deny >= 0 and role & STOP and _restricts(items, index, used=deny_used)
         forward = role & FORWARD and not restricts and not _decides_nothing(items, index, hedge)
-        if forward and not (role & BACKWARD and looks_back(items, index)):
-            if role & DENY_FORWARD:
+        heads = not index and role & DENY_BACKWARD and any(second & COLON for second in roles[1:2])  # "not seen: X"
+        if heads or (forward and not (role & BACKWARD and looks_back(items, index))):
+            if heads or role & DENY_FORWARD:
                 deny, deny_used, told = index, _stands_alone(items, index), False
             else:
                 hedge, hedge_used = index, False

@@ -76,7 +76,7 @@ def read_scopes(items: Items) -> Scopes:
     union = items.union
     if plans(items):
         silence(items, scopes.silent, scopes.sought)
-    if union & FORWARD:
+    if union & FORWARD or (union & COLON and items.roles[0] & DENY_BACKWARD):
         reach_forward(items, scopes)
         if _NON in items.words:
             deny_behind_non(items, scopes)

@@ -31,8 +31,8 @@ from cxr.schemas.study import Report
 from cxr.schemas.vocabulary import Presence, RejectReason, Task, Verdict
 
 _PARTS = (
-    "rules", "absence", "backing", "chains", "doubt", "grouped", "named", "nouns", "pieces", "presence", "same", "temporal",
-    "voice", "weighing", "wording",
+    "rules", "absence", "backing", "chains", "doubt", "grouped", "named", "nouns", "pieces", "presence", "same",
+    "temporal", "voice", "weighing", "wording",
 )  # fmt: skip
 # Beside the judge, which rests on the reader: how evidence is worded, and which checks it has to pass.
 _CODE = (

@@ -1,4 +1,4 @@
-"""One thing that a report calls by two names: a nodule in the findings, a mass in the impression."""
+"""One thing that a report calls by two names: one in its findings, and another one in its impression."""
 
 from collections.abc import Mapping, Sequence
 
