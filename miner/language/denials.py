@@ -48,6 +48,7 @@ _TO_BE = frozenset({"is", "are"})
 _BARE_DENIALS = frozenset({"no", "not", "0"})
 """They close a statement at its end alone: "X: no", "X not"."""
 _INCLUDING = ("including",)
+_NOT = ("not",)
 _OPEN, _CLOSE = ("(",), (")",)
 _NOUNS = frozenset({"absence", "lack"})
 _ASSOCIATED = ("associated", "with")
@@ -64,7 +65,7 @@ def looks_back(items: Items, index: int) -> bool:
         return items.entries[index + 1 : index + 2] != [] and items.entries[index + 1].phrase == _CLOSE  # "X (absent)"
     last = items.entries[index].phrase[-1]
     if last in _BARE_DENIALS and index + 1 < len(roles) and not roles[index + 1] & (COMMA | COLON | STOP):
-        return False
+        return items.entries[index].phrase == _NOT and _closes(items, index + 1)
     if not before or before & (STOP | Role.PREPOSITION | COMMA):
         return False
     follows = index + 1
@@ -78,6 +79,14 @@ def looks_back(items: Items, index: int) -> bool:
         follows += 1
     ahead = roles[follows] if follows < len(roles) else STOP
     return not ahead & (MENTION | PART | STATE | Role.DENY_FORWARD | HEDGE_FORWARD)
+
+
+def _closes(items: Items, start: int) -> bool:
+    """Return whether adverbs and a word of seeing end a statement behind "not": "X is not really seen"."""
+    at = next((at for at in range(start, min(start + 3, len(items.roles))) if items.roles[at] & ~_UNKNOWN), start)
+    if at == start or not items.roles[at] & AFFIRM or items.roles[at] & (MENTION | PART | STATE):
+        return False
+    return at + 1 == len(items.roles) or bool(items.roles[at + 1] & (COMMA | STOP | Role.PREPOSITION))
 
 
 def reach_forward(items: Items, scopes: "Scopes") -> None:
