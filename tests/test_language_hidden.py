@@ -81,10 +81,105 @@ HIDDEN = [
     ("We should mention the large pneumothorax that is present.", "+pneumothorax"),
     ("Normally the lungs are clear, but here there is a consolidation.", "+consolidation"),
     ("I recommend drainage for the large effusion that is present.", "+pleural_effusion"),
+    # plain talk
+    ("A mass is the key finding.", "+mass"),
+    ("This means that there is an effusion.", "+pleural_effusion"),
+    ("The appearance is typical of pneumonia.", "+pneumonia"),
+    ("The option that fits is pulmonary edema.", "+edema"),
+    ("A pacemaker can be made out.", "+pacemaker"),
+    ("A pacemaker stands out.", "+pacemaker"),
+    ("Option B suggests a mass, and a mass is seen.", "+mass"),
+    ("A nodule would be my answer.", "+nodule"),
+    ("There is no denying the pneumothorax.", "+pneumothorax"),
+    ("I do not doubt the fracture.", "+fracture"),
+    ("I have no doubt that there is a mass.", "+mass"),
+    ("The remaining option is an effusion.", "+pleural_effusion"),
+    ("An effusion is not absent.", "+pleural_effusion"),
+]  # fmt: skip
+
+DENIED = [
+    ("There is not a trace of pleural effusion.", "-pleural_effusion"),
+    ("There is nothing that suggests pneumonia.", "-pneumonia"),
+    ("There is nothing like a mass.", "-mass"),
+    ("Nothing suggests a fracture.", "-fracture"),
+    ("Nothing here suggests a fracture.", "-fracture"),
+    ("Nothing on the image supports pulmonary edema.", "-edema"),
+    ("Nothing points to a pneumothorax.", "-pneumothorax"),
+    ("Nothing looks like a nodule.", "-nodule"),
+    ("I couldn't find any nodules.", "-nodule"),
+    ("I fail to see a pneumothorax.", "-pneumothorax"),
+    ("I have not found a fracture.", "-fracture"),
+    ("No hint of edema.", "-edema"),
+    ("Not seen: a pneumothorax.", "-pneumothorax"),
+    ("Not present: cardiomegaly.", "-cardiomegaly"),
+    ("A mass is not to be seen.", "-mass"),
+    ("Consolidation is not what the image shows.", "-consolidation"),
+    ("A fracture is not on the film.", "-fracture"),
+    ("A nodule is not the answer.", "-nodule"),
+    ("An effusion is not a finding here.", "-pleural_effusion"),
+    ("Edema is not among the findings.", "-edema"),
+    ("Pneumonia is out of the question.", "-pneumonia"),
+    ("Pneumonia is off the table.", "-pneumonia"),
+    ("Cardiomegaly is not correct.", "-cardiomegaly"),
+    ("A pneumothorax does not exist here.", "-pneumothorax"),
+    ("A pneumothorax doesn't appear on this image.", "-pneumothorax"),
+    ("An effusion isn't there.", "-pleural_effusion"),
+    ("A rib fracture wasn't found.", "-fracture"),
+    ("A nodule could not be found.", "-nodule"),
+    ("Consolidation cannot be made out.", "-consolidation"),
+    ("Edema can be crossed off.", "-edema"),
+    ("A pneumothorax (absent).", "-pneumothorax"),
+    ("I reject pneumonia.", "-pneumonia"),
+    ("The criteria for cardiomegaly are not fulfilled.", "-cardiomegaly"),
+    ("Nowhere do I see a mass.", "-mass"),
+    ("A mass never appears.", "-mass"),
+    ("Pneumonia was considered but ruled out.", "-pneumonia"),
+    ("A pneumothorax was sought in vain.", "-pneumothorax"),
+    ("I looked in vain for a nodule.", "-nodule"),
+    ("I searched for a fracture without success.", "-fracture"),
+    ("My search for an effusion came up empty.", "-pleural_effusion"),
+    ("I looked for a mass and saw nothing.", "-mass"),
+    ("Option B, a mass, is wrong.", "-mass"),
+    ("A mass is not actually present.", "-mass"),
+    ("A fracture is not really seen.", "-fracture"),
+    ("Pneumonia is not the diagnosis.", "-pneumonia"),
+    ("Edema is not my answer.", "-edema"),
+    ("Cardiomegaly is not the case.", "-cardiomegaly"),
+    ("Pneumonia is not compatible with the image.", "-pneumonia"),
+    ("Pneumonia is incompatible with the image.", "-pneumonia"),
+    ("This is inconsistent with pneumonia.", "-pneumonia"),
+    ("This is unlikely to be a mass.", "-mass"),
+    ("The image does not fit pneumonia.", "-pneumonia"),
+    ("Pneumonia does not explain the image.", "-pneumonia"),
+    ("Edema does not agree with the image.", "-edema"),
+    ("Consolidation finds no support on the image.", "-consolidation"),
+    ("A pneumothorax has not developed.", "-pneumothorax"),
+    ("A nodule was never there.", "-nodule"),
+    ("A fracture can be set aside.", "-fracture"),
+    ("Pneumonia must be rejected.", "-pneumonia"),
+    ("Pneumonia should be dismissed.", "-pneumonia"),
+    ("Edema would look different.", "-edema"),
+    ("I doubt that there is a fracture.", "-fracture"),
+    ("I would not say there is edema.", "-edema"),
+    ("I wouldn't call this a mass.", "-mass"),
+    ("I can't make out any nodules.", "-nodule"),
+    ("There is little to suggest pneumonia.", "-pneumonia"),
+    ("None of these findings point to edema.", "-edema"),
+    ("Neither view shows a fracture.", "-fracture"),
+    ("I find no support device.", "-device"),
 ]  # fmt: skip
 
 NOT_HIDDEN = [
     "Edema is seen as Kerley lines.",
+    "Consolidation is a key finding in pneumonia.",
+    # a search of what everybody has
+    "I trace the pleural line to the apices.",
+    "I follow the visceral pleural line from the base to the apex on each side.",
+    "Tracing the visceral pleural line along the chest wall, I see no gap.",
+    "The visceral pleural line is followed along the chest wall.",
+    "The lung markings extend to the pleural line on both sides.",
+    # what an option describes
+    "Option B suggests a granuloma in the left base, characterized by a small calcification.",
     "Is there not a large mass?",
     "Could there be a pneumothorax?",
     "If there is a mass, it would be seen.",
@@ -99,6 +194,36 @@ def test_no_form_hides_an_assertion(text: str, asserted: str) -> None:
     assert asserted in concepts(text)
 
 
+@pytest.mark.parametrize(("text", "denied"), DENIED, ids=[text for text, _ in DENIED])
+def test_no_form_turns_a_denial_round(text: str, denied: str) -> None:
+    assert concepts(text) == {denied}
+
+
 @pytest.mark.parametrize("text", NOT_HIDDEN)
 def test_questions_and_suppositions_state_nothing(text: str) -> None:
     assert concepts(text) == set()
+
+
+ANSWERS = [
+    ("Look for flat diaphragms. No such signs, indicating normal inflation.",
+     {"-hyperinflation", "+normal_lung_volumes"}),
+    ("Edema would show Kerley lines. The image shows no such signs, indicating clear lungs and ruling out this option.",
+     {"-edema", "-kerley_lines", "+clear_lungs"}),
+    ("Edema would show Kerley lines. No signs of this, indicating clear lungs.", {"-edema", "+clear_lungs"}),
+    ("Edema would show Kerley lines. Neither is seen, indicating a normal heart size.",
+     {"-edema", "-kerley_lines", "+normal_heart"}),
+    ("No such finding, so I do not think this is edema.", {"-edema"}),
+    ("Neither costophrenic angle contains fluid.", {"-pleural_effusion"}),
+    ("Option B suggests granulomas, characterized by calcifications. The absence of these eliminates this option.",
+     {"-granuloma", "-calcification"}),
+    ("Option B, a granuloma, characterized by a small calcification, is not seen.", {"-granuloma", "-calcification"}),
+    ("I follow the pleural line to both apices; there is no pneumothorax.", {"-pneumothorax"}),
+    ("A visceral pleural line is seen at the right apex.", {"+pneumothorax"}),
+    ("I trace the endotracheal tube down to the carina.", {"+endotracheal_tube"}),
+    ("Trace left pleural effusion.", {"+pleural_effusion"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "meaning"), ANSWERS, ids=[text for text, _ in ANSWERS])
+def test_what_is_denied_of_what_was_spoken_of(text: str, meaning: set[str]) -> None:
+    assert concepts(text) == meaning

@@ -243,11 +243,15 @@ def test_what_is_said_of_the_image_is_good_english_and_reads_as_the_report(
             "Pneumonia",
             "pneumonia in the right lower lobe.",
         ),
-        ("Bandlike density at the left base, likely atelectasis.", "Atelectasis", "atelectasis in the left lung base."),
+        (
+            "Bandlike density at the left base, likely atelectasis.",
+            "Atelectasis",
+            "probable atelectasis in the left lung base.",
+        ),
         (
             "Left greater than right basal density, probable atelectasis.",
             "Atelectasis",
-            "atelectasis in both lung bases.",
+            "probable atelectasis in both lung bases.",
         ),
         (
             "Right lower lobe airspace disease and small effusion.",

@@ -48,6 +48,7 @@ _TO_BE = frozenset({"is", "are"})
 _BARE_DENIALS = frozenset({"no", "not", "0"})
 """They close a statement at its end alone: "X: no", "X not"."""
 _INCLUDING = ("including",)
+_NOT = ("not",)
 _OPEN, _CLOSE = ("(",), (")",)
 _NOUNS = frozenset({"absence", "lack"})
 _ASSOCIATED = ("associated", "with")
@@ -60,9 +61,11 @@ def looks_back(items: Items, index: int) -> bool:
     """Decide for a cue that can work both ways ("absent", "possible", "no") whether it closes a statement."""
     roles = items.roles
     before = roles[index - 1] if index else 0
+    if index > 1 and items.entries[index - 1].phrase == _OPEN:
+        return items.entries[index + 1 : index + 2] != [] and items.entries[index + 1].phrase == _CLOSE  # "X (absent)"
     last = items.entries[index].phrase[-1]
     if last in _BARE_DENIALS and index + 1 < len(roles) and not roles[index + 1] & (COMMA | COLON | STOP):
-        return False
+        return items.entries[index].phrase == _NOT and _closes(items, index + 1)
     if not before or before & (STOP | Role.PREPOSITION | COMMA):
         return False
     follows = index + 1
@@ -78,6 +81,14 @@ def looks_back(items: Items, index: int) -> bool:
     return not ahead & (MENTION | PART | STATE | Role.DENY_FORWARD | HEDGE_FORWARD)
 
 
+def _closes(items: Items, start: int) -> bool:
+    """Return whether adverbs and a word of seeing end a statement behind "not": "X is not really seen"."""
+    at = next((at for at in range(start, min(start + 3, len(items.roles))) if items.roles[at] & ~_UNKNOWN), start)
+    if at == start or not items.roles[at] & AFFIRM or items.roles[at] & (MENTION | PART | STATE):
+        return False
+    return at + 1 == len(items.roles) or bool(items.roles[at + 1] & (COMMA | STOP | Role.PREPOSITION))
+
+
 def reach_forward(items: Items, scopes: "Scopes") -> None:
     """Mark what the forward cues of a sentence deny and hedge."""
     deny = hedge = -1
@@ -88,8 +99,9 @@ def reach_forward(items: Items, scopes: "Scopes") -> None:
             deny = -1
         restricts = deny >= 0 and role & STOP and _restricts(items, index, used=deny_used)
         forward = role & FORWARD and not restricts and not _decides_nothing(items, index, hedge)
-        if forward and not (role & BACKWARD and looks_back(items, index)):
-            if role & DENY_FORWARD:
+        heads = not index and role & DENY_BACKWARD and any(second & COLON for second in roles[1:2])  # "not seen: X"
+        if heads or (forward and not (role & BACKWARD and looks_back(items, index))):
+            if heads or role & DENY_FORWARD:
                 deny, deny_used, told = index, _stands_alone(items, index), False
             else:
                 hedge, hedge_used = index, False

@@ -76,7 +76,7 @@ def read_scopes(items: Items) -> Scopes:
     union = items.union
     if plans(items):
         silence(items, scopes.silent, scopes.sought)
-    if union & FORWARD:
+    if union & FORWARD or (union & COLON and items.roles[0] & DENY_BACKWARD):
         reach_forward(items, scopes)
         if _NON in items.words:
             deny_behind_non(items, scopes)
@@ -246,13 +246,24 @@ def _alternatives(items: Items, scopes: Scopes) -> None:
                 scopes.hedged[listed] = scopes.alternative[listed] = scopes.hedged[right] = True
                 scopes.alternative[right] = True
         left = _neighbour(items, index, -1)
-        undecided = entry.phrase in UNDECIDED
+        undecided = entry.phrase in UNDECIDED or (left >= 0 and weighs_adjective(items, index))
         if max(left, right) < 0 or (min(left, right) < 0 and not undecided):
             continue  # "X versus something" is undecided even where one of the two has no name
         if undecided or not (scopes.denied[left] or scopes.denied[right]):
             for side in (left, right):
                 if side >= 0 and not scopes.denied[side] and not scopes.hedged[side]:
                     scopes.hedged[side] = scopes.alternative[side] = True
+
+
+def weighs_adjective(items: Items, index: int) -> bool:
+    """Return whether "or" weighs a finding before it against an adjective that stands for another: "X or striping"."""
+    phrase = items.entries[index].phrase
+    if phrase in UNDECIDED or phrase not in ALTERNATIVE or index + 1 >= len(items.roles):
+        return phrase in UNDECIDED
+    state = items.entries[index + 1].state
+    bare = items.roles[index + 1] & STATE and not items.roles[index + 1] & CONCEPT
+    after = items.roles[index + 2] if index + 2 < len(items.roles) else 0
+    return bool(bare and state is not None and not state.normal and not after & (PART | CONCEPT | STATE))
 
 
 def _assert_favored(items: Items, scopes: Scopes, index: int) -> None:

@@ -13,7 +13,7 @@ from cxr.miner.language.items import Items
 from cxr.miner.language.lexicon import Lexicon, Role, State, load_lexicon
 from cxr.miner.language.positions import hide, position_of, qualities_of
 from cxr.miner.language.readings import Reading, normal_form
-from cxr.miner.language.scopes import UNDECIDED, Scopes, read_scopes, subjects
+from cxr.miner.language.scopes import Scopes, read_scopes, subjects, weighs_adjective
 from cxr.miner.language.sides import sides_behind
 from cxr.miner.language.structures import (
     PASSES,
@@ -286,7 +286,7 @@ class SentenceReader:
     def _alternative_state(self, index: int, state: State) -> None:
         """Read an adjective that is weighed against a finding of the same structure: "X versus striping"."""
         items = self.items
-        if not index or items.entries[index - 1].phrase not in UNDECIDED:
+        if not index or self.scopes.denied[index] or not weighs_adjective(items, index - 1):
             return
         named = next((entry for entry in reversed(items.entries[:index]) if entry.concepts), None)
         region = None if named is None else self.lexicon.regions.get(self.lexicon.concepts[named.concepts[0]].region)

@@ -133,6 +133,18 @@ class Nested(Table):
     whole: Word
 
 
+class Doubt(Table):
+    """Words with which a report doubts what it has named (`[doubt]` of `wording.toml`)."""
+
+    probable: frozenset[Word]
+    """Words, folded, that call a finding probable; `said` is how we say so."""
+    said: Word
+    may: Words
+    """Words that only suppose what follows."""
+    harmless: Words
+    """What explains a finding away, where it is supposed."""
+
+
 class Phrases(Table):
     """How a finding becomes a noun phrase (`[phrases]` of `wording.toml`)."""
 
@@ -145,6 +157,8 @@ class Phrases(Table):
     """Concepts of which there is one, in the middle."""
     one_a_side: tuple[ConceptId, ...] = ()
     """Concepts of which each side has one: two degrees of it are one thing graded twice."""
+    one_thing: tuple[tuple[ConceptId, ...], ...] = ()
+    """Concepts that are names of one thing, where a report has both at one place."""
     prepositions: dict[ConceptId, Word] = Field(default_factory=dict)
     """What stands between a concept and its place, where "in" and "over" will not do."""
     adjectives: Words
@@ -168,6 +182,7 @@ class Wording(Table):
     changes: dict[Change, Annotated[Words, Field(min_length=2, max_length=2)]]
     """What is said of a change, of one thing and of several."""
     phrases: Phrases
+    doubt: Doubt | None = None
     weighing: tuple[Weighing, ...] = ()
     """In the order in which they are said."""
 

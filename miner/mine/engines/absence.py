@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
+from cxr.miner.judge import RulesJudge
+from cxr.miner.judge.reasons import Reason
 from cxr.miner.language import load_lexicon
 from cxr.miner.language.analysis import analyse_report
 from cxr.miner.language.labeler import LabelEvidence
 from cxr.miner.mine.engines.backing import on_topic
 from cxr.miner.mine.engines.nouns import enumerated, named_as, noun_of, with_article
-from cxr.miner.mine.engines.pieces import known_of
+from cxr.miner.mine.engines.pieces import evidence_of, known_of
 from cxr.miner.mine.engines.voice import Voice
 from cxr.miner.pack import pack
+from cxr.schemas.finding import Finding
 from cxr.schemas.reasoning import Evidence
 from cxr.schemas.vocabulary import EvidenceKind, Presence, Side
 
@@ -55,6 +58,30 @@ def statement(finding: str, mentions: Sequence[LabelEvidence], report_text: str,
     return voice.say(said.not_seen, "not_seen", finding=noun_of(finding))
 
 
+def with_a_sign(piece: Evidence, report_text: str, voice: Voice) -> Evidence:
+    """Return a piece that rests on silence with what the report has that speaks for the absence, where it has that.
+
+    That is the denial of a sign: "no Y is seen, nor any other sign of X".
+    """
+    if piece.kind is EvidenceKind.QUOTED or piece.presence is Presence.PRESENT or piece.finding not in pack().signs:
+        return piece
+    (judged,) = RulesJudge().verdicts(report_text, [Finding(observation=piece.finding, status="not present")])
+    quotes = on_topic(judged.evidence, piece.finding, Presence.ABSENT, report_text)
+    if judged.reason != Reason.NORMAL_SIGN_OF_ABSENCE or not quotes:
+        return piece
+    names = dict.fromkeys(
+        load_lexicon().concepts[mention.form.concept].name
+        for mention in analyse_report(report_text).mentions
+        if mention.form.presence is Presence.ABSENT
+        and any(quote.start <= mention.start < quote.end for quote in quotes)
+    )
+    if not names:
+        return piece
+    wordings = pack().wording.sentences.no_kind
+    statement = voice.say(wordings, "no_kind", kinds=" or ".join(names), finding=named_as(piece.finding))
+    return evidence_of(piece.evidence_no, piece.finding, Presence.ABSENT, statement, quotes)
+
+
 def is_bare(piece: Evidence, report_text: str, voice: Voice) -> bool:
     """Return whether a piece denies its finding by name alone, without what is normal, or the kinds that are denied."""
     denied = denials_of(piece, report_text)
@@ -71,10 +98,12 @@ def denials_of(piece: Evidence, report_text: str) -> Sequence[LabelEvidence]:
 def normals_in(mentions: Sequence[LabelEvidence], report_text: str, voice: Voice) -> list[str]:
     """Return what is said to be normal in the place of a finding; the plain wording has one, and not in wider words.
 
-    What is normal but for something that it would rule out ("the Y is otherwise clear") is left out.
+    What is normal but for something that it would rule out ("the Y is otherwise clear") is left out; what is left of an
+    old disease, and is no finding that is asked about, does not count there.
     """
     lexicon = load_lexicon()
-    forms = [form for each in mentions if each.via is None or not voice.plain for form in each.finding.normal_forms]
+    whole = [each for each in mentions if (each.via is None or not voice.plain) and "otherwise" not in each.quote.text]
+    forms = [form for each in whole for form in each.finding.normal_forms]
     normals = [form.concept for form in forms if lexicon.concepts[form.concept].kind == "normal"]
     if normals and not voice.plain:
         there = _seen(report_text)
@@ -86,7 +115,9 @@ def normals_in(mentions: Sequence[LabelEvidence], report_text: str, voice: Voice
 @lru_cache(maxsize=16)
 def _seen(report_text: str) -> frozenset[str]:
     mentions = analyse_report(report_text).mentions
-    return frozenset(mention.form.concept for mention in mentions if mention.form.presence is Presence.PRESENT)
+    there = {mention.form.concept for mention in mentions if mention.form.presence is Presence.PRESENT}
+    concepts = (load_lexicon().concepts[concept] for concept in there)
+    return frozenset(each.id for each in concepts if each.label is not None or each.course != "chronic")
 
 
 def only_kinds(finding: str, mentions: Sequence[LabelEvidence]) -> list[str]:

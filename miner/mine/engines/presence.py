@@ -10,8 +10,10 @@ from cxr.miner.language.analysis import analyse_report
 from cxr.miner.language.grounding import MOST_QUOTES
 from cxr.miner.language.labeler import LabelEvidence
 from cxr.miner.mine.engines.backing import backed, on_topic
+from cxr.miner.mine.engines.doubt import doubted, probable
 from cxr.miner.mine.engines.nouns import enumerated, is_plural, noun_of, plural, with_article
 from cxr.miner.mine.engines.pieces import against_answer, evidence_of, known_of
+from cxr.miner.mine.engines.same import named_once
 from cxr.miner.mine.engines.voice import Voice
 from cxr.miner.mine.engines.wording import describe, describe_borderline, merged
 from cxr.miner.pack import pack
@@ -21,14 +23,14 @@ from cxr.schemas.text import Quote
 from cxr.schemas.vocabulary import Certainty, Presence
 
 
-def asserted(finding: str, mentions: Sequence[LabelEvidence]) -> Sequence[LabelEvidence]:
+def asserted(finding: str, mentions: Sequence[LabelEvidence], report_text: str) -> Sequence[LabelEvidence]:
     """Leave out what the report only suspects; what is borderline may be described as such (it is not normal).
 
     Raises MiningReject where nothing is left.
     """
     present = [mention for mention in mentions if mention.value == 1]
     uncertain = [mention for mention in mentions if mention.value == -1]
-    certain = [mention for mention in present if not mention.hedge]
+    certain = [each for each in present if not each.hedge and each.mention not in doubted(report_text)]
     borderline = [mention for mention in present if mention.hedge == "borderline"]
     described = any(label.borderline for label in pack().labels if label.name == finding)
     if certain or (borderline and described):
@@ -39,16 +41,21 @@ def asserted(finding: str, mentions: Sequence[LabelEvidence]) -> Sequence[LabelE
 
 def present(number: int, finding: str, mentions: Sequence[LabelEvidence], report_text: str, voice: Voice) -> Evidence:
     """Return what is seen of a finding, with its quotes; raises MiningReject where the report does not assert it."""
-    mentions = asserted(finding, mentions)
-    placed = with_shared_places(report_text)
+    mentions = asserted(finding, mentions, report_text)
+    placed = named_once(mentions, with_shared_places(report_text), report_text)
     said_of = merged([(form, mention.several) for mention in mentions for form in placed[mention.mention]])
     forms = [form for form, _ in said_of]
     words_said = {word for mention in mentions for word in mention.quote.text.lower().split()}
+    surely = [each.mention for each in mentions if each.mention not in probable(report_text)]
+    sure = {form.concept for mention in surely for form in placed[mention]}
 
     def say(forms: Sequence[NormalForm]) -> str:
         counted = zip(forms, said_of, strict=True)
         seen = list(
-            dict.fromkeys(_in_words(form, several=several, words_said=words_said) for form, (_, several) in counted)
+            dict.fromkeys(
+                _in_words(form, several=several, words_said=words_said, sure=form.concept in sure)
+                for form, (_, several) in counted
+            )
         )
         said = enumerated(seen)
         names = (noun_of(finding), plural(noun_of(finding)), *pack().wording.phrases.borderline.values())
@@ -90,10 +97,11 @@ def _telling(mentions: Sequence[LabelEvidence], forms: Sequence[NormalForm]) -> 
     return sorted(quotes[: max(MOST_QUOTES, len(first))], key=lambda quote: quote.start)
 
 
-def _in_words(form: NormalForm, *, several: bool, words_said: Container[str]) -> str:
+def _in_words(form: NormalForm, *, several: bool, words_said: Container[str], sure: bool) -> str:
     if form.certainty is Certainty.UNCERTAIN:
         return with_article(describe_borderline(form))
-    return with_article(describe(form, several=several, words_said=words_said))
+    words, described = pack().wording.doubt, describe(form, several=several, words_said=words_said)
+    return with_article(described if sure or words is None else f"{words.said} {described}")
 
 
 def _kind_of(finding: str, seen: Sequence[str], voice: Voice) -> str:
@@ -110,6 +118,7 @@ def same_things(one: Evidence, two: Evidence, report_text: str) -> bool:
     """Return whether all that is seen of the second finding was already said of the first."""
     known = known_of(report_text)
     first, second = (
-        {mention.mention for mention in asserted(piece.finding, known[piece.finding])} for piece in (one, two)
+        {mention.mention for mention in asserted(piece.finding, known[piece.finding], report_text)}
+        for piece in (one, two)
     )
     return second <= first

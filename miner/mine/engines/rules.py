@@ -31,8 +31,8 @@ from cxr.schemas.study import Report
 from cxr.schemas.vocabulary import Presence, RejectReason, Task, Verdict
 
 _PARTS = (
-    "rules", "absence", "backing", "chains", "grouped", "named", "nouns", "pieces", "presence", "temporal", "voice",
-    "weighing", "wording",
+    "rules", "absence", "backing", "chains", "doubt", "grouped", "named", "nouns", "pieces", "presence", "same",
+    "temporal", "voice", "weighing", "wording",
 )  # fmt: skip
 # Beside the judge, which rests on the reader: how evidence is worded, and which checks it has to pass.
 _CODE = (
@@ -106,6 +106,8 @@ class RulesEngine:
             if finding in pack().signs
         ]
         _demand_silence(report, [piece.finding for piece in labeled if piece.presence is Presence.ABSENT])
+        if question.task is Task.BINARY:
+            labeled = [absence.with_a_sign(piece, report.text, voice) for piece in labeled]
         labeled = [weighing.with_what_stands_beside(question, piece, known, report.text, voice) for piece in labeled]
         words = [each for each in numbered if each[1] not in pack().signs]
         in_words = named.named_evidence(report.text, words, voice)

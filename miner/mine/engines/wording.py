@@ -81,11 +81,11 @@ def _may_be_one(other: NormalForm, form: NormalForm) -> bool:
     known: list[tuple[object, object]] = [(form.side, other.side), (form.size_mm, other.size_mm)]
     if not _is_one_a_side(form) or form.locations != other.locations:
         known.append((form.severity, other.severity))
-    nested = _within(form.locations, other.locations) or _within(other.locations, form.locations)
+    nested = within(form.locations, other.locations) or within(other.locations, form.locations)
     return all(mine == theirs or None in {mine, theirs} for mine, theirs in known) and nested
 
 
-def _within(places: Sequence[str], others: Sequence[str]) -> bool:
+def within(places: Sequence[str], others: Sequence[str]) -> bool:
     """Return whether each place is among the others, by its own name or one that is used for it."""
     overlaps = [set(overlap.places) for overlap in pack().relations.overlapping_places]
     used = set(others).union(*(overlap for overlap in overlaps if overlap & set(others)))
