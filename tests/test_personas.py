@@ -24,7 +24,7 @@ SOME = {
     "mine": (
         "gpt-5", "gpt-5-thinks-it-all-away", "o1-preview", "mistral", "deepseek", "vllm-gemma", "vllm-short-context",
         "groq-json-validate", "nothing-but-messages", "then-no-schema", "errs-once-no-tool-role", "ollama-cuts-context",
-        "login-page", "gemini-bad-key",
+        "login-page", "gemini-bad-key", "sglang-gemma",
     ),
     "score": ("deepseek-deserializes", "lm-studio-overflow"),
     "predict": ("o1-preview", "vllm-no-images", "bad-key"),

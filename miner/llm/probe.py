@@ -72,7 +72,11 @@ async def probe(serving: Serving, settings: ServerSettings, ask: Ask, most: int 
     A server that refuses and does not say what is asked in the barest form, and then with the schema but without
     sampling. Raises what a request raises after which no other can succeed, and Passing where the line breaks.
     """
-    serving.probed = True
+    with serving.probing():
+        return await _probe(serving, settings, ask, most)
+
+
+async def _probe(serving: Serving, settings: ServerSettings, ask: Ask, most: int) -> Probed:
     request = tiny(settings)
     written = Written.of(request, settings.written_for)
     takes, barest = serving.takes, False
@@ -131,6 +135,9 @@ async def answered(
                     raise refused.failure from None
             except Passing as failure:
                 serving.settle()
+                await serving.probe_ended()
+                if serving.takes != takes:  # another question has found out that it was the form
+                    continue
                 if not _may_be_the_form(serving, settings, failure, asked):
                     raise
                 if not (await probe(serving, settings, ask)).answered or serving.takes == takes:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,7 @@ class Serving:
         self._unheeded = False
         """Whether a reply was longer than it was asked to be."""
         self._alone: asyncio.Event | None = None
+        self._probing: asyncio.Event | None = None
         self.takes = self._best()
         self._at_first = self.takes
 
@@ -129,6 +130,22 @@ class Serving:
         finally:
             self._alone = None
             alone.set()
+
+    @contextlib.contextmanager
+    def probing(self) -> Iterator[None]:
+        """Let those whose requests fail wait for what tiny ones find out."""
+        self.probed = True
+        ended = self._probing = asyncio.Event()
+        try:
+            yield
+        finally:
+            self._probing = None
+            ended.set()
+
+    async def probe_ended(self) -> None:
+        """Wait for the tiny requests that are under way, if there are any."""
+        if self._probing is not None:
+            await self._probing.wait()
 
     def settle(self) -> None:
         """Let everybody go: what can be known without asking is known."""
