@@ -30,7 +30,9 @@ CXR = Path(sys.executable).with_name("cxr")
 TIMEOUT_S = 120
 Done = subprocess.CompletedProcess[str]
 
-_ASKED_LATE = ("COLUMNS", "DO_NOT_TRACK", "PATH", "PYTEST_CURRENT_TEST")
+_OF_LIBRARIES = ("TORCHINDUCTOR_CACHE_DIR", "_RJEM_MALLOC_CONF")
+"""What torch and polars set for themselves where they are imported, in the process of the tests as in a command's."""
+_ASKED_LATE = ("COLUMNS", "DO_NOT_TRACK", "PATH", "PYTEST_CURRENT_TEST", *_OF_LIBRARIES)
 _ASKED_LATE_PREFIXES = ("CXR_", "OPENAI_", "AZURE_")
 """Names in the environment that nobody looks up before a command runs; with any other, the script itself is run."""
 _ASKED_AT_ONCE = "CXR_PACK"
