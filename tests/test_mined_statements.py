@@ -10,22 +10,14 @@ from cxr.miner.judge import RulesJudge
 from cxr.miner.mine.checks import check_all
 from cxr.miner.mine.engines.rules import RulesEngine
 from cxr.miner.mine.job import Mined, mine_question
-from cxr.schemas.question import Question
 from cxr.schemas.study import Report
-from cxr.schemas.vocabulary import EvidenceKind, Task
+from cxr.schemas.vocabulary import EvidenceKind
+from tests.binary_questions import binary
 
 
 def _mined(text: str, finding: str, answer: str) -> Mined:
     """Mine in one wording, and see that many say nothing else."""
-    question = Question(
-        question_id=f"{finding}-{answer}",
-        study_id="test/1",
-        task=Task.BINARY,
-        text=f"Does this chest X-ray show {finding.lower()}?",
-        findings=(finding,),
-        answer=answer,
-        answer_findings=(finding,) if answer == "Yes" else (),
-    )
+    question = binary(finding, answer)
     report = Report(study_id="test/1", text=f"FINDINGS: {text}")
     judge = RulesJudge()
     for engine in (RulesEngine(), RulesEngine(wording="plain")):

@@ -6,21 +6,13 @@ from cxr.miner.kit.errors import MiningReject
 from cxr.miner.mine.engines.rules import RulesEngine
 from cxr.miner.mine.job import Mined, mine_question
 from cxr.miner.pack import pack
-from cxr.schemas.question import Question
 from cxr.schemas.study import Report
-from cxr.schemas.vocabulary import EvidenceKind, Task
+from cxr.schemas.vocabulary import EvidenceKind
+from tests.binary_questions import binary
 
 
 def _mined(report: str, finding: str, answer: str = "Yes", number: int = 0) -> Mined:
-    question = Question(
-        question_id=str(number),
-        study_id="test/1",
-        task=Task.BINARY,
-        text=f"Does this chest X-ray show {finding.lower()}?",
-        findings=(finding,),
-        answer=answer,
-        answer_findings=(finding,) if answer == "Yes" else (),
-    )
+    question = binary(finding, answer, str(number))
     return mine_question(RulesEngine(), question, Report(study_id="test/1", text=f"FINDINGS: {report}"))
 
 

@@ -21,22 +21,10 @@ from cxr.schemas.question import Option, Question
 from cxr.schemas.reasoning import Chain, Evidence, Plan
 from cxr.schemas.study import Report
 from cxr.schemas.vocabulary import EvidenceKind, Presence, RejectReason, Task
+from tests.binary_questions import binary
 from tests.conftest import Cli
 from tests.corpora import write_openi
 from tests.language import read
-
-
-def _binary(finding: str, answer: str) -> Question:
-    return Question(
-        question_id=f"{finding}-{answer}",
-        study_id="test/1",
-        task=Task.BINARY,
-        text=f"Does this chest X-ray show {finding.lower()}?",
-        findings=(finding,),
-        answer=answer,
-        answer_findings=(finding,) if answer == "Yes" else (),
-    )
-
 
 PLAIN = RulesEngine(wording="plain")
 
@@ -52,7 +40,7 @@ def _report(text: str) -> Report:
 @pytest.mark.parametrize("finding", pack().question_labels)
 @pytest.mark.parametrize("number", range(6))
 def test_saying_what_to_look_for_asserts_nothing(finding: str, number: int) -> None:
-    question = _binary(finding, "No").model_copy(update={"question_id": str(number)})
+    question = binary(finding, "No").model_copy(update={"question_id": str(number)})
     mined = mine_question(RulesEngine(), question, _report("FINDINGS: Unremarkable."))
     assert [found.observation for found in analyse(mined.chain.steps[0].text).findings] == []
 
@@ -75,7 +63,7 @@ def test_saying_what_to_look_for_asserts_nothing(finding: str, number: int) -> N
 def test_what_the_report_says_is_said_of_the_image_with_its_side_place_and_size(
     report: str, finding: str, statement: str
 ) -> None:
-    mined = mine_question(RulesEngine(), _binary(finding, "Yes"), _report(report))
+    mined = mine_question(RulesEngine(), binary(finding, "Yes"), _report(report))
     (piece,) = mined.evidence
     assert piece.kind is EvidenceKind.QUOTED
     assert piece.presence is Presence.PRESENT
@@ -95,7 +83,7 @@ def test_what_the_report_says_is_said_of_the_image_with_its_side_place_and_size(
 def test_absence_is_quoted_where_the_report_speaks_and_inferred_where_it_is_silent(
     report: str, finding: str, kind: EvidenceKind
 ) -> None:
-    mined = mine_question(RulesEngine(), _binary(finding, "No"), _report(report))
+    mined = mine_question(RulesEngine(), binary(finding, "No"), _report(report))
     assert [piece.kind for piece in mined.evidence] == [kind]
 
 
@@ -111,7 +99,7 @@ def test_absence_is_quoted_where_the_report_speaks_and_inferred_where_it_is_sile
 )
 def test_a_report_that_contradicts_the_answer_is_a_reject(report: str, finding: str, answer: str) -> None:
     with pytest.raises(MiningReject) as caught:
-        mine_question(RulesEngine(), _binary(finding, answer), _report(report))
+        mine_question(RulesEngine(), binary(finding, answer), _report(report))
     assert caught.value.reason is RejectReason.EVIDENCE_CONTRADICTS_ANSWER
     assert report not in caught.value.message
 
@@ -144,7 +132,7 @@ def test_a_question_with_options_is_answered_with_a_chain_that_the_judge_support
 
 def test_words_that_nobody_knows_are_a_reject() -> None:
     with pytest.raises(MiningReject, match="does not know 'Gizzard Stones'"):
-        mine_question(RulesEngine(), _binary("Gizzard Stones", "No"), _report("FINDINGS: Normal."))
+        mine_question(RulesEngine(), binary("Gizzard Stones", "No"), _report("FINDINGS: Normal."))
 
 
 def test_a_stored_question_whose_answer_names_nothing_is_a_reject_and_the_others_are_mined(
@@ -177,14 +165,14 @@ def test_a_stored_question_whose_answer_names_nothing_is_a_reject_and_the_others
 def test_a_finding_named_in_words_is_mined_through_the_judge(
     report: str, finding: str, answer: str, kind: EvidenceKind
 ) -> None:
-    mined = mine_question(RulesEngine(), _binary(finding, answer), _report(report))
+    mined = mine_question(RulesEngine(), binary(finding, answer), _report(report))
     assert [piece.kind for piece in mined.evidence] == [kind]
     judge = RulesJudge()
     assert all(verdict.factual for verdict in judge.verdicts(report, judge.extract(mined.chain.text)))
 
 
 def test_an_open_question_does_not_give_its_answer_away_before_it_is_seen() -> None:
-    question = _binary("mild scoliosis", "Yes").model_copy(
+    question = binary("mild scoliosis", "Yes").model_copy(
         update={"task": Task.ANOMALY, "answer": "mild scoliosis", "text": "Which findings are in this chest X-ray?"}
     )
     mined = mine_question(RulesEngine(), question, _report("FINDINGS: Mild scoliosis of the thoracic spine."))
@@ -228,7 +216,7 @@ def test_what_is_said_of_the_image_is_good_english_and_reads_as_the_report(
 ) -> None:
     text = f"FINDINGS: {report}"
     (finding,) = [finding for finding, value in label(text).items() if value == 1 and finding in pack().question_labels]
-    mined = mine_question(PLAIN, _binary(finding, "Yes"), _report(text))
+    mined = mine_question(PLAIN, binary(finding, "Yes"), _report(text))
     said = mined.evidence[0].statement
     assert said.startswith(f"The image shows {words}"), said
     assert meaning in read(said)
@@ -275,14 +263,14 @@ def test_what_is_said_of_the_image_is_good_english_and_reads_as_the_report(
     ],
 )
 def test_a_thing_is_said_once_with_the_place_that_its_sentence_gives(report: str, finding: str, statement: str) -> None:
-    mined = mine_question(PLAIN, _binary(finding, "Yes"), _report(f"FINDINGS: {report}"))
+    mined = mine_question(PLAIN, binary(finding, "Yes"), _report(f"FINDINGS: {report}"))
     assert mined.evidence[0].statement.startswith(f"The image shows {statement}")
 
 
 @pytest.mark.parametrize("finding", pack().question_labels)
 def test_a_conclusion_reads_as_its_answer(finding: str) -> None:
     report = "FINDINGS: The lungs are clear. The heart and mediastinum are normal."
-    mined = mine_question(RulesEngine(), _binary(finding, "No"), _report(report))
+    mined = mine_question(RulesEngine(), binary(finding, "No"), _report(report))
     forms = [form for found in analyse(mined.chain.steps[-1].text).findings for form in found.normal_forms]
     assert [form.presence for form in forms] == [Presence.ABSENT]
 
@@ -298,7 +286,7 @@ def test_a_conclusion_reads_as_its_answer(finding: str) -> None:
 )
 def test_what_the_report_only_suspects_is_not_concluded(report: str, finding: str) -> None:
     with pytest.raises(MiningReject, match="only suspects it") as caught:
-        mine_question(RulesEngine(), _binary(finding, "Yes"), _report(report))
+        mine_question(RulesEngine(), binary(finding, "Yes"), _report(report))
     assert caught.value.reason is RejectReason.EVIDENCE_CONTRADICTS_ANSWER
 
 
@@ -311,7 +299,7 @@ def test_what_the_report_only_suspects_is_not_concluded(report: str, finding: st
     ],
 )
 def test_the_absence_of_one_is_no_quote_for_the_absence_of_all(report: str, finding: str) -> None:
-    mined = mine_question(RulesEngine(), _binary(finding, "No"), _report(report))
+    mined = mine_question(RulesEngine(), binary(finding, "No"), _report(report))
     assert [piece.kind for piece in mined.evidence] == [EvidenceKind.INFERRED_NORMAL]
 
 
@@ -325,7 +313,7 @@ def test_the_absence_of_one_is_no_quote_for_the_absence_of_all(report: str, find
 def test_a_reject_gives_its_reason_in_plain_words(report: str, finding: str, words: str) -> None:
     answer = "No" if finding == "Lung Lesion" else "Yes"
     with pytest.raises(MiningReject) as caught:
-        mine_question(RulesEngine(), _binary(finding, answer), _report(report))
+        mine_question(RulesEngine(), binary(finding, answer), _report(report))
     assert words in caught.value.message
     assert "_" not in caught.value.message
 
@@ -355,8 +343,8 @@ def test_what_stands_beside_a_finding_is_weighed_where_a_quote_on_it_says_so(
     report: str, finding: str, said: str | None, quoted: str | None
 ) -> None:
     text = f"FINDINGS: {report}"
-    (piece,) = mine_question(RulesEngine(), _binary(finding, "Yes"), _report(text)).evidence
-    (plain,) = mine_question(PLAIN, _binary(finding, "Yes"), _report(text)).evidence
+    (piece,) = mine_question(RulesEngine(), binary(finding, "Yes"), _report(text)).evidence
+    (plain,) = mine_question(PLAIN, binary(finding, "Yes"), _report(text)).evidence
     if said is None or quoted is None:
         assert len(piece.quotes) == len(plain.quotes)
         return
@@ -379,7 +367,7 @@ def test_what_stands_beside_a_finding_is_weighed_where_a_quote_on_it_says_so(
     ],
 )
 def test_what_is_not_surely_beside_a_finding_is_not_told(report: str, finding: str, unsaid: str) -> None:
-    (piece,) = mine_question(RulesEngine(), _binary(finding, "Yes"), _report(f"FINDINGS: {report}")).evidence
+    (piece,) = mine_question(RulesEngine(), binary(finding, "Yes"), _report(f"FINDINGS: {report}")).evidence
     assert unsaid not in piece.statement
 
 
@@ -415,13 +403,13 @@ def test_regions_are_read_in_one_breath_and_a_thing_that_counts_twice_is_describ
 
 def test_a_clear_structure_is_not_said_of_a_report_that_has_something_in_it() -> None:
     report = _report("FINDINGS: Opacity in the left base. The lungs are otherwise clear. No effusion.")
-    (piece,) = mine_question(RulesEngine(), _binary("Pneumothorax", "No"), report).evidence
+    (piece,) = mine_question(RulesEngine(), binary("Pneumothorax", "No"), report).evidence
     assert "clear" not in piece.statement
 
 
 @pytest.mark.parametrize("wording", ["varied", "plain"])
 def test_the_degree_of_a_finding_in_words_comes_from_the_report(wording: Wording) -> None:
-    question = _binary("mild scoliosis", "Yes").model_copy(
+    question = binary("mild scoliosis", "Yes").model_copy(
         update={
             "task": Task.SINGLE,
             "findings": ("mild scoliosis", "tortuous aorta"),
@@ -443,7 +431,7 @@ def test_the_degree_of_a_finding_in_words_comes_from_the_report(wording: Wording
 
 def test_a_seed_names_the_wording_and_the_wording_is_part_of_what_a_chain_is_known_by() -> None:
     report = _report("FINDINGS: The lungs are clear. The heart is normal.")
-    question = _binary("Pneumothorax", "No")
+    question = binary("Pneumothorax", "No")
     texts = {seed: mine_question(RulesEngine(wording_seed=seed), question, report).chain.text for seed in range(9)}
     assert len(set(texts.values())) > 5
     assert texts[3] == mine_question(RulesEngine(wording_seed=3), question, report).chain.text
@@ -502,7 +490,7 @@ def test_for_any_report_and_seed_a_chain_passes_checks_and_judge(said: list[str]
     text = f"FINDINGS: {'. '.join(said)}."
     values = label(text)
     present = tuple(finding for finding in asked if values[finding] == 1)
-    question = _anomaly(*present, asked=tuple(asked)) if present else _binary(asked[0], "No")
+    question = _anomaly(*present, asked=tuple(asked)) if present else binary(asked[0], "No")
 
     def scored(engine: RulesEngine) -> tuple[float | None, float | None]:
         """Mine, and return factuality and completeness."""

@@ -121,7 +121,7 @@ class Application:
 
     def _item(self, asked: Asked) -> Response:
         shown = self._book.shown(asked.reader, asked.position)
-        paths = self._paths(asked)
+        paths = self._book.images(asked.reader, asked.position)
         facts = [self._pixels.facts(path) for path in paths]
         self._pixels.prepare([path for path, known in zip(paths, facts, strict=True) if known.problem is None])
         images = [{**told, **vars(known)} for told, known in zip(shown["images"], facts, strict=True)]
@@ -134,19 +134,12 @@ class Application:
         return _json({"state": state, "next": far.next, "done": far.done, "of": far.of})
 
     def _image(self, asked: Asked) -> Response:
-        paths = self._paths(asked)
+        paths = self._book.images(asked.reader, asked.position)
         if asked.no >= len(paths):
             raise Refusal(404, "this item has no such image")
         image = self._pixels.image(paths[asked.no], asked.side)
         body, headers = packed(image)
         return Response(body, media_type="application/octet-stream", headers=headers)
-
-    def _paths(self, asked: Asked) -> list[str]:
-        """Return where the images of a reader's place lie; raises UnknownPlace."""
-        for place in self._book.queue(asked.reader):
-            if place.position == asked.position:
-                return self._book.images(place.item_id)
-        raise UnknownPlace("there is no such place in this reader's queue")
 
     def _shown(self, template: str, status: int = 200, **context: str) -> Response:
         return HTMLResponse(self._templates.get_template(template).render(context), status)

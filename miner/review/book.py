@@ -21,7 +21,7 @@ from cxr.miner.review.committer import Committer
 from cxr.miner.review.events import About, append, head, loaded
 from cxr.miner.review.refusals import DiskRefused, UnknownPlace
 from cxr.miner.review.saving import save_in, waiting_in
-from cxr.miner.review.showing import shown_in
+from cxr.miner.review.showing import place_of, shown_in
 from cxr.miner.review.state import Change, State
 
 Result = TypeVar("Result")
@@ -156,9 +156,12 @@ class ReviewBook:
         """Return all items, by id."""
         return map(drawn_of, self.rows(f"select {_DRAWN} from items order by item_id"))
 
-    def images(self, item_id: str) -> list[str]:
-        """Return where the images of an item lie, as the store says it, in the order in which they are shown."""
-        return self.item(item_id).images
+    def images(self, reader: str, position: int) -> list[str]:
+        """Return where the images of a reader's place lie, in the order shown; raises UnknownPlace."""
+        with self._lock, self.told():
+            item_id, _ = place_of(self._connection, reader, position)
+            (images,) = self._connection.execute("select images from items where item_id = ?", (item_id,)).fetchone()
+        return list(loaded(images))
 
     def licences(self) -> set[str]:
         """Return the licences of what is shown: `public`, or `credentialed`."""
